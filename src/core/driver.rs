@@ -1,0 +1,120 @@
+//! The one synchronous driver: it turns a command into a step and keeps state and revision.
+//!
+//! ```text
+//! step(command, now):  settle what fell due before now ─► decide ─► evolve ─► Step
+//!                      (ticks, at most SETTLE_LIMIT)
+//! ```
+//!
+//! The entity actor, `quorate play` and the tests all run this driver; what is simulated is what ships. It
+//! evolves at once and leaves it to its owner to make the events of the [`Step`] durable before anyone is told.
+
+use super::Machine;
+use super::time::Timestamp;
+
+/// A tick must move `due`; this bounds the damage of a machine that breaks the law.
+const SETTLE_LIMIT: usize = 64;
+
+/// What one command led to. The state is already evolved; the events are not yet durable.
+#[derive(Debug)]
+pub struct Step<M: Machine> {
+    /// The events to append, in order, starting at revision `from + 1`.
+    pub events: Vec<M::Event>,
+    /// To be carried out once the events are durable.
+    pub effects: Vec<M::Effect>,
+    /// The answer, to be given once the events are durable.
+    pub reply: Result<M::Reply, M::Rejection>,
+    /// The revision the events stand on: how many events came before.
+    pub from: u64,
+}
+
+/// What settling led to: the same as a step, without an answer.
+#[derive(Debug)]
+pub struct Settled<M: Machine> {
+    /// The events to append.
+    pub events: Vec<M::Event>,
+    /// To be carried out once the events are durable.
+    pub effects: Vec<M::Effect>,
+    /// The revision the events stand on.
+    pub from: u64,
+}
+
+/// One entity in memory: its state and how many events made it.
+#[derive(Clone, Debug)]
+pub struct Driver<M: Machine> {
+    state: M::State,
+    revision: u64,
+}
+
+impl<M: Machine> Default for Driver<M> {
+    fn default() -> Self {
+        Driver { state: M::State::default(), revision: 0 }
+    }
+}
+
+impl<M: Machine> Driver<M> {
+    /// An entity from a snapshot: the state after `revision` events.
+    pub fn restore(state: M::State, revision: u64) -> Self {
+        Driver { state, revision }
+    }
+
+    /// The current state.
+    pub fn state(&self) -> &M::State {
+        &self.state
+    }
+
+    /// How many events made the state.
+    pub fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    /// When the entity next needs a tick.
+    pub fn due(&self) -> Option<Timestamp> {
+        M::due(&self.state)
+    }
+
+    /// When the entity must be looked at even if nobody asks: at once while something is owed to the outside,
+    /// else at its next tick. This is what the journal's deadline index holds.
+    pub fn wake(&self) -> Option<Timestamp> {
+        if M::owed(&self.state).is_empty() { self.due() } else { Some(Timestamp::MIN) }
+    }
+
+    /// Applies one recorded event.
+    pub fn replay(&mut self, event: &M::Event) {
+        M::evolve(&mut self.state, event);
+        self.revision += 1;
+    }
+
+    /// Applies every expiry due at `now`, so that nobody sees an expired entity as live.
+    pub fn settle(&mut self, now: Timestamp) -> Settled<M> {
+        let mut settled = Settled { events: Vec::new(), effects: Vec::new(), from: self.revision };
+        for _ in 0..SETTLE_LIMIT {
+            match self.due() {
+                Some(due) if due <= now => {}
+                _ => break,
+            }
+            let Ok(decision) = M::decide(&self.state, M::tick(), now) else { break };
+            if decision.events.is_empty() {
+                break;
+            }
+            decision.events.iter().for_each(|event| self.replay(event));
+            settled.events.extend(decision.events);
+            settled.effects.extend(decision.effects);
+        }
+        settled
+    }
+
+    /// Settles, then decides one command. A tick is only a settling.
+    pub fn step(&mut self, command: M::Command, now: Timestamp) -> Step<M> {
+        let Settled { mut events, mut effects, from } = self.settle(now);
+        let reply = match M::decide(&self.state, command, now) {
+            Ok(decision) => {
+                decision.events.iter().for_each(|event| self.replay(event));
+                events.extend(decision.events);
+                effects.extend(decision.effects);
+                decision.reply
+            }
+            Err(rejection) => Err(rejection),
+        };
+        Step { events, effects, reply, from }
+    }
+}

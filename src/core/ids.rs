@@ -1,0 +1,196 @@
+//! Names of things: validated text ids and the address of an entity's log.
+//!
+//! An id is 1 to 256 bytes of UTF-8, not blank, without control characters. Construction checks it, so every
+//! id that exists is valid, also one read from JSON.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+
+/// Longest id, in bytes.
+pub const MAX_ID_BYTES: usize = 256;
+
+/// Why a text is not an id.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum IdError {
+    /// The text is empty or only white space.
+    #[error("id is blank, expected 1 to 256 bytes with a visible character")]
+    Blank,
+    /// The text is longer than [`MAX_ID_BYTES`].
+    #[error("id is too long, expected 1 to 256 bytes. given={0}")]
+    TooLong(usize),
+    /// The text holds a control character.
+    #[error("id holds a control character. at_byte={0}")]
+    Control(usize),
+}
+
+fn check(text: &str) -> Result<(), IdError> {
+    if text.len() > MAX_ID_BYTES {
+        return Err(IdError::TooLong(text.len()));
+    }
+    if text.trim().is_empty() {
+        return Err(IdError::Blank);
+    }
+    match text.char_indices().find(|(_, c)| c.is_control()) {
+        Some((at, _)) => Err(IdError::Control(at)),
+        None => Ok(()),
+    }
+}
+
+macro_rules! id_type {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(Arc<str>);
+
+        impl $name {
+            /// Checks the text and makes it an id.
+            ///
+            /// # Errors
+            /// [`IdError`] when the text is blank, longer than 256 bytes or holds a control character.
+            pub fn new(text: impl Into<Arc<str>>) -> Result<Self, IdError> {
+                let text = text.into();
+                check(&text)?;
+                Ok(Self(text))
+            }
+
+            /// The id as text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{:?}", &*self.0)
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = IdError;
+            fn from_str(text: &str) -> Result<Self, IdError> {
+                Self::new(text)
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+                s.serialize_str(&self.0)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+                Self::new(String::deserialize(d)?).map_err(D::Error::custom)
+            }
+        }
+    };
+}
+
+id_type! {
+    /// Name of an entity inside its kind; the id of its stream.
+    EntityId
+}
+id_type! {
+    /// Who votes: an agent, a cell or an authority.
+    VoterId
+}
+id_type! {
+    /// A cell of the mesh.
+    CellId
+}
+id_type! {
+    /// A caller's own name for one request, so that a repeat is recognised.
+    IdempotencyKey
+}
+
+/// The kinds of entity that own a stream. The number is stored; it is never reused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum StreamKind {
+    /// The mesh registry: cells, rings, arms, authorities. One stream, `mesh`.
+    Topology = 1,
+    /// One quorum.
+    Quorum = 2,
+}
+
+impl StreamKind {
+    /// Every kind, in the order of its number.
+    pub const ALL: [StreamKind; 2] = [StreamKind::Topology, StreamKind::Quorum];
+
+    /// The stored number.
+    pub fn code(self) -> u8 {
+        self as u8
+    }
+
+    /// The kind of a stored number, or `None` for one this version does not know.
+    pub fn from_code(code: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|k| k.code() == code)
+    }
+
+    /// The name used in JSON, queries and logs.
+    pub fn name(self) -> &'static str {
+        match self {
+            StreamKind::Topology => "topology",
+            StreamKind::Quorum => "quorum",
+        }
+    }
+
+    /// The kind of a name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|k| k.name() == name)
+    }
+}
+
+/// The address of one entity's log.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct StreamId {
+    /// What the entity is.
+    pub kind: StreamKind,
+    /// Its name within the kind.
+    pub id: EntityId,
+}
+
+impl StreamId {
+    /// The stream of one entity.
+    pub fn new(kind: StreamKind, id: EntityId) -> Self {
+        Self { kind, id }
+    }
+}
+
+impl fmt::Display for StreamId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.kind.name(), self.id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_1_to_256_bytes_not_blank_without_control_characters() {
+        assert!(VoterId::new("a").is_ok());
+        assert!(VoterId::new("é".repeat(128)).is_ok());
+        assert_eq!(VoterId::new("é".repeat(128) + "x"), Err(IdError::TooLong(257)));
+        assert_eq!(VoterId::new(" \u{3000}"), Err(IdError::Blank));
+        assert_eq!(VoterId::new(""), Err(IdError::Blank));
+        assert_eq!(VoterId::new("a\u{7f}"), Err(IdError::Control(1)));
+    }
+
+    #[test]
+    fn a_kind_is_found_by_its_number_and_name() {
+        for kind in StreamKind::ALL {
+            assert_eq!(StreamKind::from_code(kind.code()), Some(kind));
+            assert_eq!(StreamKind::from_name(kind.name()), Some(kind));
+        }
+        assert_eq!(StreamKind::from_code(0), None);
+    }
+}

@@ -1,0 +1,119 @@
+//! Time as a value: the core never reads a clock, it is told.
+//!
+//! A [`Timestamp`] is an instant in UTC counted in whole microseconds since 1970-01-01T00:00:00Z. It may be
+//! negative: recorded votes can be centuries old. In JSON it is an RFC 3339 string; in stored bytes an `i64`.
+
+use std::fmt;
+use std::time::Duration;
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+
+/// An instant in UTC, microseconds since the Unix epoch (may be negative).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Timestamp(i64);
+
+impl Timestamp {
+    /// 1970-01-01T00:00:00Z, where virtual time starts.
+    pub const EPOCH: Timestamp = Timestamp(0);
+    /// Far enough in the future that nothing is due then; still printable (year 9999).
+    pub const MAX: Timestamp = Timestamp(253_402_300_799_999_999);
+    /// The earliest instant RFC 3339 can print (year 0000).
+    pub const MIN: Timestamp = Timestamp(-62_167_219_200_000_000);
+
+    /// An instant from microseconds since the epoch, held inside the printable range (years 0000 to 9999).
+    pub fn from_micros(us: i64) -> Self {
+        Timestamp(us.clamp(Self::MIN.0, Self::MAX.0))
+    }
+
+    /// An instant from milliseconds since the epoch, held inside the printable range.
+    pub fn from_millis(ms: i64) -> Self {
+        Self::from_micros(ms.saturating_mul(1_000))
+    }
+
+    /// Microseconds since the epoch.
+    pub fn as_micros(self) -> i64 {
+        self.0
+    }
+
+    /// Whole milliseconds since the epoch, rounded towards the past.
+    pub fn as_millis(self) -> i64 {
+        self.0.div_euclid(1_000)
+    }
+
+    /// This instant moved later by `d`, never past [`Timestamp::MAX`].
+    pub fn plus(self, d: Duration) -> Self {
+        Self::from_micros(self.0.saturating_add(i64::try_from(d.as_micros()).unwrap_or(i64::MAX)))
+    }
+
+    /// The first instant strictly later than this one. A deadline is inclusive, so a thing with deadline `d`
+    /// falls due at `d.next()`.
+    pub fn next(self) -> Self {
+        Self::from_micros(self.0.saturating_add(1))
+    }
+
+    /// Time from `earlier` to here; zero when `earlier` is not earlier.
+    pub fn since(self, earlier: Timestamp) -> Duration {
+        Duration::from_micros(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
+    }
+
+    /// Reads RFC 3339 (`2026-11-21T10:00:00Z`) or a plain date (`1788-06-21`, midnight UTC).
+    ///
+    /// # Errors
+    /// A sentence naming the text when it is neither.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        if let Ok(t) = DateTime::parse_from_rfc3339(text) {
+            return Ok(Self::from_micros(t.timestamp_micros()));
+        }
+        if let Ok(d) = chrono::NaiveDate::parse_from_str(text, "%Y-%m-%d")
+            && let Some(midnight) = d.and_hms_opt(0, 0, 0)
+        {
+            return Ok(Self::from_micros(midnight.and_utc().timestamp_micros()));
+        }
+        Err(format!("not an RFC 3339 instant or a YYYY-MM-DD date. given={text:?}"))
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let t: DateTime<Utc> = DateTime::from_timestamp_micros(self.0).unwrap_or_default();
+        f.write_str(&t.to_rfc3339_opts(SecondsFormat::AutoSi, true))
+    }
+}
+
+impl Serialize for Timestamp {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        if s.is_human_readable() { s.collect_str(self) } else { s.serialize_i64(self.0) }
+    }
+}
+
+impl<'de> Deserialize<'de> for Timestamp {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        if d.is_human_readable() {
+            let text = String::deserialize(d)?;
+            Timestamp::parse(&text).map_err(D::Error::custom)
+        } else {
+            i64::deserialize(d).map(Self::from_micros)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prints_and_parses_dates_before_1970() {
+        let t = Timestamp::parse("1788-06-21").unwrap();
+        assert!(t < Timestamp::EPOCH);
+        assert_eq!(t.to_string(), "1788-06-21T00:00:00Z");
+        assert_eq!(Timestamp::parse("1788-06-21T00:00:00Z").unwrap(), t);
+    }
+
+    #[test]
+    fn arithmetic_saturates_instead_of_wrapping() {
+        assert_eq!(Timestamp::MAX.plus(Duration::MAX), Timestamp::MAX);
+        assert_eq!(Timestamp::MIN.since(Timestamp::MAX), Duration::ZERO);
+        assert_eq!(Timestamp::from_micros(-1).as_millis(), -1);
+    }
+}

@@ -1,0 +1,50 @@
+//! The hash chains. blake3 is used only here.
+//!
+//! Each record's hash covers the record before it in its stream, the stream's name and its own bytes, so nothing
+//! in a stream can be changed, dropped or reordered unseen. Each group's hash covers the group before it and all
+//! its bytes, so no stream can vanish unseen either. The first link of both is 32 zero bytes.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::core::ids::StreamId;
+
+/// 32 bytes of blake3. The default (all zero) stands before the first link.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ChainHash(pub [u8; 32]);
+
+impl fmt::Display for ChainHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(blake3::Hash::from_bytes(self.0).to_hex().as_str())
+    }
+}
+
+impl fmt::Debug for ChainHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// The hash of one record: `blake3(previous ‖ kind ‖ id length (u16 BE) ‖ id ‖ record bytes)`.
+pub fn record_hash(previous: &ChainHash, stream: &StreamId, bytes: &[u8]) -> ChainHash {
+    let id = stream.id.as_str().as_bytes();
+    let mut prefix = [0u8; 35];
+    prefix[..32].copy_from_slice(&previous.0);
+    prefix[32] = stream.kind.code();
+    // An id is at most 256 bytes, so its length fits.
+    prefix[33..].copy_from_slice(&(id.len() as u16).to_be_bytes());
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&prefix).update(id).update(bytes);
+    ChainHash(*hasher.finalize().as_bytes())
+}
+
+/// The hash of one group, over all its bytes before the hash (the hash of the group before is among them).
+pub fn group_hash(bytes: &[u8]) -> ChainHash {
+    ChainHash(*blake3::hash(bytes).as_bytes())
+}
+
+/// The digest of anything else worth fingerprinting: a subject, a file, a migration.
+pub fn digest(bytes: &[u8]) -> ChainHash {
+    ChainHash(*blake3::hash(bytes).as_bytes())
+}

@@ -1,0 +1,313 @@
+//! The journal: the port every store implements, and the format of what is stored.
+//!
+//! ```text
+//!  entity actors ──Append──► writer ──commit(epoch, [Append…])──► Store      one flush for the whole group
+//!                                                                   │
+//!                     read · scan · deadlines · find_key · head ◄───┘        only what is durable
+//! ```
+//!
+//! Each entity owns a *stream*: records numbered by `seq` from 1. All records of all streams also have a
+//! *position*, the global order. A commit is checked twice at the store, like a guarded write in a networked
+//! database: the *epoch* says whether the writer still owns the journal, the *expected revision* whether it knew
+//! all of the stream. Neither relies on a file lock.
+//!
+//! The bytes are drawn in [`crate::journal::group`].
+
+pub mod chain;
+pub mod codec;
+pub mod group;
+
+use std::future::Future;
+use std::pin::Pin;
+
+pub use self::chain::ChainHash;
+use crate::core::ids::{IdempotencyKey, StreamId};
+use crate::core::time::Timestamp;
+
+/// Place of a record in the global order, from 1.
+pub type Position = u64;
+/// Place of a record in its stream, from 1. A stream's revision is the seq of its last record; 0 when empty.
+pub type Seq = u64;
+/// Number of an ownership of the journal; grows with every [`Store::acquire`].
+pub type Epoch = u64;
+
+/// The answer of a store, some time later.
+pub type Pending<'a, T> = Pin<Box<dyn Future<Output = Result<T, Fault>> + Send + 'a>>;
+
+/// The world failed. Says what the caller can do: retry, read again, or stop.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    /// Somebody else wrote to the stream; read it again.
+    #[error("stream was written by someone else. stream={stream}, expected={expected}, actual={actual}")]
+    Conflict {
+        /// The stream.
+        stream: String,
+        /// The revision the writer knew.
+        expected: Seq,
+        /// The revision the store has.
+        actual: Seq,
+    },
+    /// Another owner took the journal; stop writing.
+    #[error("journal has a newer owner. held={held}, given={given}")]
+    Fenced {
+        /// The epoch in force.
+        held: Epoch,
+        /// The epoch of the writer.
+        given: Epoch,
+    },
+    /// Too much is waiting; try again later.
+    #[error("too many requests in flight. limit={limit}")]
+    Overloaded {
+        /// How many may wait.
+        limit: usize,
+    },
+    /// The store did not answer or refuses since a failed flush. Whether the last write survived is not known.
+    #[error("store is unavailable: {reason}")]
+    Unavailable {
+        /// What went wrong, and what to do.
+        reason: String,
+    },
+    /// Stored bytes are not what was written.
+    #[error("stored bytes are damaged: {what}")]
+    Corrupt {
+        /// Which bytes, and how it was noticed.
+        what: String,
+    },
+    /// Another process has the store open.
+    #[error("store is held by another process: {holder}")]
+    Locked {
+        /// Who holds it.
+        holder: String,
+    },
+    /// The store was written by a newer version.
+    #[error("store has a newer format. found={found}, supported={supported}; open it with a newer quorate")]
+    NewerVersion {
+        /// The version on disk.
+        found: u32,
+        /// The newest version this program reads.
+        supported: u32,
+    },
+    /// The folder holds something else.
+    #[error("folder is not a quorate store and not empty. path={path}; name a new or empty folder")]
+    Foreign {
+        /// The folder.
+        path: String,
+    },
+    /// There is no store here and it was not to be made.
+    #[error("no quorate store here. path={path}; `quorate serve --data {path}` makes one")]
+    Missing {
+        /// The folder.
+        path: String,
+    },
+}
+
+/// What an append does to the stream's entry in the index of open deadlines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Due {
+    /// Leave it as it is.
+    Unchanged,
+    /// The entity must be looked at from this instant on.
+    At(Timestamp),
+    /// Nothing is due any more.
+    Clear,
+}
+
+/// Records of one stream to be committed together. Built by [`codec::AppendBuilder`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Append {
+    /// Whose log.
+    pub stream: StreamId,
+    /// The revision the writer knew: the first record has seq `expected + 1`.
+    pub expected: Seq,
+    /// How many records `bytes` holds; at least 1.
+    pub count: u32,
+    /// The encoded records, back to back.
+    pub bytes: Vec<u8>,
+    /// The stream's chain hash after the last record.
+    pub hash: ChainHash,
+    /// What becomes of the stream's open deadline.
+    pub due: Due,
+    /// The caller's own name for the request, if it gave one.
+    pub key: Option<IdempotencyKey>,
+}
+
+/// What became of one append of a committed group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Appended {
+    /// Durable; the last record has this position.
+    Done(Position),
+    /// Refused: the stream is not at the expected revision. Other appends of the group are not affected.
+    Conflict {
+        /// The revision the store has.
+        actual: Seq,
+    },
+    /// Refused: this idempotency key was used before, for this stream.
+    KeyTaken(StreamId),
+}
+
+/// The end of a stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// Seq of the last record.
+    pub revision: Seq,
+    /// Chain hash after the last record.
+    pub hash: ChainHash,
+    /// The stream's entry in the deadline index.
+    pub due: Option<Timestamp>,
+}
+
+/// The end of the journal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tip {
+    /// Position of the last record; 0 when empty.
+    pub position: Position,
+    /// Number of the last group; 0 when empty.
+    pub group: u64,
+    /// When the last group was committed; the clock never goes below it.
+    pub at: Timestamp,
+    /// Hash of the last group; covers everything before it.
+    pub hash: ChainHash,
+}
+
+/// One stored record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// Place in the global order.
+    pub position: Position,
+    /// Whose record.
+    pub stream: StreamId,
+    /// Place in the stream.
+    pub seq: Seq,
+    /// When it was decided.
+    pub at: Timestamp,
+    /// The event, encoded by [`codec::encode`].
+    pub payload: Vec<u8>,
+    /// Chain hash of the stream up to and with this record.
+    pub hash: ChainHash,
+    /// The append that carried this record was the one after which nothing was due any more.
+    pub settles: bool,
+}
+
+/// A state kept to shorten the next rebuild; may be lost or ignored at any time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Snapshot {
+    /// How many records made the state.
+    pub revision: Seq,
+    /// Chain hash of the stream at that revision.
+    pub hash: ChainHash,
+    /// Layout number of the state ([`crate::core::Machine::STATE_VERSION`]).
+    pub version: u16,
+    /// The state, encoded by [`codec::encode`].
+    pub state: Vec<u8>,
+}
+
+/// What opening a store had to do.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OpenReport {
+    /// Groups behind the index mark that were read again.
+    pub groups_replayed: u64,
+    /// Damaged or incomplete groups at the end that were never acknowledged and are gone, as sentences.
+    pub dropped: Vec<String>,
+}
+
+/// The port: what the runtime needs of a store, and nothing of how a store does it.
+///
+/// Every method may block its thread while polled; the runtime polls them where blocking is harmless. Reads see
+/// only what is durable. After a failed [`Store::commit`] the store refuses every further call with
+/// [`Fault::Unavailable`] until it is opened again: whether the failed group survived is then found by reading.
+pub trait Store: Send + Sync + 'static {
+    /// Takes ownership: makes a new epoch durable and fences every earlier one. `owner` is told to others.
+    fn acquire<'a>(&'a self, owner: &'a str) -> Pending<'a, Epoch>;
+
+    /// Commits a group in the given order, durable on return. Each append stands or falls alone; an append sees
+    /// the effect of earlier ones of its group. A crash during the call keeps a prefix of the group.
+    ///
+    /// # Errors
+    /// [`Fault::Fenced`] with nothing written; any other fault poisons the store.
+    fn commit<'a>(&'a self, epoch: Epoch, at: Timestamp, group: &'a [Append]) -> Pending<'a, Vec<Appended>>;
+
+    /// The end of one stream, or `None` when it has no records.
+    fn head<'a>(&'a self, stream: &'a StreamId) -> Pending<'a, Option<Head>>;
+
+    /// Records of one stream after `after`, oldest first, at most `limit`.
+    fn read<'a>(&'a self, stream: &'a StreamId, after: Seq, limit: usize) -> Pending<'a, Vec<Record>>;
+
+    /// Records after position `after` in global order, at most `limit`.
+    fn scan(&self, after: Position, limit: usize) -> Pending<'_, Vec<Record>>;
+
+    /// The last record of each append that settled its stream ([`Record::settles`]), at positions before
+    /// `before`, newest first, at most `limit`.
+    fn settled_before(&self, before: Position, limit: usize) -> Pending<'_, Vec<Record>>;
+
+    /// The end of the journal.
+    fn tip(&self) -> Pending<'_, Tip>;
+
+    /// The index of open deadlines, soonest first, after the given entry, at most `limit`.
+    fn deadlines(
+        &self,
+        after: Option<(Timestamp, StreamId)>,
+        limit: usize,
+    ) -> Pending<'_, Vec<(Timestamp, StreamId)>>;
+
+    /// The stream a caller's idempotency key was first used for.
+    fn find_key<'a>(&'a self, key: &'a IdempotencyKey) -> Pending<'a, Option<StreamId>>;
+
+    /// Keeps a snapshot. Not durable before the next flush; losing it costs only time.
+    fn save_snapshot<'a>(&'a self, stream: &'a StreamId, snapshot: Snapshot) -> Pending<'a, ()>;
+
+    /// The latest snapshot kept for a stream.
+    fn load_snapshot<'a>(&'a self, stream: &'a StreamId) -> Pending<'a, Option<Snapshot>>;
+
+    /// Keeps a small named text or counter set of the runtime (a projection and the position it stands at).
+    fn save_projection<'a>(&'a self, name: &'a str, at: Position, bytes: Vec<u8>) -> Pending<'a, ()>;
+
+    /// What was kept under this name.
+    fn load_projection<'a>(&'a self, name: &'a str) -> Pending<'a, Option<(Position, Vec<u8>)>>;
+
+    /// Checks every group hash, chain link, position and stream chain from `after` on, at most `limit` groups;
+    /// the first fault ends the walk.
+    fn verify(&self, from: VerifyCursor, limit: usize) -> Pending<'_, VerifyStep>;
+
+    /// What opening had to do.
+    fn open_report(&self) -> OpenReport;
+
+    /// Writes all indexes and flushes. The store refuses further commits.
+    fn close(&self) -> Pending<'_, ()>;
+}
+
+/// Where a verification walk stands. Start with the default.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct VerifyCursor {
+    /// Groups checked so far.
+    pub group: u64,
+    /// Hash of the last checked group.
+    pub hash: ChainHash,
+    /// Position of the last checked record.
+    pub position: Position,
+    /// Revision and chain hash of every stream met so far.
+    pub streams: std::collections::BTreeMap<StreamId, (Seq, ChainHash)>,
+}
+
+/// One part of a verification walk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VerifyStep {
+    /// Where to go on.
+    pub cursor: VerifyCursor,
+    /// Nothing is left to check.
+    pub done: bool,
+    /// The first broken record or group, as a sentence with its position.
+    pub broken: Option<Broken>,
+}
+
+/// The first thing found broken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Broken {
+    /// The group it stands in.
+    pub group: u64,
+    /// The record, when it is known.
+    pub position: Option<Position>,
+    /// The stream and seq, when they are known.
+    pub record: Option<(StreamId, Seq)>,
+    /// What does not fit.
+    pub why: String,
+}

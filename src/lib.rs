@@ -1,0 +1,4 @@
+//! Quorate.
+pub mod core;
+pub mod journal;
+pub mod store;
