@@ -106,6 +106,13 @@ id_type! {
     /// A cell of the mesh.
     CellId
 }
+impl From<&CellId> for VoterId {
+    /// A cell votes under its own id.
+    fn from(cell: &CellId) -> Self {
+        VoterId(cell.0.clone())
+    }
+}
+
 id_type! {
     /// A caller's own name for one request, so that a repeat is recognised.
     IdempotencyKey

@@ -102,7 +102,13 @@ pub struct GroupBuilder {
 
 impl GroupBuilder {
     /// Starts a group.
-    pub fn new(number: u64, first_position: Position, epoch: Epoch, at: Timestamp, previous: &ChainHash) -> Self {
+    pub fn new(
+        number: u64,
+        first_position: Position,
+        epoch: Epoch,
+        at: Timestamp,
+        previous: &ChainHash,
+    ) -> Self {
         let mut bytes = Vec::with_capacity(4096);
         bytes.push(GROUP_VERSION);
         bytes.extend_from_slice(&number.to_be_bytes());
@@ -252,7 +258,10 @@ impl Frame<'_> {
             }
             let settles = self.due == Due::Clear && n + 1 == u64::from(self.count);
             let position = self.first_position + n;
-            visit(Record { position, stream: self.stream.clone(), seq, at, payload, hash, settles }, covered)?;
+            visit(
+                Record { position, stream: self.stream.clone(), seq, at, payload, hash, settles },
+                covered,
+            )?;
         }
         if r.at == self.bytes.len() { Ok(()) } else { Err(damaged("frame has bytes left over")) }
     }

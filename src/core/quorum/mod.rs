@@ -1,1 +1,89 @@
-//! Under construction.
+//! A quorum: one yes-or-no question, an electorate, a bar and a deadline.
+//!
+//! ```text
+//!               ┌── Start ──► open ──┬─ approvals ≥ required ─────────────────────► approved
+//!   (nothing) ──┘                    ├─ rejections > N − required (closed only) ──► rejected
+//!                                    ├─ later than the deadline ──────────────────► timed_out ─► fallback?
+//!                                    └─ Cancel ───────────────────────────────────► cancelled
+//! ```
+//!
+//! | state | command | condition | events | answer |
+//! |---|---|---|---|---|
+//! | nothing | Start | numbers in range, bar reachable | Opened | Started |
+//! | nothing | anything else | | – | `NotFound` |
+//! | any | Start | | – | `AlreadyExists` |
+//! | open | Cast | voter in the electorate, first vote | VoteCast (+ Closed) | Voted |
+//! | open | Cast | same voter, same value | – | Voted, duplicate |
+//! | open | Cast | same voter, other value, changes allowed | VoteCast (+ Closed) | Voted, changed |
+//! | open | Cast | same voter, other value, changes refused | VoteRefused | `AlreadyVoted` |
+//! | open | Cast | outsider, outsiders recorded | VoteCast (not counted) | Voted, not counted |
+//! | open | Cast | outsider, outsiders refused | VoteRefused | `NotEligible` |
+//! | closed | Cast | the same vote again | – | Voted, duplicate |
+//! | closed | Cast | a new or changed vote | VoteRefused | `Closed` or `TimedOut` |
+//! | open | Cancel | | Closed | Cancelled |
+//! | cancelled | Cancel | | – | Cancelled, duplicate |
+//! | closed | Cancel | | – | `Closed` or `TimedOut` |
+//! | open | Tick | bar reached or lost on record | Closed, as of the deciding vote | – |
+//! | open | Tick | now after the deadline | Closed, as of the deadline | – |
+//! | fallback owed | RecordFallback | | FallbackOpened or FallbackFailed | – |
+//!
+//! A vote at exactly the deadline is on time. Terminal states are final: the tally is frozen and exactly one
+//! `Closed` exists. A refused attempt is recorded once; the identical attempt again is answered from the record.
+
+pub mod audit;
+pub mod command;
+mod decide;
+pub mod event;
+pub mod rejection;
+pub mod rules;
+pub mod state;
+pub mod stats;
+pub mod tally;
+
+pub use command::{Ballot, Cancel, Command, Effect, FallbackPlan, Reply, Start, Voted};
+pub use event::{Closed, Electorate, Event, Opened, Policy, QuorumState, QuorumType};
+pub use rejection::Rejection;
+pub use state::Quorum;
+
+use super::ids::StreamKind;
+use super::time::Timestamp;
+use super::{Decision, Machine};
+
+/// The machine of a quorum.
+#[derive(Debug)]
+pub struct QuorumMachine;
+
+impl Machine for QuorumMachine {
+    const KIND: StreamKind = StreamKind::Quorum;
+    const STATE_VERSION: u16 = 1;
+    type State = Quorum;
+    type Command = Command;
+    type Event = Event;
+    type Reply = Reply;
+    type Rejection = Rejection;
+    type Effect = Effect;
+
+    fn decide(state: &Quorum, command: Command, now: Timestamp) -> Result<Decision<Self>, Rejection> {
+        decide::decide(state, command, now)
+    }
+
+    fn evolve(state: &mut Quorum, event: &Event) {
+        state.evolve(event);
+    }
+
+    fn due(state: &Quorum) -> Option<Timestamp> {
+        state.due()
+    }
+
+    fn owed(state: &Quorum) -> Vec<Effect> {
+        state.owed()
+    }
+
+    fn tick() -> Command {
+        Command::Tick
+    }
+}
+
+#[cfg(test)]
+#[path = "quorum_test.rs"]
+mod tests;

@@ -1,0 +1,80 @@
+//! Every vote and every refused attempt of one quorum, read back from its log.
+
+use std::collections::BTreeMap;
+
+use super::event::{Counting, Event, Refusal};
+use crate::core::ids::VoterId;
+use crate::core::time::Timestamp;
+
+/// One vote or refused attempt as the audit tells it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AuditVote {
+    /// Its place in the quorum's log.
+    pub seq: u64,
+    /// Who voted.
+    pub voter_id: VoterId,
+    /// True approves.
+    pub vote: bool,
+    /// How sure the voter was.
+    pub confidence: f64,
+    /// When it was received.
+    pub cast_at: Timestamp,
+    /// Part of the tally when it was cast.
+    pub counted: bool,
+    /// A later vote of the same voter took its place.
+    pub superseded: bool,
+    /// Why it was not counted, if so.
+    pub reason: Option<&'static str>,
+    /// The attempt was refused.
+    pub refused: bool,
+}
+
+/// Lists the votes among `events`, given with their seq, in order.
+pub fn votes_on_record<'a>(events: impl IntoIterator<Item = (u64, &'a Event)>) -> Vec<AuditVote> {
+    let mut votes: Vec<AuditVote> = Vec::new();
+    let mut standing: BTreeMap<VoterId, usize> = BTreeMap::new();
+    for (seq, event) in events {
+        match event {
+            Event::VoteCast(cast) => {
+                if let Some(earlier) = standing.insert(cast.voter_id.clone(), votes.len()) {
+                    votes[earlier].superseded = true;
+                }
+                votes.push(AuditVote {
+                    seq,
+                    voter_id: cast.voter_id.clone(),
+                    vote: cast.vote,
+                    confidence: cast.confidence,
+                    cast_at: cast.cast_at,
+                    counted: cast.counting == Counting::Counted,
+                    superseded: false,
+                    reason: match cast.counting {
+                        Counting::Counted => None,
+                        Counting::Outsider => Some("outsider"),
+                        Counting::LowConfidence => Some("low_confidence"),
+                    },
+                    refused: false,
+                });
+            }
+            Event::VoteRefused(refused) => votes.push(AuditVote {
+                seq,
+                voter_id: refused.voter_id.clone(),
+                vote: refused.vote,
+                confidence: refused.confidence,
+                cast_at: refused.cast_at,
+                counted: false,
+                superseded: false,
+                reason: Some(match refused.refusal {
+                    Refusal::Late => "late",
+                    Refusal::ChangeNotAllowed => "change_not_allowed",
+                    Refusal::NotEligible => "not_eligible",
+                }),
+                refused: true,
+            }),
+            Event::Opened(_)
+            | Event::Closed(_)
+            | Event::FallbackOpened { .. }
+            | Event::FallbackFailed { .. } => {}
+        }
+    }
+    votes
+}

@@ -1,0 +1,297 @@
+//! The transition table of the [module](super), one arm per row.
+
+use super::QuorumMachine;
+use super::command::{Ballot, Cancel, Command, Effect, Reply, Start, Voted};
+use super::event::{
+    Closed, Counting, Electorate, Event, Opened, Outsiders, QuorumState, QuorumType, Refusal, VoteCast,
+    VoteChange, VoteRefused,
+};
+use super::rejection::Rejection;
+use super::rules::{AtLeast, Rule, Threshold};
+use super::state::{Fallback, Quorum};
+use super::tally::Outcome;
+use crate::core::Decision;
+use crate::core::ids::VoterId;
+use crate::core::time::Timestamp;
+
+type Decided = Result<Decision<QuorumMachine>, Rejection>;
+
+/// Approvals needed when membership is unknown and no number was given.
+const LOCAL_UNKNOWN: u32 = 4;
+const RING_UNKNOWN: u32 = 3;
+const RADIAL_UNKNOWN: u32 = 2;
+/// One hub authority decides.
+const GLOBAL: u32 = 1;
+
+pub(super) fn decide(state: &Quorum, command: Command, now: Timestamp) -> Decided {
+    match (command, state.opened.as_deref()) {
+        (Command::Start(start), None) => open(*start, now),
+        (Command::Start(_), Some(_)) => Err(Rejection::AlreadyExists),
+        (Command::Cast(_) | Command::Cancel(_) | Command::RecordFallback(_), None) => {
+            Err(Rejection::NotFound)
+        }
+        (Command::Cast(ballot), Some(opened)) => cast(state, opened, ballot, now),
+        (Command::Cancel(cancel), Some(opened)) => end(state, opened, cancel, now),
+        (Command::RecordFallback(outcome), Some(opened)) => Ok(record_fallback(state, opened, outcome)),
+        (Command::Tick, None) => Ok(Decision::answer(Reply::Done)),
+        (Command::Tick, Some(opened)) => Ok(tick(state, opened, now)),
+    }
+}
+
+fn invalid(field: &'static str, given: impl ToString, expected: impl Into<String>) -> Rejection {
+    Rejection::Invalid { field, given: given.to_string(), expected: expected.into() }
+}
+
+fn open(start: Start, now: Timestamp) -> Decided {
+    if start.timeout.is_zero() {
+        return Err(invalid("timeout_seconds", 0, "above 0"));
+    }
+    if start.fallback.is_some() && start.quorum_type == QuorumType::Global {
+        return Err(invalid("cmp_fallback", "true", "only for local, ring and radial quorums"));
+    }
+    check_unit("min_confidence", start.policy.min_confidence)?;
+    let electorate = electorate(start.voters)?;
+    let required_votes = bar(start.quorum_type, start.required_votes, &electorate, start.policy.max_voters)?;
+    let (subject, subject_digest) = start.subject.unzip();
+    let opened = Opened {
+        quorum_type: start.quorum_type,
+        required_votes,
+        opened_at: now,
+        deadline: now.plus(start.timeout),
+        cell_id: start.cell_id,
+        neighbor_count: start.neighbor_count,
+        electorate,
+        topic: start.topic,
+        membership_epoch: start.membership_epoch,
+        subject,
+        subject_digest,
+        policy: start.policy,
+        fallback: start.fallback,
+        parent: start.parent,
+    };
+    Ok(Decision::accept(vec![Event::Opened(Box::new(opened))], Reply::Started))
+}
+
+fn electorate(voters: Option<Vec<VoterId>>) -> Result<Electorate, Rejection> {
+    let Some(mut voters) = voters else { return Ok(Electorate::Open) };
+    voters.sort();
+    if let Some(twice) = voters.windows(2).find(|pair| pair[0] == pair[1]) {
+        return Err(invalid("voters", &twice[0], "each voter once"));
+    }
+    if voters.is_empty() {
+        return Err(invalid("voters", "[]", "at least one voter, or none named for an open electorate"));
+    }
+    Ok(Electorate::Closed(voters))
+}
+
+fn bar(
+    quorum_type: QuorumType,
+    asked: Option<u32>,
+    electorate: &Electorate,
+    max_voters: u32,
+) -> Result<u32, Rejection> {
+    let size = electorate.size();
+    let required = match (asked, quorum_type, size) {
+        (Some(0), _, _) => {
+            return Err(invalid("required_votes", 0, format!("1 to {}", size.unwrap_or(max_voters))));
+        }
+        (Some(asked), _, _) => asked,
+        // Four of six; a cell at the edge keeps the ratio.
+        (None, QuorumType::Local, Some(n)) => AtLeast::TWO_THIRDS.approvals_needed(n),
+        (None, QuorumType::Local, None) => LOCAL_UNKNOWN,
+        (None, QuorumType::Ring | QuorumType::Radial, Some(n)) => Threshold::MAJORITY.approvals_needed(n),
+        (None, QuorumType::Ring, None) => RING_UNKNOWN,
+        (None, QuorumType::Radial, None) => RADIAL_UNKNOWN,
+        (None, QuorumType::Global, _) => GLOBAL,
+    };
+    match size {
+        Some(voters) if required > voters => Err(Rejection::Unreachable { required, voters }),
+        None if required > max_voters => {
+            Err(invalid("required_votes", required, format!("1 to {max_voters} in an open electorate")))
+        }
+        _ => Ok(required),
+    }
+}
+
+fn check_unit(field: &'static str, value: f64) -> Result<(), Rejection> {
+    if (0.0..=1.0).contains(&value) { Ok(()) } else { Err(invalid(field, value, "a number from 0 to 1")) }
+}
+
+fn cast(state: &Quorum, opened: &Opened, ballot: Ballot, now: Timestamp) -> Decided {
+    check_unit("confidence", ballot.confidence)?;
+    let counting = if !opened.electorate.admits(&ballot.voter_id) {
+        Counting::Outsider
+    } else if ballot.confidence < opened.policy.min_confidence {
+        Counting::LowConfidence
+    } else {
+        Counting::Counted
+    };
+    let standing = state.votes.get(&ballot.voter_id);
+    // The same vote again is answered from the record, also after the close: the caller may have lost the reply.
+    // A vote that was too unsure to count and now is sure enough is not the same vote.
+    if let Some(standing) = standing
+        && standing.vote == ballot.vote
+        && (standing.counting == counting || standing.counting == Counting::Counted)
+    {
+        let counted = standing.counting == Counting::Counted;
+        return Ok(Decision::answer(Reply::Voted(Voted { counted, duplicate: true, changed: false })));
+    }
+    if let Some(closed) = &state.closed {
+        return Ok(refuse(state, ballot, Refusal::Late, ended(closed.state, opened), now));
+    }
+    if counting == Counting::Outsider {
+        if opened.policy.outsiders == Outsiders::Refuse {
+            return Ok(refuse(state, ballot, Refusal::NotEligible, Rejection::NotEligible, now));
+        }
+        if standing.is_none() && state.outsiders >= opened.policy.max_outsiders {
+            return Err(Rejection::Limit { what: "outsiders", limit: opened.policy.max_outsiders });
+        }
+    }
+    if let Some(standing) = standing
+        && opened.policy.vote_change == VoteChange::Reject
+    {
+        let rejection = Rejection::AlreadyVoted { held: standing.vote, given: ballot.vote };
+        return Ok(refuse(state, ballot, Refusal::ChangeNotAllowed, rejection, now));
+    }
+    if standing.is_none()
+        && opened.electorate == Electorate::Open
+        && state.votes.len() >= opened.policy.max_voters as usize
+    {
+        return Err(Rejection::Limit { what: "voters", limit: opened.policy.max_voters });
+    }
+    let changed = standing.is_some();
+    let vote = Event::VoteCast(VoteCast {
+        voter_id: ballot.voter_id,
+        vote: ballot.vote,
+        confidence: ballot.confidence,
+        cast_at: now,
+        counting,
+        supersedes: changed,
+    });
+    let close = close_if_decided(state, opened, &vote, now);
+    let mut events = vec![vote];
+    events.extend(close);
+    let reply = Voted { counted: counting == Counting::Counted, duplicate: false, changed };
+    Ok(Decision::accept(events, Reply::Voted(reply)))
+}
+
+/// The close that follows from a vote, if it decides.
+fn close_if_decided(state: &Quorum, opened: &Opened, vote: &Event, now: Timestamp) -> Option<Event> {
+    let Event::VoteCast(cast) = vote else { return None };
+    let mut tally = state.tally;
+    if let Some(before) = state.votes.get(&cast.voter_id).and_then(|v| v.standing()) {
+        tally.remove(before);
+    }
+    match (cast.counting, cast.vote) {
+        (Counting::Outsider, _) => return None,
+        (Counting::LowConfidence, _) => tally.unconfident += 1,
+        (Counting::Counted, true) => tally.approvals += 1,
+        (Counting::Counted, false) => tally.rejections += 1,
+    }
+    let state = match tally.outcome(opened.required_votes, opened.electorate.size()) {
+        Outcome::Pending => return None,
+        Outcome::Won => QuorumState::Approved,
+        Outcome::Lost => QuorumState::Rejected,
+    };
+    Some(Event::Closed(Closed {
+        state,
+        opened_at: opened.opened_at,
+        closed_at: now,
+        noticed_at: now,
+        tally,
+        decided_by: Some(cast.voter_id.clone()),
+        cancelled_by: None,
+        reason: None,
+    }))
+}
+
+/// How a closed quorum refuses.
+fn ended(state: QuorumState, opened: &Opened) -> Rejection {
+    if state == QuorumState::TimedOut {
+        let elapsed = opened.deadline.since(opened.opened_at);
+        Rejection::TimedOut { elapsed_seconds: elapsed.as_secs_f64() }
+    } else {
+        Rejection::Closed { state }
+    }
+}
+
+fn refuse(
+    state: &Quorum,
+    ballot: Ballot,
+    refusal: Refusal,
+    rejection: Rejection,
+    now: Timestamp,
+) -> Decision<QuorumMachine> {
+    let known = state.refused.contains(&(ballot.voter_id.clone(), ballot.vote, refusal));
+    let record = (!known).then(|| {
+        Event::VoteRefused(VoteRefused {
+            voter_id: ballot.voter_id,
+            vote: ballot.vote,
+            confidence: ballot.confidence,
+            cast_at: now,
+            refusal,
+        })
+    });
+    Decision::refuse_on_record(record.into_iter().collect(), rejection)
+}
+
+fn end(state: &Quorum, opened: &Opened, cancel: Cancel, now: Timestamp) -> Decided {
+    match state.closed.as_ref().map(|c| c.state) {
+        Some(QuorumState::Cancelled) => Ok(Decision::answer(Reply::Cancelled { duplicate: true })),
+        Some(other) => Err(ended(other, opened)),
+        None => {
+            let closed = Closed {
+                state: QuorumState::Cancelled,
+                opened_at: opened.opened_at,
+                closed_at: now,
+                noticed_at: now,
+                tally: state.tally,
+                decided_by: None,
+                cancelled_by: cancel.by,
+                reason: cancel.reason,
+            };
+            Ok(Decision::accept(vec![Event::Closed(closed)], Reply::Cancelled { duplicate: false }))
+        }
+    }
+}
+
+fn record_fallback(state: &Quorum, opened: &Opened, outcome: Result<(), String>) -> Decision<QuorumMachine> {
+    let events = match (&state.fallback, &opened.fallback, outcome) {
+        (Fallback::Owed, Some(plan), Ok(())) => {
+            vec![Event::FallbackOpened { child_id: plan.child_id.clone() }]
+        }
+        (Fallback::Owed, Some(plan), Err(reason)) => {
+            vec![Event::FallbackFailed { child_id: plan.child_id.clone(), reason }]
+        }
+        _ => Vec::new(),
+    };
+    Decision::accept(events, Reply::Done)
+}
+
+fn tick(state: &Quorum, opened: &Opened, now: Timestamp) -> Decision<QuorumMachine> {
+    if state.closed.is_some() {
+        return Decision::answer(Reply::Done);
+    }
+    // A log may end between the deciding vote and its close; the vote decided then, whatever time it is now.
+    let (end, closed_at, decided_by) = match (state.outcome(), &state.last_counted) {
+        (Outcome::Won, Some((at, voter))) => (QuorumState::Approved, *at, Some(voter.clone())),
+        (Outcome::Lost, Some((at, voter))) => (QuorumState::Rejected, *at, Some(voter.clone())),
+        _ if now > opened.deadline => (QuorumState::TimedOut, opened.deadline, None),
+        _ => return Decision::answer(Reply::Done),
+    };
+    let closed = Closed {
+        state: end,
+        opened_at: opened.opened_at,
+        closed_at,
+        noticed_at: now,
+        tally: state.tally,
+        decided_by,
+        cancelled_by: None,
+        reason: None,
+    };
+    let effects = match (&opened.fallback, end) {
+        (Some(plan), QuorumState::TimedOut) => vec![Effect::OpenFallback(plan.clone())],
+        _ => Vec::new(),
+    };
+    Decision::accept(vec![Event::Closed(closed)], Reply::Done).with_effects(effects)
+}
