@@ -47,6 +47,12 @@ pub enum Fault {
         /// The revision the store has.
         actual: Seq,
     },
+    /// The idempotency key was used before, for this stream; nothing was written.
+    #[error("idempotency key was used before. stream={stream}")]
+    KeyTaken {
+        /// The stream it was first used for.
+        stream: StreamId,
+    },
     /// Another owner took the journal; stop writing.
     #[error("journal has a newer owner. held={held}, given={given}")]
     Fenced {
@@ -92,6 +98,16 @@ pub enum Fault {
     Foreign {
         /// The folder.
         path: String,
+    },
+    /// A setting is out of bounds.
+    #[error("setting out of bounds. {knob}={value}, expected {range}")]
+    Config {
+        /// Which setting.
+        knob: &'static str,
+        /// What it was set to.
+        value: String,
+        /// What is allowed.
+        range: String,
     },
     /// There is no store here and it was not to be made.
     #[error("no quorate store here. path={path}; `quorate serve --data {path}` makes one")]

@@ -1,0 +1,322 @@
+//! Queries over what happened: who decided what, when and why, and whether anything was changed.
+
+use std::collections::HashMap;
+
+use serde_json::Value;
+
+use super::Quorate;
+use super::dto::{
+    AuditVoteView, BrokenView, EntityHistory, EntityLog, EventPage, EventView, HistoryQuery, QuorumStatus,
+    StateAt, Verified,
+};
+use super::quorum::{page_limit, status_view};
+use crate::core::driver::Driver;
+use crate::core::ids::{CellId, StreamId, StreamKind};
+use crate::core::quorum::audit::votes_on_record;
+use crate::core::quorum::rejection::Rejection;
+use crate::core::quorum::{Event, QuorumMachine};
+use crate::core::{quorum, topology};
+use crate::error::{Error, ErrorKind};
+use crate::journal::codec::decode;
+use crate::journal::{Fault, Position, Record, Store, VerifyCursor};
+use crate::shell::host::wait;
+
+/// Records read from the store at a time.
+const PAGE: usize = 2048;
+/// Commit groups checked at a time.
+const VERIFY_PAGE: usize = 1024;
+
+/// Queries over what happened.
+#[derive(Clone, Copy, Debug)]
+pub struct History<'a> {
+    pub(super) q: &'a Quorate,
+}
+
+impl History<'_> {
+    /// Recorded events in global order, filtered, a page at a time.
+    ///
+    /// # Errors
+    /// `invalid_argument` for the kind, limit or cursor, and the faults of the store.
+    pub async fn query(&self, request: HistoryQuery) -> Result<EventPage, Error> {
+        let limit = page_limit(request.limit)?;
+        let kind = request.kind.as_deref().map(kind_of).transpose()?;
+        let after = cursor(request.cursor.as_deref())?;
+        let filter = Filter { kind, request };
+        let page = self.q.host().blocking(move |store| filter.page(store, after, limit)).await?;
+        Ok(page)
+    }
+
+    /// The log of one entity, a page at a time, with the votes and refused attempts in it.
+    ///
+    /// # Errors
+    /// `invalid_argument` for the kind, limit or cursor, `not_found`, and the faults of the store.
+    pub async fn entity(&self, request: EntityHistory) -> Result<EntityLog, Error> {
+        let limit = page_limit(request.limit)?;
+        let kind = request.kind.as_deref().map_or(Ok(StreamKind::Quorum), kind_of)?;
+        let after = cursor(request.cursor.as_deref())?;
+        let stream = StreamId::new(kind, request.entity_id);
+        let log = self.q.host().blocking(move |store| entity_log(store, &stream, after, limit)).await?;
+        log.ok_or_else(|| Error::new(ErrorKind::NotFound, "nothing is recorded under this kind and id"))
+    }
+
+    /// How a quorum stood at an earlier point of its log, or at an earlier instant.
+    ///
+    /// # Errors
+    /// `invalid_argument` unless one of `seq` and `at` is given, `not_found` when it did not exist then, and the
+    /// faults of the store.
+    pub async fn state_at(&self, request: StateAt) -> Result<QuorumStatus, Error> {
+        if request.seq.is_some() == request.at.is_some() {
+            return Err(Error::invalid("seq", request.seq, "one of seq and at"));
+        }
+        let stream = StreamId::new(StreamKind::Quorum, request.entity_id.clone());
+        let (upto, until) = (request.seq.unwrap_or(u64::MAX), request.at);
+        let found = self.q.host().blocking(move |store| fold_until(store, &stream, upto, until)).await?;
+        let (driver, last) = found.ok_or(Rejection::NotFound)?;
+        status_view(&request.entity_id, driver.state(), request.at.unwrap_or(last.at))
+    }
+
+    /// Checks every hash, link, position and sequence of the whole journal. `progress` hears how many commit
+    /// groups are checked so far.
+    ///
+    /// # Errors
+    /// The faults of the store; a broken journal is a result, not an error.
+    pub async fn verify(&self, mut progress: impl FnMut(u64)) -> Result<Verified, Error> {
+        let mut at = VerifyCursor::default();
+        loop {
+            let from = std::mem::take(&mut at);
+            let step =
+                self.q.host().blocking(move |store| wait(store.verify(from, VERIFY_PAGE))).await?;
+            at = step.cursor;
+            progress(at.group);
+            if step.done || step.broken.is_some() {
+                return Ok(Verified {
+                    ok: step.broken.is_none(),
+                    groups: at.group,
+                    records: at.position,
+                    streams: at.streams.len() as u64,
+                    tip_hash: at.hash.to_string(),
+                    broken: step.broken.map(|b| BrokenView {
+                        group: b.group,
+                        position: b.position,
+                        entity: b.record.as_ref().map(|(stream, _)| stream.to_string()),
+                        seq: b.record.map(|(_, seq)| seq),
+                        why: b.why,
+                    }),
+                });
+            }
+        }
+    }
+}
+
+fn kind_of(name: &str) -> Result<StreamKind, Error> {
+    let names = StreamKind::ALL.map(StreamKind::name).join(", ");
+    StreamKind::from_name(name).ok_or_else(|| Error::invalid("kind", name, &format!("one of {names}")))
+}
+
+fn cursor(text: Option<&str>) -> Result<u64, Error> {
+    let parse = |text: &str| {
+        text.parse().map_err(|_| Error::invalid("cursor", text, "a next_cursor of an earlier page"))
+    };
+    text.map_or(Ok(0), parse)
+}
+
+/// A record as it is shown: the event's name and data are read from its stored form.
+fn event_view(record: Record) -> Result<EventView, Fault> {
+    let data = match record.stream.kind {
+        StreamKind::Quorum => serde_json::to_value(decode::<quorum::Event>(&record.payload)?),
+        StreamKind::Topology => serde_json::to_value(decode::<topology::Event>(&record.payload)?),
+    };
+    // Every event is written as `{"name": data}`.
+    let (event, data) = match data {
+        Ok(Value::Object(map)) => map.into_iter().next().unwrap_or_default(),
+        Ok(other) => (other.to_string(), Value::Null),
+        Err(e) => return Err(Fault::Corrupt { what: format!("event cannot be shown: {e}") }),
+    };
+    Ok(EventView {
+        position: record.position,
+        kind: record.stream.kind.name().into(),
+        entity_id: record.stream.id,
+        seq: record.seq,
+        at: record.at,
+        at_ms: record.at.as_millis(),
+        event,
+        data,
+        hash: record.hash.to_string(),
+    })
+}
+
+struct Filter {
+    kind: Option<StreamKind>,
+    request: HistoryQuery,
+}
+
+impl Filter {
+    fn page(&self, store: &dyn Store, after: Position, limit: usize) -> Result<EventPage, Fault> {
+        let mut events = Vec::new();
+        let mut cells = HashMap::new();
+        let mut at = after;
+        let mut seq = 0;
+        if limit == 0 {
+            return Ok(EventPage { events, next_cursor: Some(at.to_string()) });
+        }
+        loop {
+            let records = self.next_records(store, at, &mut seq)?;
+            if records.is_empty() {
+                return Ok(EventPage { events, next_cursor: None });
+            }
+            for record in records {
+                at = record.position;
+                if self.request.until.is_some_and(|until| record.at > until)
+                    || self.request.since.is_some_and(|since| record.at < since)
+                    || self.kind.is_some_and(|kind| record.stream.kind != kind)
+                    || !self.about_cell(store, &mut cells, &record)?
+                {
+                    continue;
+                }
+                let view = event_view(record)?;
+                if self.admits(&view) {
+                    events.push(view);
+                }
+                if events.len() == limit {
+                    return Ok(EventPage { events, next_cursor: Some(at.to_string()) });
+                }
+            }
+        }
+    }
+
+    /// The next records to look at: of one entity when one is named, else of all.
+    fn next_records(&self, store: &dyn Store, at: Position, seq: &mut u64) -> Result<Vec<Record>, Fault> {
+        let Some(id) = &self.request.entity_id else { return wait(store.scan(at, PAGE)) };
+        let stream = StreamId::new(self.kind.unwrap_or(StreamKind::Quorum), id.clone());
+        loop {
+            let mut records = wait(store.read(&stream, *seq, PAGE))?;
+            let Some(last) = records.last() else { return Ok(records) };
+            *seq = last.seq;
+            records.retain(|record| record.position > at);
+            if !records.is_empty() {
+                return Ok(records);
+            }
+        }
+    }
+
+    fn admits(&self, view: &EventView) -> bool {
+        let request = &self.request;
+        request.event.as_ref().is_none_or(|event| *event == view.event)
+            && request
+                .voter_id
+                .as_ref()
+                .is_none_or(|voter| view.data.get("voter_id").is_some_and(|v| v == voter.as_str()))
+            && request.outcome.is_none_or(|outcome| {
+                view.event == "closed" && view.data.get("state").is_some_and(|s| s == outcome.name())
+            })
+    }
+
+    /// Is the record about the cell asked for? What a quorum is about stands in its first record.
+    fn about_cell(
+        &self,
+        store: &dyn Store,
+        cells: &mut HashMap<StreamId, Option<CellId>>,
+        record: &Record,
+    ) -> Result<bool, Fault> {
+        let Some(wanted) = &self.request.cell_id else { return Ok(true) };
+        match record.stream.kind {
+            StreamKind::Topology => Ok(match decode(&record.payload)? {
+                topology::Event::CellRegistered { cell_id, .. } => cell_id == *wanted,
+                topology::Event::AuthorityRegistered { .. } => false,
+            }),
+            StreamKind::Quorum => {
+                if let Some(cell) = cells.get(&record.stream) {
+                    return Ok(cell.as_ref() == Some(wanted));
+                }
+                let first = wait(store.read(&record.stream, 0, 1))?;
+                let cell = match first.first().map(|r| decode::<Event>(&r.payload)).transpose()? {
+                    Some(Event::Opened(opened)) => opened.cell_id,
+                    _ => None,
+                };
+                let about = cell.as_ref() == Some(wanted);
+                cells.insert(record.stream.clone(), cell);
+                Ok(about)
+            }
+        }
+    }
+}
+
+fn entity_log(
+    store: &dyn Store,
+    stream: &StreamId,
+    after: u64,
+    limit: usize,
+) -> Result<Option<EntityLog>, Fault> {
+    let Some(head) = wait(store.head(stream))? else { return Ok(None) };
+    let records = wait(store.read(stream, after, limit))?;
+    let last = records.last().map_or(after, |record| record.seq);
+    let votes = match stream.kind {
+        StreamKind::Quorum if limit > 0 => votes_between(store, stream, after, last)?,
+        StreamKind::Quorum | StreamKind::Topology => Vec::new(),
+    };
+    Ok(Some(EntityLog {
+        kind: stream.kind.name().into(),
+        entity_id: stream.id.clone(),
+        revision: head.revision,
+        events: records.into_iter().map(event_view).collect::<Result<_, _>>()?,
+        votes,
+        next_cursor: (last < head.revision).then(|| last.to_string()),
+    }))
+}
+
+/// The votes with a seq after `after` and up to `last`. Whether one was superseded is known only at the log's end.
+fn votes_between(
+    store: &dyn Store,
+    stream: &StreamId,
+    after: u64,
+    last: u64,
+) -> Result<Vec<AuditVoteView>, Fault> {
+    let mut events: Vec<(u64, Event)> = Vec::new();
+    let mut seq = after;
+    loop {
+        let page = wait(store.read(stream, seq, PAGE))?;
+        let Some(end) = page.last() else { break };
+        seq = end.seq;
+        for record in page {
+            events.push((record.seq, decode(&record.payload)?));
+        }
+    }
+    let votes = votes_on_record(events.iter().map(|(seq, event)| (*seq, event)));
+    let view = |v: quorum::audit::AuditVote| AuditVoteView {
+        seq: v.seq,
+        voter_id: v.voter_id,
+        vote: v.vote,
+        confidence: v.confidence,
+        cast_at: v.cast_at,
+        counted: v.counted,
+        superseded: v.superseded,
+        refused: v.refused,
+        reason: v.reason.map(str::to_owned),
+    };
+    Ok(votes.into_iter().take_while(|v| v.seq <= last).map(view).collect())
+}
+
+type Folded = Option<(Driver<QuorumMachine>, Record)>;
+
+fn fold_until(
+    store: &dyn Store,
+    stream: &StreamId,
+    upto: u64,
+    until: Option<crate::core::time::Timestamp>,
+) -> Result<Folded, Fault> {
+    let mut driver = Driver::default();
+    let mut last = None;
+    loop {
+        let page = wait(store.read(stream, driver.revision(), PAGE))?;
+        if page.is_empty() {
+            return Ok(last.map(|last| (driver, last)));
+        }
+        for record in page {
+            if record.seq > upto || until.is_some_and(|until| record.at > until) {
+                return Ok(last.map(|last| (driver, last)));
+            }
+            driver.replay(&decode(&record.payload)?);
+            last = Some(record);
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! The Rust door: one cheap, cloneable handle to a runtime, with typed methods grouped by noun.
+//!
+//! ```text
+//!  Quorate ─┬─ quorums()  start · vote · status · history · stats · cancel · wait
+//!           ├─ cells()    register · list · mesh · register_authority
+//!           └─ history()  query · entity · state_at · verify
+//!  ops::OPERATIONS        the same, by name, over JSON: what HTTP, the command line and play stand on
+//! ```
+
+pub mod cell;
+pub mod dto;
+pub mod history;
+pub mod ops;
+pub mod quorum;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{broadcast, oneshot};
+
+use crate::config::Config;
+use crate::core::time::Timestamp;
+use crate::error::{Error, ErrorKind};
+use crate::journal::{Fault, Store};
+use crate::shell::bus::Notice;
+use crate::shell::host::Host;
+use crate::shell::runtime::{Ending, Runtime};
+pub use crate::shell::supervisor::recovery::RecoveryReport;
+use crate::store;
+
+/// A running Quorate. Clones share it; dropping the last one shuts down cleanly.
+///
+/// Works inside any program that polls futures: the actors run on threads of their own.
+///
+/// ```
+/// use quorate::{Config, Quorate, StartQuorum, Vote};
+///
+/// # #[tokio::main] async fn main() -> Result<(), quorate::Error> {
+/// let q = Quorate::open(Config::memory()).await?;
+/// let started = q.quorums().start(StartQuorum::global().with_voters(["ann", "bob"])?).await?;
+/// let vote = q.quorums().vote(Vote::new(&started.quorum_id, "ann", true)?).await?;
+/// assert_eq!(vote.state.name(), "approved");
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct Quorate {
+    runtime: Arc<Runtime>,
+}
+
+impl std::fmt::Debug for Quorate {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Quorate").field("report", self.runtime.report()).finish()
+    }
+}
+
+/// Runs a blocking piece of work on a thread of its own; any executor can wait for it.
+async fn on_thread<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Fault> + Send + 'static,
+) -> Result<T, Error> {
+    let (done, result) = oneshot::channel();
+    std::thread::Builder::new()
+        .name("quorate-open".into())
+        .spawn(move || {
+            let _ = done.send(work());
+        })
+        .map_err(|e| Error::new(ErrorKind::StoreError, format!("no thread: {e}")))?;
+    let result = result.await.map_err(|_| Error::new(ErrorKind::StoreError, "opening was cut off"))?;
+    Ok(result?)
+}
+
+impl Quorate {
+    /// Opens the store the configuration names, recovers, and returns a handle that can be used at once.
+    ///
+    /// # Errors
+    /// `invalid_argument` for a setting out of bounds; `store_missing`, `store_foreign`, `store_version`,
+    /// `store_locked`, `store_corrupt`, `store_error` from the store.
+    pub async fn open(config: Config) -> Result<Self, Error> {
+        config.check()?;
+        let entry = store::find(&config.store).ok_or_else(|| {
+            let names: Vec<&str> = store::STORES.iter().map(|entry| entry.name).collect();
+            Error::invalid("store", config.store.as_str(), &format!("one of {}", names.join(", ")))
+        })?;
+        on_thread(move || {
+            let store = (entry.open)(&config.store_options)?;
+            Runtime::open(config, store)
+        })
+        .await
+        .map(|runtime| Quorate { runtime: Arc::new(runtime) })
+    }
+
+    /// Opens a runtime on a store you bring: your own backend, or one wrapped for fault injection.
+    ///
+    /// # Errors
+    /// As [`Quorate::open`].
+    pub async fn open_with(config: Config, store: Arc<dyn Store>) -> Result<Self, Error> {
+        on_thread(move || Runtime::open(config, store))
+            .await
+            .map(|runtime| Quorate { runtime: Arc::new(runtime) })
+    }
+
+    /// Operations on quorums.
+    pub fn quorums(&self) -> quorum::Quorums<'_> {
+        quorum::Quorums { q: self }
+    }
+
+    /// Operations on the mesh registry.
+    pub fn cells(&self) -> cell::Cells<'_> {
+        cell::Cells { q: self }
+    }
+
+    /// Queries over what happened.
+    pub fn history(&self) -> history::History<'_> {
+        history::History { q: self }
+    }
+
+    /// Hears every notice from now on, after it is durable.
+    pub fn subscribe(&self) -> broadcast::Receiver<Notice> {
+        self.host().bus.subscribe()
+    }
+
+    /// The runtime's present instant.
+    pub fn now(&self) -> Timestamp {
+        self.host().clock.now()
+    }
+
+    /// Moves a manual clock ahead by `by`; every deadline on the way fires at its own instant, in order.
+    ///
+    /// # Errors
+    /// `invalid_argument` when the runtime runs on the OS clock.
+    pub async fn advance(&self, by: Duration) -> Result<(), Error> {
+        self.advance_to(self.now().plus(by)).await
+    }
+
+    /// Moves a manual clock ahead to `to`; an instant that has passed changes nothing.
+    ///
+    /// # Errors
+    /// `invalid_argument` when the runtime runs on the OS clock.
+    pub async fn advance_to(&self, to: Timestamp) -> Result<(), Error> {
+        if !self.host().clock.is_manual() {
+            return Err(Error::invalid("clock", "system", "a manual clock"));
+        }
+        self.runtime.advance(to).await;
+        Ok(())
+    }
+
+    /// What opening found and did.
+    pub fn recovery_report(&self) -> &RecoveryReport {
+        self.runtime.report()
+    }
+
+    /// How the runtime is doing.
+    pub fn health(&self) -> dto::Health {
+        let host = self.host();
+        let failure = host.writer.failure();
+        dto::Health {
+            status: if failure.is_none() { "ok".into() } else { "failed".into() },
+            failure: failure.map(|fault| fault.to_string()),
+            tracked_deadlines: host.wheel.len() as u64,
+            awake_entities: (host.quorums.awake() + host.topology.awake()) as u64,
+            parked_entities: host.restarts.parked(host.clock.now()) as u64,
+            in_flight: host.in_flight() as u64,
+            dropped_at_open: self.runtime.report().store.dropped.clone(),
+        }
+    }
+
+    /// Shuts down: what was accepted is committed, indexes are written, the store is closed. Other clones of the
+    /// handle are refused from then on.
+    ///
+    /// # Errors
+    /// The store's fault, when it could not be closed cleanly; nothing acknowledged is lost even then.
+    pub async fn close(self) -> Result<(), Error> {
+        let runtime = self.runtime.clone();
+        on_thread(move || runtime.end(Ending::Clean)).await
+    }
+
+    /// Ends the runtime as a killed process would: queued work is dropped, nothing is flushed. For tests of
+    /// recovery, and `quorate play`.
+    pub async fn crash(self) {
+        let runtime = self.runtime.clone();
+        // The fault of a store nobody closes says nothing new.
+        let _ = on_thread(move || runtime.end(Ending::Crash)).await;
+    }
+
+    pub(crate) fn host(&self) -> &Arc<Host> {
+        self.runtime.host()
+    }
+
+    /// Applies everything that fell due, so that a read over all entities sees no expired one as live.
+    pub(crate) async fn settle(&self) {
+        self.runtime.settle().await;
+    }
+
+    /// Waits until effects under way are carried out.
+    pub(crate) async fn effects_done(&self) {
+        self.runtime.effects_done().await;
+    }
+}

@@ -1,0 +1,230 @@
+//! The table of operations: every thing a user can do, by name, over JSON. HTTP, the command line and play are
+//! doors onto this table and add no behaviour of their own.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::str::FromStr;
+
+use schemars::{JsonSchema, Schema, schema_for};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+use super::Quorate;
+use super::dto::{
+    CancelQuorum, EntityHistory, HistoryQuery, ListCells, Nothing, QuorumHistory, QuorumRef, RegisterAuthority,
+    RegisterCell, RegisterMesh, StartQuorum, StateAt, Vote, WaitQuorum,
+};
+use crate::error::{Error, ErrorKind};
+
+/// How an operation is called over HTTP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    /// Reads; fields stand in path and query.
+    Get,
+    /// Writes; fields stand in path and JSON body.
+    Post,
+}
+
+/// The answer of an operation, some time later.
+pub type Called = Pin<Box<dyn Future<Output = Result<Value, Error>> + Send>>;
+
+/// One line of the table.
+#[derive(Clone, Copy)]
+pub struct Operation {
+    /// `noun.verb`.
+    pub name: &'static str,
+    /// One line of help.
+    pub summary: &'static str,
+    /// How it is called over HTTP.
+    pub method: Method,
+    /// Its path below `/api/v1`; `{field}` stands for a field of the request.
+    pub path: &'static str,
+    /// Under which key the reply stands in an HTTP success body; `None` when its fields stand there themselves.
+    pub key: Option<&'static str>,
+    /// Fields whose bad values HTTP answers with 400 instead of 422.
+    pub bad_request: &'static [&'static str],
+    /// The JSON schema of the request.
+    pub request: fn() -> Schema,
+    /// The JSON schema of the reply.
+    pub reply: fn() -> Schema,
+    /// Runs it. The request is an object.
+    pub call: fn(Quorate, Map<String, Value>) -> Called,
+}
+
+impl std::fmt::Debug for Operation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Operation").field("name", &self.name).field("path", &self.path).finish()
+    }
+}
+
+macro_rules! operation {
+    ($name:literal, $summary:literal, $method:ident $path:literal, key: $key:expr, $request:ty => $reply:ty,
+     $(bad_request: $bad:expr,)? |$q:ident, $r:ident| $call:expr) => {
+        Operation {
+            name: $name,
+            summary: $summary,
+            method: Method::$method,
+            path: $path,
+            key: $key,
+            bad_request: { #[allow(unused_mut, unused_assignments)] { let mut bad: &[&str] = &[]; $( bad = $bad; )? bad } },
+            request: || schema_for!($request),
+            reply: || schema_for!($reply),
+            call: |$q, fields| {
+                Box::pin(async move {
+                    let $r: $request = parse(fields)?;
+                    let reply: $reply = $call;
+                    to_json(reply)
+                })
+            },
+        }
+    };
+}
+
+use super::dto::{
+    AuthorityRegistered, Cancelled, CellPage, CellRegistered, EntityLog, EventPage, MeshRegistered,
+    QuorumHistoryPage, QuorumStatsReply, QuorumStatus, Started, Verified, Voted,
+};
+
+/// Every operation.
+pub static OPERATIONS: &[Operation] = &[
+    operation!("cell.register", "set a cell's entry in the mesh registry", Post "/cells/register",
+        key: Some("cell"), RegisterCell => CellRegistered, |q, r| q.cells().register(r).await?),
+    operation!("cell.mesh", "register a whole hexagonal mesh around a hub", Post "/cells/mesh",
+        key: Some("mesh"), RegisterMesh => MeshRegistered, |q, r| q.cells().mesh(r).await?),
+    operation!("cell.list", "list the mesh registry", Get "/cells",
+        key: None, ListCells => CellPage, |q, r| q.cells().list(r).await?),
+    operation!("cmp.register", "add an authority at the hub", Post "/cmp/register",
+        key: Some("authority"), RegisterAuthority => AuthorityRegistered,
+        |q, r| q.cells().register_authority(r).await?),
+    operation!("quorum.start", "open a quorum", Post "/quorum/start",
+        key: Some("quorum"), StartQuorum => Started, bad_request: &["quorum_type"],
+        |q, r| q.quorums().start(r).await?),
+    operation!("quorum.vote", "cast or change a vote", Post "/quorum/{quorum_id}/vote",
+        key: Some("vote"), Vote => Voted, |q, r| q.quorums().vote(r).await?),
+    operation!("quorum.status", "show a quorum, also after it closed", Get "/quorum/{quorum_id}/status",
+        key: Some("status"), QuorumRef => QuorumStatus, |q, r| q.quorums().status(&r.quorum_id).await?),
+    operation!("quorum.wait", "wait until a quorum closes", Get "/quorum/{quorum_id}/wait",
+        key: Some("status"), WaitQuorum => QuorumStatus, |q, r| q.quorums().wait(r).await?),
+    operation!("quorum.cancel", "end a quorum without a decision", Post "/quorum/{quorum_id}/cancel",
+        key: Some("quorum"), CancelQuorum => Cancelled, |q, r| q.quorums().cancel(r).await?),
+    operation!("quorum.history", "list the latest closed quorums, oldest first", Get "/quorum/history",
+        key: None, QuorumHistory => QuorumHistoryPage, |q, r| q.quorums().history(r).await?),
+    operation!("quorum.stats", "count quorums and votes over all time", Get "/quorum/stats",
+        key: Some("stats"), Nothing => QuorumStatsReply, |q, r| { let Nothing {} = r; q.quorums().stats().await? }),
+    operation!("history.query", "ask what happened, over all entities", Get "/history",
+        key: None, HistoryQuery => EventPage, |q, r| q.history().query(r).await?),
+    operation!("history.entity", "show the log of one entity, with its votes", Get "/history/entity/{entity_id}",
+        key: None, EntityHistory => EntityLog, |q, r| q.history().entity(r).await?),
+    operation!("history.state_at", "show how a quorum stood at an earlier point", Get "/history/state/{entity_id}",
+        key: Some("status"), StateAt => QuorumStatus, |q, r| q.history().state_at(r).await?),
+    operation!("history.verify", "check every hash, link and sequence of the journal", Get "/history/verify",
+        key: Some("verified"), Nothing => Verified,
+        |q, r| { let Nothing {} = r; q.history().verify(|_| ()).await? }),
+];
+
+/// The operation of a name.
+///
+/// # Errors
+/// `unknown_operation`, with the names there are.
+pub fn find(name: &str) -> Result<&'static Operation, Error> {
+    OPERATIONS.iter().find(|op| op.name == name).ok_or_else(|| {
+        let names: Vec<&str> = OPERATIONS.iter().map(|op| op.name).collect();
+        let shown: String = name.chars().take(100).collect();
+        let message = format!("no such operation. given={shown:?}, expected one of {}", names.join(", "));
+        Error::new(ErrorKind::UnknownOperation, message)
+    })
+}
+
+impl Operation {
+    /// Reads the text of one field, as it stands in a query string or on the command line, into the JSON type its
+    /// schema names. A text that does not fit stays a text, for the typed request to refuse.
+    pub fn field_from_text(&self, field: &str, text: &str) -> Value {
+        let schema = (self.request)().to_value();
+        let types = field_types(&schema, field);
+        if types.iter().any(|t| t == "boolean")
+            && let Ok(value) = bool::from_str(text)
+        {
+            return value.into();
+        }
+        if types.iter().any(|t| t == "integer" || t == "number")
+            && let Ok(number) = serde_json::Number::from_str(text)
+        {
+            return Value::Number(number);
+        }
+        if (types.is_empty() || types.iter().any(|t| t == "array" || t == "object"))
+            && let Ok(value) = serde_json::from_str(text)
+        {
+            return value;
+        }
+        if types.iter().any(|t| t == "array") {
+            return text.split(',').map(|part| Value::from(part.trim())).collect();
+        }
+        text.into()
+    }
+
+    /// The request's fields in order: name, description and whether it must be given.
+    pub fn fields(&self) -> Vec<Field> {
+        let schema = (self.request)().to_value();
+        let required = schema["required"].as_array().cloned().unwrap_or_default();
+        let properties = schema["properties"].as_object().cloned().unwrap_or_default();
+        properties
+            .into_iter()
+            .map(|(name, property)| Field {
+                types: types_of(&property),
+                description: property["description"].as_str().unwrap_or_default().to_owned(),
+                required: required.iter().any(|r| *r == name),
+                name,
+            })
+            .collect()
+    }
+}
+
+/// A field of a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Field {
+    /// Its name.
+    pub name: String,
+    /// The JSON types it takes; empty for any.
+    pub types: Vec<String>,
+    /// What it means.
+    pub description: String,
+    /// It must be given.
+    pub required: bool,
+}
+
+fn field_types(schema: &Value, field: &str) -> Vec<String> {
+    types_of(&schema["properties"][field])
+}
+
+fn types_of(property: &Value) -> Vec<String> {
+    let named = |value: &Value| value.as_str().map(str::to_owned);
+    let mut types: Vec<String> = match &property["type"] {
+        Value::Array(types) => types.iter().filter_map(named).collect(),
+        single => named(single).into_iter().collect(),
+    };
+    for variant in property["anyOf"].as_array().into_iter().flatten() {
+        types.extend(types_of(variant));
+    }
+    types.retain(|t| t != "null");
+    types
+}
+
+/// Reads a typed request; an error names the field, the value given and what was expected.
+fn parse<T: DeserializeOwned>(fields: Map<String, Value>) -> Result<T, Error> {
+    let input = Value::Object(fields);
+    serde_path_to_error::deserialize(&input).map_err(|error| {
+        let path = error.path().to_string();
+        let message = error.inner().to_string();
+        // A missing or unknown field is named in the message, its path is the whole object.
+        let named = message.split('`').nth(1).unwrap_or_default().to_owned();
+        let field = if path == "." { named } else { path };
+        let value = input.get(field.split(['.', '[']).next().unwrap_or_default()).cloned();
+        Error::invalid(&field, value.unwrap_or(Value::Null), &message)
+    })
+}
+
+fn to_json<T: Serialize + JsonSchema>(reply: T) -> Result<Value, Error> {
+    serde_json::to_value(reply)
+        .map_err(|e| Error::new(ErrorKind::StoreError, format!("reply cannot be written as JSON: {e}")))
+}

@@ -1,0 +1,539 @@
+//! Operations on quorums.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::Quorate;
+use super::dto::{
+    CancelQuorum, Cancelled, FinalTally, FinalVote, QuorumHistory, QuorumHistoryEntry, QuorumHistoryPage,
+    QuorumStatsReply, QuorumStatus, StartQuorum, Started, Vote, Voted, WaitQuorum,
+};
+use crate::core::ids::{EntityId, StreamId, StreamKind};
+use crate::core::quorum::event::Counting;
+use crate::core::quorum::state::Fallback;
+use crate::core::quorum::{
+    Ballot, Cancel, Command, FallbackPlan, Opened, Policy, Quorum, QuorumMachine, QuorumState, QuorumType,
+    Rejection, Reply, Start,
+};
+use crate::core::time::Timestamp;
+use crate::core::topology::{Asked, Membership};
+use crate::error::{Error, ErrorKind};
+use crate::journal::chain::digest;
+use crate::journal::{Fault, Position};
+use crate::shell::entity::{Action, View, read_state};
+use crate::shell::host::{Host, wait};
+use crate::shell::kinds::mesh_id;
+use crate::shell::lock;
+use crate::shell::runtime::{Answer, ask};
+use crate::shell::writer::Failure;
+
+/// Words that stand where an id would in HTTP paths.
+const RESERVED: [&str; 4] = ["history", "stats", "start", "offer"];
+/// Longest wait, in milliseconds.
+const MAX_WAIT_MS: i64 = 300_000;
+/// Wait when none is named, in milliseconds.
+const DEFAULT_WAIT_MS: i64 = 30_000;
+/// Longest text naming who cancelled or what is an arm, in bytes.
+const MAX_LABEL: usize = 256;
+/// Longest reason, in bytes.
+const MAX_REASON: usize = 1024;
+
+/// Operations on quorums.
+#[derive(Clone, Copy, Debug)]
+pub struct Quorums<'a> {
+    pub(super) q: &'a Quorate,
+}
+
+impl Quorums<'_> {
+    /// Opens a quorum. Durable on return.
+    ///
+    /// With an idempotency key the same request again answers with the quorum it opened first.
+    ///
+    /// # Errors
+    /// `invalid_argument`, `unreachable_requirement`, `unknown_membership` (strict only), `already_exists`,
+    /// `limit_exceeded`, and the faults of the store.
+    pub async fn start(&self, request: StartQuorum) -> Result<Started, Error> {
+        let host = self.q.host();
+        let plan = Plan::check(host, &request)?;
+        if let Some(key) = request.idempotency_key.clone() {
+            let found = host.blocking(move |store| wait(store.find_key(&key))).await?;
+            if let Some(stream) = found {
+                return self.started_before(&stream.id).await;
+            }
+        }
+        let asked = Asked {
+            quorum_type: request.quorum_type.0,
+            cell_id: request.cell_id.clone(),
+            ring: request.ring,
+            arm: request.arm.clone(),
+        };
+        let members =
+            ask(host, &host.topology, &mesh_id(), Action::Read, move |view| view.state.membership(&asked))
+                .await?;
+        let quorum_id = request.quorum_id.clone().unwrap_or_else(|| host.ids.mint());
+        let key = request.idempotency_key.clone();
+        let start = plan.with_members(host, request, members)?;
+        let command = Action::Command(Command::Start(Box::new(start)), key);
+        let id = quorum_id.clone();
+        let started = ask(host, &host.quorums, &quorum_id, command, move |view| match view.reply {
+            Some(Err(rejection)) => Err(rejection.into()),
+            Some(Ok(_)) | None => started_view(&id, view.state, false),
+        });
+        match started.await {
+            Err(Failure::Refused(Fault::KeyTaken { stream })) => self.started_before(&stream.id).await,
+            other => other?,
+        }
+    }
+
+    async fn started_before(&self, id: &EntityId) -> Result<Started, Error> {
+        let named = id.clone();
+        self.look(id, move |view| started_view(&named, view.state, true)).await?
+    }
+
+    /// Casts or changes a vote. Durable on return; repeating it is safe.
+    ///
+    /// The vote is on its way when this returns, before the future is polled: votes called in a row reach one
+    /// quorum in that order, and many may be awaited together.
+    ///
+    /// # Errors
+    /// `invalid_argument`, `not_found`, `quorum_closed`, `quorum_timeout`, `already_voted`, `not_eligible`,
+    /// `limit_exceeded`, and the faults of the store.
+    pub fn vote(&self, vote: Vote) -> impl Future<Output = Result<Voted, Error>> + Send + 'static {
+        let host = self.q.host();
+        let Vote { quorum_id, voter_id, vote: value, confidence } = vote;
+        let ballot = Ballot { voter_id: voter_id.clone(), vote: value, confidence };
+        let id = quorum_id.clone();
+        let sent: Answer<Result<Voted, Error>> =
+            ask(host, &host.quorums, &quorum_id, Action::Command(Command::Cast(ballot), None), move |view| {
+                match view.reply {
+                    Some(Ok(Reply::Voted(voted))) => {
+                        let opened = view.state.opened.as_deref().ok_or(Rejection::NotFound)?;
+                        let tally = view.state.tally;
+                        let is_neighbor =
+                            opened.quorum_type != QuorumType::Local || admits(opened, &voter_id);
+                        Ok(Voted {
+                            quorum_id: id,
+                            voter_id,
+                            vote: value,
+                            total_votes: tally.total(),
+                            approve_votes: tally.approvals,
+                            reject_votes: tally.rejections,
+                            required_votes: opened.required_votes,
+                            quorum_reached: tally.approvals >= opened.required_votes,
+                            consensus: tally.consensus(),
+                            is_neighbor,
+                            counted: voted.counted,
+                            duplicate: voted.duplicate,
+                            changed: voted.changed,
+                            state: view.state.state().unwrap_or(QuorumState::Open),
+                        })
+                    }
+                    Some(Err(rejection)) => Err(rejection.into()),
+                    Some(Ok(Reply::Started | Reply::Cancelled { .. } | Reply::Done)) | None => {
+                        Err(Rejection::NotFound.into())
+                    }
+                }
+            });
+        async move { sent.await? }
+    }
+
+    /// Everything about a quorum, also after it closed.
+    ///
+    /// # Errors
+    /// `not_found` when it never existed, and the faults of the store.
+    pub async fn status(&self, id: &EntityId) -> Result<QuorumStatus, Error> {
+        let named = id.clone();
+        self.look(id, move |view| status_view(&named, view.state, view.now)).await?
+    }
+
+    /// Waits until the quorum closes, at most as long as asked, and answers with its status then.
+    ///
+    /// # Errors
+    /// `invalid_argument` for the time, `not_found`, and the faults of the store.
+    pub async fn wait(&self, request: WaitQuorum) -> Result<QuorumStatus, Error> {
+        let ms = request.timeout_ms.unwrap_or(DEFAULT_WAIT_MS);
+        let longest = u64::try_from(ms).ok().filter(|_| ms <= MAX_WAIT_MS);
+        let longest = longest.ok_or_else(|| Error::invalid("timeout_ms", ms, "0 to 300000"))?;
+        let host = self.q.host();
+        if !host.clock.is_manual() && longest > 0 {
+            let (waiting_host, id) = (host.clone(), request.quorum_id.clone());
+            let waiting = host.tokio.spawn(tokio::time::timeout(Duration::from_millis(longest), async move {
+                // A waiter is lost when its actor dies; the next actor takes it in again.
+                while let Err(Failure::Unknown(_)) = until_closed(&waiting_host, &id).await {
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+            }));
+            // However the wait ended, the status says where the quorum stands.
+            let _ = waiting.await;
+        }
+        self.status(&request.quorum_id).await
+    }
+
+    /// Ends a quorum without a decision. Durable on return; repeating it is safe.
+    ///
+    /// # Errors
+    /// `invalid_argument`, `not_found`, `quorum_closed`, `quorum_timeout`, and the faults of the store.
+    pub async fn cancel(&self, request: CancelQuorum) -> Result<Cancelled, Error> {
+        check_label("by", request.by.as_deref(), MAX_LABEL)?;
+        check_label("reason", request.reason.as_deref(), MAX_REASON)?;
+        let host = self.q.host();
+        let id = request.quorum_id.clone();
+        let command = Command::Cancel(Cancel { by: request.by, reason: request.reason });
+        ask(host, &host.quorums, &request.quorum_id, Action::Command(command, None), move |view| {
+            match view.reply {
+                Some(Err(rejection)) => Err(rejection.into()),
+                Some(Ok(reply)) => Ok(Cancelled {
+                    quorum_id: id,
+                    state: view.state.state().unwrap_or(QuorumState::Open),
+                    closed_at: view.state.closed.as_ref().map(|c| c.closed_at),
+                    duplicate: reply == Reply::Cancelled { duplicate: true },
+                }),
+                None => Err(Rejection::NotFound.into()),
+            }
+        })
+        .await?
+    }
+
+    /// The latest closed quorums, oldest first.
+    ///
+    /// # Errors
+    /// `invalid_argument` for the limit or cursor, and the faults of the store.
+    pub async fn history(&self, request: QuorumHistory) -> Result<QuorumHistoryPage, Error> {
+        let limit = page_limit(request.limit)?;
+        let before = match request.cursor {
+            None => Position::MAX,
+            Some(text) => text
+                .parse()
+                .map_err(|_| Error::invalid("cursor", text, "a next_cursor of an earlier page"))?,
+        };
+        self.q.settle().await;
+        let host = self.q.host();
+        let (entries, next) = host.blocking(move |store| closed_before(store, before, limit)).await?;
+        Ok(QuorumHistoryPage {
+            total: entries.len() as u64,
+            history: entries,
+            total_available: lock(&host.counters.quorums).closed(),
+            next_cursor: next.map(|position| position.to_string()),
+        })
+    }
+
+    /// Counters over all quorums that ever were.
+    ///
+    /// # Errors
+    /// `store_error` when the store refuses work.
+    pub async fn stats(&self) -> Result<QuorumStatsReply, Error> {
+        let host = self.q.host();
+        host.admit()?;
+        self.q.settle().await;
+        let stats = lock(&host.counters.quorums).clone();
+        Ok(QuorumStatsReply {
+            active_quorums: stats.active(),
+            total_quorums: stats.closed(),
+            successful_quorums: stats.approved,
+            success_rate: stats.success_rate(),
+            rejected_quorums: stats.rejected,
+            timed_out_quorums: stats.timed_out,
+            cancelled_quorums: stats.cancelled,
+            votes: stats.votes,
+            changed_votes: stats.changed_votes,
+            outsider_votes: stats.outsider_votes,
+            late_votes: stats.late_votes,
+            refused_votes: stats.refused_votes,
+            recovery_closures: stats.recovery_closures,
+            avg_time_to_decision_ms: stats.avg_time_to_decision_ms(),
+        })
+    }
+
+    fn look<R: Send + 'static>(
+        &self,
+        id: &EntityId,
+        view: impl FnOnce(View<'_, QuorumMachine>) -> R + Send + 'static,
+    ) -> impl Future<Output = Result<R, Failure>> + Send {
+        let host = self.q.host();
+        ask(host, &host.quorums, id, Action::Read, view)
+    }
+}
+
+async fn until_closed(host: &Arc<Host>, id: &EntityId) -> Result<(), Failure> {
+    let token = Arc::new(());
+    // A quorum that does not exist will not close either.
+    let until = |state: &Quorum| state.closed.is_some() || state.opened.is_none();
+    ask(host, &host.quorums, id, Action::Until(until, Arc::downgrade(&token)), |_| ()).await
+}
+
+/// The checked numbers of a start request.
+struct Plan {
+    required_votes: Option<u32>,
+    timeout: Duration,
+    policy: Policy,
+    fallback: Option<FallbackPlan>,
+    subject: Option<(String, String)>,
+}
+
+impl Plan {
+    fn check(host: &Host, request: &StartQuorum) -> Result<Self, Error> {
+        let config = &host.config.quorum;
+        if let Some(id) = request.quorum_id.as_ref().filter(|id| RESERVED.contains(&id.as_str())) {
+            return Err(Error::invalid("quorum_id", id.as_str(), "an id other than history, stats, start, offer"));
+        }
+        let kind = request.quorum_type.0;
+        if request.ring.is_some() && kind != QuorumType::Ring {
+            return Err(Error::invalid("ring", request.ring, "none unless quorum_type is ring"));
+        }
+        if request.arm.is_some() && kind != QuorumType::Radial {
+            return Err(Error::invalid("arm", request.arm.clone(), "none unless quorum_type is radial"));
+        }
+        check_label("arm", request.arm.as_deref(), MAX_LABEL)?;
+        if let Some(voters) = &request.voters
+            && voters.len() > config.max_voters as usize
+        {
+            let message = format!("too many voters. given={}, limit={}", voters.len(), config.max_voters);
+            return Err(Error::new(ErrorKind::LimitExceeded, message).with("field", "voters"));
+        }
+        let open = lock(&host.counters.quorums).active();
+        if open >= config.max_open {
+            let message = format!("too many open quorums. open={open}, limit={}", config.max_open);
+            return Err(Error::new(ErrorKind::LimitExceeded, message).with("limit", config.max_open));
+        }
+        let required_votes = match request.required_votes {
+            None => None,
+            Some(n) => Some(u32::try_from(n).ok().filter(|n| *n >= 1).ok_or_else(|| {
+                Error::invalid("required_votes", n, "a whole number from 1 to the number of voters")
+            })?),
+        };
+        let timeout = seconds("timeout_seconds", request.timeout_seconds, config.default_timeout, host)?;
+        let fallback = if request.cmp_fallback == Some(true) {
+            let own = seconds("fallback_timeout_seconds", request.fallback_timeout_seconds, timeout, host)?;
+            let timeout_us = u64::try_from(own.as_micros()).unwrap_or(u64::MAX);
+            Some(FallbackPlan { child_id: host.ids.mint(), timeout_us })
+        } else if let Some(given) = request.fallback_timeout_seconds {
+            return Err(Error::invalid("fallback_timeout_seconds", given, "none unless cmp_fallback is true"));
+        } else {
+            None
+        };
+        let subject = request.subject.as_ref().map(Value::to_string);
+        if let Some(text) = subject.as_ref().filter(|text| text.len() > config.max_subject_bytes) {
+            let expected = format!("up to {} bytes of JSON", config.max_subject_bytes);
+            return Err(Error::invalid("subject", format!("{} bytes", text.len()), &expected));
+        }
+        let mut policy = config.policy();
+        policy.vote_change = request.vote_change.unwrap_or(policy.vote_change);
+        policy.outsiders = request.outsiders.unwrap_or(policy.outsiders);
+        policy.min_confidence = request.min_confidence.unwrap_or(policy.min_confidence);
+        Ok(Plan {
+            required_votes,
+            timeout,
+            policy,
+            fallback,
+            subject: subject.map(|text| {
+                let hash = digest(text.as_bytes()).to_string();
+                (text, hash)
+            }),
+        })
+    }
+
+    fn with_members(self, host: &Host, request: StartQuorum, members: Membership) -> Result<Start, Error> {
+        let strict = request.strict_membership.unwrap_or(host.config.quorum.strict_membership);
+        if strict && request.voters.is_none() && members.voters.is_none() {
+            let message = format!("nobody is registered there. sought={}", members.sought);
+            return Err(Error::new(ErrorKind::UnknownMembership, message).with("sought", members.sought));
+        }
+        Ok(Start {
+            quorum_type: request.quorum_type.0,
+            required_votes: self.required_votes,
+            timeout: self.timeout,
+            cell_id: request.cell_id,
+            voters: request.voters.or(members.voters),
+            neighbor_count: members.neighbor_count,
+            topic: members.topic,
+            membership_epoch: members.epoch,
+            subject: self.subject,
+            policy: self.policy,
+            fallback: self.fallback,
+            parent: None,
+        })
+    }
+}
+
+fn seconds(field: &str, given: Option<f64>, default: Duration, host: &Host) -> Result<Duration, Error> {
+    let longest = host.config.quorum.max_timeout;
+    match given {
+        None => Ok(default),
+        Some(s) if s > 0.0 && s <= longest.as_secs_f64() => {
+            Ok(Duration::from_secs_f64(s).max(Duration::from_micros(1)))
+        }
+        // NaN and the infinities have no JSON number; they are named as text.
+        Some(s) => {
+            let value = if s.is_finite() { Value::from(s) } else { s.to_string().into() };
+            Err(Error::invalid(field, value, &format!("above 0 and up to {}", longest.as_secs_f64())))
+        }
+    }
+}
+
+/// A label that is given must be a short visible text.
+pub(super) fn check_label(field: &str, text: Option<&str>, longest: usize) -> Result<(), Error> {
+    match text {
+        Some(t) if t.trim().is_empty() || t.len() > longest || t.chars().any(char::is_control) => {
+            let expected = format!("1 to {longest} bytes, not blank, without control characters");
+            Err(Error::invalid(field, t, &expected))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// How many entries a page may hold.
+pub(super) fn page_limit(given: Option<i64>) -> Result<usize, Error> {
+    let limit = given.unwrap_or(100);
+    match usize::try_from(limit) {
+        Ok(n) if n <= 1000 => Ok(n),
+        _ => Err(Error::invalid("limit", limit, "0 to 1000")),
+    }
+}
+
+fn admits(opened: &Opened, voter: &crate::core::ids::VoterId) -> bool {
+    // In an open electorate nobody is known to be a neighbour.
+    opened.electorate.size().is_some() && opened.electorate.admits(voter)
+}
+
+fn electorate_name(opened: &Opened) -> String {
+    if opened.electorate.size().is_some() { "closed".into() } else { "open".into() }
+}
+
+fn started_view(id: &EntityId, state: &Quorum, duplicate: bool) -> Result<Started, Error> {
+    let opened = state.opened.as_deref().ok_or(Rejection::NotFound)?;
+    let timeout = opened.deadline.since(opened.opened_at).as_secs_f64();
+    Ok(Started {
+        quorum_id: id.clone(),
+        quorum_type: opened.quorum_type,
+        required_votes: opened.required_votes,
+        timeout,
+        timeout_seconds: timeout,
+        cell_id: opened.cell_id.clone(),
+        neighbor_count: opened.neighbor_count,
+        electorate: electorate_name(opened),
+        voter_count: opened.electorate.size(),
+        state: state.state().unwrap_or(QuorumState::Open),
+        opened_at: opened.opened_at,
+        deadline: opened.deadline,
+        membership_epoch: opened.membership_epoch,
+        subject_digest: opened.subject_digest.clone(),
+        fallback_quorum_id: opened.fallback.as_ref().map(|f| f.child_id.clone()),
+        duplicate,
+    })
+}
+
+/// The status of a quorum at `now`.
+pub(super) fn status_view(id: &EntityId, state: &Quorum, now: Timestamp) -> Result<QuorumStatus, Error> {
+    let opened = state.opened.as_deref().ok_or(Rejection::NotFound)?;
+    let closed = state.closed.as_ref();
+    let tally = state.tally;
+    let end = closed.map_or(now, |c| c.closed_at);
+    let approvals = state.votes.values().filter(|v| v.vote && v.counting == Counting::Counted);
+    let sum: f64 = approvals.map(|v| v.confidence).sum();
+    let owned = |outsiders| state.voters_in_order(outsiders).into_iter().cloned().collect();
+    let (fallback, fallback_error) = match (&state.fallback, &opened.fallback) {
+        (Fallback::None, None) => ("none", None),
+        (Fallback::None, Some(_)) if closed.is_some() => ("none", None),
+        (Fallback::None, Some(_)) => ("planned", None),
+        (Fallback::Owed, _) => ("owed", None),
+        (Fallback::Opened, _) => ("opened", None),
+        (Fallback::Failed(reason), _) => ("failed", Some(reason.clone())),
+    };
+    Ok(QuorumStatus {
+        quorum_id: id.clone(),
+        quorum_type: opened.quorum_type,
+        cell_id: opened.cell_id.clone(),
+        neighbor_count: opened.neighbor_count,
+        total_votes: tally.total(),
+        approve_votes: tally.approvals,
+        reject_votes: tally.rejections,
+        required_votes: opened.required_votes,
+        quorum_reached: tally.approvals >= opened.required_votes,
+        elapsed_seconds: end.since(opened.opened_at).as_secs_f64(),
+        timeout_seconds: opened.deadline.since(opened.opened_at).as_secs_f64(),
+        valid_voters: owned(false),
+        invalid_voters: owned(true),
+        state: state.state().unwrap_or(QuorumState::Open),
+        consensus: tally.consensus(),
+        electorate: electorate_name(opened),
+        voter_count: opened.electorate.size(),
+        closed_at: closed.map(|c| c.closed_at),
+        noticed_at: closed.map(|c| c.noticed_at),
+        opened_at: opened.opened_at,
+        deadline: opened.deadline,
+        decided_by: closed.and_then(|c| c.decided_by.clone()),
+        cancelled_by: closed.and_then(|c| c.cancelled_by.clone()),
+        reason: closed.and_then(|c| c.reason.clone()),
+        mean_confidence: (tally.approvals > 0).then(|| sum / f64::from(tally.approvals)),
+        late_votes: state.late_votes,
+        subject: subject_value(opened),
+        subject_digest: opened.subject_digest.clone(),
+        membership_epoch: opened.membership_epoch,
+        parent_quorum_id: opened.parent.clone(),
+        fallback_quorum_id: opened.fallback.as_ref().map(|f| f.child_id.clone()),
+        fallback: fallback.into(),
+        fallback_error,
+    })
+}
+
+fn subject_value(opened: &Opened) -> Option<Value> {
+    opened.subject.as_ref().and_then(|text| serde_json::from_str(text).ok())
+}
+
+type ClosedPage = (Vec<QuorumHistoryEntry>, Option<Position>);
+
+/// Up to `limit` closed quorums that ended before a position, oldest first, and where the page before starts.
+fn closed_before(
+    store: &dyn crate::journal::Store,
+    before: Position,
+    limit: usize,
+) -> Result<ClosedPage, Fault> {
+    let mut entries = Vec::with_capacity(limit);
+    let mut before = before;
+    while entries.len() < limit {
+        let ends = wait(store.settled_before(before, limit - entries.len()))?;
+        let Some(oldest) = ends.last() else { break };
+        before = oldest.position;
+        for end in ends.iter().filter(|end| end.stream.kind == StreamKind::Quorum) {
+            entries.extend(history_entry(&end.stream, &read_state::<QuorumMachine>(store, &end.stream)?));
+        }
+    }
+    entries.reverse();
+    let more = limit > 0 && !wait(store.settled_before(before, 1))?.is_empty();
+    Ok((entries, more.then_some(before)))
+}
+
+fn history_entry(stream: &StreamId, state: &Quorum) -> Option<QuorumHistoryEntry> {
+    let (opened, closed) = (state.opened.as_deref()?, state.closed.as_ref()?);
+    let tally = closed.tally;
+    let vote = |v: &crate::core::quorum::state::Standee| FinalVote {
+        vote: v.vote,
+        confidence: v.confidence,
+        counted: v.counting == Counting::Counted,
+        cast_at: v.cast_at,
+    };
+    Some(QuorumHistoryEntry {
+        quorum_id: stream.id.clone(),
+        quorum_type: opened.quorum_type,
+        result: FinalTally {
+            total_votes: tally.total(),
+            approve_votes: tally.approvals,
+            reject_votes: tally.rejections,
+            required_votes: opened.required_votes,
+            quorum_reached: tally.approvals >= opened.required_votes,
+            consensus: tally.consensus(),
+        },
+        votes: state.votes.iter().map(|(id, v)| (id.clone(), vote(v))).collect(),
+        closed_at: closed.closed_at,
+        state: closed.state,
+        cell_id: opened.cell_id.clone(),
+        required_votes: opened.required_votes,
+        opened_at: opened.opened_at,
+        deadline: opened.deadline,
+        decided_by: closed.decided_by.clone(),
+        subject: subject_value(opened),
+    })
+}

@@ -1,0 +1,158 @@
+//! Every knob: what it means, its unit and bounds, and what too large and too small do.
+
+use std::time::Duration;
+
+use crate::core::quorum::Policy;
+use crate::core::time::Timestamp;
+use crate::journal::Fault;
+use crate::store::StoreOptions;
+
+/// Settings of one runtime. Checked when it opens.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Name of the store, from [`crate::store::STORES`].
+    pub store: String,
+    /// Where and how the store keeps its bytes.
+    pub store_options: StoreOptions,
+    /// Where time comes from.
+    pub clock: ClockConfig,
+    /// Seed of minted ids. `None`, the default, mints random ones; a seed makes runs repeatable and ids guessable.
+    pub seed: Option<u64>,
+    /// Requests admitted and not yet answered, 1 to 10,000,000, default 65,536. Too small refuses bursts with
+    /// `overloaded`; too large lets memory grow (about 1 KiB each) when the disk stalls.
+    pub max_in_flight: usize,
+    /// Bytes of records one flush may cover, 4 KiB to 64 MiB, default 4 MiB. Too small caps throughput; too large
+    /// makes the first of a burst wait for the last.
+    pub group_bytes: usize,
+    /// Threads that run entity actors, 1 to 256. Default: half the processors, at least 1 (writer, completions and
+    /// callers need the others).
+    pub entity_threads: usize,
+    /// An entity without messages for about this long is put to sleep; 100 ms to 1 day, default 60 s. Too short
+    /// rebuilds entities over and over; too long keeps idle ones in memory.
+    pub idle_after: Duration,
+    /// Records of one entity between two snapshots, from 16, default 4,096. Too small writes large states often;
+    /// too large makes waking a long-lived entity slow (about a second for a million records).
+    pub snapshot_every: u64,
+    /// Limits and defaults of quorums.
+    pub quorum: QuorumConfig,
+    /// Restarts of entity actors that died.
+    pub restart: RestartConfig,
+}
+
+/// Where time comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClockConfig {
+    /// The OS clock, never backwards.
+    System,
+    /// Stands at this instant and moves only when told to (`Quorate::advance`).
+    Manual(Timestamp),
+}
+
+/// Limits and defaults of quorums.
+#[derive(Clone, Debug)]
+pub struct QuorumConfig {
+    /// Timeout when none is asked for; above 0, default 30 s.
+    pub default_timeout: Duration,
+    /// Longest timeout, default 24 h. Longer ones are refused.
+    pub max_timeout: Duration,
+    /// Refuse to start on unknown membership instead of letting anyone vote; default false.
+    pub strict_membership: bool,
+    /// Quorums open at the same time, default 1,000,000. The next start is refused with `limit_exceeded`.
+    pub max_open: u64,
+    /// Voters of one quorum, default 100,000: a list longer than this and further voters of an open electorate are
+    /// refused.
+    pub max_voters: u32,
+    /// Outsiders whose votes are recorded per quorum, default 1,024.
+    pub max_outsiders: u32,
+    /// Bytes of a subject, default 16 KiB.
+    pub max_subject_bytes: usize,
+}
+
+impl QuorumConfig {
+    /// The vote policy of a quorum for which none was asked.
+    pub fn policy(&self) -> Policy {
+        Policy { max_outsiders: self.max_outsiders, max_voters: self.max_voters, ..Policy::default() }
+    }
+}
+
+/// Restarts of entity actors that died of a panic.
+#[derive(Clone, Debug)]
+pub struct RestartConfig {
+    /// Restarts within `window` before the entity is parked, default 5.
+    pub budget: u32,
+    /// The window, default 60 s; also how long a parked entity rests.
+    pub window: Duration,
+    /// Pause before the second restart, doubled for each further one; default 100 ms.
+    pub first_pause: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        Config {
+            store: "memory".into(),
+            store_options: StoreOptions::default(),
+            clock: ClockConfig::System,
+            seed: None,
+            max_in_flight: 65_536,
+            group_bytes: 4 << 20,
+            entity_threads: (processors / 2).clamp(1, 256),
+            idle_after: Duration::from_secs(60),
+            snapshot_every: 4_096,
+            quorum: QuorumConfig {
+                default_timeout: Duration::from_secs(30),
+                max_timeout: Duration::from_secs(24 * 3600),
+                strict_membership: false,
+                max_open: 1_000_000,
+                max_voters: 100_000,
+                max_outsiders: 1_024,
+                max_subject_bytes: 16 << 10,
+            },
+            restart: RestartConfig {
+                budget: 5,
+                window: Duration::from_secs(60),
+                first_pause: Duration::from_millis(100),
+            },
+        }
+    }
+}
+
+impl Config {
+    /// A runtime without a disk: for tests and trials.
+    pub fn memory() -> Self {
+        Config::default()
+    }
+
+    /// A runtime on a local folder, made when it is not there.
+    #[cfg(feature = "store-sled")]
+    pub fn at(path: impl Into<std::path::PathBuf>) -> Self {
+        let store_options = StoreOptions { path: Some(path.into()), create: true, ..StoreOptions::default() };
+        Config { store: "sled".into(), store_options, ..Config::default() }
+    }
+
+    /// Checks every number.
+    ///
+    /// # Errors
+    /// A sentence naming the first knob out of bounds, its value and its range.
+    pub fn check(&self) -> Result<(), Fault> {
+        let ms = |d: Duration| i128::try_from(d.as_millis()).unwrap_or(i128::MAX);
+        let knobs: [(&str, i128, i128, i128); 10] = [
+            ("max_in_flight", self.max_in_flight as i128, 1, 10_000_000),
+            ("group_bytes", self.group_bytes as i128, 4 << 10, 64 << 20),
+            ("entity_threads", self.entity_threads as i128, 1, 256),
+            ("idle_after_ms", ms(self.idle_after), 100, 86_400_000),
+            ("snapshot_every", i128::from(self.snapshot_every), 16, i128::from(u64::MAX)),
+            ("quorum.default_timeout_ms", ms(self.quorum.default_timeout), 1, ms(self.quorum.max_timeout)),
+            ("quorum.max_voters", self.quorum.max_voters.into(), 1, 10_000_000),
+            ("quorum.max_subject_bytes", self.quorum.max_subject_bytes as i128, 0, 16 << 20),
+            ("restart.budget", self.restart.budget.into(), 1, 1_000_000),
+            ("restart.window_ms", ms(self.restart.window), 1, 86_400_000),
+        ];
+        for (knob, value, low, high) in knobs {
+            if value < low || value > high {
+                return Err(Fault::Config { knob, value: value.to_string(), range: format!("{low} to {high}") });
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,315 @@
+//! The one error of the public interface: what kind it is, what to say, and both sides of what did not fit.
+//!
+//! Inside, a machine rejects with its own enum and a store fails with a [`Fault`]; at the edge both become an
+//! [`Error`] whose [`ErrorKind`] tells the caller what to do. One table maps kinds to HTTP status and exit code.
+
+use std::fmt;
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use crate::core::quorum::rejection::Rejection;
+use crate::core::topology;
+use crate::journal::Fault;
+use crate::shell::writer::Failure;
+
+/// What kind of error it is. The list is closed; the names are the same at every door.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ErrorKind {
+    /// A field is missing, of the wrong type or out of range. Nothing was done.
+    InvalidArgument,
+    /// The input is not JSON, or not one object. Nothing was done.
+    MalformedRequest,
+    /// The input is larger than the door takes. Nothing was done.
+    PayloadTooLarge,
+    /// No operation of that name.
+    UnknownOperation,
+    /// No such entity ever existed.
+    NotFound,
+    /// The id was used before, for something live or ended.
+    AlreadyExists,
+    /// More approvals are required than there are voters.
+    UnreachableRequirement,
+    /// The cell, ring, arm or authorities asked for are not registered.
+    UnknownMembership,
+    /// The voter is not in the electorate.
+    NotEligible,
+    /// The voter's first vote is final.
+    AlreadyVoted,
+    /// The quorum has ended.
+    QuorumClosed,
+    /// The quorum's deadline has passed.
+    QuorumTimeout,
+    /// A configured bound is reached.
+    LimitExceeded,
+    /// Too many requests in flight; try again.
+    Overloaded,
+    /// Somebody else wrote in between; try again.
+    Conflict,
+    /// Another owner took the journal; this process must stop writing.
+    Fenced,
+    /// Whether the request took effect is not known; repeat it, repeats are safe.
+    OutcomeUnknown,
+    /// The store or the runtime did not serve; nothing took effect. Try again.
+    StoreError,
+    /// Another process holds the store.
+    StoreLocked,
+    /// There is no store in that place.
+    StoreMissing,
+    /// The folder holds something else.
+    StoreForeign,
+    /// The store was written by a newer version.
+    StoreVersion,
+    /// Stored bytes are damaged.
+    StoreCorrupt,
+}
+
+/// One line of the table of kinds.
+#[derive(Clone, Copy, Debug)]
+pub struct KindEntry {
+    /// The kind.
+    pub kind: ErrorKind,
+    /// Its name at every door.
+    pub name: &'static str,
+    /// HTTP status.
+    pub status: u16,
+    /// Exit code of the command line.
+    pub exit: u8,
+    /// The same request may succeed later.
+    pub retry: bool,
+}
+
+const fn line(kind: ErrorKind, name: &'static str, status: u16, exit: u8, retry: bool) -> KindEntry {
+    KindEntry { kind, name, status, exit, retry }
+}
+
+/// Every kind, with its status and exit code.
+pub const KINDS: &[KindEntry] = &[
+    line(ErrorKind::InvalidArgument, "invalid_argument", 422, 2, false),
+    line(ErrorKind::MalformedRequest, "malformed_request", 400, 2, false),
+    line(ErrorKind::PayloadTooLarge, "payload_too_large", 413, 2, false),
+    line(ErrorKind::UnknownOperation, "unknown_operation", 404, 2, false),
+    line(ErrorKind::NotFound, "not_found", 404, 3, false),
+    line(ErrorKind::AlreadyExists, "already_exists", 409, 4, false),
+    line(ErrorKind::UnreachableRequirement, "unreachable_requirement", 422, 2, false),
+    line(ErrorKind::UnknownMembership, "unknown_membership", 422, 2, false),
+    line(ErrorKind::NotEligible, "not_eligible", 403, 5, false),
+    line(ErrorKind::AlreadyVoted, "already_voted", 409, 4, false),
+    line(ErrorKind::QuorumClosed, "quorum_closed", 409, 4, false),
+    line(ErrorKind::QuorumTimeout, "quorum_timeout", 409, 4, false),
+    line(ErrorKind::LimitExceeded, "limit_exceeded", 429, 6, false),
+    line(ErrorKind::Overloaded, "overloaded", 503, 7, true),
+    line(ErrorKind::Conflict, "conflict", 503, 7, true),
+    line(ErrorKind::Fenced, "fenced", 503, 8, false),
+    line(ErrorKind::OutcomeUnknown, "outcome_unknown", 503, 9, true),
+    line(ErrorKind::StoreError, "store_error", 503, 10, true),
+    line(ErrorKind::StoreLocked, "store_locked", 503, 11, true),
+    line(ErrorKind::StoreMissing, "store_missing", 404, 12, false),
+    line(ErrorKind::StoreForeign, "store_foreign", 409, 12, false),
+    line(ErrorKind::StoreVersion, "store_version", 500, 13, false),
+    line(ErrorKind::StoreCorrupt, "store_corrupt", 500, 14, false),
+];
+
+impl ErrorKind {
+    /// The line of the table.
+    pub fn entry(self) -> &'static KindEntry {
+        match KINDS.iter().find(|line| line.kind == self) {
+            Some(entry) => entry,
+            None => unreachable!("every kind has a line, as the test shows: {self:?}"),
+        }
+    }
+
+    /// The name at every door.
+    pub fn name(self) -> &'static str {
+        self.entry().name
+    }
+}
+
+/// Why a request was not served.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Error {
+    kind: ErrorKind,
+    message: String,
+    details: Map<String, Value>,
+}
+
+impl Error {
+    /// An error of a kind; the message is a sentence without a full stop, variables at its end.
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Error { kind, message: message.into(), details: Map::new() }
+    }
+
+    /// A field that does not fit: its name, the value given and what is allowed.
+    pub fn invalid(field: &str, value: impl Into<Value>, expected: &str) -> Self {
+        let value = clip(value.into());
+        Error::new(
+            ErrorKind::InvalidArgument,
+            format!("{field} is out of range. given={value}, expected {expected}"),
+        )
+        .with("field", field)
+        .with("value", value)
+        .with("expected", expected)
+    }
+
+    /// The same error with one more detail.
+    pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.details.insert(name.to_owned(), value.into());
+        self
+    }
+
+    /// What kind it is.
+    pub fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+
+    /// The sentence.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// One detail, such as `field`, `value`, `expected`, `state`.
+    pub fn detail(&self, name: &str) -> Option<&Value> {
+        self.details.get(name)
+    }
+
+    /// The same request may succeed later.
+    pub fn is_retryable(&self) -> bool {
+        self.kind.entry().retry
+    }
+
+    /// `{"kind": …, "message": …, details…}`, as at every door.
+    pub fn to_json(&self) -> Value {
+        let mut out = Map::new();
+        out.insert("kind".into(), self.kind.name().into());
+        out.insert("message".into(), self.message.clone().into());
+        out.extend(self.details.clone());
+        Value::Object(out)
+    }
+}
+
+/// Long texts are cut, so that an error never carries a large input back.
+fn clip(value: Value) -> Value {
+    match value {
+        Value::String(text) if text.len() > 200 => {
+            let head: String = text.chars().take(100).collect();
+            format!("{head}… ({} bytes)", text.len()).into()
+        }
+        Value::Array(_) | Value::Object(_) => "a list or object".into(),
+        other => other,
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.kind.name(), self.message)
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl From<Fault> for Error {
+    fn from(fault: Fault) -> Self {
+        let kind = match &fault {
+            Fault::Conflict { .. } | Fault::KeyTaken { .. } => ErrorKind::Conflict,
+            Fault::Fenced { .. } => ErrorKind::Fenced,
+            Fault::Overloaded { .. } => ErrorKind::Overloaded,
+            Fault::Unavailable { .. } => ErrorKind::StoreError,
+            Fault::Corrupt { .. } => ErrorKind::StoreCorrupt,
+            Fault::Locked { .. } => ErrorKind::StoreLocked,
+            Fault::NewerVersion { .. } => ErrorKind::StoreVersion,
+            Fault::Foreign { .. } => ErrorKind::StoreForeign,
+            Fault::Missing { .. } => ErrorKind::StoreMissing,
+            Fault::Config { knob, value, range } => return Error::invalid(knob, value.as_str(), range),
+        };
+        Error::new(kind, fault.to_string())
+    }
+}
+
+impl From<Failure> for Error {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Refused(fault) => fault.into(),
+            Failure::Unknown(fault) => Error::new(
+                ErrorKind::OutcomeUnknown,
+                format!("it is not known whether the request took effect; repeat it. cause={fault}"),
+            ),
+        }
+    }
+}
+
+impl From<Rejection> for Error {
+    fn from(rejection: Rejection) -> Self {
+        match rejection {
+            Rejection::NotFound => Error::new(ErrorKind::NotFound, "no quorum of this id was ever started"),
+            Rejection::AlreadyExists => {
+                Error::new(ErrorKind::AlreadyExists, "a quorum of this id was started before; choose another id")
+            }
+            Rejection::Invalid { field, given, expected } => Error::invalid(field, given, &expected),
+            Rejection::Unreachable { required, voters } => Error::new(
+                ErrorKind::UnreachableRequirement,
+                format!("more approvals required than there are voters. required={required}, voters={voters}"),
+            )
+            .with("field", "required_votes")
+            .with("value", required)
+            .with("expected", format!("1 to {voters}")),
+            Rejection::Closed { state } => {
+                Error::new(ErrorKind::QuorumClosed, format!("the quorum has ended. state={}", state.name()))
+                    .with("state", state.name())
+            }
+            Rejection::TimedOut { elapsed_seconds } => Error::new(
+                ErrorKind::QuorumTimeout,
+                format!("the quorum's deadline has passed. elapsed_seconds={elapsed_seconds}"),
+            )
+            .with("state", "timed_out")
+            .with("elapsed_seconds", elapsed_seconds),
+            Rejection::AlreadyVoted { held, given } => Error::new(
+                ErrorKind::AlreadyVoted,
+                format!("the first vote is final in this quorum. held={held}, given={given}"),
+            )
+            .with("held", held)
+            .with("given", given),
+            Rejection::NotEligible => {
+                Error::new(ErrorKind::NotEligible, "the voter is not in the electorate; the attempt is on record")
+            }
+            Rejection::Limit { what, limit } => {
+                Error::new(ErrorKind::LimitExceeded, format!("no more {what} in this quorum. limit={limit}"))
+                    .with("limit", limit)
+            }
+        }
+    }
+}
+
+impl From<topology::Rejection> for Error {
+    fn from(rejection: topology::Rejection) -> Self {
+        match rejection {
+            topology::Rejection::TooManyNeighbors { given } => {
+                Error::invalid("neighbors", given, "up to 6 distinct other cells")
+            }
+            topology::Rejection::Full { what, limit } => {
+                Error::new(ErrorKind::LimitExceeded, format!("no more {what} can be registered. limit={limit}"))
+                    .with("limit", limit)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_has_exactly_one_line_and_its_json_name() {
+        for entry in KINDS {
+            assert_eq!(serde_json::to_value(entry.kind).unwrap(), entry.name);
+            assert_eq!(KINDS.iter().filter(|e| e.kind == entry.kind).count(), 1);
+        }
+        assert_eq!(ErrorKind::StoreCorrupt.entry().exit, 14);
+    }
+
+    #[test]
+    fn an_error_never_carries_a_large_input_back() {
+        let error = Error::invalid("voter_id", "x".repeat(1_000_000), "1 to 256 bytes");
+        assert!(error.to_json().to_string().len() < 1_000);
+    }
+}

@@ -1,0 +1,73 @@
+//! Notices: what subscribers hear about quorums, after it is durable.
+//!
+//! Topics are those of the mesh: `cell/{department}/{cell}`, `ring/{k}`, `radial/{arm}`, `global/cmp`. A notice
+//! of a close is sent once per process lifetime; the history is the record, the bus only the bell.
+
+use tokio::sync::broadcast;
+
+use crate::core::ids::{EntityId, VoterId};
+use crate::core::quorum::QuorumState;
+use crate::core::time::Timestamp;
+
+/// Notices kept for a slow subscriber before it is told that it missed some.
+const BACKLOG: usize = 16_384;
+
+/// Something that happened to a quorum.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Notice {
+    /// Where it belongs on the mesh.
+    pub topic: String,
+    /// Which quorum.
+    pub quorum_id: EntityId,
+    /// When it happened.
+    pub at: Timestamp,
+    /// What.
+    pub what: What,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq)]
+pub enum What {
+    /// The quorum opened.
+    Opened,
+    /// A vote was counted.
+    Voted {
+        /// Who voted.
+        voter_id: VoterId,
+        /// True approves.
+        vote: bool,
+    },
+    /// The quorum closed.
+    Closed {
+        /// How.
+        state: QuorumState,
+    },
+}
+
+/// The bus. Publishing never waits.
+#[derive(Debug)]
+pub(crate) struct Bus(broadcast::Sender<Notice>);
+
+impl Default for Bus {
+    fn default() -> Self {
+        Bus(broadcast::channel(BACKLOG).0)
+    }
+}
+
+impl Bus {
+    /// Hears every notice from now on.
+    pub(crate) fn subscribe(&self) -> broadcast::Receiver<Notice> {
+        self.0.subscribe()
+    }
+
+    /// True when somebody listens; notices need not be made otherwise.
+    pub(crate) fn has_listeners(&self) -> bool {
+        self.0.receiver_count() > 0
+    }
+
+    /// Tells everyone who listens.
+    pub(crate) fn publish(&self, notice: Notice) {
+        // An error only says that nobody listens any more.
+        let _ = self.0.send(notice);
+    }
+}

@@ -1,0 +1,140 @@
+//! What every entity actor needs of its surroundings.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use super::bus::Bus;
+use super::clock::Clock;
+use super::ids::IdSource;
+use super::kinds::Counters;
+use super::registry::Registry;
+use super::supervisor::restart::Restarts;
+use super::supervisor::timeouts::Wheel;
+use super::writer::Writer;
+use crate::config::Config;
+use crate::core::quorum::QuorumMachine;
+use crate::core::topology::TopologyMachine;
+use crate::journal::{Fault, Store};
+
+/// The surroundings, shared by all actors and handles of one runtime.
+pub(crate) struct Host {
+    pub(crate) config: Config,
+    pub(crate) clock: Arc<Clock>,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) writer: Writer,
+    pub(crate) wheel: Wheel,
+    pub(crate) restarts: Restarts,
+    pub(crate) bus: Bus,
+    pub(crate) ids: IdSource,
+    pub(crate) counters: Arc<Counters>,
+    pub(crate) quorums: Registry<QuorumMachine>,
+    pub(crate) topology: Registry<TopologyMachine>,
+    /// Where effects run and blocking reads are handed off.
+    pub(crate) tokio: tokio::runtime::Handle,
+    /// Effects begun and not yet carried out.
+    pub(crate) effects: Arc<AtomicUsize>,
+    in_flight: Arc<AtomicUsize>,
+    closing: AtomicBool,
+}
+
+/// One admitted request; gives its place back when dropped.
+pub(crate) struct Permit(Arc<AtomicUsize>);
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// The parts a host is put together from.
+pub(crate) struct Parts {
+    pub(crate) config: Config,
+    pub(crate) clock: Arc<Clock>,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) writer: Writer,
+    pub(crate) counters: Arc<Counters>,
+    pub(crate) tokio: tokio::runtime::Handle,
+    pub(crate) arbiters: Vec<actix::ArbiterHandle>,
+}
+
+impl Host {
+    pub(crate) fn new(parts: Parts) -> Self {
+        Host {
+            ids: IdSource::new(parts.config.seed),
+            restarts: Restarts::new(parts.config.restart.clone()),
+            quorums: Registry::new(parts.arbiters.clone()),
+            topology: Registry::new(parts.arbiters),
+            config: parts.config,
+            clock: parts.clock,
+            store: parts.store,
+            writer: parts.writer,
+            counters: parts.counters,
+            tokio: parts.tokio,
+            wheel: Wheel::default(),
+            bus: Bus::default(),
+            effects: Arc::default(),
+            in_flight: Arc::default(),
+            closing: AtomicBool::new(false),
+        }
+    }
+
+    /// Lets one more request in, unless too many are in flight or the runtime cannot serve it.
+    pub(crate) fn admit(&self) -> Result<Permit, Fault> {
+        if self.closing.load(Ordering::Acquire) {
+            return Err(Fault::Unavailable { reason: "the runtime is closing".into() });
+        }
+        if let Some(fault) = self.writer.failure() {
+            return Err(fault);
+        }
+        let permit = Permit(self.in_flight.clone());
+        if self.in_flight.fetch_add(1, Ordering::AcqRel) >= self.config.max_in_flight {
+            return Err(Fault::Overloaded { limit: self.config.max_in_flight });
+        }
+        Ok(permit)
+    }
+
+    /// Requests admitted and not yet answered.
+    pub(crate) fn in_flight(&self) -> usize {
+        self.in_flight.load(Ordering::Acquire)
+    }
+
+    /// From here on nothing new is admitted.
+    pub(crate) fn begin_closing(&self) {
+        self.closing.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::Acquire)
+    }
+
+    /// Runs a blocking read of the store where blocking is harmless.
+    pub(crate) async fn blocking<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&dyn Store) -> Result<T, Fault> + Send + 'static,
+    ) -> Result<T, Fault> {
+        let store = self.store.clone();
+        match self.tokio.spawn_blocking(move || read(store.as_ref())).await {
+            Ok(result) => result,
+            Err(e) => Err(Fault::Unavailable { reason: format!("a read was cut off: {e}") }),
+        }
+    }
+}
+
+/// Waits on this thread for a store's answer. For threads on which blocking is harmless.
+pub(crate) fn wait<T>(pending: crate::journal::Pending<'_, T>) -> Result<T, Fault> {
+    struct Unpark(std::thread::Thread);
+    impl std::task::Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+    let waker = Arc::new(Unpark(std::thread::current())).into();
+    let mut context = std::task::Context::from_waker(&waker);
+    let mut pending = pending;
+    loop {
+        match pending.as_mut().poll(&mut context) {
+            std::task::Poll::Ready(result) => return result,
+            std::task::Poll::Pending => std::thread::park(),
+        }
+    }
+}

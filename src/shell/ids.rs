@@ -1,0 +1,38 @@
+//! Where new ids come from: random ones, or a seeded sequence when a run is to be repeatable.
+
+use std::sync::Mutex;
+
+use super::lock;
+use crate::core::ids::EntityId;
+use crate::core::rng::Rng;
+
+/// Mints ids.
+#[derive(Debug)]
+pub(crate) enum IdSource {
+    /// Version 4 UUIDs from the OS.
+    Random,
+    /// Version 4 UUIDs from a seed.
+    Seeded(Mutex<Rng>),
+}
+
+impl IdSource {
+    /// Seeded when a seed is given.
+    pub(crate) fn new(seed: Option<u64>) -> Self {
+        match seed {
+            Some(seed) => IdSource::Seeded(Mutex::new(Rng::new(seed))),
+            None => IdSource::Random,
+        }
+    }
+
+    /// A fresh id.
+    pub(crate) fn mint(&self) -> EntityId {
+        let uuid = match self {
+            IdSource::Random => uuid::Uuid::new_v4(),
+            IdSource::Seeded(rng) => uuid::Builder::from_random_bytes(lock(rng).next_bytes()).into_uuid(),
+        };
+        match EntityId::new(uuid.to_string()) {
+            Ok(id) => id,
+            Err(e) => unreachable!("a UUID is a valid id: {e}"),
+        }
+    }
+}

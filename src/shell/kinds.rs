@@ -1,0 +1,221 @@
+//! What differs between the kinds of entity outside their machines: which registry, which notices and counters,
+//! and how their effects are carried out.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use super::bus::{Notice, What};
+use super::host::Host;
+use super::lock;
+use super::registry::Registry;
+use super::runtime::ask;
+use super::writer::Failure;
+use crate::core::Machine;
+use crate::core::ids::{EntityId, StreamId, StreamKind};
+use crate::core::quorum::event::Counting;
+use crate::core::quorum::stats::QuorumStats;
+use crate::core::quorum::{
+    Command, Effect, Event, FallbackPlan, Policy, Quorum, QuorumMachine, QuorumType, Rejection, Start,
+};
+use crate::core::topology::{self, Asked, Topology, TopologyMachine};
+use crate::journal::codec::decode;
+use crate::journal::{Fault, Record};
+
+use super::entity::{Action, Poke};
+
+/// First and longest pause before an effect is tried again.
+const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(10));
+
+/// Counters kept over all entities, updated when events are durable.
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    pub(crate) quorums: Mutex<QuorumStats>,
+}
+
+impl Counters {
+    /// Adds a record read back from the journal.
+    pub(crate) fn replay(&self, record: &Record) -> Result<(), Fault> {
+        match record.stream.kind {
+            StreamKind::Quorum => lock(&self.quorums).apply(&decode(&record.payload)?),
+            StreamKind::Topology => {}
+        }
+        Ok(())
+    }
+}
+
+/// A machine the shell can run.
+pub(crate) trait Hosted: Machine {
+    /// Where its actors are.
+    fn registry(host: &Host) -> &Registry<Self>
+    where
+        Self: Sized;
+
+    /// What subscribers hear of these events.
+    fn notices(id: &EntityId, state: &Self::State, events: &[Self::Event]) -> Vec<Notice>;
+
+    /// Adds durable events to the counters.
+    fn count(counters: &Counters, events: &[Self::Event]);
+
+    /// Tries to carry out an effect once. A fault means: try again.
+    fn carry_out(
+        host: Arc<Host>,
+        id: EntityId,
+        effect: Self::Effect,
+    ) -> Pin<Box<dyn Future<Output = Result<(), Failure>> + Send>>;
+}
+
+/// Carries out an effect in the background, trying again until it is done. Effects are safe to repeat; one that
+/// is cut off by a crash is owed again when its entity is loaded.
+pub(crate) fn perform<M: Hosted>(host: &Arc<Host>, id: &EntityId, effect: M::Effect) {
+    struct Counted(Arc<Host>);
+    impl Drop for Counted {
+        fn drop(&mut self) {
+            self.0.effects.fetch_sub(1, Ordering::AcqRel);
+        }
+    }
+    host.effects.fetch_add(1, Ordering::AcqRel);
+    let (counted, id) = (Counted(host.clone()), id.clone());
+    host.tokio.spawn(async move {
+        let host = &counted.0;
+        let mut pause = RETRY.0;
+        while let Err(failure) = M::carry_out(host.clone(), id.clone(), effect.clone()).await {
+            tracing::warn!(%id, ?effect, ?failure, "effect will be tried again");
+            if host.is_closing() || host.writer.failure().is_some() {
+                return;
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(RETRY.1);
+        }
+    });
+}
+
+/// Makes an entity of any kind look at what is due or owed.
+pub(crate) fn poke(host: &Arc<Host>, stream: &StreamId, poke: Poke) {
+    match stream.kind {
+        StreamKind::Topology => host.topology.poke(host, &stream.id, poke),
+        StreamKind::Quorum => host.quorums.poke(host, &stream.id, poke),
+    }
+}
+
+/// Lets an entity of any kind go to sleep, if it is idle.
+pub(crate) fn send_to_sleep(host: &Host, stream: &StreamId) {
+    match stream.kind {
+        StreamKind::Topology => host.topology.send_to_sleep(&stream.id),
+        StreamKind::Quorum => host.quorums.send_to_sleep(&stream.id),
+    }
+}
+
+impl Hosted for TopologyMachine {
+    fn registry(host: &Host) -> &Registry<Self> {
+        &host.topology
+    }
+
+    fn notices(_: &EntityId, _: &Topology, _: &[topology::Event]) -> Vec<Notice> {
+        Vec::new()
+    }
+
+    fn count(_: &Counters, _: &[topology::Event]) {}
+
+    fn carry_out(
+        _: Arc<Host>,
+        _: EntityId,
+        (): (),
+    ) -> Pin<Box<dyn Future<Output = Result<(), Failure>> + Send>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+}
+
+impl Hosted for QuorumMachine {
+    fn registry(host: &Host) -> &Registry<Self> {
+        &host.quorums
+    }
+
+    fn notices(id: &EntityId, state: &Quorum, events: &[Event]) -> Vec<Notice> {
+        let Some(opened) = &state.opened else { return Vec::new() };
+        let notice = |at, what| Notice { topic: opened.topic.clone(), quorum_id: id.clone(), at, what };
+        let heard = |event: &Event| match event {
+            Event::Opened(opened) => Some(notice(opened.opened_at, What::Opened)),
+            Event::VoteCast(cast) if cast.counting == Counting::Counted => {
+                let what = What::Voted { voter_id: cast.voter_id.clone(), vote: cast.vote };
+                Some(notice(cast.cast_at, what))
+            }
+            Event::Closed(closed) => Some(notice(closed.closed_at, What::Closed { state: closed.state })),
+            Event::VoteCast(_)
+            | Event::VoteRefused(_)
+            | Event::FallbackOpened { .. }
+            | Event::FallbackFailed { .. } => None,
+        };
+        events.iter().filter_map(heard).collect()
+    }
+
+    fn count(counters: &Counters, events: &[Event]) {
+        let mut stats = lock(&counters.quorums);
+        for event in events {
+            stats.apply(event);
+            if let Event::Closed(closed) = event {
+                tracing::debug!(state = closed.state.name(), "quorum closed");
+            }
+        }
+    }
+
+    fn carry_out(
+        host: Arc<Host>,
+        id: EntityId,
+        effect: Effect,
+    ) -> Pin<Box<dyn Future<Output = Result<(), Failure>> + Send>> {
+        match effect {
+            Effect::OpenFallback(plan) => Box::pin(open_fallback(host, id, plan)),
+        }
+    }
+}
+
+/// Opens the global quorum owed by `parent` and records on the parent that it is open, or why it cannot be.
+async fn open_fallback(host: Arc<Host>, parent: EntityId, plan: FallbackPlan) -> Result<(), Failure> {
+    let asked = Asked { quorum_type: QuorumType::Global, cell_id: None, ring: None, arm: None };
+    let mesh = mesh_id();
+    let members =
+        ask(&host, &host.topology, &mesh, Action::Read, move |view| view.state.membership(&asked)).await?;
+    let outcome = if members.voters.is_none() && host.config.quorum.strict_membership {
+        Err(format!("unknown membership. sought={}", members.sought))
+    } else {
+        let start = Start {
+            quorum_type: QuorumType::Global,
+            required_votes: None,
+            timeout: Duration::from_micros(plan.timeout_us),
+            cell_id: None,
+            voters: members.voters,
+            neighbor_count: 0,
+            topic: members.topic,
+            membership_epoch: members.epoch,
+            subject: None,
+            policy: Policy { ..host.config.quorum.policy() },
+            fallback: None,
+            parent: Some(parent.clone()),
+        };
+        let ours = parent.clone();
+        let action = Action::Command(Command::Start(Box::new(start)), None);
+        ask(&host, &host.quorums, &plan.child_id, action, move |view| match view.reply {
+            Some(Err(Rejection::AlreadyExists))
+                if view.state.opened.as_ref().is_some_and(|o| o.parent.as_ref() == Some(&ours)) =>
+            {
+                Ok(())
+            }
+            Some(Err(rejection)) => Err(format!("{rejection:?}")),
+            Some(Ok(_)) | None => Ok(()),
+        })
+        .await?
+    };
+    let record = Action::Command(Command::RecordFallback(outcome), None);
+    ask(&host, &host.quorums, &parent, record, |_| ()).await
+}
+
+/// Id of the one mesh registry.
+pub(crate) fn mesh_id() -> EntityId {
+    match EntityId::new(topology::STREAM) {
+        Ok(id) => id,
+        Err(e) => unreachable!("the mesh has a valid id: {e}"),
+    }
+}

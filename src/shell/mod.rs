@@ -1,0 +1,33 @@
+//! The shell: everything that runs. The only users of actix and tokio.
+//!
+//! ```text
+//!  ask ─► registry ─► entity actor ─ step ─► writer thread ─ commit(group) ─► store
+//!         (starts on    │  (pure driver)       │   one flush for all that waited
+//!          demand)      │                      ▼
+//!                       │                  acks thread ─► reply · notices · counters · effects
+//!                       │
+//!  supervisors:  timeouts  one wheel of deadlines; pokes the entity that is due
+//!                restart   hears of deaths; back-off and budget; wakes what died
+//!                recovery  at open: what is owed and overdue is settled before anyone may ask
+//! ```
+//!
+//! An entity decides and evolves at once and goes on to the next message (it *pipelines*); a reply, and any read
+//! that saw the new state, is let go when the record it stands on is durable. If a commit fails, the store is
+//! poisoned and nothing is acknowledged any more.
+
+pub mod bus;
+pub mod clock;
+pub(crate) mod entity;
+pub(crate) mod host;
+pub(crate) mod ids;
+pub(crate) mod kinds;
+pub(crate) mod registry;
+pub(crate) mod runtime;
+pub(crate) mod supervisor;
+pub(crate) mod writer;
+
+/// A mutex whose holder panicked still guards consistent data here: every critical section only inserts or
+/// removes whole entries.
+pub(crate) fn lock<T>(mutex: &std::sync::Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}

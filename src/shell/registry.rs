@@ -1,0 +1,137 @@
+//! Where the actor of an entity is: started on demand, one at a time, put to sleep when idle.
+//!
+//! Messages are sent while the registry's shard is locked, and an actor leaves the registry under the same lock
+//! and only with an empty mailbox. So no message is lost to a sleeping actor and no two actors own one stream.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use actix::{Actor, Addr, ArbiterHandle, Context};
+
+use super::entity::{Ask, Entity, Poke, Seat, Sleep};
+use super::host::Host;
+use super::kinds::Hosted;
+use super::lock;
+use crate::core::ids::{EntityId, StreamId};
+use crate::journal::Fault;
+
+const SHARDS: usize = 64;
+
+struct Entry<M: Hosted> {
+    addr: Addr<Entity<M>>,
+    generation: u64,
+    /// Messages sent and not yet handled.
+    queued: Arc<AtomicUsize>,
+    /// Sweep round of the last message.
+    used: u64,
+}
+
+/// The living actors of one kind.
+pub(crate) struct Registry<M: Hosted> {
+    shards: Vec<Mutex<HashMap<EntityId, Entry<M>>>>,
+    hasher: RandomState,
+    arbiters: Vec<ArbiterHandle>,
+    generations: AtomicU64,
+    sweeps: AtomicU64,
+}
+
+impl<M: Hosted> Registry<M> {
+    pub(crate) fn new(arbiters: Vec<ArbiterHandle>) -> Self {
+        Registry {
+            shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
+            hasher: RandomState::new(),
+            arbiters,
+            generations: AtomicU64::new(1),
+            sweeps: AtomicU64::new(2),
+        }
+    }
+
+    /// Sends a request to an entity, starting its actor if need be.
+    pub(crate) fn ask(&self, host: &Arc<Host>, id: &EntityId, ask: Ask<M>) {
+        if let Err((ask, fault)) = self.deliver(host, id, ask) {
+            ask.refuse(fault);
+        }
+    }
+
+    /// Makes an entity look at what is due or owed; `done` is dropped when it has, durably.
+    pub(crate) fn poke(&self, host: &Arc<Host>, id: &EntityId, poke: Poke) {
+        // A poke to a parked entity is dropped: its deadline stays in the index, and the next request after the
+        // restart window looks at it.
+        let _ = self.deliver(host, id, poke);
+    }
+
+    fn deliver<T>(&self, host: &Arc<Host>, id: &EntityId, message: T) -> Result<(), (T, Fault)>
+    where
+        T: actix::Message + Send + 'static,
+        T::Result: Send,
+        Entity<M>: actix::Handler<T> + Actor<Context = Context<Entity<M>>>,
+    {
+        let hash = self.hasher.hash_one(id) as usize;
+        let mut shard = lock(&self.shards[hash % SHARDS]);
+        let used = self.sweeps.load(Ordering::Relaxed);
+        if let Some(entry) = shard.get_mut(id) {
+            entry.used = used;
+            entry.queued.fetch_add(1, Ordering::AcqRel);
+            entry.addr.do_send(message);
+            return Ok(());
+        }
+        let stream = StreamId::new(M::KIND, id.clone());
+        let after_death = match host.restarts.may_start(&stream, host.clock.now()) {
+            Ok(after_death) => after_death,
+            Err(fault) => return Err((message, fault)),
+        };
+        let queued = Arc::new(AtomicUsize::new(1));
+        let generation = self.generations.fetch_add(1, Ordering::Relaxed);
+        let seat = Seat { stream, generation, queued: queued.clone(), after_death, host: host.clone() };
+        let arbiter = &self.arbiters[(hash / SHARDS) % self.arbiters.len()];
+        let addr = Entity::start_in_arbiter(arbiter, move |_| Entity::new(seat));
+        addr.do_send(message);
+        shard.insert(id.clone(), Entry { addr, generation, queued, used });
+        Ok(())
+    }
+
+    /// Takes an actor out of the registry, so that the next message starts a new one. With `only_if_idle` it
+    /// stays when messages are on their way to it. Returns whether it is out.
+    pub(crate) fn retire(&self, id: &EntityId, generation: u64, only_if_idle: bool) -> bool {
+        let hash = self.hasher.hash_one(id) as usize;
+        let mut shard = lock(&self.shards[hash % SHARDS]);
+        match shard.get(id) {
+            Some(entry) if entry.generation == generation => {
+                if only_if_idle && entry.queued.load(Ordering::Acquire) > 0 {
+                    return false;
+                }
+                shard.remove(id);
+                true
+            }
+            // Another actor took the seat; this one is out already.
+            Some(_) | None => true,
+        }
+    }
+
+    /// Asks every actor that got no message since the sweep before last to go to sleep.
+    pub(crate) fn sweep(&self) {
+        let round = self.sweeps.fetch_add(1, Ordering::Relaxed);
+        for shard in &self.shards {
+            for entry in lock(shard).values_mut().filter(|entry| entry.used + 1 < round) {
+                entry.queued.fetch_add(1, Ordering::AcqRel);
+                entry.addr.do_send(Sleep);
+            }
+        }
+    }
+
+    /// Asks one actor to go to sleep if it is idle.
+    pub(crate) fn send_to_sleep(&self, id: &EntityId) {
+        let hash = self.hasher.hash_one(id) as usize;
+        if let Some(entry) = lock(&self.shards[hash % SHARDS]).get(id) {
+            entry.queued.fetch_add(1, Ordering::AcqRel);
+            entry.addr.do_send(Sleep);
+        }
+    }
+
+    /// How many actors are awake.
+    pub(crate) fn awake(&self) -> usize {
+        self.shards.iter().map(|shard| lock(shard).len()).sum()
+    }
+}

@@ -1,0 +1,294 @@
+//! The running whole: opens a store, recovers, serves, and ends cleanly or as a crash would.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::task::{Context, Poll};
+use std::thread::JoinHandle;
+
+use actix::{Actor, Arbiter, System};
+use tokio::sync::oneshot;
+
+use super::clock::Clock;
+use super::entity::{Action, Ask, Release, View};
+use super::host::{Host, Parts, wait};
+use super::kinds::Hosted;
+use super::lock;
+use super::registry::Registry;
+use super::supervisor::recovery::{self, RecoveryReport};
+use super::supervisor::restart::RestartSupervisor;
+use super::supervisor::timeouts::{self, Timeouts};
+use super::writer::{Failure, Writer};
+use crate::config::{ClockConfig, Config};
+use crate::core::ids::EntityId;
+use crate::core::time::Timestamp;
+use crate::journal::codec::encode;
+use crate::journal::{Fault, Position, Store};
+
+/// Records between two times the counters are kept; bounds what opening reads again.
+const COUNTERS_EVERY: u64 = 50_000;
+
+/// How a runtime ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// What was accepted is committed, indexes are written, the store is closed.
+    Clean,
+    /// Everything in memory is dropped, as when the process is killed.
+    Crash,
+}
+
+/// A running runtime. Ends cleanly when dropped.
+pub(crate) struct Runtime {
+    host: Arc<Host>,
+    report: RecoveryReport,
+    system: System,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// Sends a request to an entity at once and answers with what `view` makes of its state, once that is durable.
+///
+/// The request is on its way when this returns, before the future is polled: two calls in a row reach one entity
+/// in that order. Dropping the future cancels nothing.
+pub(crate) fn ask<M: Hosted, R: Send + 'static>(
+    host: &Arc<Host>,
+    registry: &Registry<M>,
+    id: &EntityId,
+    action: Action<M>,
+    view: impl FnOnce(View<'_, M>) -> R + Send + 'static,
+) -> Answer<R> {
+    let (answer, answered) = oneshot::channel();
+    match host.admit() {
+        Err(fault) => {
+            let _ = answer.send(Err(Failure::Refused(fault)));
+        }
+        Ok(permit) => {
+            let respond = move |seen: Result<View<'_, M>, Failure>| -> Option<Release> {
+                match seen {
+                    Ok(seen) => {
+                        let prepared = view(seen);
+                        Some(Box::new(move |durable| {
+                            let _ = answer.send(durable.map(|()| prepared));
+                            drop(permit);
+                        }))
+                    }
+                    Err(failure) => {
+                        let _ = answer.send(Err(failure));
+                        None
+                    }
+                }
+            };
+            registry.ask(host, id, Ask { action, respond: Box::new(respond) });
+        }
+    }
+    Answer(answered)
+}
+
+/// The answer to a request, once it may be known.
+#[derive(Debug)]
+pub(crate) struct Answer<R>(oneshot::Receiver<Result<R, Failure>>);
+
+impl<R> Future for Answer<R> {
+    type Output = Result<R, Failure>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.0).poll(context).map(|answer| {
+            answer.unwrap_or_else(|_| {
+                // The actor died with the request in hand, or the runtime ended: nobody can say what became of it.
+                let reason = "the entity stopped before it answered; ask again".to_owned();
+                Err(Failure::Unknown(Fault::Unavailable { reason }))
+            })
+        })
+    }
+}
+
+impl Runtime {
+    /// Opens the store, takes ownership, recovers, and only then returns. Blocks its thread.
+    pub(crate) fn open(config: Config, store: Arc<dyn Store>) -> Result<Self, Fault> {
+        config.check()?;
+        let owner = format!("quorate {} pid {}", env!("CARGO_PKG_VERSION"), std::process::id());
+        let epoch = wait(store.acquire(&owner))?;
+        let tip = wait(store.tip())?;
+        let clock = Arc::new(match config.clock {
+            ClockConfig::System => Clock::system(tip.at),
+            ClockConfig::Manual(start) if tip.position == 0 => Clock::manual(start),
+            ClockConfig::Manual(start) => Clock::manual(start.max(tip.at)),
+        });
+        let (counters, records_counted) = recovery::counters(store.as_ref())?;
+        let counters = Arc::new(counters);
+        let (kept, keeper) = (counters.clone(), store.clone());
+        let last_kept = Mutex::new(tip.position);
+        let on_group = Box::new(move |position: Position| {
+            let mut last = lock(&last_kept);
+            if position >= *last + COUNTERS_EVERY {
+                *last = position;
+                keep_counters(keeper.as_ref(), &kept, position);
+            }
+        });
+        let writer = Writer::start(store.clone(), epoch, clock.clone(), config.group_bytes, on_group)?;
+        let (started, parts) = std::sync::mpsc::channel();
+        let threads = config.entity_threads;
+        let thread = std::thread::Builder::new()
+            .name("quorate-system".into())
+            .spawn(move || run_system(threads, &started))
+            .map_err(|e| Fault::Unavailable { reason: format!("no thread for the actor system: {e}") })?;
+        let (system, tokio, arbiters) = parts.recv().map_err(|_| Fault::Unavailable {
+            reason: "the actor system did not start".into(),
+        })?;
+        let report = RecoveryReport { store: store.open_report(), records_counted, ..Default::default() };
+        let host = Arc::new(Host::new(Parts { config, clock, store, writer, counters, tokio, arbiters }));
+        let mut runtime = Runtime { host, report, system, thread: Mutex::new(Some(thread)) };
+        runtime.recover()?;
+        Ok(runtime)
+    }
+
+    fn recover(&mut self) -> Result<(), Fault> {
+        let now = self.host.clock.now();
+        self.report.tracked = recovery::deadlines(&self.host)?;
+        let host = self.host.clone();
+        let (done, settled) = std::sync::mpsc::channel();
+        self.host.tokio.spawn(async move {
+            let count = recovery::overdue(&host, now).await;
+            idle(&host).await;
+            let _ = done.send(count);
+        });
+        self.report.settled = settled.recv().map_err(|_| Fault::Unavailable {
+            reason: "recovery was cut off".into(),
+        })?;
+        if let Some(fault) = self.host.writer.failure() {
+            return Err(fault);
+        }
+        let host = self.host.clone();
+        let manual = self.host.clock.is_manual();
+        self.system.arbiter().spawn_fn(move || {
+            RestartSupervisor::new(host.clone()).start();
+            if !manual {
+                Timeouts::new(host).start();
+            }
+        });
+        tracing::info!(report = ?self.report, "recovered");
+        Ok(())
+    }
+
+    /// What actors and handles share.
+    pub(crate) fn host(&self) -> &Arc<Host> {
+        &self.host
+    }
+
+    /// What opening did.
+    pub(crate) fn report(&self) -> &RecoveryReport {
+        &self.report
+    }
+
+    /// Applies every expiry due now. A manual clock fires in exact order; a running clock's supervisor may be at it
+    /// already, and what it has in hand is settled by the entities themselves when they are asked.
+    pub(crate) fn settle(&self) -> impl Future<Output = ()> + Send + 'static {
+        let host = self.host.clone();
+        async move {
+            timeouts::settle(&host, host.clock.now(), host.clock.is_manual()).await;
+        }
+    }
+
+    /// Moves a manual clock to `to`; every deadline on the way fires at its own instant, in order.
+    pub(crate) fn advance(&self, to: Timestamp) -> impl Future<Output = ()> + Send + 'static {
+        let host = self.host.clone();
+        async move {
+            while let Some(next) = host.wheel.next().filter(|next| *next <= to) {
+                host.clock.move_to(next);
+                timeouts::settle(&host, host.clock.now(), true).await;
+                idle(&host).await;
+                if host.writer.failure().is_some() {
+                    break;
+                }
+            }
+            host.clock.move_to(to);
+        }
+    }
+
+    /// Waits until no effect is under way.
+    pub(crate) fn effects_done(&self) -> impl Future<Output = ()> + Send + 'static {
+        let host = self.host.clone();
+        async move { idle(&host).await }
+    }
+
+    /// Ends the runtime and waits until its threads are gone.
+    pub(crate) fn end(&self, ending: Ending) -> Result<(), Fault> {
+        let Some(thread) = lock(&self.thread).take() else { return Ok(()) };
+        self.host.begin_closing();
+        let closed = match ending {
+            Ending::Crash => {
+                self.host.writer.abandon();
+                Ok(())
+            }
+            Ending::Clean => {
+                self.drain();
+                self.host.writer.drain();
+                let failure = self.host.writer.failure();
+                if failure.is_none() {
+                    let store = self.host.store.as_ref();
+                    let position = wait(store.tip())?.position;
+                    keep_counters(store, &self.host.counters, position);
+                    wait(store.close())
+                } else {
+                    failure.map_or(Ok(()), Err)
+                }
+            }
+        };
+        self.system.stop();
+        // A panic on the system thread leaves nothing to save: the journal holds what was acknowledged.
+        let _ = thread.join();
+        closed
+    }
+
+    /// Gives requests that were admitted a moment to reach the writer.
+    fn drain(&self) {
+        for _ in 0..200 {
+            if self.host.in_flight() == 0 || self.host.writer.failure().is_some() {
+                return;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+    }
+}
+
+impl Drop for Runtime {
+    fn drop(&mut self) {
+        if let Err(fault) = self.end(Ending::Clean) {
+            tracing::error!(%fault, "runtime did not close cleanly; nothing acknowledged is lost");
+        }
+    }
+}
+
+async fn idle(host: &Host) {
+    while host.effects.load(std::sync::atomic::Ordering::Acquire) > 0 && host.writer.failure().is_none() {
+        tokio::time::sleep(std::time::Duration::from_micros(200)).await;
+    }
+}
+
+fn keep_counters(store: &dyn Store, counters: &super::kinds::Counters, position: Position) {
+    let kept = encode(&*lock(&counters.quorums))
+        .and_then(|bytes| wait(store.save_projection(recovery::QUORUM_STATS, position, bytes)));
+    if let Err(fault) = kept {
+        tracing::warn!(%fault, "counters not kept; they are counted again at the next open");
+    }
+}
+
+type SystemParts = (System, tokio::runtime::Handle, Vec<actix::ArbiterHandle>);
+
+fn run_system(threads: usize, started: &std::sync::mpsc::Sender<SystemParts>) {
+    let runner = System::new();
+    let arbiters: Vec<Arbiter> = (0..threads).map(|_| Arbiter::new()).collect();
+    let handles = arbiters.iter().map(Arbiter::handle).collect();
+    let tokio = runner.block_on(async { tokio::runtime::Handle::current() });
+    if started.send((System::current(), tokio, handles)).is_err() {
+        return;
+    }
+    if let Err(e) = runner.run() {
+        tracing::error!(error = %e, "actor system ended with an error");
+    }
+    for arbiter in arbiters {
+        arbiter.stop();
+        // A panic of an arbiter's thread was noticed by the death watch of its actors.
+        let _ = arbiter.join();
+    }
+}

@@ -1,0 +1,77 @@
+//! What happens at open, before the first command is accepted:
+//!
+//! 1. counters: the kept projection, then the records after it;
+//! 2. deadlines: the index of open ones goes onto the wheel (no closed history is read);
+//! 3. everything overdue or owed is settled: closed as of its deadline, effects carried out.
+//!
+//! A crash in the middle repeats the same steps: each is a fold or an ordinary command.
+
+use std::sync::Arc;
+
+use crate::core::time::Timestamp;
+use crate::journal::codec::decode;
+use crate::journal::{Fault, OpenReport, Store};
+use crate::shell::host::{Host, wait};
+use crate::shell::kinds::Counters;
+use crate::shell::lock;
+
+use super::timeouts;
+
+/// Name of the kept counters of all quorums.
+pub(crate) const QUORUM_STATS: &str = "quorum_stats";
+
+/// Records or index entries read at a time.
+const PAGE: usize = 8192;
+
+/// What recovery did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RecoveryReport {
+    /// What the store had to do to open.
+    pub store: OpenReport,
+    /// Records read to bring the counters up to date.
+    pub records_counted: u64,
+    /// Entities found with an open deadline.
+    pub tracked: usize,
+    /// Of these, settled before the first command because they were overdue or owed something.
+    pub settled: usize,
+}
+
+/// Brings the counters up to the journal's end.
+pub(crate) fn counters(store: &dyn Store) -> Result<(Counters, u64), Fault> {
+    let counters = Counters::default();
+    let mut at = 0;
+    if let Some((position, bytes)) = wait(store.load_projection(QUORUM_STATS))?
+        && let Ok(kept) = decode(&bytes)
+    {
+        *lock(&counters.quorums) = kept;
+        at = position;
+    }
+    let mut counted = 0;
+    loop {
+        let page = wait(store.scan(at, PAGE))?;
+        let Some(last) = page.last() else { return Ok((counters, counted)) };
+        at = last.position;
+        counted += page.len() as u64;
+        page.iter().try_for_each(|record| counters.replay(record))?;
+    }
+}
+
+/// Loads every open deadline onto the wheel. Returns how many.
+pub(crate) fn deadlines(host: &Host) -> Result<usize, Fault> {
+    let mut after = None;
+    let mut tracked = 0;
+    loop {
+        let page = wait(host.store.deadlines(after, PAGE))?;
+        let Some(last) = page.last().cloned() else { return Ok(tracked) };
+        tracked += page.len();
+        for (due, stream) in page {
+            host.wheel.arm(&stream, Some(due));
+        }
+        after = Some(last);
+    }
+}
+
+/// Settles everything overdue or owed at `now`. Returns how many entities.
+pub(crate) async fn overdue(host: &Arc<Host>, now: Timestamp) -> usize {
+    timeouts::settle(host, now, host.clock.is_manual()).await
+}

@@ -1,0 +1,175 @@
+//! One timer service for all entities. It keeps no truth of its own: every entry can be asked again of the entity,
+//! and a late or repeated poke harms nothing.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use actix::{Actor, AsyncContext, Context, WrapFuture};
+use tokio::sync::{Notify, oneshot};
+
+use crate::core::ids::StreamId;
+use crate::core::time::Timestamp;
+use crate::shell::entity::Poke;
+use crate::shell::host::Host;
+use crate::shell::kinds::{poke, send_to_sleep};
+use crate::shell::lock;
+
+/// Entities poked at the same time when many are due; bounds the memory a burst takes.
+const BURST: usize = 1024;
+/// Pause before an entity that did not answer its poke is poked again.
+const AGAIN: Duration = Duration::from_secs(1);
+/// Longest sleep, so that a wall clock that jumps ahead is noticed.
+const LONGEST_SLEEP: Duration = Duration::from_secs(1);
+
+/// Every deadline, soonest first.
+#[derive(Debug, Default)]
+pub(crate) struct Wheel {
+    entries: Mutex<Entries>,
+    sooner: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Entries {
+    by_time: BTreeSet<(Timestamp, StreamId)>,
+    by_stream: HashMap<StreamId, Timestamp>,
+}
+
+impl Wheel {
+    /// Sets or clears the deadline of one entity.
+    pub(crate) fn arm(&self, stream: &StreamId, due: Option<Timestamp>) {
+        let mut guard = lock(&self.entries);
+        let entries = &mut *guard;
+        let before = entries.by_time.first().map(|(at, _)| *at);
+        if let Some(old) = entries.by_stream.remove(stream) {
+            entries.by_time.remove(&(old, stream.clone()));
+        }
+        if let Some(due) = due {
+            entries.by_stream.insert(stream.clone(), due);
+            entries.by_time.insert((due, stream.clone()));
+        }
+        let after = entries.by_time.first().map(|(at, _)| *at);
+        drop(guard);
+        if after.is_some_and(|after| before.is_none_or(|before| after < before)) {
+            self.sooner.notify_one();
+        }
+    }
+
+    /// The soonest deadline.
+    pub(crate) fn next(&self) -> Option<Timestamp> {
+        lock(&self.entries).by_time.first().map(|(at, _)| *at)
+    }
+
+    /// How many entities have a deadline.
+    pub(crate) fn len(&self) -> usize {
+        lock(&self.entries).by_stream.len()
+    }
+
+    /// Takes up to `limit` entries due at `now`, soonest first.
+    fn take_due(&self, now: Timestamp, limit: usize) -> Vec<StreamId> {
+        let mut guard = lock(&self.entries);
+        let entries = &mut *guard;
+        let mut due = Vec::new();
+        while due.len() < limit && entries.by_time.first().is_some_and(|(at, _)| *at <= now) {
+            if let Some((_, stream)) = entries.by_time.pop_first() {
+                entries.by_stream.remove(&stream);
+                due.push(stream);
+            }
+        }
+        due
+    }
+}
+
+/// Pokes everything due at `now`, until nothing is. With `one_by_one` in exact order, each settled before the
+/// next; else in bursts. Returns how many were poked.
+pub(crate) async fn settle(host: &Arc<Host>, now: Timestamp, one_by_one: bool) -> usize {
+    let mut poked = 0;
+    loop {
+        let due = host.wheel.take_due(now, if one_by_one { 1 } else { BURST });
+        if due.is_empty() {
+            return poked;
+        }
+        poked += due.len();
+        let waiting: Vec<_> = due
+            .into_iter()
+            .map(|stream| {
+                let (done, settled) = oneshot::channel();
+                poke(host, &stream, Poke { done });
+                (stream, settled)
+            })
+            .collect();
+        for (stream, settled) in waiting {
+            match settled.await {
+                // Nothing more is due: the entity has most likely ended, and a burst of them would fill memory.
+                Ok(None) => send_to_sleep(host, &stream),
+                Ok(Some(_)) => {}
+                // Dead, parked or unreadable: asked again later.
+                Err(_) if !host.is_closing() => {
+                    host.wheel.arm(&stream, Some(host.clock.now().plus(AGAIN)));
+                }
+                Err(_) => {}
+            }
+        }
+    }
+}
+
+/// The actor that watches the wheel in real time.
+pub(crate) struct Timeouts {
+    host: Arc<Host>,
+}
+
+impl Timeouts {
+    pub(crate) fn new(host: Arc<Host>) -> Self {
+        Timeouts { host }
+    }
+}
+
+impl Actor for Timeouts {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Context<Self>) {
+        ctx.spawn(watch(self.host.clone()).into_actor(self));
+        ctx.run_interval(self.host.config.idle_after / 2, |actor, _| {
+            actor.host.quorums.sweep();
+            actor.host.topology.sweep();
+        });
+    }
+}
+
+async fn watch(host: Arc<Host>) {
+    loop {
+        let pause = match host.wheel.next() {
+            Some(next) => next.since(host.clock.now()).min(LONGEST_SLEEP),
+            None => Duration::MAX,
+        };
+        if !pause.is_zero() {
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                () = host.wheel.sooner.notified() => continue,
+            }
+        }
+        settle(&host, host.clock.now(), false).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::ids::{EntityId, StreamKind};
+
+    #[test]
+    fn deadlines_leave_the_wheel_in_time_order_and_once() {
+        let wheel = Wheel::default();
+        let stream = |id: &str| StreamId::new(StreamKind::Quorum, EntityId::new(id).unwrap());
+        let at = Timestamp::from_millis;
+        wheel.arm(&stream("b"), Some(at(2)));
+        wheel.arm(&stream("a"), Some(at(2)));
+        wheel.arm(&stream("c"), Some(at(1)));
+        wheel.arm(&stream("c"), Some(at(3)));
+        wheel.arm(&stream("d"), Some(at(1)));
+        wheel.arm(&stream("d"), None);
+        assert_eq!(wheel.take_due(at(2), 9), [stream("a"), stream("b")]);
+        assert_eq!((wheel.len(), wheel.next()), (1, Some(at(3))));
+        assert_eq!(wheel.take_due(at(2), 9), []);
+    }
+}
