@@ -76,7 +76,7 @@ impl Quorate {
     /// `store_locked`, `store_corrupt`, `store_error` from the store.
     pub async fn open(config: Config) -> Result<Self, Error> {
         config.check()?;
-        let entry = store::find(&config.store).ok_or_else(|| {
+        let entry = store::STORES.iter().find(|entry| entry.name == config.store).ok_or_else(|| {
             let names: Vec<&str> = store::STORES.iter().map(|entry| entry.name).collect();
             Error::invalid("store", config.store.as_str(), &format!("one of {}", names.join(", ")))
         })?;

@@ -13,10 +13,12 @@
 //! a stream is read backwards from its head without any index of its own. All integers are big-endian; instants
 //! are signed microseconds since the Unix epoch.
 
-use super::chain::{group_hash, record_hash};
-use super::codec::{RECORD_HEADER, RECORD_TRAILER, RECORD_VERSION};
-use super::{Append, ChainHash, Due, Epoch, Fault, Position, Record, Seq};
-use crate::core::ids::{EntityId, IdempotencyKey, StreamId, StreamKind};
+use super::chain::group_hash;
+use super::frame::{DUE_CLEAR, DUE_SET, HAS_KEY, Wanted};
+pub use super::frame::{Frame, Frames};
+use super::reader::{Reader, damaged};
+use super::{Append, ChainHash, Due, Epoch, Fault, Position};
+use crate::core::ids::StreamId;
 use crate::core::time::Timestamp;
 
 /// Version byte of a group.
@@ -25,10 +27,6 @@ pub const GROUP_VERSION: u8 = 1;
 pub const GROUP_HEADER: usize = 1 + 8 + 8 + 8 + 8 + 4 + 4 + 4 + 11 + 32;
 /// Bytes of a group after its last frame.
 pub const GROUP_TRAILER: usize = 32;
-
-const DUE_SET: u8 = 1;
-const DUE_CLEAR: u8 = 2;
-const HAS_KEY: u8 = 4;
 
 /// What the header of a group says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,7 +57,7 @@ impl GroupHeader {
 
     /// Position of the last record.
     pub fn last_position(&self) -> Position {
-        self.first_position + u64::from(self.records) - 1
+        self.first_position.wrapping_add(u64::from(self.records)).wrapping_sub(1)
     }
 
     /// Reads a header from the start of `bytes`, which may hold more than the group.
@@ -175,98 +173,6 @@ impl GroupBuilder {
     }
 }
 
-/// One append as it stands in a group, its records not yet taken apart.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Frame<'a> {
-    /// Whose records.
-    pub stream: StreamId,
-    /// Seq of the first record.
-    pub first_seq: Seq,
-    /// The last earlier group that held the stream, 0 for none.
-    pub previous_group: u64,
-    /// What the append did to the deadline index.
-    pub due: Due,
-    /// The caller's own name for the request.
-    pub key: Option<IdempotencyKey>,
-    /// Position of the first record.
-    pub first_position: Position,
-    /// How many records.
-    pub count: u32,
-    bytes: &'a [u8],
-}
-
-impl Frame<'_> {
-    /// Seq of the last record.
-    pub fn last_seq(&self) -> Seq {
-        self.first_seq + u64::from(self.count) - 1
-    }
-
-    /// The stream's chain hash after the last record, as stored.
-    pub fn hash(&self) -> Result<ChainHash, Fault> {
-        let tail = self.bytes.len().checked_sub(RECORD_TRAILER).ok_or_else(|| damaged("frame is empty"))?;
-        Reader { bytes: self.bytes, at: tail }.hash()
-    }
-
-    /// Takes the records apart.
-    ///
-    /// # Errors
-    /// [`Fault::Corrupt`] when they do not fit the frame; [`Fault::NewerVersion`] for a newer record.
-    pub fn records(&self) -> Result<Vec<Record>, Fault> {
-        let mut out = Vec::with_capacity(self.count as usize);
-        self.each_record(|record, _| {
-            out.push(record);
-            Ok(())
-        })?;
-        Ok(out)
-    }
-
-    /// Checks seq order and the chain from `hash`, the stream's hash before this frame; returns the hash after.
-    ///
-    /// # Errors
-    /// [`Fault::Corrupt`] naming the first record that does not fit.
-    pub fn verify(&self, mut hash: ChainHash) -> Result<ChainHash, Fault> {
-        self.each_record(|record, covered| {
-            hash = record_hash(&hash, &self.stream, covered);
-            if hash == record.hash {
-                return Ok(());
-            }
-            Err(damaged(&format!(
-                "record does not fit its chain. stream={}, seq={}, position={}",
-                self.stream, record.seq, record.position
-            )))
-        })?;
-        Ok(hash)
-    }
-
-    fn each_record(&self, mut visit: impl FnMut(Record, &[u8]) -> Result<(), Fault>) -> Result<(), Fault> {
-        let mut r = Reader { bytes: self.bytes, at: 0 };
-        for n in 0..u64::from(self.count) {
-            let start = r.at;
-            let version = r.u8()?;
-            if version != RECORD_VERSION {
-                return Err(Fault::NewerVersion { found: version.into(), supported: RECORD_VERSION.into() });
-            }
-            let seq = r.u64()?;
-            let at = r.timestamp()?;
-            let length = r.u32()? as usize;
-            let payload = r.take(length)?.to_vec();
-            debug_assert_eq!(r.at - start, RECORD_HEADER + length);
-            let covered = &self.bytes[start..r.at];
-            let hash = r.hash()?;
-            if seq != self.first_seq + n {
-                return Err(damaged(&format!("record out of order. stream={}, seq={seq}", self.stream)));
-            }
-            let settles = self.due == Due::Clear && n + 1 == u64::from(self.count);
-            let position = self.first_position + n;
-            visit(
-                Record { position, stream: self.stream.clone(), seq, at, payload, hash, settles },
-                covered,
-            )?;
-        }
-        if r.at == self.bytes.len() { Ok(()) } else { Err(damaged("frame has bytes left over")) }
-    }
-}
-
 /// A parsed group over borrowed bytes.
 #[derive(Clone, Debug)]
 pub struct Group<'a> {
@@ -305,120 +211,18 @@ impl<'a> Group<'a> {
     }
 
     /// The frames in order.
-    pub fn frames(&self) -> Frames<'a> {
-        Frames {
-            reader: Reader { bytes: self.body, at: 0 },
-            left: self.header.frames,
-            position: self.header.first_position,
-        }
-    }
-}
-
-/// Iterator over the frames of a group; ends after the first damaged one.
-#[derive(Debug)]
-pub struct Frames<'a> {
-    reader: Reader<'a>,
-    left: u32,
-    position: Position,
-}
-
-impl<'a> Frames<'a> {
-    fn read(&mut self) -> Result<Frame<'a>, Fault> {
-        let r = &mut self.reader;
-        let flags = r.u8()?;
-        let code = r.u8()?;
-        let kind = StreamKind::from_code(code)
-            .ok_or_else(|| damaged(&format!("record of an unknown kind. code={code}")))?;
-        let length = r.u16()? as usize;
-        let id = EntityId::new(r.text(length)?).map_err(|e| damaged(&e.to_string()))?;
-        let first_seq = r.u64()?;
-        let previous_group = r.u64()?;
-        let due = match flags & (DUE_SET | DUE_CLEAR) {
-            0 => Due::Unchanged,
-            DUE_SET => Due::At(r.timestamp()?),
-            DUE_CLEAR => Due::Clear,
-            _ => return Err(damaged("frame flags contradict each other")),
-        };
-        let key = if flags & HAS_KEY == 0 {
-            None
-        } else {
-            let length = r.u16()? as usize;
-            Some(IdempotencyKey::new(r.text(length)?).map_err(|e| damaged(&e.to_string()))?)
-        };
-        let count = r.u32()?;
-        let length = r.u32()? as usize;
-        let bytes = r.take(length)?;
-        let first_position = self.position;
-        self.position += u64::from(count);
-        let stream = StreamId::new(kind, id);
-        Ok(Frame { stream, first_seq, previous_group, due, key, first_position, count, bytes })
-    }
-}
-
-impl<'a> Iterator for Frames<'a> {
-    type Item = Result<Frame<'a>, Fault>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        self.left = self.left.checked_sub(1)?;
-        let frame = self.read();
-        if frame.is_err() {
-            self.left = 0;
-        }
-        Some(frame)
-    }
-}
-
-fn damaged(what: &str) -> Fault {
-    Fault::Corrupt { what: what.to_owned() }
-}
-
-#[derive(Debug)]
-struct Reader<'a> {
-    bytes: &'a [u8],
-    at: usize,
-}
-
-impl<'a> Reader<'a> {
-    fn take(&mut self, n: usize) -> Result<&'a [u8], Fault> {
-        let end = self.at.checked_add(n).filter(|end| *end <= self.bytes.len());
-        let end = end.ok_or_else(|| damaged(&format!("cut short. at_byte={}", self.at)))?;
-        let out = &self.bytes[self.at..end];
-        self.at = end;
-        Ok(out)
+    pub fn frames(&self) -> Frames<'a, 'static> {
+        Frames::new(&self.header, self.body, Wanted::All)
     }
 
-    fn array<const N: usize>(&mut self) -> Result<[u8; N], Fault> {
-        let mut out = [0; N];
-        out.copy_from_slice(self.take(N)?);
-        Ok(out)
+    /// The frames of one stream in order; the others are stepped over.
+    pub fn frames_of<'s>(&self, stream: &'s StreamId) -> Frames<'a, 's> {
+        Frames::new(&self.header, self.body, Wanted::Of(stream))
     }
 
-    fn u8(&mut self) -> Result<u8, Fault> {
-        self.array().map(u8::from_be_bytes)
-    }
-
-    fn u16(&mut self) -> Result<u16, Fault> {
-        self.array().map(u16::from_be_bytes)
-    }
-
-    fn u32(&mut self) -> Result<u32, Fault> {
-        self.array().map(u32::from_be_bytes)
-    }
-
-    fn u64(&mut self) -> Result<u64, Fault> {
-        self.array().map(u64::from_be_bytes)
-    }
-
-    fn timestamp(&mut self) -> Result<Timestamp, Fault> {
-        self.array().map(i64::from_be_bytes).map(Timestamp::from_micros)
-    }
-
-    fn hash(&mut self) -> Result<ChainHash, Fault> {
-        self.array().map(ChainHash)
-    }
-
-    fn text(&mut self, n: usize) -> Result<&'a str, Fault> {
-        std::str::from_utf8(self.take(n)?).map_err(|_| damaged("text is not UTF-8"))
+    /// The frames after which nothing was due any more, in order; the others are stepped over.
+    pub fn frames_that_settle(&self) -> Frames<'a, 'static> {
+        Frames::new(&self.header, self.body, Wanted::Settling)
     }
 }
 

@@ -1,5 +1,7 @@
+use super::super::Seq;
 use super::super::codec::{AppendBuilder, decode};
 use super::*;
+use crate::core::ids::{EntityId, IdempotencyKey, StreamKind};
 
 fn stream(id: &str) -> StreamId {
     StreamId::new(StreamKind::Quorum, EntityId::new(id).unwrap())
@@ -48,4 +50,15 @@ fn every_flipped_bit_and_every_cut_is_noticed() {
         bad[at] ^= 1;
         assert!(Group::parse_checked(&bad).is_err(), "flipped byte {at}");
     }
+}
+
+#[test]
+fn unwanted_frames_are_stepped_over_and_positions_still_count() {
+    let (bytes, _) = two_frame_group();
+    let group = Group::parse_checked(&bytes).unwrap();
+    let of_b: Vec<_> = group.frames_of(&stream("b")).collect::<Result<_, _>>().unwrap();
+    assert_eq!((of_b.len(), of_b[0].first_position), (1, 42));
+    let settling: Vec<_> = group.frames_that_settle().collect::<Result<_, _>>().unwrap();
+    assert_eq!(settling, of_b);
+    assert_eq!(group.frames_of(&stream("c")).count(), 0);
 }

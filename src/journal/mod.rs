@@ -15,12 +15,15 @@
 
 pub mod chain;
 pub mod codec;
+mod frame;
 pub mod group;
+mod reader;
 
 use std::future::Future;
 use std::pin::Pin;
 
 pub use self::chain::ChainHash;
+pub use self::frame::Misfit;
 use crate::core::ids::{IdempotencyKey, StreamId};
 use crate::core::time::Timestamp;
 

@@ -1,0 +1,234 @@
+//! One append inside a group. The bytes are drawn in [`super::group`].
+
+use super::chain::record_hash;
+use super::codec::{RECORD_HEADER, RECORD_TRAILER, RECORD_VERSION};
+use super::group::GroupHeader;
+use super::reader::{Reader, damaged};
+use super::{ChainHash, Due, Fault, Position, Record, Seq};
+use crate::core::ids::{EntityId, IdempotencyKey, StreamId, StreamKind};
+
+pub(super) const DUE_SET: u8 = 1;
+pub(super) const DUE_CLEAR: u8 = 2;
+pub(super) const HAS_KEY: u8 = 4;
+
+/// One append as it stands in a group, its records not yet taken apart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Frame<'a> {
+    /// Whose records.
+    pub stream: StreamId,
+    /// Seq of the first record.
+    pub first_seq: Seq,
+    /// The last earlier group that held the stream, 0 for none.
+    pub previous_group: u64,
+    /// What the append did to the deadline index.
+    pub due: Due,
+    /// The caller's own name for the request.
+    pub key: Option<IdempotencyKey>,
+    /// Position of the first record.
+    pub first_position: Position,
+    /// How many records.
+    pub count: u32,
+    bytes: &'a [u8],
+}
+
+impl Frame<'_> {
+    /// Seq of the last record. Wraps around instead of overflowing: damaged bytes may say anything.
+    pub fn last_seq(&self) -> Seq {
+        self.first_seq.wrapping_add(u64::from(self.count)).wrapping_sub(1)
+    }
+
+    /// Position of the last record.
+    pub fn last_position(&self) -> Position {
+        self.first_position.wrapping_add(u64::from(self.count)).wrapping_sub(1)
+    }
+
+    /// The stream's chain hash after the last record, as stored.
+    pub fn hash(&self) -> Result<ChainHash, Fault> {
+        let tail = self.bytes.len().checked_sub(RECORD_TRAILER).ok_or_else(|| damaged("frame is empty"))?;
+        Reader { bytes: self.bytes, at: tail }.hash()
+    }
+
+    /// Takes the records apart.
+    ///
+    /// # Errors
+    /// [`Fault::Corrupt`] when they do not fit the frame; [`Fault::NewerVersion`] for a newer record.
+    pub fn records(&self) -> Result<Vec<Record>, Fault> {
+        let mut out = Vec::with_capacity(self.count as usize);
+        self.each_record(|record, _| {
+            out.push(record);
+            Ok(())
+        })?;
+        Ok(out)
+    }
+
+    /// Checks seq order and the chain from `hash`, the stream's hash before this frame; returns the hash after.
+    ///
+    /// # Errors
+    /// [`Fault::Corrupt`] naming the first record that does not fit.
+    pub fn verify(&self, hash: ChainHash) -> Result<ChainHash, Fault> {
+        self.first_misfit(hash).map_err(|misfit| {
+            damaged(&format!(
+                "{}. stream={}, seq={}, position={}",
+                misfit.why, self.stream, misfit.seq, misfit.position
+            ))
+        })
+    }
+
+    /// As [`Frame::verify`], but says which record does not fit.
+    ///
+    /// # Errors
+    /// The first record that cannot be read or does not fit the chain.
+    pub fn first_misfit(&self, mut hash: ChainHash) -> Result<ChainHash, Misfit> {
+        let mut fitting = 0;
+        let read = self.each_record(|record, covered| {
+            hash = record_hash(&hash, &self.stream, covered);
+            if hash != record.hash {
+                return Err(damaged("record does not fit its chain"));
+            }
+            fitting += 1;
+            Ok(())
+        });
+        read.map_err(|fault| Misfit {
+            seq: self.first_seq.wrapping_add(fitting),
+            position: self.first_position.wrapping_add(fitting),
+            why: match fault {
+                Fault::Corrupt { what } => what,
+                other => other.to_string(),
+            },
+        })?;
+        Ok(hash)
+    }
+
+    fn each_record(&self, mut visit: impl FnMut(Record, &[u8]) -> Result<(), Fault>) -> Result<(), Fault> {
+        let mut r = Reader { bytes: self.bytes, at: 0 };
+        for n in 0..u64::from(self.count) {
+            let start = r.at;
+            let version = r.u8()?;
+            if version != RECORD_VERSION {
+                return Err(Fault::NewerVersion { found: version.into(), supported: RECORD_VERSION.into() });
+            }
+            let seq = r.u64()?;
+            let at = r.timestamp()?;
+            let length = r.u32()? as usize;
+            let payload = r.take(length)?.to_vec();
+            debug_assert_eq!(r.at - start, RECORD_HEADER + length);
+            let covered = &self.bytes[start..r.at];
+            let hash = r.hash()?;
+            if seq != self.first_seq.wrapping_add(n) {
+                return Err(damaged(&format!("record out of order. stream={}, seq={seq}", self.stream)));
+            }
+            let settles = self.due == Due::Clear && n + 1 == u64::from(self.count);
+            let position = self.first_position.wrapping_add(n);
+            visit(
+                Record { position, stream: self.stream.clone(), seq, at, payload, hash, settles },
+                covered,
+            )?;
+        }
+        if r.at == self.bytes.len() { Ok(()) } else { Err(damaged("frame has bytes left over")) }
+    }
+}
+
+/// The first record of a frame that does not fit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Misfit {
+    /// Its place in the stream.
+    pub seq: Seq,
+    /// Its place in the global order.
+    pub position: Position,
+    /// What does not fit.
+    pub why: String,
+}
+
+/// Which frames of a group are taken apart; the others are stepped over without copying their names.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Wanted<'s> {
+    All,
+    Of(&'s StreamId),
+    Settling,
+}
+
+impl Wanted<'_> {
+    fn matches(self, flags: u8, code: u8, id: &[u8]) -> bool {
+        match self {
+            Wanted::All => true,
+            Wanted::Of(stream) => stream.kind.code() == code && stream.id.as_str().as_bytes() == id,
+            Wanted::Settling => flags & DUE_CLEAR != 0,
+        }
+    }
+}
+
+/// Iterator over the frames of a group; ends after the first damaged one.
+#[derive(Debug)]
+pub struct Frames<'a, 's> {
+    reader: Reader<'a>,
+    left: u32,
+    position: Position,
+    wanted: Wanted<'s>,
+}
+
+impl<'a, 's> Frames<'a, 's> {
+    pub(super) fn new(header: &GroupHeader, body: &'a [u8], wanted: Wanted<'s>) -> Self {
+        let reader = Reader { bytes: body, at: 0 };
+        Frames { reader, left: header.frames, position: header.first_position, wanted }
+    }
+
+    /// Reads one frame, or `None` when it is not wanted.
+    fn read(&mut self) -> Result<Option<Frame<'a>>, Fault> {
+        let r = &mut self.reader;
+        let flags = r.u8()?;
+        let code = r.u8()?;
+        let length = r.u16()? as usize;
+        let id = r.take(length)?;
+        let first_seq = r.u64()?;
+        let previous_group = r.u64()?;
+        let due = match flags & (DUE_SET | DUE_CLEAR) {
+            0 => Due::Unchanged,
+            DUE_SET => Due::At(r.timestamp()?),
+            DUE_CLEAR => Due::Clear,
+            _ => return Err(damaged("frame flags contradict each other")),
+        };
+        let key = if flags & HAS_KEY == 0 {
+            None
+        } else {
+            let length = r.u16()? as usize;
+            Some(r.text(length)?)
+        };
+        let count = r.u32()?;
+        let length = r.u32()? as usize;
+        let bytes = r.take(length)?;
+        let first_position = self.position;
+        self.position = self.position.wrapping_add(u64::from(count));
+        if count == 0 {
+            return Err(damaged("frame holds no records"));
+        }
+        if !self.wanted.matches(flags, code, id) {
+            return Ok(None);
+        }
+        let kind = StreamKind::from_code(code)
+            .ok_or_else(|| damaged(&format!("record of an unknown kind. code={code}")))?;
+        let id = std::str::from_utf8(id).map_err(|_| damaged("id is not UTF-8"))?;
+        let id = EntityId::new(id).map_err(|e| damaged(&e.to_string()))?;
+        let key = key.map(IdempotencyKey::new).transpose().map_err(|e| damaged(&e.to_string()))?;
+        let stream = StreamId::new(kind, id);
+        Ok(Some(Frame { stream, first_seq, previous_group, due, key, first_position, count, bytes }))
+    }
+}
+
+impl<'a> Iterator for Frames<'a, '_> {
+    type Item = Result<Frame<'a>, Fault>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        while let Some(left) = self.left.checked_sub(1) {
+            self.left = left;
+            match self.read() {
+                Ok(None) => {}
+                Ok(Some(frame)) => return Some(Ok(frame)),
+                Err(fault) => {
+                    self.left = 0;
+                    return Some(Err(fault));
+                }
+            }
+        }
+        None
+    }
+}
