@@ -150,7 +150,11 @@ impl Config {
         ];
         for (knob, value, low, high) in knobs {
             if value < low || value > high {
-                return Err(Fault::Config { knob, value: value.to_string(), range: format!("{low} to {high}") });
+                return Err(Fault::Config {
+                    knob,
+                    value: value.to_string(),
+                    range: format!("{low} to {high}"),
+                });
             }
         }
         Ok(())

@@ -242,13 +242,16 @@ impl From<Rejection> for Error {
     fn from(rejection: Rejection) -> Self {
         match rejection {
             Rejection::NotFound => Error::new(ErrorKind::NotFound, "no quorum of this id was ever started"),
-            Rejection::AlreadyExists => {
-                Error::new(ErrorKind::AlreadyExists, "a quorum of this id was started before; choose another id")
-            }
+            Rejection::AlreadyExists => Error::new(
+                ErrorKind::AlreadyExists,
+                "a quorum of this id was started before; choose another id",
+            ),
             Rejection::Invalid { field, given, expected } => Error::invalid(field, given, &expected),
             Rejection::Unreachable { required, voters } => Error::new(
                 ErrorKind::UnreachableRequirement,
-                format!("more approvals required than there are voters. required={required}, voters={voters}"),
+                format!(
+                    "more approvals required than there are voters. required={required}, voters={voters}"
+                ),
             )
             .with("field", "required_votes")
             .with("value", required)
@@ -269,9 +272,10 @@ impl From<Rejection> for Error {
             )
             .with("held", held)
             .with("given", given),
-            Rejection::NotEligible => {
-                Error::new(ErrorKind::NotEligible, "the voter is not in the electorate; the attempt is on record")
-            }
+            Rejection::NotEligible => Error::new(
+                ErrorKind::NotEligible,
+                "the voter is not in the electorate; the attempt is on record",
+            ),
             Rejection::Limit { what, limit } => {
                 Error::new(ErrorKind::LimitExceeded, format!("no more {what} in this quorum. limit={limit}"))
                     .with("limit", limit)
@@ -286,10 +290,11 @@ impl From<topology::Rejection> for Error {
             topology::Rejection::TooManyNeighbors { given } => {
                 Error::invalid("neighbors", given, "up to 6 distinct other cells")
             }
-            topology::Rejection::Full { what, limit } => {
-                Error::new(ErrorKind::LimitExceeded, format!("no more {what} can be registered. limit={limit}"))
-                    .with("limit", limit)
-            }
+            topology::Rejection::Full { what, limit } => Error::new(
+                ErrorKind::LimitExceeded,
+                format!("no more {what} can be registered. limit={limit}"),
+            )
+            .with("limit", limit),
         }
     }
 }

@@ -62,9 +62,9 @@ pub struct AskedType(pub QuorumType);
 impl<'de> Deserialize<'de> for AskedType {
     fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
         let name = String::deserialize(d)?;
-        QuorumType::from_name(&name)
-            .map(AskedType)
-            .ok_or_else(|| D::Error::custom("unknown quorum type, expected one of local, global, ring, radial"))
+        QuorumType::from_name(&name).map(AskedType).ok_or_else(|| {
+            D::Error::custom("unknown quorum type, expected one of local, global, ring, radial")
+        })
     }
 }
 
@@ -189,9 +189,8 @@ impl StartQuorum {
 /// # Errors
 /// `invalid_argument` when the text is blank, longer than 256 bytes or holds a control character.
 pub fn id<T: std::str::FromStr>(field: &str, text: &str) -> Result<T, Error> {
-    text.parse().map_err(|_| {
-        Error::invalid(field, text, "1 to 256 bytes, not blank, without control characters")
-    })
+    text.parse()
+        .map_err(|_| Error::invalid(field, text, "1 to 256 bytes, not blank, without control characters"))
 }
 
 /// A quorum as it was opened.

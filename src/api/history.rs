@@ -84,8 +84,7 @@ impl History<'_> {
         let mut at = VerifyCursor::default();
         loop {
             let from = std::mem::take(&mut at);
-            let step =
-                self.q.host().blocking(move |store| wait(store.verify(from, VERIFY_PAGE))).await?;
+            let step = self.q.host().blocking(move |store| wait(store.verify(from, VERIFY_PAGE))).await?;
             at = step.cursor;
             progress(at.group);
             if step.done || step.broken.is_some() {

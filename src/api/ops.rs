@@ -12,8 +12,8 @@ use serde_json::{Map, Value};
 
 use super::Quorate;
 use super::dto::{
-    CancelQuorum, EntityHistory, HistoryQuery, ListCells, Nothing, QuorumHistory, QuorumRef, RegisterAuthority,
-    RegisterCell, RegisterMesh, StartQuorum, StateAt, Vote, WaitQuorum,
+    CancelQuorum, EntityHistory, HistoryQuery, ListCells, Nothing, QuorumHistory, QuorumRef,
+    RegisterAuthority, RegisterCell, RegisterMesh, StartQuorum, StateAt, Vote, WaitQuorum,
 };
 use crate::error::{Error, ErrorKind};
 

@@ -101,7 +101,7 @@ impl Quorums<'_> {
     /// # Errors
     /// `invalid_argument`, `not_found`, `quorum_closed`, `quorum_timeout`, `already_voted`, `not_eligible`,
     /// `limit_exceeded`, and the faults of the store.
-    pub fn vote(&self, vote: Vote) -> impl Future<Output = Result<Voted, Error>> + Send + 'static {
+    pub fn vote(&self, vote: Vote) -> impl Future<Output = Result<Voted, Error>> + Send + use<> {
         let host = self.q.host();
         let Vote { quorum_id, voter_id, vote: value, confidence } = vote;
         let ballot = Ballot { voter_id: voter_id.clone(), vote: value, confidence };
@@ -160,12 +160,13 @@ impl Quorums<'_> {
         let host = self.q.host();
         if !host.clock.is_manual() && longest > 0 {
             let (waiting_host, id) = (host.clone(), request.quorum_id.clone());
-            let waiting = host.tokio.spawn(tokio::time::timeout(Duration::from_millis(longest), async move {
-                // A waiter is lost when its actor dies; the next actor takes it in again.
-                while let Err(Failure::Unknown(_)) = until_closed(&waiting_host, &id).await {
-                    tokio::time::sleep(Duration::from_millis(20)).await;
-                }
-            }));
+            let waiting =
+                host.tokio.spawn(tokio::time::timeout(Duration::from_millis(longest), async move {
+                    // A waiter is lost when its actor dies; the next actor takes it in again.
+                    while let Err(Failure::Unknown(_)) = until_closed(&waiting_host, &id).await {
+                        tokio::time::sleep(Duration::from_millis(20)).await;
+                    }
+                }));
             // However the wait ended, the status says where the quorum stands.
             let _ = waiting.await;
         }
@@ -277,7 +278,11 @@ impl Plan {
     fn check(host: &Host, request: &StartQuorum) -> Result<Self, Error> {
         let config = &host.config.quorum;
         if let Some(id) = request.quorum_id.as_ref().filter(|id| RESERVED.contains(&id.as_str())) {
-            return Err(Error::invalid("quorum_id", id.as_str(), "an id other than history, stats, start, offer"));
+            return Err(Error::invalid(
+                "quorum_id",
+                id.as_str(),
+                "an id other than history, stats, start, offer",
+            ));
         }
         let kind = request.quorum_type.0;
         if request.ring.is_some() && kind != QuorumType::Ring {
@@ -310,7 +315,11 @@ impl Plan {
             let timeout_us = u64::try_from(own.as_micros()).unwrap_or(u64::MAX);
             Some(FallbackPlan { child_id: host.ids.mint(), timeout_us })
         } else if let Some(given) = request.fallback_timeout_seconds {
-            return Err(Error::invalid("fallback_timeout_seconds", given, "none unless cmp_fallback is true"));
+            return Err(Error::invalid(
+                "fallback_timeout_seconds",
+                given,
+                "none unless cmp_fallback is true",
+            ));
         } else {
             None
         };

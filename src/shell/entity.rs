@@ -298,8 +298,11 @@ impl<M: Hosted> Entity<M> {
         self.indexed = wake;
         let append = append.finish(due, key);
         self.hash = append.hash;
-        let notices =
-            if host.bus.has_listeners() { M::notices(&stream.id, self.driver.state(), &events) } else { vec![] };
+        let notices = if host.bus.has_listeners() {
+            M::notices(&stream.id, self.driver.state(), &events)
+        } else {
+            vec![]
+        };
         self.arm();
         self.keep_snapshot();
         let addr = addr.clone();
@@ -309,9 +312,10 @@ impl<M: Hosted> Entity<M> {
                 Ok(_) => {
                     durable.fetch_max(revision, Ordering::AcqRel);
                     M::count(&host.counters, &events);
+                    // Begun before the answer goes, so that whoever waits for effects after it sees them.
+                    effects.into_iter().for_each(|effect| perform::<M>(&host, &stream.id, effect));
                     releases.into_iter().for_each(|release| release(Ok(())));
                     notices.into_iter().for_each(|notice| host.bus.publish(notice));
-                    effects.into_iter().for_each(|effect| perform::<M>(&host, &stream.id, effect));
                 }
                 Err(failure) => {
                     let _ = doomed.set(failure.clone());
@@ -356,7 +360,9 @@ impl<M: Hosted> Entity<M> {
 }
 
 fn lost() -> Failure {
-    Failure::Unknown(Fault::Unavailable { reason: "an append before this read did not become durable".into() })
+    Failure::Unknown(Fault::Unavailable {
+        reason: "an append before this read did not become durable".into(),
+    })
 }
 
 impl<M: Hosted> Actor for Entity<M> {

@@ -132,9 +132,9 @@ impl Runtime {
             .name("quorate-system".into())
             .spawn(move || run_system(threads, &started))
             .map_err(|e| Fault::Unavailable { reason: format!("no thread for the actor system: {e}") })?;
-        let (system, tokio, arbiters) = parts.recv().map_err(|_| Fault::Unavailable {
-            reason: "the actor system did not start".into(),
-        })?;
+        let (system, tokio, arbiters) = parts
+            .recv()
+            .map_err(|_| Fault::Unavailable { reason: "the actor system did not start".into() })?;
         let report = RecoveryReport { store: store.open_report(), records_counted, ..Default::default() };
         let host = Arc::new(Host::new(Parts { config, clock, store, writer, counters, tokio, arbiters }));
         let mut runtime = Runtime { host, report, system, thread: Mutex::new(Some(thread)) };
@@ -152,9 +152,8 @@ impl Runtime {
             idle(&host).await;
             let _ = done.send(count);
         });
-        self.report.settled = settled.recv().map_err(|_| Fault::Unavailable {
-            reason: "recovery was cut off".into(),
-        })?;
+        self.report.settled =
+            settled.recv().map_err(|_| Fault::Unavailable { reason: "recovery was cut off".into() })?;
         if let Some(fault) = self.host.writer.failure() {
             return Err(fault);
         }

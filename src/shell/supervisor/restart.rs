@@ -132,8 +132,11 @@ mod tests {
 
     #[test]
     fn the_first_death_costs_no_pause_later_ones_double_it_and_the_budget_parks() {
-        let config =
-            RestartConfig { budget: 3, window: Duration::from_secs(60), first_pause: Duration::from_millis(100) };
+        let config = RestartConfig {
+            budget: 3,
+            window: Duration::from_secs(60),
+            first_pause: Duration::from_millis(100),
+        };
         let restarts = Restarts::new(config);
         let stream = StreamId::new(StreamKind::Quorum, EntityId::new("q").unwrap());
         let at = Timestamp::from_millis;
