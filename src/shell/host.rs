@@ -31,8 +31,8 @@ pub(crate) struct Host {
     pub(crate) topology: Registry<TopologyMachine>,
     /// Where effects run and blocking reads are handed off.
     pub(crate) tokio: tokio::runtime::Handle,
-    /// Effects begun and not yet carried out.
-    pub(crate) effects: Arc<AtomicUsize>,
+    /// Effects under way; one that rests before another try does not count.
+    pub(crate) effects: AtomicUsize,
     in_flight: Arc<AtomicUsize>,
     closing: AtomicBool,
 }
@@ -72,7 +72,7 @@ impl Host {
             tokio: parts.tokio,
             wheel: Wheel::default(),
             bus: Bus::default(),
-            effects: Arc::default(),
+            effects: AtomicUsize::new(0),
             in_flight: Arc::default(),
             closing: AtomicBool::new(false),
         }
@@ -112,6 +112,10 @@ impl Host {
         &self,
         read: impl FnOnce(&dyn Store) -> Result<T, Fault> + Send + 'static,
     ) -> Result<T, Fault> {
+        // After a failed commit what the store would answer may be ahead of what anyone was told.
+        if let Some(fault) = self.writer.failure() {
+            return Err(fault);
+        }
         let store = self.store.clone();
         match self.tokio.spawn_blocking(move || read(store.as_ref())).await {
             Ok(result) => result,

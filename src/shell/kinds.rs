@@ -70,25 +70,33 @@ pub(crate) trait Hosted: Machine {
 /// Carries out an effect in the background, trying again until it is done. Effects are safe to repeat; one that
 /// is cut off by a crash is owed again when its entity is loaded.
 pub(crate) fn perform<M: Hosted>(host: &Arc<Host>, id: &EntityId, effect: M::Effect) {
-    struct Counted(Arc<Host>);
-    impl Drop for Counted {
+    /// Counts as under way while it lives, so not during pauses.
+    struct UnderWay(Arc<Host>);
+    impl UnderWay {
+        fn begin(host: &Arc<Host>) -> Self {
+            host.effects.fetch_add(1, Ordering::AcqRel);
+            UnderWay(host.clone())
+        }
+    }
+    impl Drop for UnderWay {
         fn drop(&mut self) {
             self.0.effects.fetch_sub(1, Ordering::AcqRel);
         }
     }
-    host.effects.fetch_add(1, Ordering::AcqRel);
-    let (counted, id) = (Counted(host.clone()), id.clone());
-    host.tokio.spawn(async move {
-        let host = &counted.0;
+    let (mut under_way, host, id) = (UnderWay::begin(host), host.clone(), id.clone());
+    host.tokio.clone().spawn(async move {
         let mut pause = RETRY.0;
         while let Err(failure) = M::carry_out(host.clone(), id.clone(), effect.clone()).await {
             tracing::warn!(%id, ?effect, ?failure, "effect will be tried again");
+            drop(under_way);
             if host.is_closing() || host.writer.failure().is_some() {
                 return;
             }
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(RETRY.1);
+            under_way = UnderWay::begin(&host);
         }
+        drop(under_way);
     });
 }
 
