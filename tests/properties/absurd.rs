@@ -111,7 +111,9 @@ proptest! {
                 check_ranges(&event);
                 prop_assert_eq!(decode::<Event>(&encode(&event).unwrap()).unwrap(), event);
             }
+            prop_assert!(quorum.due().is_none_or(|due| due > now), "nothing stays due");
         }
         quorum.settle(Timestamp::MAX);
+        prop_assert_eq!(quorum.due(), None, "nothing stays due at the end of time");
     }
 }

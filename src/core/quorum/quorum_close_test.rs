@@ -152,6 +152,15 @@ fn even_a_read_of_an_expired_quorum_settles_it_exactly_once() {
     check(&mut q, Command::Tick, s(60), &[], Ok(Reply::Done));
 }
 
+#[test]
+fn a_deadline_at_the_end_of_time_never_passes_and_leaves_nothing_due() {
+    let mut q = open(Start { timeout: Duration::MAX, ..ask(QuorumType::Local, &SIX) });
+    assert_eq!((opened(&q).deadline, q.due()), (Timestamp::MAX, None));
+    assert_eq!(q.settle(Timestamp::MAX).events, []);
+    let last = Event::VoteCast(cast("a", true, Timestamp::MAX));
+    check(&mut q, yes("a"), Timestamp::MAX, &[last], COUNTED);
+}
+
 // After the end
 
 #[test]
