@@ -223,16 +223,15 @@ fn refuse(
     now: Timestamp,
 ) -> Decision<QuorumMachine> {
     let known = state.refused.contains(&(ballot.voter_id.clone(), ballot.vote, refusal));
-    let record = (!known).then(|| {
-        Event::VoteRefused(VoteRefused {
-            voter_id: ballot.voter_id,
-            vote: ballot.vote,
-            confidence: ballot.confidence,
-            cast_at: now,
-            refusal,
-        })
+    let record = Event::VoteRefused(VoteRefused {
+        voter_id: ballot.voter_id,
+        vote: ballot.vote,
+        confidence: ballot.confidence,
+        cast_at: now,
+        refusal,
     });
-    Decision::refuse_on_record(record.into_iter().collect(), rejection)
+    let events = if known { Vec::new() } else { vec![record] };
+    Decision::refuse_on_record(events, rejection)
 }
 
 fn end(state: &Quorum, opened: &Opened, cancel: Cancel, now: Timestamp) -> Decided {

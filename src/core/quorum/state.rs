@@ -103,7 +103,10 @@ impl Quorum {
     pub(super) fn due(&self) -> Option<Timestamp> {
         let opened = self.opened.as_ref().filter(|_| self.closed.is_none())?;
         match (self.outcome(), &self.last_counted) {
-            (Outcome::Pending, _) | (_, None) => Some(opened.deadline.next()),
+            // No instant is later than the last one, so a deadline that lies there never passes.
+            (Outcome::Pending, _) | (_, None) => {
+                (opened.deadline < Timestamp::MAX).then(|| opened.deadline.next())
+            }
             (Outcome::Won | Outcome::Lost, Some((at, _))) => Some(*at),
         }
     }

@@ -25,6 +25,9 @@ pub trait Rule: fmt::Debug + Send + Sync {
     fn approvals_needed(&self, voters: u32) -> u32;
 }
 
+/// Builds a rule from its parameter, if one was given.
+pub type BuildRule = fn(Option<&str>) -> Result<Box<dyn Rule>, RuleError>;
+
 /// One line of the table of rules.
 #[derive(Debug)]
 pub struct RuleEntry {
@@ -37,7 +40,7 @@ pub struct RuleEntry {
     /// Where the rule comes from.
     pub source: &'static str,
     /// Builds the rule from its parameter, if one was given.
-    pub build: fn(Option<&str>) -> Result<Box<dyn Rule>, RuleError>,
+    pub build: BuildRule,
 }
 
 /// Every rule.

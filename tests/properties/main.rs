@@ -1,0 +1,13 @@
+//! Laws of the pure machines, over random commands at random times.
+//!
+//! Times are drawn from a few dozen microseconds around the deadline, so that "exactly at" and "one later" are
+//! common and not rare. A failure prints the smallest script that still fails.
+
+mod absurd;
+mod decision;
+mod log;
+mod mesh;
+mod order;
+mod replay;
+mod script;
+mod time;
