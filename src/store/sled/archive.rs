@@ -106,7 +106,7 @@ pub(super) fn round(shared: &Shared, groups: &[Arc<[u8]>]) -> Result<(), Fault> 
     Ok(())
 }
 
-fn write_packs(disk: &Disk, groups: &[Arc<[u8]>], pack_bytes: usize) -> Result<(), Fault> {
+pub(super) fn write_packs(disk: &Disk, groups: &[Arc<[u8]>], pack_bytes: usize) -> Result<(), Fault> {
     let mut pack: Vec<u8> = Vec::with_capacity(pack_bytes);
     let mut first = 0;
     for bytes in groups {
@@ -123,7 +123,7 @@ fn write_packs(disk: &Disk, groups: &[Arc<[u8]>], pack_bytes: usize) -> Result<(
 }
 
 /// Writes each touched stream once, however many groups touched it.
-fn write_index(disk: &Disk, groups: &[Arc<[u8]>]) -> Result<Changes, Fault> {
+pub(super) fn write_index(disk: &Disk, groups: &[Arc<[u8]>]) -> Result<Changes, Fault> {
     let mut changes = Changes::default();
     let mut dues: HashMap<StreamId, Vec<Timestamp>> = HashMap::new();
     for bytes in groups {
