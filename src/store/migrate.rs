@@ -121,6 +121,9 @@ mod tests {
 
     #[test]
     fn the_first_migration_never_changes() {
-        assert_eq!(known().unwrap()[0].digest.to_string(), "e029e0316da93a87954f6acd98cf2b2af2c90a75e70e493ce34cfc7df1190f0f");
+        assert_eq!(
+            known().unwrap()[0].digest.to_string(),
+            "e029e0316da93a87954f6acd98cf2b2af2c90a75e70e493ce34cfc7df1190f0f"
+        );
     }
 }

@@ -107,19 +107,29 @@ pub(super) fn round(shared: &Shared, groups: &[Arc<[u8]>]) -> Result<(), Fault> 
 }
 
 pub(super) fn write_packs(disk: &Disk, groups: &[Arc<[u8]>], pack_bytes: usize) -> Result<(), Fault> {
-    let mut pack: Vec<u8> = Vec::with_capacity(pack_bytes);
-    let mut first = 0;
-    for bytes in groups {
-        if !pack.is_empty() && pack.len() + bytes.len() > pack_bytes {
-            disk.write_pack(first, &pack)?;
-            pack.clear();
+    let mut packs: Vec<(u64, &[Arc<[u8]>])> = Vec::new();
+    let mut bytes = usize::MAX;
+    for (at, group) in groups.iter().enumerate() {
+        bytes = bytes.saturating_add(group.len());
+        match packs.last_mut() {
+            Some((_, pack)) if bytes <= pack_bytes => *pack = &groups[at - pack.len()..=at],
+            _ => {
+                bytes = group.len();
+                packs.push((Group::parse(group)?.header.number, std::slice::from_ref(group)));
+            }
         }
-        if pack.is_empty() {
-            first = Group::parse(bytes)?.header.number;
-        }
-        pack.extend_from_slice(bytes);
     }
-    disk.write_pack(first, &pack)
+    // All the small keys first, so that almost no pack stands in the page they go through.
+    for (first, _) in &packs {
+        disk.keep_packs_apart(*first)?;
+    }
+    for (first, pack) in packs {
+        match pack {
+            [group] => disk.write_pack(first, group)?,
+            several => disk.write_pack(first, &several.concat())?,
+        }
+    }
+    Ok(())
 }
 
 /// Writes each touched stream once, however many groups touched it.

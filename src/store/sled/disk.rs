@@ -3,6 +3,7 @@
 //! ```text
 //! ring-N      "g"                          → the group, or only its header when the group is in `large`
 //! packs       first group number 8         → groups back to back, or one header as above
+//!             the number before 8 · 255 · 0–7 → nothing; keeps packs on pages of their own
 //! heads       kind 1 · id                  → version 1 · revision 8 · hash 32 · last group 8 · [due 8]
 //! deadlines   due 8 · kind 1 · id          → nothing
 //! keys        idempotency key              → kind 1 · id
@@ -31,6 +32,8 @@ use crate::journal::{ChainHash, Epoch, Fault, Tip};
 const LARGE: usize = 124_000;
 /// Bytes of a segment of sled's log. Larger ones make fewer, longer stalls; pages must stay below a quarter.
 const SEGMENT: usize = 8 << 20;
+/// Half of what a page of sled holds.
+const PACK_SPACERS: u8 = 8;
 const SLOT_KEY: &[u8] = b"g";
 const HEAD_VERSION: u8 = 1;
 
@@ -163,6 +166,20 @@ impl Disk {
     pub fn write_pack(&self, first: u64, bytes: &[u8]) -> Result<(), Fault> {
         let value = if bytes.len() > LARGE { &bytes[..GROUP_HEADER] } else { bytes };
         self.packs.insert(first.to_be_bytes(), value).map(drop).map_err(broken)
+    }
+
+    /// Makes the pages of the packs keyspace hold about one pack each.
+    ///
+    /// sled fills a page with 16 values, writes each of them, and writes the whole page again with every tenth
+    /// change: each pack would be written more than twice. A page that holds only these empty values is split
+    /// before its packs arrive, and each pack is then written once. They sort before their pack and after
+    /// everything up to the pack before, so no look-up meets them.
+    pub fn keep_packs_apart(&self, first: u64) -> Result<(), Fault> {
+        for n in 0..PACK_SPACERS {
+            let key = [&(first - 1).to_be_bytes()[..], &[0xff, n]].concat();
+            self.packs.insert(key, &[]).map_err(broken)?;
+        }
+        Ok(())
     }
 
     pub fn entry(&self, stream: &StreamId) -> Result<Option<Entry>, Fault> {

@@ -73,7 +73,9 @@ impl Disk {
 
     /// Packs that start after group `after`.
     pub fn packs_after(&self, after: u64) -> impl Iterator<Item = Result<Pack, Fault>> + '_ {
-        self.packs.range(after.saturating_add(1).to_be_bytes()..).map(|item| self.unpack(item))
+        let items = self.packs.range(after.saturating_add(1).to_be_bytes()..);
+        let packs = items.filter(|item| item.as_ref().map_or(true, |(key, _)| key.len() == 8));
+        packs.map(|item| self.unpack(item))
     }
 
     fn unpack(&self, item: ::sled::Result<(::sled::IVec, ::sled::IVec)>) -> Result<Pack, Fault> {
