@@ -33,14 +33,17 @@ pub(super) struct Changes {
 
 #[cfg(feature = "store-sled")]
 impl Changes {
-    /// Adds what one stored group does. `base` answers the entry a stream had before all of these changes.
+    /// Adds what one stored group does. `base` answers the entry a stream had before all of these changes, `saw`
+    /// is told what each frame did to its deadline.
     pub fn fold(
         &mut self,
         group: &Group<'_>,
         base: impl Fn(&StreamId) -> Result<Option<Entry>, Fault>,
+        mut saw: impl FnMut(&StreamId, Due),
     ) -> Result<(), Fault> {
         for frame in group.frames() {
             let frame = frame?;
+            saw(&frame.stream, frame.due);
             let due = match frame.due {
                 Due::At(t) => Some(t),
                 Due::Clear => None,

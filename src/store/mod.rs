@@ -15,7 +15,11 @@
 pub mod faulty;
 mod heads;
 pub mod memory;
+#[cfg(feature = "store-sled")]
+pub mod migrate;
 mod plan;
+#[cfg(feature = "store-sled")]
+pub mod sled;
 mod verify;
 mod walk;
 
@@ -43,12 +47,21 @@ impl std::fmt::Debug for StoreEntry {
 }
 
 /// Every store of this build.
-pub const STORES: &[StoreEntry] = &[StoreEntry {
-    name: "memory",
-    summary: "keeps everything in memory and loses it with the process",
-    persistent: false,
-    open: |options| Ok(Arc::new(memory::MemoryStore::with_options(options))),
-}];
+pub const STORES: &[StoreEntry] = &[
+    StoreEntry {
+        name: "memory",
+        summary: "keeps everything in memory and loses it with the process",
+        persistent: false,
+        open: |options| Ok(Arc::new(memory::MemoryStore::with_options(options))),
+    },
+    #[cfg(feature = "store-sled")]
+    StoreEntry {
+        name: "sled",
+        summary: "a folder on a local disk, one flush per commit",
+        persistent: true,
+        open: |options| Ok(Arc::new(self::sled::SledStore::open(options)?)),
+    },
+];
 
 /// What a returned commit has survived.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]

@@ -1,0 +1,377 @@
+//! The database: its keyspaces and how keys and values are laid out in them. All integers are big-endian.
+//!
+//! ```text
+//! ring-N      "g"                          → the group, or only its header when the group is in `large`
+//! packs       first group number 8         → groups back to back, or one header as above
+//!             the number before 8 · 255 · 0–7 → nothing; keeps packs on pages of their own
+//! heads       kind 1 · id                  → version 1 · revision 8 · hash 32 · last group 8 · [due 8]
+//! deadlines   due 8 · kind 1 · id          → nothing
+//! keys        idempotency key              → kind 1 · id
+//! meta        "epoch"                      → epoch 8
+//!             "archived"                   → group 8 · position 8 · committed at 8 · hash 32
+//!             "migration" · number 4       → digest 32
+//! ```
+
+use std::fs::File;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ::sled::{Db, IVec, Tree};
+
+use super::super::heads::Entry;
+use super::super::{Durability, StoreOptions, migrate};
+use super::pieces;
+use crate::core::ids::{EntityId, IdempotencyKey, StreamId, StreamKind};
+use crate::core::time::Timestamp;
+use crate::journal::group::{GROUP_HEADER, GroupHeader};
+use crate::journal::{ChainHash, Epoch, Fault, Tip};
+
+/// Larger groups are cut into pieces. Above every `slot_bytes` and `pack_bytes`.
+const LARGE: usize = 124_000;
+/// Bytes of a segment of sled's log. Larger ones make fewer, longer stalls; pages must stay below a quarter.
+const SEGMENT: usize = 8 << 20;
+/// Half of what a page of sled holds.
+const PACK_SPACERS: u8 = 8;
+const SLOT_KEY: &[u8] = b"g";
+const HEAD_VERSION: u8 = 1;
+
+/// The open database.
+#[derive(Debug)]
+pub(super) struct Disk {
+    db: Db,
+    /// The same file the database writes, for fdatasync.
+    data: File,
+    durability: Durability,
+    ring: Vec<Tree>,
+    pub packs: Tree,
+    pub large: Tree,
+    heads: Tree,
+    deadlines: Tree,
+    keys: Tree,
+    meta: Tree,
+    pub snapshots: Tree,
+    pub projections: Tree,
+}
+
+/// What sled said, as a fault.
+pub(super) fn broken(error: ::sled::Error) -> Fault {
+    match error {
+        ::sled::Error::Corruption { .. } => corrupt(format!("the database: {error}")),
+        _ => Fault::Unavailable { reason: format!("the database failed: {error}") },
+    }
+}
+
+pub(super) fn damaged(fault: &Fault) -> bool {
+    matches!(fault, Fault::Corrupt { .. })
+}
+
+pub(super) fn corrupt(what: impl Into<String>) -> Fault {
+    Fault::Corrupt { what: what.into() }
+}
+
+impl Disk {
+    /// Opens the database in `path` and brings its keyspaces up to date. `made` says that it was in use before.
+    pub fn open(path: &Path, made: bool, options: &StoreOptions) -> Result<Self, Fault> {
+        let db = open_db(path, options)?;
+        let tree = |name: &str| db.open_tree(name).map_err(broken);
+        let meta = tree("meta")?;
+        apply_migrations(&db, &meta, made)?;
+        let ring = (0..options.slots).map(|slot| tree(&slot_name(slot))).collect::<Result<_, _>>()?;
+        let data = File::options().read(true).write(true).open(path.join("db")).map_err(|e| {
+            Fault::Unavailable { reason: format!("the database file cannot be opened. error={e}") }
+        })?;
+        Ok(Disk {
+            packs: tree("packs")?,
+            large: tree("large")?,
+            heads: tree("heads")?,
+            deadlines: tree("deadlines")?,
+            keys: tree("keys")?,
+            snapshots: tree("snapshots")?,
+            projections: tree("projections")?,
+            durability: options.durability,
+            meta,
+            ring,
+            data,
+            db,
+        })
+    }
+
+    /// Hands everything written so far to the operating system, which survives the end of the process.
+    pub fn flush(&self) -> Result<(), Fault> {
+        self.db.flush().map(drop).map_err(broken)
+    }
+
+    /// Makes everything written so far as durable as the store was asked to be.
+    pub fn make_durable(&self) -> Result<(), Fault> {
+        match self.durability {
+            Durability::None => return Ok(()),
+            Durability::Process => return self.flush(),
+            Durability::Power => self.flush()?,
+        }
+        // sled's flush ends in sync_file_range, which waits neither for metadata nor for the drive.
+        self.data.sync_data().map_err(|e| Fault::Unavailable { reason: format!("fdatasync failed: {e}") })
+    }
+
+    pub fn write_slot(&self, number: u64, bytes: &Arc<[u8]>) -> Result<(), Fault> {
+        let value = self.shorten(number, bytes)?;
+        self.ring[(number % self.ring.len() as u64) as usize]
+            .insert(SLOT_KEY, value)
+            .map(drop)
+            .map_err(broken)
+    }
+
+    /// What the slots hold, by slot number; also slots of a former, larger ring.
+    pub fn slots(&self) -> Result<Vec<(usize, Tree, IVec)>, Fault> {
+        let mut out = Vec::new();
+        for name in self.db.tree_names() {
+            let Some(slot) =
+                std::str::from_utf8(&name).ok().and_then(|n| n.strip_prefix("ring-")?.parse().ok())
+            else {
+                continue;
+            };
+            let tree = self.db.open_tree(name).map_err(broken)?;
+            if let Some(value) = tree.get(SLOT_KEY).map_err(broken)? {
+                out.push((slot, tree, value));
+            }
+        }
+        Ok(out)
+    }
+
+    pub fn clear_slot(tree: &Tree) -> Result<(), Fault> {
+        tree.remove(SLOT_KEY).map(drop).map_err(broken)
+    }
+
+    /// The value kept for a group: its bytes, or only its header after its pieces were written.
+    fn shorten(&self, number: u64, bytes: &Arc<[u8]>) -> Result<IVec, Fault> {
+        if bytes.len() <= LARGE {
+            return Ok(IVec::from(&**bytes));
+        }
+        pieces::put(&self.large, &number.to_be_bytes(), bytes)?;
+        Ok(IVec::from(&bytes[..GROUP_HEADER]))
+    }
+
+    /// The bytes a value stands for.
+    pub fn lengthen(&self, value: &[u8]) -> Result<Arc<[u8]>, Fault> {
+        if value.len() == GROUP_HEADER
+            && let Ok(header) = GroupHeader::parse(value)
+        {
+            return pieces::get(&self.large, &header.number.to_be_bytes()).map(Arc::from);
+        }
+        Ok(Arc::from(value))
+    }
+
+    /// Writes one pack. A group that is in pieces already stands alone and is not written again.
+    pub fn write_pack(&self, first: u64, bytes: &[u8]) -> Result<(), Fault> {
+        let value = if bytes.len() > LARGE { &bytes[..GROUP_HEADER] } else { bytes };
+        self.packs.insert(first.to_be_bytes(), value).map(drop).map_err(broken)
+    }
+
+    /// Makes the pages of the packs keyspace hold about one pack each.
+    ///
+    /// sled fills a page with 16 values, writes each of them, and writes the whole page again with every tenth
+    /// change: each pack would be written more than twice. A page that holds only these empty values is split
+    /// before its packs arrive, and each pack is then written once. They sort before their pack and after
+    /// everything up to the pack before, so no look-up meets them.
+    pub fn keep_packs_apart(&self, first: u64) -> Result<(), Fault> {
+        for n in 0..PACK_SPACERS {
+            let key = [&(first - 1).to_be_bytes()[..], &[0xff, n]].concat();
+            self.packs.insert(key, &[]).map_err(broken)?;
+        }
+        Ok(())
+    }
+
+    pub fn entry(&self, stream: &StreamId) -> Result<Option<Entry>, Fault> {
+        let value = self.heads.get(stream_key(stream)).map_err(broken)?;
+        value.map(|bytes| decode_entry(&bytes)).transpose()
+    }
+
+    /// Writes the end of a stream and its deadline; `earlier` are deadlines it had since the archived mark.
+    ///
+    /// The deadlines go first: when a crash comes between, the head still names the old deadline and the next
+    /// round, which starts at the same mark, removes both.
+    pub fn write_entry(&self, stream: &StreamId, entry: &Entry, earlier: &[Timestamp]) -> Result<(), Fault> {
+        let before = self.entry(stream)?.and_then(|entry| entry.due);
+        for t in earlier.iter().copied().chain(before).filter(|t| Some(*t) != entry.due) {
+            self.deadlines.remove(due_key(t, stream)).map_err(broken)?;
+        }
+        if let Some(t) = entry.due {
+            self.deadlines.insert(due_key(t, stream), &[]).map_err(broken)?;
+        }
+        self.heads.insert(stream_key(stream), encode_entry(entry)).map(drop).map_err(broken)
+    }
+
+    /// Stored deadlines after the given one, soonest first.
+    pub fn deadlines(
+        &self,
+        after: Option<&(Timestamp, StreamId)>,
+    ) -> impl Iterator<Item = Result<(Timestamp, StreamId), Fault>> + use<> {
+        use std::ops::Bound::{Excluded, Unbounded};
+        let start = after.map_or(Unbounded, |(t, stream)| Excluded(due_key(*t, stream)));
+        self.deadlines
+            .range::<Vec<u8>, _>((start, Unbounded))
+            .keys()
+            .map(|key| decode_due(&key.map_err(broken)?))
+    }
+
+    pub fn key(&self, key: &IdempotencyKey) -> Result<Option<StreamId>, Fault> {
+        let value = self.keys.get(key.as_str()).map_err(broken)?;
+        value.map(|bytes| decode_stream(&bytes)).transpose()
+    }
+
+    pub fn write_key(&self, key: &IdempotencyKey, stream: &StreamId) -> Result<(), Fault> {
+        self.keys.insert(key.as_str(), stream_key(stream)).map(drop).map_err(broken)
+    }
+
+    pub fn epoch(&self) -> Result<Epoch, Fault> {
+        match self.meta.get("epoch").map_err(broken)? {
+            None => Ok(0),
+            Some(bytes) => Fields(&bytes).u64(),
+        }
+    }
+
+    pub fn write_epoch(&self, epoch: Epoch) -> Result<(), Fault> {
+        self.meta.insert("epoch", &epoch.to_be_bytes()).map(drop).map_err(broken)
+    }
+
+    /// The last group that is in the packs and in the index.
+    pub fn archived(&self) -> Result<Tip, Fault> {
+        let Some(bytes) = self.meta.get("archived").map_err(broken)? else {
+            return Ok(Tip { position: 0, group: 0, at: Timestamp::MIN, hash: ChainHash::default() });
+        };
+        let mut fields = Fields(&bytes);
+        Ok(Tip { group: fields.u64()?, position: fields.u64()?, at: fields.instant()?, hash: fields.hash()? })
+    }
+
+    pub fn write_archived(&self, tip: &Tip) -> Result<(), Fault> {
+        let mut bytes = Vec::with_capacity(56);
+        bytes.extend_from_slice(&tip.group.to_be_bytes());
+        bytes.extend_from_slice(&tip.position.to_be_bytes());
+        bytes.extend_from_slice(&tip.at.as_micros().to_be_bytes());
+        bytes.extend_from_slice(&tip.hash.0);
+        self.meta.insert("archived", bytes).map(drop).map_err(broken)
+    }
+}
+
+fn slot_name(slot: usize) -> String {
+    format!("ring-{slot:04}")
+}
+
+fn open_db(path: &Path, options: &StoreOptions) -> Result<Db, Fault> {
+    let config = ::sled::Config::new()
+        .path(path)
+        .cache_capacity(options.cache_bytes)
+        .segment_size(SEGMENT)
+        .flush_every_ms(None);
+    let mut tries = 50;
+    loop {
+        // sled asserts on some damaged files instead of answering an error.
+        let opened = catch_unwind(AssertUnwindSafe(|| config.open()))
+            .map_err(|_| corrupt("the database cannot be opened; sled gave up while reading it"))?;
+        match opened {
+            // We hold the folder, so this can only be a former handle of ours whose last thread is still ending.
+            Err(::sled::Error::Io(e)) if tries > 0 && e.to_string().contains("lock") => {
+                tries -= 1;
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            Err(e) => return Err(broken(e)),
+            Ok(db) => return Ok(db),
+        }
+    }
+}
+
+fn apply_migrations(db: &Db, meta: &Tree, made: bool) -> Result<(), Fault> {
+    let prefix = b"migration";
+    let mut applied = Vec::new();
+    for item in meta.scan_prefix(prefix) {
+        let (key, value) = item.map_err(broken)?;
+        applied.push((Fields(&key[prefix.len()..]).u32()?, Fields(&value).hash()?));
+    }
+    if made && applied.is_empty() {
+        // sled takes a file it cannot read from its start for a new one.
+        return Err(corrupt("the database is empty although a store was made here"));
+    }
+    let known = migrate::known()?;
+    for migration in migrate::pending(&known, &applied)? {
+        for keyspace in migration.keyspaces.iter().filter(|keyspace| !keyspace.name.ends_with('*')) {
+            db.open_tree(&keyspace.name).map_err(broken)?;
+        }
+        let key = [&prefix[..], &migration.number.to_be_bytes()].concat();
+        meta.insert(key, &migration.digest.0).map_err(broken)?;
+    }
+    Ok(())
+}
+
+pub(super) fn stream_key(stream: &StreamId) -> Vec<u8> {
+    [&[stream.kind.code()], stream.id.as_str().as_bytes()].concat()
+}
+
+fn decode_stream(bytes: &[u8]) -> Result<StreamId, Fault> {
+    let (code, id) = bytes.split_first().ok_or_else(|| corrupt("stream key is empty"))?;
+    let kind = StreamKind::from_code(*code).ok_or_else(|| corrupt("stream key names an unknown kind"))?;
+    let id = std::str::from_utf8(id).map_err(|e| corrupt(format!("stream key: {e}")))?;
+    Ok(StreamId::new(kind, EntityId::new(id).map_err(|e| corrupt(format!("stream key: {e}")))?))
+}
+
+/// Instants sort as bytes when the sign bit is flipped.
+fn due_key(t: Timestamp, stream: &StreamId) -> Vec<u8> {
+    let instant = (t.as_micros() ^ i64::MIN).to_be_bytes();
+    [&instant[..], &stream_key(stream)].concat()
+}
+
+fn decode_due(bytes: &[u8]) -> Result<(Timestamp, StreamId), Fault> {
+    let mut fields = Fields(bytes);
+    let micros = i64::from_be_bytes(fields.take()?) ^ i64::MIN;
+    Ok((Timestamp::from_micros(micros), decode_stream(fields.0)?))
+}
+
+fn encode_entry(entry: &Entry) -> Vec<u8> {
+    let mut out = Vec::with_capacity(57);
+    out.push(HEAD_VERSION);
+    out.extend_from_slice(&entry.revision.to_be_bytes());
+    out.extend_from_slice(&entry.hash.0);
+    out.extend_from_slice(&entry.last_group.to_be_bytes());
+    if let Some(t) = entry.due {
+        out.extend_from_slice(&t.as_micros().to_be_bytes());
+    }
+    out
+}
+
+fn decode_entry(bytes: &[u8]) -> Result<Entry, Fault> {
+    let mut fields = Fields(bytes);
+    let [version] = fields.take()?;
+    if version != HEAD_VERSION {
+        return Err(Fault::NewerVersion { found: version.into(), supported: HEAD_VERSION.into() });
+    }
+    let (revision, hash, last_group) = (fields.u64()?, fields.hash()?, fields.u64()?);
+    let due = if fields.0.is_empty() { None } else { Some(fields.instant()?) };
+    Ok(Entry { revision, hash, due, last_group })
+}
+
+/// Takes fixed-size fields off the front of a stored value.
+pub(super) struct Fields<'a>(pub &'a [u8]);
+
+impl Fields<'_> {
+    fn take<const N: usize>(&mut self) -> Result<[u8; N], Fault> {
+        let (field, rest) = self.0.split_first_chunk().ok_or_else(|| corrupt("index value is cut short"))?;
+        self.0 = rest;
+        Ok(*field)
+    }
+
+    fn u32(&mut self) -> Result<u32, Fault> {
+        self.take().map(u32::from_be_bytes)
+    }
+
+    pub fn u64(&mut self) -> Result<u64, Fault> {
+        self.take().map(u64::from_be_bytes)
+    }
+
+    fn instant(&mut self) -> Result<Timestamp, Fault> {
+        self.take().map(i64::from_be_bytes).map(Timestamp::from_micros)
+    }
+
+    pub fn hash(&mut self) -> Result<ChainHash, Fault> {
+        self.take().map(ChainHash)
+    }
+}

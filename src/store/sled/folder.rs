@@ -1,0 +1,163 @@
+//! The data folder: what marks it as ours, and who holds it.
+//!
+//! ```text
+//! DIR/FORMAT   "quorate store 1"
+//! DIR/LOCK     locked while the store is open; says by whom
+//! DIR/sled/    the database
+//! ```
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, ErrorKind, Read, Seek, Write};
+use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
+
+use crate::core::time::Timestamp;
+use crate::journal::Fault;
+
+/// The layout of the folder this program writes and reads.
+const FORMAT: u32 = 1;
+const FORMAT_PREFIX: &str = "quorate store ";
+/// A folder with FORMAT.new and only these was left by a crash while it was made, and counts as empty.
+const UNFINISHED: [&str; 3] = ["LOCK", "FORMAT.new", "sled"];
+
+/// A data folder held by this handle until it is dropped.
+#[derive(Debug)]
+pub(super) struct Folder {
+    path: PathBuf,
+    lock: File,
+    /// There was a store when the folder was opened.
+    pub made: bool,
+}
+
+impl Folder {
+    /// Opens or makes a data folder. A refusal leaves no trace.
+    pub fn open(path: &Path, create: bool) -> Result<Self, Fault> {
+        let made = is_made(path)?;
+        if !made && !create {
+            return Err(Fault::Missing { path: path.display().to_string() });
+        }
+        fs::create_dir_all(path).map_err(|e| unavailable("folder cannot be made", path, &e))?;
+        let at = path.join("LOCK");
+        let mut lock = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&at)
+            .map_err(|e| unavailable("lock file cannot be opened", &at, &e))?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let mut holder = String::new();
+                let read = lock.read_to_string(&mut holder);
+                let holder = holder.trim();
+                let known = read.is_ok() && !holder.is_empty();
+                return Err(Fault::Locked { holder: if known { holder } else { "unknown" }.to_owned() });
+            }
+            Err(TryLockError::Error(e)) => return Err(unavailable("lock file cannot be locked", &at, &e)),
+        }
+        let folder = Folder { path: path.to_owned(), lock, made };
+        if !made {
+            folder.begin().map_err(|e| unavailable("folder cannot be written", path, &e))?;
+        }
+        folder.sign("").map_err(|e| unavailable("lock file cannot be written", &at, &e))?;
+        Ok(folder)
+    }
+
+    /// The folder of the database.
+    pub fn database(&self) -> PathBuf {
+        self.path.join("sled")
+    }
+
+    /// Marks the folder as a store in the making.
+    fn begin(&self) -> io::Result<()> {
+        let mut file = File::create(self.path.join("FORMAT.new"))?;
+        writeln!(file, "{FORMAT_PREFIX}{FORMAT}")?;
+        file.sync_all()?;
+        self.sync_names()
+    }
+
+    /// Marks the folder as a store, now that its database is on disk. From here on an empty database means that
+    /// it was lost.
+    pub fn finish(&self) -> Result<(), Fault> {
+        let finish = || {
+            if !self.made {
+                fs::rename(self.path.join("FORMAT.new"), self.path.join("FORMAT"))?;
+            }
+            self.sync_names()
+        };
+        finish().map_err(|e: io::Error| unavailable("folder cannot be written", &self.path, &e))
+    }
+
+    /// Makes the names of the files durable, not only their contents.
+    fn sync_names(&self) -> io::Result<()> {
+        #[cfg(unix)]
+        for dir in [Some(self.database()), Some(self.path.clone()), self.path.parent().map(Path::to_owned)] {
+            // A relative path of one component has the empty parent, which is the current folder.
+            let dir = dir.filter(|dir| !dir.as_os_str().is_empty()).unwrap_or_else(|| PathBuf::from("."));
+            if dir.exists() {
+                File::open(dir)?.sync_all()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Says in the lock file who holds the store; others are shown this text.
+    pub fn sign(&self, owner: &str) -> io::Result<()> {
+        let program =
+            std::env::current_exe().ok().and_then(|p| Some(p.file_name()?.to_string_lossy().into_owned()));
+        let mut text =
+            format!("pid={}, program={}", std::process::id(), program.as_deref().unwrap_or("unknown"));
+        self.write(&text)?;
+        // The file system's clock says when, so the store needs none.
+        let modified = self.lock.metadata()?.modified()?.duration_since(UNIX_EPOCH).unwrap_or_default();
+        text.push_str(&format!(", since={}", Timestamp::from_millis(modified.as_millis() as i64)));
+        if !owner.is_empty() {
+            text.push_str(&format!(", owner={owner:?}"));
+        }
+        self.write(&text)
+    }
+
+    fn write(&self, text: &str) -> io::Result<()> {
+        let mut file = &self.lock;
+        file.set_len(0)?;
+        file.rewind()?;
+        file.write_all(text.as_bytes())
+    }
+}
+
+/// Whether there is a store: `false` for a missing or empty folder, a fault for anything else.
+fn is_made(path: &Path) -> Result<bool, Fault> {
+    let foreign = || Err(Fault::Foreign { path: path.display().to_string() });
+    match fs::metadata(path) {
+        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(false),
+        Err(e) => return Err(unavailable("folder cannot be looked at", path, &e)),
+        Ok(meta) if !meta.is_dir() => return foreign(),
+        Ok(_) => {}
+    }
+    let format = path.join("FORMAT");
+    let text = match fs::read(&format) {
+        Ok(bytes) => String::from_utf8(bytes).unwrap_or_default(),
+        Err(e) if e.kind() == ErrorKind::NotFound => {
+            let list =
+                || fs::read_dir(path)?.map(|item| Ok(item?.file_name())).collect::<io::Result<Vec<_>>>();
+            let names = list().map_err(|e| unavailable("folder cannot be listed", path, &e))?;
+            let ours = names.iter().all(|name| UNFINISHED.iter().any(|ours| name == *ours));
+            // A lock file alone is left by a crash before anything was written.
+            let begun =
+                names.iter().all(|name| name == "LOCK") || names.iter().any(|name| name == "FORMAT.new");
+            return if ours && begun { Ok(false) } else { foreign() };
+        }
+        Err(e) => return Err(unavailable("file cannot be read", &format, &e)),
+    };
+    let Some(number) = text.trim_end().strip_prefix(FORMAT_PREFIX) else { return foreign() };
+    match number.parse::<u32>() {
+        Ok(FORMAT) => Ok(true),
+        Ok(found) if found > FORMAT => Err(Fault::NewerVersion { found, supported: FORMAT }),
+        _ => Err(Fault::Corrupt { what: format!("FORMAT names no known format. text={text:?}") }),
+    }
+}
+
+fn unavailable(what: &str, path: &Path, error: &io::Error) -> Fault {
+    Fault::Unavailable { reason: format!("{what}. path={}, error={error}", path.display()) }
+}

@@ -1,0 +1,121 @@
+//! How many durable 200-byte events per second, by group size: a plain file with one fdatasync per group (what the
+//! disk can do), each store through `Store::commit` with the archiver running, and memory (what our own code
+//! costs).
+//!
+//! ```text
+//! cargo bench --bench store
+//! ```
+
+use std::fs::File;
+use std::hint::black_box;
+use std::io::Write;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use quorate::core::ids::{EntityId, StreamId, StreamKind};
+use quorate::core::time::Timestamp;
+use quorate::journal::codec::AppendBuilder;
+use quorate::journal::{Append, ChainHash, Due, Fault, Pending, Seq, Store};
+use quorate::store::{STORES, StoreOptions};
+use tempfile::TempDir;
+
+#[cfg(feature = "cli")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+const STREAMS: usize = 1_000;
+const EVENT_BYTES: usize = 200;
+const GROUP_SIZES: [usize; 4] = [1, 8, 64, 512];
+
+/// Builds appends of one event each, over all streams in turn.
+struct Load {
+    heads: Vec<(StreamId, Seq, ChainHash)>,
+    next: usize,
+}
+
+impl Load {
+    fn new() -> Self {
+        let id = |n: usize| EntityId::new(format!("quorum-{n}")).unwrap();
+        let heads = (0..STREAMS).map(|n| (StreamId::new(StreamKind::Quorum, id(n)), 0, ChainHash::default()));
+        Load { heads: heads.collect(), next: 0 }
+    }
+
+    fn append(&mut self) -> Append {
+        let (stream, revision, hash) = &mut self.heads[self.next];
+        self.next = (self.next + 1) % STREAMS;
+        let mut builder = AppendBuilder::new(stream.clone(), *revision, *hash);
+        // A text of n bytes is stored as n + 1.
+        let event = "e".repeat(EVENT_BYTES - 1);
+        builder.push(Timestamp::EPOCH, &event).unwrap();
+        let append = builder.finish(
+            if *revision % 8 == 0 {
+                Due::At(Timestamp::from_millis(*revision as i64))
+            } else {
+                Due::Unchanged
+            },
+            None,
+        );
+        (*revision, *hash) = (*revision + 1, append.hash);
+        append
+    }
+
+    fn groups(&mut self, groups: u64, size: usize) -> Vec<Vec<Append>> {
+        (0..groups).map(|_| (0..size).map(|_| self.append()).collect()).collect()
+    }
+}
+
+fn now<T>(mut pending: Pending<'_, T>) -> Result<T, Fault> {
+    match pending.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(answer) => answer,
+        Poll::Pending => panic!("a store answers when polled once"),
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
+fn timed(mut commit: impl FnMut(&[Append]), groups: &[Vec<Append>]) -> Duration {
+    let start = Instant::now();
+    for group in groups {
+        commit(group);
+    }
+    start.elapsed()
+}
+
+fn durable_events(c: &mut Criterion) {
+    for size in GROUP_SIZES {
+        let mut bench = c.benchmark_group(format!("durable events, groups of {size}"));
+        bench.throughput(Throughput::Elements(size as u64)).sample_size(20);
+        bench.bench_function(BenchmarkId::from_parameter("plain file"), |b| {
+            let dir = TempDir::new().unwrap();
+            let mut file = File::create(dir.path().join("log")).unwrap();
+            let mut load = Load::new();
+            b.iter_custom(|groups| {
+                let commit = |group: &[Append]| {
+                    let bytes = group.iter().map(|append| &append.bytes[..]).collect::<Vec<_>>().concat();
+                    file.write_all(&bytes).unwrap();
+                    file.sync_data().unwrap();
+                };
+                timed(commit, &load.groups(groups, size))
+            });
+        });
+        for entry in STORES {
+            bench.bench_function(BenchmarkId::from_parameter(entry.name), |b| {
+                let dir = TempDir::new().unwrap();
+                let store: Arc<dyn Store> = (entry.open)(&StoreOptions::at(dir.path())).unwrap();
+                let epoch = now(store.acquire("bench")).unwrap();
+                let mut load = Load::new();
+                b.iter_custom(|groups| {
+                    let commit = |group: &[Append]| {
+                        black_box(now(store.commit(epoch, Timestamp::EPOCH, group)).unwrap());
+                    };
+                    timed(commit, &load.groups(groups, size))
+                });
+            });
+        }
+        bench.finish();
+    }
+}
+
+criterion_group!(benches, durable_events);
+criterion_main!(benches);

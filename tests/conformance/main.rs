@@ -1,0 +1,8 @@
+//! Does every store obey the port? Each test runs for every entry of `STORES`, alone and inside a `FaultyStore`
+//! without faults.
+
+mod folder;
+mod laws;
+mod random;
+mod support;
+mod twin;
