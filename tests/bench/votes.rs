@@ -1,0 +1,182 @@
+//! Durable votes per second through real actors: callers in a closed loop, each waiting for its durable reply, on one
+//! quorum or on a thousand. Beside them, in the same run, the same actors over a plain file (append + fdatasync of the
+//! same groups): what the disk allows. And what one vote costs the core alone.
+//!
+//! ```text
+//! cargo bench --bench votes                    all, then a table of ratios
+//! cargo bench --bench votes -- 'durable.*/64'  only 64 callers
+//! ```
+
+mod plain;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use criterion::{BenchmarkId, Criterion, Throughput};
+use quorate::config::Config;
+use quorate::core::driver::Driver;
+use quorate::core::ids::{EntityId, VoterId};
+use quorate::core::quorum::{Ballot, Command, Policy, QuorumMachine, QuorumType, Start};
+use quorate::core::time::Timestamp;
+use quorate::{Quorate, StartQuorum, Vote};
+use tempfile::TempDir;
+
+#[cfg(feature = "cli")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+const MANY: usize = 1_000;
+const CALLERS: [usize; 4] = [1, 8, 64, 512];
+const STORES: [&str; 3] = ["plain-file", "sled", "memory"];
+
+/// Votes per second of every sample, by (shape, callers, store).
+type Rates = Arc<Mutex<BTreeMap<(String, usize, String), Vec<f64>>>>;
+
+fn main() {
+    let mut criterion = Criterion::default()
+        .sample_size(10)
+        .warm_up_time(Duration::from_millis(500))
+        .measurement_time(Duration::from_secs(3))
+        .configure_from_args();
+    core_alone(&mut criterion);
+    let rates = Rates::default();
+    durable(&mut criterion, &rates);
+    criterion.final_summary();
+    print_table(&rates.lock().unwrap());
+}
+
+fn core_alone(criterion: &mut Criterion) {
+    let mut driver = Driver::<QuorumMachine>::default();
+    let start = Start {
+        quorum_type: QuorumType::Global,
+        required_votes: Some(90_000),
+        timeout: Duration::from_secs(3600),
+        cell_id: None,
+        voters: None,
+        neighbor_count: 0,
+        topic: "global/cmp".into(),
+        membership_epoch: 0,
+        subject: None,
+        policy: Policy::default(),
+        fallback: None,
+        parent: None,
+    };
+    driver.step(Command::Start(Box::new(start)), Timestamp::EPOCH).reply.unwrap();
+    let voters: Vec<VoterId> = (0..512).map(|n| VoterId::new(format!("voter-{n}")).unwrap()).collect();
+    let mut n = 0usize;
+    criterion.bench_function("core/decide+evolve one vote", |bencher| {
+        bencher.iter(|| {
+            n += 1;
+            let voter_id = voters[n % voters.len()].clone();
+            let ballot = Ballot { voter_id, vote: (n / voters.len()).is_multiple_of(2), confidence: 1.0 };
+            driver.step(Command::Cast(ballot), Timestamp::EPOCH)
+        });
+    });
+}
+
+fn durable(criterion: &mut Criterion, rates: &Rates) {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    for (shape, quorums) in [("one", 1), ("many", MANY)] {
+        let mut group = criterion.benchmark_group(format!("durable/{shape}"));
+        group.throughput(Throughput::Elements(1));
+        for callers in CALLERS {
+            for store in STORES {
+                group.bench_function(BenchmarkId::new(store, callers), |bencher| {
+                    let folder = TempDir::new().unwrap();
+                    let (q, ids) = runtime.block_on(prepare(&folder, store, quorums));
+                    let rates = rates.clone();
+                    bencher.iter_custom(|votes| {
+                        let took = runtime.block_on(closed_loop(&q, &ids, callers, votes));
+                        let rate = votes as f64 / took.as_secs_f64();
+                        let key = (shape.to_owned(), callers, store.to_owned());
+                        if votes as usize >= callers * 4 {
+                            rates.lock().unwrap().entry(key).or_default().push(rate);
+                        }
+                        took
+                    });
+                    runtime.block_on(q.close()).unwrap();
+                });
+            }
+        }
+        group.finish();
+    }
+}
+
+async fn prepare(folder: &TempDir, store: &str, quorums: usize) -> (Quorate, Vec<EntityId>) {
+    let config = Config { entity_threads: 1, ..Config::at(folder.path()) };
+    let q = match store {
+        "plain-file" => {
+            let plain = plain::PlainFile::create(&folder.path().join("journal")).unwrap();
+            Quorate::open_with(config, Arc::new(plain)).await.unwrap()
+        }
+        name => Quorate::open(Config { store: name.into(), ..config }).await.unwrap(),
+    };
+    let mut ids = Vec::new();
+    for n in 0..quorums {
+        let request = StartQuorum {
+            quorum_id: Some(EntityId::new(format!("quorum-{n}")).unwrap()),
+            required_votes: Some(90_000),
+            timeout_seconds: Some(3_600.0),
+            ..StartQuorum::global()
+        };
+        ids.push(q.quorums().start(request).await.unwrap().quorum_id);
+    }
+    (q, ids)
+}
+
+#[expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
+async fn closed_loop(q: &Quorate, ids: &[EntityId], callers: usize, votes: u64) -> Duration {
+    let ids: Arc<[EntityId]> = ids.into();
+    let each = votes.div_ceil(callers as u64).max(1);
+    let start = Instant::now();
+    let tasks: Vec<_> = (0..callers)
+        .map(|caller| {
+            let (q, ids) = (q.clone(), ids.clone());
+            let voter = VoterId::new(format!("voter-{caller}")).unwrap();
+            tokio::spawn(async move {
+                for n in 0..each as usize {
+                    let quorum_id = ids[(caller + n * 7) % ids.len()].clone();
+                    // A vote that was cast before and does not change would cost no flush.
+                    let standing = q.quorums();
+                    let vote = Vote { quorum_id, voter_id: voter.clone(), vote: n % 2 == 0, confidence: 1.0 };
+                    let voted = standing.vote(vote.clone()).await.unwrap();
+                    if voted.duplicate {
+                        standing.vote(Vote { vote: !vote.vote, ..vote }).await.unwrap();
+                    }
+                }
+            })
+        })
+        .collect();
+    for task in tasks {
+        task.await.unwrap();
+    }
+    start.elapsed().mul_f64(votes as f64 / (each * callers as u64) as f64)
+}
+
+fn print_table(rates: &BTreeMap<(String, usize, String), Vec<f64>>) {
+    let median = |shape: &str, callers: usize, store: &str| {
+        let mut all = rates.get(&(shape.to_owned(), callers, store.to_owned()))?.clone();
+        all.sort_by(f64::total_cmp);
+        all.get(all.len() / 2).copied()
+    };
+    println!("\ndurable votes per second, medians; ratio = sled / plain file through the same actors");
+    println!(
+        "{:>8} {:>8} {:>12} {:>12} {:>12} {:>7}",
+        "quorums", "callers", "plain file", "sled", "memory", "ratio"
+    );
+    for shape in ["one", "many"] {
+        for callers in CALLERS {
+            let cell = |store| median(shape, callers, store);
+            let show = |rate: Option<f64>| rate.map_or("-".into(), |r| format!("{r:.0}"));
+            let ratio =
+                cell("sled").zip(cell("plain-file")).map_or("-".into(), |(s, p)| format!("{:.2}", s / p));
+            println!(
+                "{shape:>8} {callers:>8} {:>12} {:>12} {:>12} {ratio:>7}",
+                show(cell("plain-file")),
+                show(cell("sled")),
+                show(cell("memory"))
+            );
+        }
+    }
+}
