@@ -10,6 +10,8 @@
 pub mod cell;
 pub mod dto;
 pub mod history;
+#[cfg(feature = "http")]
+pub mod http;
 pub mod ops;
 pub mod quorum;
 
