@@ -77,12 +77,13 @@ async fn take(
     Ok(kept.freeze())
 }
 
-/// What a request says, but for its body.
+/// Everything a request for an operation says.
 pub(super) struct Input<'a> {
     pub(super) op: &'static Operation,
     pub(super) takes_key: bool,
     pub(super) path: Vec<PathField>,
     pub(super) request: &'a HttpRequest,
+    pub(super) body: &'a [u8],
 }
 
 impl Input<'_> {
@@ -91,7 +92,7 @@ impl Input<'_> {
     /// # Errors
     /// `malformed_request` when the body is not JSON or not one object; `invalid_argument` naming the field that is
     /// given twice, given differently, or not percent-encoded UTF-8.
-    pub(super) fn merge(self, body: &[u8]) -> Result<Map<String, Value>, Error> {
+    pub(super) fn merge(self) -> Result<Map<String, Value>, Error> {
         let mut fields = Map::new();
         for PathField { name, text, is_text } in self.path {
             let text = text.ok_or_else(|| not_text(name))?;
@@ -101,7 +102,7 @@ impl Input<'_> {
         for (name, value) in query_fields(self.op, self.request.query_string())? {
             put(&mut fields, name, value)?;
         }
-        for (name, value) in body_fields(body)? {
+        for (name, value) in body_fields(self.body)? {
             put(&mut fields, name, value)?;
         }
         if self.takes_key

@@ -41,9 +41,6 @@ use crate::shell::clock::Stopwatch;
 /// Where operations stand.
 pub const API_ROOT: &str = "/api/v1";
 
-/// Label of requests that name no operation and no page.
-const UNKNOWN: &str = "unknown";
-
 /// The door itself, without a listening socket: for programs that run actix-web already.
 ///
 /// ```
@@ -103,39 +100,40 @@ impl Inner {
         response
     }
 
+    /// The answer, and the label it is counted under.
     async fn answer(&self, request: &HttpRequest, payload: web::Payload) -> (&'static str, HttpResponse) {
-        match self.routes.find(request.method(), routes::raw_tail(request)) {
+        let found = self.routes.find(request.method(), routes::raw_tail(request));
+        let label = found.label();
+        let body = match fields::read_body(request, payload, &self.options).await {
+            Ok(body) => body,
+            Err(error) => return (label, reply::cut_off(&error)),
+        };
+        let response = match found {
             Found::Route(route, path) => match route.target {
                 Target::Operation(op) => {
-                    let input = Input { op, takes_key: route.takes_key, path, request };
-                    (op.name, self.operation(input, payload).await)
+                    self.operation(Input { op, takes_key: route.takes_key, path, request, body: &body }).await
                 }
-                Target::Page(page) => (page.name(), self.page(page).await),
+                Target::Page(page) => self.page(page).await,
             },
             Found::WrongMethod { allow } => {
                 let message = format!("this path takes another method. given={}", request.method());
                 let error = Error::new(ErrorKind::UnknownOperation, message).with("allow", allow);
                 let mut response = reply::failure(&error, StatusCode::METHOD_NOT_ALLOWED);
                 response.headers_mut().insert(ALLOW, HeaderValue::from_static(allow));
-                (UNKNOWN, response)
+                response
             }
             Found::Nothing => {
-                let error = Error::new(
-                    ErrorKind::UnknownOperation,
-                    "no operation stands at this path; GET /openapi.json lists them",
-                );
-                (UNKNOWN, reply::failure(&error, reply::status_of(error.kind())))
+                let message = "no operation stands at this path; GET /openapi.json lists them";
+                let error = Error::new(ErrorKind::UnknownOperation, message);
+                reply::failure(&error, reply::status_of(error.kind()))
             }
-        }
+        };
+        (label, response)
     }
 
-    async fn operation(&self, input: Input<'_>, payload: web::Payload) -> HttpResponse {
+    async fn operation(&self, input: Input<'_>) -> HttpResponse {
         let op = input.op;
-        let body = match fields::read_body(input.request, payload, &self.options).await {
-            Ok(body) => body,
-            Err(error) => return reply::cut_off(&error),
-        };
-        let fields = match input.merge(&body) {
+        let fields = match input.merge() {
             Ok(fields) => fields,
             Err(error) => return reply::failure(&error, reply::status_of(error.kind())),
         };

@@ -78,6 +78,17 @@ pub(super) enum Found<'a> {
     Nothing,
 }
 
+impl Found<'_> {
+    /// What requests of this kind are counted under.
+    pub(super) fn label(&self) -> &'static str {
+        match self {
+            Found::Route(Route { target: Target::Operation(op), .. }, _) => op.name,
+            Found::Route(Route { target: Target::Page(page), .. }, _) => page.name(),
+            Found::WrongMethod { .. } | Found::Nothing => "unknown",
+        }
+    }
+}
+
 #[derive(Clone, Debug)]
 enum Segment {
     Literal(&'static str),
