@@ -55,9 +55,22 @@ fn a_body_of_exactly_the_limit_is_taken() {
 }
 
 #[test]
+fn a_client_that_asks_before_it_sends_is_told_to_go_on() {
+    let running = Running::start();
+    let mut stream = running.client.connect();
+    let head = "host: x\r\nconnection: close\r\nexpect: 100-continue\r\ncontent-length: 24";
+    stream.write_all(format!("POST {START} HTTP/1.1\r\n{head}\r\n\r\n").as_bytes()).unwrap();
+    let mut go_on = [0; 25];
+    stream.read_exact(&mut go_on).unwrap();
+    assert_eq!(&go_on, b"HTTP/1.1 100 Continue\r\n\r\n");
+    stream.write_all(br#"{"quorum_type":"global"}"#).unwrap();
+    assert_eq!(read(&mut stream).status, 200);
+}
+
+#[test]
 fn a_slow_client_is_cut_off() {
     let options = Options {
-        head_timeout: Duration::from_millis(200),
+        head_timeout: Duration::from_secs(1),
         body_timeout: Duration::from_millis(200),
         ..Options::default()
     };

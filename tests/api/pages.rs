@@ -72,27 +72,31 @@ fn metrics_count_quorums_votes_and_requests() {
     assert!(samples["quorate_entities_awake"] >= 2.0);
 }
 
+/// A server over a store that is cut off from its nth call after opening.
+fn cut_at(nth: u64) -> Running {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let open =
+        |store: Arc<FaultyStore>| runtime.block_on(Quorate::open_with(Config::memory(), store)).unwrap();
+    let counting = Arc::new(FaultyStore::new(Arc::new(MemoryStore::new()), Vec::new()));
+    let q = open(counting.clone());
+    let call = counting.calls() + nth;
+    drop(q);
+    let memory = Arc::new(MemoryStore::new());
+    let q = open(Arc::new(FaultyStore::with_fault(memory, call, FaultKind::CutBefore)));
+    Running::over(q, runtime, Options::default())
+}
+
 #[test]
 fn health_is_200_while_work_is_served_and_503_when_the_store_refuses_it() {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let counting = Arc::new(FaultyStore::new(Arc::new(MemoryStore::new()), Vec::new()));
-    let q = runtime.block_on(Quorate::open_with(Config::memory(), counting.clone())).unwrap();
-    let calls = counting.calls();
-    drop(q);
-    let store = FaultyStore::new(
-        Arc::new(MemoryStore::new()),
-        (calls + 1..calls + 20)
-            .map(|call| quorate::store::faulty::PlannedFault { call, kind: FaultKind::CutBefore })
-            .collect(),
-    );
-    let q = runtime.block_on(Quorate::open_with(Config::memory(), Arc::new(store))).unwrap();
-    let running = Running::over(q, runtime, Options::default());
-    let health = running.client.get("/healthz");
-    assert_eq!((health.status, &health.json["status"]), (200, &json!("ok")));
-    let refused = running.client.post("/api/v1/quorum/start", r#"{"quorum_type":"global"}"#);
-    assert_eq!(refused.error().0, 503);
-    let refused = running.client.post("/api/v1/quorum/start", r#"{"quorum_type":"global"}"#);
-    assert_eq!(refused.error().0, 503);
+    // A read that fails is answered; the first commit that fails ends the service. Which call that is may change.
+    let failed = (1..20).map(cut_at).find(|running| {
+        let health = running.client.get("/healthz");
+        assert_eq!((health.status, &health.json["status"]), (200, &json!("ok")));
+        let refused = running.client.post("/api/v1/quorum/start", r#"{"quorum_type":"global"}"#);
+        assert_eq!(refused.error().0, 503);
+        running.client.get("/healthz").status != 200
+    });
+    let running = failed.expect("one of the calls is the commit");
     let health = running.client.get("/healthz");
     assert_eq!((health.status, &health.json["status"]), (503, &json!("failed")));
     assert!(health.json["failure"].is_string());

@@ -52,6 +52,25 @@ fn a_start_repeated_under_one_key_answers_with_the_first_quorum() {
 }
 
 #[test]
+fn of_16_starts_at_once_under_one_key_one_opens_a_quorum() {
+    let running = Running::start();
+    let barrier = Barrier::new(16);
+    let start = || {
+        barrier.wait();
+        running.client.send("POST", START, &[("idempotency-key", "once")], br#"{"quorum_type":"global"}"#)
+    };
+    let answers: Vec<_> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..16).map(|_| scope.spawn(start)).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    let first = &answers[0].json["quorum"]["quorum_id"];
+    assert!(first.is_string(), "{:?}", answers[0]);
+    assert!(answers.iter().all(|a| a.json["quorum"]["quorum_id"] == *first));
+    assert_eq!(answers.iter().filter(|a| a.json["quorum"]["duplicate"] == false).count(), 1);
+    assert_eq!(running.client.get("/api/v1/quorum/stats").json["stats"]["active_quorums"], 1);
+}
+
+#[test]
 fn a_key_in_the_body_comes_before_the_header() {
     let running = Running::start();
     let body = json!({ "quorum_type": "global", "idempotency_key": "body" }).to_string();

@@ -20,7 +20,7 @@ use crate::api::ops::Operation;
 use crate::error::{Error, ErrorKind};
 
 /// Header that names a request, for operations with a field `idempotency_key`.
-pub(super) const KEY_HEADER: &str = "idempotency-key";
+pub(super) const KEY_HEADER: &str = "Idempotency-Key";
 /// The field the header fills.
 pub(super) const KEY_FIELD: &str = "idempotency_key";
 

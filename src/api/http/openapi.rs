@@ -125,10 +125,14 @@ fn responses(op: &Operation, schemas: &mut Schemas) -> Value {
             ],
         }),
     };
+    let description = match op.method {
+        Method::Get => "The answer.",
+        Method::Post => "Done, and durable.",
+    };
     let mut out = Map::new();
     out.insert(
         "200".into(),
-        json!({ "description": "Done, and durable.", "content": { "application/json": { "schema": schema } } }),
+        json!({ "description": description, "content": { "application/json": { "schema": schema } } }),
     );
     for status in statuses().keys() {
         out.insert(status.clone(), json!({ "$ref": format!("#/components/responses/{status}") }));

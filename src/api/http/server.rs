@@ -24,11 +24,12 @@ pub struct Options {
     /// Bytes of one body, 1 KiB to 256 MiB, default 1 MiB. Too small refuses long lists of voters; too large lets
     /// a few clients fill the memory.
     pub max_body_bytes: usize,
-    /// How long a client may take to send the head of a request, 100 ms to 1 h, default 10 s.
+    /// How long a client may take to send the head of the first request of a connection, 1 s to 1 h, default 10 s;
+    /// may end half a second early.
     pub head_timeout: Duration,
     /// How long a client may take to send a body, 100 ms to 1 h, default 30 s.
     pub body_timeout: Duration,
-    /// How long an idle connection is kept, 100 ms to 1 h, default 75 s.
+    /// How long an idle connection is kept, 1 s to 1 h, default 75 s.
     pub keep_alive: Duration,
     /// How long [`Server::stop`] waits for requests under way, rounded up to seconds; up to 1 h, default 5 s. A
     /// long `quorum.wait` is cut off then.
@@ -62,9 +63,9 @@ impl Options {
             ("workers", self.workers as u64, 1, 256),
             ("max_connections", self.max_connections as u64, 1, 1_000_000),
             ("max_body_bytes", self.max_body_bytes as u64, 1 << 10, 256 << 20),
-            ("head_timeout_ms", ms(self.head_timeout), 100, hour),
+            ("head_timeout_ms", ms(self.head_timeout), 1_000, hour),
             ("body_timeout_ms", ms(self.body_timeout), 100, hour),
-            ("keep_alive_ms", ms(self.keep_alive), 100, hour),
+            ("keep_alive_ms", ms(self.keep_alive), 1_000, hour),
             ("stop_timeout_ms", ms(self.stop_timeout), 0, hour),
         ];
         for (option, value, low, high) in bounds {
@@ -82,6 +83,8 @@ pub struct Server {
     addr: SocketAddr,
     handle: ServerHandle,
     ended: oneshot::Receiver<Result<(), Error>>,
+    /// How it ended, once that is known.
+    outcome: Option<Result<(), Error>>,
 }
 
 /// Starts a server for this runtime, and returns once the address is taken: from then on clients may connect.
@@ -111,7 +114,7 @@ pub fn serve(q: Quorate, listen: SocketAddr, options: Options) -> Result<Server,
         })
         .map_err(|e| Error::new(ErrorKind::StoreError, format!("no thread for the server. cause={e}")))?;
     match started.recv() {
-        Ok(Ok(handle)) => Ok(Server { addr, handle, ended }),
+        Ok(Ok(handle)) => Ok(Server { addr, handle, ended, outcome: None }),
         Ok(Err(e)) => Err(refused(e)),
         Err(mpsc::RecvError) => Err(Error::new(ErrorKind::StoreError, "the server ended while it started")),
     }
@@ -163,15 +166,20 @@ impl Server {
         self.ended().await
     }
 
-    /// Waits until the server ends by itself or is stopped.
+    /// Waits until the server ends by itself or is stopped. May be asked again, also after it was cut short.
     ///
     /// # Errors
     /// `store_error` with the cause when it ended by itself.
     pub async fn ended(&mut self) -> Result<(), Error> {
-        match (&mut self.ended).await {
-            Ok(ended) => ended,
-            Err(_) => Err(Error::new(ErrorKind::StoreError, "the server ended before")),
+        if let Some(outcome) = &self.outcome {
+            return outcome.clone();
         }
+        let outcome = match (&mut self.ended).await {
+            Ok(ended) => ended,
+            Err(_) => Err(Error::new(ErrorKind::StoreError, "the server's thread died")),
+        };
+        self.outcome = Some(outcome.clone());
+        outcome
     }
 }
 
