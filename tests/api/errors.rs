@@ -1,5 +1,7 @@
 //! Every way a request does not fit.
 
+use quorate::Config;
+use quorate::api::http::Options;
 use serde_json::json;
 
 use crate::client::Running;
@@ -253,4 +255,19 @@ fn errors_of_the_store_ask_to_try_again() {
     let refused = running.client.post(START, &json!({ "quorum_type": "global" }).to_string());
     assert_eq!(refused.error(), (503, "store_error"));
     assert_eq!(refused.header("retry-after"), Some("1"));
+    let health = running.client.get("/healthz");
+    assert_eq!((health.status, &health.json["status"]), (503, &json!("failed")));
+}
+
+#[test]
+fn a_full_runtime_asks_to_try_again() {
+    let running = Running::with(Config { max_in_flight: 1, ..Config::memory() }, Options::default());
+    let id = running.quorum(&["ann"], 1);
+    let (client, path) = (running.client, format!("/api/v1/quorum/{id}/wait?timeout_ms=1000"));
+    let waiting = std::thread::spawn(move || client.get(&path));
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    let refused = running.client.get(&format!("/api/v1/quorum/{id}/status"));
+    assert_eq!((refused.error(), refused.header("retry-after")), ((503, "overloaded"), Some("1")));
+    assert_eq!(running.client.get("/healthz").json["in_flight"], 1);
+    waiting.join().unwrap();
 }

@@ -1,10 +1,11 @@
 //! Requests that are too large, too slow or not HTTP.
 
 use std::io::{Read, Write};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use quorate::Config;
 use quorate::api::http::Options;
+use quorate::shell::clock::Stopwatch;
 
 use crate::client::{Running, read};
 
@@ -75,7 +76,7 @@ fn a_slow_client_is_cut_off() {
         ..Options::default()
     };
     let running = Running::with(Config::memory(), options);
-    let begun = Instant::now();
+    let begun = Stopwatch::start();
     let mut head = running.client.connect();
     head.write_all(b"GET /healthz HTTP/1.1\r\nhos").unwrap();
     assert_eq!(read(&mut head).status, 408);
@@ -127,4 +128,26 @@ fn one_connection_carries_many_requests_also_after_errors() {
     let statuses: Vec<&str> =
         text.split("HTTP/1.1 ").skip(1).filter_map(|answer| answer.split(' ').next()).collect();
     assert_eq!(statuses, ["400", "404", "400", "200"], "{text}");
+}
+
+#[test]
+fn an_error_never_carries_a_large_input_back() {
+    let running = Running::start();
+    let long = "x".repeat(900_000);
+    for body in [
+        format!(r#"{{"quorum_type":"{long}"}}"#),
+        format!(r#"{{"quorum_type":"global","{long}":1}}"#),
+        format!(r#"{{"quorum_type":"global","{long}":1,"{long}":2}}"#),
+        format!(r#"{{"quorum_type":"global","vote_change":"{long}"}}"#),
+        format!(r#"{{"quorum_type":"global","ring":"{long}"}}"#),
+        format!(r#"{{"quorum_type":"global","quorum_id":"{long}"}}"#),
+        format!(r#"{{"quorum_type":"global","subject":{{"{long}":1e999}}}}"#),
+        format!(r#"{{"quorum_type":"global","subject":"{long}"}}"#),
+        format!(r#"{{"quorum_type":"radial","arm":"{long}"}}"#),
+        format!(r#"{{"quorum_type":"global"}} {long}"#),
+    ] {
+        let refused = running.client.post(START, &body);
+        assert_eq!(refused.error().0 / 100, 4);
+        assert!(refused.text.len() < 8_000, "{} bytes: {}", refused.text.len(), &refused.text[..200]);
+    }
 }

@@ -1,11 +1,12 @@
 //! Starting, stopping and embedding.
 
 use std::net::TcpStream;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use actix_web::test::{TestRequest, call_service, init_service};
 use actix_web::{App, web};
 use quorate::api::http::{Door, Options, serve};
+use quorate::shell::clock::Stopwatch;
 use quorate::{Config, ErrorKind, Quorate};
 
 use crate::client::{Client, Running};
@@ -45,7 +46,7 @@ async fn a_stopped_server_frees_its_address_and_leaves_the_runtime_open() {
     let again = serve(q.clone(), addr, Options::default()).unwrap();
     assert_eq!(again.addr(), addr);
     drop(again);
-    let begun = Instant::now();
+    let begun = Stopwatch::start();
     while TcpStream::connect(addr).is_ok() {
         assert!(begun.elapsed() < Duration::from_secs(10), "a dropped server stops");
         tokio::time::sleep(Duration::from_millis(10)).await;

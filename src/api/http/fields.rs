@@ -16,7 +16,7 @@ use serde_json::{Map, Value};
 
 use super::Options;
 use super::routes::{PathField, decode};
-use crate::api::ops::Operation;
+use crate::api::ops::{Method, Operation};
 use crate::error::{Error, ErrorKind};
 
 /// Header that names a request, for operations with a field `idempotency_key`.
@@ -80,7 +80,7 @@ async fn take(
 /// Everything a request for an operation says.
 pub(super) struct Input<'a> {
     pub(super) op: &'static Operation,
-    pub(super) takes_key: bool,
+    pub(super) known: &'a [String],
     pub(super) path: Vec<PathField>,
     pub(super) request: &'a HttpRequest,
     pub(super) body: &'a [u8],
@@ -99,13 +99,14 @@ impl Input<'_> {
             let value = if is_text { Value::String(text) } else { self.op.field_from_text(name, &text) };
             fields.insert(name.to_owned(), value);
         }
-        for (name, value) in query_fields(self.op, self.request.query_string())? {
+        for (name, value) in query_fields(self.op, self.known, self.request.query_string())? {
             put(&mut fields, name, value)?;
         }
         for (name, value) in body_fields(self.body)? {
             put(&mut fields, name, value)?;
         }
-        if self.takes_key
+        if self.op.method == Method::Post
+            && self.known.iter().any(|known| known == KEY_FIELD)
             && !fields.contains_key(KEY_FIELD)
             && let Some(key) = header_key(self.request.headers())?
         {
@@ -136,13 +137,15 @@ fn twice(field: &str) -> Error {
     Error::invalid(field, "given twice", "a field given once")
 }
 
-fn query_fields(op: &Operation, query: &str) -> Result<Map<String, Value>, Error> {
+fn query_fields(op: &Operation, known: &[String], query: &str) -> Result<Map<String, Value>, Error> {
     let mut fields = Map::new();
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
         let (name, text) = pair.split_once('=').unwrap_or((pair, ""));
         let name = decode(name, true).ok_or_else(|| not_text("query"))?;
         let text = decode(text, true).ok_or_else(|| not_text(&name))?;
-        let value = op.field_from_text(&name, &text);
+        // The typed request refuses a field nobody knows, whatever it says.
+        let is_known = known.iter().any(|known| *known == name);
+        let value = if is_known { op.field_from_text(&name, &text) } else { text.into_owned().into() };
         if fields.insert(name.clone().into_owned(), value).is_some() {
             return Err(twice(&name));
         }

@@ -111,7 +111,7 @@ impl Inner {
         let response = match found {
             Found::Route(route, path) => match route.target {
                 Target::Operation(op) => {
-                    self.operation(Input { op, takes_key: route.takes_key, path, request, body: &body }).await
+                    self.operation(Input { op, known: &route.known, path, request, body: &body }).await
                 }
                 Target::Page(page) => self.page(page).await,
             },

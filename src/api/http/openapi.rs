@@ -7,8 +7,8 @@ use schemars::Schema;
 use serde_json::{Map, Value, json};
 
 use super::API_ROOT;
-use super::fields::KEY_HEADER;
-use super::routes::{Page, field_name, takes_key};
+use super::fields::{KEY_FIELD, KEY_HEADER};
+use super::routes::{Page, field_name};
 use crate::api::dto::Health;
 use crate::api::ops::{Method, OPERATIONS, Operation};
 use crate::error::KINDS;
@@ -70,7 +70,7 @@ fn operation(op: &Operation, schemas: &mut Schemas) -> Value {
             "schema": schema,
         }));
     }
-    if takes_key(op) {
+    if op.method == Method::Post && op.fields().iter().any(|field| field.name == KEY_FIELD) {
         parameters.push(json!({
             "name": KEY_HEADER,
             "in": "header",

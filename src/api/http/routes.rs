@@ -8,7 +8,6 @@ use std::borrow::Cow;
 use actix_web::HttpRequest;
 use actix_web::http::Method;
 
-use super::fields::KEY_FIELD;
 use super::{ALLOW_GET, ALLOW_POST, API_ROOT, serves};
 use crate::api::ops::{self, OPERATIONS, Operation};
 
@@ -100,8 +99,8 @@ enum Segment {
 pub(super) struct Route {
     /// Where it leads.
     pub(super) target: Target,
-    /// The operation recognises repeats by a key of the caller's, which may stand in a header.
-    pub(super) takes_key: bool,
+    /// The names of the operation's fields.
+    pub(super) known: Vec<String>,
     method: ops::Method,
     segments: Vec<Segment>,
     /// How many segments are fields.
@@ -117,9 +116,10 @@ impl Routes {
     pub(super) fn new() -> Self {
         let operations = OPERATIONS.iter().map(|op| {
             let fields = op.fields();
+            let known = fields.iter().map(|field| field.name.clone()).collect();
             let is_text = |name: &str| fields.iter().any(|f| f.name == name && f.types == ["string"]);
             let segments = segments(API_ROOT, is_text).chain(segments(op.path, is_text)).collect();
-            Route { takes_key: takes_key(op), ..Route::new(Target::Operation(op), op.method, segments) }
+            Route { known, ..Route::new(Target::Operation(op), op.method, segments) }
         });
         let pages = Page::ALL.into_iter().map(|page| {
             Route::new(Target::Page(page), ops::Method::Get, segments(page.path(), |_| true).collect())
@@ -153,7 +153,7 @@ impl Routes {
 impl Route {
     fn new(target: Target, method: ops::Method, segments: Vec<Segment>) -> Self {
         let fields = segments.iter().filter(|s| matches!(s, Segment::Field { .. })).count();
-        Route { target, takes_key: false, method, segments, fields }
+        Route { target, known: Vec::new(), method, segments, fields }
     }
 
     fn fits(&self, given: &[Option<Cow<'_, str>>]) -> bool {
@@ -181,11 +181,6 @@ fn segments(path: &'static str, is_text: impl Fn(&str) -> bool) -> impl Iterator
         Some(name) => Segment::Field { name, is_text: is_text(name) },
         None => Segment::Literal(text),
     })
-}
-
-/// Does this operation recognise repeats by a key of the caller's?
-pub(super) fn takes_key(op: &Operation) -> bool {
-    op.method == ops::Method::Post && op.fields().iter().any(|field| field.name == KEY_FIELD)
 }
 
 /// The field a segment of the table's paths stands for.
