@@ -75,6 +75,25 @@ pub(super) struct Disk {
     pub projections: Tree,
 }
 
+/// A slot that holds something.
+#[derive(Debug)]
+pub(super) struct Slot {
+    pub number: usize,
+    tree: Tree,
+    pub bytes: Arc<[u8]>,
+}
+
+impl Slot {
+    pub fn clear(&self) -> Result<(), Fault> {
+        self.tree.remove(SLOT_KEY).map(drop).map_err(broken)
+    }
+
+    #[cfg(test)]
+    pub fn write(&self, bytes: &[u8]) {
+        self.tree.insert(SLOT_KEY, bytes).unwrap();
+    }
+}
+
 /// What sled said, as a fault.
 pub(super) fn broken(error: ::sled::Error) -> Fault {
     match error {
@@ -162,7 +181,7 @@ impl Disk {
     }
 
     /// What the slots hold, by slot number; also slots of a former, larger ring.
-    pub fn slots(&self) -> Result<Vec<(usize, Tree, Arc<[u8]>)>, Fault> {
+    pub fn slots(&self) -> Result<Vec<Slot>, Fault> {
         let mut out = Vec::new();
         for name in self.hot.db.tree_names() {
             let Some(slot) =
@@ -173,14 +192,10 @@ impl Disk {
             let tree = self.hot.db.open_tree(name).map_err(broken)?;
             if let Some(value) = tree.get(SLOT_KEY).map_err(broken)? {
                 let bytes = lengthen(&self.hot_large, &value)?;
-                out.push((slot, tree, bytes));
+                out.push(Slot { number: slot, tree, bytes });
             }
         }
         Ok(out)
-    }
-
-    pub fn clear_slot(tree: &Tree) -> Result<(), Fault> {
-        tree.remove(SLOT_KEY).map(drop).map_err(broken)
     }
 
     /// Removes the pieces of groups up to `upto` from the ring; their slots are about to be used again.

@@ -270,7 +270,7 @@ impl Shared {
 
     fn publish(&self, plan: Plan) {
         let mut state = lock(&self.state);
-        let enough = self.options.slots / 4;
+        let enough = archive::enough(self.options.slots);
         let before = state.tail.len();
         state.tail.extend(plan.groups);
         state.tip = plan.tip;
