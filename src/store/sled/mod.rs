@@ -18,6 +18,7 @@
 mod archive;
 mod disk;
 mod folder;
+mod layout;
 mod packs;
 mod pieces;
 mod port;
@@ -311,12 +312,12 @@ impl Shared {
         self.alive()?;
         let Snapshot { revision, hash, version, state } = snapshot;
         let bytes = codec::encode(&(revision, hash, version, state))?;
-        pieces::put_checked(&self.disk.snapshots, &disk::stream_key(stream), &bytes)
+        pieces::put_checked(&self.disk.snapshots, &layout::stream_key(stream), &bytes)
     }
 
     fn load_snapshot(&self, stream: &StreamId) -> Result<Option<Snapshot>, Fault> {
         self.alive()?;
-        let Some(bytes) = pieces::get_checked(&self.disk.snapshots, &disk::stream_key(stream))? else {
+        let Some(bytes) = pieces::get_checked(&self.disk.snapshots, &layout::stream_key(stream))? else {
             return Ok(None);
         };
         // Written by a program with another layout: as good as lost.
