@@ -331,6 +331,7 @@ impl<M: Hosted> Entity<M> {
     }
 
     fn answer_waiting(&mut self, now: Timestamp, releases: &mut Vec<Release>) {
+        self.waiting.retain(|waiting| waiting.token.strong_count() > 0);
         let state = self.driver.state();
         for waiting in self.waiting.extract_if(.., |waiting| (waiting.until)(state)) {
             releases.extend((waiting.respond)(Ok(View { state, now, reply: None })));
@@ -421,7 +422,6 @@ impl<M: Hosted> Handler<Ask<M>> for Entity<M> {
             }
             Action::Until(until, token) => {
                 let settled = self.driver.settle(now);
-                self.waiting.retain(|waiting| waiting.token.strong_count() > 0);
                 self.waiting.push(Waiting { until, token, respond: ask.respond });
                 self.submit(&addr, settled.events, settled.effects, now, None, Vec::new());
             }

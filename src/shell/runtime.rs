@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 
 use super::clock::Clock;
 use super::entity::{Action, Ask, Release, View};
-use super::host::{Host, Parts, wait};
+use super::host::{Host, Parts, Permit, wait};
 use super::kinds::Hosted;
 use super::lock;
 use super::registry::Registry;
@@ -58,21 +58,33 @@ pub(crate) fn ask<M: Hosted, R: Send + 'static>(
     view: impl FnOnce(View<'_, M>) -> R + Send + 'static,
 ) -> Answer<R> {
     let (answer, answered) = oneshot::channel();
+    let mut kept = None;
     match host.admit() {
         Err(fault) => {
             let _ = answer.send(Err(Failure::Refused(fault)));
         }
         Ok(permit) => {
+            // Who waits for a state gives the place back by no longer waiting; other requests are carried out to
+            // their end even when nobody waits.
+            let travels = match action {
+                Action::Until(..) => {
+                    kept = Some(permit);
+                    None
+                }
+                Action::Command(..) | Action::Read => Some(permit),
+            };
             let respond = move |seen: Result<View<'_, M>, Failure>| -> Option<Release> {
                 match seen {
                     Ok(seen) => {
                         let prepared = view(seen);
                         Some(Box::new(move |durable| {
-                            drop(permit);
+                            // First, so that the next request of the same caller finds the place free.
+                            drop(travels);
                             let _ = answer.send(durable.map(|()| prepared));
                         }))
                     }
                     Err(failure) => {
+                        drop(travels);
                         let _ = answer.send(Err(failure));
                         None
                     }
@@ -81,18 +93,20 @@ pub(crate) fn ask<M: Hosted, R: Send + 'static>(
             registry.ask(host, id, Ask { action, respond: Box::new(respond) });
         }
     }
-    Answer(answered)
+    Answer { answered, _kept: kept }
 }
 
 /// The answer to a request, once it may be known.
-#[derive(Debug)]
-pub(crate) struct Answer<R>(oneshot::Receiver<Result<R, Failure>>);
+pub(crate) struct Answer<R> {
+    answered: oneshot::Receiver<Result<R, Failure>>,
+    _kept: Option<Permit>,
+}
 
 impl<R> Future for Answer<R> {
     type Output = Result<R, Failure>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        Pin::new(&mut self.0).poll(context).map(|answer| {
+        Pin::new(&mut self.answered).poll(context).map(|answer| {
             answer.unwrap_or_else(|_| {
                 // The actor died with the request in hand, or the runtime ended: nobody can say what became of it.
                 let reason = "the entity stopped before it answered; ask again".to_owned();

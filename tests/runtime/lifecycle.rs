@@ -105,9 +105,26 @@ async fn a_waiter_is_answered_by_the_close_and_a_short_wait_by_the_open_state() 
     tokio::time::sleep(Duration::from_millis(30)).await;
     q.quorums().cancel(CancelQuorum { quorum_id: id.clone(), by: None, reason: None }).await.unwrap();
     assert_eq!(waiter.await.unwrap(), QuorumState::Cancelled);
+    assert_eq!(q.health().in_flight, 0);
     let missing = WaitQuorum { quorum_id: EntityId::new("none").unwrap(), timeout_ms: Some(60_000) };
     assert_eq!(q.quorums().wait(missing).await.unwrap_err().kind(), ErrorKind::NotFound);
     assert_eq!(q.quorums().wait(wait(-1)).await.unwrap_err().kind(), ErrorKind::InvalidArgument);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn those_who_stop_waiting_take_no_room_from_others() {
+    let q = Quorate::open(Config { max_in_flight: 2, ..Config::memory() }).await.unwrap();
+    let id = q.quorums().start(named("q")).await.unwrap().quorum_id;
+    for _ in 0..10 {
+        let request = WaitQuorum { quorum_id: id.clone(), timeout_ms: Some(60_000) };
+        let quorums = q.quorums();
+        let given_up = tokio::time::timeout(Duration::from_millis(5), quorums.wait(request)).await;
+        assert!(given_up.is_err());
+    }
+    assert_eq!(
+        q.quorums().vote(Vote::new(&id, "a", true).unwrap()).await.unwrap().state,
+        QuorumState::Approved
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
