@@ -20,6 +20,8 @@ pub(super) enum Stop {
     Failed(Error),
     /// Its output cannot be written.
     Output(io::Error),
+    /// A signal asked it to stop.
+    Interrupted,
 }
 
 impl From<Error> for Stop {
@@ -86,6 +88,8 @@ impl Output {
                 let _ = self.complain(&format!("error: the output cannot be written. cause={error}\n"));
                 1
             }
+            // 128 and the number of SIGINT, as shells have it.
+            Stop::Interrupted => 130,
         }
     }
 }

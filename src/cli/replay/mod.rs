@@ -23,6 +23,7 @@ use serde_json::Value;
 
 use super::open::{Place, persistent};
 use super::output::{Output, Stop};
+use super::signals::Signals;
 use crate::api::Quorate;
 use crate::config::{ClockConfig, Config};
 use crate::core::quorum::rules::RULES;
@@ -50,7 +51,13 @@ pub(super) async fn run(matches: &ArgMatches, output: &Output) -> Result<u8, Sto
     let contests: Result<Vec<Contest>, Error> =
         rules(matches).iter().map(|rule| Contest::new(rule, &votes)).collect();
     let place = Place::asked(matches, persistent().unwrap_or(&STORES[0]))?;
-    let report = replay(&place, &votes, &truth, contests?).await?;
+    let contests = contests?;
+    let mut signals = Signals::listen()?;
+    let report = tokio::select! {
+        report = replay(&place, &votes, &truth, contests) => report?,
+        // The runtime ends cleanly and a temporary folder is removed; with --data, the same command goes on.
+        () = signals.next() => return Err(Stop::Interrupted),
+    };
     if output.is_json() {
         output.reply(&report.json(&votes))?;
     } else {

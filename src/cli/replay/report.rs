@@ -272,10 +272,10 @@ impl Report {
     /// The same for people.
     pub(super) fn text(&self, votes: &Votes) -> String {
         let mut out = format!(
-            "{} votes by {} workers on {} questions\n",
-            votes.rows.len(),
-            votes.workers.len(),
-            votes.questions.len()
+            "{} by {} on {}\n",
+            count(votes.rows.len(), "vote"),
+            count(votes.workers.len(), "worker"),
+            count(votes.questions.len(), "question")
         );
         if votes.repeated > 0 {
             out += &format!("{} of them by a worker who had voted on the question before\n", votes.repeated);
@@ -318,6 +318,10 @@ impl Report {
         out += &table(&["rule", "votes sent", "votes/s", "durable p50", "durable p99"], rows);
         out
     }
+}
+
+fn count(n: usize, what: &str) -> String {
+    if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") }
 }
 
 fn per_second(speed: &Speed) -> Option<f64> {
