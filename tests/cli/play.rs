@@ -59,9 +59,9 @@ fn each_line_is_an_op_an_instant_and_an_answer_in_this_order() {
         file("{\"op\":\"clock.advance\",\"ms\":5}\n{\"op\":\"quorum.stats\"}\n{\"op\":\"x\"}");
     let ran = run(&["play", text(&script), "--start", "1788-06-21T00:00:00Z"]).ok();
     let starts = [
-        "{\"op\":\"clock.advance\",\"at_ms\":-5727801599995,\"reply\":{",
-        "{\"op\":\"quorum.stats\",\"at_ms\":-5727801599995,\"reply\":{",
-        "{\"op\":\"x\",\"at_ms\":-5727801599995,\"error\":{\"kind\":\"unknown_operation\"",
+        "{\"op\":\"clock.advance\",\"at_ms\":-5728492799995,\"reply\":{",
+        "{\"op\":\"quorum.stats\",\"at_ms\":-5728492799995,\"reply\":{",
+        "{\"op\":\"x\",\"at_ms\":-5728492799995,\"error\":{\"kind\":\"unknown_operation\"",
     ];
     for (line, start) in ran.out().lines().zip(starts) {
         assert!(line.starts_with(start), "{line}");

@@ -143,11 +143,11 @@ fn many(questions: u32, timed: bool) -> String {
 
 fn survives_kills(csv: &str) {
     let (folder, votes) = file(csv);
-    let whole = run(&["replay", text(&votes), "--json"]).ok().json();
+    let whole = run(&["replay", text(&votes), "--rule", "threshold", "--json"]).ok().json();
     let data = folder.path().join("data");
-    let args = ["replay", text(&votes), "--data", text(&data), "--json"];
+    let args = ["replay", text(&votes), "--rule", "threshold", "--data", text(&data), "--json"];
     let mut kills = 0;
-    for pause in 1..=6 {
+    for pause in 1..=4 {
         let mut child = quorate(&args).stdout(Stdio::null()).spawn().unwrap();
         std::thread::sleep(Duration::from_millis(120 * pause));
         if child.try_wait().unwrap().is_none() {
@@ -168,12 +168,12 @@ fn survives_kills(csv: &str) {
 
 #[test]
 fn a_replay_that_is_killed_and_started_again_finds_the_same() {
-    survives_kills(&many(4_000, false));
+    survives_kills(&many(2_000, false));
 }
 
 #[test]
 fn a_replay_with_times_that_is_killed_and_started_again_finds_the_same() {
-    survives_kills(&many(1_500, true));
+    survives_kills(&many(1_000, true));
 }
 
 #[test]

@@ -3,6 +3,7 @@
 //! ```text
 //!  votes     the files
 //!  contest   a rule: its polls, and what became of each question
+//!  past      what a run that was killed left behind
 //!  run       opens the polls, casts the votes, reads the ends
 //!  report    results and speed
 //! ```
@@ -11,6 +12,7 @@
 //! its votes were cast. So a run that was killed goes on where it was, and ends with the same results.
 
 mod contest;
+mod past;
 mod report;
 mod run;
 mod votes;
@@ -103,6 +105,7 @@ async fn replay(
     config.quorum.max_open = u64::MAX;
     let q = Quorate::open_with(config, place.open(false).await?).await?;
     let runner = Runner { q: &q, votes, timeout_seconds: timeout.as_secs_f64() };
+    past::look_back(&q, &mut contests, votes).await?;
     let mut speeds = Vec::new();
     if votes.timed {
         // Time passes once, for all rules together.
