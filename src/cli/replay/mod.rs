@@ -1,11 +1,11 @@
 //! `quorate replay`: recorded votes through real quorums on a real journal.
 //!
 //! ```text
-//!  votes     the files
+//!  votes     the files (table: their CSV)
 //!  contest   a rule: its polls, and what became of each question
 //!  past      what a run that was killed left behind
 //!  run       opens the polls, casts the votes, reads the ends
-//!  report    results and speed
+//!  report    results and speed, and for short files each question's story
 //! ```
 //!
 //! A poll's id follows from the file, the rule, the question and the answer, and a poll's record tells how many of
@@ -15,6 +15,8 @@ mod contest;
 mod past;
 mod report;
 mod run;
+mod story;
+mod table;
 mod votes;
 
 use std::path::PathBuf;

@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 use super::contest::{Contest, Poll};
 use super::votes::{Row, Votes};
 use crate::api::Quorate;
-use crate::api::dto::{EntityHistory, Vote};
+use crate::api::dto::Vote;
 use crate::core::ids::EntityId;
 use crate::core::time::Timestamp;
 use crate::error::{Error, ErrorKind};
@@ -183,21 +183,6 @@ impl Runner<'_> {
         .await?;
         bar.finish_and_clear();
         Ok(())
-    }
-}
-
-/// Every vote and refused attempt on a quorum's record, in order.
-pub(super) async fn record(q: &Quorate, id: &EntityId) -> Result<Vec<crate::api::dto::AuditVoteView>, Error> {
-    let mut votes = Vec::new();
-    let mut cursor = None;
-    loop {
-        let request = EntityHistory { kind: None, entity_id: id.clone(), limit: Some(1000), cursor };
-        let page = q.history().entity(request).await?;
-        votes.extend(page.votes);
-        cursor = page.next_cursor;
-        if cursor.is_none() {
-            return Ok(votes);
-        }
     }
 }
 
