@@ -161,7 +161,13 @@ fn replay_command() -> Command {
     Command::new("replay")
         .about("Put recorded votes to real quorums and compare vote rules")
         .long_about(REPLAY)
-        .arg(Arg::new("votes").value_name("VOTES.csv").required(true).help("question,worker,answer[,time]"))
+        .arg(
+            Arg::new("votes")
+                .value_parser(clap::value_parser!(std::path::PathBuf))
+                .value_name("VOTES.csv")
+                .required(true)
+                .help("question,worker,answer[,time]"),
+        )
         .arg(path("truth", "TRUTH.csv", "question,truth: measures accuracy"))
         .arg(
             Arg::new("rule")

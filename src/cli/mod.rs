@@ -20,6 +20,9 @@ mod output;
 mod play;
 mod remote;
 mod replay;
+#[cfg(feature = "http")]
+mod serve;
+mod signals;
 
 use std::ffi::OsString;
 
@@ -64,6 +67,8 @@ fn dispatch(matches: &ArgMatches, output: &Output) -> Result<u8, Stop> {
             Some(("rules", _)) => ops::rules(output),
             Some(("play", matches)) => play::run(matches, output).await,
             Some(("replay", matches)) => replay::run(matches, output).await,
+            #[cfg(feature = "http")]
+            Some(("serve", matches)) => serve::run(matches, output).await,
             Some((noun, matches)) => match matches.subcommand() {
                 Some((verb, matches)) => ops::run(&format!("{noun}.{verb}"), matches, output).await,
                 None => Ok(2),

@@ -20,6 +20,8 @@ pub(super) enum Stop {
     Failed(Error),
     /// Its output cannot be written.
     Output(io::Error),
+    /// A signal asked it to stop.
+    Interrupted,
 }
 
 impl From<Error> for Stop {
@@ -86,6 +88,8 @@ impl Output {
                 let _ = self.complain(&format!("error: the output cannot be written. cause={error}\n"));
                 1
             }
+            // 128 and the number of SIGINT, as shells have it.
+            Stop::Interrupted => 130,
         }
     }
 }
@@ -155,11 +159,15 @@ fn tables(reply: &Value) -> String {
     out
 }
 
+/// Rows as a table; columns in which no row holds anything are left out.
 fn list(rows: &[&Map<String, Value>]) -> String {
     let mut columns: Vec<&str> = Vec::new();
     for row in rows {
-        columns
-            .extend(row.keys().map(String::as_str).filter(|key| !columns.contains(key)).collect::<Vec<_>>());
+        for (name, value) in *row {
+            if !is_empty(value) && !columns.contains(&name.as_str()) {
+                columns.push(name);
+            }
+        }
     }
     let line = |row: &&Map<String, Value>| {
         columns.iter().map(|name| cell(row.get(*name).unwrap_or(&Value::Null), LONGEST_CELL)).collect()
@@ -167,24 +175,47 @@ fn list(rows: &[&Map<String, Value>]) -> String {
     table(&columns, rows.iter().map(line))
 }
 
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Array(items) => items.is_empty(),
+        Value::Object(fields) => fields.values().all(is_empty),
+        Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
+    }
+}
+
 /// One value as text: never empty, without control characters, cut when it is too long.
 fn cell(value: &Value, longest: usize) -> String {
-    let text = match value {
-        Value::Null => return "-".into(),
-        Value::String(text) => text.clone(),
-        Value::Array(items) if items.is_empty() => return "-".into(),
-        Value::Array(items) if !items.iter().any(|item| item.is_array() || item.is_object()) => {
-            items.iter().map(|item| cell(item, longest)).collect::<Vec<_>>().join(", ")
-        }
-        Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => value.to_string(),
-    };
+    if is_empty(value) {
+        return "-".into();
+    }
+    let text = flat(value);
     let visible = |c: char| if c.is_control() { '\u{fffd}' } else { c };
     let mut shown: String = text.chars().take(longest).map(visible).collect();
-    if shown.len() < text.len() && text.chars().nth(longest).is_some() {
+    if text.chars().nth(longest).is_some() {
         shown.pop();
         shown.push('…');
     }
     if shown.is_empty() { "\"\"".into() } else { shown }
+}
+
+/// A value without brackets where it can be read without: `a, b` for a list, `name=value` for what has fields.
+fn flat(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Array(items) if items.iter().all(|item| !item.is_array() && !item.is_object()) => {
+            items.iter().map(flat).collect::<Vec<_>>().join(", ")
+        }
+        Value::Object(fields) => {
+            let filled = fields.iter().filter(|(_, value)| !is_empty(value));
+            let pair = |(name, value): (&String, &Value)| match value {
+                Value::Object(_) => format!("{name}=({})", flat(value)),
+                other => format!("{name}={}", flat(other)),
+            };
+            filled.map(pair).collect::<Vec<_>>().join(" ")
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) => value.to_string(),
+    }
 }
 
 #[cfg(test)]
@@ -193,9 +224,11 @@ mod tests {
 
     #[test]
     fn a_reply_becomes_its_fields_and_then_its_lists() {
-        let reply = json!({ "total": 2, "history": [{ "id": "a", "ok": true }, { "id": "b", "why": null }] });
-        let shown = tables(&reply);
-        assert_eq!(shown, "total  2\n\nhistory\nID  OK    WHY\na   true  -\nb   -     -\n");
+        let a = json!({ "id": "a", "ok": true, "tally": { "yes": 2, "by": ["x", "y"], "no": null } });
+        let shown = tables(&json!({ "total": 2, "history": [a, { "id": "b", "why": null }] }));
+        let lines =
+            ["total  2", "", "history", "ID  OK    TALLY", "a   true  yes=2 by=x, y", "b   -     -", ""];
+        assert_eq!(shown, lines.join("\n"));
     }
 
     #[test]

@@ -135,8 +135,11 @@ impl Player {
     }
 }
 
+/// The name of what a line asks for, and its other fields.
+type Request = (String, Map<String, Value>);
+
 /// What a line asks for; nothing when it is blank or a comment.
-fn read(number: u64, line: Line) -> Result<Option<(String, Map<String, Value>)>, Error> {
+fn read(number: u64, line: Line) -> Result<Option<Request>, Error> {
     let malformed = |what: &str| Error::new(ErrorKind::MalformedRequest, format!("{what}. line={number}"));
     let bytes = match line {
         Line::Bytes(bytes) => bytes,

@@ -4,8 +4,9 @@ use std::collections::{HashMap, HashSet};
 
 use serde_json::json;
 
+use super::past::Entry;
 use super::votes::{Question, Votes};
-use crate::api::dto::{AuditVoteView, QuorumStatus, StartQuorum};
+use crate::api::dto::{QuorumStatus, StartQuorum};
 use crate::core::ids::{EntityId, VoterId};
 use crate::core::quorum::{QuorumState, rules};
 use crate::error::{Error, ErrorKind};
@@ -33,6 +34,8 @@ pub(super) struct Poll {
     pub(super) answer: usize,
     /// Approvals needed.
     pub(super) required: u32,
+    /// An earlier run has opened it.
+    pub(super) known: bool,
     /// How many of the question's votes an earlier run has cast on it.
     pub(super) on_record: u32,
     /// How it stands at the end.
@@ -85,7 +88,15 @@ impl Contest {
             contest.first.push(Some(contest.polls.len()));
             for (answer, text) in question.answers.iter().enumerate() {
                 let id = poll_id(votes, rule, &question.name, text)?;
-                contest.polls.push(Poll { id, question: number, answer, required, on_record: 0, end: None });
+                contest.polls.push(Poll {
+                    id,
+                    question: number,
+                    answer,
+                    required,
+                    known: false,
+                    on_record: 0,
+                    end: None,
+                });
             }
         }
         Ok(contest)
@@ -141,18 +152,18 @@ impl Poll {
 
     /// How many of the question's votes stand on its quorum's record. The record is what the first votes left
     /// there: each vote one entry, except one that repeats what its voter has standing.
-    pub(super) fn cast_before(&self, votes: &Votes, record: &[AuditVoteView]) -> u32 {
+    pub(super) fn cast_before(&self, votes: &Votes, record: &[Entry]) -> u32 {
         let question = &votes.questions[self.question];
-        let mut standing: HashMap<&VoterId, bool> = HashMap::new();
+        let mut standing: HashMap<u32, bool> = HashMap::new();
         let mut entries = record.iter();
         let mut cast = 0;
         for row in votes.of(question) {
-            let (voter, vote) = (votes.voter(row), row.answer as usize == self.answer);
-            if standing.get(voter) != Some(&vote) {
+            let vote = row.answer as usize == self.answer;
+            if standing.get(&row.voter) != Some(&vote) {
                 match entries.next() {
-                    Some(entry) if entry.voter_id == *voter && entry.vote == vote => {
+                    Some(entry) if entry.voter == row.voter && entry.vote == vote => {
                         if !entry.refused {
-                            standing.insert(voter, vote);
+                            standing.insert(row.voter, vote);
                         }
                     }
                     Some(_) | None => return cast,

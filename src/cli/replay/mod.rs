@@ -1,18 +1,22 @@
 //! `quorate replay`: recorded votes through real quorums on a real journal.
 //!
 //! ```text
-//!  votes     the files
+//!  votes     the files (table: their CSV)
 //!  contest   a rule: its polls, and what became of each question
+//!  past      what a run that was killed left behind
 //!  run       opens the polls, casts the votes, reads the ends
-//!  report    results and speed
+//!  report    results and speed, and for short files each question's story
 //! ```
 //!
 //! A poll's id follows from the file, the rule, the question and the answer, and a poll's record tells how many of
 //! its votes were cast. So a run that was killed goes on where it was, and ends with the same results.
 
 mod contest;
+mod past;
 mod report;
 mod run;
+mod story;
+mod table;
 mod votes;
 
 use std::path::PathBuf;
@@ -23,6 +27,7 @@ use serde_json::Value;
 
 use super::open::{Place, persistent};
 use super::output::{Output, Stop};
+use super::signals::Signals;
 use crate::api::Quorate;
 use crate::config::{ClockConfig, Config};
 use crate::core::quorum::rules::RULES;
@@ -50,7 +55,13 @@ pub(super) async fn run(matches: &ArgMatches, output: &Output) -> Result<u8, Sto
     let contests: Result<Vec<Contest>, Error> =
         rules(matches).iter().map(|rule| Contest::new(rule, &votes)).collect();
     let place = Place::asked(matches, persistent().unwrap_or(&STORES[0]))?;
-    let report = replay(&place, &votes, &truth, contests?).await?;
+    let contests = contests?;
+    let mut signals = Signals::listen()?;
+    let report = tokio::select! {
+        report = replay(&place, &votes, &truth, contests) => report?,
+        // The runtime ends cleanly and a temporary folder is removed; with --data, the same command goes on.
+        () = signals.next() => return Err(Stop::Interrupted),
+    };
     if output.is_json() {
         output.reply(&report.json(&votes))?;
     } else {
@@ -96,6 +107,7 @@ async fn replay(
     config.quorum.max_open = u64::MAX;
     let q = Quorate::open_with(config, place.open(false).await?).await?;
     let runner = Runner { q: &q, votes, timeout_seconds: timeout.as_secs_f64() };
+    past::look_back(&q, &mut contests, votes).await?;
     let mut speeds = Vec::new();
     if votes.timed {
         // Time passes once, for all rules together.

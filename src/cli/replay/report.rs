@@ -2,12 +2,12 @@
 
 use serde_json::{Value, json};
 
-use super::contest::{Contest, Poll, Verdict, standing};
-use super::run::{Speed, record};
+use super::contest::{Contest, Verdict};
+use super::run::Speed;
+use super::story::Story;
 use super::votes::{Truth, Votes};
 use crate::api::Quorate;
 use crate::cli::output::table;
-use crate::core::time::Timestamp;
 use crate::error::Error;
 
 /// Up to this many questions, each one's story is told.
@@ -27,21 +27,6 @@ pub(super) struct Outcome {
     votes: u64,
     late_votes: u64,
     stories: Vec<Story>,
-}
-
-/// How a question went.
-#[derive(Debug)]
-struct Story {
-    question: String,
-    verdict: &'static str,
-    answer: Option<String>,
-    required: Option<u32>,
-    voters: usize,
-    decided_by: Option<String>,
-    decided_at: Option<Timestamp>,
-    counts: Vec<(String, u32)>,
-    /// Votes after the close: who, when, and whether for the answer.
-    late: Vec<(String, Option<Timestamp>, bool)>,
 }
 
 impl Outcome {
@@ -127,110 +112,6 @@ fn share(part: usize, of: usize) -> Option<f64> {
     (of > 0).then(|| part as f64 / of as f64)
 }
 
-impl Story {
-    async fn of(
-        contest: &Contest,
-        number: usize,
-        votes: &Votes,
-        verdict: Verdict,
-        q: &Quorate,
-    ) -> Result<Self, Error> {
-        let question = &votes.questions[number];
-        let polls = contest.polls_of(number, question);
-        let counts = question.answers.iter().cloned().zip(standing(votes, question)).collect();
-        let mut story = Story {
-            question: question.name.clone(),
-            verdict: "undecided",
-            answer: None,
-            required: polls.first().map(|poll| poll.required),
-            voters: question.voters.len(),
-            decided_by: None,
-            decided_at: None,
-            counts,
-            late: Vec::new(),
-        };
-        match verdict {
-            Verdict::Decided(answer) => {
-                story.verdict = "decided";
-                story.answer = Some(question.answers[answer].clone());
-                story.tell(&polls[answer], votes.timed, q).await?;
-            }
-            Verdict::Tie => story.verdict = "tie",
-            Verdict::Undecided => {}
-        }
-        Ok(story)
-    }
-
-    /// Fills in when and by whom the poll was decided, and what came after.
-    async fn tell(&mut self, poll: &Poll, timed: bool, q: &Quorate) -> Result<(), Error> {
-        let decided_by = poll.end.as_ref().and_then(|end| end.decided_by.as_ref());
-        self.decided_by = decided_by.map(ToString::to_string);
-        for vote in record(q, &poll.id).await? {
-            let at = timed.then_some(vote.cast_at);
-            if vote.refused {
-                self.late.push((vote.voter_id.to_string(), at, vote.vote));
-            } else {
-                // The last vote that was taken is the one that decided.
-                self.decided_at = at;
-            }
-        }
-        Ok(())
-    }
-
-    fn json(&self) -> Value {
-        let late = |(voter, at, approves): &(String, Option<Timestamp>, bool)| json!({ "worker": voter, "at": at, "approves": approves });
-        let count = |(answer, votes): &(String, u32)| json!({ "answer": answer, "votes": votes });
-        json!({
-            "question": self.question,
-            "verdict": self.verdict,
-            "answer": self.answer,
-            "required": self.required,
-            "workers": self.voters,
-            "decided_by": self.decided_by,
-            "decided_at": self.decided_at,
-            "standing": self.counts.iter().map(count).collect::<Vec<_>>(),
-            "votes_after_close": self.late.iter().map(late).collect::<Vec<_>>(),
-        })
-    }
-
-    fn text(&self, rule: &str) -> String {
-        let counts: Vec<String> = self.counts.iter().map(|(answer, n)| format!("{answer} {n}")).collect();
-        let counts = counts.join(", ");
-        let mut out = format!("{} ({rule}): ", self.question);
-        match (&self.answer, self.required) {
-            (Some(answer), Some(required)) => {
-                let by = self.decided_by.as_deref().unwrap_or("nobody");
-                let on = self.decided_at.map(|at| format!(" on {}", day(at))).unwrap_or_default();
-                out += &format!(
-                    "{answer}, decided{on} by the vote of {by}: {required} of {} workers needed\n",
-                    self.voters
-                );
-                let late = self.late.iter().map(|(voter, at, approves)| {
-                    let at = at.map(|at| format!(" {}", day(at))).unwrap_or_default();
-                    format!("{voter}{at}{}", if *approves { "" } else { " (against)" })
-                });
-                let late: Vec<String> = late.collect();
-                let late = if late.is_empty() { "none".into() } else { late.join(", ") };
-                out += &format!("  votes after the close: {late}\n");
-            }
-            (_, Some(required)) => {
-                out += &format!("{}, {required} of {} workers needed. {counts}\n", self.verdict, self.voters);
-            }
-            (_, None) => {
-                out +=
-                    &format!("undecided, the rule needs more than its {} workers. {counts}\n", self.voters);
-            }
-        }
-        out
-    }
-}
-
-/// An instant, as a date alone when it is a midnight.
-fn day(at: Timestamp) -> String {
-    let text = at.to_string();
-    text.strip_suffix("T00:00:00Z").map_or(text.clone(), str::to_owned)
-}
-
 /// Everything a run found.
 pub(super) struct Report {
     pub(super) outcomes: Vec<Outcome>,
@@ -272,10 +153,10 @@ impl Report {
     /// The same for people.
     pub(super) fn text(&self, votes: &Votes) -> String {
         let mut out = format!(
-            "{} votes by {} workers on {} questions\n",
-            votes.rows.len(),
-            votes.workers.len(),
-            votes.questions.len()
+            "{} by {} on {}\n",
+            count(votes.rows.len(), "vote"),
+            count(votes.workers.len(), "worker"),
+            count(votes.questions.len(), "question")
         );
         if votes.repeated > 0 {
             out += &format!("{} of them by a worker who had voted on the question before\n", votes.repeated);
@@ -318,6 +199,10 @@ impl Report {
         out += &table(&["rule", "votes sent", "votes/s", "durable p50", "durable p99"], rows);
         out
     }
+}
+
+fn count(n: usize, what: &str) -> String {
+    if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") }
 }
 
 fn per_second(speed: &Speed) -> Option<f64> {

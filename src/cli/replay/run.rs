@@ -6,17 +6,17 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::task::JoinSet;
 
-use super::contest::Contest;
+use super::contest::{Contest, Poll};
 use super::votes::{Row, Votes};
 use crate::api::Quorate;
-use crate::api::dto::{EntityHistory, QuorumRef, Vote};
+use crate::api::dto::Vote;
 use crate::core::ids::EntityId;
 use crate::core::time::Timestamp;
 use crate::error::{Error, ErrorKind};
 use crate::shell::clock::Stopwatch;
 
 /// Requests in flight at the same time.
-pub(super) const WINDOW: usize = 512;
+const WINDOW: usize = 512;
 
 /// How fast the votes of a contest went in this run.
 #[derive(Clone, Debug, Default)]
@@ -64,10 +64,9 @@ impl Runner<'_> {
     /// The faults of the store; `invalid_argument` when the journal is ahead of the first vote's time.
     pub(super) async fn run(&self, contests: &mut [Contest]) -> Result<Vec<Speed>, Error> {
         let mut speeds = vec![Speed::default(); contests.len()];
-        for (contest, speed) in contests.iter_mut().zip(&mut speeds) {
-            let known = self.open(contest).await?;
-            speed.resumed = known.len();
-            self.look_back(contest, &known).await?;
+        for (contest, speed) in contests.iter().zip(&mut speeds) {
+            self.open(contest).await?;
+            speed.resumed = contest.polls.iter().filter(|poll| poll.known).count();
         }
         self.cast(contests, &mut speeds).await?;
         for contest in contests {
@@ -76,61 +75,27 @@ impl Runner<'_> {
         Ok(speeds)
     }
 
-    /// Opens every poll; answers which were open or closed before.
-    async fn open(&self, contest: &Contest) -> Result<Vec<usize>, Error> {
+    /// Opens every poll that no earlier run has opened.
+    async fn open(&self, contest: &Contest) -> Result<(), Error> {
         let first = self.votes.rows.first().map_or(Timestamp::EPOCH, |row| row.at);
-        let too_late = self.votes.timed && self.q.now() > first;
-        let bar = progress("opening", contest.polls.len());
-        let work = contest.polls.iter().enumerate().map(|(number, poll)| {
-            let (q, id) = (self.q.clone(), poll.id.clone());
-            let request = (!too_late).then(|| poll.request(&contest.rule, self.votes, self.timeout_seconds));
-            async move {
-                let opened = match request {
-                    Some(request) => q.quorums().start(request).await.map(|_| false),
-                    None => q.quorums().status(&id).await.map(|_| true),
-                };
-                (number, opened)
-            }
+        let fresh: Vec<&Poll> = contest.polls.iter().filter(|poll| !poll.known).collect();
+        if self.votes.timed && self.q.now() > first && !fresh.is_empty() {
+            let message = format!(
+                "the journal is ahead of the first vote, whose time is past there; use another folder. \
+                 journal={}, first_vote={first}",
+                self.q.now()
+            );
+            return Err(Error::new(ErrorKind::InvalidArgument, message));
+        }
+        let bar = progress("opening", fresh.len());
+        let work = fresh.into_iter().map(|poll| {
+            let (q, request) =
+                (self.q.clone(), poll.request(&contest.rule, self.votes, self.timeout_seconds));
+            async move { q.quorums().start(request).await.map(|_| ()) }
         });
-        let mut known = Vec::new();
-        let opened = each(work, |(number, opened)| {
+        each(work, |opened| {
             bar.inc(1);
-            match opened {
-                Ok(false) => {}
-                Ok(true) => known.push(number),
-                Err(e) if e.kind() == ErrorKind::AlreadyExists => known.push(number),
-                Err(e) if e.kind() == ErrorKind::NotFound => {
-                    let message = format!(
-                        "the journal is ahead of the first vote, whose time is past there; use another folder. \
-                         journal={}, first_vote={first}",
-                        self.q.now()
-                    );
-                    return Err(Error::new(ErrorKind::InvalidArgument, message));
-                }
-                Err(e) => return Err(e),
-            }
-            Ok(())
-        });
-        opened.await?;
-        bar.finish_and_clear();
-        Ok(known)
-    }
-
-    /// Finds out how far earlier runs came with these polls.
-    async fn look_back(&self, contest: &mut Contest, known: &[usize]) -> Result<(), Error> {
-        let bar = progress("looking back", known.len());
-        let work: Vec<_> = known
-            .iter()
-            .map(|number| {
-                let (q, id, number) = (self.q.clone(), contest.polls[*number].id.clone(), *number);
-                async move { (number, record(&q, &id).await) }
-            })
-            .collect();
-        each(work.into_iter(), |(number, record)| {
-            let poll = &mut contest.polls[number];
-            poll.on_record = poll.cast_before(self.votes, &record?);
-            bar.inc(1);
-            Ok(())
+            opened
         })
         .await?;
         bar.finish_and_clear();
@@ -171,9 +136,10 @@ impl Runner<'_> {
         Ok(())
     }
 
-    /// How many ballots a contest takes, of which earlier runs may have cast some.
-    pub(super) fn polled(&self, contest: &Contest) -> usize {
-        contest.polls.iter().map(|poll| self.votes.questions[poll.question].rows.len()).sum()
+    /// How many ballots are still to be cast.
+    fn polled(&self, contest: &Contest) -> usize {
+        let left = |poll: &Poll| self.votes.questions[poll.question].rows.len() - poll.on_record as usize;
+        contest.polls.iter().map(left).sum()
     }
 
     /// One vote, put to each poll of its question that has not had it. It is under way when its future is made.
@@ -202,12 +168,12 @@ impl Runner<'_> {
     }
 
     async fn read_ends(&self, contest: &mut Contest) -> Result<(), Error> {
-        let bar = progress("counting", contest.polls.len());
-        let asked: Vec<QuorumRef> =
-            contest.polls.iter().map(|poll| QuorumRef { quorum_id: poll.id.clone() }).collect();
-        let work = asked.into_iter().enumerate().map(|(number, asked)| {
+        let open = contest.polls.iter().enumerate().filter(|(_, poll)| poll.end.is_none());
+        let asked: Vec<(usize, EntityId)> = open.map(|(number, poll)| (number, poll.id.clone())).collect();
+        let bar = progress("counting", asked.len());
+        let work = asked.into_iter().map(|(number, id)| {
             let q = self.q.clone();
-            async move { (number, q.quorums().status(&asked.quorum_id).await) }
+            async move { (number, q.quorums().status(&id).await) }
         });
         each(work, |(number, status)| {
             contest.polls[number].end = Some(status?.into());
@@ -217,21 +183,6 @@ impl Runner<'_> {
         .await?;
         bar.finish_and_clear();
         Ok(())
-    }
-}
-
-/// Every vote and refused attempt on a quorum's record, in order.
-pub(super) async fn record(q: &Quorate, id: &EntityId) -> Result<Vec<crate::api::dto::AuditVoteView>, Error> {
-    let mut votes = Vec::new();
-    let mut cursor = None;
-    loop {
-        let request = EntityHistory { kind: None, entity_id: id.clone(), limit: Some(1000), cursor };
-        let page = q.history().entity(request).await?;
-        votes.extend(page.votes);
-        cursor = page.next_cursor;
-        if cursor.is_none() {
-            return Ok(votes);
-        }
     }
 }
 

@@ -3,12 +3,11 @@
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
-use csv::{ReaderBuilder, StringRecord, Trim};
-
+use super::table::Table;
 use crate::cli::input::read_whole;
 use crate::core::ids::{EntityId, VoterId};
 use crate::core::time::Timestamp;
-use crate::error::{Error, ErrorKind};
+use crate::error::Error;
 use crate::journal::chain::{ChainHash, digest};
 
 /// Everything a file of votes says.
@@ -201,65 +200,4 @@ pub(super) fn read_truth(path: &Path) -> Result<Truth, Error> {
         truth.insert(question.to_owned(), answer.to_owned());
     }
     Ok(truth)
-}
-
-/// A CSV file with a header, `#` comments, and errors that name the line.
-struct Table<'a> {
-    file: String,
-    reader: csv::Reader<&'a [u8]>,
-    headers: StringRecord,
-    line: u64,
-}
-
-impl<'a> Table<'a> {
-    fn new(path: &Path, bytes: &'a [u8]) -> Result<Self, Error> {
-        let file = path.display().to_string();
-        let reader = ReaderBuilder::new().comment(Some(b'#')).trim(Trim::All).from_reader(bytes);
-        let mut table = Table { file, reader, headers: StringRecord::new(), line: 1 };
-        let headers = table.reader.headers().cloned();
-        table.headers = headers.map_err(|e| table.csv_error(&e))?;
-        if table.headers.is_empty() {
-            return Err(table.error("the file is empty"));
-        }
-        Ok(table)
-    }
-
-    fn column(&self, name: &str) -> Result<usize, Error> {
-        self.headers.iter().position(|header| header == name).ok_or_else(|| {
-            let found: Vec<&str> = self.headers.iter().collect();
-            let message = format!("the header has no column {name:?}. columns={:?}", found.join(","));
-            self.error(&message).with("column", name)
-        })
-    }
-
-    fn next(&mut self) -> Result<Option<StringRecord>, Error> {
-        let mut record = StringRecord::new();
-        match self.reader.read_record(&mut record) {
-            Ok(true) => {
-                self.line = record.position().map_or(self.line, csv::Position::line);
-                Ok(Some(record))
-            }
-            Ok(false) => Ok(None),
-            Err(e) => Err(self.csv_error(&e)),
-        }
-    }
-
-    fn csv_error(&mut self, error: &csv::Error) -> Error {
-        self.line = error.position().map_or(self.line, csv::Position::line);
-        let what = match error.kind() {
-            csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
-                format!("the line has {len} fields, the header has {expected_len}")
-            }
-            csv::ErrorKind::Utf8 { .. } => "the line is not UTF-8".into(),
-            _ => format!("the line cannot be read as CSV: {error}"),
-        };
-        self.error(&what)
-    }
-
-    fn error(&self, what: &str) -> Error {
-        let message = format!("{what}. file={}, line={}", self.file, self.line);
-        Error::new(ErrorKind::InvalidArgument, message)
-            .with("file", self.file.as_str())
-            .with("line", self.line)
-    }
 }

@@ -1,0 +1,113 @@
+use super::{quorate, run, text};
+use std::io::{BufRead, BufReader, Write};
+use std::process::Stdio;
+use tempfile::TempDir;
+
+#[test]
+fn a_quorum_goes_from_start_to_history_over_separate_processes() {
+    let folder = TempDir::new().unwrap();
+    let data = folder.path().join("new");
+    let data = text(&data);
+    let start = &["quorum", "start", "--quorum-type", "GLOBAL", "--quorum-id", "q", "--voters", "ann,bob"];
+    let more =
+        &["--voters", "cid", "--required-votes", "2", "--subject", "{\"v\":1}", "--data", data, "--json"];
+    let started = run(&[&start[..], more].concat()).ok().json();
+    assert_eq!((&started["voter_count"], &started["electorate"]), (&3.into(), &"closed".into()));
+    let vote = |voter, more: &[&str]| {
+        let args = ["quorum", "vote", "--quorum-id", "q", "--voter-id", voter, "--data", data, "--vote"];
+        run(&[&args[..], more].concat())
+    };
+    assert_eq!(vote("ann", &["--confidence", "0.5", "--json"]).ok().json()["counted"], true);
+    assert_eq!(vote("bob", &["true", "--json"]).ok().json()["state"], "approved");
+    let late = vote("cid", &["false"]);
+    assert_eq!((late.code(), late.out()), (4, ""));
+    assert_eq!(
+        late.err(),
+        "error: the quorum has ended. state=approved\n\
+         next: nothing; the outcome is final, and `quorate quorum status` shows it\n"
+    );
+    let status = run(&["quorum", "status", "--quorum-id", "q", "--data", data]).ok();
+    let shown =
+        |line: &str| status.out().lines().any(|l| l.split_whitespace().collect::<Vec<_>>().join(" ") == line);
+    assert!(shown("state approved") && shown("decided_by bob"), "{}", status.out());
+    let page = run(&["history", "query", "--voter-id", "cid", "--data", data, "--json"]).ok().json();
+    assert_eq!(page["events"][0]["event"], "vote_refused");
+    assert!(run(&["history", "query", "--data", data]).ok().out().contains("vote_cast"));
+    assert_eq!(run(&["history", "verify", "--data", data, "--json"]).ok().json()["ok"], true);
+}
+
+#[test]
+fn every_refusal_has_the_exit_code_of_its_kind() {
+    let folder = TempDir::new().unwrap();
+    let data = text(folder.path());
+    let op = |args: &[&str]| {
+        let ran = run(&[args, &["--data", data, "--json"]].concat());
+        let kind = ran.json()["error"]["kind"].as_str().unwrap_or_default().to_owned();
+        (ran.code(), kind)
+    };
+    let start = ["quorum", "start", "--quorum-type", "global", "--quorum-id", "q", "--voters", "a,b"];
+    assert_eq!(op(&start).0, 0);
+    assert_eq!(op(&start), (4, "already_exists".into()));
+    let of = |kind: &str| quorate::error::KINDS.iter().find(|k| k.name == kind).unwrap().exit.into();
+    let cases: [(&[&str], &str); 5] = [
+        (&["quorum", "status", "--quorum-id", "other"], "not_found"),
+        (&["quorum", "start", "--quorum-type", "square"], "invalid_argument"),
+        (&["quorum", "history", "--limit", "-1"], "invalid_argument"),
+        (
+            &["quorum", "start", "--quorum-type", "global", "--voters", "a", "--required-votes", "2"],
+            "unreachable_requirement",
+        ),
+        (
+            &["quorum", "start", "--quorum-type", "ring", "--ring", "4", "--strict-membership"],
+            "unknown_membership",
+        ),
+    ];
+    for (args, kind) in cases {
+        assert_eq!(op(args), (of(kind), kind.to_owned()), "{args:?}");
+    }
+}
+
+#[test]
+fn a_command_that_reads_does_not_make_a_missing_folder() {
+    let folder = TempDir::new().unwrap();
+    let missing = folder.path().join("missing");
+    let read: [&[&str]; 3] = [
+        &["quorum", "stats"],
+        &["history", "verify"],
+        &["quorum", "vote", "--quorum-id", "q", "--voter-id", "v", "--vote"],
+    ];
+    for args in read {
+        let ran = run(&[args, &["--data", text(&missing)]].concat());
+        assert_eq!((ran.code(), ran.out()), (12, ""), "{args:?}: {}", ran.err());
+        assert!(ran.err().contains("missing") && ran.err().contains("next: "), "{}", ran.err());
+        assert!(!missing.exists(), "{args:?}");
+    }
+}
+
+#[test]
+fn a_folder_with_something_else_in_it_is_refused_and_left_alone() {
+    let folder = TempDir::new().unwrap();
+    std::fs::write(folder.path().join("letter.txt"), "dear").unwrap();
+    let ran = run(&["cell", "mesh", "--rings", "1", "--data", text(folder.path()), "--json"]);
+    assert_eq!((ran.code(), &ran.json()["error"]["kind"]), (12, &"store_foreign".into()));
+    let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
+    assert_eq!(left, ["letter.txt"]);
+}
+
+#[test]
+fn two_processes_do_not_share_a_folder() {
+    let folder = TempDir::new().unwrap();
+    let data = text(folder.path());
+    let mut first =
+        quorate(&["play", "-", "--data", data]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut script = first.stdin.take().unwrap();
+    writeln!(script, "{{\"op\":\"quorum.stats\"}}").unwrap();
+    let mut line = String::new();
+    BufReader::new(first.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    assert!(line.contains("active_quorums"), "{line}");
+    let second = run(&["quorum", "stats", "--data", data, "--json"]);
+    assert_eq!((second.code(), &second.json()["error"]["kind"]), (11, &"store_locked".into()));
+    drop(script);
+    assert!(first.wait().unwrap().success());
+    run(&["quorum", "stats", "--data", data]).ok();
+}
