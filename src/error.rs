@@ -143,6 +143,7 @@ impl Error {
     /// A field that does not fit: its name, the value given and what is allowed.
     pub fn invalid(field: &str, value: impl Into<Value>, expected: &str) -> Self {
         let value = clip(value.into());
+        let (field, expected) = (clip_text(field), clip_text(expected));
         Error::new(
             ErrorKind::InvalidArgument,
             format!("{field} is out of range. given={value}, expected {expected}"),
@@ -186,6 +187,16 @@ impl Error {
         out.extend(self.details.clone());
         Value::Object(out)
     }
+}
+
+/// A name or sentence that quotes the input is cut in its middle: what was expected stands at its end.
+fn clip_text(text: &str) -> String {
+    if text.len() <= 1_000 {
+        return text.to_owned();
+    }
+    let head: String = text.chars().take(100).collect();
+    let tail = text.char_indices().rev().nth(599).map_or(text, |(at, _)| text.get(at..).unwrap_or_default());
+    format!("{head}… ({} bytes) …{tail}", text.len())
 }
 
 /// Long texts are cut, so that an error never carries a large input back.
@@ -314,7 +325,11 @@ mod tests {
 
     #[test]
     fn an_error_never_carries_a_large_input_back() {
-        let error = Error::invalid("voter_id", "x".repeat(1_000_000), "1 to 256 bytes");
+        let long = "é".repeat(1_000_000);
+        let error = Error::invalid("voter_id", long.as_str(), "1 to 256 bytes");
         assert!(error.to_json().to_string().len() < 1_000);
+        let error = Error::invalid(&long, 1, &format!("unknown field `{long}`, expected one of `a`, `b`"));
+        assert!(error.to_json().to_string().len() < 8_000);
+        assert!(error.message().ends_with("expected one of `a`, `b`"));
     }
 }

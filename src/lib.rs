@@ -6,6 +6,8 @@ pub mod store;
 
 #[cfg(feature = "runtime")]
 pub mod api;
+#[cfg(feature = "cli")]
+pub mod cli;
 #[cfg(feature = "runtime")]
 pub mod error;
 #[cfg(feature = "runtime")]

@@ -823,7 +823,7 @@ pub struct BrokenView {
 /// How a runtime is doing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Health {
-    /// `ok`, or `failed` when the store refuses work.
+    /// `ok`, or `failed` when the store refuses work or the runtime is closed.
     pub status: String,
     /// Why it refuses.
     pub failure: Option<String>,

@@ -10,6 +10,8 @@
 pub mod cell;
 pub mod dto;
 pub mod history;
+#[cfg(feature = "http")]
+pub mod http;
 pub mod ops;
 pub mod quorum;
 
@@ -151,10 +153,11 @@ impl Quorate {
     /// How the runtime is doing.
     pub fn health(&self) -> dto::Health {
         let host = self.host();
-        let failure = host.writer.failure();
+        let closing = || host.is_closing().then(|| "the runtime is closed".to_owned());
+        let failure = host.writer.failure().map(|fault| fault.to_string()).or_else(closing);
         dto::Health {
             status: if failure.is_none() { "ok".into() } else { "failed".into() },
-            failure: failure.map(|fault| fault.to_string()),
+            failure,
             tracked_deadlines: host.wheel.len() as u64,
             awake_entities: (host.quorums.awake() + host.topology.awake()) as u64,
             parked_entities: host.restarts.parked(host.clock.now()) as u64,

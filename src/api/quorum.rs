@@ -160,13 +160,14 @@ impl Quorums<'_> {
         let host = self.q.host();
         if !host.clock.is_manual() && longest > 0 {
             let (waiting_host, id) = (host.clone(), request.quorum_id.clone());
-            let waiting =
-                host.tokio.spawn(tokio::time::timeout(Duration::from_millis(longest), async move {
-                    // A waiter is lost when its actor dies; the next actor takes it in again.
-                    while let Err(Failure::Unknown(_)) = until_closed(&waiting_host, &id).await {
-                        tokio::time::sleep(Duration::from_millis(20)).await;
-                    }
-                }));
+            let longest = Duration::from_millis(longest);
+            let closed = async move {
+                // A waiter is lost when its actor dies; the next actor takes it in again.
+                while let Err(Failure::Unknown(_)) = until_closed(&waiting_host, &id).await {
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+            };
+            let waiting = host.tokio.spawn(async move { tokio::time::timeout(longest, closed).await });
             // However the wait ended, the status says where the quorum stands.
             let _ = waiting.await;
         }

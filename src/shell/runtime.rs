@@ -68,8 +68,8 @@ pub(crate) fn ask<M: Hosted, R: Send + 'static>(
                     Ok(seen) => {
                         let prepared = view(seen);
                         Some(Box::new(move |durable| {
-                            let _ = answer.send(durable.map(|()| prepared));
                             drop(permit);
+                            let _ = answer.send(durable.map(|()| prepared));
                         }))
                     }
                     Err(failure) => {
@@ -136,7 +136,8 @@ impl Runtime {
             .recv()
             .map_err(|_| Fault::Unavailable { reason: "the actor system did not start".into() })?;
         let report = RecoveryReport { store: store.open_report(), records_counted, ..Default::default() };
-        let host = Arc::new(Host::new(Parts { config, clock, store, writer, counters, tokio, arbiters }));
+        let host =
+            Arc::new(Host::new(Parts { config, epoch, clock, store, writer, counters, tokio, arbiters }));
         let mut runtime = Runtime { host, report, system, thread: Mutex::new(Some(thread)) };
         runtime.recover()?;
         Ok(runtime)
@@ -291,3 +292,7 @@ fn run_system(threads: usize, started: &std::sync::mpsc::Sender<SystemParts>) {
         let _ = arbiter.join();
     }
 }
+
+#[cfg(test)]
+#[path = "runtime_test.rs"]
+mod tests;

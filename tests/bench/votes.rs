@@ -7,9 +7,13 @@
 //! cargo bench --bench votes -- 'durable.*/64'  only 64 callers
 //! ```
 
-mod plain;
+#[path = "../support/hooked.rs"]
+mod hooked;
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Write;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -19,8 +23,12 @@ use quorate::core::driver::Driver;
 use quorate::core::ids::{EntityId, VoterId};
 use quorate::core::quorum::{Ballot, Command, Policy, QuorumMachine, QuorumType, Start};
 use quorate::core::time::Timestamp;
+use quorate::journal::Fault;
+use quorate::store::memory::MemoryStore;
 use quorate::{Quorate, StartQuorum, Vote};
 use tempfile::TempDir;
+
+use hooked::Hooked;
 
 #[cfg(feature = "cli")]
 #[global_allocator]
@@ -103,12 +111,23 @@ fn durable(criterion: &mut Criterion, rates: &Rates) {
     }
 }
 
+/// The ceiling: a plain file, appended and fdatasynced once per group. Everything but the disk is the memory store,
+/// so the actors do the same work as over any other store.
+fn plain_file(path: &Path) -> Hooked {
+    let file = Mutex::new(File::create(path).unwrap());
+    Hooked::new(MemoryStore::new(), move |group| {
+        let bytes: Vec<u8> = group.iter().flat_map(|append| &append.bytes).copied().collect();
+        let mut file = file.lock().unwrap();
+        let written = file.write_all(&bytes).and_then(|()| file.sync_data());
+        written.map_err(|e| Fault::Unavailable { reason: e.to_string() })
+    })
+}
+
 async fn prepare(folder: &TempDir, store: &str, quorums: usize) -> (Quorate, Vec<EntityId>) {
     let config = Config { entity_threads: 1, ..Config::at(folder.path()) };
     let q = match store {
         "plain-file" => {
-            let plain = plain::PlainFile::create(&folder.path().join("journal")).unwrap();
-            Quorate::open_with(config, Arc::new(plain)).await.unwrap()
+            Quorate::open_with(config, Arc::new(plain_file(&folder.path().join("journal")))).await.unwrap()
         }
         name => Quorate::open(Config { store: name.into(), ..config }).await.unwrap(),
     };

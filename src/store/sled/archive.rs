@@ -1,7 +1,7 @@
 //! The archiver: moves durable groups from the ring into packs and writes what they did to the index.
 //!
 //! ```text
-//! commit ──► ring + tail (memory) ──► packs · heads · deadlines · keys ──flush──► mark ──flush──► slots free
+//! commit ──► ring + tail (memory) ──► packs · heads · deadlines · keys ──► mark ──flush──► slots free
 //! ```
 //!
 //! Everything before the mark can be written again, so a crash anywhere only repeats a round.
@@ -77,7 +77,7 @@ pub(super) fn round(shared: &Shared, groups: &[Arc<[u8]>]) -> Result<(), Fault> 
     let last = Group::parse(last)?;
     write_packs(&shared.disk, groups, shared.options.pack_bytes)?;
     let changes = write_index(&shared.disk, groups)?;
-    shared.disk.flush()?;
+    // Within one database a crash keeps a prefix of what was written, so the mark never stands without its packs.
     let mark = Tip {
         position: last.header.last_position(),
         group: last.header.number,
@@ -85,7 +85,8 @@ pub(super) fn round(shared: &Shared, groups: &[Arc<[u8]>]) -> Result<(), Fault> 
         hash: last.hash,
     };
     shared.disk.write_archived(&mark)?;
-    shared.disk.flush()?;
+    shared.disk.make_durable()?;
+    shared.disk.clear_ring_pieces(mark.group)?;
 
     let mut state = lock(&shared.state);
     state.tail.drain(..groups.len());

@@ -103,7 +103,8 @@ impl SledStore {
             });
         };
         let folder = Folder::open(path, options.create)?;
-        let disk = Disk::open(&folder.database(), folder.made, &options)?;
+        let disk = Disk::open(&folder.ring(), &folder.database(), folder.made, &options)?;
+        disk.make_ring_durable()?;
         disk.make_durable()?;
         folder.finish()?;
         let tail = replay::replay(&disk, options.slots)?;
@@ -264,7 +265,7 @@ impl Shared {
         for (number, bytes) in (last + 1..).zip(groups) {
             self.disk.write_slot(number, bytes)?;
         }
-        self.disk.make_durable()
+        self.disk.make_ring_durable()
     }
 
     fn publish(&self, plan: Plan) {

@@ -80,7 +80,7 @@ impl Disk {
 
     fn unpack(&self, item: ::sled::Result<(::sled::IVec, ::sled::IVec)>) -> Result<Pack, Fault> {
         let (key, value) = item.map_err(broken)?;
-        Ok(Pack::split(Fields(&key).u64()?, self.lengthen(&value)?))
+        Ok(Pack::split(Fields(&key).u64()?, self.pack_bytes(&value)?))
     }
 
     /// Removes packs and pieces of groups after `after`: they were written for a journal that ended otherwise.

@@ -10,7 +10,7 @@ use ::sled::Tree;
 
 use super::super::heads::{Changes, Index};
 use super::disk::{Disk, corrupt};
-use crate::journal::group::{Group, GroupHeader};
+use crate::journal::group::{GROUP_HEADER, Group, GroupHeader};
 use crate::journal::{Fault, OpenReport, Tip};
 
 /// The journal behind the archived mark.
@@ -74,12 +74,17 @@ fn find(disk: &Disk, mark: &Tip) -> Result<Found, Fault> {
             found.groups.insert(number, (Arc::from(&*bytes), None));
         }
     }
-    for (slot, tree, value) in disk.slots()? {
-        let bytes = disk.lengthen(&value)?;
+    for (slot, tree, bytes) in disk.slots()? {
         match Group::parse_checked(&bytes) {
             Err(fault @ Fault::NewerVersion { .. }) => return Err(fault),
             Err(fault) => {
-                let header = GroupHeader::parse(&value).ok();
+                let header = GroupHeader::parse(&bytes).ok();
+                // The pieces of a large group leave the ring when it is archived.
+                if bytes.len() == GROUP_HEADER
+                    && header.as_ref().is_some_and(|header| header.number <= mark.group)
+                {
+                    continue;
+                }
                 found.damaged.push((slot, header, fault.to_string()));
                 found.trees.push((None, tree));
             }
@@ -123,5 +128,9 @@ fn drop_rest(disk: &Disk, found: Found, slots: usize, tail: &mut Tail) -> Result
         Disk::clear_slot(tree)?;
     }
     disk.remove_packs_after(tail.tip.group)?;
-    if tail.report.dropped.is_empty() { Ok(()) } else { disk.make_durable() }
+    if tail.report.dropped.is_empty() {
+        return Ok(());
+    }
+    disk.make_ring_durable()?;
+    disk.make_durable()
 }

@@ -1,10 +1,4 @@
-//! The ceiling: a plain file, appended and fdatasynced once per group. Everything but the disk is the memory store,
-//! so the actors do the same work as over any other store.
-
-use std::fs::File;
-use std::io::Write;
-use std::path::Path;
-use std::sync::Mutex;
+//! A memory store with something done before every commit: a file written, a gate waited at, a count taken.
 
 use quorate::core::ids::{IdempotencyKey, StreamId};
 use quorate::core::time::Timestamp;
@@ -14,26 +8,28 @@ use quorate::journal::{
 };
 use quorate::store::memory::MemoryStore;
 
-pub struct PlainFile {
+type BeforeCommit = Box<dyn Fn(&[Append]) -> Result<(), Fault> + Send + Sync>;
+
+pub struct Hooked {
     memory: MemoryStore,
-    file: Mutex<File>,
+    before_commit: BeforeCommit,
 }
 
-impl PlainFile {
-    pub fn create(path: &Path) -> std::io::Result<Self> {
-        Ok(PlainFile { memory: MemoryStore::new(), file: Mutex::new(File::create(path)?) })
+impl Hooked {
+    pub fn new(
+        memory: MemoryStore,
+        before_commit: impl Fn(&[Append]) -> Result<(), Fault> + Send + Sync + 'static,
+    ) -> Self {
+        Hooked { memory, before_commit: Box::new(before_commit) }
     }
 }
 
-impl Store for PlainFile {
+impl Store for Hooked {
     fn commit<'a>(&'a self, epoch: Epoch, at: Timestamp, group: &'a [Append]) -> Pending<'a, Vec<Appended>> {
-        let mut bytes = Vec::with_capacity(group.iter().map(|append| append.bytes.len()).sum());
-        group.iter().for_each(|append| bytes.extend_from_slice(&append.bytes));
-        let mut file = self.file.lock().unwrap();
-        if let Err(e) = file.write_all(&bytes).and_then(|()| file.sync_data()) {
-            return Box::pin(std::future::ready(Err(Fault::Unavailable { reason: e.to_string() })));
+        match (self.before_commit)(group) {
+            Ok(()) => self.memory.commit(epoch, at, group),
+            Err(fault) => Box::pin(std::future::ready(Err(fault))),
         }
-        self.memory.commit(epoch, at, group)
     }
 
     fn acquire<'a>(&'a self, owner: &'a str) -> Pending<'a, Epoch> {

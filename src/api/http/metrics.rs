@@ -1,0 +1,130 @@
+//! Counters and gauges as OpenMetrics text.
+//!
+//! What the runtime counts is read when the page is asked for; only requests are counted here. Totals of quorums
+//! and votes are those of the journal: a restart does not reset them.
+
+use std::time::Duration;
+
+use actix_web::http::StatusCode;
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::{ConstCounter, Counter};
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::Registry;
+
+use crate::api::dto::{Health, QuorumStatsReply};
+
+/// Content type of the page.
+pub(super) const CONTENT: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Served {
+    operation: &'static str,
+    status: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Timed {
+    operation: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Closed {
+    outcome: &'static str,
+}
+
+/// Requests served, by operation.
+#[derive(Clone, Debug)]
+pub(super) struct Metrics {
+    requests: Family<Served, Counter>,
+    latency: Family<Timed, Histogram, fn() -> Histogram>,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        // From 0.25 ms to 8 s, and what waits longer.
+        let histogram: fn() -> Histogram = || Histogram::new(exponential_buckets(0.000_25, 2.0, 16));
+        Metrics { requests: Family::default(), latency: Family::new_with_constructor(histogram) }
+    }
+}
+
+impl Metrics {
+    /// Counts a request that was answered.
+    pub(super) fn served(&self, operation: &'static str, status: StatusCode, took: Duration) {
+        let class = match status.as_u16() {
+            0..200 => "1xx",
+            200..300 => "2xx",
+            300..400 => "3xx",
+            400..500 => "4xx",
+            _ => "5xx",
+        };
+        self.requests.get_or_create(&Served { operation, status: class }).inc();
+        self.latency.get_or_create(&Timed { operation }).observe(took.as_secs_f64());
+    }
+
+    /// The page. Without statistics (a store that refuses work) what stands in them is left out.
+    pub(super) fn page(&self, stats: Option<QuorumStatsReply>, health: &Health) -> String {
+        let mut registry = Registry::with_prefix("quorate");
+        registry.register("http_requests", "Requests answered", self.requests.clone());
+        registry.register(
+            "http_request_duration_seconds",
+            "Time from the head of a request to its answer",
+            self.latency.clone(),
+        );
+        gauges(&mut registry, health);
+        if let Some(stats) = stats {
+            counters(&mut registry, &stats);
+        }
+        let mut page = String::new();
+        match encode(&mut page, &registry) {
+            Ok(()) => page,
+            // Writing to a string cannot fail; if it ever does, an empty page is still a page.
+            Err(std::fmt::Error) => "# EOF\n".to_owned(),
+        }
+    }
+}
+
+fn gauges(registry: &mut Registry, health: &Health) {
+    let mut gauge = |name: &str, help: &str, value: u64| {
+        registry.register(name, help, ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX)));
+    };
+    gauge("healthy", "1 while the store serves, 0 when it refuses work", u64::from(health.failure.is_none()));
+    gauge("requests_in_flight", "Operations admitted and not yet answered", health.in_flight);
+    gauge("entities_awake", "Entity actors in memory", health.awake_entities);
+    gauge("entities_parked", "Entities that used up their restart budget", health.parked_entities);
+    gauge("deadlines_tracked", "Entities with an open deadline", health.tracked_deadlines);
+}
+
+fn counters(registry: &mut Registry, stats: &QuorumStatsReply) {
+    registry.register(
+        "quorums_open",
+        "Quorums open and not past their deadline",
+        ConstGauge::new(i64::try_from(stats.active_quorums).unwrap_or(i64::MAX)),
+    );
+    let closed = Family::<Closed, Counter>::default();
+    let outcomes = [
+        ("approved", stats.successful_quorums),
+        ("rejected", stats.rejected_quorums),
+        ("timed_out", stats.timed_out_quorums),
+        ("cancelled", stats.cancelled_quorums),
+    ];
+    for (outcome, count) in outcomes {
+        closed.get_or_create(&Closed { outcome }).inc_by(count);
+    }
+    registry.register("quorums_closed", "Quorums closed, by outcome", closed);
+    let mut counter = |name: &str, help: &str, value: u64| {
+        registry.register(name, help, ConstCounter::new(value));
+    };
+    counter("votes", "Votes recorded, changes and outsiders among them", stats.votes);
+    counter("votes_changed", "Votes that replaced an earlier one", stats.changed_votes);
+    counter("votes_outsider", "Votes from outside the electorate", stats.outsider_votes);
+    counter("votes_late", "New or changed votes after the close", stats.late_votes);
+    counter("votes_refused", "Refused attempts, late ones among them", stats.refused_votes);
+    counter(
+        "recovery_closures",
+        "Quorums whose end was noticed only after downtime",
+        stats.recovery_closures,
+    );
+}

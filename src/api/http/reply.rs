@@ -1,0 +1,86 @@
+//! The two forms of an answer: `{"success": true, …}` and `{"success": false, "detail", "code", "error"}`.
+
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
+use actix_web::web::Bytes;
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use crate::api::ops::Operation;
+use crate::error::{Error, ErrorKind};
+
+/// An answer of JSON bytes. Every answer is a view of one instant, so nothing may keep it.
+pub(super) fn json(status: StatusCode, body: Bytes) -> HttpResponse {
+    HttpResponse::build(status)
+        .insert_header((CONTENT_TYPE, "application/json"))
+        .insert_header((CACHE_CONTROL, "no-store"))
+        .body(body)
+}
+
+/// An answer of one JSON value.
+pub(super) fn value<T: Serialize>(status: StatusCode, value: &T) -> HttpResponse {
+    match serde_json::to_vec(value) {
+        Ok(body) => json(status, body.into()),
+        Err(e) => {
+            let message = format!("the answer cannot be written as JSON. cause={e}");
+            let error = Error::new(ErrorKind::StoreError, message);
+            json(status_of(error.kind()), form(&error).to_string().into())
+        }
+    }
+}
+
+/// The answer to an operation that was carried out.
+pub(super) fn success(op: &Operation, reply: Value) -> HttpResponse {
+    let mut out = Map::new();
+    out.insert("success".into(), true.into());
+    match (op.key, reply) {
+        (Some(key), reply) => {
+            out.insert(key.into(), reply);
+        }
+        (None, Value::Object(fields)) => out.extend(fields),
+        (None, reply) => {
+            out.insert("reply".into(), reply);
+        }
+    }
+    value(StatusCode::OK, &out)
+}
+
+/// The answer to a request that was not served.
+pub(super) fn failure(error: &Error, status: StatusCode) -> HttpResponse {
+    let mut response = json(status, form(error).to_string().into());
+    if error.is_retryable() {
+        response.headers_mut().insert(RETRY_AFTER, 1.into());
+    }
+    response
+}
+
+/// The answer to a request whose body was not read to its end: the connection cannot be used again.
+pub(super) fn cut_off(error: &Error) -> HttpResponse {
+    let mut response = failure(error, status_of(error.kind()));
+    response.head_mut().set_connection_type(actix_web::http::ConnectionType::Close);
+    response
+}
+
+fn form(error: &Error) -> Value {
+    let mut out = Map::new();
+    out.insert("success".into(), false.into());
+    out.insert("detail".into(), error.message().into());
+    out.insert("code".into(), error.kind().name().into());
+    out.insert("error".into(), error.to_json());
+    Value::Object(out)
+}
+
+/// The status of a kind.
+pub(super) fn status_of(kind: ErrorKind) -> StatusCode {
+    StatusCode::from_u16(kind.entry().status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+}
+
+/// The status of an error of an operation, of which these given fields are answered with 400.
+pub(super) fn status_for(error: &Error, bad_request: &[&str]) -> StatusCode {
+    let field = error.detail("field").and_then(Value::as_str);
+    match (error.kind(), field) {
+        (ErrorKind::InvalidArgument, Some(field)) if bad_request.contains(&field) => StatusCode::BAD_REQUEST,
+        (kind, _) => status_of(kind),
+    }
+}

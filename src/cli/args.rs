@@ -1,0 +1,253 @@
+//! The tree of commands. Nouns and verbs come from the table of operations, their flags from the request schemas.
+
+use clap::builder::PossibleValuesParser;
+use clap::{Arg, ArgAction, Command};
+
+use crate::api::ops::{Field, OPERATIONS, Operation};
+use crate::error::{Error, ErrorKind};
+use crate::store::STORES;
+
+/// What the exit codes mean, below the help text.
+const AFTER: &str = "\
+Exit codes: 0 done · 2 bad request or usage · 3 not found · 4 exists or ended already · 5 not eligible · \
+6 limit · 7 busy · 8 fenced · 9 outcome unknown · 10 store or server failed · 11 store in use · \
+12 no such store · 13 newer store · 14 damaged store";
+
+/// The whole command line.
+pub(super) fn command() -> Command {
+    let mut root = Command::new("quorate")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about("Durable quorums for long-running agents")
+        .after_help(AFTER)
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .arg(switch("json", "Write JSON, one line, instead of tables").global(true));
+    let mut nouns: Vec<&str> = Vec::new();
+    for (noun, _) in OPERATIONS.iter().filter_map(|op| op.name.split_once('.')) {
+        if !nouns.contains(&noun) {
+            nouns.push(noun);
+        }
+    }
+    for noun in nouns {
+        root = root.subcommand(noun_command(noun));
+    }
+    #[cfg(feature = "http")]
+    {
+        root = root.subcommand(serve_command());
+    }
+    root.subcommand(play_command())
+        .subcommand(replay_command())
+        .subcommand(Command::new("ops").about("List every operation: name, method, path, what it does"))
+        .subcommand(Command::new("rules").about("List the vote rules of `quorate replay`"))
+}
+
+fn noun_command(noun: &'static str) -> Command {
+    let verbs = OPERATIONS.iter().filter_map(|op| match op.name.split_once('.') {
+        Some((of, verb)) if of == noun => Some(verb_command(verb, op)),
+        _ => None,
+    });
+    let about = match noun {
+        "cell" => "The mesh registry: cells, rings, arms",
+        "cmp" => "The authorities at the hub",
+        "quorum" => "Quorums: start, vote, look, wait",
+        "history" => "What happened, and whether it was changed",
+        other => other,
+    };
+    Command::new(noun).about(about).subcommand_required(true).arg_required_else_help(true).subcommands(verbs)
+}
+
+fn verb_command(verb: &'static str, op: &Operation) -> Command {
+    let fields = op.fields().into_iter().map(|field| field_arg(&field));
+    Command::new(verb)
+        .about(sentence(op.summary))
+        .args(fields)
+        .arg(
+            path("data", "DIR", "The data folder, opened by this command")
+                .required_unless_present("url")
+                .help_heading("Where"),
+        )
+        .arg(
+            Arg::new("url")
+                .long("url")
+                .value_name("URL")
+                .conflicts_with("data")
+                .help("A running server, such as http://127.0.0.1:7171")
+                .help_heading("Where"),
+        )
+}
+
+/// The flag of a request field; its id is the field's name behind a colon, so that it never meets another flag's.
+fn field_arg(field: &Field) -> Arg {
+    let is = |name: &str| field.types.iter().any(|t| t == name);
+    let arg = Arg::new(field_id(field))
+        .long(field.name.replace('_', "-"))
+        .help(field.description.split_whitespace().collect::<Vec<_>>().join(" "))
+        .required(field.required);
+    if is("array") {
+        arg.value_name("A,B,…").action(ArgAction::Append)
+    } else if is("boolean") {
+        arg.value_name("true|false").num_args(0..=1).default_missing_value("true")
+    } else if is("integer") || is("number") {
+        arg.value_name("NUMBER").allow_negative_numbers(true)
+    } else if field.types.is_empty() {
+        arg.value_name("JSON").allow_hyphen_values(true)
+    } else {
+        arg.value_name("TEXT")
+    }
+}
+
+/// The id of a field's flag.
+pub(super) fn field_id(field: &Field) -> String {
+    format!(":{}", field.name)
+}
+
+#[cfg(feature = "http")]
+fn serve_command() -> Command {
+    Command::new("serve")
+        .about("Serve the operations over HTTP until SIGINT or SIGTERM")
+        .arg(path("data", "DIR", "The data folder; made when it is not there").required(true))
+        .arg(
+            Arg::new("listen")
+                .long("listen")
+                .value_name("ADDR")
+                .default_value("127.0.0.1:7171")
+                .help("The address to listen on; port 0 takes a free one. There is no authentication"),
+        )
+}
+
+fn play_command() -> Command {
+    Command::new("play")
+        .about("Run a script of operations in virtual time")
+        .long_about(PLAY)
+        .arg(Arg::new("file").value_name("FILE.jsonl").required(true).help("The script; - reads stdin"))
+        .arg(path("data", "DIR", "Keep the journal in this folder instead of in memory"))
+        .arg(store())
+        .arg(
+            Arg::new("start").long("start").value_name("INSTANT").help(
+                "Where virtual time starts, RFC 3339 or YYYY-MM-DD; 1970-01-01T00:00:00Z when left out",
+            ),
+        )
+        .arg(
+            Arg::new("seed")
+                .long("seed")
+                .value_name("N")
+                .default_value("0")
+                .value_parser(clap::value_parser!(u64))
+                .help("Seed of the ids made for quorums that are started without one"),
+        )
+}
+
+/// What `quorate play --help` says.
+const PLAY: &str = "\
+Run a script of operations in virtual time: the same runtime and journal, with a clock that moves only when the \
+script moves it. One JSON object a line:
+
+  {\"op\":\"NAME\", …request fields…}     runs an operation (`quorate ops` lists them)
+  {\"op\":\"clock.advance\",\"ms\":N}     moves the clock; every deadline on the way fires at its own time, in order
+  {\"op\":\"crash\"}                    drops the runtime as kill -9 would, opens the same journal again, recovers
+  {\"op\":\"crash\",\"down_ms\":N}        the same, with N ms passing while nothing runs
+  {\"op\":\"events\"}                   prints the journal's events since the last such line, one a line
+  blank lines, # lines                are ignored
+
+Each operation, clock.advance and crash prints one line, {\"op\",\"at_ms\",\"reply\"} or {\"op\",\"at_ms\",\"error\"}; at_ms \
+counts milliseconds since 1970-01-01T00:00:00Z. A refused or unknown operation is an answer like any other. A line \
+that is not a JSON object with a text \"op\" prints {\"line\",\"error\"}, the run goes on, and the exit code is 2 at \
+the end. The same script and seed give the same bytes.
+
+On a folder that holds a journal already, the clock starts no earlier than its last commit and `events` shows what \
+this run adds.";
+
+fn replay_command() -> Command {
+    Command::new("replay")
+        .about("Put recorded votes to real quorums and compare vote rules")
+        .long_about(REPLAY)
+        .arg(Arg::new("votes").value_name("VOTES.csv").required(true).help("question,worker,answer[,time]"))
+        .arg(path("truth", "TRUTH.csv", "question,truth: measures accuracy"))
+        .arg(
+            Arg::new("rule")
+                .long("rule")
+                .value_name("NAME[:PARAM]")
+                .action(ArgAction::Append)
+                .help("A vote rule, as `quorate rules` lists them; may be repeated"),
+        )
+        .arg(
+            Arg::new("required")
+                .long("required")
+                .value_name("N")
+                .action(ArgAction::Append)
+                .help("Short for --rule required:N"),
+        )
+        .arg(path(
+            "data",
+            "DIR",
+            "Keep the journal in this folder; a run that was killed goes on where it was",
+        ))
+        .arg(store())
+}
+
+/// What `quorate replay --help` says.
+const REPLAY: &str = "\
+Put recorded votes to real quorums and compare vote rules.
+
+For each rule and question, each distinct answer is one quorum whose voters are the workers who voted on that \
+question: a vote for the answer approves, a vote for another answer rejects. The question is decided for the answer \
+that is approved (the first one, when a low bar lets several through). Otherwise it is a tie, when two or more \
+answers have equally many votes and none has more, or undecided. A rule that needs more approvals than a question \
+has workers leaves it undecided.
+
+VOTES.csv has the header question,worker,answer and may have a column time (RFC 3339 or YYYY-MM-DD); # lines are \
+comments; gzip is read too. With times, votes are taken in time order while virtual time stands at each vote's \
+time; votes of equal time are in flight together. A second vote of a worker on a question changes the first while \
+the quorum is open. Without --rule, every rule that needs no parameter is used.
+
+Without --data a temporary folder is used and removed. The result depends on the files and rules only; speed and \
+latency are reported apart from it.";
+
+fn path(name: &'static str, value: &'static str, help: &'static str) -> Arg {
+    Arg::new(name)
+        .long(name)
+        .value_name(value)
+        .value_parser(clap::value_parser!(std::path::PathBuf))
+        .help(help)
+}
+
+fn switch(name: &'static str, help: &'static str) -> Arg {
+    Arg::new(name).long(name).action(ArgAction::SetTrue).help(help)
+}
+
+fn store() -> Arg {
+    let names = STORES.iter().map(|store| store.name);
+    Arg::new("store")
+        .long("store")
+        .value_name("NAME")
+        .value_parser(PossibleValuesParser::new(names))
+        .help("Where the journal is kept; a persistent store without --data uses a temporary folder")
+}
+
+fn sentence(summary: &str) -> String {
+    let mut chars = summary.chars();
+    chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
+}
+
+/// A mistake on the command line as an error for machines.
+pub(super) fn usage_error(usage: &clap::Error) -> Error {
+    let text = usage.render().to_string();
+    let until_usage = text.split("\n\nUsage:").next().unwrap_or_default();
+    let message: Vec<&str> = until_usage.trim_start_matches("error: ").split_whitespace().collect();
+    Error::new(ErrorKind::InvalidArgument, message.join(" "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_tree_is_sound_and_knows_every_operation() {
+        command().debug_assert();
+        for op in OPERATIONS {
+            let (noun, verb) = op.name.split_once('.').unwrap();
+            let noun = command().find_subcommand(noun).unwrap().clone();
+            assert!(noun.find_subcommand(verb).is_some(), "{}", op.name);
+        }
+    }
+}

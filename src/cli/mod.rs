@@ -1,0 +1,74 @@
+//! The command line: a door onto the table of operations, and the programs around it.
+//!
+//! ```text
+//!  args      the tree of commands, made from the table and the request schemas
+//!  ops       <noun> <verb>  against a folder (ops) or a running server (remote) · ops · rules
+//!  serve     the HTTP door until a signal comes
+//!  play      a script in virtual time
+//!  replay    recorded votes through real quorums
+//!  output    tables for people, JSON for machines, exit codes from the table of error kinds
+//! ```
+//!
+//! Nothing here decides anything about quorums. Logs go to stderr; `QUORATE_LOG` says which, in the syntax of
+//! `RUST_LOG`, and without it only errors are shown.
+
+mod args;
+mod input;
+mod open;
+mod ops;
+mod output;
+mod play;
+mod remote;
+mod replay;
+
+use std::ffi::OsString;
+
+use clap::ArgMatches;
+use tracing_subscriber::EnvFilter;
+
+use crate::error::{Error, ErrorKind};
+use output::{Output, Stop};
+
+/// Names the environment variable that chooses what is logged.
+const LOG: &str = "QUORATE_LOG";
+
+/// Runs the command line. Returns the exit code: 0 when the command did what was asked, else the code that the
+/// table of error kinds ([`crate::error::KINDS`]) gives.
+pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
+    let filter = EnvFilter::try_from_env(LOG).unwrap_or_else(|_| EnvFilter::new("error"));
+    // A second call in one process keeps the first one's subscriber.
+    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+    let args: Vec<OsString> = args.into_iter().collect();
+    let json = args.iter().any(|arg| arg == "--json");
+    let output = Output::new(json);
+    let done = match args::command().try_get_matches_from(args) {
+        Ok(matches) => dispatch(&matches, &output),
+        Err(help) if !help.use_stderr() => output.text(&help.render().to_string()).map(|()| 0),
+        Err(usage) if json => Err(Stop::Failed(args::usage_error(&usage))),
+        Err(usage) => output.complain(&usage.render().to_string()).map(|()| 2),
+    };
+    match done {
+        Ok(code) => code,
+        Err(stop) => output.stop(&stop),
+    }
+}
+
+fn dispatch(matches: &ArgMatches, output: &Output) -> Result<u8, Stop> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| Error::new(ErrorKind::StoreError, format!("the program cannot start. cause={e}")))?;
+    runtime.block_on(async {
+        match matches.subcommand() {
+            Some(("ops", _)) => ops::list(output),
+            Some(("rules", _)) => ops::rules(output),
+            Some(("play", matches)) => play::run(matches, output).await,
+            Some(("replay", matches)) => replay::run(matches, output).await,
+            Some((noun, matches)) => match matches.subcommand() {
+                Some((verb, matches)) => ops::run(&format!("{noun}.{verb}"), matches, output).await,
+                None => Ok(2),
+            },
+            None => Ok(2),
+        }
+    })
+}

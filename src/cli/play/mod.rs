@@ -1,0 +1,189 @@
+//! `quorate play`: a script of operations in virtual time.
+//!
+//! Reads a line, does it, waits until everything it set off is done, prints a line. So the output depends on the
+//! script and the seed only.
+
+mod world;
+
+use std::io::{self, Write};
+
+use clap::ArgMatches;
+use serde_json::{Map, Value, json};
+
+use super::input::{Line, Lines, MAX_LINE};
+use super::open::Place;
+use super::output::{Output, Stop};
+use crate::api::ops;
+use crate::core::time::Timestamp;
+use crate::error::{Error, ErrorKind};
+use crate::store::STORES;
+use world::World;
+
+/// Runs a script. The exit code is 2 when a line was malformed.
+pub(super) async fn run(matches: &ArgMatches, _: &Output) -> Result<u8, Stop> {
+    let start = match matches.get_one::<String>("start") {
+        Some(text) => Timestamp::parse(text)
+            .map_err(|_| Error::invalid("start", text.as_str(), "an RFC 3339 instant or YYYY-MM-DD"))?,
+        None => Timestamp::EPOCH,
+    };
+    let seed = matches.get_one::<u64>("seed").copied().unwrap_or_default();
+    let file = matches.get_one::<String>("file").map_or("-", String::as_str);
+    let mut lines = Lines::open(file)?;
+    let place = Place::asked(matches, &STORES[0])?;
+    let mut player = Player { world: World::begin(place, seed, start).await?, malformed: false };
+    loop {
+        match lines.next() {
+            Ok(Some((number, line))) => player.line(number, line).await?,
+            Ok(None) => break,
+            Err(error) => {
+                player.world.end().await?;
+                return Err(error.into());
+            }
+        }
+    }
+    player.world.end().await?;
+    Ok(if player.malformed { ErrorKind::MalformedRequest.entry().exit } else { 0 })
+}
+
+struct Player {
+    world: World,
+    malformed: bool,
+}
+
+impl Player {
+    async fn line(&mut self, number: u64, line: Line) -> Result<(), Stop> {
+        match read(number, line) {
+            Ok(None) => Ok(()),
+            Ok(Some((op, fields))) => self.step(op, fields).await,
+            Err(error) => {
+                self.malformed = true;
+                print(&json!({ "line": number, "error": error.to_json() }))
+            }
+        }
+    }
+
+    async fn step(&mut self, op: String, fields: Map<String, Value>) -> Result<(), Stop> {
+        let done = match op.as_str() {
+            "events" => match only(&fields, &[]) {
+                Ok(()) => return self.events().await,
+                Err(error) => Err(error),
+            },
+            "clock.advance" => self.advance(&fields).await,
+            "crash" => match self.pause(&fields, "down_ms", Some(0)) {
+                // A journal that cannot be opened again ends the run.
+                Ok(to) => {
+                    self.world.crash(to).await?;
+                    Ok(json!({}))
+                }
+                Err(error) => Err(error),
+            },
+            name => match ops::find(name) {
+                Ok(found) => (found.call)(self.world.q().clone(), fields).await,
+                Err(error) => Err(error),
+            },
+        };
+        self.world.q().effects_done().await;
+        let at_ms = self.world.q().now().as_millis();
+        print(&match done {
+            Ok(reply) => json!({ "op": op, "at_ms": at_ms, "reply": reply }),
+            Err(error) => json!({ "op": op, "at_ms": at_ms, "error": error.to_json() }),
+        })
+    }
+
+    async fn advance(&self, fields: &Map<String, Value>) -> Result<Value, Error> {
+        let to = self.pause(fields, "ms", None)?;
+        self.world.q().advance_to(to).await?;
+        Ok(json!({}))
+    }
+
+    /// The instant so many milliseconds from now as the one field says.
+    fn pause(
+        &self,
+        fields: &Map<String, Value>,
+        name: &str,
+        default: Option<i64>,
+    ) -> Result<Timestamp, Error> {
+        only(fields, &[name])?;
+        let given = fields.get(name).cloned().or(default.map(Value::from));
+        let now = self.world.q().now();
+        let latest = Timestamp::MAX.as_millis() - now.as_millis();
+        // Whole milliseconds, also when they are written as 1e3; fractions are kept to the microsecond.
+        let us = given.as_ref().and_then(Value::as_f64).map(|ms| (ms * 1_000.0).round());
+        match us {
+            Some(us) if us >= 0.0 && us <= latest as f64 * 1_000.0 => {
+                Ok(Timestamp::from_micros(now.as_micros().saturating_add(us as i64)))
+            }
+            _ => Err(Error::invalid(
+                name,
+                given.unwrap_or(Value::Null),
+                &format!("milliseconds, 0 to {latest}"),
+            )),
+        }
+    }
+
+    async fn events(&mut self) -> Result<(), Stop> {
+        loop {
+            let page = self.world.next_events().await?;
+            for event in &page {
+                let line = serde_json::to_string(event).map_err(io::Error::from)?;
+                write_line(&line)?;
+            }
+            if page.is_empty() {
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// What a line asks for; nothing when it is blank or a comment.
+fn read(number: u64, line: Line) -> Result<Option<(String, Map<String, Value>)>, Error> {
+    let malformed = |what: &str| Error::new(ErrorKind::MalformedRequest, format!("{what}. line={number}"));
+    let bytes = match line {
+        Line::Bytes(bytes) => bytes,
+        Line::TooLong => {
+            let message = format!("the line is longer than {MAX_LINE} bytes. line={number}");
+            return Err(Error::new(ErrorKind::PayloadTooLarge, message));
+        }
+    };
+    let text = std::str::from_utf8(&bytes).map_err(|_| malformed("the line is not UTF-8"))?;
+    let text = if number == 1 { text.trim_start_matches('\u{feff}') } else { text }.trim();
+    if text.is_empty() || text.starts_with('#') {
+        return Ok(None);
+    }
+    let value: Value = serde_json::from_str(text).map_err(|e| {
+        // The number of the line inside this one line says nothing.
+        let cause = e.to_string();
+        let cause = cause.split(" at line 1 ").next().unwrap_or_default().to_owned();
+        malformed(&format!("the line is not JSON: {cause}")).with("column", e.column())
+    })?;
+    let Value::Object(mut fields) = value else { return Err(malformed("the line is not a JSON object")) };
+    match fields.shift_remove("op") {
+        Some(Value::String(op)) => Ok(Some((op, fields))),
+        Some(_) => Err(malformed("the line's op is not a text")),
+        None => Err(malformed("the line names no op")),
+    }
+}
+
+/// Refuses fields that a control line does not have.
+fn only(fields: &Map<String, Value>, known: &[&str]) -> Result<(), Error> {
+    match fields.iter().find(|(name, _)| !known.contains(&name.as_str())) {
+        Some((name, value)) => {
+            let expected =
+                if known.is_empty() { "no fields".to_owned() } else { format!("only {}", known.join(", ")) };
+            Err(Error::invalid(name, value.clone(), &expected))
+        }
+        None => Ok(()),
+    }
+}
+
+fn print(value: &Value) -> Result<(), Stop> {
+    write_line(&value.to_string())
+}
+
+/// Writes one line and hands it on at once, so that a script can be followed and driven through pipes.
+fn write_line(line: &str) -> Result<(), Stop> {
+    let mut out = io::stdout().lock();
+    out.write_all(line.as_bytes())?;
+    out.write_all(b"\n")?;
+    Ok(out.flush()?)
+}

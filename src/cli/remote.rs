@@ -1,0 +1,131 @@
+//! An operation on a running server: the request goes out as the HTTP door reads it, the answer comes back as the
+//! operation gave it.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+use ureq::Agent;
+
+use crate::api::ops::{Method, Operation};
+use crate::error::{Error, ErrorKind, KINDS};
+
+/// How long a server may take to answer: the longest wait for a quorum, and some.
+const PATIENCE: Duration = Duration::from_secs(330);
+/// Largest answer read, in bytes.
+const MAX_ANSWER: u64 = 256 << 20;
+
+/// Calls the operation at `url`.
+///
+/// # Errors
+/// What the server answers; `invalid_argument` for a URL that is none; `store_error` when there is no server or it
+/// does not speak this protocol.
+pub(super) fn call(url: &str, op: &Operation, mut fields: Map<String, Value>) -> Result<Value, Error> {
+    let base = url.trim_end_matches('/');
+    if !base.starts_with("http://") {
+        return Err(Error::invalid("url", url, "http://HOST:PORT"));
+    }
+    let mut target = format!("{base}/api/v1{}", path(op, &mut fields));
+    let config = Agent::config_builder().timeout_global(Some(PATIENCE)).http_status_as_error(false).build();
+    let agent = Agent::new_with_config(config);
+    let sent = match op.method {
+        Method::Get => {
+            for (n, (name, value)) in fields.iter().enumerate() {
+                let mark = if n == 0 { '?' } else { '&' };
+                target.push_str(&format!("{mark}{name}={}", encode(&text(value))));
+            }
+            agent.get(&target).call()
+        }
+        Method::Post => agent.post(&target).send_json(Value::Object(fields)),
+    };
+    let unreachable = |e: ureq::Error| {
+        Error::new(ErrorKind::StoreError, format!("no answer from the server. url={base}, cause={e}"))
+    };
+    let mut answer = sent.map_err(unreachable)?;
+    let body: Value = answer
+        .body_mut()
+        .with_config()
+        .limit(MAX_ANSWER)
+        .read_json()
+        .map_err(|e| foreign(base, &e.to_string()))?;
+    unwrap(op, body).unwrap_or_else(|| Err(foreign(base, answer.status().as_str())))
+}
+
+/// The operation's path; the fields that stand in it are taken out of the request.
+fn path(op: &Operation, fields: &mut Map<String, Value>) -> String {
+    let part = |part: &str, fields: &mut Map<String, Value>| match part
+        .strip_prefix('{')
+        .and_then(|part| part.strip_suffix('}'))
+    {
+        Some(name) => fields.remove(name).map(|value| encode(&text(&value))).unwrap_or_default(),
+        None => part.to_owned(),
+    };
+    op.path.split('/').map(|p| part(p, fields)).collect::<Vec<_>>().join("/")
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+/// Percent-encodes everything but letters, digits and `-._~` (RFC 3986, 2.3).
+fn encode(text: &str) -> String {
+    let byte = |b: u8| match b {
+        b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => char::from(b).to_string(),
+        other => format!("%{other:02X}"),
+    };
+    text.bytes().map(byte).collect()
+}
+
+/// The reply or the error in an answer; `None` when it holds neither.
+fn unwrap(op: &Operation, body: Value) -> Option<Result<Value, Error>> {
+    let Value::Object(mut body) = body else { return None };
+    if let Some(Value::Object(error)) = body.remove("error") {
+        return Some(Err(error_of(error)));
+    }
+    if body.remove("success") != Some(Value::Bool(true)) {
+        return None;
+    }
+    match op.key {
+        Some(key) => body.remove(key).map(Ok),
+        None => Some(Ok(Value::Object(body))),
+    }
+}
+
+fn error_of(mut error: Map<String, Value>) -> Error {
+    let name = error.remove("kind").unwrap_or_default();
+    let message = error.remove("message").unwrap_or_default();
+    let kind =
+        KINDS.iter().find(|entry| name == entry.name).map_or(ErrorKind::StoreError, |entry| entry.kind);
+    error
+        .iter()
+        .fold(Error::new(kind, text(&message)), |error, (name, value)| error.with(name, value.clone()))
+}
+
+fn foreign(base: &str, what: &str) -> Error {
+    let message = format!("the answer is not that of a Quorate server. url={base}, answer={what}");
+    Error::new(ErrorKind::StoreError, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn ids_in_paths_are_encoded_and_leave_the_body() {
+        let op = crate::api::ops::find("quorum.vote").unwrap();
+        let mut fields = Map::new();
+        fields.insert("quorum_id".into(), "a/ä ?".into());
+        fields.insert("vote".into(), true.into());
+        assert_eq!(path(op, &mut fields), "/quorum/a%2F%C3%A4%20%3F/vote");
+        assert_eq!(Value::Object(fields), json!({ "vote": true }));
+    }
+
+    #[test]
+    fn an_error_comes_back_with_its_kind_and_details() {
+        let op = crate::api::ops::find("quorum.status").unwrap();
+        let body = json!({ "success": false, "error": { "kind": "not_found", "message": "m", "x": 1 } });
+        let error = unwrap(op, body).unwrap().unwrap_err();
+        assert_eq!((error.kind(), error.detail("x")), (ErrorKind::NotFound, Some(&json!(1))));
+        assert!(unwrap(op, json!([])).is_none());
+    }
+}

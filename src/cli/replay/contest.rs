@@ -1,0 +1,189 @@
+//! A contest: one vote rule over all questions, each answer of a question a poll of its own.
+
+use std::collections::{HashMap, HashSet};
+
+use serde_json::json;
+
+use super::votes::{Question, Votes};
+use crate::api::dto::{AuditVoteView, QuorumStatus, StartQuorum};
+use crate::core::ids::{EntityId, VoterId};
+use crate::core::quorum::{QuorumState, rules};
+use crate::error::{Error, ErrorKind};
+use crate::journal::chain::digest;
+
+/// One rule and its polls.
+#[derive(Debug)]
+pub(super) struct Contest {
+    /// The rule as it was asked for, such as `required:9`.
+    pub(super) rule: String,
+    /// The polls, question by question, in the order of the questions' answers.
+    pub(super) polls: Vec<Poll>,
+    /// The first poll of each question; none where the rule needs more approvals than there are voters.
+    pub(super) first: Vec<Option<usize>>,
+}
+
+/// One quorum: is this the answer?
+#[derive(Debug)]
+pub(super) struct Poll {
+    /// The quorum's id. It follows from the file, the rule, the question and the answer alone.
+    pub(super) id: EntityId,
+    /// Which question.
+    pub(super) question: usize,
+    /// Which of its answers.
+    pub(super) answer: usize,
+    /// Approvals needed.
+    pub(super) required: u32,
+    /// How many of the question's votes an earlier run has cast on it.
+    pub(super) on_record: u32,
+    /// How it stands at the end.
+    pub(super) end: Option<End>,
+}
+
+/// How a poll stands when all votes are cast.
+#[derive(Debug)]
+pub(super) struct End {
+    /// Its state.
+    pub(super) state: QuorumState,
+    /// Who decided it.
+    pub(super) decided_by: Option<VoterId>,
+    /// Votes after its close.
+    pub(super) late_votes: u32,
+}
+
+impl From<QuorumStatus> for End {
+    fn from(status: QuorumStatus) -> Self {
+        End { state: status.state, decided_by: status.decided_by, late_votes: status.late_votes }
+    }
+}
+
+/// What became of a question.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// This poll was approved, the first of its question.
+    Decided(usize),
+    /// None was; these many answers have the most votes.
+    Tie,
+    /// None was, and one answer has the most votes.
+    Undecided,
+}
+
+impl Contest {
+    /// Lays out the polls of a rule.
+    ///
+    /// # Errors
+    /// `invalid_argument` for a rule that does not exist or lacks its parameter.
+    pub(super) fn new(rule: &str, votes: &Votes) -> Result<Self, Error> {
+        let bar = rules::build(rule).map_err(|e| Error::new(ErrorKind::InvalidArgument, e.to_string()))?;
+        let mut contest = Contest { rule: rule.to_owned(), polls: Vec::new(), first: Vec::new() };
+        for (number, question) in votes.questions.iter().enumerate() {
+            let voters = u32::try_from(question.voters.len()).unwrap_or(u32::MAX);
+            let required = bar.approvals_needed(voters);
+            if required > voters {
+                contest.first.push(None);
+                continue;
+            }
+            contest.first.push(Some(contest.polls.len()));
+            for (answer, text) in question.answers.iter().enumerate() {
+                let id = poll_id(votes, rule, &question.name, text)?;
+                contest.polls.push(Poll { id, question: number, answer, required, on_record: 0, end: None });
+            }
+        }
+        Ok(contest)
+    }
+
+    /// The polls of a question: none when the rule cannot be met there.
+    pub(super) fn polls_of(&self, number: usize, question: &Question) -> &[Poll] {
+        match self.first[number] {
+            Some(first) => &self.polls[first..first + question.answers.len()],
+            None => &[],
+        }
+    }
+
+    /// What became of a question.
+    pub(super) fn verdict(&self, number: usize, votes: &Votes) -> Verdict {
+        let question = &votes.questions[number];
+        let polls = self.polls_of(number, question);
+        let approved =
+            polls.iter().filter(|p| p.end.as_ref().is_some_and(|end| end.state == QuorumState::Approved));
+        // A low bar may let several answers through; the one that got there first stands.
+        if let Some(poll) = approved.min_by_key(|poll| deciding_vote(votes, question, poll)) {
+            return Verdict::Decided(poll.answer);
+        }
+        let counts = standing(votes, question);
+        let most = counts.iter().max().copied().unwrap_or_default();
+        let is_tie = !polls.is_empty() && counts.iter().filter(|count| **count == most).count() > 1;
+        if is_tie { Verdict::Tie } else { Verdict::Undecided }
+    }
+}
+
+fn poll_id(votes: &Votes, rule: &str, question: &str, answer: &str) -> Result<EntityId, Error> {
+    let named = json!([votes.digest.to_string(), rule, question, answer]).to_string();
+    let mut name = digest(named.as_bytes()).to_string();
+    name.truncate(32);
+    crate::api::dto::id("quorum_id", &format!("replay-{name}"))
+}
+
+impl Poll {
+    /// The request that opens its quorum.
+    pub(super) fn request(&self, rule: &str, votes: &Votes, timeout_seconds: f64) -> StartQuorum {
+        let question = &votes.questions[self.question];
+        let voters = question.voters.iter().map(|voter| votes.workers[*voter as usize].clone());
+        let answer = &question.answers[self.answer];
+        StartQuorum {
+            quorum_id: Some(self.id.clone()),
+            required_votes: Some(self.required.into()),
+            timeout_seconds: Some(timeout_seconds),
+            voters: Some(voters.collect()),
+            subject: Some(json!({ "question": question.name, "answer": answer, "rule": rule })),
+            ..StartQuorum::global()
+        }
+    }
+
+    /// How many of the question's votes stand on its quorum's record. The record is what the first votes left
+    /// there: each vote one entry, except one that repeats what its voter has standing.
+    pub(super) fn cast_before(&self, votes: &Votes, record: &[AuditVoteView]) -> u32 {
+        let question = &votes.questions[self.question];
+        let mut standing: HashMap<&VoterId, bool> = HashMap::new();
+        let mut entries = record.iter();
+        let mut cast = 0;
+        for row in votes.of(question) {
+            let (voter, vote) = (votes.voter(row), row.answer as usize == self.answer);
+            if standing.get(voter) != Some(&vote) {
+                match entries.next() {
+                    Some(entry) if entry.voter_id == *voter && entry.vote == vote => {
+                        if !entry.refused {
+                            standing.insert(voter, vote);
+                        }
+                    }
+                    Some(_) | None => return cast,
+                }
+            }
+            cast += 1;
+        }
+        cast
+    }
+}
+
+/// Which of the question's votes brought an answer to its bar.
+fn deciding_vote(votes: &Votes, question: &Question, poll: &Poll) -> usize {
+    let mut approving = HashSet::new();
+    let reached = votes.of(question).position(|row| {
+        if row.answer as usize == poll.answer {
+            approving.insert(row.voter);
+        } else {
+            approving.remove(&row.voter);
+        }
+        approving.len() >= poll.required as usize
+    });
+    reached.unwrap_or(usize::MAX)
+}
+
+/// How many workers stand by each answer at the end.
+pub(super) fn standing(votes: &Votes, question: &Question) -> Vec<u32> {
+    let last: HashMap<u32, u32> = votes.of(question).map(|row| (row.voter, row.answer)).collect();
+    let mut counts = vec![0; question.answers.len()];
+    for answer in last.into_values() {
+        counts[answer as usize] += 1;
+    }
+    counts
+}

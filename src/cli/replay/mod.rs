@@ -1,0 +1,116 @@
+//! `quorate replay`: recorded votes through real quorums on a real journal.
+//!
+//! ```text
+//!  votes     the files
+//!  contest   a rule: its polls, and what became of each question
+//!  run       opens the polls, casts the votes, reads the ends
+//!  report    results and speed
+//! ```
+//!
+//! A poll's id follows from the file, the rule, the question and the answer, and a poll's record tells how many of
+//! its votes were cast. So a run that was killed goes on where it was, and ends with the same results.
+
+mod contest;
+mod report;
+mod run;
+mod votes;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::ArgMatches;
+use serde_json::Value;
+
+use super::open::{Place, persistent};
+use super::output::{Output, Stop};
+use crate::api::Quorate;
+use crate::config::{ClockConfig, Config};
+use crate::core::quorum::rules::RULES;
+use crate::core::time::Timestamp;
+use crate::error::Error;
+use crate::store::STORES;
+use contest::Contest;
+use report::{Outcome, Report};
+use run::Runner;
+use votes::{Truth, Votes, read_truth};
+
+/// How long quorums stay open when votes have no times: a century, so that no deadline interferes.
+const UNTIMED: Duration = Duration::from_secs(100 * 365 * 86_400);
+/// How long quorums stay open after the last vote's time.
+const MARGIN: Duration = Duration::from_secs(86_400);
+
+/// Replays a file of votes.
+pub(super) async fn run(matches: &ArgMatches, output: &Output) -> Result<u8, Stop> {
+    let path = matches
+        .get_one::<PathBuf>("votes")
+        .ok_or_else(|| Error::invalid("votes", Value::Null, "a CSV file of votes"))?;
+    let votes = Votes::read(path)?;
+    let truth = matches.get_one::<PathBuf>("truth").map(|path| read_truth(path)).transpose()?;
+    let truth = truth.unwrap_or_default();
+    let contests: Result<Vec<Contest>, Error> =
+        rules(matches).iter().map(|rule| Contest::new(rule, &votes)).collect();
+    let place = Place::asked(matches, persistent().unwrap_or(&STORES[0]))?;
+    let report = replay(&place, &votes, &truth, contests?).await?;
+    if output.is_json() {
+        output.reply(&report.json(&votes))?;
+    } else {
+        output.text(&report.text(&votes))?;
+    }
+    Ok(0)
+}
+
+/// The rules asked for, each once; without any, all that need no parameter.
+fn rules(matches: &ArgMatches) -> Vec<String> {
+    let asked = matches.get_many::<String>("rule").into_iter().flatten().cloned();
+    let required =
+        matches.get_many::<String>("required").into_iter().flatten().map(|n| format!("required:{n}"));
+    let mut rules: Vec<String> = Vec::new();
+    for rule in asked.chain(required) {
+        if !rules.contains(&rule) {
+            rules.push(rule);
+        }
+    }
+    if rules.is_empty() {
+        let plain = RULES.iter().filter(|entry| (entry.build)(None).is_ok());
+        rules.extend(plain.map(|entry| entry.name.to_owned()));
+    }
+    rules
+}
+
+async fn replay(
+    place: &Place,
+    votes: &Votes,
+    truth: &Truth,
+    mut contests: Vec<Contest>,
+) -> Result<Report, Error> {
+    let first = votes.rows.first().map_or(Timestamp::EPOCH, |row| row.at);
+    let last = votes.rows.last().map_or(first, |row| row.at);
+    let timeout = if votes.timed { last.since(first) + MARGIN } else { UNTIMED };
+    let mut config = Config { store: place.store_name().into(), ..Config::default() };
+    if votes.timed {
+        config.clock = ClockConfig::Manual(first);
+    }
+    let electorate = votes.questions.iter().map(|question| question.voters.len()).max().unwrap_or_default();
+    config.quorum.max_timeout = timeout.max(config.quorum.max_timeout);
+    config.quorum.max_voters = u32::try_from(electorate).unwrap_or(u32::MAX).max(config.quorum.max_voters);
+    config.quorum.max_open = u64::MAX;
+    let q = Quorate::open_with(config, place.open(false).await?).await?;
+    let runner = Runner { q: &q, votes, timeout_seconds: timeout.as_secs_f64() };
+    let mut speeds = Vec::new();
+    if votes.timed {
+        // Time passes once, for all rules together.
+        speeds = runner.run(&mut contests).await?;
+    } else {
+        for contest in &mut contests {
+            speeds.extend(runner.run(std::slice::from_mut(contest)).await?);
+        }
+    }
+    let mut outcomes = Vec::new();
+    for contest in &contests {
+        outcomes.push(Outcome::of(contest, votes, truth, &q).await?);
+    }
+    q.close().await?;
+    let asked: std::collections::HashSet<&str> = votes.questions.iter().map(|q| q.name.as_str()).collect();
+    let truth_unused = truth.keys().filter(|question| !asked.contains(question.as_str())).count();
+    Ok(Report { outcomes, speeds, store: place.store_name(), truth_unused })
+}

@@ -1,0 +1,153 @@
+//! Requests that are too large, too slow or not HTTP.
+
+use std::io::{Read, Write};
+use std::time::Duration;
+
+use quorate::Config;
+use quorate::api::http::Options;
+use quorate::shell::clock::Stopwatch;
+
+use crate::client::{Running, read};
+
+const START: &str = "/api/v1/quorum/start";
+
+#[test]
+fn a_body_of_ten_megabytes_is_too_large_and_the_client_hears_it() {
+    let running = Running::start();
+    let body = vec![b'x'; 10 << 20];
+    let refused = running.client.send("POST", START, &[], &body);
+    assert_eq!(refused.error(), (413, "payload_too_large"));
+    assert_eq!(refused.json["error"]["limit"], 1 << 20);
+    assert_eq!(running.client.send("POST", "/nowhere", &[], &body).error().0, 413);
+    assert_eq!(running.client.get("/healthz").status, 200);
+}
+
+#[test]
+fn a_chunked_body_is_too_large_as_well() {
+    let running = Running::start();
+    let mut request = format!(
+        "POST {START} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n"
+    )
+    .into_bytes();
+    for _ in 0..40 {
+        request.extend_from_slice(b"10000\r\n");
+        request.extend_from_slice(&[b' '; 0x10000]);
+        request.extend_from_slice(b"\r\n");
+    }
+    request.extend_from_slice(b"0\r\n\r\n");
+    assert_eq!(running.client.raw(&request).error(), (413, "payload_too_large"));
+}
+
+#[test]
+fn a_body_that_announces_a_terabyte_is_refused_at_once() {
+    let running = Running::start();
+    let head = format!("POST {START} HTTP/1.1\r\nhost: x\r\ncontent-length: 1099511627776\r\n\r\n");
+    assert_eq!(running.client.raw(head.as_bytes()).error(), (413, "payload_too_large"));
+}
+
+#[test]
+fn a_body_of_exactly_the_limit_is_taken() {
+    let running = Running::start();
+    let mut body = br#"{"quorum_type":"global"}"#.to_vec();
+    body.resize(1 << 20, b' ');
+    assert_eq!(running.client.send("POST", START, &[], &body).status, 200);
+    body.push(b' ');
+    assert_eq!(running.client.send("POST", START, &[], &body).status, 413);
+}
+
+#[test]
+fn a_client_that_asks_before_it_sends_is_told_to_go_on() {
+    let running = Running::start();
+    let mut stream = running.client.connect();
+    let head = "host: x\r\nconnection: close\r\nexpect: 100-continue\r\ncontent-length: 24";
+    stream.write_all(format!("POST {START} HTTP/1.1\r\n{head}\r\n\r\n").as_bytes()).unwrap();
+    let mut go_on = [0; 25];
+    stream.read_exact(&mut go_on).unwrap();
+    assert_eq!(&go_on, b"HTTP/1.1 100 Continue\r\n\r\n");
+    stream.write_all(br#"{"quorum_type":"global"}"#).unwrap();
+    assert_eq!(read(&mut stream).status, 200);
+}
+
+#[test]
+fn a_slow_client_is_cut_off() {
+    let options = Options {
+        head_timeout: Duration::from_secs(1),
+        body_timeout: Duration::from_millis(200),
+        ..Options::default()
+    };
+    let running = Running::with(Config::memory(), options);
+    let begun = Stopwatch::start();
+    let mut head = running.client.connect();
+    head.write_all(b"GET /healthz HTTP/1.1\r\nhos").unwrap();
+    assert_eq!(read(&mut head).status, 408);
+    let mut body = running.client.connect();
+    body.write_all(format!("POST {START} HTTP/1.1\r\nhost: x\r\ncontent-length: 50\r\n\r\n{{").as_bytes())
+        .unwrap();
+    assert_eq!(read(&mut body).error(), (400, "malformed_request"));
+    assert!(begun.elapsed() < Duration::from_secs(10));
+    assert_eq!(running.client.get("/healthz").status, 200);
+}
+
+#[test]
+fn heads_that_are_too_large_and_bytes_that_are_not_http_are_errors() {
+    let running = Running::start();
+    let long_path = format!("GET /{} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n", "a".repeat(100_000));
+    let long_header = format!("GET / HTTP/1.1\r\nhost: x\r\nx: {}\r\n\r\n", "a".repeat(200_000));
+    let many_headers = format!("GET / HTTP/1.1\r\nhost: x\r\n{}\r\n", "a: b\r\n".repeat(500));
+    let requests: [&[u8]; 7] = [
+        long_path.as_bytes(),
+        long_header.as_bytes(),
+        many_headers.as_bytes(),
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
+        b"GET / HTTP/9.9\r\n\r\n",
+        b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: -1\r\n\r\n",
+        b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 3\r\ncontent-length: 4\r\n\r\nabcd",
+    ];
+    for request in requests {
+        let mut stream = running.client.connect();
+        // The server may answer and close before everything is sent.
+        let _ = stream.write_all(request);
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer);
+        let text = String::from_utf8_lossy(&answer);
+        assert!(answer.is_empty() || text.starts_with("HTTP/1.1 4"), "{text}");
+    }
+    assert_eq!(running.client.get("/healthz").status, 200);
+}
+
+#[test]
+fn one_connection_carries_many_requests_also_after_errors() {
+    let running = Running::start();
+    let mut stream = running.client.connect();
+    let bad = format!("POST {START} HTTP/1.1\r\nhost: x\r\ncontent-length: 1\r\n\r\n{{");
+    let unknown = "POST /nowhere HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\n\r\nGET /";
+    let last = "GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+    stream.write_all(format!("{bad}{unknown}{bad}{last}").as_bytes()).unwrap();
+    let mut text = String::new();
+    stream.read_to_string(&mut text).unwrap();
+    let statuses: Vec<&str> =
+        text.split("HTTP/1.1 ").skip(1).filter_map(|answer| answer.split(' ').next()).collect();
+    assert_eq!(statuses, ["400", "404", "400", "200"], "{text}");
+}
+
+#[test]
+fn an_error_never_carries_a_large_input_back() {
+    let running = Running::start();
+    let long = "x".repeat(900_000);
+    for body in [
+        format!(r#"{{"quorum_type":"{long}"}}"#),
+        format!(r#"{{"quorum_type":"global","{long}":1}}"#),
+        format!(r#"{{"quorum_type":"global","{long}":1,"{long}":2}}"#),
+        format!(r#"{{"quorum_type":"global","vote_change":"{long}"}}"#),
+        format!(r#"{{"quorum_type":"global","ring":"{long}"}}"#),
+        format!(r#"{{"quorum_type":"global","quorum_id":"{long}"}}"#),
+        format!(r#"{{"quorum_type":"global","subject":{{"{long}":1e999}}}}"#),
+        format!(r#"{{"quorum_type":"global","subject":"{long}"}}"#),
+        format!(r#"{{"quorum_type":"radial","arm":"{long}"}}"#),
+        format!(r#"{{"quorum_type":"global"}} {long}"#),
+    ] {
+        let refused = running.client.post(START, &body);
+        assert_eq!(refused.error().0 / 100, 4);
+        assert!(refused.text.len() < 8_000, "{} bytes: {}", refused.text.len(), &refused.text[..200]);
+    }
+}

@@ -1,0 +1,11 @@
+//! What does a stranger see who speaks HTTP to the server?
+#![cfg(feature = "http")]
+
+mod client;
+mod endpoints;
+mod errors;
+mod limits;
+mod openapi;
+mod pages;
+mod server;
+mod voting;

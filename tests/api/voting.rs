@@ -1,0 +1,97 @@
+//! Many clients at once, and clients that repeat themselves.
+
+use std::sync::Barrier;
+
+use serde_json::json;
+
+use crate::client::Running;
+
+const START: &str = "/api/v1/quorum/start";
+
+#[test]
+fn of_64_votes_at_once_exactly_one_closes_the_quorum() {
+    let running = Running::start();
+    let voters: Vec<String> = (0..64).map(|n| format!("v{n}")).collect();
+    let names: Vec<&str> = voters.iter().map(String::as_str).collect();
+    let id = running.quorum(&names, 20);
+    let barrier = Barrier::new(64);
+    let answers: Vec<_> = std::thread::scope(|scope| {
+        let cast = |voter: &String| {
+            let body = json!({ "voter_id": voter, "vote": true }).to_string();
+            barrier.wait();
+            running.client.post(&format!("/api/v1/quorum/{id}/vote"), &body)
+        };
+        let threads: Vec<_> = voters.iter().map(|voter| scope.spawn(move || cast(voter))).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    let accepted: Vec<_> = answers.iter().filter(|a| a.status == 200).collect();
+    assert_eq!(accepted.len(), 20);
+    assert_eq!(accepted.iter().filter(|a| a.json["vote"]["state"] == "approved").count(), 1);
+    for late in answers.iter().filter(|a| a.status != 200) {
+        assert_eq!(late.error(), (409, "quorum_closed"));
+        assert_eq!(late.json["error"]["state"], "approved");
+    }
+    let status = running.client.get(&format!("/api/v1/quorum/{id}/status")).json["status"].clone();
+    assert_eq!((&status["approve_votes"], &status["late_votes"]), (&json!(20), &json!(44)));
+}
+
+#[test]
+fn a_start_repeated_under_one_key_answers_with_the_first_quorum() {
+    let running = Running::start();
+    let body = json!({ "quorum_type": "global" }).to_string();
+    let start = |key: &str| {
+        running.client.send("POST", START, &[("Idempotency-Key", key)], body.as_bytes()).json["quorum"]
+            .clone()
+    };
+    let first = start("deploy 7");
+    assert_eq!(first["duplicate"], false);
+    let again = start("deploy 7");
+    assert_eq!((&again["quorum_id"], &again["duplicate"]), (&first["quorum_id"], &json!(true)));
+    assert_ne!(start("deploy 8")["quorum_id"], first["quorum_id"]);
+    assert_eq!(running.client.get("/api/v1/quorum/stats").json["stats"]["active_quorums"], 2);
+}
+
+#[test]
+fn of_16_starts_at_once_under_one_key_one_opens_a_quorum() {
+    let running = Running::start();
+    let barrier = Barrier::new(16);
+    let start = || {
+        barrier.wait();
+        running.client.send("POST", START, &[("idempotency-key", "once")], br#"{"quorum_type":"global"}"#)
+    };
+    let answers: Vec<_> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..16).map(|_| scope.spawn(start)).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    let first = &answers[0].json["quorum"]["quorum_id"];
+    assert!(first.is_string(), "{:?}", answers[0]);
+    assert!(answers.iter().all(|a| a.json["quorum"]["quorum_id"] == *first));
+    assert_eq!(answers.iter().filter(|a| a.json["quorum"]["duplicate"] == false).count(), 1);
+    assert_eq!(running.client.get("/api/v1/quorum/stats").json["stats"]["active_quorums"], 1);
+}
+
+#[test]
+fn a_key_in_the_body_comes_before_the_header() {
+    let running = Running::start();
+    let body = json!({ "quorum_type": "global", "idempotency_key": "body" }).to_string();
+    let start = |headers: &[(&str, &str)]| {
+        running.client.send("POST", START, headers, body.as_bytes()).json["quorum"]["quorum_id"].clone()
+    };
+    assert_eq!(start(&[("idempotency-key", "one")]), start(&[("idempotency-key", "two")]));
+    assert_eq!(start(&[]), start(&[("idempotency-key", "three")]));
+}
+
+#[test]
+fn a_key_that_is_no_key_is_refused() {
+    let running = Running::start();
+    let body = br#"{"quorum_type":"global"}"#;
+    let long = "k".repeat(257);
+    for headers in [
+        vec![("idempotency-key", "")],
+        vec![("idempotency-key", long.as_str())],
+        vec![("idempotency-key", "a"), ("idempotency-key", "b")],
+    ] {
+        let refused = running.client.send("POST", START, &headers, body);
+        assert_eq!((refused.error(), refused.field()), ((422, "invalid_argument"), "idempotency_key"));
+    }
+}
