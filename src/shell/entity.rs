@@ -311,7 +311,7 @@ impl<M: Hosted> Entity<M> {
             Box::new(move |result| match result {
                 Ok(_) => {
                     durable.fetch_max(revision, Ordering::AcqRel);
-                    M::count(&host.counters, &events);
+                    M::count(&host.counters, &stream, &events);
                     // Begun before the answer goes, so that whoever waits for effects after it sees them.
                     effects.into_iter().for_each(|effect| perform::<M>(&host, &stream.id, effect));
                     releases.into_iter().for_each(|release| release(Ok(())));
