@@ -56,8 +56,8 @@ pub(crate) trait Hosted: Machine {
     /// What subscribers hear of these events.
     fn notices(id: &EntityId, state: &Self::State, events: &[Self::Event]) -> Vec<Notice>;
 
-    /// Adds durable events of one stream to the counters, and traces its transitions.
-    fn count(counters: &Counters, stream: &StreamId, events: &[Self::Event]);
+    /// Adds durable events to the counters and traces them.
+    fn observe(counters: &Counters, id: &EntityId, events: &[Self::Event]);
 
     /// Tries to carry out an effect once. A fault means: try again.
     fn carry_out(
@@ -87,8 +87,7 @@ pub(crate) fn perform<M: Hosted>(host: &Arc<Host>, id: &EntityId, effect: M::Eff
     host.tokio.clone().spawn(async move {
         let mut pause = RETRY.0;
         while let Err(failure) = M::carry_out(host.clone(), id.clone(), effect.clone()).await {
-            let stream = StreamId::new(M::KIND, id.clone());
-            tracing::warn!(%stream, ?effect, ?failure, "effect will be tried again");
+            tracing::warn!(%id, ?effect, ?failure, "effect will be tried again");
             drop(under_way);
             if host.is_closing() || host.writer.failure().is_some() {
                 return;
@@ -126,9 +125,9 @@ impl Hosted for TopologyMachine {
         Vec::new()
     }
 
-    fn count(_: &Counters, stream: &StreamId, events: &[topology::Event]) {
+    fn observe(_: &Counters, _: &EntityId, events: &[topology::Event]) {
         for event in events {
-            tracing::debug!(%stream, event = event.name(), "mesh changed");
+            tracing::debug!(kind = "topology", event = event.name(), ?event);
         }
     }
 
@@ -164,28 +163,17 @@ impl Hosted for QuorumMachine {
         events.iter().filter_map(heard).collect()
     }
 
-    fn count(counters: &Counters, stream: &StreamId, events: &[Event]) {
+    fn observe(counters: &Counters, id: &EntityId, events: &[Event]) {
         {
             let mut stats = lock(&counters.quorums);
             events.iter().for_each(|event| stats.apply(event));
         }
         for event in events {
-            match event {
-                Event::Opened(opened) => {
-                    tracing::debug!(%stream, required = opened.required_votes, deadline = %opened.deadline, "quorum opened");
-                }
-                Event::Closed(closed) => {
-                    let decided_by = closed.decided_by.as_ref().map(tracing::field::display);
-                    tracing::debug!(%stream, outcome = closed.state.name(), decided_by, "quorum closed");
-                }
-                Event::FallbackOpened { child_id } => {
-                    tracing::debug!(%stream, child = %child_id, "fallback opened");
-                }
-                Event::FallbackFailed { child_id, reason } => {
-                    tracing::debug!(%stream, child = %child_id, reason, "fallback failed");
-                }
-                Event::VoteCast(_) | Event::VoteRefused(_) => {}
-            }
+            let outcome = match event {
+                Event::Closed(closed) => closed.state.name(),
+                _ => "open",
+            };
+            tracing::debug!(kind = "quorum", entity_id = %id, event = event.name(), outcome);
         }
     }
 

@@ -180,8 +180,7 @@ impl Runtime {
         &self.report
     }
 
-    /// Applies every expiry due now. A manual clock fires in exact order; a running clock's supervisor may be at it
-    /// already, and what it has in hand is settled by the entities themselves when they are asked.
+    /// Applies every expiry due now, in exact order under a manual clock. On return all of it is durable.
     pub(crate) fn settle(&self) -> impl Future<Output = ()> + Send + 'static {
         let host = self.host.clone();
         async move {

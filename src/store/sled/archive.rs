@@ -24,6 +24,12 @@ const QUIET: Duration = Duration::from_millis(75);
 /// Archived heads kept at hand; above it all are dropped and read from the database again when needed.
 const HEADS_KEPT: usize = 100_000;
 
+/// How full the ring gets before it is archived under load. A round writes each stream once, so fewer rounds are
+/// cheaper; the other half of the ring takes commits meanwhile.
+pub(super) fn enough(slots: usize) -> usize {
+    slots / 2
+}
+
 /// Runs until the store is dropped. A fault makes the store refuse work.
 pub(super) fn run(shared: &Shared) {
     let _stopped = Stopped(shared);
@@ -48,7 +54,7 @@ impl Drop for Stopped<'_> {
 
 /// Waits until a round is worth it and answers its groups; `None` when the store is dropped.
 fn next_round(shared: &Shared) -> Option<Vec<Arc<[u8]>>> {
-    let enough = (shared.options.slots / 4).max(1);
+    let enough = enough(shared.options.slots);
     let mut state = lock(&shared.state);
     loop {
         if state.stop || state.dead.is_some() {

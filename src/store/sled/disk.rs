@@ -32,8 +32,9 @@ use ::sled::{Db, IVec, Tree};
 
 use super::super::heads::Entry;
 use super::super::{Durability, StoreOptions, migrate};
+use super::layout::{Fields, decode_due, decode_entry, decode_stream, due_key, encode_entry, stream_key};
 use super::pieces;
-use crate::core::ids::{EntityId, IdempotencyKey, StreamId, StreamKind};
+use crate::core::ids::{IdempotencyKey, StreamId};
 use crate::core::time::Timestamp;
 use crate::journal::group::{GROUP_HEADER, GroupHeader};
 use crate::journal::{ChainHash, Epoch, Fault, Tip};
@@ -47,7 +48,6 @@ const PACK_SPACERS: u8 = 8;
 /// Page cache of the ring.
 const HOT_CACHE: u64 = 8 << 20;
 const SLOT_KEY: &[u8] = b"g";
-const HEAD_VERSION: u8 = 1;
 
 /// One sled database.
 #[derive(Debug)]
@@ -73,6 +73,25 @@ pub(super) struct Disk {
     meta: Tree,
     pub snapshots: Tree,
     pub projections: Tree,
+}
+
+/// A slot that holds something.
+#[derive(Debug)]
+pub(super) struct Slot {
+    pub number: usize,
+    tree: Tree,
+    pub bytes: Arc<[u8]>,
+}
+
+impl Slot {
+    pub fn clear(&self) -> Result<(), Fault> {
+        self.tree.remove(SLOT_KEY).map(drop).map_err(broken)
+    }
+
+    #[cfg(test)]
+    pub fn write(&self, bytes: &[u8]) {
+        self.tree.insert(SLOT_KEY, bytes).unwrap();
+    }
 }
 
 /// What sled said, as a fault.
@@ -162,7 +181,7 @@ impl Disk {
     }
 
     /// What the slots hold, by slot number; also slots of a former, larger ring.
-    pub fn slots(&self) -> Result<Vec<(usize, Tree, Arc<[u8]>)>, Fault> {
+    pub fn slots(&self) -> Result<Vec<Slot>, Fault> {
         let mut out = Vec::new();
         for name in self.hot.db.tree_names() {
             let Some(slot) =
@@ -173,14 +192,10 @@ impl Disk {
             let tree = self.hot.db.open_tree(name).map_err(broken)?;
             if let Some(value) = tree.get(SLOT_KEY).map_err(broken)? {
                 let bytes = lengthen(&self.hot_large, &value)?;
-                out.push((slot, tree, bytes));
+                out.push(Slot { number: slot, tree, bytes });
             }
         }
         Ok(out)
-    }
-
-    pub fn clear_slot(tree: &Tree) -> Result<(), Fault> {
-        tree.remove(SLOT_KEY).map(drop).map_err(broken)
     }
 
     /// Removes the pieces of groups up to `upto` from the ring; their slots are about to be used again.
@@ -364,77 +379,4 @@ fn apply_migrations(cold: &Base, meta: &Tree, made: bool) -> Result<(), Fault> {
         meta.insert(key, &migration.digest.0).map_err(broken)?;
     }
     Ok(())
-}
-
-pub(super) fn stream_key(stream: &StreamId) -> Vec<u8> {
-    [&[stream.kind.code()], stream.id.as_str().as_bytes()].concat()
-}
-
-fn decode_stream(bytes: &[u8]) -> Result<StreamId, Fault> {
-    let (code, id) = bytes.split_first().ok_or_else(|| corrupt("stream key is empty"))?;
-    let kind = StreamKind::from_code(*code).ok_or_else(|| corrupt("stream key names an unknown kind"))?;
-    let id = std::str::from_utf8(id).map_err(|e| corrupt(format!("stream key: {e}")))?;
-    Ok(StreamId::new(kind, EntityId::new(id).map_err(|e| corrupt(format!("stream key: {e}")))?))
-}
-
-/// Instants sort as bytes when the sign bit is flipped.
-fn due_key(t: Timestamp, stream: &StreamId) -> Vec<u8> {
-    let instant = (t.as_micros() ^ i64::MIN).to_be_bytes();
-    [&instant[..], &stream_key(stream)].concat()
-}
-
-fn decode_due(bytes: &[u8]) -> Result<(Timestamp, StreamId), Fault> {
-    let mut fields = Fields(bytes);
-    let micros = i64::from_be_bytes(fields.take()?) ^ i64::MIN;
-    Ok((Timestamp::from_micros(micros), decode_stream(fields.0)?))
-}
-
-fn encode_entry(entry: &Entry) -> Vec<u8> {
-    let mut out = Vec::with_capacity(57);
-    out.push(HEAD_VERSION);
-    out.extend_from_slice(&entry.revision.to_be_bytes());
-    out.extend_from_slice(&entry.hash.0);
-    out.extend_from_slice(&entry.last_group.to_be_bytes());
-    if let Some(t) = entry.due {
-        out.extend_from_slice(&t.as_micros().to_be_bytes());
-    }
-    out
-}
-
-fn decode_entry(bytes: &[u8]) -> Result<Entry, Fault> {
-    let mut fields = Fields(bytes);
-    let [version] = fields.take()?;
-    if version != HEAD_VERSION {
-        return Err(Fault::NewerVersion { found: version.into(), supported: HEAD_VERSION.into() });
-    }
-    let (revision, hash, last_group) = (fields.u64()?, fields.hash()?, fields.u64()?);
-    let due = if fields.0.is_empty() { None } else { Some(fields.instant()?) };
-    Ok(Entry { revision, hash, due, last_group })
-}
-
-/// Takes fixed-size fields off the front of a stored value.
-pub(super) struct Fields<'a>(pub &'a [u8]);
-
-impl Fields<'_> {
-    fn take<const N: usize>(&mut self) -> Result<[u8; N], Fault> {
-        let (field, rest) = self.0.split_first_chunk().ok_or_else(|| corrupt("index value is cut short"))?;
-        self.0 = rest;
-        Ok(*field)
-    }
-
-    fn u32(&mut self) -> Result<u32, Fault> {
-        self.take().map(u32::from_be_bytes)
-    }
-
-    pub fn u64(&mut self) -> Result<u64, Fault> {
-        self.take().map(u64::from_be_bytes)
-    }
-
-    fn instant(&mut self) -> Result<Timestamp, Fault> {
-        self.take().map(i64::from_be_bytes).map(Timestamp::from_micros)
-    }
-
-    pub fn hash(&mut self) -> Result<ChainHash, Fault> {
-        self.take().map(ChainHash)
-    }
 }

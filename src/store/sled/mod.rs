@@ -18,6 +18,7 @@
 mod archive;
 mod disk;
 mod folder;
+mod layout;
 mod packs;
 mod pieces;
 mod port;
@@ -271,7 +272,7 @@ impl Shared {
 
     fn publish(&self, plan: Plan) {
         let mut state = lock(&self.state);
-        let enough = self.options.slots / 4;
+        let enough = archive::enough(self.options.slots);
         let before = state.tail.len();
         state.tail.extend(plan.groups);
         state.tip = plan.tip;
@@ -312,12 +313,12 @@ impl Shared {
         self.alive()?;
         let Snapshot { revision, hash, version, state } = snapshot;
         let bytes = codec::encode(&(revision, hash, version, state))?;
-        pieces::put_checked(&self.disk.snapshots, &disk::stream_key(stream), &bytes)
+        pieces::put_checked(&self.disk.snapshots, &layout::stream_key(stream), &bytes)
     }
 
     fn load_snapshot(&self, stream: &StreamId) -> Result<Option<Snapshot>, Fault> {
         self.alive()?;
-        let Some(bytes) = pieces::get_checked(&self.disk.snapshots, &disk::stream_key(stream))? else {
+        let Some(bytes) = pieces::get_checked(&self.disk.snapshots, &layout::stream_key(stream))? else {
             return Ok(None);
         };
         // Written by a program with another layout: as good as lost.

@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex};
 
 use super::super::lock;
 use super::super::walk::GroupBytes;
-use super::disk::{Disk, Fields, broken};
+use super::disk::{Disk, broken};
+use super::layout::Fields;
 use crate::journal::Fault;
 use crate::journal::group::{Group, GroupHeader};
 

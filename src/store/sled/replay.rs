@@ -6,10 +6,8 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use ::sled::Tree;
-
 use super::super::heads::{Changes, Index};
-use super::disk::{Disk, corrupt};
+use super::disk::{Disk, Slot, corrupt};
 use crate::journal::group::{GROUP_HEADER, Group, GroupHeader};
 use crate::journal::{Fault, OpenReport, Tip};
 
@@ -30,7 +28,7 @@ struct Found {
     groups: BTreeMap<u64, (Arc<[u8]>, Option<usize>)>,
     damaged: Vec<(usize, Option<GroupHeader>, String)>,
     /// Where each group or damage stands, to clear it.
-    trees: Vec<(Option<u64>, Tree)>,
+    slots: Vec<(Option<u64>, Slot)>,
 }
 
 pub(super) fn replay(disk: &Disk, slots: usize) -> Result<Tail, Fault> {
@@ -74,7 +72,8 @@ fn find(disk: &Disk, mark: &Tip) -> Result<Found, Fault> {
             found.groups.insert(number, (Arc::from(&*bytes), None));
         }
     }
-    for (slot, tree, bytes) in disk.slots()? {
+    for slot in disk.slots()? {
+        let bytes = slot.bytes.clone();
         match Group::parse_checked(&bytes) {
             Err(fault @ Fault::NewerVersion { .. }) => return Err(fault),
             Err(fault) => {
@@ -85,13 +84,13 @@ fn find(disk: &Disk, mark: &Tip) -> Result<Found, Fault> {
                 {
                     continue;
                 }
-                found.damaged.push((slot, header, fault.to_string()));
-                found.trees.push((None, tree));
+                found.damaged.push((slot.number, header, fault.to_string()));
+                found.slots.push((None, slot));
             }
             Ok(group) if group.header.number > mark.group => {
                 let number = group.header.number;
-                found.groups.insert(number, (bytes.clone(), Some(slot)));
-                found.trees.push((Some(number), tree));
+                found.groups.insert(number, (bytes.clone(), Some(slot.number)));
+                found.slots.push((Some(number), slot));
             }
             Ok(_) => {}
         }
@@ -123,9 +122,9 @@ fn drop_rest(disk: &Disk, found: Found, slots: usize, tail: &mut Tail) -> Result
             .dropped
             .push(format!("group stands behind a gap. number={number}, after_group={}", next - 1));
     }
-    let stale = found.trees.iter().filter(|(number, _)| number.is_none_or(|number| number >= next));
-    for (_, tree) in stale {
-        Disk::clear_slot(tree)?;
+    let stale = found.slots.iter().filter(|(number, _)| number.is_none_or(|number| number >= next));
+    for (_, slot) in stale {
+        slot.clear()?;
     }
     disk.remove_packs_after(tail.tip.group)?;
     if tail.report.dropped.is_empty() {
