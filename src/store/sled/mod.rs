@@ -41,7 +41,8 @@ use crate::journal::{
     Append, Appended, ChainHash, Epoch, Fault, OpenReport, Position, Seq, Snapshot, Tip, codec,
 };
 
-/// A journal in a data folder. Dropping it without [`Store::close`] is safe and means a replay at the next open.
+/// A journal in a data folder. Dropping it without [`close`](crate::journal::Store::close) is safe and means a
+/// replay at the next open.
 #[derive(Debug)]
 pub struct SledStore {
     shared: Arc<Shared>,
