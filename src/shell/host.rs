@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use tokio::sync::Notify;
+
 use super::bus::Bus;
 use super::clock::Clock;
 use super::ids::IdSource;
@@ -33,6 +35,8 @@ pub(crate) struct Host {
     pub(crate) tokio: tokio::runtime::Handle,
     /// Effects under way; one that rests before another try does not count.
     pub(crate) effects: AtomicUsize,
+    /// Told when the last of them ended or rests.
+    pub(crate) effects_rest: Notify,
     in_flight: Arc<AtomicUsize>,
     closing: AtomicBool,
 }
@@ -74,6 +78,7 @@ impl Host {
             wheel: Wheel::default(),
             bus: Bus::default(),
             effects: AtomicUsize::new(0),
+            effects_rest: Notify::new(),
             in_flight: Arc::default(),
             closing: AtomicBool::new(false),
         }
@@ -106,6 +111,17 @@ impl Host {
 
     pub(crate) fn is_closing(&self) -> bool {
         self.closing.load(Ordering::Acquire)
+    }
+
+    /// Waits until no effect is under way.
+    pub(crate) async fn effects_done(&self) {
+        loop {
+            let rested = self.effects_rest.notified();
+            if self.effects.load(Ordering::Acquire) == 0 {
+                return;
+            }
+            rested.await;
+        }
     }
 
     /// Runs a blocking read of the store where blocking is harmless.

@@ -80,7 +80,9 @@ pub(crate) fn perform<M: Hosted>(host: &Arc<Host>, id: &EntityId, effect: M::Eff
     }
     impl Drop for UnderWay {
         fn drop(&mut self) {
-            self.0.effects.fetch_sub(1, Ordering::AcqRel);
+            if self.0.effects.fetch_sub(1, Ordering::AcqRel) == 1 {
+                self.0.effects_rest.notify_waiters();
+            }
         }
     }
     let (mut under_way, host, id) = (UnderWay::begin(host), host.clone(), id.clone());

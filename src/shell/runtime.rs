@@ -164,7 +164,7 @@ impl Runtime {
         let (done, settled) = std::sync::mpsc::channel();
         self.host.tokio.spawn(async move {
             let count = recovery::overdue(&host, now).await;
-            idle(&host).await;
+            host.effects_done().await;
             let _ = done.send(count);
         });
         self.report.settled =
@@ -209,7 +209,7 @@ impl Runtime {
             while let Some(next) = host.wheel.next().filter(|next| *next <= to) {
                 host.clock.move_to(next);
                 timeouts::settle(&host, host.clock.now(), true).await;
-                idle(&host).await;
+                host.effects_done().await;
                 if host.writer.failure().is_some() {
                     break;
                 }
@@ -221,7 +221,7 @@ impl Runtime {
     /// Waits until no effect is under way.
     pub(crate) fn effects_done(&self) -> impl Future<Output = ()> + Send + 'static {
         let host = self.host.clone();
-        async move { idle(&host).await }
+        async move { host.effects_done().await }
     }
 
     /// Ends the runtime and waits until its threads are gone.
@@ -269,12 +269,6 @@ impl Drop for Runtime {
         if let Err(fault) = self.end(Ending::Clean) {
             tracing::error!(%fault, "runtime did not close cleanly; nothing acknowledged is lost");
         }
-    }
-}
-
-async fn idle(host: &Host) {
-    while host.effects.load(std::sync::atomic::Ordering::Acquire) > 0 && host.writer.failure().is_none() {
-        tokio::time::sleep(std::time::Duration::from_micros(200)).await;
     }
 }
 

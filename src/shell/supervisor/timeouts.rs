@@ -112,6 +112,10 @@ pub(crate) async fn settle(host: &Arc<Host>, now: Timestamp, one_by_one: bool) -
                 }
                 Err(_) => {}
             }
+            if one_by_one {
+                // What follows from one expiry comes before the next.
+                host.effects_done().await;
+            }
         }
     }
 }
