@@ -87,3 +87,8 @@ pub use api::dto::{StartQuorum, Vote};
 pub use config::Config;
 #[cfg(feature = "runtime")]
 pub use error::{Error, ErrorKind};
+
+/// The programs of the README are compiled and run with the documentation's.
+#[cfg(all(doctest, feature = "runtime"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -8,8 +8,8 @@ use quorate::api::dto::HistoryQuery;
 use quorate::config::Config;
 use quorate::core::ids::{EntityId, StreamId, StreamKind};
 use quorate::core::quorum::Event;
+use quorate::journal::Due;
 use quorate::journal::codec::{AppendBuilder, decode};
-use quorate::journal::{Due, Store};
 
 /// Something the child was told had taken effect.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -42,13 +42,8 @@ struct Naive {
     closed: Option<String>,
 }
 
-#[derive(Debug)]
-pub struct Found {
-    pub quorums: usize,
-}
-
 /// Recounts everything from the recorded events and compares with what was acknowledged and with live state.
-pub async fn audit(q: &Quorate, acknowledged: &BTreeSet<Acknowledged>) -> Result<Found, String> {
+pub async fn audit(q: &Quorate, acknowledged: &BTreeSet<Acknowledged>) -> Result<(), String> {
     let verified = q.history().verify(|_| ()).await.map_err(|e| e.to_string())?;
     if !verified.ok {
         return Err(format!("chain broken: {verified:?}"));
@@ -112,7 +107,7 @@ pub async fn audit(q: &Quorate, acknowledged: &BTreeSet<Acknowledged>) -> Result
             return Err(format!("{id} is {:?}, recorded {state}", status.state));
         }
     }
-    Ok(Found { quorums: quorums.len() })
+    Ok(())
 }
 
 /// Plants what a bug would leave behind: the last vote of a quorum recorded once more.

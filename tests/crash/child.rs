@@ -52,23 +52,23 @@ async fn voter(q: Quorate, early: bool, life: String, me: usize, round: Arc<Atom
         let n = round.fetch_add(1, Ordering::Relaxed);
         let lasting = EntityId::new(format!("lasting-{}", n % LASTING)).unwrap();
         let fresh = format!("v-{life}-{n}");
-        vote(&q, early, &lasting, &fresh, n % 3 > 0).await;
+        vote(&q, early, &lasting, &fresh, !n.is_multiple_of(3)).await;
         // The same voter changes its mind in every life.
-        vote(&q, early, &lasting, &format!("fickle-{me}"), n % 2 == 0).await;
-        if n % 8 == 0 {
+        vote(&q, early, &lasting, &format!("fickle-{me}"), n.is_multiple_of(2)).await;
+        if n.is_multiple_of(8) {
             let id = EntityId::new(format!("q-{life}-{n}")).unwrap();
             let start = StartQuorum {
                 quorum_id: Some(id.clone()),
-                timeout_seconds: Some(if n % 16 == 0 { 0.005 } else { 60.0 }),
+                timeout_seconds: Some(if n.is_multiple_of(16) { 0.005 } else { 60.0 }),
                 ..StartQuorum::global().with_voters(["x", "y", "z"]).unwrap()
             };
             let start = StartQuorum { required_votes: Some(2), ..start };
             q.quorums().start(start).await.unwrap();
             tell(&format!("start {id}"));
             for who in ["x", "y", "z"] {
-                vote(&q, early, &id, who, n % 24 > 0).await;
+                vote(&q, early, &id, who, !n.is_multiple_of(24)).await;
             }
-            if n % 40 == 0 {
+            if n.is_multiple_of(40) {
                 let request = CancelQuorum { quorum_id: id.clone(), by: None, reason: None };
                 if q.quorums().cancel(request).await.is_ok() {
                     tell(&format!("cancel {id}"));

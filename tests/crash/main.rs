@@ -60,11 +60,11 @@ fn live_and_die(
     assert!(!status.success(), "the child ended by itself");
 }
 
-async fn check(folder: &Path, acknowledged: &BTreeSet<Acknowledged>) -> Result<audit::Found, String> {
+async fn check(folder: &Path, acknowledged: &BTreeSet<Acknowledged>) -> Result<(), String> {
     let q = Quorate::open(Config::at(folder)).await.map_err(|e| e.to_string())?;
-    let found = audit(&q, acknowledged).await;
+    let sound = audit(&q, acknowledged).await;
     q.close().await.map_err(|e| e.to_string())?;
-    found
+    sound
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -125,9 +125,9 @@ async fn a_hundred_thousand_open_quorums_are_tracked_again_and_the_overdue_close
         let q = q.clone();
         async move {
             // One in ten falls due a moment after the kill.
-            let timeout = if n % 10 == 0 { 0.5 } else { 3_600.0 };
+            let timeout = if n.is_multiple_of(10) { 0.5 } else { 3_600.0 };
             let request = StartQuorum { timeout_seconds: Some(timeout), ..StartQuorum::ring(1) };
-            (n % 10 == 0, q.quorums().start(request).await.unwrap())
+            (n.is_multiple_of(10), q.quorums().start(request).await.unwrap())
         }
     };
     let mut short = Vec::new();

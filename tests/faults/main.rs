@@ -15,7 +15,6 @@ use quorate::api::dto::{
 use quorate::config::{ClockConfig, Config};
 use quorate::core::ids::EntityId;
 use quorate::core::time::Timestamp;
-use quorate::journal::Store;
 use quorate::store::faulty::{FaultKind, FaultyStore};
 use quorate::store::memory::MemoryStore;
 use quorate::{Error, ErrorKind, Quorate, StartQuorum, Vote};

@@ -1,0 +1,180 @@
+//! Requests and replies about what happened.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::core::ids::{CellId, EntityId, VoterId};
+use crate::core::quorum::QuorumState;
+use crate::core::time::Timestamp;
+
+/// Asks what happened, over all entities, in global order.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct HistoryQuery {
+    /// Only entities of this kind: `quorum` or `topology`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
+    /// Only this entity; needs no kind when it is a quorum.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entity_id: Option<EntityId>,
+    /// Only quorums about this cell, and the cell's own registration.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cell_id: Option<CellId>,
+    /// Only votes and attempts of this voter.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub voter_id: Option<VoterId>,
+    /// Only events of this name, such as `vote_cast` or `closed`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event: Option<String>,
+    /// Only closes with this outcome, such as `approved`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<QuorumState>,
+    /// Only what happened at or after this instant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Timestamp>,
+    /// Only what happened up to and with this instant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
+    /// How many at most, 0 to 1000; 100 when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<i64>,
+    /// Where an earlier page ended; the beginning when left out. Not affected by what is appended meanwhile.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
+}
+
+/// One recorded event.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct EventView {
+    /// Place in the global order, from 1.
+    pub position: u64,
+    /// Kind of the entity.
+    pub kind: String,
+    /// Which entity.
+    pub entity_id: EntityId,
+    /// Place in the entity's log, from 1.
+    pub seq: u64,
+    /// When it was decided.
+    pub at: Timestamp,
+    /// The same in milliseconds since the Unix epoch.
+    pub at_ms: i64,
+    /// What happened.
+    pub event: String,
+    /// Everything recorded about it.
+    pub data: Value,
+    /// Chain hash of the entity's log up to here, in hex.
+    pub hash: String,
+}
+
+/// A page of recorded events, oldest first.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct EventPage {
+    /// The events.
+    pub events: Vec<EventView>,
+    /// Ask with this for what follows; none when the end was reached.
+    pub next_cursor: Option<String>,
+}
+
+/// Names one entity's log.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EntityHistory {
+    /// Kind of the entity; `quorum` when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
+    /// Which entity.
+    pub entity_id: EntityId,
+    /// How many events at most, 0 to 1000; 100 when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<i64>,
+    /// The seq an earlier page ended at; the beginning when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
+}
+
+/// One vote or refused attempt, with what became of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct AuditVoteView {
+    /// Place in the quorum's log.
+    pub seq: u64,
+    /// Who voted.
+    pub voter_id: VoterId,
+    /// True approves.
+    pub vote: bool,
+    /// How sure the voter was.
+    pub confidence: f64,
+    /// When it was received.
+    pub cast_at: Timestamp,
+    /// Part of the tally when it was cast.
+    pub counted: bool,
+    /// A later vote of the same voter took its place.
+    pub superseded: bool,
+    /// The attempt was refused.
+    pub refused: bool,
+    /// Why it was not counted: `outsider`, `low_confidence`, `late`, `change_not_allowed`, `not_eligible`.
+    pub reason: Option<String>,
+}
+
+/// The log of one entity.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct EntityLog {
+    /// Kind of the entity.
+    pub kind: String,
+    /// Which entity.
+    pub entity_id: EntityId,
+    /// How many events its log holds.
+    pub revision: u64,
+    /// The events of this page.
+    pub events: Vec<EventView>,
+    /// For a quorum: the votes and refused attempts among the events of this page.
+    pub votes: Vec<AuditVoteView>,
+    /// Ask with this for what follows; none when the end was reached.
+    pub next_cursor: Option<String>,
+}
+
+/// Asks how a quorum stood at an earlier point.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StateAt {
+    /// Which quorum.
+    pub entity_id: EntityId,
+    /// After this many events of its log.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seq: Option<u64>,
+    /// After everything up to and with this instant. One of `seq` and `at` must be given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<Timestamp>,
+}
+
+/// What checking every hash, link and sequence found.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Verified {
+    /// Everything fits.
+    pub ok: bool,
+    /// Commit groups checked.
+    pub groups: u64,
+    /// Records checked.
+    pub records: u64,
+    /// Entities met.
+    pub streams: u64,
+    /// Hash of the last group: covers everything before it.
+    pub tip_hash: String,
+    /// The first thing that does not fit.
+    pub broken: Option<BrokenView>,
+}
+
+/// The first broken entry.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct BrokenView {
+    /// The commit group it stands in.
+    pub group: u64,
+    /// Its place in the global order, when known.
+    pub position: Option<u64>,
+    /// Kind and id of its entity, when known.
+    pub entity: Option<String>,
+    /// Its place in the entity's log, when known.
+    pub seq: Option<u64>,
+    /// What does not fit.
+    pub why: String,
+}

@@ -1,0 +1,117 @@
+//! Requests and replies: the same shapes in Rust, JSON, HTTP and on the command line.
+//!
+//! Requests refuse unknown fields. Instants are RFC 3339 strings; durations say their unit in their name.
+
+mod cell;
+mod history;
+mod quorum;
+
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+
+use crate::core::ids::{CellId, EntityId, IdempotencyKey, MAX_ID_BYTES, VoterId};
+use crate::core::quorum::event::{Outsiders, VoteChange};
+use crate::core::quorum::{QuorumState, QuorumType};
+use crate::core::time::Timestamp;
+use crate::error::Error;
+
+pub use self::cell::*;
+pub use self::history::*;
+pub use self::quorum::*;
+
+macro_rules! schema_of_id {
+    ($($name:ident),*) => { $(
+        impl JsonSchema for $name {
+            fn inline_schema() -> bool { true }
+            fn schema_name() -> Cow<'static, str> { stringify!($name).into() }
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                json_schema!({ "type": "string", "minLength": 1, "maxLength": MAX_ID_BYTES })
+            }
+        }
+    )* };
+}
+schema_of_id!(EntityId, VoterId, CellId, IdempotencyKey);
+
+impl JsonSchema for Timestamp {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> Cow<'static, str> {
+        "Timestamp".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "format": "date-time" })
+    }
+}
+
+macro_rules! schema_of_names {
+    ($name:ident: $($label:literal),*) => {
+        impl JsonSchema for $name {
+            fn inline_schema() -> bool { true }
+            fn schema_name() -> Cow<'static, str> { stringify!($name).into() }
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                json_schema!({ "type": "string", "enum": [$($label),*] })
+            }
+        }
+    };
+}
+schema_of_names!(QuorumState: "open", "approved", "rejected", "timed_out", "cancelled");
+schema_of_names!(VoteChange: "replace", "reject");
+schema_of_names!(Outsiders: "record", "refuse");
+
+/// A kind of quorum as asked for: upper or lower case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AskedType(pub QuorumType);
+
+impl<'de> Deserialize<'de> for AskedType {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        let name = String::deserialize(d)?;
+        QuorumType::from_name(&name)
+            .map(AskedType)
+            .ok_or_else(|| D::Error::custom("expected one of local, global, ring, radial"))
+    }
+}
+
+impl Serialize for AskedType {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        self.0.serialize(s)
+    }
+}
+
+schema_of_names!(AskedType: "local", "global", "ring", "radial");
+schema_of_names!(QuorumType: "local", "global", "ring", "radial");
+
+/// Makes an id of a text, or the error that names the field.
+///
+/// # Errors
+/// `invalid_argument` when the text is blank, longer than 256 bytes or holds a control character.
+pub fn id<T: std::str::FromStr>(field: &str, text: &str) -> Result<T, Error> {
+    text.parse()
+        .map_err(|_| Error::invalid(field, text, "1 to 256 bytes, not blank, without control characters"))
+}
+
+/// No fields.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Nothing {}
+
+/// How a runtime is doing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Health {
+    /// `ok`, or `failed` when the store refuses work or the runtime is closed.
+    pub status: String,
+    /// Why it refuses.
+    pub failure: Option<String>,
+    /// Entities with an open deadline.
+    pub tracked_deadlines: u64,
+    /// Entity actors in memory.
+    pub awake_entities: u64,
+    /// Entities that used up their restart budget.
+    pub parked_entities: u64,
+    /// Requests admitted and not yet answered.
+    pub in_flight: u64,
+    /// Damaged ends of the journal dropped at open; never acknowledged.
+    pub dropped_at_open: Vec<String>,
+}
