@@ -40,7 +40,12 @@ const LOG: &str = "QUORATE_LOG";
 pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
     let filter = EnvFilter::try_from_env(LOG).unwrap_or_else(|_| EnvFilter::new("error"));
     // A second call in one process keeps the first one's subscriber.
-    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        // Told to a closed stderr, they would panic in whatever thread logs, and sled waits for its threads for ever.
+        .log_internal_errors(false)
+        .try_init();
     let args: Vec<OsString> = args.into_iter().collect();
     let json = args.iter().any(|arg| arg == "--json");
     let output = Output::new(json);
