@@ -146,11 +146,19 @@ impl Error {
         let (field, expected) = (clip_text(field), clip_text(expected));
         Error::new(
             ErrorKind::InvalidArgument,
-            format!("{field} is out of range. given={value}, expected {expected}"),
+            format!("{field} does not fit. given={value}, expected {expected}"),
         )
         .with("field", field)
         .with("value", value)
         .with("expected", expected)
+    }
+
+    /// A field that must be given and was not.
+    pub fn missing(field: &str) -> Self {
+        Error::new(ErrorKind::InvalidArgument, format!("{field} is missing"))
+            .with("field", field)
+            .with("value", Value::Null)
+            .with("expected", "a value")
     }
 
     /// The same error with one more detail.

@@ -1,6 +1,73 @@
-//! Quorate.
+//! Quorate keeps quorums for long-running agents: questions that several voters decide, with a bar, a deadline and a
+//! record that survives crashes.
+//!
+//! ```
+//! # #[cfg(feature = "runtime")]
+//! # mod runs { pub
+//! async fn example() -> Result<(), quorate::Error> {
+//!     use quorate::{Config, Quorate, StartQuorum, Vote};
+//!
+//!     let q = Quorate::open(Config::memory()).await?; // Config::at("folder") keeps it on disk
+//!     let question = StartQuorum { required_votes: Some(2), ..StartQuorum::global() };
+//!     let started = q.quorums().start(question.with_voters(["ann", "bob", "cid"])?).await?;
+//!     q.quorums().vote(Vote::new(&started.quorum_id, "ann", true)?).await?;
+//!     let last = q.quorums().vote(Vote::new(&started.quorum_id, "bob", true)?).await?;
+//!     assert_eq!(last.state.name(), "approved"); // durable when the answer is here
+//!     q.close().await
+//! }
+//! # }
+//! # #[cfg(feature = "runtime")]
+//! # fn main() {
+//! #     let tokio = tokio::runtime::Builder::new_current_thread().build().unwrap();
+//! #     tokio.block_on(runs::example()).unwrap();
+//! # }
+//! # #[cfg(not(feature = "runtime"))]
+//! # fn main() {}
+//! ```
+//!
+//! # The picture
+//!
+//! ```text
+//!    Rust API       HTTP       command line · play · replay        doors, they add no behaviour
+//!        └───────────┴──────┬──────────────┘
+//!                   table of operations                            api
+//!  ┌────────────────────────▼──────────────────────────────┐
+//!  │ registry ──► entity actor ──► driver.step(cmd, now)   │       shell: actors, threads, the clock
+//!  │              one per quorum   settle · decide · evolve│       core: pure, no clock, no I/O
+//!  │                    │ events                           │
+//!  │              writer thread: all that waits, one group │
+//!  │                    │              acks thread ─► reply · effects · notices
+//!  └────────────────────┼──────────────────▲───────────────┘
+//!                       ▼ commit           │ durable               journal: the port, the format, the chains
+//!               ┌──────────────────────────┴─┐
+//!               │  sled  ·  memory  ·  faulty│                     store: one flush for the whole group
+//!               └────────────────────────────┘
+//! ```
+//!
+//! # Where to find what
+//!
+//! | module | holds | feature |
+//! |---|---|---|
+//! | [`core`] | the pure machines, the driver, vote rules, time and ids as values | |
+//! | [`journal`] | the port of a store, the format of what is stored, the hash chains | |
+//! | [`store`] | the stores: memory, one that fails on plan, sled | `store-sled` for sled |
+//! | [`config`] | every knob: meaning, unit, bounds | |
+//! | `shell` | actors, writer, clock, supervisors; public are its clock and notices | `runtime` |
+//! | `api` | the handle `Quorate`, typed requests and replies, the table of operations | `runtime` |
+//! | `api::http` | the HTTP door | `http` |
+//! | `cli` | the command line, `play`, `replay` | `cli` |
+//! | `error` | the one error of all doors and the table of its kinds | `runtime` |
+//! | [`docs`] | architecture, journal format, guarantees, glossary, sources | |
+//!
+//! With default features off only the parts without a feature remain. They build without actix, tokio and sled: what is
+//! left cannot read a clock.
+
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]
+
 pub mod config;
 pub mod core;
+pub mod docs;
 pub mod journal;
 pub mod store;
 

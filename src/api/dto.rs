@@ -62,9 +62,9 @@ pub struct AskedType(pub QuorumType);
 impl<'de> Deserialize<'de> for AskedType {
     fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
         let name = String::deserialize(d)?;
-        QuorumType::from_name(&name).map(AskedType).ok_or_else(|| {
-            D::Error::custom("unknown quorum type, expected one of local, global, ring, radial")
-        })
+        QuorumType::from_name(&name)
+            .map(AskedType)
+            .ok_or_else(|| D::Error::custom("expected one of local, global, ring, radial"))
     }
 }
 

@@ -9,6 +9,7 @@ use schemars::{JsonSchema, Schema, schema_for};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
+use serde_path_to_error::{Path, Segment};
 
 use super::Quorate;
 use super::dto::{
@@ -214,13 +215,32 @@ fn types_of(property: &Value) -> Vec<String> {
 fn parse<T: DeserializeOwned>(fields: Map<String, Value>) -> Result<T, Error> {
     let input = Value::Object(fields);
     serde_path_to_error::deserialize(&input).map_err(|error| {
-        let path = error.path().to_string();
+        let path_is_whole = error.path().iter().next().is_none();
         let message = error.inner().to_string();
         // A missing or unknown field is named in the message, its path is the whole object.
         let named = message.split('`').nth(1).unwrap_or_default().to_owned();
-        let field = if path == "." { named } else { path };
-        let value = input.get(field.split(['.', '[']).next().unwrap_or_default()).cloned();
-        Error::invalid(&field, value.unwrap_or(Value::Null), &message)
+        let field = if path_is_whole { named } else { error.path().to_string() };
+        if message.starts_with("missing field") {
+            return Error::missing(&field);
+        }
+        let value = if path_is_whole { input.get(&field) } else { value_at(&input, error.path()) };
+        let expected = message.rsplit_once("expected ").map_or(message.as_str(), |(_, expected)| expected);
+        // Deserialisers name Rust's types; the reader is told in words.
+        let expected = match expected {
+            "f64" => "a number",
+            "i64" | "u64" => "a whole number",
+            "u32" => "a whole number from 0 to 4294967295",
+            other => other,
+        };
+        Error::invalid(&field, value.cloned().unwrap_or_default(), expected)
+    })
+}
+
+fn value_at<'a>(input: &'a Value, path: &Path) -> Option<&'a Value> {
+    path.iter().try_fold(input, |at, segment| match segment {
+        Segment::Map { key } => at.get(key),
+        Segment::Seq { index } => at.get(index),
+        Segment::Enum { .. } | Segment::Unknown => Some(at),
     })
 }
 

@@ -160,15 +160,17 @@ impl Quorums<'_> {
         let host = self.q.host();
         if !host.clock.is_manual() && longest > 0 {
             let (waiting_host, id) = (host.clone(), request.quorum_id.clone());
-            let waiting =
-                host.tokio.spawn(tokio::time::timeout(Duration::from_millis(longest), async move {
-                    // A waiter is lost when its actor dies; the next actor takes it in again.
-                    while let Err(Failure::Unknown(_)) = until_closed(&waiting_host, &id).await {
-                        tokio::time::sleep(Duration::from_millis(20)).await;
-                    }
-                }));
+            let longest = Duration::from_millis(longest);
+            let closed = async move {
+                // A waiter is lost when its actor dies, and refused while the runtime is busy; it comes again.
+                while until_closed(&waiting_host, &id).await.is_err() && !waiting_host.is_closing() {
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+            };
+            let mut waiting =
+                AbortOnDrop(host.tokio.spawn(async move { tokio::time::timeout(longest, closed).await }));
             // However the wait ended, the status says where the quorum stands.
-            let _ = waiting.await;
+            let _ = (&mut waiting.0).await;
         }
         self.status(&request.quorum_id).await
     }
@@ -255,6 +257,15 @@ impl Quorums<'_> {
     ) -> impl Future<Output = Result<R, Failure>> + Send {
         let host = self.q.host();
         ask(host, &host.quorums, id, Action::Read, view)
+    }
+}
+
+/// A task that ends when nobody waits for it any more.
+struct AbortOnDrop<T>(tokio::task::JoinHandle<T>);
+
+impl<T> Drop for AbortOnDrop<T> {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }
 

@@ -39,7 +39,7 @@ pub struct Settled<M: Machine> {
 }
 
 /// One entity in memory: its state and how many events made it.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Driver<M: Machine> {
     state: M::State,
     revision: u64,

@@ -21,7 +21,7 @@ pub enum IdError {
     #[error("id is too long, expected 1 to 256 bytes. given={0}")]
     TooLong(usize),
     /// The text holds a control character.
-    #[error("id holds a control character. at_byte={0}")]
+    #[error("id holds a control character, expected none. at_byte={0}")]
     Control(usize),
 }
 

@@ -70,7 +70,7 @@ impl Timestamp {
         {
             return Ok(Self::from_micros(midnight.and_utc().timestamp_micros()));
         }
-        Err(format!("not an RFC 3339 instant or a YYYY-MM-DD date. given={text:?}"))
+        Err(format!("not an instant, expected RFC 3339 or YYYY-MM-DD"))
     }
 }
 

@@ -27,6 +27,9 @@ use crate::journal::{ChainHash, Due, Fault, Seq, Snapshot, Store};
 /// Records read from the store at a time while an entity is rebuilt.
 const LOAD_PAGE: usize = 4096;
 
+/// Bytes of a small event, on disk.
+const SMALL_EVENT: usize = 100;
+
 /// What the one who asked may look at: the state after the step, and the answer to a command.
 pub(crate) struct View<'a, M: Hosted> {
     pub(crate) state: &'a M::State,
@@ -133,7 +136,8 @@ pub(crate) struct Entity<M: Hosted> {
     /// What the deadline index and the wheel hold for this stream.
     indexed: Option<Timestamp>,
     armed: Option<Timestamp>,
-    snapshot_at: Seq,
+    /// The revision from which the next snapshot is taken.
+    next_snapshot: Seq,
     waiting: Vec<Waiting<M>>,
 }
 
@@ -217,7 +221,7 @@ impl<M: Hosted> Entity<M> {
             doomed: Arc::default(),
             indexed: None,
             armed: None,
-            snapshot_at: 0,
+            next_snapshot: 0,
             waiting: Vec::new(),
         }
     }
@@ -227,7 +231,7 @@ impl<M: Hosted> Entity<M> {
             Ok(loaded) => {
                 self.driver = loaded.driver;
                 self.hash = loaded.hash;
-                self.snapshot_at = loaded.snapshot_at;
+                self.next_snapshot = loaded.snapshot_at + self.seat.host.config.snapshot_every;
                 self.indexed = loaded.indexed;
                 self.durable.store(self.driver.revision(), Ordering::Release);
                 self.arm();
@@ -311,7 +315,7 @@ impl<M: Hosted> Entity<M> {
             Box::new(move |result| match result {
                 Ok(_) => {
                     durable.fetch_max(revision, Ordering::AcqRel);
-                    M::count(&host.counters, &events);
+                    M::observe(&host.counters, &stream.id, &events);
                     // Begun before the answer goes, so that whoever waits for effects after it sees them.
                     effects.into_iter().for_each(|effect| perform::<M>(&host, &stream.id, effect));
                     releases.into_iter().for_each(|release| release(Ok(())));
@@ -327,29 +331,35 @@ impl<M: Hosted> Entity<M> {
     }
 
     fn answer_waiting(&mut self, now: Timestamp, releases: &mut Vec<Release>) {
+        self.waiting.retain(|waiting| waiting.token.strong_count() > 0);
         let state = self.driver.state();
         for waiting in self.waiting.extract_if(.., |waiting| (waiting.until)(state)) {
             releases.extend((waiting.respond)(Ok(View { state, now, reply: None })));
         }
     }
 
-    /// Every so many events the state is kept, so that rebuilding a long-lived entity stays short.
+    /// Every so many events the state is kept, so that rebuilding a long-lived entity stays short. A large state
+    /// is kept less often: about as many bytes of events are written between two snapshots as one takes.
     fn keep_snapshot(&mut self) {
         let revision = self.driver.revision();
-        if revision - self.snapshot_at < self.seat.host.config.snapshot_every {
+        if revision < self.next_snapshot {
             return;
         }
-        self.snapshot_at = revision;
         let Ok(state) = encode(self.driver.state()) else { return };
+        let pause = self.seat.host.config.snapshot_every.max((state.len() / SMALL_EVENT) as u64);
+        self.next_snapshot = revision + pause;
         let snapshot = Snapshot { revision, hash: self.hash, version: M::STATE_VERSION, state };
         let (host, stream) = (self.seat.host.clone(), self.seat.stream.clone());
         // Saved behind the append it includes; a snapshot ahead of the journal is ignored anyway.
         self.seat.host.writer.barrier(Box::new(move |result| {
-            if result.is_ok()
-                && let Err(fault) = wait(host.store.save_snapshot(&stream, snapshot))
-            {
-                tracing::warn!(%stream, %fault, "snapshot not kept");
+            if result.is_err() {
+                return;
             }
+            host.tokio.clone().spawn_blocking(move || {
+                if let Err(fault) = wait(host.store.save_snapshot(&stream, snapshot)) {
+                    tracing::warn!(%stream, %fault, "snapshot not kept");
+                }
+            });
         }));
     }
 
@@ -412,7 +422,6 @@ impl<M: Hosted> Handler<Ask<M>> for Entity<M> {
             }
             Action::Until(until, token) => {
                 let settled = self.driver.settle(now);
-                self.waiting.retain(|waiting| waiting.token.strong_count() > 0);
                 self.waiting.push(Waiting { until, token, respond: ask.respond });
                 self.submit(&addr, settled.events, settled.effects, now, None, Vec::new());
             }

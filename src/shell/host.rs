@@ -14,7 +14,7 @@ use super::writer::Writer;
 use crate::config::Config;
 use crate::core::quorum::QuorumMachine;
 use crate::core::topology::TopologyMachine;
-use crate::journal::{Fault, Store};
+use crate::journal::{Epoch, Fault, Store};
 
 /// The surroundings, shared by all actors and handles of one runtime.
 pub(crate) struct Host {
@@ -49,6 +49,7 @@ impl Drop for Permit {
 /// The parts a host is put together from.
 pub(crate) struct Parts {
     pub(crate) config: Config,
+    pub(crate) epoch: Epoch,
     pub(crate) clock: Arc<Clock>,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) writer: Writer,
@@ -60,7 +61,7 @@ pub(crate) struct Parts {
 impl Host {
     pub(crate) fn new(parts: Parts) -> Self {
         Host {
-            ids: IdSource::new(parts.config.seed),
+            ids: IdSource::new(parts.config.seed, parts.epoch),
             restarts: Restarts::new(parts.config.restart.clone()),
             quorums: Registry::new(parts.arbiters.clone()),
             topology: Registry::new(parts.arbiters),

@@ -5,6 +5,7 @@ use std::sync::Mutex;
 use super::lock;
 use crate::core::ids::EntityId;
 use crate::core::rng::Rng;
+use crate::journal::Epoch;
 
 /// Mints ids.
 #[derive(Debug)]
@@ -16,10 +17,13 @@ pub(crate) enum IdSource {
 }
 
 impl IdSource {
-    /// Seeded when a seed is given.
-    pub(crate) fn new(seed: Option<u64>) -> Self {
+    /// Seeded when a seed is given; each ownership of the journal mints ids of its own.
+    pub(crate) fn new(seed: Option<u64>, epoch: Epoch) -> Self {
         match seed {
-            Some(seed) => IdSource::Seeded(Mutex::new(Rng::new(seed))),
+            Some(seed) => {
+                let life = Rng::new(epoch).next_u64();
+                IdSource::Seeded(Mutex::new(Rng::new(seed ^ life)))
+            }
             None => IdSource::Random,
         }
     }

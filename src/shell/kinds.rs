@@ -56,8 +56,8 @@ pub(crate) trait Hosted: Machine {
     /// What subscribers hear of these events.
     fn notices(id: &EntityId, state: &Self::State, events: &[Self::Event]) -> Vec<Notice>;
 
-    /// Adds durable events to the counters.
-    fn count(counters: &Counters, events: &[Self::Event]);
+    /// Adds durable events to the counters and traces them.
+    fn observe(counters: &Counters, id: &EntityId, events: &[Self::Event]);
 
     /// Tries to carry out an effect once. A fault means: try again.
     fn carry_out(
@@ -125,7 +125,11 @@ impl Hosted for TopologyMachine {
         Vec::new()
     }
 
-    fn count(_: &Counters, _: &[topology::Event]) {}
+    fn observe(_: &Counters, _: &EntityId, events: &[topology::Event]) {
+        for event in events {
+            tracing::debug!(kind = "topology", event = event.name(), ?event);
+        }
+    }
 
     fn carry_out(
         _: Arc<Host>,
@@ -159,13 +163,17 @@ impl Hosted for QuorumMachine {
         events.iter().filter_map(heard).collect()
     }
 
-    fn count(counters: &Counters, events: &[Event]) {
-        let mut stats = lock(&counters.quorums);
+    fn observe(counters: &Counters, id: &EntityId, events: &[Event]) {
+        {
+            let mut stats = lock(&counters.quorums);
+            events.iter().for_each(|event| stats.apply(event));
+        }
         for event in events {
-            stats.apply(event);
-            if let Event::Closed(closed) = event {
-                tracing::debug!(state = closed.state.name(), "quorum closed");
-            }
+            let outcome = match event {
+                Event::Closed(closed) => closed.state.name(),
+                _ => "open",
+            };
+            tracing::debug!(kind = "quorum", entity_id = %id, event = event.name(), outcome);
         }
     }
 

@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 
 use super::clock::Clock;
 use super::entity::{Action, Ask, Release, View};
-use super::host::{Host, Parts, wait};
+use super::host::{Host, Parts, Permit, wait};
 use super::kinds::Hosted;
 use super::lock;
 use super::registry::Registry;
@@ -58,21 +58,33 @@ pub(crate) fn ask<M: Hosted, R: Send + 'static>(
     view: impl FnOnce(View<'_, M>) -> R + Send + 'static,
 ) -> Answer<R> {
     let (answer, answered) = oneshot::channel();
+    let mut kept = None;
     match host.admit() {
         Err(fault) => {
             let _ = answer.send(Err(Failure::Refused(fault)));
         }
         Ok(permit) => {
+            // Who waits for a state gives the place back by no longer waiting; other requests are carried out to
+            // their end even when nobody waits.
+            let travels = match action {
+                Action::Until(..) => {
+                    kept = Some(permit);
+                    None
+                }
+                Action::Command(..) | Action::Read => Some(permit),
+            };
             let respond = move |seen: Result<View<'_, M>, Failure>| -> Option<Release> {
                 match seen {
                     Ok(seen) => {
                         let prepared = view(seen);
                         Some(Box::new(move |durable| {
+                            // First, so that the next request of the same caller finds the place free.
+                            drop(travels);
                             let _ = answer.send(durable.map(|()| prepared));
-                            drop(permit);
                         }))
                     }
                     Err(failure) => {
+                        drop(travels);
                         let _ = answer.send(Err(failure));
                         None
                     }
@@ -81,18 +93,20 @@ pub(crate) fn ask<M: Hosted, R: Send + 'static>(
             registry.ask(host, id, Ask { action, respond: Box::new(respond) });
         }
     }
-    Answer(answered)
+    Answer { answered, _kept: kept }
 }
 
 /// The answer to a request, once it may be known.
-#[derive(Debug)]
-pub(crate) struct Answer<R>(oneshot::Receiver<Result<R, Failure>>);
+pub(crate) struct Answer<R> {
+    answered: oneshot::Receiver<Result<R, Failure>>,
+    _kept: Option<Permit>,
+}
 
 impl<R> Future for Answer<R> {
     type Output = Result<R, Failure>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        Pin::new(&mut self.0).poll(context).map(|answer| {
+        Pin::new(&mut self.answered).poll(context).map(|answer| {
             answer.unwrap_or_else(|_| {
                 // The actor died with the request in hand, or the runtime ended: nobody can say what became of it.
                 let reason = "the entity stopped before it answered; ask again".to_owned();
@@ -136,7 +150,8 @@ impl Runtime {
             .recv()
             .map_err(|_| Fault::Unavailable { reason: "the actor system did not start".into() })?;
         let report = RecoveryReport { store: store.open_report(), records_counted, ..Default::default() };
-        let host = Arc::new(Host::new(Parts { config, clock, store, writer, counters, tokio, arbiters }));
+        let host =
+            Arc::new(Host::new(Parts { config, epoch, clock, store, writer, counters, tokio, arbiters }));
         let mut runtime = Runtime { host, report, system, thread: Mutex::new(Some(thread)) };
         runtime.recover()?;
         Ok(runtime)
@@ -179,8 +194,7 @@ impl Runtime {
         &self.report
     }
 
-    /// Applies every expiry due now. A manual clock fires in exact order; a running clock's supervisor may be at it
-    /// already, and what it has in hand is settled by the entities themselves when they are asked.
+    /// Applies every expiry due now, in exact order under a manual clock. On return all of it is durable.
     pub(crate) fn settle(&self) -> impl Future<Output = ()> + Send + 'static {
         let host = self.host.clone();
         async move {
@@ -291,3 +305,7 @@ fn run_system(threads: usize, started: &std::sync::mpsc::Sender<SystemParts>) {
         let _ = arbiter.join();
     }
 }
+
+#[cfg(test)]
+#[path = "runtime_test.rs"]
+mod tests;

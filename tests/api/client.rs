@@ -43,6 +43,19 @@ impl Running {
     }
 }
 
+impl Running {
+    /// Waits until this many operations are under way.
+    pub fn until_in_flight(&self, count: u64) {
+        for _ in 0..2_000 {
+            if self.q.health().in_flight == count {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        panic!("never {count} in flight: {:?}", self.q.health());
+    }
+}
+
 impl Drop for Running {
     fn drop(&mut self) {
         if let Some(server) = self.server.take() {

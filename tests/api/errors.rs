@@ -261,13 +261,16 @@ fn errors_of_the_store_ask_to_try_again() {
 
 #[test]
 fn a_full_runtime_asks_to_try_again() {
-    let running = Running::with(Config { max_in_flight: 1, ..Config::memory() }, Options::default());
+    let running = Running::with(Config { max_in_flight: 8, ..Config::memory() }, Options::default());
     let id = running.quorum(&["ann"], 1);
-    let (client, path) = (running.client, format!("/api/v1/quorum/{id}/wait?timeout_ms=1000"));
-    let waiting = std::thread::spawn(move || client.get(&path));
-    std::thread::sleep(std::time::Duration::from_millis(300));
-    let refused = running.client.get(&format!("/api/v1/quorum/{id}/status"));
-    assert_eq!((refused.error(), refused.header("retry-after")), ((503, "overloaded"), Some("1")));
-    assert_eq!(running.client.get("/healthz").json["in_flight"], 1);
-    waiting.join().unwrap();
+    running.until_in_flight(0);
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| running.client.get(&format!("/api/v1/quorum/{id}/wait?timeout_ms=1000")));
+        }
+        running.until_in_flight(8);
+        let refused = running.client.get(&format!("/api/v1/quorum/{id}/status"));
+        assert_eq!((refused.error(), refused.header("retry-after")), ((503, "overloaded"), Some("1")));
+        assert_eq!(running.client.get("/healthz").json["in_flight"], 8);
+    });
 }

@@ -23,6 +23,20 @@ fn a_body_of_ten_megabytes_is_too_large_and_the_client_hears_it() {
 }
 
 #[test]
+fn a_client_that_sends_a_large_body_slowly_hears_the_answer_too() {
+    let running = Running::start();
+    let mut stream = running.client.connect();
+    let part = vec![b'x'; 1 << 20];
+    let head = format!("POST {START} HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n", 6 * part.len());
+    stream.write_all(head.as_bytes()).unwrap();
+    for _ in 0..6 {
+        stream.write_all(&part).unwrap();
+        std::thread::sleep(Duration::from_millis(600));
+    }
+    assert_eq!(read(&mut stream).error(), (413, "payload_too_large"));
+}
+
+#[test]
 fn a_chunked_body_is_too_large_as_well() {
     let running = Running::start();
     let mut request = format!(

@@ -59,10 +59,11 @@ async fn a_stopped_server_frees_its_address_and_leaves_the_runtime_open() {
 fn requests_under_way_are_answered_when_the_server_stops() {
     let mut running = Running::start();
     let id = running.quorum(&["ann"], 1);
+    running.until_in_flight(0);
     let client = running.client;
     let path = format!("/api/v1/quorum/{id}/wait?timeout_ms=1000");
     let waiting = std::thread::spawn(move || client.get(&path));
-    std::thread::sleep(Duration::from_millis(300));
+    running.until_in_flight(1);
     let server = running.server.take().unwrap();
     running.runtime.block_on(server.stop()).unwrap();
     assert_eq!(waiting.join().unwrap().json["status"]["state"], "open");

@@ -108,14 +108,16 @@ fn a_persistent_store_without_a_path_says_so() {
 #[test]
 fn a_damaged_database_is_a_fault_and_not_a_panic_or_an_empty_store() {
     for entry in persistent() {
-        let dir = TempDir::new().unwrap();
-        let path = dir.path().join("data");
-        let store = (entry.open)(&StoreOptions::at(&path)).unwrap();
-        super::support::now(store.close()).unwrap();
-        drop(store);
-        let database = path.join("sled").join("db");
-        let length = fs::metadata(&database).unwrap().len() as usize;
-        fs::write(&database, vec![0xaa; length]).unwrap();
-        assert!(matches!(open(entry, &path, false), Fault::Corrupt { .. } | Fault::Unavailable { .. }));
+        for part in ["ring", "sled"] {
+            let dir = TempDir::new().unwrap();
+            let path = dir.path().join("data");
+            let store = (entry.open)(&StoreOptions::at(&path)).unwrap();
+            super::support::now(store.close()).unwrap();
+            drop(store);
+            let database = path.join(part).join("db");
+            let length = fs::metadata(&database).unwrap().len() as usize;
+            fs::write(&database, vec![0xaa; length]).unwrap();
+            assert!(matches!(open(entry, &path, false), Fault::Corrupt { .. } | Fault::Unavailable { .. }));
+        }
     }
 }

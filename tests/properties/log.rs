@@ -99,6 +99,12 @@ fn check_log(events: &[Event]) {
             }
             Event::VoteRefused(refused) => {
                 assert_eq!(refused.refusal == Refusal::Late, closed);
+                let stands = |c: &&VoteCast| c.voter_id == refused.voter_id && c.vote == refused.vote;
+                let repeated = standing(before).into_iter().find(stands);
+                assert!(
+                    repeated.is_none_or(|c| c.counting == Counting::LowConfidence),
+                    "the same vote again is a duplicate, never refused: {refused:?}"
+                );
                 let same = |e: &Event| match e {
                     Event::VoteRefused(r) => {
                         (&r.voter_id, r.vote, r.refusal) == (&refused.voter_id, refused.vote, refused.refusal)

@@ -1,48 +1,15 @@
 //! Does the real runtime keep its promises from outside?
-use std::time::Duration;
+
+mod durable;
+#[path = "../support/hooked.rs"]
+mod hooked;
+mod lifecycle;
+mod quorums;
 
 use quorate::config::{ClockConfig, Config};
 use quorate::core::time::Timestamp;
-use quorate::{ErrorKind, Quorate, StartQuorum, Vote};
 
-fn manual() -> Config {
+/// A runtime in virtual time with repeatable ids.
+pub fn manual() -> Config {
     Config { clock: ClockConfig::Manual(Timestamp::EPOCH), seed: Some(7), ..Config::memory() }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_quorum_is_approved_by_its_deciding_vote_and_stays_readable() {
-    let q = Quorate::open(manual()).await.unwrap();
-    let request = StartQuorum::global().with_voters(["ann", "bob", "cid"]).unwrap();
-    let started = q.quorums().start(StartQuorum { required_votes: Some(2), ..request }).await.unwrap();
-    let id = started.quorum_id;
-    let vote = |who, yes| q.quorums().vote(Vote::new(&id, who, yes).unwrap());
-    assert!(!vote("ann", true).await.unwrap().quorum_reached);
-    let last = vote("bob", true).await.unwrap();
-    assert!(last.quorum_reached && last.state.name() == "approved");
-    assert_eq!(vote("cid", true).await.unwrap_err().kind(), ErrorKind::QuorumClosed);
-    assert!(vote("bob", true).await.unwrap().duplicate);
-    let status = q.quorums().status(&id).await.unwrap();
-    assert_eq!((status.approve_votes, status.late_votes), (2, 1));
-    assert_eq!(status.decided_by.unwrap().as_str(), "bob");
-    assert_eq!(q.quorums().stats().await.unwrap().successful_quorums, 1);
-    assert_eq!(q.quorums().history(Default::default()).await.unwrap().total, 1);
-    assert!(q.history().verify(|_| ()).await.unwrap().ok);
-    q.close().await.unwrap();
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_deadline_closes_a_quorum_unasked_and_opens_its_fallback() {
-    let q = Quorate::open(manual()).await.unwrap();
-    let request =
-        StartQuorum { cmp_fallback: Some(true), timeout_seconds: Some(1.0), ..StartQuorum::ring(3) };
-    let started = q.quorums().start(request).await.unwrap();
-    q.advance(Duration::from_secs(1)).await.unwrap();
-    assert_eq!(q.quorums().status(&started.quorum_id).await.unwrap().state.name(), "open");
-    q.advance(Duration::from_millis(1)).await.unwrap();
-    let status = q.quorums().status(&started.quorum_id).await.unwrap();
-    assert_eq!((status.state.name(), status.fallback.as_str()), ("timed_out", "opened"));
-    assert_eq!(status.closed_at, Some(started.deadline));
-    let child = q.quorums().status(&started.fallback_quorum_id.unwrap()).await.unwrap();
-    assert_eq!(child.parent_quorum_id, Some(started.quorum_id));
-    assert_eq!(child.state.name(), "open");
 }

@@ -255,4 +255,23 @@ mod tests {
             assert!(matches!(found, Found::Route(Route { target: Target::Page(p), .. }, _) if *p == page));
         }
     }
+
+    #[test]
+    fn a_path_of_literals_wins_over_one_with_fields_whatever_the_method() {
+        let page =
+            |page, method, path| Route::new(Target::Page(page), method, segments(path, |_| true).collect());
+        let routes = Routes(vec![
+            page(Page::Health, ops::Method::Post, "/x/{id}"),
+            page(Page::Metrics, ops::Method::Get, "/x/stats"),
+        ]);
+        let found = |method: &Method, path: &str| match routes.find(method, path) {
+            Found::Route(Route { target: Target::Page(page), .. }, fields) => (page.name(), fields.len()),
+            Found::WrongMethod { allow } => (allow, 0),
+            Found::Route(..) | Found::Nothing => ("nothing", 0),
+        };
+        assert_eq!(found(&Method::GET, "/x/stats"), ("metrics", 0));
+        assert_eq!(found(&Method::POST, "/x/stats"), (ALLOW_GET, 0));
+        assert_eq!(found(&Method::POST, "/x/other"), ("healthz", 1));
+        assert_eq!(found(&Method::GET, "/x/other"), (ALLOW_POST, 0));
+    }
 }

@@ -28,7 +28,9 @@
 //! | fallback owed | RecordFallback | | FallbackOpened or FallbackFailed | – |
 //!
 //! A vote at exactly the deadline is on time. Terminal states are final: the tally is frozen and exactly one
-//! `Closed` exists. A refused attempt is recorded once; the identical attempt again is answered from the record.
+//! `Closed` exists. A refused attempt is recorded once; the identical attempt again is answered from the record
+//! (the first 1,024 different attempts of a quorum are remembered, later ones are recorded each time). A vote too
+//! unsure to count stands all the same: it uses up the voter's say until it is replaced.
 
 pub mod audit;
 pub mod command;

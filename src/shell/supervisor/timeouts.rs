@@ -27,6 +27,8 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(1);
 pub(crate) struct Wheel {
     entries: Mutex<Entries>,
     sooner: Notify,
+    /// Held while due entries are settled: whoever settles next finds them done, not merely begun.
+    settling: tokio::sync::Mutex<()>,
 }
 
 #[derive(Debug, Default)]
@@ -83,6 +85,7 @@ impl Wheel {
 /// Pokes everything due at `now`, until nothing is. With `one_by_one` in exact order, each settled before the
 /// next; else in bursts. Returns how many were poked.
 pub(crate) async fn settle(host: &Arc<Host>, now: Timestamp, one_by_one: bool) -> usize {
+    let _alone = host.wheel.settling.lock().await;
     let mut poked = 0;
     loop {
         let due = host.wheel.take_due(now, if one_by_one { 1 } else { BURST });

@@ -1,7 +1,7 @@
 //! The archiver: moves durable groups from the ring into packs and writes what they did to the index.
 //!
 //! ```text
-//! commit ──► ring + tail (memory) ──► packs · heads · deadlines · keys ──flush──► mark ──flush──► slots free
+//! commit ──► ring + tail (memory) ──► packs · heads · deadlines · keys ──► mark ──flush──► slots free
 //! ```
 //!
 //! Everything before the mark can be written again, so a crash anywhere only repeats a round.
@@ -23,6 +23,12 @@ use crate::journal::{Due, Fault, Tip};
 const QUIET: Duration = Duration::from_millis(75);
 /// Archived heads kept at hand; above it all are dropped and read from the database again when needed.
 const HEADS_KEPT: usize = 100_000;
+
+/// How full the ring gets before it is archived under load. A round writes each stream once, so fewer rounds are
+/// cheaper; the other half of the ring takes commits meanwhile.
+pub(super) fn enough(slots: usize) -> usize {
+    slots / 2
+}
 
 /// Runs until the store is dropped. A fault makes the store refuse work.
 pub(super) fn run(shared: &Shared) {
@@ -48,7 +54,7 @@ impl Drop for Stopped<'_> {
 
 /// Waits until a round is worth it and answers its groups; `None` when the store is dropped.
 fn next_round(shared: &Shared) -> Option<Vec<Arc<[u8]>>> {
-    let enough = (shared.options.slots / 4).max(1);
+    let enough = enough(shared.options.slots);
     let mut state = lock(&shared.state);
     loop {
         if state.stop || state.dead.is_some() {
@@ -77,7 +83,7 @@ pub(super) fn round(shared: &Shared, groups: &[Arc<[u8]>]) -> Result<(), Fault> 
     let last = Group::parse(last)?;
     write_packs(&shared.disk, groups, shared.options.pack_bytes)?;
     let changes = write_index(&shared.disk, groups)?;
-    shared.disk.flush()?;
+    // Within one database a crash keeps a prefix of what was written, so the mark never stands without its packs.
     let mark = Tip {
         position: last.header.last_position(),
         group: last.header.number,
@@ -85,7 +91,8 @@ pub(super) fn round(shared: &Shared, groups: &[Arc<[u8]>]) -> Result<(), Fault> 
         hash: last.hash,
     };
     shared.disk.write_archived(&mark)?;
-    shared.disk.flush()?;
+    shared.disk.make_durable()?;
+    shared.disk.clear_ring_pieces(mark.group)?;
 
     let mut state = lock(&shared.state);
     state.tail.drain(..groups.len());

@@ -1,9 +1,15 @@
-//! The database: its keyspaces and how keys and values are laid out in them. All integers are big-endian.
+//! The two databases: their keyspaces and how keys and values are laid out. All integers are big-endian.
 //!
 //! ```text
+//! DIR/ring
 //! ring-N      "g"                          → the group, or only its header when the group is in `large`
+//! large       group number 8 · 0 · piece 4 → a piece of a group
+//! meta        "made"                       → nothing
+//!
+//! DIR/sled
 //! packs       first group number 8         → groups back to back, or one header as above
 //!             the number before 8 · 255 · 0–7 → nothing; keeps packs on pages of their own
+//! large       as above
 //! heads       kind 1 · id                  → version 1 · revision 8 · hash 32 · last group 8 · [due 8]
 //! deadlines   due 8 · kind 1 · id          → nothing
 //! keys        idempotency key              → kind 1 · id
@@ -11,6 +17,10 @@
 //!             "archived"                   → group 8 · position 8 · committed at 8 · hash 32
 //!             "migration" · number 4       → digest 32
 //! ```
+//!
+//! They are apart because a log-structured database copies what lives in order to free what is dead. The ring dies
+//! as a whole and is never copied; mixed into one log with it, every pack was copied again and again. It also
+//! keeps the archiver's bytes out of the flush that a commit waits for.
 
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -22,8 +32,9 @@ use ::sled::{Db, IVec, Tree};
 
 use super::super::heads::Entry;
 use super::super::{Durability, StoreOptions, migrate};
+use super::layout::{Fields, decode_due, decode_entry, decode_stream, due_key, encode_entry, stream_key};
 use super::pieces;
-use crate::core::ids::{EntityId, IdempotencyKey, StreamId, StreamKind};
+use crate::core::ids::{IdempotencyKey, StreamId};
 use crate::core::time::Timestamp;
 use crate::journal::group::{GROUP_HEADER, GroupHeader};
 use crate::journal::{ChainHash, Epoch, Fault, Tip};
@@ -34,17 +45,26 @@ const LARGE: usize = 124_000;
 const SEGMENT: usize = 8 << 20;
 /// Half of what a page of sled holds.
 const PACK_SPACERS: u8 = 8;
+/// Page cache of the ring.
+const HOT_CACHE: u64 = 8 << 20;
 const SLOT_KEY: &[u8] = b"g";
-const HEAD_VERSION: u8 = 1;
 
-/// The open database.
+/// One sled database.
 #[derive(Debug)]
-pub(super) struct Disk {
+struct Base {
     db: Db,
     /// The same file the database writes, for fdatasync.
     data: File,
+}
+
+/// Both open databases.
+#[derive(Debug)]
+pub(super) struct Disk {
     durability: Durability,
+    hot: Base,
     ring: Vec<Tree>,
+    hot_large: Tree,
+    cold: Base,
     pub packs: Tree,
     pub large: Tree,
     heads: Tree,
@@ -53,6 +73,25 @@ pub(super) struct Disk {
     meta: Tree,
     pub snapshots: Tree,
     pub projections: Tree,
+}
+
+/// A slot that holds something.
+#[derive(Debug)]
+pub(super) struct Slot {
+    pub number: usize,
+    tree: Tree,
+    pub bytes: Arc<[u8]>,
+}
+
+impl Slot {
+    pub fn clear(&self) -> Result<(), Fault> {
+        self.tree.remove(SLOT_KEY).map(drop).map_err(broken)
+    }
+
+    #[cfg(test)]
+    pub fn write(&self, bytes: &[u8]) {
+        self.tree.insert(SLOT_KEY, bytes).unwrap();
+    }
 }
 
 /// What sled said, as a fault.
@@ -71,51 +110,70 @@ pub(super) fn corrupt(what: impl Into<String>) -> Fault {
     Fault::Corrupt { what: what.into() }
 }
 
-impl Disk {
-    /// Opens the database in `path` and brings its keyspaces up to date. `made` says that it was in use before.
-    pub fn open(path: &Path, made: bool, options: &StoreOptions) -> Result<Self, Fault> {
-        let db = open_db(path, options)?;
-        let tree = |name: &str| db.open_tree(name).map_err(broken);
-        let meta = tree("meta")?;
-        apply_migrations(&db, &meta, made)?;
-        let ring = (0..options.slots).map(|slot| tree(&slot_name(slot))).collect::<Result<_, _>>()?;
-        let data = File::options().read(true).write(true).open(path.join("db")).map_err(|e| {
-            Fault::Unavailable { reason: format!("the database file cannot be opened. error={e}") }
-        })?;
-        Ok(Disk {
-            packs: tree("packs")?,
-            large: tree("large")?,
-            heads: tree("heads")?,
-            deadlines: tree("deadlines")?,
-            keys: tree("keys")?,
-            snapshots: tree("snapshots")?,
-            projections: tree("projections")?,
-            durability: options.durability,
-            meta,
-            ring,
-            data,
-            db,
-        })
+impl Base {
+    fn tree(&self, name: &str) -> Result<Tree, Fault> {
+        self.db.open_tree(name).map_err(broken)
     }
 
-    /// Hands everything written so far to the operating system, which survives the end of the process.
-    pub fn flush(&self) -> Result<(), Fault> {
+    fn flush(&self) -> Result<(), Fault> {
         self.db.flush().map(drop).map_err(broken)
     }
 
-    /// Makes everything written so far as durable as the store was asked to be.
-    pub fn make_durable(&self) -> Result<(), Fault> {
-        match self.durability {
-            Durability::None => return Ok(()),
-            Durability::Process => return self.flush(),
-            Durability::Power => self.flush()?,
-        }
+    fn sync(&self) -> Result<(), Fault> {
         // sled's flush ends in sync_file_range, which waits neither for metadata nor for the drive.
         self.data.sync_data().map_err(|e| Fault::Unavailable { reason: format!("fdatasync failed: {e}") })
     }
+}
+
+impl Disk {
+    /// Opens the databases and brings their keyspaces up to date. `made` says that they were in use before.
+    pub fn open(ring: &Path, cold: &Path, made: bool, options: &StoreOptions) -> Result<Self, Fault> {
+        let cold = open_base(cold, options.cache_bytes)?;
+        // The ring is also held in memory by the store, so caching it again would buy nothing.
+        let hot = open_base(ring, HOT_CACHE)?;
+        let meta = cold.tree("meta")?;
+        apply_migrations(&cold, &meta, made)?;
+        let hot_meta = hot.tree("meta")?;
+        if made && !hot_meta.contains_key("made").map_err(broken)? {
+            return Err(corrupt("the ring is empty although a store was made here"));
+        }
+        hot_meta.insert("made", &[]).map_err(broken)?;
+        let ring = (0..options.slots).map(|slot| hot.tree(&slot_name(slot))).collect::<Result<_, _>>()?;
+        Ok(Disk {
+            durability: options.durability,
+            hot_large: hot.tree("large")?,
+            packs: cold.tree("packs")?,
+            large: cold.tree("large")?,
+            heads: cold.tree("heads")?,
+            deadlines: cold.tree("deadlines")?,
+            keys: cold.tree("keys")?,
+            snapshots: cold.tree("snapshots")?,
+            projections: cold.tree("projections")?,
+            meta,
+            ring,
+            hot,
+            cold,
+        })
+    }
+
+    /// Makes the ring as durable as the store was asked to be: what a commit waits for.
+    pub fn make_ring_durable(&self) -> Result<(), Fault> {
+        match self.durability {
+            Durability::None => Ok(()),
+            Durability::Process => self.hot.flush(),
+            Durability::Power => self.hot.flush().and_then(|()| self.hot.sync()),
+        }
+    }
+
+    /// Makes everything but the ring as durable as the store was asked to be, at least against the end of the
+    /// process: slots are used again on the strength of it.
+    pub fn make_durable(&self) -> Result<(), Fault> {
+        self.cold.flush()?;
+        if self.durability == Durability::Power { self.cold.sync() } else { Ok(()) }
+    }
 
     pub fn write_slot(&self, number: u64, bytes: &Arc<[u8]>) -> Result<(), Fault> {
-        let value = self.shorten(number, bytes)?;
+        let value = shorten(&self.hot_large, number, bytes)?;
         self.ring[(number % self.ring.len() as u64) as usize]
             .insert(SLOT_KEY, value)
             .map(drop)
@@ -123,49 +181,40 @@ impl Disk {
     }
 
     /// What the slots hold, by slot number; also slots of a former, larger ring.
-    pub fn slots(&self) -> Result<Vec<(usize, Tree, IVec)>, Fault> {
+    pub fn slots(&self) -> Result<Vec<Slot>, Fault> {
         let mut out = Vec::new();
-        for name in self.db.tree_names() {
+        for name in self.hot.db.tree_names() {
             let Some(slot) =
                 std::str::from_utf8(&name).ok().and_then(|n| n.strip_prefix("ring-")?.parse().ok())
             else {
                 continue;
             };
-            let tree = self.db.open_tree(name).map_err(broken)?;
+            let tree = self.hot.db.open_tree(name).map_err(broken)?;
             if let Some(value) = tree.get(SLOT_KEY).map_err(broken)? {
-                out.push((slot, tree, value));
+                let bytes = lengthen(&self.hot_large, &value)?;
+                out.push(Slot { number: slot, tree, bytes });
             }
         }
         Ok(out)
     }
 
-    pub fn clear_slot(tree: &Tree) -> Result<(), Fault> {
-        tree.remove(SLOT_KEY).map(drop).map_err(broken)
-    }
-
-    /// The value kept for a group: its bytes, or only its header after its pieces were written.
-    fn shorten(&self, number: u64, bytes: &Arc<[u8]>) -> Result<IVec, Fault> {
-        if bytes.len() <= LARGE {
-            return Ok(IVec::from(&**bytes));
+    /// Removes the pieces of groups up to `upto` from the ring; their slots are about to be used again.
+    pub fn clear_ring_pieces(&self, upto: u64) -> Result<(), Fault> {
+        for key in self.hot_large.range(..upto.saturating_add(1).to_be_bytes()).keys() {
+            self.hot_large.remove(key.map_err(broken)?).map_err(broken)?;
         }
-        pieces::put(&self.large, &number.to_be_bytes(), bytes)?;
-        Ok(IVec::from(&bytes[..GROUP_HEADER]))
+        Ok(())
     }
 
-    /// The bytes a value stands for.
-    pub fn lengthen(&self, value: &[u8]) -> Result<Arc<[u8]>, Fault> {
-        if value.len() == GROUP_HEADER
-            && let Ok(header) = GroupHeader::parse(value)
-        {
-            return pieces::get(&self.large, &header.number.to_be_bytes()).map(Arc::from);
-        }
-        Ok(Arc::from(value))
-    }
-
-    /// Writes one pack. A group that is in pieces already stands alone and is not written again.
+    /// Writes one pack: one group of any size, or several small ones.
     pub fn write_pack(&self, first: u64, bytes: &[u8]) -> Result<(), Fault> {
-        let value = if bytes.len() > LARGE { &bytes[..GROUP_HEADER] } else { bytes };
+        let value = shorten(&self.large, first, bytes)?;
         self.packs.insert(first.to_be_bytes(), value).map(drop).map_err(broken)
+    }
+
+    /// The groups that the value of a pack stands for.
+    pub fn pack_bytes(&self, value: &[u8]) -> Result<Arc<[u8]>, Fault> {
+        lengthen(&self.large, value)
     }
 
     /// Makes the pages of the packs keyspace hold about one pack each.
@@ -254,14 +303,43 @@ impl Disk {
     }
 }
 
+/// The value kept for a group: its bytes, or only its header after its pieces were written.
+fn shorten(large: &Tree, number: u64, bytes: &[u8]) -> Result<IVec, Fault> {
+    if bytes.len() <= LARGE {
+        return Ok(IVec::from(bytes));
+    }
+    pieces::put(large, &number.to_be_bytes(), bytes)?;
+    Ok(IVec::from(&bytes[..GROUP_HEADER]))
+}
+
+/// The bytes a value stands for.
+fn lengthen(large: &Tree, value: &[u8]) -> Result<Arc<[u8]>, Fault> {
+    if value.len() == GROUP_HEADER
+        && let Ok(header) = GroupHeader::parse(value)
+    {
+        let bytes = pieces::get(large, &header.number.to_be_bytes())?;
+        // Without its pieces the header is all there is, and says which group is missing.
+        return Ok(if bytes.is_empty() { Arc::from(value) } else { Arc::from(bytes) });
+    }
+    Ok(Arc::from(value))
+}
+
 fn slot_name(slot: usize) -> String {
     format!("ring-{slot:04}")
 }
 
-fn open_db(path: &Path, options: &StoreOptions) -> Result<Db, Fault> {
+fn open_base(path: &Path, cache_bytes: u64) -> Result<Base, Fault> {
+    let db = open_db(path, cache_bytes)?;
+    let data = File::options().read(true).write(true).open(path.join("db")).map_err(|e| {
+        Fault::Unavailable { reason: format!("the database file cannot be opened. error={e}") }
+    })?;
+    Ok(Base { db, data })
+}
+
+fn open_db(path: &Path, cache_bytes: u64) -> Result<Db, Fault> {
     let config = ::sled::Config::new()
         .path(path)
-        .cache_capacity(options.cache_bytes)
+        .cache_capacity(cache_bytes)
         .segment_size(SEGMENT)
         .flush_every_ms(None);
     let mut tries = 50;
@@ -281,7 +359,7 @@ fn open_db(path: &Path, options: &StoreOptions) -> Result<Db, Fault> {
     }
 }
 
-fn apply_migrations(db: &Db, meta: &Tree, made: bool) -> Result<(), Fault> {
+fn apply_migrations(cold: &Base, meta: &Tree, made: bool) -> Result<(), Fault> {
     let prefix = b"migration";
     let mut applied = Vec::new();
     for item in meta.scan_prefix(prefix) {
@@ -294,84 +372,11 @@ fn apply_migrations(db: &Db, meta: &Tree, made: bool) -> Result<(), Fault> {
     }
     let known = migrate::known()?;
     for migration in migrate::pending(&known, &applied)? {
-        for keyspace in migration.keyspaces.iter().filter(|keyspace| !keyspace.name.ends_with('*')) {
-            db.open_tree(&keyspace.name).map_err(broken)?;
+        for keyspace in migration.keyspaces.iter().filter(|keyspace| keyspace.database == "sled") {
+            cold.tree(&keyspace.name)?;
         }
         let key = [&prefix[..], &migration.number.to_be_bytes()].concat();
         meta.insert(key, &migration.digest.0).map_err(broken)?;
     }
     Ok(())
-}
-
-pub(super) fn stream_key(stream: &StreamId) -> Vec<u8> {
-    [&[stream.kind.code()], stream.id.as_str().as_bytes()].concat()
-}
-
-fn decode_stream(bytes: &[u8]) -> Result<StreamId, Fault> {
-    let (code, id) = bytes.split_first().ok_or_else(|| corrupt("stream key is empty"))?;
-    let kind = StreamKind::from_code(*code).ok_or_else(|| corrupt("stream key names an unknown kind"))?;
-    let id = std::str::from_utf8(id).map_err(|e| corrupt(format!("stream key: {e}")))?;
-    Ok(StreamId::new(kind, EntityId::new(id).map_err(|e| corrupt(format!("stream key: {e}")))?))
-}
-
-/// Instants sort as bytes when the sign bit is flipped.
-fn due_key(t: Timestamp, stream: &StreamId) -> Vec<u8> {
-    let instant = (t.as_micros() ^ i64::MIN).to_be_bytes();
-    [&instant[..], &stream_key(stream)].concat()
-}
-
-fn decode_due(bytes: &[u8]) -> Result<(Timestamp, StreamId), Fault> {
-    let mut fields = Fields(bytes);
-    let micros = i64::from_be_bytes(fields.take()?) ^ i64::MIN;
-    Ok((Timestamp::from_micros(micros), decode_stream(fields.0)?))
-}
-
-fn encode_entry(entry: &Entry) -> Vec<u8> {
-    let mut out = Vec::with_capacity(57);
-    out.push(HEAD_VERSION);
-    out.extend_from_slice(&entry.revision.to_be_bytes());
-    out.extend_from_slice(&entry.hash.0);
-    out.extend_from_slice(&entry.last_group.to_be_bytes());
-    if let Some(t) = entry.due {
-        out.extend_from_slice(&t.as_micros().to_be_bytes());
-    }
-    out
-}
-
-fn decode_entry(bytes: &[u8]) -> Result<Entry, Fault> {
-    let mut fields = Fields(bytes);
-    let [version] = fields.take()?;
-    if version != HEAD_VERSION {
-        return Err(Fault::NewerVersion { found: version.into(), supported: HEAD_VERSION.into() });
-    }
-    let (revision, hash, last_group) = (fields.u64()?, fields.hash()?, fields.u64()?);
-    let due = if fields.0.is_empty() { None } else { Some(fields.instant()?) };
-    Ok(Entry { revision, hash, due, last_group })
-}
-
-/// Takes fixed-size fields off the front of a stored value.
-pub(super) struct Fields<'a>(pub &'a [u8]);
-
-impl Fields<'_> {
-    fn take<const N: usize>(&mut self) -> Result<[u8; N], Fault> {
-        let (field, rest) = self.0.split_first_chunk().ok_or_else(|| corrupt("index value is cut short"))?;
-        self.0 = rest;
-        Ok(*field)
-    }
-
-    fn u32(&mut self) -> Result<u32, Fault> {
-        self.take().map(u32::from_be_bytes)
-    }
-
-    pub fn u64(&mut self) -> Result<u64, Fault> {
-        self.take().map(u64::from_be_bytes)
-    }
-
-    fn instant(&mut self) -> Result<Timestamp, Fault> {
-        self.take().map(i64::from_be_bytes).map(Timestamp::from_micros)
-    }
-
-    pub fn hash(&mut self) -> Result<ChainHash, Fault> {
-        self.take().map(ChainHash)
-    }
 }

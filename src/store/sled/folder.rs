@@ -3,7 +3,8 @@
 //! ```text
 //! DIR/FORMAT   "quorate store 1"
 //! DIR/LOCK     locked while the store is open; says by whom
-//! DIR/sled/    the database
+//! DIR/ring/    the database of the ring, which every commit writes
+//! DIR/sled/    the database of everything else
 //! ```
 
 use std::fs::{self, File, OpenOptions, TryLockError};
@@ -18,7 +19,7 @@ use crate::journal::Fault;
 const FORMAT: u32 = 1;
 const FORMAT_PREFIX: &str = "quorate store ";
 /// A folder with FORMAT.new and only these was left by a crash while it was made, and counts as empty.
-const UNFINISHED: [&str; 3] = ["LOCK", "FORMAT.new", "sled"];
+const UNFINISHED: [&str; 4] = ["LOCK", "FORMAT.new", "ring", "sled"];
 
 /// A data folder held by this handle until it is dropped.
 #[derive(Debug)]
@@ -64,7 +65,12 @@ impl Folder {
         Ok(folder)
     }
 
-    /// The folder of the database.
+    /// The folder of the ring.
+    pub fn ring(&self) -> PathBuf {
+        self.path.join("ring")
+    }
+
+    /// The folder of everything else.
     pub fn database(&self) -> PathBuf {
         self.path.join("sled")
     }
@@ -92,7 +98,12 @@ impl Folder {
     /// Makes the names of the files durable, not only their contents.
     fn sync_names(&self) -> io::Result<()> {
         #[cfg(unix)]
-        for dir in [Some(self.database()), Some(self.path.clone()), self.path.parent().map(Path::to_owned)] {
+        for dir in [
+            Some(self.ring()),
+            Some(self.database()),
+            Some(self.path.clone()),
+            self.path.parent().map(Path::to_owned),
+        ] {
             // A relative path of one component has the empty parent, which is the current folder.
             let dir = dir.filter(|dir| !dir.as_os_str().is_empty()).unwrap_or_else(|| PathBuf::from("."));
             if dir.exists() {

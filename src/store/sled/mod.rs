@@ -18,6 +18,7 @@
 mod archive;
 mod disk;
 mod folder;
+mod layout;
 mod packs;
 mod pieces;
 mod port;
@@ -40,7 +41,8 @@ use crate::journal::{
     Append, Appended, ChainHash, Epoch, Fault, OpenReport, Position, Seq, Snapshot, Tip, codec,
 };
 
-/// A journal in a data folder. Dropping it without [`Store::close`] is safe and means a replay at the next open.
+/// A journal in a data folder. Dropping it without [`close`](crate::journal::Store::close) is safe and means a
+/// replay at the next open.
 #[derive(Debug)]
 pub struct SledStore {
     shared: Arc<Shared>,
@@ -103,7 +105,8 @@ impl SledStore {
             });
         };
         let folder = Folder::open(path, options.create)?;
-        let disk = Disk::open(&folder.database(), folder.made, &options)?;
+        let disk = Disk::open(&folder.ring(), &folder.database(), folder.made, &options)?;
+        disk.make_ring_durable()?;
         disk.make_durable()?;
         folder.finish()?;
         let tail = replay::replay(&disk, options.slots)?;
@@ -264,12 +267,12 @@ impl Shared {
         for (number, bytes) in (last + 1..).zip(groups) {
             self.disk.write_slot(number, bytes)?;
         }
-        self.disk.make_durable()
+        self.disk.make_ring_durable()
     }
 
     fn publish(&self, plan: Plan) {
         let mut state = lock(&self.state);
-        let enough = self.options.slots / 4;
+        let enough = archive::enough(self.options.slots);
         let before = state.tail.len();
         state.tail.extend(plan.groups);
         state.tip = plan.tip;
@@ -310,12 +313,12 @@ impl Shared {
         self.alive()?;
         let Snapshot { revision, hash, version, state } = snapshot;
         let bytes = codec::encode(&(revision, hash, version, state))?;
-        pieces::put_checked(&self.disk.snapshots, &disk::stream_key(stream), &bytes)
+        pieces::put_checked(&self.disk.snapshots, &layout::stream_key(stream), &bytes)
     }
 
     fn load_snapshot(&self, stream: &StreamId) -> Result<Option<Snapshot>, Fault> {
         self.alive()?;
-        let Some(bytes) = pieces::get_checked(&self.disk.snapshots, &disk::stream_key(stream))? else {
+        let Some(bytes) = pieces::get_checked(&self.disk.snapshots, &layout::stream_key(stream))? else {
             return Ok(None);
         };
         // Written by a program with another layout: as good as lost.

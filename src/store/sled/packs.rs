@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex};
 
 use super::super::lock;
 use super::super::walk::GroupBytes;
-use super::disk::{Disk, Fields, broken};
+use super::disk::{Disk, broken};
+use super::layout::Fields;
 use crate::journal::Fault;
 use crate::journal::group::{Group, GroupHeader};
 
@@ -80,7 +81,7 @@ impl Disk {
 
     fn unpack(&self, item: ::sled::Result<(::sled::IVec, ::sled::IVec)>) -> Result<Pack, Fault> {
         let (key, value) = item.map_err(broken)?;
-        Ok(Pack::split(Fields(&key).u64()?, self.lengthen(&value)?))
+        Ok(Pack::split(Fields(&key).u64()?, self.pack_bytes(&value)?))
     }
 
     /// Removes packs and pieces of groups after `after`: they were written for a journal that ended otherwise.

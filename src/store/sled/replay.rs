@@ -6,11 +6,9 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use ::sled::Tree;
-
 use super::super::heads::{Changes, Index};
-use super::disk::{Disk, corrupt};
-use crate::journal::group::{Group, GroupHeader};
+use super::disk::{Disk, Slot, corrupt};
+use crate::journal::group::{GROUP_HEADER, Group, GroupHeader};
 use crate::journal::{Fault, OpenReport, Tip};
 
 /// The journal behind the archived mark.
@@ -30,7 +28,7 @@ struct Found {
     groups: BTreeMap<u64, (Arc<[u8]>, Option<usize>)>,
     damaged: Vec<(usize, Option<GroupHeader>, String)>,
     /// Where each group or damage stands, to clear it.
-    trees: Vec<(Option<u64>, Tree)>,
+    slots: Vec<(Option<u64>, Slot)>,
 }
 
 pub(super) fn replay(disk: &Disk, slots: usize) -> Result<Tail, Fault> {
@@ -74,19 +72,25 @@ fn find(disk: &Disk, mark: &Tip) -> Result<Found, Fault> {
             found.groups.insert(number, (Arc::from(&*bytes), None));
         }
     }
-    for (slot, tree, value) in disk.slots()? {
-        let bytes = disk.lengthen(&value)?;
+    for slot in disk.slots()? {
+        let bytes = slot.bytes.clone();
         match Group::parse_checked(&bytes) {
             Err(fault @ Fault::NewerVersion { .. }) => return Err(fault),
             Err(fault) => {
-                let header = GroupHeader::parse(&value).ok();
-                found.damaged.push((slot, header, fault.to_string()));
-                found.trees.push((None, tree));
+                let header = GroupHeader::parse(&bytes).ok();
+                // The pieces of a large group leave the ring when it is archived.
+                if bytes.len() == GROUP_HEADER
+                    && header.as_ref().is_some_and(|header| header.number <= mark.group)
+                {
+                    continue;
+                }
+                found.damaged.push((slot.number, header, fault.to_string()));
+                found.slots.push((None, slot));
             }
             Ok(group) if group.header.number > mark.group => {
                 let number = group.header.number;
-                found.groups.insert(number, (bytes.clone(), Some(slot)));
-                found.trees.push((Some(number), tree));
+                found.groups.insert(number, (bytes.clone(), Some(slot.number)));
+                found.slots.push((Some(number), slot));
             }
             Ok(_) => {}
         }
@@ -118,10 +122,14 @@ fn drop_rest(disk: &Disk, found: Found, slots: usize, tail: &mut Tail) -> Result
             .dropped
             .push(format!("group stands behind a gap. number={number}, after_group={}", next - 1));
     }
-    let stale = found.trees.iter().filter(|(number, _)| number.is_none_or(|number| number >= next));
-    for (_, tree) in stale {
-        Disk::clear_slot(tree)?;
+    let stale = found.slots.iter().filter(|(number, _)| number.is_none_or(|number| number >= next));
+    for (_, slot) in stale {
+        slot.clear()?;
     }
     disk.remove_packs_after(tail.tip.group)?;
-    if tail.report.dropped.is_empty() { Ok(()) } else { disk.make_durable() }
+    if tail.report.dropped.is_empty() {
+        return Ok(());
+    }
+    disk.make_ring_durable()?;
+    disk.make_durable()
 }

@@ -58,16 +58,26 @@ fn unarchived(path: &Path, slots: usize, commits: u64) -> SledStore {
     store
 }
 
-fn flip_in(tree: &::sled::Tree, key: &[u8], text: &str) {
-    let mut bytes = tree.get(key).unwrap().unwrap().to_vec();
+/// The bytes with one bit of `text` changed.
+fn flipped(bytes: &[u8], text: &str) -> Vec<u8> {
+    let mut bytes = bytes.to_vec();
     let at = bytes.windows(text.len()).position(|w| w == text.as_bytes()).unwrap();
     bytes[at] ^= 1;
-    tree.insert(key, bytes).unwrap();
+    bytes
 }
 
-fn flip_in_slot(store: &SledStore, slot: usize, text: &str) {
-    let slots = store.shared.disk.slots().unwrap();
-    flip_in(&slots.iter().find(|(n, _, _)| *n == slot).unwrap().1, b"g", text);
+fn flip_in(tree: &::sled::Tree, key: &[u8], text: &str) {
+    let bytes = tree.get(key).unwrap().unwrap();
+    tree.insert(key, flipped(&bytes, text)).unwrap();
+}
+
+fn slot(store: &SledStore, number: usize) -> disk::Slot {
+    store.shared.disk.slots().unwrap().into_iter().find(|slot| slot.number == number).unwrap()
+}
+
+fn flip_in_slot(store: &SledStore, number: usize, text: &str) {
+    let slot = slot(store, number);
+    slot.write(&flipped(&slot.bytes, text));
 }
 
 #[test]
@@ -126,9 +136,8 @@ fn a_damaged_group_before_a_sound_one_is_named_when_opening() {
 fn a_group_behind_a_gap_is_dropped_and_never_taken_up_later() {
     let dir = TempDir::new().unwrap();
     let store = unarchived(dir.path(), 8, 5);
-    let slots = store.shared.disk.slots().unwrap();
-    Disk::clear_slot(&slots.iter().find(|(n, _, _)| *n == 4).unwrap().1).unwrap();
-    drop((slots, store));
+    slot(&store, 4).clear().unwrap();
+    drop(store);
     let mut store = SledStore::open(&options(dir.path(), 8)).unwrap();
     assert_eq!(store.open_report().dropped, ["group stands behind a gap. number=5, after_group=3"]);
     stop_archiver(&mut store);

@@ -1,0 +1,100 @@
+//! A panic in an entity actor: only from inside can one be planted.
+
+use super::*;
+use crate::core::ids::EntityId;
+use crate::core::quorum::{Command, Policy, QuorumState, QuorumType, Start};
+use crate::store::memory::MemoryStore;
+use std::time::Duration;
+
+fn open() -> Runtime {
+    let config = Config { clock: ClockConfig::Manual(Timestamp::EPOCH), ..Config::memory() };
+    Runtime::open(config, Arc::new(MemoryStore::new())).unwrap()
+}
+
+fn id(name: &str) -> EntityId {
+    EntityId::new(name).unwrap()
+}
+
+async fn start(runtime: &Runtime, name: &str) {
+    let start = Start {
+        quorum_type: QuorumType::Global,
+        required_votes: None,
+        timeout: Duration::from_secs(1),
+        cell_id: None,
+        voters: None,
+        neighbor_count: 0,
+        topic: "global/cmp".into(),
+        membership_epoch: 0,
+        subject: None,
+        policy: Policy::default(),
+        fallback: None,
+        parent: None,
+    };
+    let host = runtime.host();
+    let command = Action::Command(Command::Start(Box::new(start)), None);
+    ask(host, &host.quorums, &id(name), command, |_| ()).await.unwrap();
+}
+
+async fn panic_in(runtime: &Runtime, name: &str) -> Failure {
+    let host = runtime.host();
+    let planted = |_: View<'_, crate::core::quorum::QuorumMachine>| panic!("a planted panic");
+    ask::<_, ()>(host, &host.quorums, &id(name), Action::Read, planted).await.unwrap_err()
+}
+
+async fn state(runtime: &Runtime, name: &str) -> Result<Option<QuorumState>, Failure> {
+    let host = runtime.host();
+    ask(host, &host.quorums, &id(name), Action::Read, |view| view.state.state()).await
+}
+
+#[tokio::test]
+async fn a_panic_costs_one_answer_and_the_entity_is_rebuilt_from_the_journal() {
+    let runtime = open();
+    start(&runtime, "q").await;
+    assert!(matches!(panic_in(&runtime, "q").await, Failure::Unknown(_)));
+    assert_eq!(state(&runtime, "q").await.unwrap(), Some(QuorumState::Open));
+    // Its deadline is kept although the actor that had it died.
+    runtime.advance(Timestamp::from_millis(1_001)).await;
+    assert_eq!(state(&runtime, "q").await.unwrap(), Some(QuorumState::TimedOut));
+}
+
+#[tokio::test]
+async fn an_entity_that_keeps_dying_is_parked_and_the_others_go_on() {
+    let runtime = open();
+    start(&runtime, "bad").await;
+    start(&runtime, "good").await;
+    let mut died = 0;
+    while runtime.host().restarts.parked(runtime.host().clock.now()) == 0 {
+        if let Failure::Unknown(_) = panic_in(&runtime, "bad").await {
+            died += 1;
+        } else {
+            // It rests between deaths; only time helps.
+            runtime.host().clock.move_to(runtime.host().clock.now().plus(Duration::from_millis(100)));
+        }
+        assert!(died < 20, "it is never parked");
+    }
+    let Err(Failure::Refused(fault)) = state(&runtime, "bad").await else {
+        panic!("a parked entity answered")
+    };
+    assert!(fault.to_string().contains("died 6 times"), "{fault}");
+    assert!(state(&runtime, "good").await.is_ok());
+    runtime.host().clock.move_to(runtime.host().clock.now().plus(Duration::from_secs(61)));
+    assert_eq!(state(&runtime, "bad").await.unwrap(), Some(QuorumState::TimedOut));
+}
+
+#[tokio::test]
+async fn requests_behind_a_panic_are_told_unknown_and_none_is_left_waiting() {
+    let runtime = open();
+    start(&runtime, "q").await;
+    let host = runtime.host();
+    let planted = |_: View<'_, crate::core::quorum::QuorumMachine>| panic!("a planted panic");
+    let first = ask::<_, ()>(host, &host.quorums, &id("q"), Action::Read, planted);
+    let behind: Vec<_> = (0..50)
+        .map(|_| ask(host, &host.quorums, &id("q"), Action::Read, |view| view.state.state()))
+        .collect();
+    assert!(first.await.is_err());
+    for answer in behind {
+        // Either still in the dead actor's mailbox, or already for the next one.
+        assert!(matches!(answer.await, Ok(Some(QuorumState::Open)) | Err(Failure::Unknown(_))));
+    }
+    assert_eq!(runtime.host().in_flight(), 0);
+}

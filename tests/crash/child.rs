@@ -1,0 +1,101 @@
+//! The child: votes under load until it is killed.
+
+use std::io::Write;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use quorate::api::dto::CancelQuorum;
+use quorate::config::Config;
+use quorate::core::ids::EntityId;
+use quorate::{ErrorKind, Quorate, StartQuorum, Vote};
+
+pub const FOLDER: &str = "QUORATE_CRASH_FOLDER";
+pub const LIFE: &str = "QUORATE_CRASH_LIFE";
+/// The planted bug: print the acknowledgement before the answer came.
+pub const EARLY: &str = "QUORATE_CRASH_EARLY";
+
+const VOTERS: usize = 48;
+/// Quorums that live through all lives of a folder, and are voted on by everyone.
+const LASTING: usize = 4;
+
+fn tell(line: &str) {
+    // One write call, so that a kill cuts a line off but never mixes two.
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(format!("ACK {line}\n").as_bytes());
+    let _ = out.flush();
+}
+
+fn open_forever(id: &str) -> StartQuorum {
+    StartQuorum {
+        quorum_id: Some(EntityId::new(id).unwrap()),
+        required_votes: Some(90_000),
+        timeout_seconds: Some(3_600.0),
+        ..StartQuorum::global()
+    }
+}
+
+async fn vote(q: &Quorate, early: bool, quorum: &EntityId, voter: &str, yes: bool) {
+    let sent = q.quorums().vote(Vote::new(quorum, voter, yes).unwrap());
+    if early {
+        tell(&format!("vote {quorum} {voter} {yes}"));
+    }
+    match sent.await {
+        Ok(_) => tell(&format!("vote {quorum} {voter} {yes}")),
+        Err(e) if matches!(e.kind(), ErrorKind::QuorumClosed | ErrorKind::QuorumTimeout) => {}
+        Err(e) => panic!("{e}"),
+    }
+}
+
+/// One voter's life: votes on everything, some of it changing, some too late, some cancelled under it.
+async fn voter(q: Quorate, early: bool, life: String, me: usize, round: Arc<AtomicUsize>) {
+    loop {
+        let n = round.fetch_add(1, Ordering::Relaxed);
+        let lasting = EntityId::new(format!("lasting-{}", n % LASTING)).unwrap();
+        let fresh = format!("v-{life}-{n}");
+        vote(&q, early, &lasting, &fresh, n % 3 > 0).await;
+        // The same voter changes its mind in every life.
+        vote(&q, early, &lasting, &format!("fickle-{me}"), n % 2 == 0).await;
+        if n % 8 == 0 {
+            let id = EntityId::new(format!("q-{life}-{n}")).unwrap();
+            let start = StartQuorum {
+                quorum_id: Some(id.clone()),
+                timeout_seconds: Some(if n % 16 == 0 { 0.005 } else { 60.0 }),
+                ..StartQuorum::global().with_voters(["x", "y", "z"]).unwrap()
+            };
+            let start = StartQuorum { required_votes: Some(2), ..start };
+            q.quorums().start(start).await.unwrap();
+            tell(&format!("start {id}"));
+            for who in ["x", "y", "z"] {
+                vote(&q, early, &id, who, n % 24 > 0).await;
+            }
+            if n % 40 == 0 {
+                let request = CancelQuorum { quorum_id: id.clone(), by: None, reason: None };
+                if q.quorums().cancel(request).await.is_ok() {
+                    tell(&format!("cancel {id}"));
+                }
+            }
+        }
+    }
+}
+
+/// Does nothing unless it was started by the kill tests.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_child_votes_until_it_is_killed() {
+    let Ok(folder) = std::env::var(FOLDER) else { return };
+    let life = std::env::var(LIFE).unwrap();
+    let early = std::env::var(EARLY).unwrap() == "1";
+    let q = Quorate::open(Config::at(folder)).await.unwrap();
+    for n in 0..LASTING {
+        match q.quorums().start(open_forever(&format!("lasting-{n}"))).await {
+            Ok(_) => tell(&format!("start lasting-{n}")),
+            Err(e) => assert_eq!(e.kind(), ErrorKind::AlreadyExists, "{e}"),
+        }
+    }
+    let round = Arc::new(AtomicUsize::new(0));
+    let voters: Vec<_> = (0..VOTERS)
+        .map(|me| tokio::spawn(voter(q.clone(), early, life.clone(), me, round.clone())))
+        .collect();
+    for voter in voters {
+        voter.await.unwrap();
+    }
+}

@@ -1,0 +1,160 @@
+//! Does a process killed at any instant come back with everything it acknowledged, and nothing twice?
+//!
+//! The parent starts this same program as a child that votes under load on a sled store and prints a line for every
+//! acknowledgement; it kills the child (SIGKILL) at a random instant, opens the store itself and checks it against
+//! what was printed. The same folder goes through many lives.
+
+mod audit;
+mod child;
+
+use std::collections::BTreeSet;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use quorate::config::Config;
+use quorate::core::rng::Rng;
+use quorate::{Quorate, StartQuorum};
+
+use audit::{Acknowledged, audit};
+
+/// Kills altogether, and lives of one folder.
+const KILLS: usize = 200;
+const LIVES: usize = 20;
+
+/// Runs a child on `folder` and kills it `after` its first acknowledgement. Adds what it printed to `acknowledged`.
+fn live_and_die(
+    folder: &Path,
+    life: usize,
+    early: bool,
+    after: Duration,
+    acknowledged: &mut BTreeSet<Acknowledged>,
+) {
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args(["child::the_child_votes_until_it_is_killed", "--exact", "--nocapture", "--test-threads=1"])
+        .env(child::FOLDER, folder)
+        .env(child::LIFE, life.to_string())
+        .env(child::EARLY, if early { "1" } else { "0" })
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut killer = None;
+    for line in lines.map_while(Result::ok) {
+        // A line cut off by the kill is no acknowledgement anybody read.
+        let Some(told) = Acknowledged::parse(&line) else { continue };
+        acknowledged.insert(told);
+        if killer.is_none() {
+            let pid = child.id().to_string();
+            killer = Some(std::thread::spawn(move || {
+                std::thread::sleep(after);
+                Command::new("kill").args(["-9", &pid]).status().unwrap()
+            }));
+        }
+    }
+    let status = child.wait().unwrap();
+    assert!(killer.is_some(), "the child acknowledged nothing: {status}");
+    killer.unwrap().join().unwrap();
+    assert!(!status.success(), "the child ended by itself");
+}
+
+async fn check(folder: &Path, acknowledged: &BTreeSet<Acknowledged>) -> Result<audit::Found, String> {
+    let q = Quorate::open(Config::at(folder)).await.map_err(|e| e.to_string())?;
+    let found = audit(&q, acknowledged).await;
+    q.close().await.map_err(|e| e.to_string())?;
+    found
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_acknowledged_is_lost_or_counted_twice_in_200_kills() {
+    let mut rng = Rng::new(std::process::id().into());
+    let mut votes = 0;
+    for _ in 0..KILLS / LIVES {
+        let folder = tempfile::tempdir().unwrap();
+        let mut acknowledged = BTreeSet::new();
+        for life in 0..LIVES {
+            let after = Duration::from_micros(rng.next_u64() % 60_000);
+            live_and_die(folder.path(), life, false, after, &mut acknowledged);
+            // Every fourth life is checked in depth; the next child recovers in any case.
+            if life % 4 == 3
+                && let Err(broken) = check(folder.path(), &acknowledged).await
+            {
+                panic!("after life {life}, killed {after:?} after its first acknowledgement: {broken}");
+            }
+        }
+        votes += acknowledged.len();
+    }
+    println!("{KILLS} kills, {votes} acknowledgements, all there, none twice");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_net_catches_a_child_that_acknowledges_before_the_flush() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut acknowledged = BTreeSet::new();
+    for life in 0..40 {
+        live_and_die(folder.path(), life, true, Duration::from_millis(3), &mut acknowledged);
+        if let Err(broken) = check(folder.path(), &acknowledged).await {
+            assert!(broken.starts_with("lost"), "{broken}");
+            return;
+        }
+    }
+    panic!("a planted acknowledgement before the flush went unnoticed in 40 kills");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_net_catches_a_vote_applied_twice_after_a_crash() {
+    let folder = tempfile::tempdir().unwrap();
+    let q = Quorate::open(Config::at(folder.path())).await.unwrap();
+    let start = StartQuorum::global().with_voters(["a", "b", "c"]).unwrap();
+    let started = q.quorums().start(start).await.unwrap();
+    q.quorums().vote(quorate::Vote::new(&started.quorum_id, "a", false).unwrap()).await.unwrap();
+    q.crash().await;
+    assert!(check(folder.path(), &BTreeSet::new()).await.is_ok());
+    audit::append_the_last_record_again(folder.path(), &started.quorum_id).await;
+    let broken = check(folder.path(), &BTreeSet::new()).await.unwrap_err();
+    assert!(broken.starts_with("twice"), "{broken}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hundred_thousand_open_quorums_are_tracked_again_and_the_overdue_closed_as_of_their_deadline() {
+    let folder = tempfile::tempdir().unwrap();
+    let q = Quorate::open(Config::at(folder.path())).await.unwrap();
+    let open = |n: usize| {
+        let q = q.clone();
+        async move {
+            // One in ten falls due a moment after the kill.
+            let timeout = if n % 10 == 0 { 0.5 } else { 3_600.0 };
+            let request = StartQuorum { timeout_seconds: Some(timeout), ..StartQuorum::ring(1) };
+            (n % 10 == 0, q.quorums().start(request).await.unwrap())
+        }
+    };
+    let mut short = Vec::new();
+    for chunk in 0..100 {
+        let tasks: Vec<_> = (0..1000).map(|n| tokio::spawn(open(chunk * 1000 + n))).collect();
+        for task in tasks {
+            let (is_short, started) = task.await.unwrap();
+            if is_short {
+                short.push(started);
+            }
+        }
+    }
+    let before = q.quorums().stats().await.unwrap();
+    assert_eq!(before.active_quorums + before.timed_out_quorums, 100_000);
+    q.crash().await;
+    tokio::time::sleep(Duration::from_millis(600)).await;
+
+    let q = Quorate::open(Config::at(folder.path())).await.unwrap();
+    let report = q.recovery_report().clone();
+    assert_eq!(q.health().tracked_deadlines, 90_000, "{report:?}");
+    let stats = q.quorums().stats().await.unwrap();
+    assert_eq!((stats.active_quorums, stats.timed_out_quorums), (90_000, 10_000));
+    for started in short.iter().step_by(97) {
+        let status = q.quorums().status(&started.quorum_id).await.unwrap();
+        assert_eq!(status.closed_at, Some(started.deadline));
+        assert_eq!(status.elapsed_seconds, 0.5);
+        assert!(status.noticed_at > status.closed_at);
+    }
+    q.close().await.unwrap();
+}

@@ -1,0 +1,244 @@
+//! The arrows between the layers, as words and paths a file may not use.
+
+use crate::source::Source;
+
+/// What the files below a place may not use.
+struct Arrow {
+    /// Files whose path starts so.
+    below: &'static str,
+    /// Except these, each for the reason beside it.
+    except: &'static [&'static str],
+    /// Whole words or paths.
+    forbidden: &'static [&'static str],
+    why: &'static str,
+}
+
+const ARROWS: &[Arrow] = &[
+    Arrow {
+        below: "src/core/",
+        except: &[],
+        forbidden: &[
+            "actix",
+            "actix_web",
+            "sled",
+            "tokio",
+            "bincode",
+            "blake3",
+            "SystemTime",
+            "Instant",
+            "Utc::now",
+            "std::time::UNIX_EPOCH",
+            "thread",
+            "fs",
+            "File",
+            "net",
+            "env",
+            "HashMap",
+            "HashSet",
+            "RandomState",
+            "rand",
+            "getrandom",
+            "uuid",
+        ],
+        why: "the core is pure: no engine, clock, thread, file, randomness or hash-map order",
+    },
+    Arrow {
+        below: "src/core/",
+        except: &[],
+        forbidden: &[
+            "crate::journal",
+            "crate::store",
+            "crate::shell",
+            "crate::api",
+            "crate::cli",
+            "crate::config",
+            "crate::error",
+        ],
+        why: "the core knows no other layer",
+    },
+    Arrow {
+        below: "src/journal/",
+        except: &[],
+        forbidden: &[
+            "crate::store",
+            "crate::shell",
+            "crate::api",
+            "crate::cli",
+            "crate::config",
+            "crate::error",
+            "core::quorum",
+            "core::topology",
+            "core::driver",
+            "core::Machine",
+            "actix",
+            "tokio",
+            "sled",
+            "fs",
+        ],
+        why: "the journal is a port and a format: no backend, no machine",
+    },
+    Arrow {
+        below: "src/",
+        except: &["src/journal/codec.rs"],
+        forbidden: &["bincode"],
+        why: "stored bytes are made in one file",
+    },
+    Arrow {
+        below: "src/",
+        except: &["src/journal/chain.rs"],
+        forbidden: &["blake3"],
+        why: "hashes are made in one file",
+    },
+    Arrow {
+        below: "src/store/",
+        except: &[],
+        forbidden: &[
+            "core::quorum",
+            "core::topology",
+            "core::driver",
+            "core::Machine",
+            "crate::shell",
+            "crate::api",
+            "crate::cli",
+            "crate::config",
+            "crate::error",
+            "actix",
+            "tokio",
+        ],
+        why: "a store knows the journal, not the machines or the runtime",
+    },
+    Arrow {
+        below: "src/",
+        except: &["src/store/sled/"],
+        forbidden: &["::sled", "sled::Db", "sled::Tree"],
+        why: "the engine is used by its own store only",
+    },
+    Arrow {
+        below: "src/shell/",
+        except: &[],
+        forbidden: &["crate::store", "crate::api", "crate::cli", "actix_web", "crate::error"],
+        why: "the shell reaches a store only through the port, and knows no door",
+    },
+    Arrow {
+        below: "src/api/",
+        // Opening looks the name of a store up in the table.
+        except: &["src/api/mod.rs"],
+        forbidden: &["crate::store"],
+        why: "a door does not know stores",
+    },
+    Arrow {
+        below: "src/",
+        except: &["src/store/", "src/cli/open.rs"],
+        forbidden: &[
+            "store::memory",
+            "store::sled",
+            "store::faulty",
+            "MemoryStore",
+            "SledStore",
+            "FaultyStore",
+        ],
+        why: "a store is opened by its name in the table; only `play` keeps a memory store over a crash",
+    },
+    Arrow { below: "src/", except: &["src/shell/"], forbidden: &["actix"], why: "actors live in the shell" },
+    Arrow {
+        below: "src/",
+        except: &["src/api/http/"],
+        forbidden: &["actix_web"],
+        why: "HTTP lives in one door",
+    },
+    Arrow {
+        below: "src/",
+        except: &["src/shell/", "src/api/", "src/cli/"],
+        forbidden: &["tokio"],
+        why: "what runs is in the shell and the doors",
+    },
+    Arrow {
+        below: "src/",
+        except: &["src/shell/clock.rs"],
+        forbidden: &["SystemTime::now", "Instant::now", "Utc::now", "Local::now"],
+        why: "one file reads the clock",
+    },
+];
+
+/// Every arrow the file breaks, as sentences.
+pub fn broken(source: &Source) -> Vec<String> {
+    // Tests beside the code build what they need.
+    let tests = source.path.ends_with("_test.rs") || source.path.ends_with("/test.rs");
+    if tests || !source.path.ends_with(".rs") {
+        return Vec::new();
+    }
+    let mut out = Vec::new();
+    for arrow in ARROWS.iter().filter(|arrow| source.path.starts_with(arrow.below)) {
+        if arrow.except.iter().any(|except| source.path.starts_with(except)) {
+            continue;
+        }
+        for (number, line) in source.code() {
+            for word in arrow.forbidden.iter().filter(|word| uses(&line, word)) {
+                out.push(format!("{}:{number} uses {word}: {}", source.path, arrow.why));
+            }
+        }
+    }
+    out
+}
+
+/// Does the line hold this word or path, not as part of a longer one? `::x` means a path that starts with `::`.
+fn uses(line: &str, word: &str) -> bool {
+    let part_of_name = |c: char| c.is_alphanumeric() || c == '_';
+    line.match_indices(word).any(|(at, _)| {
+        let before = line[..at].chars().next_back();
+        let after = line[at + word.len()..].chars().next();
+        before.is_none_or(|c| !part_of_name(c)) && after.is_none_or(|c| !part_of_name(c))
+    })
+}
+
+#[cfg(test)]
+mod planted {
+    use super::*;
+
+    fn finds(path: &str, text: &str) -> bool {
+        !broken(&Source::new(path, text)).is_empty()
+    }
+
+    #[test]
+    fn impure_code_in_the_core_is_found() {
+        for text in [
+            "use std::collections::HashMap;",
+            "use std::{fs, io};",
+            "    let now = std::time::SystemTime::now();",
+            "use std::time::{Duration, Instant};",
+            "std::thread::spawn(work);",
+            "use tokio::sync::mpsc;",
+            "use crate::journal::Fault;",
+            "let t = chrono::Utc::now();",
+        ] {
+            assert!(finds("src/core/quorum/decide.rs", text), "{text}");
+        }
+        assert!(!finds("src/core/time.rs", "use std::time::Duration; // no SystemTime here"));
+        assert!(!finds("src/core/time.rs", "let renewed = instantly(\"a sled in a HashMap\");"));
+    }
+
+    #[test]
+    fn arrows_that_point_the_wrong_way_are_found() {
+        for (path, text) in [
+            ("src/journal/mod.rs", "use crate::store::memory::MemoryStore;"),
+            ("src/journal/frame.rs", "use crate::core::quorum::Event;"),
+            ("src/journal/frame.rs", "bincode::serde::encode_to_vec(v, c)"),
+            ("src/store/plan.rs", "use blake3::Hasher;"),
+            ("src/store/memory.rs", "use crate::core::quorum::Quorum;"),
+            ("src/store/heads.rs", "use crate::shell::clock::Clock;"),
+            ("src/store/plan.rs", "use ::sled::Db;"),
+            ("src/shell/runtime.rs", "use crate::store::sled::SledStore;"),
+            ("src/shell/writer.rs", "use crate::api::Quorate;"),
+            ("src/api/quorum.rs", "use actix::Addr;"),
+            ("src/api/ops.rs", "use actix_web::web;"),
+            ("src/cli/ops.rs", "let db = ::sled::open(path);"),
+            ("src/cli/ops.rs", "let store = MemoryStore::new();"),
+            ("src/config.rs", "use tokio::time::sleep;"),
+            ("src/shell/entity.rs", "let t = Instant::now();"),
+        ] {
+            assert!(finds(path, text), "{path}: {text}");
+        }
+        assert!(!finds("src/store/mod.rs", "open: |o| Ok(Arc::new(self::sled::SledStore::open(o)?)),"));
+        assert!(!finds("src/api/http/mod.rs", "use actix_web::web;"));
+    }
+}
