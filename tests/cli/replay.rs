@@ -171,12 +171,12 @@ fn survives_kills(csv: &str) {
 
 #[test]
 fn a_replay_that_is_killed_and_started_again_finds_the_same() {
-    survives_kills(&many(2_000, false));
+    survives_kills(&many(800, false));
 }
 
 #[test]
 fn a_replay_with_times_that_is_killed_and_started_again_finds_the_same() {
-    survives_kills(&many(1_000, true));
+    survives_kills(&many(300, true));
 }
 
 #[test]
