@@ -272,7 +272,8 @@ impl Drop for Runtime {
     }
 }
 
-async fn idle(host: &Host) {
+/// Waits until no effect is under way.
+pub(crate) async fn idle(host: &Host) {
     while host.effects.load(std::sync::atomic::Ordering::Acquire) > 0 && host.writer.failure().is_none() {
         tokio::time::sleep(std::time::Duration::from_micros(200)).await;
     }

@@ -14,6 +14,7 @@ use crate::shell::entity::Poke;
 use crate::shell::host::Host;
 use crate::shell::kinds::{poke, send_to_sleep};
 use crate::shell::lock;
+use crate::shell::runtime::idle;
 
 /// Entities poked at the same time when many are due; bounds the memory a burst takes.
 const BURST: usize = 1024;
@@ -112,6 +113,10 @@ pub(crate) async fn settle(host: &Arc<Host>, now: Timestamp, one_by_one: bool) -
                 }
                 Err(_) => {}
             }
+        }
+        if one_by_one {
+            // What one deadline sets off is recorded before the next one fires.
+            idle(host).await;
         }
     }
 }
