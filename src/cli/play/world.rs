@@ -4,7 +4,6 @@ use crate::api::Quorate;
 use crate::api::dto::{EventView, HistoryQuery};
 use crate::cli::open::Place;
 use crate::config::{ClockConfig, Config};
-use crate::core::rng::Rng;
 use crate::core::time::Timestamp;
 use crate::error::{Error, ErrorKind};
 use crate::journal::Position;
@@ -90,11 +89,10 @@ async fn life(
 ) -> Result<(Quorate, Position), Error> {
     let store = place.open(after_crash).await?;
     let position = store.tip().await?.position;
-    // Every life mints other ids: one that recorded an id left the journal longer than it found it.
-    let seed = Rng::new(seed ^ position.wrapping_mul(0x9E37_79B9_7F4A_7C15)).next_u64();
     let config = Config {
         store: place.store_name().into(),
         clock: ClockConfig::Manual(at),
+        // Every life mints other ids from it.
         seed: Some(seed),
         entity_threads: 1,
         ..Config::default()
