@@ -123,14 +123,15 @@ fn bad_files_are_refused_with_file_line_and_reason() {
     assert_eq!(run(&["replay", text(&votes), "--required", "0"]).code(), 2);
 }
 
-/// Many questions, three answers each, some workers changing their minds; with times or without.
+/// Many questions, three answers each, with times or without. The first worker votes again in the middle: cast once
+/// more after a kill, his first vote would meet approvals that came later and could win what it did not win.
 fn many(questions: u32, timed: bool) -> String {
     let mut csv =
         String::from(if timed { "question,worker,answer,time\n" } else { "question,worker,answer\n" });
-    for round in 0..7 {
+    for (round, worker) in [0, 1, 0, 2, 3, 4, 0].into_iter().enumerate() {
+        let round = round as u32;
         for question in 0..questions {
             let hash = (question * 31 + round * 17).wrapping_mul(2_654_435_761) >> 16;
-            let worker = if round == 6 { 0 } else { round };
             csv.push_str(&format!("q{question},w{worker},a{}", hash % 3));
             if timed {
                 csv.push_str(&format!(",2001-01-{:02}T{:02}:00:00Z", 1 + round, question % 24));
@@ -170,12 +171,12 @@ fn survives_kills(csv: &str) {
 
 #[test]
 fn a_replay_that_is_killed_and_started_again_finds_the_same() {
-    survives_kills(&many(2_000, false));
+    survives_kills(&many(800, false));
 }
 
 #[test]
 fn a_replay_with_times_that_is_killed_and_started_again_finds_the_same() {
-    survives_kills(&many(1_000, true));
+    survives_kills(&many(300, true));
 }
 
 #[test]

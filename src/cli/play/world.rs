@@ -92,6 +92,7 @@ async fn life(
     let config = Config {
         store: place.store_name().into(),
         clock: ClockConfig::Manual(at),
+        // Every life mints other ids from it.
         seed: Some(seed),
         entity_threads: 1,
         ..Config::default()

@@ -151,18 +151,21 @@ impl Poll {
     }
 
     /// How many of the question's votes stand on its quorum's record. The record is what the first votes left
-    /// there: each vote one entry, except one that repeats what its voter has standing.
+    /// there: each vote one entry, except one that repeats what its voter has standing or was refused before.
     pub(super) fn cast_before(&self, votes: &Votes, record: &[Entry]) -> u32 {
         let question = &votes.questions[self.question];
         let mut standing: HashMap<u32, bool> = HashMap::new();
+        let mut refused: HashSet<(u32, bool)> = HashSet::new();
         let mut entries = record.iter();
         let mut cast = 0;
         for row in votes.of(question) {
             let vote = row.answer as usize == self.answer;
-            if standing.get(&row.voter) != Some(&vote) {
+            if standing.get(&row.voter) != Some(&vote) && !refused.contains(&(row.voter, vote)) {
                 match entries.next() {
                     Some(entry) if entry.voter == row.voter && entry.vote == vote => {
-                        if !entry.refused {
+                        if entry.refused {
+                            refused.insert((row.voter, vote));
+                        } else {
                             standing.insert(row.voter, vote);
                         }
                     }
