@@ -229,7 +229,7 @@ impl Quorums<'_> {
     /// `store_error` when the store refuses work.
     pub async fn stats(&self) -> Result<QuorumStatsReply, Error> {
         let host = self.q.host();
-        host.admit()?;
+        drop(host.admit(false)?);
         self.q.settle().await;
         let stats = lock(&host.counters.quorums).clone();
         Ok(QuorumStatsReply {

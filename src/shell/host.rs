@@ -37,7 +37,10 @@ pub(crate) struct Host {
     pub(crate) effects: AtomicUsize,
     /// Told when the last of them ended or rests.
     pub(crate) effects_rest: Notify,
+    /// Admitted and not yet answered, apart from those who wait for a state.
     in_flight: Arc<AtomicUsize>,
+    /// Those who wait for a state.
+    waiters: Arc<AtomicUsize>,
     closing: AtomicBool,
 }
 
@@ -57,6 +60,7 @@ pub(crate) struct Parts {
     pub(crate) clock: Arc<Clock>,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) writer: Writer,
+    pub(crate) in_flight: Arc<AtomicUsize>,
     pub(crate) counters: Arc<Counters>,
     pub(crate) tokio: tokio::runtime::Handle,
     pub(crate) arbiters: Vec<actix::ArbiterHandle>,
@@ -79,29 +83,31 @@ impl Host {
             bus: Bus::default(),
             effects: AtomicUsize::new(0),
             effects_rest: Notify::new(),
-            in_flight: Arc::default(),
+            in_flight: parts.in_flight,
+            waiters: Arc::default(),
             closing: AtomicBool::new(false),
         }
     }
 
-    /// Lets one more request in, unless too many are in flight or the runtime cannot serve it.
-    pub(crate) fn admit(&self) -> Result<Permit, Fault> {
+    /// Lets one more request in, or one more that waits for a state, unless too many are in flight or the runtime cannot serve it.
+    pub(crate) fn admit(&self, waits: bool) -> Result<Permit, Fault> {
         if self.closing.load(Ordering::Acquire) {
             return Err(Fault::Unavailable { reason: "the runtime is closing".into() });
         }
         if let Some(fault) = self.writer.failure() {
             return Err(fault);
         }
-        let permit = Permit(self.in_flight.clone());
-        if self.in_flight.fetch_add(1, Ordering::AcqRel) >= self.config.max_in_flight {
+        let places = if waits { &self.waiters } else { &self.in_flight };
+        let permit = Permit(places.clone());
+        if places.fetch_add(1, Ordering::AcqRel) >= self.config.max_in_flight {
             return Err(Fault::Overloaded { limit: self.config.max_in_flight });
         }
         Ok(permit)
     }
 
-    /// Requests admitted and not yet answered.
+    /// Requests admitted and not yet answered, those who wait for a state among them.
     pub(crate) fn in_flight(&self) -> usize {
-        self.in_flight.load(Ordering::Acquire)
+        self.in_flight.load(Ordering::Acquire) + self.waiters.load(Ordering::Acquire)
     }
 
     /// From here on nothing new is admitted.

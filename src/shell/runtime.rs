@@ -59,7 +59,7 @@ pub(crate) fn ask<M: Hosted, R: Send + 'static>(
 ) -> Answer<R> {
     let (answer, answered) = oneshot::channel();
     let mut kept = None;
-    match host.admit() {
+    match host.admit(matches!(action, Action::Until(..))) {
         Err(fault) => {
             let _ = answer.send(Err(Failure::Refused(fault)));
         }
@@ -139,7 +139,15 @@ impl Runtime {
                 keep_counters(keeper.as_ref(), &kept, position);
             }
         });
-        let writer = Writer::start(store.clone(), epoch, clock.clone(), config.group_bytes, on_group)?;
+        let in_flight = Arc::default();
+        let writer = Writer::start(
+            store.clone(),
+            epoch,
+            clock.clone(),
+            config.group_bytes,
+            Arc::clone(&in_flight),
+            on_group,
+        )?;
         let (started, parts) = std::sync::mpsc::channel();
         let threads = config.entity_threads;
         let thread = std::thread::Builder::new()
@@ -150,8 +158,17 @@ impl Runtime {
             .recv()
             .map_err(|_| Fault::Unavailable { reason: "the actor system did not start".into() })?;
         let report = RecoveryReport { store: store.open_report(), records_counted, ..Default::default() };
-        let host =
-            Arc::new(Host::new(Parts { config, epoch, clock, store, writer, counters, tokio, arbiters }));
+        let host = Arc::new(Host::new(Parts {
+            config,
+            epoch,
+            clock,
+            store,
+            writer,
+            in_flight,
+            counters,
+            tokio,
+            arbiters,
+        }));
         let mut runtime = Runtime { host, report, system, thread: Mutex::new(Some(thread)) };
         runtime.recover()?;
         Ok(runtime)

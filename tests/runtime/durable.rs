@@ -114,7 +114,7 @@ async fn too_many_requests_in_flight_are_refused_and_leave_no_trace() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_crash_with_requests_in_hand_answers_unknown_and_never_ok() {
+async fn a_crash_with_requests_in_hand_never_answers_ok_for_what_is_not_there() {
     let (q, gate) = gated(manual()).await;
     gate.set(true);
     let voted = q.quorums().vote(vote("a"));
@@ -122,10 +122,10 @@ async fn a_crash_with_requests_in_hand_answers_unknown_and_never_ok() {
     tokio::time::sleep(Duration::from_millis(20)).await;
     gate.set(false);
     crashing.await.unwrap();
-    // The commit may have been under way: then the answer is an honest yes.
+    // Under way when the crash came: an honest yes. In the queue: unknown. Not yet there: nothing was done.
     match voted.await {
         Ok(voted) => assert_eq!(voted.approve_votes, 1),
-        Err(e) => assert_eq!(e.kind(), ErrorKind::OutcomeUnknown),
+        Err(e) => assert!(matches!(e.kind(), ErrorKind::OutcomeUnknown | ErrorKind::StoreError), "{e}"),
     }
     assert_eq!(q.quorums().vote(vote("b")).await.unwrap_err().kind(), ErrorKind::StoreError);
 }
