@@ -1,10 +1,14 @@
 //! Every way a request does not fit.
 
-use quorate::Config;
+use std::sync::{Arc, Mutex};
+
 use quorate::api::http::Options;
+use quorate::store::memory::MemoryStore;
+use quorate::{Config, Quorate};
 use serde_json::json;
 
 use crate::client::Running;
+use crate::hooked::Hooked;
 
 const START: &str = "/api/v1/quorum/start";
 
@@ -261,16 +265,30 @@ fn errors_of_the_store_ask_to_try_again() {
 
 #[test]
 fn a_full_runtime_asks_to_try_again() {
-    let running = Running::with(Config { max_in_flight: 8, ..Config::memory() }, Options::default());
+    // A disk that flushes only while nobody holds the gate.
+    let gate = Arc::new(Mutex::new(()));
+    let disk = gate.clone();
+    let store = Hooked::new(MemoryStore::new(), move |_| {
+        drop(disk.lock().unwrap());
+        Ok(())
+    });
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let config = Config { max_in_flight: 2, ..Config::memory() };
+    let q = runtime.block_on(Quorate::open_with(config, Arc::new(store))).unwrap();
+    let running = Running::over(q, runtime, Options::default());
     let id = running.quorum(&["ann"], 1);
     running.until_in_flight(0);
     std::thread::scope(|scope| {
-        for _ in 0..8 {
-            scope.spawn(|| running.client.get(&format!("/api/v1/quorum/{id}/wait?timeout_ms=1000")));
+        let held = gate.lock().unwrap();
+        for _ in 0..2 {
+            let path = format!("/api/v1/quorum/{id}/vote");
+            let client = &running.client;
+            scope.spawn(move || client.post(&path, r#"{"voter_id":"ann","vote":true}"#));
         }
-        running.until_in_flight(8);
+        running.until_in_flight(2);
         let refused = running.client.get(&format!("/api/v1/quorum/{id}/status"));
         assert_eq!((refused.error(), refused.header("retry-after")), ((503, "overloaded"), Some("1")));
-        assert_eq!(running.client.get("/healthz").json["in_flight"], 8);
+        assert_eq!(running.client.get("/healthz").json["in_flight"], 2);
+        drop(held);
     });
 }

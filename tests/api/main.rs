@@ -4,6 +4,8 @@
 mod client;
 mod endpoints;
 mod errors;
+#[path = "../support/hooked.rs"]
+mod hooked;
 mod limits;
 mod openapi;
 mod pages;
