@@ -19,7 +19,8 @@ pub struct Config {
     /// Seed of minted ids. `None`, the default, mints random ones; a seed makes runs repeatable and ids guessable.
     pub seed: Option<u64>,
     /// Requests admitted and not yet answered, 1 to 10,000,000, default 65,536. Too small refuses bursts with
-    /// `overloaded`; too large lets memory grow (about 1 KiB each) when the disk stalls.
+    /// `overloaded`; too large lets memory grow (about 1 KiB each) when the disk stalls. Those who wait for a quorum
+    /// to close are counted apart, up to the same number.
     pub max_in_flight: usize,
     /// Bytes of records one flush may cover, 4 KiB to 64 MiB, default 4 MiB. Too small caps throughput; too large
     /// makes the first of a burst wait for the last.
