@@ -22,6 +22,10 @@ use super::clock::{Clock, Stopwatch};
 use super::lock;
 use crate::journal::{Append, Appended, Epoch, Fault, Position, Store};
 
+/// Longest moment given to requests on their way. A flush that stalled must not make the next one wait on the
+/// strength of it: a request may be on its way for long, while its entity is rebuilt.
+const LONGEST_WAIT: Duration = Duration::from_micros(200);
+
 /// Told what became of its append, on the acks thread.
 pub(crate) type Completion = Box<dyn FnOnce(Result<Position, Failure>) + Send>;
 
@@ -230,7 +234,8 @@ impl Loop {
 
     /// Are there requests on their way that are worth a moment?
     fn may_wait_for_more(&self, batch: &Batch, waited: Duration) -> bool {
-        batch.waiting.len() < self.in_flight.load(Ordering::Acquire) && waited < self.last_commit / 2
+        let patience = (self.last_commit / 2).min(LONGEST_WAIT);
+        batch.waiting.len() < self.in_flight.load(Ordering::Acquire) && waited < patience
     }
 
     fn commit(
