@@ -43,18 +43,25 @@ pub struct Settled<M: Machine> {
 pub struct Driver<M: Machine> {
     state: M::State,
     revision: u64,
+    context: M::Context,
 }
 
 impl<M: Machine> Default for Driver<M> {
     fn default() -> Self {
-        Driver { state: M::State::default(), revision: 0 }
+        Driver::new(M::Context::default())
     }
 }
 
 impl<M: Machine> Driver<M> {
-    /// An entity from a snapshot: the state after `revision` events.
-    pub fn restore(state: M::State, revision: u64) -> Self {
-        Driver { state, revision }
+    /// An entity before its first event, which consults `context` when it decides.
+    pub fn new(context: M::Context) -> Self {
+        Driver { state: M::State::default(), revision: 0, context }
+    }
+
+    /// The same entity from a snapshot: the state after `revision` events.
+    pub fn restore(mut self, state: M::State, revision: u64) -> Self {
+        (self.state, self.revision) = (state, revision);
+        self
     }
 
     /// The current state.
@@ -84,6 +91,14 @@ impl<M: Machine> Driver<M> {
         self.revision += 1;
     }
 
+    /// Puts on record that the entity woke in a process that began to serve at `began`, if it cares.
+    pub fn resume(&mut self, began: Timestamp) -> Settled<M> {
+        let from = self.revision;
+        let events = M::resume(&self.state, began);
+        events.iter().for_each(|event| self.replay(event));
+        Settled { events, effects: Vec::new(), from }
+    }
+
     /// Applies every expiry due at `now`, so that nobody sees an expired entity as live.
     pub fn settle(&mut self, now: Timestamp) -> Settled<M> {
         let mut settled = Settled { events: Vec::new(), effects: Vec::new(), from: self.revision };
@@ -92,7 +107,7 @@ impl<M: Machine> Driver<M> {
                 Some(due) if due <= now => {}
                 _ => break,
             }
-            let Ok(decision) = M::decide(&self.state, M::tick(), now) else { break };
+            let Ok(decision) = M::decide(&self.state, M::tick(), now, &self.context) else { break };
             if decision.events.is_empty() {
                 break;
             }
@@ -106,7 +121,7 @@ impl<M: Machine> Driver<M> {
     /// Settles, then decides one command. A tick is only a settling.
     pub fn step(&mut self, command: M::Command, now: Timestamp) -> Step<M> {
         let Settled { mut events, mut effects, from } = self.settle(now);
-        let reply = match M::decide(&self.state, command, now) {
+        let reply = match M::decide(&self.state, command, now, &self.context) {
             Ok(decision) => {
                 decision.events.iter().for_each(|event| self.replay(event));
                 events.extend(decision.events);

@@ -85,6 +85,8 @@ pub trait Machine: 'static {
     type Rejection: Clone + std::fmt::Debug + PartialEq + Send;
     /// Something owed to the outside.
     type Effect: Clone + std::fmt::Debug + PartialEq + Send;
+    /// What `decide` may consult besides its arguments: pure functions its user brought along, or nothing.
+    type Context: Clone + Default + Send;
 
     /// Decides one command at the instant `now`, changing nothing.
     ///
@@ -94,6 +96,7 @@ pub trait Machine: 'static {
         state: &Self::State,
         command: Self::Command,
         now: Timestamp,
+        context: &Self::Context,
     ) -> Result<Decision<Self>, Self::Rejection>;
 
     /// Applies one event. Total: no checks, no clock, no new numbers.
@@ -107,4 +110,10 @@ pub trait Machine: 'static {
 
     /// The command that means "time has passed".
     fn tick() -> Self::Command;
+
+    /// What is put on record before anything else when the entity wakes for the first time in a process that
+    /// began to serve at `began`. Most entities do not care whether the process was away.
+    fn resume(_state: &Self::State, _began: Timestamp) -> Vec<Self::Event> {
+        Vec::new()
+    }
 }

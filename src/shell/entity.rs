@@ -160,21 +160,17 @@ struct Loaded<M: Hosted> {
 }
 
 /// Rebuilds an entity: the latest usable snapshot, then the records after it.
-fn load<M: Hosted>(store: &dyn Store, stream: &StreamId) -> Result<Loaded<M>, Fault> {
+fn load<M: Hosted>(store: &dyn Store, stream: &StreamId, context: M::Context) -> Result<Loaded<M>, Fault> {
+    let driver = Driver::new(context);
     let Some(head) = wait(store.head(stream))? else {
-        return Ok(Loaded {
-            driver: Driver::default(),
-            hash: ChainHash::default(),
-            snapshot_at: 0,
-            indexed: None,
-        });
+        return Ok(Loaded { driver, hash: ChainHash::default(), snapshot_at: 0, indexed: None });
     };
     let snapshot = wait(store.load_snapshot(stream))?
         .filter(|s| s.version == M::STATE_VERSION && s.revision <= head.revision)
         .and_then(|s| Some((decode::<M::State>(&s.state).ok()?, s.revision, s.hash)));
     let (mut driver, mut hash, snapshot_at) = match snapshot {
-        Some((state, revision, hash)) => (Driver::<M>::restore(state, revision), hash, revision),
-        None => (Driver::default(), ChainHash::default(), 0),
+        Some((state, revision, hash)) => (driver.restore(state, revision), hash, revision),
+        None => (driver, ChainHash::default(), 0),
     };
     while driver.revision() < head.revision {
         let page = wait(store.read(stream, driver.revision(), LOAD_PAGE))?;
@@ -200,7 +196,7 @@ fn load<M: Hosted>(store: &dyn Store, stream: &StreamId) -> Result<Loaded<M>, Fa
 
 /// The state of an entity as the journal has it, without an actor.
 pub(crate) fn read_state<M: Hosted>(store: &dyn Store, stream: &StreamId) -> Result<M::State, Fault> {
-    load::<M>(store, stream).map(|loaded| loaded.driver.state().clone())
+    load::<M>(store, stream, M::Context::default()).map(|loaded| loaded.driver.state().clone())
 }
 
 impl<M: Hosted> Entity<M> {
@@ -234,6 +230,9 @@ impl<M: Hosted> Entity<M> {
                 self.next_snapshot = loaded.snapshot_at + self.seat.host.config.snapshot_every;
                 self.indexed = loaded.indexed;
                 self.durable.store(self.driver.revision(), Ordering::Release);
+                let resumed = self.driver.resume(self.seat.host.began);
+                let now = self.seat.host.clock.now();
+                self.submit(&ctx.address(), resumed.events, resumed.effects, now, None, Vec::new());
                 self.arm();
                 for effect in M::owed(self.driver.state()) {
                     perform::<M>(&self.seat.host, &self.seat.stream.id, effect);
@@ -389,7 +388,8 @@ impl<M: Hosted> Actor for Entity<M> {
                 }));
                 let _ = settled.await;
             }
-            host.blocking(move |store| load::<M>(store, &stream)).await
+            let context = M::context(&host);
+            host.blocking(move |store| load::<M>(store, &stream, context)).await
         };
         ctx.wait(loading.into_actor(self).map(|loaded, actor, ctx| actor.on_loaded(loaded, ctx)));
     }

@@ -15,6 +15,7 @@ use super::supervisor::timeouts::Wheel;
 use super::writer::Writer;
 use crate::config::Config;
 use crate::core::quorum::QuorumMachine;
+use crate::core::time::Timestamp;
 use crate::core::topology::TopologyMachine;
 use crate::journal::{Epoch, Fault, Store};
 
@@ -22,6 +23,8 @@ use crate::journal::{Epoch, Fault, Store};
 pub(crate) struct Host {
     pub(crate) config: Config,
     pub(crate) clock: Arc<Clock>,
+    /// When this runtime began to serve.
+    pub(crate) began: Timestamp,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) writer: Writer,
     pub(crate) wheel: Wheel,
@@ -74,6 +77,7 @@ impl Host {
             quorums: Registry::new(parts.arbiters.clone()),
             topology: Registry::new(parts.arbiters),
             config: parts.config,
+            began: parts.clock.now(),
             clock: parts.clock,
             store: parts.store,
             writer: parts.writer,

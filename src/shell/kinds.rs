@@ -53,6 +53,9 @@ pub(crate) trait Hosted: Machine {
     where
         Self: Sized;
 
+    /// What its deciders may consult.
+    fn context(host: &Host) -> Self::Context;
+
     /// What subscribers hear of these events.
     fn notices(id: &EntityId, state: &Self::State, events: &[Self::Event]) -> Vec<Notice>;
 
@@ -123,6 +126,8 @@ impl Hosted for TopologyMachine {
         &host.topology
     }
 
+    fn context(_: &Host) {}
+
     fn notices(_: &EntityId, _: &Topology, _: &[topology::Event]) -> Vec<Notice> {
         Vec::new()
     }
@@ -146,6 +151,8 @@ impl Hosted for QuorumMachine {
     fn registry(host: &Host) -> &Registry<Self> {
         &host.quorums
     }
+
+    fn context(_: &Host) {}
 
     fn notices(id: &EntityId, state: &Quorum, events: &[Event]) -> Vec<Notice> {
         let Some(opened) = &state.opened else { return Vec::new() };

@@ -102,7 +102,7 @@ proptest! {
         let opening = (Timestamp::EPOCH, Command::Start(Box::new(opening)));
         for (now, command) in std::iter::once(opening).chain(commands) {
             // The owner settles first; the decider must hold its own without that, too.
-            let decided = QuorumMachine::decide(quorum.state(), command.clone(), now);
+            let decided = QuorumMachine::decide(quorum.state(), command.clone(), now, &());
             if let Ok(decision) = decided {
                 let bad_input = matches!(decision.reply, Err(Rejection::Invalid { .. }));
                 prop_assert!(!bad_input, "bad input is refused without a record");

@@ -141,5 +141,5 @@ pub fn recorded(script: &Script) -> (Vec<Event>, Quorum) {
 
 /// The same quorum once more, to try something on it.
 pub fn fork(quorum: &Quorum) -> Quorum {
-    Quorum::restore(quorum.state().clone(), quorum.revision())
+    Quorum::default().restore(quorum.state().clone(), quorum.revision())
 }

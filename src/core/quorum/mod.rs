@@ -64,8 +64,14 @@ impl Machine for QuorumMachine {
     type Reply = Reply;
     type Rejection = Rejection;
     type Effect = Effect;
+    type Context = ();
 
-    fn decide(state: &Quorum, command: Command, now: Timestamp) -> Result<Decision<Self>, Rejection> {
+    fn decide(
+        state: &Quorum,
+        command: Command,
+        now: Timestamp,
+        (): &(),
+    ) -> Result<Decision<Self>, Rejection> {
         decide::decide(state, command, now)
     }
 

@@ -44,8 +44,14 @@ impl Machine for TopologyMachine {
     type Reply = Reply;
     type Rejection = Rejection;
     type Effect = ();
+    type Context = ();
 
-    fn decide(state: &Topology, command: Command, _now: Timestamp) -> Result<Decision<Self>, Rejection> {
+    fn decide(
+        state: &Topology,
+        command: Command,
+        _now: Timestamp,
+        (): &(),
+    ) -> Result<Decision<Self>, Rejection> {
         decide::decide(state, command)
     }
 
