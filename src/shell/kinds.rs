@@ -7,6 +7,8 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::bus::{Notice, What};
 use super::host::Host;
 use super::lock;
@@ -35,7 +37,23 @@ pub(crate) struct Counters {
     pub(crate) quorums: Mutex<QuorumStats>,
 }
 
+/// What the counters say, in the form that is kept beside the journal.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Kept {
+    quorums: QuorumStats,
+}
+
 impl Counters {
+    /// Goes on from what was kept.
+    pub(crate) fn resume(kept: Kept) -> Self {
+        Counters { quorums: Mutex::new(kept.quorums) }
+    }
+
+    /// What is to be kept.
+    pub(crate) fn keep(&self) -> Kept {
+        Kept { quorums: lock(&self.quorums).clone() }
+    }
+
     /// Adds a record read back from the journal.
     pub(crate) fn replay(&self, record: &Record) -> Result<(), Fault> {
         match record.stream.kind {

@@ -290,8 +290,8 @@ impl Drop for Runtime {
 }
 
 fn keep_counters(store: &dyn Store, counters: &super::kinds::Counters, position: Position) {
-    let kept = encode(&*lock(&counters.quorums))
-        .and_then(|bytes| wait(store.save_projection(recovery::QUORUM_STATS, position, bytes)));
+    let kept = encode(&counters.keep())
+        .and_then(|bytes| wait(store.save_projection(recovery::COUNTERS, position, bytes)));
     if let Err(fault) = kept {
         tracing::warn!(%fault, "counters not kept; they are counted again at the next open");
     }

@@ -13,12 +13,11 @@ use crate::journal::codec::decode;
 use crate::journal::{Fault, OpenReport, Store};
 use crate::shell::host::{Host, wait};
 use crate::shell::kinds::Counters;
-use crate::shell::lock;
 
 use super::timeouts;
 
-/// Name of the kept counters of all quorums.
-pub(crate) const QUORUM_STATS: &str = "quorum_stats";
+/// Name of the kept counters.
+pub(crate) const COUNTERS: &str = "counters";
 
 /// Records or index entries read at a time.
 const PAGE: usize = 8192;
@@ -38,14 +37,13 @@ pub struct RecoveryReport {
 
 /// Brings the counters up to the journal's end.
 pub(crate) fn counters(store: &dyn Store) -> Result<(Counters, u64), Fault> {
-    let counters = Counters::default();
-    let mut at = 0;
-    if let Some((position, bytes)) = wait(store.load_projection(QUORUM_STATS))?
-        && let Ok(kept) = decode(&bytes)
-    {
-        *lock(&counters.quorums) = kept;
-        at = position;
-    }
+    let kept = wait(store.load_projection(COUNTERS))?;
+    // What another version kept is of no use; everything is counted again.
+    let kept = kept.and_then(|(position, bytes)| Some((decode(&bytes).ok()?, position)));
+    let (counters, mut at) = match kept {
+        Some((kept, position)) => (Counters::resume(kept), position),
+        None => (Counters::default(), 0),
+    };
     let mut counted = 0;
     loop {
         let page = wait(store.scan(at, PAGE))?;
