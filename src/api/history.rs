@@ -230,6 +230,7 @@ impl Filter {
                 let first = wait(store.read(&record.stream, 0, 1))?;
                 let cell = match first.first().map(|r| decode::<Event>(&r.payload)).transpose()? {
                     Some(Event::Opened(opened)) => opened.cell_id,
+                    Some(Event::OpenedByRule(by_rule)) => by_rule.opened.cell_id,
                     _ => None,
                 };
                 let about = cell.as_ref() == Some(wanted);

@@ -18,6 +18,7 @@ use crate::core::quorum::{
     Ballot, Cancel, Command, FallbackPlan, Opened, Policy, Quorum, QuorumMachine, QuorumState, QuorumType,
     Rejection, Reply, Start,
 };
+use crate::core::rules::{self, Param, RuleSpec};
 use crate::core::time::Timestamp;
 use crate::core::topology::{Asked, Membership};
 use crate::error::{Error, ErrorKind};
@@ -111,7 +112,7 @@ impl Quorums<'_> {
                 match view.reply {
                     Some(Ok(Reply::Voted(voted))) => {
                         let opened = view.state.opened.as_deref().ok_or(Rejection::NotFound)?;
-                        let tally = view.state.tally;
+                        let tally = view.state.tally();
                         let is_neighbor =
                             opened.quorum_type != QuorumType::Local || admits(opened, &voter_id);
                         Ok(Voted {
@@ -122,7 +123,7 @@ impl Quorums<'_> {
                             approve_votes: tally.approvals,
                             reject_votes: tally.rejections,
                             required_votes: opened.required_votes,
-                            quorum_reached: tally.approvals >= opened.required_votes,
+                            quorum_reached: view.state.outcome() == rules::Outcome::Won,
                             consensus: tally.consensus(),
                             is_neighbor,
                             counted: voted.counted,
@@ -279,6 +280,7 @@ async fn until_closed(host: &Arc<Host>, id: &EntityId) -> Result<(), Failure> {
 /// The checked numbers of a start request.
 struct Plan {
     required_votes: Option<u32>,
+    rule: Option<RuleSpec>,
     timeout: Duration,
     policy: Policy,
     fallback: Option<FallbackPlan>,
@@ -320,6 +322,7 @@ impl Plan {
                 Error::invalid("required_votes", n, "a whole number from 1 to the number of voters")
             })?),
         };
+        let rule = request.rule.as_ref().map(|param| rule_of("rule", param)).transpose()?;
         let timeout = seconds("timeout_seconds", request.timeout_seconds, config.default_timeout, host)?;
         let fallback = if request.cmp_fallback == Some(true) {
             let own = seconds("fallback_timeout_seconds", request.fallback_timeout_seconds, timeout, host)?;
@@ -345,6 +348,7 @@ impl Plan {
         policy.min_confidence = request.min_confidence.unwrap_or(policy.min_confidence);
         Ok(Plan {
             required_votes,
+            rule,
             timeout,
             policy,
             fallback,
@@ -364,6 +368,7 @@ impl Plan {
         Ok(Start {
             quorum_type: request.quorum_type.0,
             required_votes: self.required_votes,
+            rule: self.rule,
             timeout: self.timeout,
             cell_id: request.cell_id,
             voters: request.voters.or(members.voters),
@@ -375,6 +380,16 @@ impl Plan {
             fallback: self.fallback,
             parent: None,
         })
+    }
+}
+
+/// Reads a rule as it is written in a request, and checks that it can be built.
+pub(super) fn rule_of(field: &str, param: &Param) -> Result<RuleSpec, Error> {
+    let spec =
+        RuleSpec::from_param(param).map_err(|expected| Error::invalid(field, param.to_string(), expected))?;
+    match rules::build(&spec) {
+        Ok(_) => Ok(spec),
+        Err(e) => Err(Error::invalid(field, spec.to_string(), &e.to_string())),
     }
 }
 
@@ -449,7 +464,7 @@ fn started_view(id: &EntityId, state: &Quorum, duplicate: bool) -> Result<Starte
 pub(super) fn status_view(id: &EntityId, state: &Quorum, now: Timestamp) -> Result<QuorumStatus, Error> {
     let opened = state.opened.as_deref().ok_or(Rejection::NotFound)?;
     let closed = state.closed.as_ref();
-    let tally = state.tally;
+    let tally = state.tally();
     let end = closed.map_or(now, |c| c.closed_at);
     let approvals = state.votes.values().filter(|v| v.vote && v.counting == Counting::Counted);
     let sum: f64 = approvals.map(|v| v.confidence).sum();
@@ -471,7 +486,7 @@ pub(super) fn status_view(id: &EntityId, state: &Quorum, now: Timestamp) -> Resu
         approve_votes: tally.approvals,
         reject_votes: tally.rejections,
         required_votes: opened.required_votes,
-        quorum_reached: tally.approvals >= opened.required_votes,
+        quorum_reached: state.outcome() == rules::Outcome::Won,
         elapsed_seconds: end.since(opened.opened_at).as_secs_f64(),
         timeout_seconds: opened.deadline.since(opened.opened_at).as_secs_f64(),
         valid_voters: owned(false),
@@ -489,6 +504,7 @@ pub(super) fn status_view(id: &EntityId, state: &Quorum, now: Timestamp) -> Resu
         reason: closed.and_then(|c| c.reason.clone()),
         mean_confidence: (tally.approvals > 0).then(|| sum / f64::from(tally.approvals)),
         late_votes: state.late_votes,
+        rule: state.rule.clone(),
         subject: subject_value(opened),
         subject_digest: opened.subject_digest.clone(),
         membership_epoch: opened.membership_epoch,
@@ -543,7 +559,7 @@ fn history_entry(stream: &StreamId, state: &Quorum) -> Option<QuorumHistoryEntry
             approve_votes: tally.approvals,
             reject_votes: tally.rejections,
             required_votes: opened.required_votes,
-            quorum_reached: tally.approvals >= opened.required_votes,
+            quorum_reached: closed.state == QuorumState::Approved,
             consensus: tally.consensus(),
         },
         votes: state.votes.iter().map(|(id, v)| (id.clone(), vote(v))).collect(),

@@ -12,7 +12,7 @@ use super::output::{Output, Stop, table};
 use super::{args, open, remote};
 use crate::api::Quorate;
 use crate::api::ops::{self, Method, OPERATIONS, Operation};
-use crate::core::quorum::rules::RULES;
+use crate::core::rules::{Parameter, RULES};
 use crate::error::{Error, ErrorKind};
 
 /// Operations that make the data folder when it is not there. The others have nothing to say about an empty one.
@@ -97,17 +97,19 @@ pub(super) fn list(output: &Output) -> Result<u8, Stop> {
 /// Lists the vote rules.
 pub(super) fn rules(output: &Output) -> Result<u8, Stop> {
     if output.is_json() {
-        let line = |rule: &crate::core::quorum::rules::RuleEntry| {
-            json!({ "name": rule.name, "parameter": rule.parameter, "summary": rule.summary,
-                "source": rule.source })
+        let line = |rule: &crate::core::rules::RuleEntry| {
+            let parameter = |p: &Parameter| json!({ "name": p.name, "summary": p.summary });
+            json!({ "name": rule.name, "summary": rule.summary,
+                "parameters": rule.parameters.iter().map(parameter).collect::<Vec<_>>(),
+                "law": rule.law.text(), "source": rule.source })
         };
         output.reply(&json!({ "rules": RULES.iter().map(line).collect::<Vec<_>>() }))?;
     } else {
-        let shown = |text: &str| if text.is_empty() { "-".to_owned() } else { text.to_owned() };
         let rows = RULES.iter().map(|rule| {
-            vec![rule.name.into(), shown(rule.parameter), rule.summary.into(), rule.source.into()]
+            let names: Vec<&str> = rule.parameters.iter().map(|p| p.name).collect();
+            vec![rule.name.into(), names.join(", "), rule.summary.into(), rule.source.into()]
         });
-        output.text(&table(&["name", "parameter", "summary", "source"], rows))?;
+        output.text(&table(&["name", "parameters", "summary", "source"], rows))?;
     }
     Ok(0)
 }

@@ -24,6 +24,7 @@ pub mod driver;
 pub mod ids;
 pub mod quorum;
 pub mod rng;
+pub mod rules;
 pub mod time;
 pub mod topology;
 

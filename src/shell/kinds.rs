@@ -177,6 +177,7 @@ impl Hosted for QuorumMachine {
         let notice = |at, what| Notice { topic: opened.topic.clone(), quorum_id: id.clone(), at, what };
         let heard = |event: &Event| match event {
             Event::Opened(opened) => Some(notice(opened.opened_at, What::Opened)),
+            Event::OpenedByRule(by_rule) => Some(notice(by_rule.opened.opened_at, What::Opened)),
             Event::VoteCast(cast) if cast.counting == Counting::Counted => {
                 let what = What::Voted { voter_id: cast.voter_id.clone(), vote: cast.vote };
                 Some(notice(cast.cast_at, what))
@@ -227,6 +228,7 @@ async fn open_fallback(host: Arc<Host>, parent: EntityId, plan: FallbackPlan) ->
         let start = Start {
             quorum_type: QuorumType::Global,
             required_votes: None,
+            rule: None,
             timeout: Duration::from_micros(plan.timeout_us),
             cell_id: None,
             voters: members.voters,

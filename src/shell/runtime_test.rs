@@ -17,6 +17,7 @@ fn id(name: &str) -> EntityId {
 
 async fn start(runtime: &Runtime, name: &str) {
     let start = Start {
+        rule: None,
         quorum_type: QuorumType::Global,
         required_votes: None,
         timeout: Duration::from_secs(1),

@@ -92,7 +92,7 @@ fn check_log(events: &[Event]) {
         };
         let tally = recount(opened, before);
         match event {
-            Event::Opened(_) => panic!("opened twice"),
+            Event::Opened(_) | Event::OpenedByRule(_) => panic!("opened twice"),
             Event::VoteCast(cast) => {
                 assert!(!closed);
                 check_cast(opened, before, cast);
@@ -152,7 +152,7 @@ proptest! {
             events.extend(step.events.iter().cloned());
             if let Some(opened) = opened(&events) {
                 let state = quorum.state();
-                assert_eq!(state.tally, recount(opened, &events));
+                assert_eq!(state.tally(), recount(opened, &events));
                 let outside = |cast: &&VoteCast| counting(opened, cast) == Counting::Outsider;
                 assert_eq!(state.outsiders as usize, standing(&events).iter().filter(|c| outside(c)).count());
                 assert!(state.outsiders <= opened.policy.max_outsiders);
@@ -242,7 +242,7 @@ proptest! {
         play(&script, |quorum, _, _| {
             let state = quorum.state();
             if let Some(closed) = &state.closed {
-                let now = (closed.clone(), state.tally, state.votes.clone(), state.opened.clone());
+                let now = (closed.clone(), state.tally(), state.votes.clone(), state.opened.clone());
                 assert_eq!(end.get_or_insert_with(|| now.clone()), &now);
                 assert_eq!(quorum.due(), None);
             }

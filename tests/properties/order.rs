@@ -82,7 +82,7 @@ proptest! {
     fn the_count_of_an_undecided_quorum_does_not_depend_on_the_order(case in shuffled()) {
         let ((one, _), (other, _)) = (run(&case, &case.one), run(&case, &case.other));
         if one.state().state() == Some(QuorumState::Open) {
-            prop_assert_eq!(one.state().tally, other.state().tally);
+            prop_assert_eq!(one.state().tally(), other.state().tally());
             prop_assert_eq!(one.state().outsiders, other.state().outsiders);
         }
     }

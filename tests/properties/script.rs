@@ -39,6 +39,7 @@ pub fn question(size: Option<usize>, required: Option<u32>, timeout_us: u64, pol
     Start {
         quorum_type: QuorumType::Local,
         required_votes: required,
+        rule: None,
         timeout: Duration::from_micros(timeout_us),
         cell_id: None,
         voters: size.map(|n| (0..n).map(voter).collect()),

@@ -10,6 +10,7 @@ use crate::script::{fork, play, recorded, script, wild_script};
 fn instant(event: &Event) -> Option<Timestamp> {
     match event {
         Event::Opened(opened) => Some(opened.opened_at),
+        Event::OpenedByRule(by_rule) => Some(by_rule.opened.opened_at),
         Event::VoteCast(cast) => Some(cast.cast_at),
         Event::VoteRefused(refused) => Some(refused.cast_at),
         Event::Closed(closed) => Some(closed.closed_at),

@@ -70,7 +70,7 @@ fn files_stay_short_and_modules_say_what_they_are() {
 #[test]
 fn every_entry_of_every_table_is_documented() {
     let book = book();
-    let rules = quorate::core::quorum::rules::RULES.iter().map(|entry| entry.name);
+    let rules = quorate::core::rules::RULES.iter().map(|entry| entry.name);
     let stores = quorate::store::STORES.iter().map(|entry| entry.name);
     let operations = quorate::api::ops::OPERATIONS.iter().map(|op| op.name);
     let kinds = quorate::error::KINDS.iter().map(|entry| entry.name);

@@ -14,6 +14,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use crate::core::ids::{CellId, EntityId, IdempotencyKey, MAX_ID_BYTES, VoterId};
 use crate::core::quorum::event::{Outsiders, VoteChange};
 use crate::core::quorum::{QuorumState, QuorumType};
+use crate::core::rules::{Param, RuleSpec};
 use crate::core::time::Timestamp;
 use crate::error::Error;
 
@@ -60,6 +61,31 @@ macro_rules! schema_of_names {
 schema_of_names!(QuorumState: "open", "approved", "rejected", "timed_out", "cancelled");
 schema_of_names!(VoteChange: "replace", "reject");
 schema_of_names!(Outsiders: "record", "refuse");
+
+impl JsonSchema for Param {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> Cow<'static, str> {
+        "Param".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        true.into()
+    }
+}
+
+impl JsonSchema for RuleSpec {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> Cow<'static, str> {
+        "Rule".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "object", "required": ["rule", "params"],
+            "properties": { "rule": { "type": "string" }, "params": { "type": "object" } } })
+    }
+}
 
 /// A kind of quorum as asked for: upper or lower case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

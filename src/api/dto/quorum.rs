@@ -10,6 +10,7 @@ use super::{AskedType, id};
 use crate::core::ids::{CellId, EntityId, IdempotencyKey, VoterId};
 use crate::core::quorum::event::{Outsiders, VoteChange};
 use crate::core::quorum::{QuorumState, QuorumType};
+use crate::core::rules::{Param, RuleSpec};
 use crate::core::time::Timestamp;
 use crate::error::Error;
 
@@ -25,6 +26,10 @@ pub struct StartQuorum {
     /// Approvals needed, 1 to the number of voters; a default for the kind and size when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub required_votes: Option<i64>,
+    /// A rule that decides instead of a number of approvals: a text such as `at_least:2/3`, or `{"rule": …,
+    /// "params": {…}}`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rule: Option<Param>,
     /// How long votes are taken, above 0 up to the configured maximum (24 h); 30 when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout_seconds: Option<f64>,
@@ -73,6 +78,7 @@ impl StartQuorum {
             quorum_type: AskedType(quorum_type),
             quorum_id: None,
             required_votes: None,
+            rule: None,
             timeout_seconds: None,
             cell_id: None,
             ring: None,
@@ -322,6 +328,8 @@ pub struct QuorumStatus {
     pub mean_confidence: Option<f64>,
     /// New or changed votes that came after the close.
     pub late_votes: u32,
+    /// The rule, when one was asked for.
+    pub rule: Option<RuleSpec>,
     /// What is asked.
     pub subject: Option<Value>,
     /// blake3 of the subject, in hex.

@@ -1,6 +1,6 @@
 //! A contest: one vote rule over all questions, each answer of a question a poll of its own.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use serde_json::json;
 
@@ -8,18 +8,22 @@ use super::past::Entry;
 use super::votes::{Question, Votes};
 use crate::api::dto::{QuorumStatus, StartQuorum};
 use crate::core::ids::{EntityId, VoterId};
-use crate::core::quorum::{QuorumState, rules};
+use crate::core::quorum::QuorumState;
+use crate::core::rules::{self, Choice, Count, Formula, Outcome, Rule, RuleSpec};
 use crate::error::{Error, ErrorKind};
 use crate::journal::chain::digest;
 
 /// One rule and its polls.
 #[derive(Debug)]
 pub(super) struct Contest {
-    /// The rule as it was asked for, such as `required:9`.
+    /// The rule in words, such as `required:9`.
     pub(super) rule: String,
+    /// The rule as data.
+    pub(super) spec: RuleSpec,
+    built: Box<dyn Rule>,
     /// The polls, question by question, in the order of the questions' answers.
     pub(super) polls: Vec<Poll>,
-    /// The first poll of each question; none where the rule needs more approvals than there are voters.
+    /// The first poll of each question; none where the rule cannot be met by its voters, or is met without them.
     pub(super) first: Vec<Option<usize>>,
 }
 
@@ -32,7 +36,7 @@ pub(super) struct Poll {
     pub(super) question: usize,
     /// Which of its answers.
     pub(super) answer: usize,
-    /// Approvals needed.
+    /// Approvals with which the rule can be met.
     pub(super) required: u32,
     /// An earlier run has opened it.
     pub(super) known: bool,
@@ -75,19 +79,22 @@ impl Contest {
     ///
     /// # Errors
     /// `invalid_argument` for a rule that does not exist or lacks its parameter.
-    pub(super) fn new(rule: &str, votes: &Votes) -> Result<Self, Error> {
-        let bar = rules::build(rule).map_err(|e| Error::new(ErrorKind::InvalidArgument, e.to_string()))?;
-        let mut contest = Contest { rule: rule.to_owned(), polls: Vec::new(), first: Vec::new() };
+    pub(super) fn new(spec: RuleSpec, votes: &Votes) -> Result<Self, Error> {
+        let built = rules::build(&spec).map_err(|e| Error::new(ErrorKind::InvalidArgument, e.to_string()))?;
+        let rule = spec.to_string();
+        let mut contest = Contest { rule: rule.clone(), spec, built, polls: Vec::new(), first: Vec::new() };
         for (number, question) in votes.questions.iter().enumerate() {
             let voters = u32::try_from(question.voters.len()).unwrap_or(u32::MAX);
-            let required = bar.approvals_needed(voters);
-            if required > voters {
+            let (_, formula) = contest.formula(votes, question);
+            let everyone = || (0..question.voters.len()).collect();
+            if formula.outcome(&Count::new(&formula, Some(voters)), everyone) != Outcome::Pending {
                 contest.first.push(None);
                 continue;
             }
+            let required = formula.fewest_for(Some(voters)).unwrap_or(0);
             contest.first.push(Some(contest.polls.len()));
             for (answer, text) in question.answers.iter().enumerate() {
-                let id = poll_id(votes, rule, &question.name, text)?;
+                let id = poll_id(votes, &rule, &question.name, text)?;
                 contest.polls.push(Poll {
                     id,
                     question: number,
@@ -117,13 +124,40 @@ impl Contest {
         let approved =
             polls.iter().filter(|p| p.end.as_ref().is_some_and(|end| end.state == QuorumState::Approved));
         // A low bar may let several answers through; the one that got there first stands.
-        if let Some(poll) = approved.min_by_key(|poll| deciding_vote(votes, question, poll)) {
+        if let Some(poll) = approved.min_by_key(|poll| self.deciding_vote(votes, question, poll)) {
             return Verdict::Decided(poll.answer);
         }
         let counts = standing(votes, question);
         let most = counts.iter().max().copied().unwrap_or_default();
         let is_tie = !polls.is_empty() && counts.iter().filter(|count| **count == most).count() > 1;
         if is_tie { Verdict::Tie } else { Verdict::Undecided }
+    }
+
+    /// The question's voters in order, and the rule made ready for them.
+    fn formula(&self, votes: &Votes, question: &Question) -> (Vec<VoterId>, Formula) {
+        let mut voters: Vec<VoterId> =
+            question.voters.iter().map(|voter| votes.workers[*voter as usize].clone()).collect();
+        voters.sort();
+        let formula = rules::prepare(self.built.as_ref(), &voters).formula;
+        (voters, formula)
+    }
+
+    /// Which of the question's votes decided for an answer.
+    fn deciding_vote(&self, votes: &Votes, question: &Question, poll: &Poll) -> usize {
+        let (voters, formula) = self.formula(votes, question);
+        let mut count = Count::new(&formula, u32::try_from(voters.len()).ok());
+        let mut cast: BTreeMap<usize, Choice> = BTreeMap::new();
+        let decided = votes.of(question).position(|row| {
+            let index = voters.binary_search(votes.voter(row)).unwrap_or_default();
+            let choice = if row.answer as usize == poll.answer { Choice::For } else { Choice::Against };
+            if let Some(before) = cast.insert(index, choice) {
+                count.remove(&formula, index, before);
+            }
+            count.add(&formula, index, choice);
+            let outstanding = || (0..voters.len()).filter(|index| !cast.contains_key(index)).collect();
+            formula.outcome(&count, outstanding) == Outcome::Won
+        });
+        decided.unwrap_or(usize::MAX)
     }
 }
 
@@ -136,16 +170,16 @@ fn poll_id(votes: &Votes, rule: &str, question: &str, answer: &str) -> Result<En
 
 impl Poll {
     /// The request that opens its quorum.
-    pub(super) fn request(&self, rule: &str, votes: &Votes, timeout_seconds: f64) -> StartQuorum {
+    pub(super) fn request(&self, spec: &RuleSpec, votes: &Votes, timeout_seconds: f64) -> StartQuorum {
         let question = &votes.questions[self.question];
         let voters = question.voters.iter().map(|voter| votes.workers[*voter as usize].clone());
         let answer = &question.answers[self.answer];
         StartQuorum {
             quorum_id: Some(self.id.clone()),
-            required_votes: Some(self.required.into()),
+            rule: Some(spec.clone().into()),
             timeout_seconds: Some(timeout_seconds),
             voters: Some(voters.collect()),
-            subject: Some(json!({ "question": question.name, "answer": answer, "rule": rule })),
+            subject: Some(json!({ "question": question.name, "answer": answer, "rule": spec.to_string() })),
             ..StartQuorum::global()
         }
     }
@@ -176,20 +210,6 @@ impl Poll {
         }
         cast
     }
-}
-
-/// Which of the question's votes brought an answer to its bar.
-fn deciding_vote(votes: &Votes, question: &Question, poll: &Poll) -> usize {
-    let mut approving = HashSet::new();
-    let reached = votes.of(question).position(|row| {
-        if row.answer as usize == poll.answer {
-            approving.insert(row.voter);
-        } else {
-            approving.remove(&row.voter);
-        }
-        approving.len() >= poll.required as usize
-    });
-    reached.unwrap_or(usize::MAX)
 }
 
 /// How many workers stand by each answer at the end.

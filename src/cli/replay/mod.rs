@@ -30,7 +30,7 @@ use super::output::{Output, Stop};
 use super::signals::Signals;
 use crate::api::Quorate;
 use crate::config::{ClockConfig, Config};
-use crate::core::quorum::rules::RULES;
+use crate::core::rules::{Param, RULES, RuleSpec};
 use crate::core::time::Timestamp;
 use crate::error::Error;
 use crate::store::STORES;
@@ -53,7 +53,7 @@ pub(super) async fn run(matches: &ArgMatches, output: &Output) -> Result<u8, Sto
     let truth = matches.get_one::<PathBuf>("truth").map(|path| read_truth(path)).transpose()?;
     let truth = truth.unwrap_or_default();
     let contests: Result<Vec<Contest>, Error> =
-        rules(matches).iter().map(|rule| Contest::new(rule, &votes)).collect();
+        rules(matches)?.into_iter().map(|rule| Contest::new(rule, &votes)).collect();
     let place = Place::asked(matches, persistent().unwrap_or(&STORES[0]))?;
     let contests = contests?;
     let mut signals = Signals::listen()?;
@@ -70,22 +70,32 @@ pub(super) async fn run(matches: &ArgMatches, output: &Output) -> Result<u8, Sto
     Ok(0)
 }
 
-/// The rules asked for, each once; without any, all that need no parameter.
-fn rules(matches: &ArgMatches) -> Vec<String> {
+/// The rules asked for, each once; without any, every rule of the table with its plain parameters.
+fn rules(matches: &ArgMatches) -> Result<Vec<RuleSpec>, Error> {
     let asked = matches.get_many::<String>("rule").into_iter().flatten().cloned();
     let required =
         matches.get_many::<String>("required").into_iter().flatten().map(|n| format!("required:{n}"));
-    let mut rules: Vec<String> = Vec::new();
-    for rule in asked.chain(required) {
+    let mut rules: Vec<RuleSpec> = Vec::new();
+    for text in asked.chain(required) {
+        let rule = read_rule(&text)?;
         if !rules.contains(&rule) {
             rules.push(rule);
         }
     }
     if rules.is_empty() {
-        let plain = RULES.iter().filter(|entry| (entry.build)(None).is_ok());
-        rules.extend(plain.map(|entry| entry.name.to_owned()));
+        rules.extend(RULES.iter().map(|entry| (entry.sample)()));
     }
-    rules
+    Ok(rules)
+}
+
+/// Reads `name`, `name:value` or a rule as JSON.
+fn read_rule(text: &str) -> Result<RuleSpec, Error> {
+    if !text.trim_start().starts_with('{') {
+        return Ok(RuleSpec::from_text(text));
+    }
+    let refused = |why: &str| Error::invalid("rule", text, why);
+    let param: Param = serde_json::from_str(text).map_err(|e| refused(&format!("JSON: {e}")))?;
+    RuleSpec::from_param(&param).map_err(refused)
 }
 
 async fn replay(

@@ -90,7 +90,7 @@ impl Runner<'_> {
         let bar = progress("opening", fresh.len());
         let work = fresh.into_iter().map(|poll| {
             let (q, request) =
-                (self.q.clone(), poll.request(&contest.rule, self.votes, self.timeout_seconds));
+                (self.q.clone(), poll.request(&contest.spec, self.votes, self.timeout_seconds));
             async move { q.quorums().start(request).await.map(|_| ()) }
         });
         each(work, |opened| {

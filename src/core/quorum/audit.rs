@@ -71,6 +71,7 @@ pub fn votes_on_record<'a>(events: impl IntoIterator<Item = (u64, &'a Event)>) -
                 refused: true,
             }),
             Event::Opened(_)
+            | Event::OpenedByRule(_)
             | Event::Closed(_)
             | Event::FallbackOpened { .. }
             | Event::FallbackFailed { .. } => {}

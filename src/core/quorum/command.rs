@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::event::{Policy, QuorumType};
 use crate::core::ids::{CellId, EntityId, VoterId};
+use crate::core::rules::RuleSpec;
 
 /// A request to a quorum.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,6 +29,8 @@ pub struct Start {
     pub quorum_type: QuorumType,
     /// Approvals needed; `None` takes the default for the kind and size.
     pub required_votes: Option<u32>,
+    /// The rule that decides, instead of a plain number of approvals.
+    pub rule: Option<RuleSpec>,
     /// How long votes are taken; above zero.
     pub timeout: Duration,
     /// The cell the question is about.

@@ -3,15 +3,15 @@
 use super::QuorumMachine;
 use super::command::{Ballot, Cancel, Command, Effect, Reply, Start, Voted};
 use super::event::{
-    Closed, Counting, Electorate, Event, Opened, Outsiders, QuorumState, QuorumType, Refusal, VoteCast,
-    VoteChange, VoteRefused,
+    Closed, Counting, Electorate, Event, Opened, OpenedByRule, Outsiders, QuorumState, QuorumType, Refusal,
+    VoteCast, VoteChange, VoteRefused,
 };
 use super::rejection::Rejection;
-use super::rules::{AtLeast, Rule, Threshold};
-use super::state::{Fallback, Quorum};
-use super::tally::Outcome;
+use super::state::{Fallback, Quorum, choice};
+use super::tally::Tally;
 use crate::core::Decision;
 use crate::core::ids::VoterId;
+use crate::core::rules::{self, Count, Formula, Fraction, Outcome, Prepared, RuleSpec};
 use crate::core::time::Timestamp;
 
 type Decided = Result<Decision<QuorumMachine>, Rejection>;
@@ -51,7 +51,14 @@ fn open(start: Start, now: Timestamp) -> Decided {
     }
     check_unit("min_confidence", start.policy.min_confidence)?;
     let electorate = electorate(start.voters)?;
-    let required_votes = bar(start.quorum_type, start.required_votes, &electorate, start.policy.max_voters)?;
+    let ruled = start.rule.map(|spec| by_rule(spec, &electorate)).transpose()?;
+    let required_votes = match (&ruled, start.required_votes) {
+        (Some(_), Some(asked)) => {
+            return Err(invalid("required_votes", asked, "none when a rule is given"));
+        }
+        (Some((_, _, fewest)), None) => *fewest,
+        (None, asked) => bar(start.quorum_type, asked, &electorate, start.policy.max_voters)?,
+    };
     let (subject, subject_digest) = start.subject.unzip();
     let opened = Opened {
         quorum_type: start.quorum_type,
@@ -69,7 +76,40 @@ fn open(start: Start, now: Timestamp) -> Decided {
         fallback: start.fallback,
         parent: start.parent,
     };
-    Ok(Decision::accept(vec![Event::Opened(Box::new(opened))], Reply::Started))
+    let event = match ruled {
+        None => Event::Opened(Box::new(opened)),
+        Some((rule, formula, _)) => Event::OpenedByRule(Box::new(OpenedByRule { opened, rule, formula })),
+    };
+    Ok(Decision::accept(vec![event], Reply::Started))
+}
+
+/// The rule for this electorate, and with how few approvals it can be met.
+fn by_rule(spec: RuleSpec, electorate: &Electorate) -> Result<(RuleSpec, Formula, u32), Rejection> {
+    let rule = rules::build(&spec).map_err(|e| invalid("rule", &spec, e.to_string()))?;
+    let formula = match electorate {
+        Electorate::Closed(voters) => {
+            let Prepared { formula, .. } = rules::prepare(rule.as_ref(), voters);
+            formula
+        }
+        Electorate::Open => match rule.node_for_anyone() {
+            Some(root) => Formula { columns: Vec::new(), root },
+            None => {
+                let expected = "a rule such as required:3, for it is not known how many may vote";
+                return Err(invalid("rule", &spec, expected));
+            }
+        },
+    };
+    let size = electorate.size();
+    let everyone = || (0..size.unwrap_or(0) as usize).collect();
+    let expected = match formula.outcome(&Count::new(&formula, size), everyone) {
+        Outcome::Pending => {
+            let fewest = formula.fewest_for(size).unwrap_or(0);
+            return Ok((spec, formula, fewest));
+        }
+        Outcome::Won => "a rule that is not met before anybody votes",
+        Outcome::Lost => "a rule that can be met by these voters",
+    };
+    Err(invalid("rule", &spec, expected))
 }
 
 fn electorate(voters: Option<Vec<VoterId>>) -> Result<Electorate, Rejection> {
@@ -97,9 +137,9 @@ fn bar(
         }
         (Some(asked), _, _) => asked,
         // Four of six; a cell at the edge keeps the ratio.
-        (None, QuorumType::Local, Some(n)) => AtLeast::TWO_THIRDS.approvals_needed(n),
+        (None, QuorumType::Local, Some(n)) => Fraction::TWO_THIRDS.at_least(n),
         (None, QuorumType::Local, None) => LOCAL_UNKNOWN,
-        (None, QuorumType::Ring | QuorumType::Radial, Some(n)) => Threshold::MAJORITY.approvals_needed(n),
+        (None, QuorumType::Ring | QuorumType::Radial, Some(n)) => Fraction::HALF.more_than(n),
         (None, QuorumType::Ring, None) => RING_UNKNOWN,
         (None, QuorumType::Radial, None) => RADIAL_UNKNOWN,
         (None, QuorumType::Global, _) => GLOBAL,
@@ -178,17 +218,9 @@ fn cast(state: &Quorum, opened: &Opened, ballot: Ballot, now: Timestamp) -> Deci
 /// The close that follows from a vote, if it decides.
 fn close_if_decided(state: &Quorum, opened: &Opened, vote: &Event, now: Timestamp) -> Option<Event> {
     let Event::VoteCast(cast) = vote else { return None };
-    let mut tally = state.tally;
-    if let Some(before) = state.votes.get(&cast.voter_id).and_then(|v| v.standing()) {
-        tally.remove(before);
-    }
-    match (cast.counting, cast.vote) {
-        (Counting::Outsider, _) => return None,
-        (Counting::LowConfidence, _) => tally.unconfident += 1,
-        (Counting::Counted, true) => tally.approvals += 1,
-        (Counting::Counted, false) => tally.rejections += 1,
-    }
-    let state = match tally.outcome(opened.required_votes, opened.electorate.size()) {
+    let choice = choice(cast.counting, cast.vote)?;
+    let count = state.count_with(&cast.voter_id, Some(choice));
+    let state = match state.outcome_of(&count, Some(&cast.voter_id)) {
         Outcome::Pending => return None,
         Outcome::Won => QuorumState::Approved,
         Outcome::Lost => QuorumState::Rejected,
@@ -198,7 +230,7 @@ fn close_if_decided(state: &Quorum, opened: &Opened, vote: &Event, now: Timestam
         opened_at: opened.opened_at,
         closed_at: now,
         noticed_at: now,
-        tally,
+        tally: Tally::of(&count),
         decided_by: Some(cast.voter_id.clone()),
         cancelled_by: None,
         reason: None,
@@ -244,7 +276,7 @@ fn end(state: &Quorum, opened: &Opened, cancel: Cancel, now: Timestamp) -> Decid
                 opened_at: opened.opened_at,
                 closed_at: now,
                 noticed_at: now,
-                tally: state.tally,
+                tally: state.tally(),
                 decided_by: None,
                 cancelled_by: cancel.by,
                 reason: cancel.reason,
@@ -283,7 +315,7 @@ fn tick(state: &Quorum, opened: &Opened, now: Timestamp) -> Decision<QuorumMachi
         opened_at: opened.opened_at,
         closed_at,
         noticed_at: now,
-        tally: state.tally,
+        tally: state.tally(),
         decided_by,
         cancelled_by: None,
         reason: None,

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::command::FallbackPlan;
 use super::tally::Tally;
 use crate::core::ids::{CellId, EntityId, VoterId};
+use crate::core::rules::{Formula, RuleSpec};
 use crate::core::time::Timestamp;
 
 /// One thing that happened.
@@ -31,6 +32,8 @@ pub enum Event {
         /// Why not.
         reason: String,
     },
+    /// The question was opened under a rule other than a plain number of approvals.
+    OpenedByRule(Box<OpenedByRule>),
 }
 
 impl Event {
@@ -43,6 +46,7 @@ impl Event {
             Event::Closed(_) => "closed",
             Event::FallbackOpened { .. } => "fallback_opened",
             Event::FallbackFailed { .. } => "fallback_failed",
+            Event::OpenedByRule(_) => "opened_by_rule",
         }
     }
 }
@@ -144,6 +148,14 @@ impl Electorate {
         }
     }
 
+    /// The voter's place among the voters; 0 where anyone may vote, or for a stranger.
+    pub fn index(&self, voter: &VoterId) -> usize {
+        match self {
+            Electorate::Closed(voters) => voters.binary_search(voter).unwrap_or(0),
+            Electorate::Open => 0,
+        }
+    }
+
     /// May this voter vote?
     pub fn admits(&self, voter: &VoterId) -> bool {
         match self {
@@ -231,6 +243,17 @@ pub struct Opened {
     pub fallback: Option<FallbackPlan>,
     /// The timed-out quorum this one was opened for.
     pub parent: Option<EntityId>,
+}
+
+/// The question, and the rule that decides it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OpenedByRule {
+    /// The question; `required_votes` says with how few approvals, and no other votes, the rule can be met.
+    pub opened: Opened,
+    /// The rule as it was asked for.
+    pub rule: RuleSpec,
+    /// What it is for this electorate.
+    pub formula: Formula,
 }
 
 /// Whether a recorded vote is part of the tally.

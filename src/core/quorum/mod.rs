@@ -37,7 +37,6 @@ pub mod command;
 mod decide;
 pub mod event;
 pub mod rejection;
-pub mod rules;
 pub mod state;
 pub mod stats;
 pub mod tally;
@@ -57,7 +56,7 @@ pub struct QuorumMachine;
 
 impl Machine for QuorumMachine {
     const KIND: StreamKind = StreamKind::Quorum;
-    const STATE_VERSION: u16 = 1;
+    const STATE_VERSION: u16 = 2;
     type State = Quorum;
     type Command = Command;
     type Event = Event;

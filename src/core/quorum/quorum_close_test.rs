@@ -189,7 +189,7 @@ fn the_same_vote_is_a_duplicate_also_after_every_kind_of_end() {
 fn a_new_or_changed_vote_after_the_decision_is_refused_recorded_once_and_changes_nothing() {
     let mut q = open(ask(QuorumType::Global, &["a", "b"]));
     q.step(yes("a"), s(1));
-    let (tally, votes) = (q.state().tally, q.state().votes.clone());
+    let (tally, votes) = (q.state().tally(), q.state().votes.clone());
     let over = Err(Rejection::Closed { state: QuorumState::Approved });
     check(&mut q, no("b"), s(2), &[refused("b", false, s(2), Refusal::Late)], over.clone());
     check(&mut q, no("b"), s(3), &[], over.clone());
@@ -197,7 +197,7 @@ fn a_new_or_changed_vote_after_the_decision_is_refused_recorded_once_and_changes
     check(&mut q, yes("b"), s(5), &[refused("b", true, s(5), Refusal::Late)], over.clone());
     check(&mut q, yes("z"), s(6), &[refused("z", true, s(6), Refusal::Late)], over);
     let state = q.state();
-    assert_eq!((state.tally, &state.votes, state.late_votes), (tally, &votes, 4));
+    assert_eq!((state.tally(), &state.votes, state.late_votes), (tally, &votes, 4));
 }
 
 #[test]

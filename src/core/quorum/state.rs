@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::command::Effect;
-use super::event::{Closed, Counting, Event, Opened, QuorumState, Refusal, VoteCast};
-use super::tally::{Outcome, Standing, Tally};
+use super::event::{Closed, Counting, Electorate, Event, Opened, QuorumState, Refusal, VoteCast};
+use super::tally::Tally;
 use crate::core::ids::VoterId;
+use crate::core::rules::{Choice, Count, Formula, Outcome, RuleSpec};
 use crate::core::time::Timestamp;
 
 /// Refused attempts remembered so that an identical one is not recorded twice.
@@ -29,14 +30,19 @@ pub struct Standee {
 }
 
 impl Standee {
-    /// How the vote bears on the tally; `None` for an outsider.
-    pub fn standing(&self) -> Option<Standing> {
-        match self.counting {
-            Counting::Outsider => None,
-            Counting::LowConfidence => Some(Standing::Unconfident),
-            Counting::Counted if self.vote => Some(Standing::Approval),
-            Counting::Counted => Some(Standing::Rejection),
-        }
+    /// How the vote is counted; `None` for an outsider.
+    pub fn choice(&self) -> Option<Choice> {
+        choice(self.counting, self.vote)
+    }
+}
+
+/// How a vote is counted. One that is too unsure stands without counting, as an abstention does.
+pub(super) fn choice(counting: Counting, vote: bool) -> Option<Choice> {
+    match counting {
+        Counting::Outsider => None,
+        Counting::LowConfidence => Some(Choice::Abstain),
+        Counting::Counted if vote => Some(Choice::For),
+        Counting::Counted => Some(Choice::Against),
     }
 }
 
@@ -63,8 +69,12 @@ pub struct Quorum {
     pub votes: BTreeMap<VoterId, Standee>,
     /// How many of `votes` are outsiders'.
     pub outsiders: u32,
-    /// The count.
-    pub tally: Tally,
+    /// The rule, when one was asked for.
+    pub rule: Option<RuleSpec>,
+    /// What decides.
+    pub formula: Option<Formula>,
+    /// The votes as the formula counts them.
+    pub count: Count,
     /// When the last counted vote came in, and whose it was.
     pub last_counted: Option<(Timestamp, VoterId)>,
     /// How it ended.
@@ -86,10 +96,44 @@ impl Quorum {
 
     /// Where the tally stands against the bar; pending before opening.
     pub fn outcome(&self) -> Outcome {
-        match &self.opened {
-            Some(opened) => self.tally.outcome(opened.required_votes, opened.electorate.size()),
+        self.outcome_of(&self.count, None)
+    }
+
+    /// The same for another count, in which one more voter has voted.
+    pub(super) fn outcome_of(&self, count: &Count, voted: Option<&VoterId>) -> Outcome {
+        match &self.formula {
+            Some(formula) => formula.outcome(count, || self.outstanding(voted)),
             None => Outcome::Pending,
         }
+    }
+
+    /// Who has not voted, by index in the electorate.
+    fn outstanding(&self, voted: Option<&VoterId>) -> Vec<usize> {
+        let voters = match self.opened.as_ref().map(|opened| &opened.electorate) {
+            Some(Electorate::Closed(voters)) => voters.as_slice(),
+            Some(Electorate::Open) | None => &[],
+        };
+        let silent = |voter: &VoterId| !self.votes.contains_key(voter) && Some(voter) != voted;
+        (0..voters.len()).filter(|index| silent(&voters[*index])).collect()
+    }
+
+    /// The count in heads.
+    pub fn tally(&self) -> Tally {
+        Tally::of(&self.count)
+    }
+
+    /// The count after one more vote, which may take the place of an earlier one.
+    pub(super) fn count_with(&self, voter: &VoterId, choice: Option<Choice>) -> Count {
+        let mut count = self.count.clone();
+        let (Some(opened), Some(formula)) = (&self.opened, &self.formula) else { return count };
+        let index = opened.electorate.index(voter);
+        if let Some(before) = self.votes.get(voter).and_then(Standee::choice) {
+            count.remove(formula, index, before);
+        }
+        if let Some(choice) = choice {
+            count.add(formula, index, choice);
+        }
+        count
     }
 
     /// The voters in the order of their first votes: those of the electorate (`false`) or outsiders (`true`).
@@ -120,7 +164,10 @@ impl Quorum {
 
     pub(super) fn evolve(&mut self, event: &Event) {
         match event {
-            Event::Opened(opened) => self.opened = Some(opened.clone()),
+            Event::Opened(opened) => self.open(opened, None, Formula::required(opened.required_votes)),
+            Event::OpenedByRule(by_rule) => {
+                self.open(&by_rule.opened, Some(by_rule.rule.clone()), by_rule.formula.clone());
+            }
             Event::VoteCast(cast) => self.record(cast),
             Event::VoteRefused(refused) => {
                 if refused.refusal == Refusal::Late {
@@ -143,12 +190,16 @@ impl Quorum {
         }
     }
 
+    fn open(&mut self, opened: &Opened, rule: Option<RuleSpec>, formula: Formula) {
+        self.count = Count::new(&formula, opened.electorate.size());
+        self.opened = Some(Box::new(opened.clone()));
+        (self.rule, self.formula) = (rule, Some(formula));
+    }
+
     fn record(&mut self, cast: &VoteCast) {
+        self.count = self.count_with(&cast.voter_id, choice(cast.counting, cast.vote));
         let previous = self.votes.get(&cast.voter_id);
         let order = previous.map_or(self.votes.len() as u32, |p| p.order);
-        if let Some(standing) = previous.and_then(Standee::standing) {
-            self.tally.remove(standing);
-        }
         let first = previous.is_none();
         let vote = Standee {
             vote: cast.vote,
@@ -157,11 +208,8 @@ impl Quorum {
             counting: cast.counting,
             order,
         };
-        match vote.standing() {
-            Some(standing) => {
-                self.tally.add(standing);
-                self.last_counted = Some((cast.cast_at, cast.voter_id.clone()));
-            }
+        match vote.choice() {
+            Some(_) => self.last_counted = Some((cast.cast_at, cast.voter_id.clone())),
             None if first => self.outsiders += 1,
             None => {}
         }

@@ -37,7 +37,7 @@ impl QuorumStats {
     /// Adds one event.
     pub fn apply(&mut self, event: &Event) {
         match event {
-            Event::Opened(_) => self.opened += 1,
+            Event::Opened(_) | Event::OpenedByRule(_) => self.opened += 1,
             Event::VoteCast(cast) => {
                 self.votes += 1;
                 self.changed_votes += u64::from(cast.supersedes);
