@@ -126,11 +126,16 @@ pub enum StreamKind {
     Topology = 1,
     /// One quorum.
     Quorum = 2,
+    /// One proposal.
+    Proposal = 3,
+    /// The algorithms proposals are decided by. One stream, `algorithms`.
+    Algorithms = 5,
 }
 
 impl StreamKind {
     /// Every kind, in the order of its number.
-    pub const ALL: [StreamKind; 2] = [StreamKind::Topology, StreamKind::Quorum];
+    pub const ALL: [StreamKind; 4] =
+        [StreamKind::Topology, StreamKind::Quorum, StreamKind::Proposal, StreamKind::Algorithms];
 
     /// The stored number.
     pub fn code(self) -> u8 {
@@ -147,6 +152,8 @@ impl StreamKind {
         match self {
             StreamKind::Topology => "topology",
             StreamKind::Quorum => "quorum",
+            StreamKind::Proposal => "proposal",
+            StreamKind::Algorithms => "algorithms",
         }
     }
 
