@@ -2,8 +2,8 @@
 //!
 //! 1. counters: the kept projection, then the records after it;
 //! 2. deadlines: the index of open ones goes onto the wheel (no closed history is read);
-//! 3. agents that had failed are due at once: like all others they have their interval anew, and nothing else would
-//!    look at them;
+//! 3. agents that were not healthy are due at once: like all others they have their interval anew, so the deadline
+//!    in the index, if there is one, may be too late for them;
 //! 4. everything overdue or owed is settled: closed as of its deadline, effects carried out.
 //!
 //! A crash in the middle repeats the same steps: each is a fold or an ordinary command.
@@ -36,8 +36,8 @@ pub struct RecoveryReport {
     pub records_counted: u64,
     /// Entities found with an open deadline.
     pub tracked: usize,
-    /// Entities settled before the first command because they were overdue, owed something, or are agents that had
-    /// failed.
+    /// Entities settled before the first command because they were overdue, owed something, or are agents that were
+    /// not healthy.
     pub settled: usize,
 }
 
@@ -75,10 +75,10 @@ pub(crate) fn deadlines(host: &Host) -> Result<usize, Fault> {
     }
 }
 
-/// Makes every monitored agent that is failed on record due at once.
-pub(crate) fn failed_agents(host: &Host) {
+/// Makes every monitored agent that is not healthy on record due at once.
+pub(crate) fn unwell_agents(host: &Host) {
     for (id, presence) in lock(&host.counters.agents).registered() {
-        if presence.watch.as_ref().is_some_and(|watch| watch.recorded == Grade::Failed) {
+        if presence.watch.as_ref().is_some_and(|watch| watch.recorded != Grade::Healthy) {
             host.wheel.arm(&StreamId::new(StreamKind::Agent, EntityId::from(id)), Some(host.began));
         }
     }
