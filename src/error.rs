@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::core::quorum::rejection::Rejection;
-use crate::core::topology;
+use crate::core::{agent, topology};
 use crate::journal::Fault;
 use crate::shell::writer::Failure;
 
@@ -314,6 +314,21 @@ impl From<topology::Rejection> for Error {
                 format!("no more {what} can be registered. limit={limit}"),
             )
             .with("limit", limit),
+        }
+    }
+}
+
+impl From<agent::Rejection> for Error {
+    fn from(rejection: agent::Rejection) -> Self {
+        match rejection {
+            agent::Rejection::Invalid { field, given, expected } => Error::invalid(field, given, &expected),
+            agent::Rejection::MetadataTooLarge { given } => {
+                let expected = format!("up to {} bytes of JSON", agent::MAX_METADATA_BYTES);
+                Error::invalid("metadata", format!("{given} bytes"), &expected)
+            }
+            agent::Rejection::NotRegistered => {
+                Error::new(ErrorKind::NotFound, "no agent of this id is registered; register it first")
+            }
         }
     }
 }

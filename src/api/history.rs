@@ -15,7 +15,7 @@ use crate::core::ids::{CellId, StreamId, StreamKind};
 use crate::core::quorum::audit::votes_on_record;
 use crate::core::quorum::rejection::Rejection;
 use crate::core::quorum::{Event, QuorumMachine};
-use crate::core::{quorum, topology};
+use crate::core::{agent, quorum, topology};
 use crate::error::{Error, ErrorKind};
 use crate::journal::codec::decode;
 use crate::journal::{Fault, Position, Record, Store, VerifyCursor};
@@ -124,6 +124,7 @@ fn event_view(record: Record) -> Result<EventView, Fault> {
     let data = match record.stream.kind {
         StreamKind::Quorum => serde_json::to_value(decode::<quorum::Event>(&record.payload)?),
         StreamKind::Topology => serde_json::to_value(decode::<topology::Event>(&record.payload)?),
+        StreamKind::Agent => serde_json::to_value(decode::<agent::Event>(&record.payload)?),
     };
     // Every event is written as `{"name": data}`.
     let (event, data) = match data {
@@ -223,6 +224,7 @@ impl Filter {
                 topology::Event::CellRegistered { cell_id, .. } => cell_id == *wanted,
                 topology::Event::AuthorityRegistered { .. } => false,
             }),
+            StreamKind::Agent => Ok(false),
             StreamKind::Quorum => {
                 if let Some(cell) = cells.get(&record.stream) {
                     return Ok(cell.as_ref() == Some(wanted));
@@ -252,7 +254,7 @@ fn entity_log(
     let last = records.last().map_or(after, |record| record.seq);
     let votes = match stream.kind {
         StreamKind::Quorum if limit > 0 => votes_between(store, stream, after, last)?,
-        StreamKind::Quorum | StreamKind::Topology => Vec::new(),
+        StreamKind::Quorum | StreamKind::Topology | StreamKind::Agent => Vec::new(),
     };
     Ok(Some(EntityLog {
         kind: stream.kind.name().into(),

@@ -3,10 +3,12 @@
 //! ```text
 //!  Quorate ─┬─ quorums()  start · vote · status · history · stats · cancel · wait
 //!           ├─ cells()    register · list · mesh · register_authority
+//!           ├─ agents()   register · leave · beat · health · monitor · unmonitor · history · list · stats
 //!           └─ history()  query · entity · state_at · verify
 //!  ops::OPERATIONS        the same, by name, over JSON: what HTTP, the command line and play stand on
 //! ```
 
+pub mod agent;
 pub mod cell;
 pub mod dto;
 pub mod history;
@@ -110,6 +112,11 @@ impl Quorate {
         cell::Cells { q: self }
     }
 
+    /// Operations on agents and their heartbeats.
+    pub fn agents(&self) -> agent::Agents<'_> {
+        agent::Agents { q: self }
+    }
+
     /// Queries over what happened.
     pub fn history(&self) -> history::History<'_> {
         history::History { q: self }
@@ -159,7 +166,7 @@ impl Quorate {
             status: if failure.is_none() { "ok".into() } else { "failed".into() },
             failure,
             tracked_deadlines: host.wheel.len() as u64,
-            awake_entities: (host.quorums.awake() + host.topology.awake()) as u64,
+            awake_entities: (host.quorums.awake() + host.topology.awake() + host.agents.awake()) as u64,
             parked_entities: host.restarts.parked(host.clock.now()) as u64,
             in_flight: host.in_flight() as u64,
             dropped_at_open: self.runtime.report().store.dropped.clone(),

@@ -13,8 +13,9 @@ use serde_path_to_error::{Path, Segment};
 
 use super::Quorate;
 use super::dto::{
-    CancelQuorum, EntityHistory, HistoryQuery, ListCells, Nothing, QuorumHistory, QuorumRef,
-    RegisterAuthority, RegisterCell, RegisterMesh, StartQuorum, StateAt, Vote, WaitQuorum,
+    AgentHistory, AgentRef, Beat, CancelQuorum, EntityHistory, HistoryQuery, ListAgents, ListCells,
+    MonitorAgent, Nothing, QuorumHistory, QuorumRef, RegisterAgent, RegisterAuthority, RegisterCell,
+    RegisterMesh, StartQuorum, StateAt, Vote, WaitQuorum,
 };
 use crate::error::{Error, ErrorKind};
 
@@ -83,8 +84,9 @@ macro_rules! operation {
 }
 
 use super::dto::{
-    AuthorityRegistered, Cancelled, CellPage, CellRegistered, EntityLog, EventPage, MeshRegistered,
-    QuorumHistoryPage, QuorumStatsReply, QuorumStatus, Started, Verified, Voted,
+    AgentHealth, AgentHistoryPage, AgentLeft, AgentMonitored, AgentPage, AgentRegistered, AgentStats,
+    AgentUnmonitored, AuthorityRegistered, Beaten, Cancelled, CellPage, CellRegistered, EntityLog, EventPage,
+    MeshRegistered, QuorumHistoryPage, QuorumStatsReply, QuorumStatus, Started, Verified, Voted,
 };
 
 /// Every operation.
@@ -113,6 +115,24 @@ pub static OPERATIONS: &[Operation] = &[
         key: None, QuorumHistory => QuorumHistoryPage, |q, r| q.quorums().history(r).await?),
     operation!("quorum.stats", "count quorums and votes over all time", Get "/quorum/stats",
         key: Some("stats"), Nothing => QuorumStatsReply, |q, r| { let Nothing {} = r; q.quorums().stats().await? }),
+    operation!("agent.register", "register an agent and watch its heartbeats", Post "/agent/register",
+        key: Some("agent"), RegisterAgent => AgentRegistered, |q, r| q.agents().register(r).await?),
+    operation!("agent.leave", "strike an agent off", Post "/agent/{agent_id}/leave",
+        key: Some("agent"), AgentRef => AgentLeft, |q, r| q.agents().leave(&r.agent_id).await?),
+    operation!("agent.beat", "say that an agent is alive", Post "/agent/{agent_id}/beat",
+        key: Some("beat"), Beat => Beaten, |q, r| q.agents().beat(r).await?),
+    operation!("agent.health", "show how an agent is doing", Get "/agent/{agent_id}/health",
+        key: Some("agent"), AgentRef => AgentHealth, |q, r| q.agents().health(&r.agent_id).await?),
+    operation!("agent.monitor", "watch a registered agent again", Post "/agent/{agent_id}/monitor",
+        key: Some("agent"), MonitorAgent => AgentMonitored, |q, r| q.agents().monitor(r).await?),
+    operation!("agent.unmonitor", "watch an agent no longer; it stays registered", Post "/agent/{agent_id}/unmonitor",
+        key: Some("agent"), AgentRef => AgentUnmonitored, |q, r| q.agents().unmonitor(&r.agent_id).await?),
+    operation!("agent.history", "list the newest beats of an agent, oldest first", Get "/agent/{agent_id}/history",
+        key: None, AgentHistory => AgentHistoryPage, |q, r| q.agents().history(r).await?),
+    operation!("agent.list", "list the registered agents", Get "/agents",
+        key: None, ListAgents => AgentPage, |q, r| q.agents().list(r).await?),
+    operation!("agent.stats", "count agents by health, and heartbeats over all time", Get "/agent/stats",
+        key: Some("stats"), Nothing => AgentStats, |q, r| { let Nothing {} = r; q.agents().stats().await? }),
     operation!("history.query", "ask what happened, over all entities", Get "/history",
         key: None, HistoryQuery => EventPage, |q, r| q.history().query(r).await?),
     operation!("history.entity", "show the log of one entity, with its votes", Get "/history/entity/{entity_id}",
@@ -229,6 +249,7 @@ fn parse<T: DeserializeOwned>(fields: Map<String, Value>) -> Result<T, Error> {
         let expected = match expected {
             "f64" => "a number",
             "i64" | "u64" => "a whole number",
+            "a map" => "a JSON object",
             "u32" => "a whole number from 0 to 4294967295",
             other => other,
         };

@@ -529,17 +529,23 @@ fn closed_before(
 ) -> Result<ClosedPage, Fault> {
     let mut entries = Vec::with_capacity(limit);
     let mut before = before;
-    while entries.len() < limit {
-        let ends = wait(store.settled_before(before, limit - entries.len()))?;
+    // One more than asked for is looked for, to know whether there is one; entities of other kinds have ends too.
+    let mut next = None;
+    'ends: while limit > 0 {
+        let ends = wait(store.settled_before(before, limit + 1))?;
         let Some(oldest) = ends.last() else { break };
-        before = oldest.position;
         for end in ends.iter().filter(|end| end.stream.kind == StreamKind::Quorum) {
+            if entries.len() == limit {
+                next = Some(before);
+                break 'ends;
+            }
+            before = end.position;
             entries.extend(history_entry(&end.stream, &read_state::<QuorumMachine>(store, &end.stream)?));
         }
+        before = oldest.position;
     }
     entries.reverse();
-    let more = limit > 0 && !wait(store.settled_before(before, 1))?.is_empty();
-    Ok((entries, more.then_some(before)))
+    Ok((entries, next))
 }
 
 fn history_entry(stream: &StreamId, state: &Quorum) -> Option<QuorumHistoryEntry> {

@@ -16,7 +16,7 @@ use crate::core::rules::{Parameter, RULES};
 use crate::error::{Error, ErrorKind};
 
 /// Operations that make the data folder when it is not there. The others have nothing to say about an empty one.
-const FOUNDERS: &[&str] = &["quorum.start", "cell.register", "cell.mesh", "cmp.register"];
+const FOUNDERS: &[&str] = &["quorum.start", "cell.register", "cell.mesh", "cmp.register", "agent.register"];
 
 /// Runs one operation. A journal that `history verify` finds broken gives the exit code of a damaged store.
 pub(super) async fn run(name: &str, matches: &ArgMatches, output: &Output) -> Result<u8, Stop> {

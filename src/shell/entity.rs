@@ -302,7 +302,7 @@ impl<M: Hosted> Entity<M> {
         let append = append.finish(due, key);
         self.hash = append.hash;
         let notices = if host.bus.has_listeners() {
-            M::notices(&stream.id, self.driver.state(), &events)
+            M::notices(&host.config, &stream.id, self.driver.state(), &events)
         } else {
             vec![]
         };

@@ -14,6 +14,7 @@ use super::supervisor::restart::Restarts;
 use super::supervisor::timeouts::Wheel;
 use super::writer::Writer;
 use crate::config::Config;
+use crate::core::agent::AgentMachine;
 use crate::core::quorum::QuorumMachine;
 use crate::core::time::Timestamp;
 use crate::core::topology::TopologyMachine;
@@ -34,6 +35,7 @@ pub(crate) struct Host {
     pub(crate) counters: Arc<Counters>,
     pub(crate) quorums: Registry<QuorumMachine>,
     pub(crate) topology: Registry<TopologyMachine>,
+    pub(crate) agents: Registry<AgentMachine>,
     /// Where effects run and blocking reads are handed off.
     pub(crate) tokio: tokio::runtime::Handle,
     /// Effects under way; one that rests before another try does not count.
@@ -75,7 +77,8 @@ impl Host {
             ids: IdSource::new(parts.config.seed, parts.epoch),
             restarts: Restarts::new(parts.config.restart.clone()),
             quorums: Registry::new(parts.arbiters.clone()),
-            topology: Registry::new(parts.arbiters),
+            topology: Registry::new(parts.arbiters.clone()),
+            agents: Registry::new(parts.arbiters),
             config: parts.config,
             began: parts.clock.now(),
             clock: parts.clock,

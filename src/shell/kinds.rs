@@ -15,8 +15,10 @@ use super::lock;
 use super::registry::Registry;
 use super::runtime::ask;
 use super::writer::Failure;
+use crate::config::Config;
 use crate::core::Machine;
-use crate::core::ids::{EntityId, StreamId, StreamKind};
+use crate::core::agent::{self, Agent, AgentMachine, Directory, LastVote};
+use crate::core::ids::{EntityId, StreamId, StreamKind, VoterId};
 use crate::core::quorum::event::Counting;
 use crate::core::quorum::stats::QuorumStats;
 use crate::core::quorum::{
@@ -35,23 +37,25 @@ const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
     pub(crate) quorums: Mutex<QuorumStats>,
+    pub(crate) agents: Mutex<Directory>,
 }
 
 /// What the counters say, in the form that is kept beside the journal.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Kept {
     quorums: QuorumStats,
+    agents: Directory,
 }
 
 impl Counters {
     /// Goes on from what was kept.
     pub(crate) fn resume(kept: Kept) -> Self {
-        Counters { quorums: Mutex::new(kept.quorums) }
+        Counters { quorums: Mutex::new(kept.quorums), agents: Mutex::new(kept.agents) }
     }
 
     /// What is to be kept.
     pub(crate) fn keep(&self) -> Kept {
-        Kept { quorums: lock(&self.quorums).clone() }
+        Kept { quorums: lock(&self.quorums).clone(), agents: lock(&self.agents).clone() }
     }
 
     /// Adds a record read back from the journal.
@@ -59,6 +63,9 @@ impl Counters {
         match record.stream.kind {
             StreamKind::Quorum => lock(&self.quorums).apply(&decode(&record.payload)?),
             StreamKind::Topology => {}
+            StreamKind::Agent => {
+                lock(&self.agents).apply(&VoterId::from(&record.stream.id), &decode(&record.payload)?);
+            }
         }
         Ok(())
     }
@@ -75,7 +82,7 @@ pub(crate) trait Hosted: Machine {
     fn context(host: &Host) -> Self::Context;
 
     /// What subscribers hear of these events.
-    fn notices(id: &EntityId, state: &Self::State, events: &[Self::Event]) -> Vec<Notice>;
+    fn notices(config: &Config, id: &EntityId, state: &Self::State, events: &[Self::Event]) -> Vec<Notice>;
 
     /// Adds durable events to the counters and traces them.
     fn observe(counters: &Counters, id: &EntityId, events: &[Self::Event]);
@@ -128,6 +135,7 @@ pub(crate) fn poke(host: &Arc<Host>, stream: &StreamId, poke: Poke) {
     match stream.kind {
         StreamKind::Topology => host.topology.poke(host, &stream.id, poke),
         StreamKind::Quorum => host.quorums.poke(host, &stream.id, poke),
+        StreamKind::Agent => host.agents.poke(host, &stream.id, poke),
     }
 }
 
@@ -136,6 +144,7 @@ pub(crate) fn send_to_sleep(host: &Host, stream: &StreamId) {
     match stream.kind {
         StreamKind::Topology => host.topology.send_to_sleep(&stream.id),
         StreamKind::Quorum => host.quorums.send_to_sleep(&stream.id),
+        StreamKind::Agent => host.agents.send_to_sleep(&stream.id),
     }
 }
 
@@ -146,7 +155,7 @@ impl Hosted for TopologyMachine {
 
     fn context(_: &Host) {}
 
-    fn notices(_: &EntityId, _: &Topology, _: &[topology::Event]) -> Vec<Notice> {
+    fn notices(_: &Config, _: &EntityId, _: &Topology, _: &[topology::Event]) -> Vec<Notice> {
         Vec::new()
     }
 
@@ -172,9 +181,10 @@ impl Hosted for QuorumMachine {
 
     fn context(_: &Host) {}
 
-    fn notices(id: &EntityId, state: &Quorum, events: &[Event]) -> Vec<Notice> {
+    fn notices(_: &Config, id: &EntityId, state: &Quorum, events: &[Event]) -> Vec<Notice> {
         let Some(opened) = &state.opened else { return Vec::new() };
-        let notice = |at, what| Notice { topic: opened.topic.clone(), quorum_id: id.clone(), at, what };
+        let entity = StreamId::new(StreamKind::Quorum, id.clone());
+        let notice = |at, what| Notice { topic: opened.topic.clone(), entity: entity.clone(), at, what };
         let heard = |event: &Event| match event {
             Event::Opened(opened) => Some(notice(opened.opened_at, What::Opened)),
             Event::OpenedByRule(by_rule) => Some(notice(by_rule.opened.opened_at, What::Opened)),
@@ -213,6 +223,67 @@ impl Hosted for QuorumMachine {
         match effect {
             Effect::OpenFallback(plan) => Box::pin(open_fallback(host, id, plan)),
         }
+    }
+}
+
+impl Hosted for AgentMachine {
+    fn registry(host: &Host) -> &Registry<Self> {
+        &host.agents
+    }
+
+    fn context(host: &Host) -> LastVote {
+        // The counters, not the host: the host holds the actors that hold this.
+        let counters = host.counters.clone();
+        LastVote::of(move |agent| lock(&counters.agents).last_vote(agent))
+    }
+
+    fn notices(config: &Config, id: &EntityId, _: &Agent, events: &[agent::Event]) -> Vec<Notice> {
+        let heard = |event: &agent::Event| match event {
+            agent::Event::GradeChanged(change) if config.heartbeat.alerts.on(change.to) => Some(Notice {
+                topic: format!("agent/{id}"),
+                entity: StreamId::new(StreamKind::Agent, id.clone()),
+                at: change.at,
+                what: What::GradeChanged {
+                    from: change.from,
+                    to: change.to,
+                    last_beat: change.last_beat,
+                    elapsed: Duration::from_micros(change.elapsed_us),
+                },
+            }),
+            agent::Event::GradeChanged(_)
+            | agent::Event::Registered { .. }
+            | agent::Event::Left { .. }
+            | agent::Event::MonitoringStarted { .. }
+            | agent::Event::MonitoringStopped { .. }
+            | agent::Event::Beat { .. }
+            | agent::Event::Heard { .. }
+            | agent::Event::Resumed { .. } => None,
+        };
+        events.iter().filter_map(heard).collect()
+    }
+
+    fn observe(counters: &Counters, id: &EntityId, events: &[agent::Event]) {
+        {
+            let agent = VoterId::from(id);
+            let mut directory = lock(&counters.agents);
+            events.iter().for_each(|event| directory.apply(&agent, event));
+        }
+        for event in events {
+            if let agent::Event::GradeChanged(change) = event {
+                let (from, to) = (change.from.name(), change.to.name());
+                tracing::info!(kind = "agent", entity_id = %id, event = event.name(), from, to);
+            } else {
+                tracing::debug!(kind = "agent", entity_id = %id, event = event.name());
+            }
+        }
+    }
+
+    fn carry_out(
+        _: Arc<Host>,
+        _: EntityId,
+        (): (),
+    ) -> Pin<Box<dyn Future<Output = Result<(), Failure>> + Send>> {
+        Box::pin(std::future::ready(Ok(())))
     }
 }
 

@@ -12,7 +12,7 @@ use crate::core::time::Timestamp;
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct HistoryQuery {
-    /// Only entities of this kind: `quorum` or `topology`.
+    /// Only entities of this kind: `quorum`, `agent` or `topology`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<String>,
     /// Only this entity; needs no kind when it is a quorum.
