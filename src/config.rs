@@ -1,12 +1,17 @@
 //! Every knob: what it means, its unit and bounds, and what too large and too small do.
 
+use std::sync::Arc;
 use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
 
 use crate::core::agent::grade::Bounds;
 use crate::core::agent::{Grade, Settings};
 use crate::core::quorum::Policy;
 use crate::core::time::Timestamp;
 use crate::journal::Fault;
+use crate::shell::coordinator::Coordinator;
+use crate::shell::custom::CustomRuleSet;
 use crate::store::StoreOptions;
 
 /// Settings of one runtime. Checked when it opens.
@@ -38,6 +43,12 @@ pub struct Config {
     pub snapshot_every: u64,
     /// Limits and defaults of quorums.
     pub quorum: QuorumConfig,
+    /// Limits and defaults of proposals.
+    pub consensus: ConsensusConfig,
+    /// The way to the agents; the built-in one when `None`.
+    pub coordinator: Option<Arc<dyn Coordinator>>,
+    /// Custom rules known from the start, also to proposals that an earlier process left open.
+    pub custom_rules: CustomRuleSet,
     /// How agents are watched when nothing else is asked for, and what is told of them.
     pub heartbeat: HeartbeatConfig,
     /// Restarts of entity actors that died.
@@ -78,6 +89,32 @@ impl QuorumConfig {
     pub fn policy(&self) -> Policy {
         Policy { max_outsiders: self.max_outsiders, max_voters: self.max_voters, ..Policy::default() }
     }
+}
+
+/// Limits and defaults of proposals.
+#[derive(Clone, Debug)]
+pub struct ConsensusConfig {
+    /// Proposals open at the same time, default 1,000,000. The next one is refused with `limit_exceeded`.
+    pub max_open: u64,
+    /// Agents asked by one proposal, default 100,000.
+    pub max_participants: usize,
+    /// Bytes of a proposal as JSON, default 64 KiB.
+    pub max_proposal_bytes: usize,
+    /// Whether agents in bad health are asked, for requests that do not say. `None`, the default, leaves them out as
+    /// soon as heartbeats are used at all: an agent ever beat, or is watched with settings of its own.
+    pub health_policy: Option<HealthPolicy>,
+    /// The best grade that is left out, default failed.
+    pub exclude_grade: Grade,
+}
+
+/// Are agents in bad health asked?
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HealthPolicy {
+    /// Everybody is asked.
+    Ignore,
+    /// Agents at or beyond the configured grade are not; more than half must be left.
+    ExcludeFailed,
 }
 
 /// How agents are watched when nothing else is asked for, and what is told of them.
@@ -191,6 +228,15 @@ impl Default for Config {
                 max_subject_bytes: 16 << 10,
             },
             heartbeat: HeartbeatConfig::default(),
+            consensus: ConsensusConfig {
+                max_open: 1_000_000,
+                max_participants: 100_000,
+                max_proposal_bytes: 64 << 10,
+                health_policy: None,
+                exclude_grade: Grade::Failed,
+            },
+            coordinator: None,
+            custom_rules: CustomRuleSet::default(),
             restart: RestartConfig {
                 budget: 5,
                 window: Duration::from_secs(60),

@@ -9,13 +9,17 @@
 //! ```
 
 pub mod agent;
+pub mod algorithm;
 pub mod cell;
+mod closed;
+pub mod consensus;
 pub mod dto;
 pub mod history;
 #[cfg(feature = "http")]
 pub mod http;
 pub mod ops;
 pub mod quorum;
+mod wait;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -105,6 +109,16 @@ impl Quorate {
     /// Operations on quorums.
     pub fn quorums(&self) -> quorum::Quorums<'_> {
         quorum::Quorums { q: self }
+    }
+
+    /// Operations on proposals.
+    pub fn consensus(&self) -> consensus::Consensus<'_> {
+        consensus::Consensus { q: self }
+    }
+
+    /// Operations on the algorithms proposals are decided by.
+    pub fn algorithms(&self) -> algorithm::AlgorithmsApi<'_> {
+        algorithm::AlgorithmsApi { q: self }
     }
 
     /// Operations on the mesh registry.

@@ -1,7 +1,7 @@
-//! Notices: what subscribers hear about quorums and agents, after it is durable.
+//! Notices: what subscribers hear about quorums, proposals and agents, after it is durable.
 //!
-//! Topics of quorums are those of the mesh: `cell/{department}/{cell}`, `ring/{k}`, `radial/{arm}`, `global/cmp`; an
-//! agent's is `agent/{id}`. A notice of a close is sent once per process lifetime; the history is the record, the bus
+//! Topics of quorums are those of the mesh: `cell/{department}/{cell}`, `ring/{k}`, `radial/{arm}`, `global/cmp`; a
+//! proposal's is `consensus/{id}`, an agent's `agent/{id}`. A notice of a close is sent once per process lifetime; the history is the record, the bus
 //! only the bell.
 
 use std::time::Duration;
@@ -10,18 +10,20 @@ use tokio::sync::broadcast;
 
 use crate::core::agent::Grade;
 use crate::core::ids::{StreamId, VoterId};
+use crate::core::proposal::Verdict;
 use crate::core::quorum::QuorumState;
+use crate::core::rules::Choice;
 use crate::core::time::Timestamp;
 
 /// Notices kept for a slow subscriber before it is told that it missed some.
 const BACKLOG: usize = 16_384;
 
-/// Something that happened to a quorum or an agent.
+/// Something that happened to a quorum, a proposal or an agent.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Notice {
-    /// What it is about: a place on the mesh, or an agent.
+    /// What it is about: a place on the mesh, a proposal, or an agent.
     pub topic: String,
-    /// Which quorum or agent.
+    /// Which quorum, proposal or agent.
     pub entity: StreamId,
     /// When it happened.
     pub at: Timestamp,
@@ -32,7 +34,7 @@ pub struct Notice {
 /// What happened.
 #[derive(Clone, Debug, PartialEq)]
 pub enum What {
-    /// The quorum opened.
+    /// The quorum or proposal opened.
     Opened,
     /// A vote was counted.
     Voted {
@@ -45,6 +47,18 @@ pub enum What {
     Closed {
         /// How.
         state: QuorumState,
+    },
+    /// An agent voted on a proposal.
+    Cast {
+        /// Who voted.
+        voter_id: VoterId,
+        /// How.
+        vote: Choice,
+    },
+    /// A proposal ended.
+    Decided {
+        /// How.
+        decision: Verdict,
     },
     /// The recorded grade of an agent changed: an alert. The configuration says which grades are told.
     GradeChanged {

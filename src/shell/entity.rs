@@ -315,6 +315,7 @@ impl<M: Hosted> Entity<M> {
                 Ok(_) => {
                     durable.fetch_max(revision, Ordering::AcqRel);
                     M::observe(&host.counters, &stream.id, &events);
+                    M::follow(&host, &stream.id, &events);
                     // Begun before the answer goes, so that whoever waits for effects after it sees them.
                     effects.into_iter().for_each(|effect| perform::<M>(&host, &stream.id, effect));
                     releases.into_iter().for_each(|release| release(Ok(())));

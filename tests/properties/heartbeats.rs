@@ -190,7 +190,8 @@ impl Real {
     }
 
     fn vote(&mut self, now: i64) {
-        let unwell = self.directory.lock().unwrap().voted(&ann(), us(now));
+        self.directory.lock().unwrap().voted(&ann(), us(now));
+        let unwell = self.directory.lock().unwrap().is_given_up(&ann());
         if unwell {
             self.ask(Command::Tick, now);
         }

@@ -114,14 +114,20 @@ impl Directory {
         }
     }
 
-    /// A vote of this agent is durable. It counts as a beat when the agent is monitored. Returns true when the recorded
-    /// grade of the agent was not healthy: a tick of its entity then puts the recovery on record at once.
-    pub fn voted(&mut self, agent: &VoterId, at: Timestamp) -> bool {
-        let Some(presence) = self.agents.get_mut(agent) else { return false };
-        let Some(watch) = &presence.watch else { return false };
-        self.total_heartbeats += 1;
-        presence.last_vote = presence.last_vote.max(Some(at));
-        watch.recorded != Grade::Healthy
+    /// A vote of this agent is durable. It counts as a beat when the agent is monitored.
+    pub fn voted(&mut self, agent: &VoterId, at: Timestamp) {
+        if let Some(presence) = self.agents.get_mut(agent)
+            && presence.watch.is_some()
+        {
+            self.total_heartbeats += 1;
+            presence.last_vote = presence.last_vote.max(Some(at));
+        }
+    }
+
+    /// Is the recorded grade of this agent other than healthy? A tick of its entity puts a recovery on record.
+    pub fn is_given_up(&self, agent: &VoterId) -> bool {
+        let watch = self.agents.get(agent).and_then(|presence| presence.watch.as_ref());
+        watch.is_some_and(|watch| watch.recorded != Grade::Healthy)
     }
 
     /// When this agent last cast a vote that counted as a beat.

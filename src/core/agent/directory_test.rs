@@ -70,22 +70,26 @@ fn the_directory_follows_checks_recoveries_and_restarts() {
 #[test]
 fn a_vote_of_a_watched_agent_is_remembered_and_counted() {
     let mut known = Known::new();
-    assert!(!known.directory.voted(&ann(), ms(1)), "nobody knows her");
+    known.directory.voted(&ann(), ms(1));
     known.step(register(SHORT), ms(10));
     assert_eq!(known.directory.last_vote(&ann()), None);
-    assert!(!known.directory.voted(&ann(), ms(500)));
-    assert!(!known.directory.voted(&ann(), ms(400)), "heard of late, and older");
+    known.directory.voted(&ann(), ms(500));
+    // Heard of late, and older.
+    known.directory.voted(&ann(), ms(400));
+    assert!(!known.directory.is_given_up(&ann()));
     assert_eq!(known.directory.last_vote(&ann()), Some(ms(500)));
     assert_eq!(known.directory.grade(&ann(), ms(1_499), ms(0)), Some(Grade::Healthy));
     assert_eq!(known.directory.grade(&ann(), ms(1_500), ms(0)), Some(Grade::Degraded));
     let events = ticks_until(&mut known.agent, ms(9_000));
     known.learn(&events);
-    assert!(known.directory.voted(&ann(), ms(9_000)), "a tick is wanted to record the recovery");
+    known.directory.voted(&ann(), ms(9_000));
+    assert!(known.directory.is_given_up(&ann()), "a tick is wanted to record the recovery");
     known.step(plain_beat(), ms(9_001));
-    assert!(!known.directory.voted(&ann(), ms(9_002)));
+    known.directory.voted(&ann(), ms(9_002));
+    assert!(!known.directory.is_given_up(&ann()));
     assert_eq!(known.directory.total_heartbeats(), 5);
     known.step(Command::StopMonitoring, ms(9_003));
-    assert!(!known.directory.voted(&ann(), ms(9_004)));
+    known.directory.voted(&ann(), ms(9_004));
     assert_eq!((known.directory.last_vote(&ann()), known.directory.total_heartbeats()), (Some(ms(9_002)), 5));
     known.step(Command::Leave, ms(9_005));
     assert_eq!((known.directory.last_vote(&ann()), known.directory.total_heartbeats()), (None, 5));

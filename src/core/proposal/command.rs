@@ -93,7 +93,8 @@ pub enum Reply {
 }
 
 /// What became of a vote.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum VoteOutcome {
     /// It is in.
     Recorded,
@@ -105,28 +106,6 @@ pub enum VoteOutcome {
     Closed,
     /// No such proposal.
     Unknown,
-}
-
-impl VoteOutcome {
-    /// Every outcome.
-    pub const ALL: [VoteOutcome; 5] = [
-        VoteOutcome::Recorded,
-        VoteOutcome::Duplicate,
-        VoteOutcome::NotParticipant,
-        VoteOutcome::Closed,
-        VoteOutcome::Unknown,
-    ];
-
-    /// The name in JSON.
-    pub fn name(self) -> &'static str {
-        match self {
-            VoteOutcome::Recorded => "recorded",
-            VoteOutcome::Duplicate => "duplicate",
-            VoteOutcome::NotParticipant => "not_participant",
-            VoteOutcome::Closed => "closed",
-            VoteOutcome::Unknown => "unknown",
-        }
-    }
 }
 
 /// Something a proposal owes to the outside.

@@ -131,6 +131,17 @@ pub enum Refusal {
     NotParticipant,
 }
 
+impl Refusal {
+    /// The name in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Refusal::Late => "late",
+            Refusal::AlreadyVoted => "already_voted",
+            Refusal::NotParticipant => "not_participant",
+        }
+    }
+}
+
 /// A refused attempt to vote, kept for the audit.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct VoteRefused {

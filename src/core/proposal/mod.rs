@@ -33,6 +33,7 @@
 //! record. A custom rule that this process does not know leaves the proposal collecting votes; at the deadline it
 //! times out.
 
+pub mod audit;
 pub mod command;
 mod decide;
 pub mod event;

@@ -133,6 +133,22 @@ impl Proposal {
         ballots
     }
 
+    /// How much those who chose so weigh together, in millionths.
+    pub fn weight(&self, choice: Choice) -> u128 {
+        let Some(opened) = &self.opened else { return 0 };
+        let cast = self.votes.iter().filter(|(_, vote)| vote.vote == choice);
+        let weight =
+            |agent| opened.participants.binary_search(agent).ok().and_then(|i| opened.weights.get(i));
+        cast.filter_map(|(agent, _)| weight(agent)).map(|weight| u128::from(*weight)).sum()
+    }
+
+    /// Is the vote of this agent outstanding?
+    pub fn awaits(&self, agent: &VoterId) -> bool {
+        self.closed.is_none()
+            && !self.votes.contains_key(agent)
+            && self.opened.as_ref().is_some_and(|opened| opened.participants.binary_search(agent).is_ok())
+    }
+
     pub(super) fn due(&self) -> Option<Timestamp> {
         let opened = self.opened.as_ref().filter(|_| self.closed.is_none())?;
         match (self.outcome(), &self.last_vote) {

@@ -140,6 +140,8 @@ impl Actor for Timeouts {
             actor.host.quorums.sweep();
             actor.host.topology.sweep();
             actor.host.agents.sweep();
+            actor.host.proposals.sweep();
+            actor.host.algorithms.sweep();
         });
     }
 }
