@@ -39,6 +39,8 @@ use crate::shell::writer::Failure;
 const RESERVED: [&str; 4] = ["request", "history", "stats", "open"];
 /// Time for votes when none is named, in milliseconds.
 const DEFAULT_TIMEOUT_MS: i64 = 30_000;
+/// Shortest and longest time for votes.
+const TIMEOUT_MS: std::ops::RangeInclusive<u64> = 100..=300_000;
 /// Bytes of what an agent adds to its vote.
 const MAX_METADATA_BYTES: usize = 16 << 10;
 /// How long one wait for a decision lasts at most; whoever waits on begins another.
@@ -289,8 +291,8 @@ impl Plan {
             return Err(Error::invalid("proposal", format!("{} bytes", proposal.len()), &expected));
         }
         let ms = request.timeout_ms.unwrap_or(DEFAULT_TIMEOUT_MS);
-        let timeout = u64::try_from(ms).map(Duration::from_millis);
-        let timeout = timeout.map_err(|_| Error::invalid("timeout_ms", ms, "100 to 300000"))?;
+        let timeout = u64::try_from(ms).ok().filter(|ms| TIMEOUT_MS.contains(ms)).map(Duration::from_millis);
+        let timeout = timeout.ok_or_else(|| Error::invalid("timeout_ms", ms, "100 to 300000"))?;
         if let Some(grade) = request.exclude_grade.filter(|grade| *grade == Grade::Healthy) {
             let expected = "degraded, critical or failed";
             return Err(Error::invalid("exclude_grade", grade.name(), expected));
