@@ -513,9 +513,12 @@ fn closed_before(
 ) -> Result<ClosedPage, Fault> {
     let mut entries = Vec::with_capacity(limit);
     let mut before = before;
+    if limit == 0 {
+        return Ok((entries, None));
+    }
     // One more than asked for is looked for, to know whether there is one; entities of other kinds have ends too.
     let mut next = None;
-    'ends: while limit > 0 {
+    'ends: loop {
         let ends = wait(store.settled_before(before, limit + 1))?;
         let Some(oldest) = ends.last() else { break };
         for end in ends.iter().filter(|end| end.stream.kind == StreamKind::Quorum) {
