@@ -9,5 +9,6 @@ mod log;
 mod mesh;
 mod order;
 mod replay;
+mod rules;
 mod script;
 mod time;

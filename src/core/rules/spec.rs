@@ -191,13 +191,10 @@ impl RuleSpec {
             Param::Text(text) => Ok(RuleSpec::from_text(text)),
             Param::Map(map) => match (map.get("rule"), map.get("params")) {
                 (Some(Param::Text(rule)), Some(Param::Map(params))) if map.len() == 2 => {
-                    Ok(RuleSpec { params: params.clone(), ..RuleSpec::from_text(rule) })
+                    RuleSpec::from_text(rule).with_each(params.iter())
                 }
                 (Some(Param::Text(rule)), None) => {
-                    let mut spec = RuleSpec::from_text(rule);
-                    let inline = map.iter().filter(|(name, _)| *name != "rule");
-                    spec.params.extend(inline.map(|(name, value)| (name.clone(), value.clone())));
-                    Ok(spec)
+                    RuleSpec::from_text(rule).with_each(map.iter().filter(|(name, _)| *name != "rule"))
                 }
                 _ => match map.iter().next() {
                     Some((rule, Param::Map(params))) if map.len() == 1 => {
@@ -209,6 +206,19 @@ impl RuleSpec {
             },
             Param::None | Param::Flag(_) | Param::Number(_) | Param::List(_) => Err(EXPECTED),
         }
+    }
+
+    /// The same rule with more parameters, none of which the text of the rule has given already.
+    fn with_each<'a>(
+        mut self,
+        params: impl Iterator<Item = (&'a String, &'a Param)>,
+    ) -> Result<Self, &'static str> {
+        for (name, value) in params {
+            if self.params.insert(name.clone(), value.clone()).is_some() {
+                return Err("each parameter once, after the colon or by name");
+            }
+        }
+        Ok(self)
     }
 
     /// Reads `name` or `name:value`, where the value is that of the rule's main parameter.
