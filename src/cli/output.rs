@@ -189,14 +189,19 @@ fn cell(value: &Value, longest: usize) -> String {
     if is_empty(value) {
         return "-".into();
     }
-    let text = flat(value);
+    let shown = shortened(&flat(value), longest);
+    if shown.is_empty() { "\"\"".into() } else { shown }
+}
+
+/// A text without control characters, cut when it is too long.
+pub(super) fn shortened(text: &str, longest: usize) -> String {
     let visible = |c: char| if c.is_control() { '\u{fffd}' } else { c };
     let mut shown: String = text.chars().take(longest).map(visible).collect();
     if text.chars().nth(longest).is_some() {
         shown.pop();
         shown.push('…');
     }
-    if shown.is_empty() { "\"\"".into() } else { shown }
+    shown
 }
 
 /// A value without brackets where it can be read without: `a, b` for a list, `name=value` for what has fields.

@@ -131,7 +131,7 @@ pub struct Formula {
 }
 
 /// The votes of one column. Weights are at most 10^15 millionths and what one unit adds is at most 10^17: with up to
-/// a million voters no sum leaves 128 bits, and with more only if nearly all of them weigh that much.
+/// a million voters no sum leaves 128 bits.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Held {
     /// Cast for, against, abstaining.

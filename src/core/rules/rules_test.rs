@@ -119,4 +119,7 @@ fn every_entry_builds_its_sample_and_is_written_as_it_is_read() {
     let veto =
         RuleSpec::new("veto").with("rule", RuleSpec::from_text("required:9")).with("voters", vec!["a"]);
     assert_eq!(veto.to_string(), "veto(rule=required:9, voters=[a])");
+    let not: Param = RuleSpec::new("not").with("rule", veto).into();
+    let all = RuleSpec::new("all").with("rules", vec!["threshold".into(), not]);
+    assert_eq!(all.to_string(), "all(threshold, not(veto(rule=required:9, voters=[a])))");
 }

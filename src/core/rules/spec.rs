@@ -275,29 +275,49 @@ impl<const N: usize> From<[(&str, &str); N]> for Param {
 }
 
 impl fmt::Display for RuleSpec {
-    /// `threshold`, `at_least:2/3`, or `veto(rule=…, voters=…)`.
+    /// `threshold`, `at_least:2/3`, `all(threshold, not(required:2))` or `veto(rule=…, voters=…)`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.rule)?;
         let main = entry_of(&self.rule).and_then(|entry| entry.parameters.first()).map(|p| p.name);
-        match self.params.iter().next() {
-            None => Ok(()),
-            Some((name, value @ (Param::Number(_) | Param::Text(_) | Param::Flag(_))))
-                if self.params.len() == 1 && Some(name.as_str()) == main =>
-            {
-                write!(f, ":{value}")
-            }
-            Some(_) => {
+        let only = self.params.first_key_value().filter(|_| self.params.len() == 1);
+        match only {
+            None if self.params.is_empty() => Ok(()),
+            Some((name, value)) if Some(name.as_str()) == main => match (name.as_str(), value) {
+                ("rule", rule) => write!(f, "({})", Rules(std::slice::from_ref(rule))),
+                ("rules", Param::List(rules)) => write!(f, "({})", Rules(rules)),
+                (_, Param::Number(_) | Param::Text(_) | Param::Flag(_)) => write!(f, ":{value}"),
+                (_, value) => write!(f, "({name}={value})"),
+            },
+            None | Some(_) => {
                 f.write_str("(")?;
                 for (i, (name, value)) in self.params.iter().enumerate() {
                     let comma = if i > 0 { ", " } else { "" };
-                    match RuleSpec::from_param(value) {
-                        Ok(spec) if name == "rule" => write!(f, "{comma}{name}={spec}")?,
-                        Ok(_) | Err(_) => write!(f, "{comma}{name}={value}")?,
+                    match value {
+                        rule if name == "rule" => {
+                            write!(f, "{comma}{name}={}", Rules(std::slice::from_ref(rule)))?;
+                        }
+                        value => write!(f, "{comma}{name}={value}")?,
                     }
                 }
                 f.write_str(")")
             }
         }
+    }
+}
+
+/// Rules inside a rule, as text.
+struct Rules<'a>(&'a [Param]);
+
+impl fmt::Display for Rules<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, param) in self.0.iter().enumerate() {
+            let comma = if i > 0 { ", " } else { "" };
+            match RuleSpec::from_param(param) {
+                Ok(spec) => write!(f, "{comma}{spec}")?,
+                Err(_) => write!(f, "{comma}{param}")?,
+            }
+        }
+        Ok(())
     }
 }
 

@@ -73,21 +73,41 @@ fn every_rule_decides_at_the_first_vote_after_which_all_completions_agree() {
     }
 }
 
+/// Walks every state of a poll: each voter outstanding or with a choice.
+fn exact_in_every_state(spec: &RuleSpec, n: usize) {
+    let twin = Twin::of(spec);
+    let met: Vec<_> = completions(n).map(|votes| (votes.clone(), twin.met(&votes))).collect();
+    for (state, _) in &met {
+        let mut poll = Poll::new(spec, n);
+        for (voter, done) in state.iter().enumerate().filter(|(_, done)| done.is_some()) {
+            poll.cast(voter, *done);
+        }
+        assert_eq!(poll.outcome(), agreed(&met, &poll.cast), "{spec}: {state:?}");
+    }
+}
+
 #[test]
 fn every_sample_of_the_table_decides_exactly_too() {
-    for entry in RULES {
-        let (n, spec) = (5, (entry.sample)());
-        let twin = Twin::of(&spec);
-        let met: Vec<_> = completions(n).map(|votes| (votes.clone(), twin.met(&votes))).collect();
-        // Every state in which nobody is known to be silent for good: each voter outstanding or with a choice.
-        for (state, _) in &met {
-            let mut poll = Poll::new(&spec, n);
-            for (voter, done) in state.iter().enumerate().filter(|(_, done)| done.is_some()) {
-                poll.cast(voter, *done);
-            }
-            assert_eq!(poll.outcome(), agreed(&met, &poll.cast), "{}: {state:?}", entry.name);
-        }
-    }
+    RULES.iter().for_each(|entry| exact_in_every_state(&(entry.sample)(), 5));
+}
+
+#[test]
+fn rules_whose_parts_pull_apart_decide_exactly_too() {
+    let not = |rule: &str| RuleSpec::new("not").with("rule", rule);
+    let all = |rules: Vec<RuleSpec>| RuleSpec::new("all").with("rules", rules);
+    let any = |rules: Vec<RuleSpec>| RuleSpec::new("any").with("rules", rules);
+    // One for, and the others so silent that not even half take part.
+    exact_in_every_state(&all(vec![RuleSpec::from_text("required:1"), not("threshold:0.1")]), 4);
+    // Exactly two for; at most one or at least three.
+    exact_in_every_state(&all(vec![RuleSpec::from_text("required:2"), not("required:3")]), 5);
+    exact_in_every_state(&any(vec![not("required:2"), RuleSpec::from_text("required:3")]), 5);
+    // Certain from the start, although neither part is.
+    exact_in_every_state(&any(vec![not("supermajority"), RuleSpec::from_text("supermajority:1/2")]), 5);
+    // A tie by weight: neither more than half nor less.
+    let weights = [("v00", "3"), ("v01", "2"), ("v02", "2"), ("v04", "0.5")];
+    let half = RuleSpec::new("weighted").with("agent_weights", weights).with("threshold", "1/2");
+    let no_more = RuleSpec::new("not").with("rule", half.clone());
+    exact_in_every_state(&all(vec![half.with("comparison", "at_least"), no_more]), 5);
 }
 
 #[test]
