@@ -5,7 +5,7 @@
 
 use std::io::{self, Write};
 
-use comfy_table::{Table, presets};
+use comfy_table::{ContentArrangement, Table, presets};
 use serde_json::{Map, Value, json};
 
 use crate::error::{Error, ErrorKind};
@@ -131,7 +131,21 @@ fn advice(kind: ErrorKind) -> &'static str {
 
 /// A table without lines, so that it reads well and can be cut into columns by other tools.
 pub(super) fn table(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
+    shown(Table::new(), header, rows)
+}
+
+/// The same for reading alone: texts are broken so that no line is wider.
+pub(super) fn narrow_table(
+    width: u16,
+    header: &[&str],
+    rows: impl IntoIterator<Item = Vec<String>>,
+) -> String {
     let mut table = Table::new();
+    table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
+    shown(table, header, rows)
+}
+
+fn shown(mut table: Table, header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
     table.load_style(presets::NOTHING);
     if !header.is_empty() {
         table.set_header(header.iter().map(|name| name.to_uppercase()));
