@@ -33,7 +33,7 @@ enum Naive {
     Weighted(u64, u64),
     Unanimous,
     Dual(u64, u64),
-    Veto(Vec<usize>, Box<Naive>),
+    Veto(BTreeSet<usize>, Box<Naive>),
     Not(Box<Naive>),
     All(Vec<Naive>),
     Any(Vec<Naive>),
@@ -107,7 +107,7 @@ fn rule() -> impl Strategy<Value = Naive> {
     leaf.prop_recursive(3, 6, 2, |inner| {
         let two = prop::collection::vec(inner.clone(), 1..3);
         prop_oneof![
-            (prop::collection::vec(0..6usize, 1..3), inner.clone())
+            (prop::collection::btree_set(0..6usize, 1..3), inner.clone())
                 .prop_map(|(blockers, rule)| Naive::Veto(blockers, Box::new(rule))),
             inner.prop_map(|rule| Naive::Not(Box::new(rule))),
             two.clone().prop_map(Naive::All),
