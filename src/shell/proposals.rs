@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use super::bus::{Notice, What};
-use super::coordinator::ConsensusRequest;
+use super::coordinator::{ConsensusRequest, ask_outside};
 use super::entity::Action;
 use super::host::Host;
 use super::kinds::{Counters, Hosted, track};
@@ -23,6 +23,8 @@ use crate::core::proposal::{Command, Effect, Event, Lookup, Proposal, ProposalMa
 type Carried = Pin<Box<dyn Future<Output = Result<(), Failure>> + Send>>;
 
 impl Hosted for ProposalMachine {
+    const ENDS: bool = true;
+
     fn registry(host: &Host) -> &Registry<Self> {
         &host.proposals
     }
@@ -83,6 +85,12 @@ impl Hosted for ProposalMachine {
         }
     }
 
+    fn leaves_home(host: &Host, effect: &Effect) -> bool {
+        match effect {
+            Effect::Broadcast(_) => host.config.coordinator.is_some(),
+        }
+    }
+
     fn carry_out(host: Arc<Host>, id: EntityId, effect: Effect) -> Carried {
         match effect {
             Effect::Broadcast(call) => Box::pin(broadcast(host, id, *call)),
@@ -101,7 +109,8 @@ async fn broadcast(host: Arc<Host>, id: EntityId, call: Call) -> Result<(), Fail
                 algorithm: call.algorithm,
                 timeout_ms: call.timeout_ms,
             };
-            host.coordinator.broadcast(request, call.participants).await
+            let agents = call.participants;
+            ask_outside(&host, move |coordinator| coordinator.broadcast(request, agents)).await
         }
         Err(e) => Err(format!("the proposal on record is not JSON: {e}")),
     };

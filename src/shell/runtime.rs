@@ -182,6 +182,7 @@ impl Runtime {
         let (done, settled) = std::sync::mpsc::channel();
         self.host.tokio.spawn(async move {
             let count = recovery::overdue(&host, now).await;
+            recovery::custom_rules(&host);
             host.effects_done().await;
             let _ = done.send(count);
         });

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use quorate::api::dto::{
-    CancelQuorum, HistoryQuery, QuorumStatus, RegisterAuthority, RegisterCell, StateAt, id,
+    CancelQuorum, HistoryQuery, PastState, QuorumStatus, RegisterAuthority, RegisterCell, StateAt, id,
 };
 use quorate::config::{ClockConfig, Config};
 use quorate::core::ids::EntityId;
@@ -148,8 +148,16 @@ async fn check_recovered(q: &Quorate, acknowledged: &[Op], case: &str) {
     assert!(closes.values().all(|n| *n == 1), "{case}: {closes:?}");
     for name in QUORUMS {
         let live = q.quorums().status(&entity(name)).await;
-        let folded =
-            q.history().state_at(StateAt { entity_id: entity(name), seq: Some(u64::MAX), at: None }).await;
+        let folded = q.history().state_at(StateAt {
+            entity_id: entity(name),
+            kind: None,
+            seq: Some(u64::MAX),
+            at: None,
+        });
+        let folded = folded.await.map(|past| match past {
+            PastState::Quorum(past) => past,
+            other => panic!("{case}: {name} is no quorum: {other:?}"),
+        });
         match (live, folded) {
             (Ok(live), Ok(folded)) => {
                 let timeless = |s: QuorumStatus| QuorumStatus { elapsed_seconds: 0.0, ..s };
