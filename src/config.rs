@@ -1,10 +1,17 @@
 //! Every knob: what it means, its unit and bounds, and what too large and too small do.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
+use crate::core::agent::grade::Bounds;
+use crate::core::agent::{Grade, Settings};
 use crate::core::quorum::Policy;
 use crate::core::time::Timestamp;
 use crate::journal::Fault;
+use crate::shell::coordinator::Coordinator;
+use crate::shell::custom::CustomRuleSet;
 use crate::store::StoreOptions;
 
 /// Settings of one runtime. Checked when it opens.
@@ -36,6 +43,14 @@ pub struct Config {
     pub snapshot_every: u64,
     /// Limits and defaults of quorums.
     pub quorum: QuorumConfig,
+    /// Limits and defaults of proposals.
+    pub consensus: ConsensusConfig,
+    /// The way to the agents; the built-in one when `None`.
+    pub coordinator: Option<Arc<dyn Coordinator>>,
+    /// Custom rules known from the start, also to proposals that an earlier process left open.
+    pub custom_rules: CustomRuleSet,
+    /// How agents are watched when nothing else is asked for, and what is told of them.
+    pub heartbeat: HeartbeatConfig,
     /// Restarts of entity actors that died.
     pub restart: RestartConfig,
 }
@@ -76,6 +91,109 @@ impl QuorumConfig {
     }
 }
 
+/// Limits and defaults of proposals.
+#[derive(Clone, Debug)]
+pub struct ConsensusConfig {
+    /// Proposals open at the same time, default 1,000,000. The next one is refused with `limit_exceeded`.
+    pub max_open: u64,
+    /// Agents asked by one proposal, default 100,000.
+    pub max_participants: usize,
+    /// Bytes of a proposal as JSON, default 64 KiB.
+    pub max_proposal_bytes: usize,
+    /// Whether agents in bad health are asked, for requests that do not say. `None`, the default, leaves them out as
+    /// soon as heartbeats are used at all: an agent ever beat, or is watched with settings of its own.
+    pub health_policy: Option<HealthPolicy>,
+    /// The best grade that is left out, default failed.
+    pub exclude_grade: Grade,
+}
+
+/// Are agents in bad health asked?
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HealthPolicy {
+    /// Everybody is asked.
+    Ignore,
+    /// Agents at or beyond the configured grade are not; more than half must be left.
+    ExcludeFailed,
+}
+
+/// How agents are watched when nothing else is asked for, and what is told of them.
+#[derive(Clone, Debug)]
+pub struct HeartbeatConfig {
+    /// Time within which an agent is to be heard of; 100 ms to 1 day, default 5 s. Too short alerts on every hiccup; too
+    /// long notices a dead agent late.
+    pub interval: Duration,
+    /// Intervals of silence after which an agent has failed; 1 to 1,000, default 3. With 1 it fails without a warning.
+    pub failure_threshold: u32,
+    /// Time between two checks; 100 ms to 1 day, default 1 s. A coarse check tells late and may skip grades; reads are
+    /// exact in any case.
+    pub check_period: Duration,
+    /// Newest beats kept per agent, 1 to 10,000, default 100. Each holds up to 16 KiB of metadata in memory.
+    pub history_size: u32,
+    /// Agents registered at the same time, default 100,000. The next one is refused with `limit_exceeded`.
+    pub max_agents: u64,
+    /// Which changes subscribers hear of. All of them are on record.
+    pub alerts: Alerts,
+}
+
+/// Which changes of an agent's grade subscribers hear of, by the grade it changes to; default all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Alerts {
+    /// Recoveries.
+    pub healthy: bool,
+    /// To degraded.
+    pub degraded: bool,
+    /// To critical.
+    pub critical: bool,
+    /// To failed.
+    pub failed: bool,
+}
+
+impl Default for Alerts {
+    fn default() -> Self {
+        Alerts { healthy: true, degraded: true, critical: true, failed: true }
+    }
+}
+
+impl Alerts {
+    /// Is a change to this grade told?
+    pub fn on(&self, grade: Grade) -> bool {
+        match grade {
+            Grade::Healthy => self.healthy,
+            Grade::Degraded => self.degraded,
+            Grade::Critical => self.critical,
+            Grade::Failed => self.failed,
+        }
+    }
+}
+
+impl Default for HeartbeatConfig {
+    fn default() -> Self {
+        let settings = Settings::default();
+        HeartbeatConfig {
+            interval: Duration::from_millis(settings.interval_ms.into()),
+            failure_threshold: settings.failure_threshold,
+            check_period: Duration::from_millis(settings.check_period_ms.into()),
+            history_size: settings.history_size,
+            max_agents: 100_000,
+            alerts: Alerts::default(),
+        }
+    }
+}
+
+impl HeartbeatConfig {
+    /// The settings of an agent for which none were asked, in whole milliseconds.
+    pub fn settings(&self) -> Settings {
+        let ms = |d: Duration| u32::try_from(d.as_millis()).unwrap_or(u32::MAX);
+        Settings {
+            interval_ms: ms(self.interval),
+            failure_threshold: self.failure_threshold,
+            check_period_ms: ms(self.check_period),
+            history_size: self.history_size,
+        }
+    }
+}
+
 /// Restarts of entity actors that died of a panic.
 #[derive(Clone, Debug)]
 pub struct RestartConfig {
@@ -109,6 +227,16 @@ impl Default for Config {
                 max_outsiders: 1_024,
                 max_subject_bytes: 16 << 10,
             },
+            heartbeat: HeartbeatConfig::default(),
+            consensus: ConsensusConfig {
+                max_open: 1_000_000,
+                max_participants: 100_000,
+                max_proposal_bytes: 64 << 10,
+                health_policy: None,
+                exclude_grade: Grade::Failed,
+            },
+            coordinator: None,
+            custom_rules: CustomRuleSet::default(),
             restart: RestartConfig {
                 budget: 5,
                 window: Duration::from_secs(60),
@@ -137,7 +265,9 @@ impl Config {
     /// A sentence naming the first knob out of bounds, its value and its range.
     pub fn check(&self) -> Result<(), Fault> {
         let ms = |d: Duration| i128::try_from(d.as_millis()).unwrap_or(i128::MAX);
-        let knobs: [(&str, i128, i128, i128); 10] = [
+        let within = |knob, value: i128, bounds: Bounds| (knob, value, bounds.low.into(), bounds.high.into());
+        let beats = &self.heartbeat;
+        let knobs: [(&str, i128, i128, i128); 14] = [
             ("max_in_flight", self.max_in_flight as i128, 1, 10_000_000),
             ("group_bytes", self.group_bytes as i128, 4 << 10, 64 << 20),
             ("entity_threads", self.entity_threads as i128, 1, 256),
@@ -146,6 +276,14 @@ impl Config {
             ("quorum.default_timeout_ms", ms(self.quorum.default_timeout), 1, ms(self.quorum.max_timeout)),
             ("quorum.max_voters", self.quorum.max_voters.into(), 1, 10_000_000),
             ("quorum.max_subject_bytes", self.quorum.max_subject_bytes as i128, 0, 16 << 20),
+            within("heartbeat.interval_ms", ms(beats.interval), Settings::INTERVAL_MS),
+            within(
+                "heartbeat.failure_threshold",
+                beats.failure_threshold.into(),
+                Settings::FAILURE_THRESHOLD,
+            ),
+            within("heartbeat.check_period_ms", ms(beats.check_period), Settings::CHECK_PERIOD_MS),
+            within("heartbeat.history_size", beats.history_size.into(), Settings::HISTORY_SIZE),
             ("restart.budget", self.restart.budget.into(), 1, 1_000_000),
             ("restart.window_ms", ms(self.restart.window), 1, 86_400_000),
         ];

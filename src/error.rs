@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::core::quorum::rejection::Rejection;
-use crate::core::topology;
+use crate::core::{agent, algorithms, proposal, topology};
 use crate::journal::Fault;
 use crate::shell::writer::Failure;
 
@@ -33,6 +33,10 @@ pub enum ErrorKind {
     UnreachableRequirement,
     /// The cell, ring, arm or authorities asked for are not registered.
     UnknownMembership,
+    /// No algorithm is registered under that name.
+    UnknownAlgorithm,
+    /// The coordinator did not say who is registered. Nothing was done; try again.
+    CoordinatorError,
     /// The voter is not in the electorate.
     NotEligible,
     /// The voter's first vote is final.
@@ -94,6 +98,8 @@ pub const KINDS: &[KindEntry] = &[
     line(ErrorKind::AlreadyExists, "already_exists", 409, 4, false),
     line(ErrorKind::UnreachableRequirement, "unreachable_requirement", 422, 2, false),
     line(ErrorKind::UnknownMembership, "unknown_membership", 422, 2, false),
+    line(ErrorKind::UnknownAlgorithm, "unknown_algorithm", 422, 2, false),
+    line(ErrorKind::CoordinatorError, "coordinator_error", 503, 10, true),
     line(ErrorKind::NotEligible, "not_eligible", 403, 5, false),
     line(ErrorKind::AlreadyVoted, "already_voted", 409, 4, false),
     line(ErrorKind::QuorumClosed, "quorum_closed", 409, 4, false),
@@ -303,6 +309,36 @@ impl From<Rejection> for Error {
     }
 }
 
+impl From<proposal::Rejection> for Error {
+    fn from(rejection: proposal::Rejection) -> Self {
+        match rejection {
+            proposal::Rejection::NotFound => {
+                Error::new(ErrorKind::NotFound, "no proposal of this id was ever opened")
+            }
+            proposal::Rejection::AlreadyExists => Error::new(
+                ErrorKind::AlreadyExists,
+                "a proposal of this id was opened before; choose another id",
+            ),
+            proposal::Rejection::Invalid { field, given, expected } => {
+                Error::invalid(field, given, &expected)
+            }
+        }
+    }
+}
+
+impl From<algorithms::Rejection> for Error {
+    fn from(rejection: algorithms::Rejection) -> Self {
+        match rejection {
+            algorithms::Rejection::Invalid { given, expected } => Error::invalid("rule", given, &expected),
+            algorithms::Rejection::Full => {
+                let limit = algorithms::MAX_ALGORITHMS;
+                let message = format!("no more algorithms can be registered. limit={limit}");
+                Error::new(ErrorKind::LimitExceeded, message).with("limit", limit)
+            }
+        }
+    }
+}
+
 impl From<topology::Rejection> for Error {
     fn from(rejection: topology::Rejection) -> Self {
         match rejection {
@@ -314,6 +350,21 @@ impl From<topology::Rejection> for Error {
                 format!("no more {what} can be registered. limit={limit}"),
             )
             .with("limit", limit),
+        }
+    }
+}
+
+impl From<agent::Rejection> for Error {
+    fn from(rejection: agent::Rejection) -> Self {
+        match rejection {
+            agent::Rejection::Invalid { field, given, expected } => Error::invalid(field, given, &expected),
+            agent::Rejection::MetadataTooLarge { given } => {
+                let expected = format!("up to {} bytes of JSON", agent::MAX_METADATA_BYTES);
+                Error::invalid("metadata", format!("{given} bytes"), &expected)
+            }
+            agent::Rejection::NotRegistered => {
+                Error::new(ErrorKind::NotFound, "no agent of this id is registered; register it first")
+            }
         }
     }
 }

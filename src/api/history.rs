@@ -2,20 +2,25 @@
 
 use std::collections::HashMap;
 
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::Quorate;
+use super::consensus::result_view;
 use super::dto::{
-    AuditVoteView, BrokenView, EntityHistory, EntityLog, EventPage, EventView, HistoryQuery, QuorumStatus,
-    StateAt, Verified,
+    AuditBallotView, AuditVoteView, BrokenView, EntityHistory, EntityLog, EventPage, EventView, HistoryQuery,
+    PastState, StateAt, Verified,
 };
 use super::quorum::{page_limit, status_view};
+use crate::core::Machine;
 use crate::core::driver::Driver;
-use crate::core::ids::{CellId, StreamId, StreamKind};
+use crate::core::ids::{CellId, EntityId, StreamId, StreamKind};
+use crate::core::proposal::audit::{AuditBallot, ballots_on_record};
+use crate::core::proposal::{ProposalMachine, Verdict};
 use crate::core::quorum::audit::votes_on_record;
-use crate::core::quorum::rejection::Rejection;
-use crate::core::quorum::{Event, QuorumMachine};
-use crate::core::{quorum, topology};
+use crate::core::quorum::{Event, QuorumMachine, QuorumState};
+use crate::core::time::Timestamp;
+use crate::core::{agent, algorithms, proposal, quorum, topology};
 use crate::error::{Error, ErrorKind};
 use crate::journal::codec::decode;
 use crate::journal::{Fault, Position, Record, Store, VerifyCursor};
@@ -41,6 +46,9 @@ impl History<'_> {
         let limit = page_limit(request.limit)?;
         let kind = request.kind.as_deref().map(kind_of).transpose()?;
         let after = cursor(request.cursor.as_deref())?;
+        if let Some(outcome) = &request.outcome {
+            check_outcome(outcome)?;
+        }
         let filter = Filter { kind, request };
         let page = self.q.host().blocking(move |store| filter.page(store, after, limit)).await?;
         Ok(page)
@@ -52,27 +60,48 @@ impl History<'_> {
     /// `invalid_argument` for the kind, limit or cursor, `not_found`, and the faults of the store.
     pub async fn entity(&self, request: EntityHistory) -> Result<EntityLog, Error> {
         let limit = page_limit(request.limit)?;
-        let kind = request.kind.as_deref().map_or(Ok(StreamKind::Quorum), kind_of)?;
+        let kind = request.kind.as_deref().map(kind_of).transpose()?;
         let after = cursor(request.cursor.as_deref())?;
-        let stream = StreamId::new(kind, request.entity_id);
-        let log = self.q.host().blocking(move |store| entity_log(store, &stream, after, limit)).await?;
+        let id = request.entity_id;
+        let log = self.q.host().blocking(move |store| {
+            let stream = stream_of(store, kind, &id)?;
+            entity_log(store, &stream, after, limit)
+        });
+        let log = log.await?;
         log.ok_or_else(|| Error::new(ErrorKind::NotFound, "nothing is recorded under this kind and id"))
     }
 
-    /// How a quorum stood at an earlier point of its log, or at an earlier instant.
+    /// How a quorum or proposal stood at an earlier point of its log, or at an earlier instant.
     ///
     /// # Errors
-    /// `invalid_argument` unless one of `seq` and `at` is given, `not_found` when it did not exist then, and the
-    /// faults of the store.
-    pub async fn state_at(&self, request: StateAt) -> Result<QuorumStatus, Error> {
+    /// `invalid_argument` unless one of `seq` and `at` is given, or for another kind, `not_found` when it did not exist
+    /// then, and the faults of the store.
+    pub async fn state_at(&self, request: StateAt) -> Result<PastState, Error> {
         if request.seq.is_some() == request.at.is_some() {
             return Err(Error::invalid("seq", request.seq, "one of seq and at"));
         }
-        let stream = StreamId::new(StreamKind::Quorum, request.entity_id.clone());
-        let (upto, until) = (request.seq.unwrap_or(u64::MAX), request.at);
-        let found = self.q.host().blocking(move |store| fold_until(store, &stream, upto, until)).await?;
-        let (driver, last) = found.ok_or(Rejection::NotFound)?;
-        status_view(&request.entity_id, driver.state(), request.at.unwrap_or(last.at))
+        let kind = request.kind.as_deref().map(kind_of).transpose()?;
+        let host = self.q.host();
+        let id = request.entity_id.clone();
+        let stream = host.blocking(move |store| stream_of(store, kind, &id)).await?;
+        let kind = stream.kind;
+        let missing = || Error::new(ErrorKind::NotFound, "nothing was recorded under this kind and id then");
+        match kind {
+            StreamKind::Quorum => {
+                let past = host.blocking(move |store| fold_until::<QuorumMachine>(store, &stream, &request));
+                let (id, driver, now) = past.await?.ok_or_else(missing)?;
+                Ok(PastState::Quorum(Box::new(status_view(&id, driver.state(), now)?)))
+            }
+            StreamKind::Proposal => {
+                let past =
+                    host.blocking(move |store| fold_until::<ProposalMachine>(store, &stream, &request));
+                let (id, driver, now) = past.await?.ok_or_else(missing)?;
+                Ok(PastState::Proposal(Box::new(result_view(&id, driver.state(), now)?)))
+            }
+            StreamKind::Topology | StreamKind::Agent | StreamKind::Algorithms => {
+                Err(Error::invalid("kind", kind.name(), "quorum or proposal"))
+            }
+        }
     }
 
     /// Checks every hash, link, position and sequence of the whole journal. `progress` hears how many commit
@@ -107,6 +136,39 @@ impl History<'_> {
     }
 }
 
+/// The kinds an entity is sought among when none is named, the likeliest first.
+const SOUGHT: [StreamKind; 5] = [
+    StreamKind::Quorum,
+    StreamKind::Proposal,
+    StreamKind::Agent,
+    StreamKind::Topology,
+    StreamKind::Algorithms,
+];
+
+/// The entity of this kind, or the first of any kind that has this id.
+fn stream_of(store: &dyn Store, kind: Option<StreamKind>, id: &EntityId) -> Result<StreamId, Fault> {
+    let stream = |kind| StreamId::new(kind, id.clone());
+    if let Some(kind) = kind {
+        return Ok(stream(kind));
+    }
+    for kind in SOUGHT {
+        if wait(store.head(&stream(kind)))?.is_some() {
+            return Ok(stream(kind));
+        }
+    }
+    Ok(stream(StreamKind::Quorum))
+}
+
+fn check_outcome(name: &str) -> Result<(), Error> {
+    let quorums = QuorumState::ALL.map(QuorumState::name);
+    let proposals = Verdict::ALL.map(Verdict::name);
+    if quorums.iter().chain(&proposals).any(|known| *known == name) {
+        return Ok(());
+    }
+    let expected = format!("one of {}, {}", quorums.join(", "), Verdict::Timeout.name());
+    Err(Error::invalid("outcome", name, &expected))
+}
+
 fn kind_of(name: &str) -> Result<StreamKind, Error> {
     let names = StreamKind::ALL.map(StreamKind::name).join(", ");
     StreamKind::from_name(name).ok_or_else(|| Error::invalid("kind", name, &format!("one of {names}")))
@@ -123,7 +185,10 @@ fn cursor(text: Option<&str>) -> Result<u64, Error> {
 fn event_view(record: Record) -> Result<EventView, Fault> {
     let data = match record.stream.kind {
         StreamKind::Quorum => serde_json::to_value(decode::<quorum::Event>(&record.payload)?),
+        StreamKind::Proposal => serde_json::to_value(decode::<proposal::Event>(&record.payload)?),
+        StreamKind::Algorithms => serde_json::to_value(decode::<algorithms::Event>(&record.payload)?),
         StreamKind::Topology => serde_json::to_value(decode::<topology::Event>(&record.payload)?),
+        StreamKind::Agent => serde_json::to_value(decode::<agent::Event>(&record.payload)?),
     };
     // Every event is written as `{"name": data}`.
     let (event, data) = match data {
@@ -186,7 +251,7 @@ impl Filter {
     /// The next records to look at: of one entity when one is named, else of all.
     fn next_records(&self, store: &dyn Store, at: Position, seq: &mut u64) -> Result<Vec<Record>, Fault> {
         let Some(id) = &self.request.entity_id else { return wait(store.scan(at, PAGE)) };
-        let stream = StreamId::new(self.kind.unwrap_or(StreamKind::Quorum), id.clone());
+        let stream = stream_of(store, self.kind, id)?;
         loop {
             let mut records = wait(store.read(&stream, *seq, PAGE))?;
             let Some(last) = records.last() else { return Ok(records) };
@@ -205,8 +270,9 @@ impl Filter {
                 .voter_id
                 .as_ref()
                 .is_none_or(|voter| view.data.get("voter_id").is_some_and(|v| v == voter.as_str()))
-            && request.outcome.is_none_or(|outcome| {
-                view.event == "closed" && view.data.get("state").is_some_and(|s| s == outcome.name())
+            && request.outcome.as_ref().is_none_or(|outcome| {
+                let end = view.data.get("state").or_else(|| view.data.get("decision"));
+                view.event == "closed" && end.is_some_and(|end| end == outcome.as_str())
             })
     }
 
@@ -223,6 +289,7 @@ impl Filter {
                 topology::Event::CellRegistered { cell_id, .. } => cell_id == *wanted,
                 topology::Event::AuthorityRegistered { .. } => false,
             }),
+            StreamKind::Agent | StreamKind::Proposal | StreamKind::Algorithms => Ok(false),
             StreamKind::Quorum => {
                 if let Some(cell) = cells.get(&record.stream) {
                     return Ok(cell.as_ref() == Some(wanted));
@@ -250,16 +317,23 @@ fn entity_log(
     let Some(head) = wait(store.head(stream))? else { return Ok(None) };
     let records = wait(store.read(stream, after, limit))?;
     let last = records.last().map_or(after, |record| record.seq);
-    let votes = match stream.kind {
-        StreamKind::Quorum if limit > 0 => votes_between(store, stream, after, last)?,
-        StreamKind::Quorum | StreamKind::Topology => Vec::new(),
-    };
+    let (mut votes, mut ballots) = (Vec::new(), Vec::new());
+    match stream.kind {
+        StreamKind::Quorum if limit > 0 => votes = votes_between(store, stream, after, last)?,
+        StreamKind::Proposal if limit > 0 => ballots = ballots_between(store, stream, after, last)?,
+        StreamKind::Quorum
+        | StreamKind::Proposal
+        | StreamKind::Topology
+        | StreamKind::Agent
+        | StreamKind::Algorithms => {}
+    }
     Ok(Some(EntityLog {
         kind: stream.kind.name().into(),
         entity_id: stream.id.clone(),
         revision: head.revision,
         events: records.into_iter().map(event_view).collect::<Result<_, _>>()?,
         votes,
+        ballots,
         next_cursor: (last < head.revision).then(|| last.to_string()),
     }))
 }
@@ -271,16 +345,7 @@ fn votes_between(
     after: u64,
     last: u64,
 ) -> Result<Vec<AuditVoteView>, Fault> {
-    let mut events: Vec<(u64, Event)> = Vec::new();
-    let mut seq = after;
-    loop {
-        let page = wait(store.read(stream, seq, PAGE))?;
-        let Some(end) = page.last() else { break };
-        seq = end.seq;
-        for record in page {
-            events.push((record.seq, decode(&record.payload)?));
-        }
-    }
+    let events: Vec<(u64, Event)> = events_after(store, stream, after)?;
     let votes = votes_on_record(events.iter().map(|(seq, event)| (*seq, event)));
     let view = |v: quorum::audit::AuditVote| AuditVoteView {
         seq: v.seq,
@@ -296,27 +361,67 @@ fn votes_between(
     Ok(votes.into_iter().take_while(|v| v.seq <= last).map(view).collect())
 }
 
-type Folded = Option<(Driver<QuorumMachine>, Record)>;
-
-fn fold_until(
+/// The votes on a proposal, as above.
+fn ballots_between(
     store: &dyn Store,
     stream: &StreamId,
-    upto: u64,
-    until: Option<crate::core::time::Timestamp>,
-) -> Result<Folded, Fault> {
-    let mut driver = Driver::default();
+    after: u64,
+    last: u64,
+) -> Result<Vec<AuditBallotView>, Fault> {
+    let events: Vec<(u64, proposal::Event)> = events_after(store, stream, after)?;
+    let ballots = ballots_on_record(events.iter().map(|(seq, event)| (*seq, event)));
+    let view = |b: AuditBallot| AuditBallotView {
+        seq: b.seq,
+        voter_id: b.voter_id,
+        vote: b.vote,
+        weight: b.weight,
+        metadata: b.metadata.and_then(|text| serde_json::from_str(&text).ok()),
+        cast_at: b.cast_at,
+        counted: b.refusal.is_none(),
+        superseded: b.superseded,
+        refused: b.refusal.is_some(),
+        reason: b.refusal.map(|refusal| refusal.name().to_owned()),
+    };
+    Ok(ballots.into_iter().take_while(|b| b.seq <= last).map(view).collect())
+}
+
+/// All events of a stream with a seq after this one.
+fn events_after<E: DeserializeOwned>(
+    store: &dyn Store,
+    stream: &StreamId,
+    after: u64,
+) -> Result<Vec<(u64, E)>, Fault> {
+    let mut events = Vec::new();
+    let mut seq = after;
+    loop {
+        let page = wait(store.read(stream, seq, PAGE))?;
+        let Some(end) = page.last() else { return Ok(events) };
+        seq = end.seq;
+        for record in page {
+            events.push((record.seq, decode(&record.payload)?));
+        }
+    }
+}
+
+type Folded<M> = Option<(EntityId, Driver<M>, Timestamp)>;
+
+/// An entity as it was after the events asked for, and at which instant.
+fn fold_until<M: Machine>(store: &dyn Store, stream: &StreamId, past: &StateAt) -> Result<Folded<M>, Fault> {
+    let mut driver = Driver::new(M::Context::default());
     let mut last = None;
+    let upto = past.seq.unwrap_or(u64::MAX);
     loop {
         let page = wait(store.read(stream, driver.revision(), PAGE))?;
-        if page.is_empty() {
-            return Ok(last.map(|last| (driver, last)));
-        }
+        let is_end = page.is_empty();
         for record in page {
-            if record.seq > upto || until.is_some_and(|until| record.at > until) {
-                return Ok(last.map(|last| (driver, last)));
+            if record.seq > upto || past.at.is_some_and(|until| record.at > until) {
+                return Ok(last.map(|last| (stream.id.clone(), driver, past.at.unwrap_or(last))));
             }
             driver.replay(&decode(&record.payload)?);
-            last = Some(record);
+            last = Some(record.at);
+        }
+        if is_end {
+            return Ok(last.map(|last| (stream.id.clone(), driver, past.at.unwrap_or(last))));
         }
     }
 }

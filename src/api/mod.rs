@@ -3,17 +3,23 @@
 //! ```text
 //!  Quorate ─┬─ quorums()  start · vote · status · history · stats · cancel · wait
 //!           ├─ cells()    register · list · mesh · register_authority
+//!           ├─ agents()   register · leave · beat · health · monitor · unmonitor · history · list · stats
 //!           └─ history()  query · entity · state_at · verify
 //!  ops::OPERATIONS        the same, by name, over JSON: what HTTP, the command line and play stand on
 //! ```
 
+pub mod agent;
+pub mod algorithm;
 pub mod cell;
+mod closed;
+pub mod consensus;
 pub mod dto;
 pub mod history;
 #[cfg(feature = "http")]
 pub mod http;
 pub mod ops;
 pub mod quorum;
+mod wait;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -105,9 +111,24 @@ impl Quorate {
         quorum::Quorums { q: self }
     }
 
+    /// Operations on proposals.
+    pub fn consensus(&self) -> consensus::Consensus<'_> {
+        consensus::Consensus { q: self }
+    }
+
+    /// Operations on the algorithms proposals are decided by.
+    pub fn algorithms(&self) -> algorithm::AlgorithmsApi<'_> {
+        algorithm::AlgorithmsApi { q: self }
+    }
+
     /// Operations on the mesh registry.
     pub fn cells(&self) -> cell::Cells<'_> {
         cell::Cells { q: self }
+    }
+
+    /// Operations on agents and their heartbeats.
+    pub fn agents(&self) -> agent::Agents<'_> {
+        agent::Agents { q: self }
     }
 
     /// Queries over what happened.
@@ -159,7 +180,7 @@ impl Quorate {
             status: if failure.is_none() { "ok".into() } else { "failed".into() },
             failure,
             tracked_deadlines: host.wheel.len() as u64,
-            awake_entities: (host.quorums.awake() + host.topology.awake()) as u64,
+            awake_entities: (host.quorums.awake() + host.topology.awake() + host.agents.awake()) as u64,
             parked_entities: host.restarts.parked(host.clock.now()) as u64,
             in_flight: host.in_flight() as u64,
             dropped_at_open: self.runtime.report().store.dropped.clone(),

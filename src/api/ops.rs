@@ -13,8 +13,10 @@ use serde_path_to_error::{Path, Segment};
 
 use super::Quorate;
 use super::dto::{
-    CancelQuorum, EntityHistory, HistoryQuery, ListCells, Nothing, QuorumHistory, QuorumRef,
-    RegisterAuthority, RegisterCell, RegisterMesh, StartQuorum, StateAt, Vote, WaitQuorum,
+    AgentHistory, AgentRef, AlgorithmRef, Beat, CancelQuorum, ConsensusHistory, ConsensusRef, ConsensusVote,
+    EntityHistory, HistoryQuery, ListAgents, ListCells, MonitorAgent, Nothing, OpenProposals, QuorumHistory,
+    QuorumRef, RegisterAgent, RegisterAlgorithm, RegisterAuthority, RegisterCell, RegisterMesh,
+    RequestConsensus, StartQuorum, StateAt, Vote, WaitQuorum,
 };
 use crate::error::{Error, ErrorKind};
 
@@ -83,7 +85,10 @@ macro_rules! operation {
 }
 
 use super::dto::{
-    AuthorityRegistered, Cancelled, CellPage, CellRegistered, EntityLog, EventPage, MeshRegistered,
+    AgentHealth, AgentHistoryPage, AgentLeft, AgentMonitored, AgentPage, AgentRegistered, AgentStats,
+    AgentUnmonitored, AlgorithmDefault, AlgorithmList, AlgorithmRegistered, AlgorithmUnregistered,
+    AuthorityRegistered, Beaten, Cancelled, CellPage, CellRegistered, ConsensusHistoryPage, ConsensusResult,
+    ConsensusStats, ConsensusVoted, EntityLog, EventPage, MeshRegistered, OpenProposalsPage, PastState,
     QuorumHistoryPage, QuorumStatsReply, QuorumStatus, Started, Verified, Voted,
 };
 
@@ -113,12 +118,57 @@ pub static OPERATIONS: &[Operation] = &[
         key: None, QuorumHistory => QuorumHistoryPage, |q, r| q.quorums().history(r).await?),
     operation!("quorum.stats", "count quorums and votes over all time", Get "/quorum/stats",
         key: Some("stats"), Nothing => QuorumStatsReply, |q, r| { let Nothing {} = r; q.quorums().stats().await? }),
+    operation!("agent.register", "register an agent and watch its heartbeats", Post "/agent/register",
+        key: Some("agent"), RegisterAgent => AgentRegistered, |q, r| q.agents().register(r).await?),
+    operation!("agent.leave", "strike an agent off", Post "/agent/{agent_id}/leave",
+        key: Some("agent"), AgentRef => AgentLeft, |q, r| q.agents().leave(&r.agent_id).await?),
+    operation!("agent.beat", "say that an agent is alive", Post "/agent/{agent_id}/beat",
+        key: Some("beat"), Beat => Beaten, |q, r| q.agents().beat(r).await?),
+    operation!("agent.health", "show how an agent is doing", Get "/agent/{agent_id}/health",
+        key: Some("agent"), AgentRef => AgentHealth, |q, r| q.agents().health(&r.agent_id).await?),
+    operation!("agent.monitor", "watch a registered agent again", Post "/agent/{agent_id}/monitor",
+        key: Some("agent"), MonitorAgent => AgentMonitored, |q, r| q.agents().monitor(r).await?),
+    operation!("agent.unmonitor", "watch an agent no longer; it stays registered", Post "/agent/{agent_id}/unmonitor",
+        key: Some("agent"), AgentRef => AgentUnmonitored, |q, r| q.agents().unmonitor(&r.agent_id).await?),
+    operation!("agent.history", "list the newest beats of an agent, oldest first", Get "/agent/{agent_id}/history",
+        key: None, AgentHistory => AgentHistoryPage, |q, r| q.agents().history(r).await?),
+    operation!("agent.list", "list the registered agents", Get "/agents",
+        key: None, ListAgents => AgentPage, |q, r| q.agents().list(r).await?),
+    operation!("agent.stats", "count agents by health, and heartbeats over all time", Get "/agent/stats",
+        key: Some("stats"), Nothing => AgentStats, |q, r| { let Nothing {} = r; q.agents().stats().await? }),
+    operation!("consensus.request", "put a question to the agents and wait for the decision", Post
+        "/consensus/request", key: Some("result"), RequestConsensus => ConsensusResult,
+        |q, r| q.consensus().request(r).await?),
+    operation!("consensus.vote", "vote on a proposal", Post "/consensus/{proposal_id}/vote",
+        key: Some("vote"), ConsensusVote => ConsensusVoted, |q, r| q.consensus().vote(r).await?),
+    operation!("consensus.result", "show how a proposal stands or ended, or wait for it", Get
+        "/consensus/{proposal_id}/result", key: Some("result"), ConsensusRef => ConsensusResult,
+        |q, r| q.consensus().result(r).await?),
+    operation!("consensus.open", "list open proposals, or those that await an agent's vote", Get
+        "/consensus/open", key: None, OpenProposals => OpenProposalsPage,
+        |q, r| q.consensus().list_open(r).await?),
+    operation!("consensus.history", "list the latest ended proposals, oldest first", Get "/consensus/history",
+        key: None, ConsensusHistory => ConsensusHistoryPage, |q, r| q.consensus().history(r).await?),
+    operation!("consensus.stats", "count proposals and votes over all time", Get "/consensus/stats",
+        key: Some("stats"), Nothing => ConsensusStats,
+        |q, r| { let Nothing {} = r; q.consensus().stats().await? }),
+    operation!("algorithm.register", "give a rule a name", Post "/algorithms/register",
+        key: Some("algorithm"), RegisterAlgorithm => AlgorithmRegistered,
+        |q, r| q.algorithms().register(r).await?),
+    operation!("algorithm.unregister", "take a name away", Post "/algorithms/{name}/unregister",
+        key: Some("algorithm"), AlgorithmRef => AlgorithmUnregistered,
+        |q, r| q.algorithms().unregister(r).await?),
+    operation!("algorithm.set_default", "choose the algorithm that decides when none is named", Post
+        "/algorithms/{name}/default", key: Some("algorithm"), AlgorithmRef => AlgorithmDefault,
+        |q, r| q.algorithms().set_default(r).await?),
+    operation!("algorithm.list", "list registered algorithms, and the rules there are", Get "/algorithms",
+        key: None, Nothing => AlgorithmList, |q, r| { let Nothing {} = r; q.algorithms().list()? }),
     operation!("history.query", "ask what happened, over all entities", Get "/history",
         key: None, HistoryQuery => EventPage, |q, r| q.history().query(r).await?),
     operation!("history.entity", "show the log of one entity, with its votes", Get "/history/entity/{entity_id}",
         key: None, EntityHistory => EntityLog, |q, r| q.history().entity(r).await?),
-    operation!("history.state_at", "show how a quorum stood at an earlier point", Get "/history/state/{entity_id}",
-        key: Some("status"), StateAt => QuorumStatus, |q, r| q.history().state_at(r).await?),
+    operation!("history.state_at", "show how a quorum or proposal stood earlier", Get "/history/state/{entity_id}",
+        key: Some("status"), StateAt => PastState, |q, r| q.history().state_at(r).await?),
     operation!("history.verify", "check every hash, link and sequence of the journal", Get "/history/verify",
         key: Some("verified"), Nothing => Verified,
         |q, r| { let Nothing {} = r; q.history().verify(|_| ()).await? }),
@@ -229,6 +279,7 @@ fn parse<T: DeserializeOwned>(fields: Map<String, Value>) -> Result<T, Error> {
         let expected = match expected {
             "f64" => "a number",
             "i64" | "u64" => "a whole number",
+            "a map" => "a JSON object",
             "u32" => "a whole number from 0 to 4294967295",
             other => other,
         };

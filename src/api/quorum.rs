@@ -1,17 +1,16 @@
 //! Operations on quorums.
 
 use std::future::Future;
-use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
 
-use super::Quorate;
 use super::dto::{
     CancelQuorum, Cancelled, FinalTally, FinalVote, QuorumHistory, QuorumHistoryEntry, QuorumHistoryPage,
     QuorumStatsReply, QuorumStatus, StartQuorum, Started, Vote, Voted, WaitQuorum,
 };
-use crate::core::ids::{EntityId, StreamId, StreamKind};
+use super::{Quorate, closed, wait};
+use crate::core::ids::EntityId;
 use crate::core::quorum::event::Counting;
 use crate::core::quorum::state::Fallback;
 use crate::core::quorum::{
@@ -22,10 +21,10 @@ use crate::core::rules::{self, Param, RuleSpec};
 use crate::core::time::Timestamp;
 use crate::core::topology::{Asked, Membership};
 use crate::error::{Error, ErrorKind};
+use crate::journal::Fault;
 use crate::journal::chain::digest;
-use crate::journal::{Fault, Position};
-use crate::shell::entity::{Action, View, read_state};
-use crate::shell::host::{Host, wait};
+use crate::shell::entity::{Action, View};
+use crate::shell::host::{Host, wait as ready};
 use crate::shell::kinds::mesh_id;
 use crate::shell::lock;
 use crate::shell::runtime::{Answer, ask};
@@ -33,8 +32,6 @@ use crate::shell::writer::Failure;
 
 /// Words that stand where an id would in HTTP paths.
 const RESERVED: [&str; 4] = ["history", "stats", "start", "offer"];
-/// Longest wait, in milliseconds.
-const MAX_WAIT_MS: i64 = 300_000;
 /// Wait when none is named, in milliseconds.
 const DEFAULT_WAIT_MS: i64 = 30_000;
 /// Longest text naming who cancelled or what is an arm, in bytes.
@@ -60,7 +57,7 @@ impl Quorums<'_> {
         let host = self.q.host();
         let plan = Plan::check(host, &request)?;
         if let Some(key) = request.idempotency_key.clone() {
-            let found = host.blocking(move |store| wait(store.find_key(&key))).await?;
+            let found = host.blocking(move |store| ready(store.find_key(&key))).await?;
             if let Some(stream) = found {
                 return self.started_before(&stream.id).await;
             }
@@ -155,24 +152,10 @@ impl Quorums<'_> {
     /// # Errors
     /// `invalid_argument` for the time, `not_found`, and the faults of the store.
     pub async fn wait(&self, request: WaitQuorum) -> Result<QuorumStatus, Error> {
-        let ms = request.timeout_ms.unwrap_or(DEFAULT_WAIT_MS);
-        let longest = u64::try_from(ms).ok().filter(|_| ms <= MAX_WAIT_MS);
-        let longest = longest.ok_or_else(|| Error::invalid("timeout_ms", ms, "0 to 300000"))?;
-        let host = self.q.host();
-        if !host.clock.is_manual() && longest > 0 {
-            let (waiting_host, id) = (host.clone(), request.quorum_id.clone());
-            let longest = Duration::from_millis(longest);
-            let closed = async move {
-                // A waiter is lost when its actor dies, and refused while the runtime is busy; it comes again.
-                while until_closed(&waiting_host, &id).await.is_err() && !waiting_host.is_closing() {
-                    tokio::time::sleep(Duration::from_millis(20)).await;
-                }
-            };
-            let mut waiting =
-                AbortOnDrop(host.tokio.spawn(async move { tokio::time::timeout(longest, closed).await }));
-            // However the wait ended, the status says where the quorum stands.
-            let _ = (&mut waiting.0).await;
-        }
+        let longest = wait::longest("timeout_ms", request.timeout_ms.unwrap_or(DEFAULT_WAIT_MS))?;
+        // A quorum that does not exist will not close either.
+        let ended = |state: &Quorum| state.closed.is_some() || state.opened.is_none();
+        wait::until::<QuorumMachine>(self.q.host(), &request.quorum_id, ended, longest).await;
         self.status(&request.quorum_id).await
     }
 
@@ -206,21 +189,15 @@ impl Quorums<'_> {
     /// # Errors
     /// `invalid_argument` for the limit or cursor, and the faults of the store.
     pub async fn history(&self, request: QuorumHistory) -> Result<QuorumHistoryPage, Error> {
-        let limit = page_limit(request.limit)?;
-        let before = match request.cursor {
-            None => Position::MAX,
-            Some(text) => text
-                .parse()
-                .map_err(|_| Error::invalid("cursor", text, "a next_cursor of an earlier page"))?,
-        };
         self.q.settle().await;
         let host = self.q.host();
-        let (entries, next) = host.blocking(move |store| closed_before(store, before, limit)).await?;
+        let page =
+            closed::page::<QuorumMachine, _>(host, request.limit, request.cursor, history_entry).await?;
         Ok(QuorumHistoryPage {
-            total: entries.len() as u64,
-            history: entries,
+            total: page.entries.len() as u64,
+            history: page.entries,
             total_available: lock(&host.counters.quorums).closed(),
-            next_cursor: next.map(|position| position.to_string()),
+            next_cursor: page.next_cursor,
         })
     }
 
@@ -259,22 +236,6 @@ impl Quorums<'_> {
         let host = self.q.host();
         ask(host, &host.quorums, id, Action::Read, view)
     }
-}
-
-/// A task that ends when nobody waits for it any more.
-struct AbortOnDrop<T>(tokio::task::JoinHandle<T>);
-
-impl<T> Drop for AbortOnDrop<T> {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
-
-async fn until_closed(host: &Arc<Host>, id: &EntityId) -> Result<(), Failure> {
-    let token = Arc::new(());
-    // A quorum that does not exist will not close either.
-    let until = |state: &Quorum| state.closed.is_some() || state.opened.is_none();
-    ask(host, &host.quorums, id, Action::Until(until, Arc::downgrade(&token)), |_| ()).await
 }
 
 /// The checked numbers of a start request.
@@ -519,30 +480,7 @@ fn subject_value(opened: &Opened) -> Option<Value> {
     opened.subject.as_ref().and_then(|text| serde_json::from_str(text).ok())
 }
 
-type ClosedPage = (Vec<QuorumHistoryEntry>, Option<Position>);
-
-/// Up to `limit` closed quorums that ended before a position, oldest first, and where the page before starts.
-fn closed_before(
-    store: &dyn crate::journal::Store,
-    before: Position,
-    limit: usize,
-) -> Result<ClosedPage, Fault> {
-    let mut entries = Vec::with_capacity(limit);
-    let mut before = before;
-    while entries.len() < limit {
-        let ends = wait(store.settled_before(before, limit - entries.len()))?;
-        let Some(oldest) = ends.last() else { break };
-        before = oldest.position;
-        for end in ends.iter().filter(|end| end.stream.kind == StreamKind::Quorum) {
-            entries.extend(history_entry(&end.stream, &read_state::<QuorumMachine>(store, &end.stream)?));
-        }
-    }
-    entries.reverse();
-    let more = limit > 0 && !wait(store.settled_before(before, 1))?.is_empty();
-    Ok((entries, more.then_some(before)))
-}
-
-fn history_entry(stream: &StreamId, state: &Quorum) -> Option<QuorumHistoryEntry> {
+fn history_entry(id: &EntityId, state: &Quorum) -> Option<QuorumHistoryEntry> {
     let (opened, closed) = (state.opened.as_deref()?, state.closed.as_ref()?);
     let tally = closed.tally;
     let vote = |v: &crate::core::quorum::state::Standee| FinalVote {
@@ -552,7 +490,7 @@ fn history_entry(stream: &StreamId, state: &Quorum) -> Option<QuorumHistoryEntry
         cast_at: v.cast_at,
     };
     Some(QuorumHistoryEntry {
-        quorum_id: stream.id.clone(),
+        quorum_id: id.clone(),
         quorum_type: opened.quorum_type,
         result: FinalTally {
             total_votes: tally.total(),

@@ -50,6 +50,7 @@ fn noun_command(noun: &'static str) -> Command {
         "cell" => "The mesh registry: cells, rings, arms",
         "cmp" => "The authorities at the hub",
         "quorum" => "Quorums: start, vote, look, wait",
+        "agent" => "Agents: register, beat, look",
         "history" => "What happened, and whether it was changed",
         other => other,
     };

@@ -16,7 +16,7 @@ use crate::core::rules::{Parameter, RULES};
 use crate::error::{Error, ErrorKind};
 
 /// Operations that make the data folder when it is not there. The others have nothing to say about an empty one.
-const FOUNDERS: &[&str] = &["quorum.start", "cell.register", "cell.mesh", "cmp.register"];
+const FOUNDERS: &[&str] = &["quorum.start", "cell.register", "cell.mesh", "cmp.register", "agent.register"];
 
 /// Columns of a terminal that the list of rules fits into.
 const RULES_WIDTH: u16 = 118;

@@ -109,6 +109,10 @@ fn advice(kind: ErrorKind) -> &'static str {
         ErrorKind::UnknownMembership => {
             "register the cells or authorities first (`quorate cell register`, `quorate cmp register`)"
         }
+        ErrorKind::UnknownAlgorithm => {
+            "`quorate algorithm list` shows them; `quorate algorithm register` adds one"
+        }
+        ErrorKind::CoordinatorError => "look at the cause, then try again; nothing was opened",
         ErrorKind::NotEligible => "vote as one of the quorum's voters",
         ErrorKind::AlreadyVoted => "nothing; the first vote stands",
         ErrorKind::QuorumClosed | ErrorKind::QuorumTimeout => {

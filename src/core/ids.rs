@@ -113,6 +113,19 @@ impl From<&CellId> for VoterId {
     }
 }
 
+impl From<&EntityId> for VoterId {
+    /// An entity such as an agent votes under its own id; all ids obey the same rules.
+    fn from(entity: &EntityId) -> Self {
+        VoterId(entity.0.clone())
+    }
+}
+impl From<&VoterId> for EntityId {
+    /// The entity of a voter that is one, such as an agent.
+    fn from(voter: &VoterId) -> Self {
+        EntityId(voter.0.clone())
+    }
+}
+
 id_type! {
     /// A caller's own name for one request, so that a repeat is recognised.
     IdempotencyKey
@@ -126,11 +139,23 @@ pub enum StreamKind {
     Topology = 1,
     /// One quorum.
     Quorum = 2,
+    /// One proposal.
+    Proposal = 3,
+    /// One agent: whether it is registered, and its heartbeats.
+    Agent = 4,
+    /// The algorithms proposals are decided by. One stream, `algorithms`.
+    Algorithms = 5,
 }
 
 impl StreamKind {
     /// Every kind, in the order of its number.
-    pub const ALL: [StreamKind; 2] = [StreamKind::Topology, StreamKind::Quorum];
+    pub const ALL: [StreamKind; 5] = [
+        StreamKind::Topology,
+        StreamKind::Quorum,
+        StreamKind::Proposal,
+        StreamKind::Agent,
+        StreamKind::Algorithms,
+    ];
 
     /// The stored number.
     pub fn code(self) -> u8 {
@@ -147,6 +172,9 @@ impl StreamKind {
         match self {
             StreamKind::Topology => "topology",
             StreamKind::Quorum => "quorum",
+            StreamKind::Proposal => "proposal",
+            StreamKind::Agent => "agent",
+            StreamKind::Algorithms => "algorithms",
         }
     }
 

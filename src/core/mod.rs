@@ -20,8 +20,11 @@
 //! 4. *A rejection of bad input writes nothing.* A refusal that belongs on the record (a late vote) is an event.
 //! 5. *Settling terminates.* A tick at or after `due` either moves `due` on or leaves nothing due.
 
+pub mod agent;
+pub mod algorithms;
 pub mod driver;
 pub mod ids;
+pub mod proposal;
 pub mod quorum;
 pub mod rng;
 pub mod rules;

@@ -1,24 +1,30 @@
-//! Notices: what subscribers hear about quorums, after it is durable.
+//! Notices: what subscribers hear about quorums, proposals and agents, after it is durable.
 //!
-//! Topics are those of the mesh: `cell/{department}/{cell}`, `ring/{k}`, `radial/{arm}`, `global/cmp`. A notice
-//! of a close is sent once per process lifetime; the history is the record, the bus only the bell.
+//! Topics of quorums are those of the mesh: `cell/{department}/{cell}`, `ring/{k}`, `radial/{arm}`, `global/cmp`; a
+//! proposal's is `consensus/{id}`, an agent's `agent/{id}`. A notice of a close is sent once per process lifetime; the history is the record, the bus
+//! only the bell.
+
+use std::time::Duration;
 
 use tokio::sync::broadcast;
 
-use crate::core::ids::{EntityId, VoterId};
+use crate::core::agent::Grade;
+use crate::core::ids::{StreamId, VoterId};
+use crate::core::proposal::Verdict;
 use crate::core::quorum::QuorumState;
+use crate::core::rules::Choice;
 use crate::core::time::Timestamp;
 
 /// Notices kept for a slow subscriber before it is told that it missed some.
 const BACKLOG: usize = 16_384;
 
-/// Something that happened to a quorum.
+/// Something that happened to a quorum, a proposal or an agent.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Notice {
-    /// Where it belongs on the mesh.
+    /// What it is about: a place on the mesh, a proposal, or an agent.
     pub topic: String,
-    /// Which quorum.
-    pub quorum_id: EntityId,
+    /// Which quorum, proposal or agent.
+    pub entity: StreamId,
     /// When it happened.
     pub at: Timestamp,
     /// What.
@@ -28,7 +34,7 @@ pub struct Notice {
 /// What happened.
 #[derive(Clone, Debug, PartialEq)]
 pub enum What {
-    /// The quorum opened.
+    /// The quorum or proposal opened.
     Opened,
     /// A vote was counted.
     Voted {
@@ -41,6 +47,29 @@ pub enum What {
     Closed {
         /// How.
         state: QuorumState,
+    },
+    /// An agent voted on a proposal.
+    Cast {
+        /// Who voted.
+        voter_id: VoterId,
+        /// How.
+        vote: Choice,
+    },
+    /// A proposal ended.
+    Decided {
+        /// How.
+        decision: Verdict,
+    },
+    /// The recorded grade of an agent changed: an alert. The configuration says which grades are told.
+    GradeChanged {
+        /// The grade before.
+        from: Grade,
+        /// The grade now.
+        to: Grade,
+        /// The last beat or vote before the change, if there ever was one.
+        last_beat: Option<Timestamp>,
+        /// The silence that was graded, or that a beat ended.
+        elapsed: Duration,
     },
 }
 

@@ -302,7 +302,7 @@ impl<M: Hosted> Entity<M> {
         let append = append.finish(due, key);
         self.hash = append.hash;
         let notices = if host.bus.has_listeners() {
-            M::notices(&stream.id, self.driver.state(), &events)
+            M::notices(&host.config, &stream.id, self.driver.state(), &events)
         } else {
             vec![]
         };
@@ -315,6 +315,7 @@ impl<M: Hosted> Entity<M> {
                 Ok(_) => {
                     durable.fetch_max(revision, Ordering::AcqRel);
                     M::observe(&host.counters, &stream.id, &events);
+                    M::follow(&host, &stream.id, &events);
                     // Begun before the answer goes, so that whoever waits for effects after it sees them.
                     effects.into_iter().for_each(|effect| perform::<M>(&host, &stream.id, effect));
                     releases.into_iter().for_each(|release| release(Ok(())));

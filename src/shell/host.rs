@@ -7,6 +7,8 @@ use tokio::sync::Notify;
 
 use super::bus::Bus;
 use super::clock::Clock;
+use super::coordinator::{Coordinator, InProcess};
+use super::custom::Custom;
 use super::ids::IdSource;
 use super::kinds::Counters;
 use super::registry::Registry;
@@ -14,6 +16,9 @@ use super::supervisor::restart::Restarts;
 use super::supervisor::timeouts::Wheel;
 use super::writer::Writer;
 use crate::config::Config;
+use crate::core::agent::AgentMachine;
+use crate::core::algorithms::AlgorithmsMachine;
+use crate::core::proposal::ProposalMachine;
 use crate::core::quorum::QuorumMachine;
 use crate::core::time::Timestamp;
 use crate::core::topology::TopologyMachine;
@@ -34,6 +39,15 @@ pub(crate) struct Host {
     pub(crate) counters: Arc<Counters>,
     pub(crate) quorums: Registry<QuorumMachine>,
     pub(crate) topology: Registry<TopologyMachine>,
+    pub(crate) agents: Registry<AgentMachine>,
+    pub(crate) proposals: Registry<ProposalMachine>,
+    pub(crate) algorithms: Registry<AlgorithmsMachine>,
+    /// The way to the agents.
+    pub(crate) coordinator: Arc<dyn Coordinator>,
+    /// Inboxes of agents in this process.
+    pub(crate) in_process: Arc<InProcess>,
+    /// Custom rules registered in this process.
+    pub(crate) custom: Arc<Custom>,
     /// Where effects run and blocking reads are handed off.
     pub(crate) tokio: tokio::runtime::Handle,
     /// Effects under way; one that rests before another try does not count.
@@ -71,11 +85,18 @@ pub(crate) struct Parts {
 
 impl Host {
     pub(crate) fn new(parts: Parts) -> Self {
+        let in_process = Arc::new(InProcess::new(parts.counters.clone()));
         Host {
             ids: IdSource::new(parts.config.seed, parts.epoch),
             restarts: Restarts::new(parts.config.restart.clone()),
             quorums: Registry::new(parts.arbiters.clone()),
-            topology: Registry::new(parts.arbiters),
+            topology: Registry::new(parts.arbiters.clone()),
+            agents: Registry::new(parts.arbiters.clone()),
+            proposals: Registry::new(parts.arbiters.clone()),
+            algorithms: Registry::new(parts.arbiters),
+            coordinator: parts.config.coordinator.clone().unwrap_or_else(|| in_process.clone()),
+            in_process,
+            custom: Arc::new(Custom::new(parts.config.custom_rules.clone())),
             config: parts.config,
             began: parts.clock.now(),
             clock: parts.clock,

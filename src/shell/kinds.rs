@@ -15,8 +15,12 @@ use super::lock;
 use super::registry::Registry;
 use super::runtime::ask;
 use super::writer::Failure;
+use crate::config::Config;
 use crate::core::Machine;
-use crate::core::ids::{EntityId, StreamId, StreamKind};
+use crate::core::agent::{self, Agent, AgentMachine, Directory, Grade, LastVote};
+use crate::core::algorithms::Algorithms;
+use crate::core::ids::{EntityId, StreamId, StreamKind, VoterId};
+use crate::core::proposal::{self, stats::ProposalStats, watch::Watch};
 use crate::core::quorum::event::Counting;
 use crate::core::quorum::stats::QuorumStats;
 use crate::core::quorum::{
@@ -27,6 +31,7 @@ use crate::journal::codec::decode;
 use crate::journal::{Fault, Record};
 
 use super::entity::{Action, Poke};
+use super::proposals::tell_absence;
 
 /// First and longest pause before an effect is tried again.
 const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(10));
@@ -35,23 +40,57 @@ const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
     pub(crate) quorums: Mutex<QuorumStats>,
+    pub(crate) agents: Mutex<Directory>,
+    pub(crate) proposals: Mutex<ProposalStats>,
+    pub(crate) watch: Mutex<Watch>,
+    pub(crate) algorithms: Mutex<Algorithms>,
 }
 
 /// What the counters say, in the form that is kept beside the journal.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Kept {
     quorums: QuorumStats,
+    agents: Directory,
+    proposals: ProposalStats,
+    watch: Watch,
+    algorithms: Algorithms,
 }
 
 impl Counters {
     /// Goes on from what was kept.
     pub(crate) fn resume(kept: Kept) -> Self {
-        Counters { quorums: Mutex::new(kept.quorums) }
+        Counters {
+            quorums: Mutex::new(kept.quorums),
+            agents: Mutex::new(kept.agents),
+            proposals: Mutex::new(kept.proposals),
+            watch: Mutex::new(kept.watch),
+            algorithms: Mutex::new(kept.algorithms),
+        }
     }
 
     /// What is to be kept.
     pub(crate) fn keep(&self) -> Kept {
-        Kept { quorums: lock(&self.quorums).clone() }
+        Kept {
+            quorums: lock(&self.quorums).clone(),
+            agents: lock(&self.agents).clone(),
+            proposals: lock(&self.proposals).clone(),
+            watch: lock(&self.watch).clone(),
+            algorithms: lock(&self.algorithms).clone(),
+        }
+    }
+
+    /// Adds one durable event of a proposal.
+    pub(crate) fn count_proposal(&self, id: &EntityId, event: &proposal::Event) {
+        lock(&self.proposals).apply(event);
+        match event {
+            proposal::Event::Opened(_) | proposal::Event::Closed(_) => lock(&self.watch).apply(id, event),
+            proposal::Event::VoteCast(cast) => {
+                lock(&self.agents).voted(&cast.voter_id, cast.cast_at);
+            }
+            proposal::Event::Broadcast(_)
+            | proposal::Event::VoteRefused(_)
+            | proposal::Event::AbsenceChanged { .. } => {}
+        }
     }
 
     /// Adds a record read back from the journal.
@@ -59,6 +98,11 @@ impl Counters {
         match record.stream.kind {
             StreamKind::Quorum => lock(&self.quorums).apply(&decode(&record.payload)?),
             StreamKind::Topology => {}
+            StreamKind::Agent => {
+                lock(&self.agents).apply(&VoterId::from(&record.stream.id), &decode(&record.payload)?);
+            }
+            StreamKind::Proposal => self.count_proposal(&record.stream.id, &decode(&record.payload)?),
+            StreamKind::Algorithms => lock(&self.algorithms).apply(&decode(&record.payload)?),
         }
         Ok(())
     }
@@ -75,10 +119,13 @@ pub(crate) trait Hosted: Machine {
     fn context(host: &Host) -> Self::Context;
 
     /// What subscribers hear of these events.
-    fn notices(id: &EntityId, state: &Self::State, events: &[Self::Event]) -> Vec<Notice>;
+    fn notices(config: &Config, id: &EntityId, state: &Self::State, events: &[Self::Event]) -> Vec<Notice>;
 
     /// Adds durable events to the counters and traces them.
     fn observe(counters: &Counters, id: &EntityId, events: &[Self::Event]);
+
+    /// Starts what follows elsewhere from durable events and is no great loss when a crash cuts it off.
+    fn follow(_: &Arc<Host>, _: &EntityId, _: &[Self::Event]) {}
 
     /// Tries to carry out an effect once. A fault means: try again.
     fn carry_out(
@@ -88,24 +135,36 @@ pub(crate) trait Hosted: Machine {
     ) -> Pin<Box<dyn Future<Output = Result<(), Failure>> + Send>>;
 }
 
+/// Counts as an effect under way while it lives.
+struct UnderWay(Arc<Host>);
+
+impl UnderWay {
+    fn begin(host: &Arc<Host>) -> Self {
+        host.effects.fetch_add(1, Ordering::AcqRel);
+        UnderWay(host.clone())
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        if self.0.effects.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.0.effects_rest.notify_waiters();
+        }
+    }
+}
+
+/// Runs something in the background, once, as an effect under way.
+pub(crate) fn track(host: &Arc<Host>, work: impl Future<Output = ()> + Send + 'static) {
+    let under_way = UnderWay::begin(host);
+    host.tokio.spawn(async move {
+        work.await;
+        drop(under_way);
+    });
+}
+
 /// Carries out an effect in the background, trying again until it is done. Effects are safe to repeat; one that
 /// is cut off by a crash is owed again when its entity is loaded.
 pub(crate) fn perform<M: Hosted>(host: &Arc<Host>, id: &EntityId, effect: M::Effect) {
-    /// Counts as under way while it lives, so not during pauses.
-    struct UnderWay(Arc<Host>);
-    impl UnderWay {
-        fn begin(host: &Arc<Host>) -> Self {
-            host.effects.fetch_add(1, Ordering::AcqRel);
-            UnderWay(host.clone())
-        }
-    }
-    impl Drop for UnderWay {
-        fn drop(&mut self) {
-            if self.0.effects.fetch_sub(1, Ordering::AcqRel) == 1 {
-                self.0.effects_rest.notify_waiters();
-            }
-        }
-    }
     let (mut under_way, host, id) = (UnderWay::begin(host), host.clone(), id.clone());
     host.tokio.clone().spawn(async move {
         let mut pause = RETRY.0;
@@ -128,6 +187,9 @@ pub(crate) fn poke(host: &Arc<Host>, stream: &StreamId, poke: Poke) {
     match stream.kind {
         StreamKind::Topology => host.topology.poke(host, &stream.id, poke),
         StreamKind::Quorum => host.quorums.poke(host, &stream.id, poke),
+        StreamKind::Agent => host.agents.poke(host, &stream.id, poke),
+        StreamKind::Proposal => host.proposals.poke(host, &stream.id, poke),
+        StreamKind::Algorithms => host.algorithms.poke(host, &stream.id, poke),
     }
 }
 
@@ -136,6 +198,9 @@ pub(crate) fn send_to_sleep(host: &Host, stream: &StreamId) {
     match stream.kind {
         StreamKind::Topology => host.topology.send_to_sleep(&stream.id),
         StreamKind::Quorum => host.quorums.send_to_sleep(&stream.id),
+        StreamKind::Agent => host.agents.send_to_sleep(&stream.id),
+        StreamKind::Proposal => host.proposals.send_to_sleep(&stream.id),
+        StreamKind::Algorithms => host.algorithms.send_to_sleep(&stream.id),
     }
 }
 
@@ -146,7 +211,7 @@ impl Hosted for TopologyMachine {
 
     fn context(_: &Host) {}
 
-    fn notices(_: &EntityId, _: &Topology, _: &[topology::Event]) -> Vec<Notice> {
+    fn notices(_: &Config, _: &EntityId, _: &Topology, _: &[topology::Event]) -> Vec<Notice> {
         Vec::new()
     }
 
@@ -172,9 +237,10 @@ impl Hosted for QuorumMachine {
 
     fn context(_: &Host) {}
 
-    fn notices(id: &EntityId, state: &Quorum, events: &[Event]) -> Vec<Notice> {
+    fn notices(_: &Config, id: &EntityId, state: &Quorum, events: &[Event]) -> Vec<Notice> {
         let Some(opened) = &state.opened else { return Vec::new() };
-        let notice = |at, what| Notice { topic: opened.topic.clone(), quorum_id: id.clone(), at, what };
+        let entity = StreamId::new(StreamKind::Quorum, id.clone());
+        let notice = |at, what| Notice { topic: opened.topic.clone(), entity: entity.clone(), at, what };
         let heard = |event: &Event| match event {
             Event::Opened(opened) => Some(notice(opened.opened_at, What::Opened)),
             Event::OpenedByRule(by_rule) => Some(notice(by_rule.opened.opened_at, What::Opened)),
@@ -213,6 +279,77 @@ impl Hosted for QuorumMachine {
         match effect {
             Effect::OpenFallback(plan) => Box::pin(open_fallback(host, id, plan)),
         }
+    }
+}
+
+impl Hosted for AgentMachine {
+    fn registry(host: &Host) -> &Registry<Self> {
+        &host.agents
+    }
+
+    fn context(host: &Host) -> LastVote {
+        // The counters, not the host: the host holds the actors that hold this.
+        let counters = host.counters.clone();
+        LastVote::of(move |agent| lock(&counters.agents).last_vote(agent))
+    }
+
+    fn notices(config: &Config, id: &EntityId, _: &Agent, events: &[agent::Event]) -> Vec<Notice> {
+        let heard = |event: &agent::Event| match event {
+            agent::Event::GradeChanged(change) if config.heartbeat.alerts.on(change.to) => Some(Notice {
+                topic: format!("agent/{id}"),
+                entity: StreamId::new(StreamKind::Agent, id.clone()),
+                at: change.at,
+                what: What::GradeChanged {
+                    from: change.from,
+                    to: change.to,
+                    last_beat: change.last_beat,
+                    elapsed: Duration::from_micros(change.elapsed_us),
+                },
+            }),
+            agent::Event::GradeChanged(_)
+            | agent::Event::Registered { .. }
+            | agent::Event::Left { .. }
+            | agent::Event::MonitoringStarted { .. }
+            | agent::Event::MonitoringStopped { .. }
+            | agent::Event::Beat { .. }
+            | agent::Event::Heard { .. }
+            | agent::Event::Resumed { .. } => None,
+        };
+        events.iter().filter_map(heard).collect()
+    }
+
+    fn observe(counters: &Counters, id: &EntityId, events: &[agent::Event]) {
+        {
+            let agent = VoterId::from(id);
+            let mut directory = lock(&counters.agents);
+            events.iter().for_each(|event| directory.apply(&agent, event));
+        }
+        for event in events {
+            if let agent::Event::GradeChanged(change) = event {
+                let (from, to) = (change.from.name(), change.to.name());
+                tracing::info!(kind = "agent", entity_id = %id, event = event.name(), from, to);
+            } else {
+                tracing::debug!(kind = "agent", entity_id = %id, event = event.name());
+            }
+        }
+    }
+
+    fn follow(host: &Arc<Host>, id: &EntityId, events: &[agent::Event]) {
+        for event in events {
+            if let agent::Event::GradeChanged(change) = event
+                && (change.from == Grade::Failed || change.to == Grade::Failed)
+            {
+                tell_absence(host, id, change.to == Grade::Failed);
+            }
+        }
+    }
+
+    fn carry_out(
+        _: Arc<Host>,
+        _: EntityId,
+        (): (),
+    ) -> Pin<Box<dyn Future<Output = Result<(), Failure>> + Send>> {
+        Box::pin(std::future::ready(Ok(())))
     }
 }
 

@@ -17,10 +17,13 @@
 
 pub mod bus;
 pub mod clock;
+pub mod coordinator;
+pub mod custom;
 pub(crate) mod entity;
 pub(crate) mod host;
 pub(crate) mod ids;
 pub(crate) mod kinds;
+pub(crate) mod proposals;
 pub(crate) mod registry;
 pub(crate) mod runtime;
 pub(crate) mod supervisor;

@@ -177,6 +177,7 @@ impl Runtime {
     fn recover(&mut self) -> Result<(), Fault> {
         let now = self.host.clock.now();
         self.report.tracked = recovery::deadlines(&self.host)?;
+        recovery::unwell_agents(&self.host);
         let host = self.host.clone();
         let (done, settled) = std::sync::mpsc::channel();
         self.host.tokio.spawn(async move {

@@ -1,6 +1,7 @@
 //! What does a stranger see who speaks HTTP to the server?
 #![cfg(feature = "http")]
 
+mod agents;
 mod client;
 mod endpoints;
 mod errors;

@@ -5,6 +5,7 @@
 
 mod absurd;
 mod decision;
+mod heartbeats;
 mod log;
 mod mesh;
 mod order;

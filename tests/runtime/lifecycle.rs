@@ -136,7 +136,7 @@ async fn a_deadline_passes_unasked_in_real_time() {
     let mut heard = Vec::new();
     while heard.len() < 2 {
         let notice = tokio::time::timeout(Duration::from_secs(20), notices.recv()).await.unwrap().unwrap();
-        assert_eq!((notice.topic.as_str(), &notice.quorum_id), ("global/cmp", &id));
+        assert_eq!((notice.topic.as_str(), &notice.entity.id), ("global/cmp", &id));
         heard.push(notice.what);
     }
     assert_eq!(heard, [What::Opened, What::Closed { state: QuorumState::TimedOut }]);

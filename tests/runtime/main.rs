@@ -1,5 +1,6 @@
 //! Does the real runtime keep its promises from outside?
 
+mod agents;
 mod durable;
 #[path = "../support/hooked.rs"]
 mod hooked;

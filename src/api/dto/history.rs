@@ -4,18 +4,19 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::{ConsensusResult, QuorumStatus};
 use crate::core::ids::{CellId, EntityId, VoterId};
-use crate::core::quorum::QuorumState;
+use crate::core::rules::Choice;
 use crate::core::time::Timestamp;
 
 /// Asks what happened, over all entities, in global order.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct HistoryQuery {
-    /// Only entities of this kind: `quorum` or `topology`.
+    /// Only entities of this kind: `quorum`, `proposal`, `agent`, `topology` or `algorithms`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<String>,
-    /// Only this entity; needs no kind when it is a quorum.
+    /// Only this entity; needs a kind only when several kinds have this id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub entity_id: Option<EntityId>,
     /// Only quorums about this cell, and the cell's own registration.
@@ -27,9 +28,9 @@ pub struct HistoryQuery {
     /// Only events of this name, such as `vote_cast` or `closed`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub event: Option<String>,
-    /// Only closes with this outcome, such as `approved`.
+    /// Only closes with this outcome: `approved`, `rejected`, `timed_out` and `cancelled` (quorums), `timeout` (proposals).
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub outcome: Option<QuorumState>,
+    pub outcome: Option<String>,
     /// Only what happened at or after this instant.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<Timestamp>,
@@ -80,7 +81,7 @@ pub struct EventPage {
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EntityHistory {
-    /// Kind of the entity; `quorum` when left out.
+    /// Kind of the entity; needed only when several kinds have this id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<String>,
     /// Which entity.
@@ -116,6 +117,31 @@ pub struct AuditVoteView {
     pub reason: Option<String>,
 }
 
+/// One vote or refused attempt on a proposal, with what became of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct AuditBallotView {
+    /// Place in the proposal's log.
+    pub seq: u64,
+    /// Who voted.
+    pub voter_id: VoterId,
+    /// How.
+    pub vote: Choice,
+    /// The weight the agent claimed.
+    pub weight: Option<f64>,
+    /// What the agent added.
+    pub metadata: Option<Value>,
+    /// When it was received.
+    pub cast_at: Timestamp,
+    /// Part of the count when it was cast.
+    pub counted: bool,
+    /// A later vote of the same agent took its place.
+    pub superseded: bool,
+    /// The attempt was refused.
+    pub refused: bool,
+    /// Why: `late`, `already_voted`, `not_participant`.
+    pub reason: Option<String>,
+}
+
 /// The log of one entity.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct EntityLog {
@@ -129,16 +155,31 @@ pub struct EntityLog {
     pub events: Vec<EventView>,
     /// For a quorum: the votes and refused attempts among the events of this page.
     pub votes: Vec<AuditVoteView>,
+    /// For a proposal: the votes and refused attempts among the events of this page.
+    pub ballots: Vec<AuditBallotView>,
     /// Ask with this for what follows; none when the end was reached.
     pub next_cursor: Option<String>,
 }
 
-/// Asks how a quorum stood at an earlier point.
+/// How a quorum or a proposal stood.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum PastState {
+    /// A quorum.
+    Quorum(Box<QuorumStatus>),
+    /// A proposal.
+    Proposal(Box<ConsensusResult>),
+}
+
+/// Asks how a quorum or a proposal stood at an earlier point.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StateAt {
-    /// Which quorum.
+    /// Which quorum or proposal.
     pub entity_id: EntityId,
+    /// `quorum` or `proposal`; needed only when both have this id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
     /// After this many events of its log.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seq: Option<u64>,

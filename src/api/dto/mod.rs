@@ -2,7 +2,9 @@
 //!
 //! Requests refuse unknown fields. Instants are RFC 3339 strings; durations say their unit in their name.
 
+mod agent;
 mod cell;
+mod consensus;
 mod history;
 mod quorum;
 
@@ -11,14 +13,19 @@ use std::borrow::Cow;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
+use crate::config::HealthPolicy;
+use crate::core::agent::Grade;
 use crate::core::ids::{CellId, EntityId, IdempotencyKey, MAX_ID_BYTES, VoterId};
+use crate::core::proposal::{Verdict, VoteOutcome};
 use crate::core::quorum::event::{Outsiders, VoteChange};
 use crate::core::quorum::{QuorumState, QuorumType};
-use crate::core::rules::{Param, RuleSpec};
+use crate::core::rules::{Choice, Param, RuleSpec};
 use crate::core::time::Timestamp;
 use crate::error::Error;
 
+pub use self::agent::*;
 pub use self::cell::*;
+pub use self::consensus::*;
 pub use self::history::*;
 pub use self::quorum::*;
 
@@ -59,6 +66,11 @@ macro_rules! schema_of_names {
     };
 }
 schema_of_names!(QuorumState: "open", "approved", "rejected", "timed_out", "cancelled");
+schema_of_names!(Choice: "for", "against", "abstain");
+schema_of_names!(Verdict: "approved", "rejected", "timeout");
+schema_of_names!(HealthPolicy: "ignore", "exclude_failed");
+schema_of_names!(VoteOutcome: "recorded", "duplicate", "not_participant", "closed", "unknown");
+schema_of_names!(Grade: "healthy", "degraded", "critical", "failed");
 schema_of_names!(VoteChange: "replace", "reject");
 schema_of_names!(Outsiders: "record", "refuse");
 

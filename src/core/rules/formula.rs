@@ -73,6 +73,7 @@ pub struct Sum {
 
 /// A condition made of sums.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Node {
     /// All of them.
     All(Vec<Node>),

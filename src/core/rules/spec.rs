@@ -328,7 +328,27 @@ pub struct WeightTable {
     others: u64,
 }
 
+impl Default for WeightTable {
+    /// Everybody weighs one.
+    fn default() -> Self {
+        WeightTable { named: BTreeMap::new(), others: Weight::ONE.millionths() }
+    }
+}
+
 impl WeightTable {
+    /// These weights, and `others` for everybody else, each 0 to 10^9.
+    ///
+    /// # Errors
+    /// The first weight that is out of range.
+    pub fn new<'a>(weights: impl IntoIterator<Item = (&'a VoterId, f64)>, others: f64) -> Result<Self, f64> {
+        let read = |weight: f64| weight.to_string().parse::<Weight>().map_err(|()| weight);
+        let mut table = WeightTable { named: BTreeMap::new(), others: read(others)?.millionths() };
+        for (voter, weight) in weights {
+            table.named.insert(voter.clone(), read(weight)?.millionths());
+        }
+        Ok(table)
+    }
+
     /// The weight of one voter.
     pub fn of(&self, voter: &VoterId) -> u64 {
         self.named.get(voter).copied().unwrap_or(self.others)

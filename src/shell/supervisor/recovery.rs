@@ -2,17 +2,22 @@
 //!
 //! 1. counters: the kept projection, then the records after it;
 //! 2. deadlines: the index of open ones goes onto the wheel (no closed history is read);
-//! 3. everything overdue or owed is settled: closed as of its deadline, effects carried out.
+//! 3. agents that were not healthy are due at once: like all others they have their interval anew, so the deadline
+//!    in the index, if there is one, may be too late for them;
+//! 4. everything overdue or owed is settled: closed as of its deadline, effects carried out.
 //!
 //! A crash in the middle repeats the same steps: each is a fold or an ordinary command.
 
 use std::sync::Arc;
 
+use crate::core::agent::Grade;
+use crate::core::ids::{EntityId, StreamId, StreamKind};
 use crate::core::time::Timestamp;
 use crate::journal::codec::decode;
 use crate::journal::{Fault, OpenReport, Store};
 use crate::shell::host::{Host, wait};
 use crate::shell::kinds::Counters;
+use crate::shell::lock;
 
 use super::timeouts;
 
@@ -31,7 +36,8 @@ pub struct RecoveryReport {
     pub records_counted: u64,
     /// Entities found with an open deadline.
     pub tracked: usize,
-    /// Of these, settled before the first command because they were overdue or owed something.
+    /// Entities settled before the first command because they were overdue, owed something, or are agents that were
+    /// not healthy.
     pub settled: usize,
 }
 
@@ -66,6 +72,15 @@ pub(crate) fn deadlines(host: &Host) -> Result<usize, Fault> {
             host.wheel.arm(&stream, Some(due));
         }
         after = Some(last);
+    }
+}
+
+/// Makes every monitored agent that is not healthy on record due at once.
+pub(crate) fn unwell_agents(host: &Host) {
+    for (id, presence) in lock(&host.counters.agents).registered() {
+        if presence.watch.as_ref().is_some_and(|watch| watch.recorded != Grade::Healthy) {
+            host.wheel.arm(&StreamId::new(StreamKind::Agent, EntityId::from(id)), Some(host.began));
+        }
     }
 }
 

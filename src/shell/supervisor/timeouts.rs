@@ -139,6 +139,9 @@ impl Actor for Timeouts {
         ctx.run_interval(self.host.config.idle_after / 2, |actor, _| {
             actor.host.quorums.sweep();
             actor.host.topology.sweep();
+            actor.host.agents.sweep();
+            actor.host.proposals.sweep();
+            actor.host.algorithms.sweep();
         });
     }
 }

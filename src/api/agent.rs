@@ -1,0 +1,301 @@
+//! Operations on agents and their heartbeats.
+
+use std::future::Future;
+
+use serde_json::Value;
+
+use super::Quorate;
+use super::dto::{
+    AgentHealth, AgentHistory, AgentHistoryPage, AgentLeft, AgentMonitored, AgentPage, AgentRegistered,
+    AgentStats, AgentUnmonitored, AgentView, Beat, BeatView, Beaten, HealthDistribution, ListAgents,
+    MonitorAgent, RegisterAgent, WatchView,
+};
+use super::quorum::page_limit;
+use crate::core::agent::command::Asked;
+use crate::core::agent::grade::Bounds;
+use crate::core::agent::state::KeptBeat;
+use crate::core::agent::{Agent, AgentMachine, Command, Rejection, Reply, Settings};
+use crate::core::ids::{EntityId, VoterId};
+use crate::error::{Error, ErrorKind};
+use crate::shell::entity::{Action, View};
+use crate::shell::host::Host;
+use crate::shell::lock;
+use crate::shell::runtime::ask;
+
+/// Words that stand where an id would in HTTP paths.
+const RESERVED: [&str; 4] = ["register", "stats", "history", "list"];
+
+/// Operations on agents and their heartbeats.
+#[derive(Clone, Copy, Debug)]
+pub struct Agents<'a> {
+    pub(super) q: &'a Quorate,
+}
+
+impl Agents<'_> {
+    /// Registers an agent and watches it from now on. Durable on return. An agent that is registered stays as it is,
+    /// settings and all, and the answer says so.
+    ///
+    /// # Errors
+    /// `invalid_argument` for a setting out of bounds or a reserved id, `limit_exceeded`, and the faults of the store.
+    pub async fn register(&self, request: RegisterAgent) -> Result<AgentRegistered, Error> {
+        let RegisterAgent { agent_id, interval_ms, failure_threshold, check_period_ms, history_size } =
+            request;
+        if RESERVED.contains(&agent_id.as_str()) {
+            let expected = format!("an id other than {}", RESERVED.join(", "));
+            return Err(Error::invalid("agent_id", agent_id.as_str(), &expected));
+        }
+        let host = self.q.host();
+        let asked = asked(host, [interval_ms, failure_threshold, check_period_ms, history_size])?;
+        {
+            let directory = lock(&host.counters.agents);
+            let registered = directory.registered().len() as u64;
+            let limit = host.config.heartbeat.max_agents;
+            if registered >= limit && directory.get(&agent_id).is_none() {
+                let message = format!("too many agents. registered={registered}, limit={limit}");
+                return Err(Error::new(ErrorKind::LimitExceeded, message).with("limit", limit));
+            }
+        }
+        let command = Command::Register { agent_id: agent_id.clone(), asked };
+        let id = agent_id.clone();
+        let registered = self.command(&agent_id, command, move |state, reply| AgentRegistered {
+            agent_id: id,
+            registered: reply.changed,
+            monitored: state.watch.is_some(),
+            watch: watch_view(&state.settings),
+        });
+        registered.await
+    }
+
+    /// Strikes an agent off. Durable on return; its beats stay on record.
+    ///
+    /// # Errors
+    /// The faults of the store.
+    pub async fn leave(&self, agent_id: &VoterId) -> Result<AgentLeft, Error> {
+        let id = agent_id.clone();
+        let left = move |_: &Agent, reply: Reply| AgentLeft { agent_id: id, left: reply.changed };
+        self.command(agent_id, Command::Leave, left).await
+    }
+
+    /// Says that an agent is alive. Durable on return. The beat of an agent that is not registered or not monitored is
+    /// not recorded, and the answer says so.
+    ///
+    /// The beat is on its way when this returns, before the future is polled: many may be awaited together.
+    ///
+    /// # Errors
+    /// `invalid_argument` for metadata of more than 16 KiB, and the faults of the store.
+    pub fn beat(&self, beat: Beat) -> impl Future<Output = Result<Beaten, Error>> + Send + use<> {
+        let Beat { agent_id, metadata } = beat;
+        let metadata = metadata.map(|map| Value::Object(map).to_string());
+        let host = self.q.host();
+        let entity = EntityId::from(&agent_id);
+        let action = Action::Command(Command::Beat { metadata }, None);
+        let sent = ask(host, &host.agents, &entity, action, move |view| {
+            let health = view.state.grade(view.now, None);
+            replied(view.reply).map(|reply| Beaten { agent_id, recorded: reply.changed, health })
+        });
+        async move { Ok(sent.await??) }
+    }
+
+    /// How an agent is doing at this instant, to the microsecond.
+    ///
+    /// # Errors
+    /// `not_found` when the agent is not registered or not monitored, and the faults of the store.
+    pub async fn health(&self, agent_id: &VoterId) -> Result<AgentHealth, Error> {
+        let host = self.q.host();
+        let (id, counters) = (agent_id.clone(), host.counters.clone());
+        let entity = EntityId::from(agent_id);
+        ask(host, &host.agents, &entity, Action::Read, move |view| {
+            let voted = lock(&counters.agents).last_vote(&id);
+            health_view(id, &view, voted)
+        })
+        .await?
+    }
+
+    /// Watches a registered agent from now on. Durable on return. One that is watched stays as it is, settings and all,
+    /// and the answer says so.
+    ///
+    /// # Errors
+    /// `invalid_argument` for a setting out of bounds, `not_found` when the agent is not registered, and the faults of
+    /// the store.
+    pub async fn monitor(&self, request: MonitorAgent) -> Result<AgentMonitored, Error> {
+        let MonitorAgent { agent_id, interval_ms, failure_threshold, check_period_ms, history_size } =
+            request;
+        let asked = asked(self.q.host(), [interval_ms, failure_threshold, check_period_ms, history_size])?;
+        let id = agent_id.clone();
+        let monitored = move |state: &Agent, reply: Reply| AgentMonitored {
+            agent_id: id,
+            started: reply.changed,
+            monitored: state.watch.is_some(),
+            watch: watch_view(&state.settings),
+        };
+        self.command(&agent_id, Command::StartMonitoring(asked), monitored).await
+    }
+
+    /// Watches an agent no longer; it stays registered. Durable on return.
+    ///
+    /// # Errors
+    /// The faults of the store.
+    pub async fn unmonitor(&self, agent_id: &VoterId) -> Result<AgentUnmonitored, Error> {
+        let id = agent_id.clone();
+        let stopped = move |state: &Agent, reply: Reply| AgentUnmonitored {
+            agent_id: id,
+            stopped: reply.changed,
+            monitored: state.watch.is_some(),
+        };
+        self.command(agent_id, Command::StopMonitoring, stopped).await
+    }
+
+    /// The newest kept beats of an agent in a range of time, oldest first. They outlast leaving.
+    ///
+    /// # Errors
+    /// `invalid_argument` for the limit, `not_found` when the agent was never registered, and the faults of the store.
+    pub async fn history(&self, request: AgentHistory) -> Result<AgentHistoryPage, Error> {
+        let AgentHistory { agent_id, since, until, limit } = request;
+        let limit = page_limit(limit)?;
+        let host = self.q.host();
+        let entity = EntityId::from(&agent_id);
+        ask(host, &host.agents, &entity, Action::Read, move |view| {
+            if view.state.registered_at.is_none() {
+                return Err(Rejection::NotRegistered.into());
+            }
+            let inside = |beat: &&KeptBeat| {
+                since.is_none_or(|since| beat.at >= since) && until.is_none_or(|until| beat.at <= until)
+            };
+            let inside: Vec<&KeptBeat> = view.state.history.iter().filter(inside).collect();
+            let older = inside.len().saturating_sub(limit);
+            Ok(AgentHistoryPage {
+                agent_id,
+                beats: inside.iter().skip(older).map(|beat| beat_view(beat)).collect(),
+                total_available: inside.len() as u64,
+                total_heartbeats: view.state.total_beats,
+            })
+        })
+        .await?
+    }
+
+    /// A page of the registered agents.
+    ///
+    /// # Errors
+    /// `invalid_argument` for the limit, `store_error` when the store refuses work.
+    pub async fn list(&self, request: ListAgents) -> Result<AgentPage, Error> {
+        let limit = page_limit(request.limit)?;
+        let host = self.q.host();
+        drop(host.admit(false)?);
+        let (now, began) = (host.clock.now(), host.began);
+        let directory = lock(&host.counters.agents);
+        let mut rest = directory.registered_after(request.cursor.as_ref());
+        let agents: Vec<AgentView> = rest
+            .by_ref()
+            .take(limit)
+            .map(|(id, presence)| AgentView {
+                agent_id: id.clone(),
+                health: presence.grade(now, began),
+                monitored: presence.watch.is_some(),
+                last_heartbeat: presence.last_beat.max(presence.last_vote),
+                registered_at: presence.registered_at,
+            })
+            .collect();
+        let next_cursor = agents.last().map(|a| a.agent_id.clone()).filter(|_| rest.next().is_some());
+        Ok(AgentPage { agents, total_available: directory.registered().len() as u64, next_cursor })
+    }
+
+    /// How many agents there are, how they are doing at this instant, and how often they beat.
+    ///
+    /// # Errors
+    /// `store_error` when the store refuses work.
+    pub async fn stats(&self) -> Result<AgentStats, Error> {
+        let host = self.q.host();
+        drop(host.admit(false)?);
+        let directory = lock(&host.counters.agents);
+        let grades = directory.distribution(host.clock.now(), host.began);
+        Ok(AgentStats {
+            total_agents: directory.registered().len() as u64,
+            monitored_agents: grades.healthy + grades.degraded + grades.critical + grades.failed,
+            health_distribution: HealthDistribution {
+                healthy: grades.healthy,
+                degraded: grades.degraded,
+                critical: grades.critical,
+                failed: grades.failed,
+            },
+            total_heartbeats: directory.total_heartbeats(),
+        })
+    }
+
+    /// Decides a command and answers with what `view` makes of the state after it.
+    async fn command<R: Send + 'static>(
+        &self,
+        agent_id: &VoterId,
+        command: Command,
+        view: impl FnOnce(&Agent, Reply) -> R + Send + 'static,
+    ) -> Result<R, Error> {
+        let host = self.q.host();
+        let action = Action::Command(command, None);
+        let answer = ask(host, &host.agents, &EntityId::from(agent_id), action, move |seen| {
+            let View { state, reply, .. } = seen;
+            replied(reply).map(|reply| view(state, reply))
+        });
+        Ok(answer.await??)
+    }
+}
+
+/// The answer to a command; there is always one.
+fn replied(reply: Option<Result<Reply, Rejection>>) -> Result<Reply, Rejection> {
+    reply.unwrap_or(Err(Rejection::NotRegistered))
+}
+
+/// The settings asked for, in the order of [`Settings`], with the configured ones for those left out.
+fn asked(host: &Host, given: [Option<i64>; 4]) -> Result<Asked, Error> {
+    let defaults = host.config.heartbeat.settings();
+    let pick =
+        |bounds: Bounds, given: Option<i64>, default: u32| given.map_or(Ok(default), |n| bounds.check(n));
+    let [interval_ms, failure_threshold, check_period_ms, history_size] = given;
+    let settings = Settings {
+        interval_ms: pick(Settings::INTERVAL_MS, interval_ms, defaults.interval_ms)?,
+        failure_threshold: pick(Settings::FAILURE_THRESHOLD, failure_threshold, defaults.failure_threshold)?,
+        check_period_ms: pick(Settings::CHECK_PERIOD_MS, check_period_ms, defaults.check_period_ms)?,
+        history_size: pick(Settings::HISTORY_SIZE, history_size, defaults.history_size)?,
+    };
+    Ok(Asked { settings, explicit: given.iter().any(Option::is_some) })
+}
+
+fn watch_view(settings: &Settings) -> WatchView {
+    WatchView {
+        interval_ms: settings.interval_ms,
+        failure_threshold: settings.failure_threshold,
+        check_period_ms: settings.check_period_ms,
+        history_size: settings.history_size,
+    }
+}
+
+fn health_view(
+    agent_id: VoterId,
+    view: &View<'_, AgentMachine>,
+    voted: Option<crate::core::time::Timestamp>,
+) -> Result<AgentHealth, Error> {
+    let (state, now) = (view.state, view.now);
+    if !state.registered {
+        return Err(Rejection::NotRegistered.into());
+    }
+    let (Some(watch), Some(health), Some(silence)) =
+        (&state.watch, state.grade(now, voted), state.silence(now, voted))
+    else {
+        let message = "the agent is registered but not monitored; start with agent.monitor";
+        return Err(Error::new(ErrorKind::NotFound, message));
+    };
+    Ok(AgentHealth {
+        agent_id,
+        health,
+        last_heartbeat: state.last_heard.max(voted),
+        elapsed_ms: u64::try_from(silence.as_millis()).unwrap_or(u64::MAX),
+        monitored: true,
+        monitored_since: watch.since,
+        registered_at: state.registered_at,
+        total_heartbeats: state.total_beats,
+        watch: watch_view(&state.settings),
+    })
+}
+
+fn beat_view(beat: &KeptBeat) -> BeatView {
+    let metadata = beat.metadata.as_ref().and_then(|text| serde_json::from_str(text).ok());
+    BeatView { at: beat.at, metadata }
+}

@@ -1,0 +1,55 @@
+//! Entities that have come to an end, latest first in the index, oldest first in a page.
+
+use super::quorum::page_limit;
+use crate::core::ids::EntityId;
+use crate::error::Error;
+use crate::journal::{Fault, Position, Store};
+use crate::shell::entity::read_state;
+use crate::shell::host::{Host, wait};
+use crate::shell::kinds::Hosted;
+
+/// A page of ended entities, and where the page before it starts.
+pub(super) struct Page<E> {
+    pub(super) entries: Vec<E>,
+    pub(super) next_cursor: Option<String>,
+}
+
+/// The latest ended entities of a kind before a cursor, oldest first.
+///
+/// # Errors
+/// `invalid_argument` for limit or cursor, and the faults of the store.
+pub(super) async fn page<M: Hosted, E: Send + 'static>(
+    host: &Host,
+    limit: Option<i64>,
+    cursor: Option<String>,
+    entry: fn(&EntityId, &M::State) -> Option<E>,
+) -> Result<Page<E>, Error> {
+    let limit = page_limit(limit)?;
+    let before = match cursor {
+        None => Position::MAX,
+        Some(text) => {
+            text.parse().map_err(|_| Error::invalid("cursor", text, "a next_cursor of an earlier page"))?
+        }
+    };
+    Ok(host.blocking(move |store| read_page::<M, E>(store, before, limit, entry)).await?)
+}
+
+fn read_page<M: Hosted, E>(
+    store: &dyn Store,
+    mut before: Position,
+    limit: usize,
+    entry: fn(&EntityId, &M::State) -> Option<E>,
+) -> Result<Page<E>, Fault> {
+    let mut entries = Vec::with_capacity(limit);
+    while entries.len() < limit {
+        let ends = wait(store.settled_before(before, limit - entries.len()))?;
+        let Some(oldest) = ends.last() else { break };
+        before = oldest.position;
+        for end in ends.iter().filter(|end| end.stream.kind == M::KIND) {
+            entries.extend(entry(&end.stream.id, &read_state::<M>(store, &end.stream)?));
+        }
+    }
+    entries.reverse();
+    let more = limit > 0 && !wait(store.settled_before(before, 1))?.is_empty();
+    Ok(Page { entries, next_cursor: more.then(|| before.to_string()) })
+}

@@ -1,0 +1,449 @@
+//! Operations on proposals: put a question to the agents, vote, and learn the decision.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::sync::mpsc;
+
+use super::dto::{
+    AlgorithmStats, BallotView, ConsensusHistory, ConsensusHistoryPage, ConsensusMetadata, ConsensusRef,
+    ConsensusResult, ConsensusStats, ConsensusVote, ConsensusVoted, OpenProposals, OpenProposalsPage,
+    RequestConsensus,
+};
+use super::quorum::page_limit;
+use super::{Quorate, closed, wait};
+use crate::config::HealthPolicy;
+use crate::core::agent::Grade;
+use crate::core::ids::{EntityId, VoterId};
+use crate::core::proposal::command::Decider;
+use crate::core::proposal::event::Cause;
+use crate::core::proposal::stats::Tallied;
+use crate::core::proposal::{
+    Ballot, Command, Open, Opened, Proposal, ProposalMachine, Rejection, Reply, VoteChange, VoteOutcome,
+};
+use crate::core::rules::{Choice, WHOLE_WEIGHT};
+use crate::core::time::Timestamp;
+use crate::error::{Error, ErrorKind};
+use crate::journal::Fault;
+use crate::journal::chain::digest;
+use crate::shell::coordinator::ConsensusRequest;
+use crate::shell::entity::Action;
+use crate::shell::host::{Host, wait as ready};
+use crate::shell::lock;
+use crate::shell::runtime::{Answer, ask};
+use crate::shell::writer::Failure;
+
+/// Words that stand where an id would in HTTP paths.
+const RESERVED: [&str; 4] = ["request", "history", "stats", "open"];
+/// Time for votes when none is named, in milliseconds.
+const DEFAULT_TIMEOUT_MS: i64 = 30_000;
+/// Shortest and longest time for votes.
+const TIMEOUT_MS: std::ops::RangeInclusive<u64> = 100..=300_000;
+/// Bytes of what an agent adds to its vote.
+const MAX_METADATA_BYTES: usize = 16 << 10;
+/// How long one wait for a decision lasts at most; whoever waits on begins another.
+const ONE_WAIT: Duration = Duration::from_secs(60);
+
+/// Operations on proposals.
+#[derive(Clone, Copy, Debug)]
+pub struct Consensus<'a> {
+    pub(super) q: &'a Quorate,
+}
+
+impl Consensus<'_> {
+    /// Puts a question to the registered agents and waits for the decision: approved, rejected or timeout.
+    ///
+    /// With `wait: false`, and in virtual time, it answers as soon as the question is put. Dropping the future cancels
+    /// nothing: the proposal goes on, and [`Consensus::result`] tells how it ended, also after a restart. With an
+    /// idempotency key the same request again answers with the proposal it opened first.
+    ///
+    /// # Errors
+    /// `invalid_argument`, `unknown_algorithm`, `already_exists`, `limit_exceeded`, `coordinator_error`, and the
+    /// faults of the store. That nobody can be asked is a result, not an error.
+    pub async fn request(&self, request: RequestConsensus) -> Result<ConsensusResult, Error> {
+        let waits = request.wait.unwrap_or(true);
+        let opened = self.open(request).await?;
+        if !waits || opened.decision.is_some() || self.q.host().clock.is_manual() {
+            return Ok(opened);
+        }
+        loop {
+            let request = ConsensusRef {
+                proposal_id: opened.proposal_id.clone(),
+                wait_ms: i64::try_from(ONE_WAIT.as_millis()).ok(),
+            };
+            let result = self.result(request).await?;
+            if result.decision.is_some() {
+                return Ok(result);
+            }
+        }
+    }
+
+    async fn open(&self, request: RequestConsensus) -> Result<ConsensusResult, Error> {
+        let host = self.q.host();
+        let plan = Plan::check(host, &request)?;
+        if let Some(key) = request.idempotency_key.clone() {
+            let found = host.blocking(move |store| ready(store.find_key(&key))).await?;
+            if let Some(stream) = found {
+                return self.look(&stream.id).await;
+            }
+        }
+        let registered = host.coordinator.agents().await.map_err(|reason| {
+            let message = format!("the coordinator cannot say who is registered; try again. cause={reason}");
+            Error::new(ErrorKind::CoordinatorError, message)
+        })?;
+        let key = request.idempotency_key.clone();
+        let id = request.proposal_id.clone().unwrap_or_else(|| host.ids.mint());
+        let open = plan.with_agents(host, registered, request)?;
+        let named = id.clone();
+        let action = Action::Command(Command::Open(Box::new(open)), key);
+        let opened = ask(host, &host.proposals, &id, action, move |view| match view.reply {
+            Some(Err(rejection)) => Err(rejection.into()),
+            Some(Ok(_)) | None => result_view(&named, view.state, view.now),
+        });
+        match opened.await {
+            Err(Failure::Refused(Fault::KeyTaken { stream })) => self.look(&stream.id).await,
+            other => other?,
+        }
+    }
+
+    /// Votes on a proposal. Durable on return; repeating it is safe: the first vote of an agent stands.
+    ///
+    /// A vote that is not taken (the proposal is unknown or closed, the agent is not asked or has voted) is an answer
+    /// that says so, and is on record. The vote is on its way when this returns, before the future is polled.
+    ///
+    /// # Errors
+    /// `invalid_argument`, and the faults of the store.
+    pub fn vote(
+        &self,
+        vote: ConsensusVote,
+    ) -> impl Future<Output = Result<ConsensusVoted, Error>> + Send + use<> {
+        let sent = self.send(vote);
+        async move { sent?.await? }
+    }
+
+    fn send(&self, vote: ConsensusVote) -> Result<Answer<Result<ConsensusVoted, Error>>, Error> {
+        let ConsensusVote { proposal_id, agent_id, vote, weight, metadata } = vote;
+        let metadata = metadata.map(|map| Value::Object(map).to_string());
+        if let Some(text) = metadata.as_ref().filter(|text| text.len() > MAX_METADATA_BYTES) {
+            let expected = format!("up to {MAX_METADATA_BYTES} bytes of JSON");
+            return Err(Error::invalid("metadata", format!("{} bytes", text.len()), &expected));
+        }
+        let host = self.q.host();
+        let id = proposal_id.clone();
+        let ballot = Ballot { voter_id: agent_id.clone(), vote, weight, metadata };
+        let action = Action::Command(Command::Vote(ballot), None);
+        Ok(ask(host, &host.proposals, &proposal_id, action, move |view| {
+            let (outcome, changed) = match view.reply {
+                Some(Ok(Reply::Voted { outcome, changed })) => (outcome, changed),
+                Some(Err(Rejection::NotFound)) => (VoteOutcome::Unknown, false),
+                Some(Err(rejection)) => return Err(rejection.into()),
+                Some(Ok(Reply::Opened | Reply::Done)) | None => (VoteOutcome::Unknown, false),
+            };
+            Ok(ConsensusVoted {
+                proposal_id: id,
+                agent_id,
+                vote,
+                recorded: outcome == VoteOutcome::Recorded,
+                outcome,
+                changed,
+                state: view.state.opened.is_some().then(|| state_name(view.state)),
+            })
+        }))
+    }
+
+    /// How a proposal stands or ended; waits for the decision as long as asked.
+    ///
+    /// # Errors
+    /// `invalid_argument` for the time, `not_found` when it never existed, and the faults of the store.
+    pub async fn result(&self, request: ConsensusRef) -> Result<ConsensusResult, Error> {
+        let longest = wait::longest("wait_ms", request.wait_ms.unwrap_or(0))?;
+        // A proposal that does not exist will not be decided either.
+        let ended = |state: &Proposal| state.closed.is_some() || state.opened.is_none();
+        wait::until::<ProposalMachine>(self.q.host(), &request.proposal_id, ended, longest).await;
+        self.look(&request.proposal_id).await
+    }
+
+    async fn look(&self, id: &EntityId) -> Result<ConsensusResult, Error> {
+        let host = self.q.host();
+        let named = id.clone();
+        ask(host, &host.proposals, id, Action::Read, move |view| result_view(&named, view.state, view.now))
+            .await?
+    }
+
+    /// The questions an agent of this process is asked, from now on; an earlier inbox of the same agent hears no more.
+    /// Only the built-in coordinator hands questions to inboxes.
+    pub fn inbox(&self, agent_id: &VoterId) -> mpsc::UnboundedReceiver<ConsensusRequest> {
+        self.q.host().in_process.open_inbox(agent_id.clone())
+    }
+
+    /// Open proposals by id, or those of them that await the vote of one agent.
+    ///
+    /// # Errors
+    /// `invalid_argument` for the limit, and the faults of the store.
+    pub async fn list_open(&self, request: OpenProposals) -> Result<OpenProposalsPage, Error> {
+        let limit = page_limit(request.limit)?;
+        self.q.settle().await;
+        let host = self.q.host();
+        drop(host.admit(false)?);
+        let ids: Vec<EntityId> = {
+            let watch = lock(&host.counters.watch);
+            watch.open_after(request.cursor.as_ref()).take(limit + 1).cloned().collect()
+        };
+        let next_cursor = limit.checked_sub(1).and_then(|last| ids.get(last)).cloned();
+        let next_cursor = next_cursor.filter(|_| ids.len() > limit);
+        let asked: Vec<_> = ids
+            .into_iter()
+            .take(limit)
+            .map(|id| {
+                let (named, agent) = (id.clone(), request.agent_id.clone());
+                ask(host, &host.proposals, &id, Action::Read, move |view| {
+                    let is_open = view.state.closed.is_none();
+                    let awaits = agent.is_none_or(|agent| view.state.awaits(&agent));
+                    (is_open && awaits).then(|| result_view(&named, view.state, view.now))
+                })
+            })
+            .collect();
+        let mut proposals = Vec::new();
+        for answer in asked {
+            if let Some(view) = answer.await? {
+                proposals.push(view?);
+            }
+        }
+        Ok(OpenProposalsPage { proposals, next_cursor })
+    }
+
+    /// The latest proposals that ended, oldest first, with their votes.
+    ///
+    /// # Errors
+    /// `invalid_argument` for limit or cursor, and the faults of the store.
+    pub async fn history(&self, request: ConsensusHistory) -> Result<ConsensusHistoryPage, Error> {
+        self.q.settle().await;
+        let host = self.q.host();
+        let page = closed::page::<ProposalMachine, _>(host, request.limit, request.cursor, |id, state| {
+            state.closed.as_ref().and_then(|end| result_view(id, state, end.closed_at).ok())
+        });
+        let page = page.await?;
+        let stats = lock(&host.counters.proposals);
+        Ok(ConsensusHistoryPage {
+            total: page.entries.len() as u64,
+            history: page.entries,
+            total_available: stats.ended.total() + stats.aborted,
+            next_cursor: page.next_cursor,
+        })
+    }
+
+    /// Counters over all proposals that ever were.
+    ///
+    /// # Errors
+    /// `store_error` when the store refuses work.
+    pub async fn stats(&self) -> Result<ConsensusStats, Error> {
+        let host = self.q.host();
+        drop(host.admit(false)?);
+        self.q.settle().await;
+        let stats = lock(&host.counters.proposals).clone();
+        let line = |tallied: &Tallied| AlgorithmStats {
+            proposals: tallied.total(),
+            approved: tallied.approved,
+            rejected: tallied.rejected,
+            timeouts: tallied.timeouts,
+            approval_rate: tallied.approval_rate(),
+        };
+        Ok(ConsensusStats {
+            total_proposals: stats.ended.total(),
+            approved: stats.ended.approved,
+            rejected: stats.ended.rejected,
+            timeouts: stats.ended.timeouts,
+            avg_duration_ms: stats.avg_duration_ms(),
+            approval_rate: stats.ended.approval_rate(),
+            active_proposals: stats.active(),
+            aborted: stats.aborted,
+            votes: stats.votes,
+            refused_votes: stats.refused_votes,
+            late_votes: stats.late_votes,
+            by_algorithm: stats.by_algorithm.iter().map(|(name, t)| (name.clone(), line(t))).collect(),
+        })
+    }
+}
+
+/// The checked parts of a request that do not depend on the agents.
+struct Plan {
+    proposal: String,
+    timeout: Duration,
+    algorithm: String,
+    decider: Decider,
+}
+
+impl Plan {
+    fn check(host: &Host, request: &RequestConsensus) -> Result<Self, Error> {
+        let config = &host.config.consensus;
+        if let Some(id) = request.proposal_id.as_ref().filter(|id| RESERVED.contains(&id.as_str())) {
+            let expected = format!("an id other than {}", RESERVED.join(", "));
+            return Err(Error::invalid("proposal_id", id.as_str(), &expected));
+        }
+        if request.proposal.is_null() {
+            return Err(Error::invalid("proposal", Value::Null, "any JSON value but null"));
+        }
+        let proposal = request.proposal.to_string();
+        if proposal.len() > config.max_proposal_bytes {
+            let expected = format!("up to {} bytes of JSON", config.max_proposal_bytes);
+            return Err(Error::invalid("proposal", format!("{} bytes", proposal.len()), &expected));
+        }
+        let ms = request.timeout_ms.unwrap_or(DEFAULT_TIMEOUT_MS);
+        let timeout = u64::try_from(ms).ok().filter(|ms| TIMEOUT_MS.contains(ms)).map(Duration::from_millis);
+        let timeout = timeout.ok_or_else(|| Error::invalid("timeout_ms", ms, "100 to 300000"))?;
+        if let Some(grade) = request.exclude_grade.filter(|grade| *grade == Grade::Healthy) {
+            let expected = "degraded, critical or failed";
+            return Err(Error::invalid("exclude_grade", grade.name(), expected));
+        }
+        let open = lock(&host.counters.proposals).active();
+        if open >= config.max_open {
+            let message = format!("too many open proposals. open={open}, limit={}", config.max_open);
+            return Err(Error::new(ErrorKind::LimitExceeded, message).with("limit", config.max_open));
+        }
+        let (algorithm, decider) = decider(host, request.algorithm.as_deref())?;
+        Ok(Plan { proposal, timeout, algorithm, decider })
+    }
+
+    fn with_agents(
+        self,
+        host: &Host,
+        registered: Vec<VoterId>,
+        request: RequestConsensus,
+    ) -> Result<Open, Error> {
+        let config = &host.config.consensus;
+        let agents = chosen(registered, request.participants)?;
+        if agents.len() > config.max_participants {
+            let limit = config.max_participants;
+            let message = format!("too many agents to ask. registered={}, limit={limit}", agents.len());
+            return Err(Error::new(ErrorKind::LimitExceeded, message).with("limit", limit));
+        }
+        let (now, began) = (host.clock.now(), host.began);
+        let directory = lock(&host.counters.agents);
+        let policy = request.health_policy.or(config.health_policy);
+        let policy = policy.unwrap_or(match directory.uses_heartbeats() {
+            true => HealthPolicy::ExcludeFailed,
+            false => HealthPolicy::Ignore,
+        });
+        let grade = |agent: &VoterId| directory.grade(agent, now, began).unwrap_or(Grade::Healthy);
+        let worst = request.exclude_grade.unwrap_or(config.exclude_grade);
+        let is_sick = |agent: &VoterId| policy == HealthPolicy::ExcludeFailed && grade(agent) >= worst;
+        let (excluded, participants): (Vec<_>, Vec<_>) = agents.into_iter().partition(is_sick);
+        let fail_fast = request.fail_fast.unwrap_or(false);
+        let absent = participants.iter().filter(|agent| fail_fast && grade(agent) == Grade::Failed);
+        Ok(Open {
+            digest: digest(self.proposal.as_bytes()).to_string(),
+            proposal: self.proposal,
+            algorithm: self.algorithm,
+            decider: self.decider,
+            absent: absent.cloned().collect(),
+            participants,
+            excluded,
+            timeout: self.timeout,
+            vote_change: request.vote_change.unwrap_or(VoteChange::Reject),
+            fail_fast,
+        })
+    }
+}
+
+/// The algorithm asked for, or the default one.
+fn decider(host: &Host, asked: Option<&str>) -> Result<(String, Decider), Error> {
+    let algorithms = lock(&host.counters.algorithms);
+    let name = asked.or(algorithms.default_name()).map(str::to_owned);
+    let found = name.as_ref().and_then(|name| match algorithms.rule(name) {
+        Some(rule) => Some(Decider::Rule(rule.clone())),
+        None => host.custom.weights(name).map(Decider::Custom),
+    });
+    match (name, found) {
+        (Some(name), Some(decider)) => Ok((name, decider)),
+        (name, _) => {
+            let known: Vec<String> =
+                algorithms.list().map(|(name, _)| name.to_owned()).chain(host.custom.names()).collect();
+            let given: String = name.as_deref().unwrap_or("none").chars().take(100).collect();
+            let message = format!(
+                "no such algorithm; register it, or name another. given={given:?}, expected one of {}",
+                known.join(", ")
+            );
+            let error = Error::new(ErrorKind::UnknownAlgorithm, message);
+            Err(error.with("field", "algorithm").with("value", given).with("expected", known.join(", ")))
+        }
+    }
+}
+
+/// The registered agents, or those of them that are meant, by id, each once.
+fn chosen(mut registered: Vec<VoterId>, meant: Option<Vec<VoterId>>) -> Result<Vec<VoterId>, Error> {
+    registered.sort();
+    registered.dedup();
+    let Some(mut meant) = meant else { return Ok(registered) };
+    meant.sort();
+    meant.dedup();
+    match meant.iter().find(|agent| registered.binary_search(agent).is_err()) {
+        Some(stranger) => Err(Error::invalid("participants", stranger.as_str(), "registered agents")),
+        None => Ok(meant),
+    }
+}
+
+fn state_name(state: &Proposal) -> String {
+    state.decision().map_or("open", |decision| decision.name()).to_owned()
+}
+
+/// How a proposal stands at `now`.
+pub(super) fn result_view(id: &EntityId, state: &Proposal, now: Timestamp) -> Result<ConsensusResult, Error> {
+    let opened = state.opened.as_deref().ok_or(Rejection::NotFound)?;
+    let closed = state.closed.as_ref();
+    let [votes_for, votes_against, votes_abstain] = state.heads().map(u64::from);
+    let end = closed.map_or(now, |closed| closed.closed_at);
+    let json = |text: &str| serde_json::from_str(text).unwrap_or(Value::Null);
+    let ballots = state.votes.iter().map(|(agent, vote)| {
+        let metadata = vote.metadata.as_deref().map(json);
+        let view = BallotView { vote: vote.vote, weight: vote.weight, metadata, cast_at: vote.cast_at };
+        (agent.clone(), view)
+    });
+    Ok(ConsensusResult {
+        proposal_id: id.clone(),
+        state: state_name(state),
+        decision: state.decision(),
+        votes_for,
+        votes_against,
+        votes_abstain,
+        threshold: opened.threshold,
+        participants: state.voters_in_order().into_iter().cloned().collect(),
+        algorithm_used: opened.algorithm.clone(),
+        duration_ms: end.since(opened.opened_at).as_secs_f64() * 1_000.0,
+        metadata: metadata_view(state, opened, votes_for),
+        proposal: json(&opened.proposal),
+        votes: ballots.collect::<BTreeMap<_, _>>(),
+        decided_by: closed.and_then(|closed| closed.decided_by.clone()),
+        opened_at: opened.opened_at,
+        deadline: opened.deadline,
+        closed_at: closed.map(|closed| closed.closed_at),
+        noticed_at: closed.map(|closed| closed.noticed_at),
+    })
+}
+
+fn metadata_view(state: &Proposal, opened: &Opened, votes_for: u64) -> ConsensusMetadata {
+    let asked = opened.participants.len();
+    let rate = |part: f64, whole: f64| if whole > 0.0 { part / whole } else { 0.0 };
+    let weights = (!opened.weights.is_empty()).then_some(&opened.weights);
+    let whole = |millionths: u128| millionths as f64 / WHOLE_WEIGHT as f64;
+    let total = weights.map(|weights| whole(weights.iter().map(|w| u128::from(*w)).sum()));
+    let cast = |choice| weights.map(|_| whole(state.weight(choice)));
+    let cause = state.closed.as_ref().and_then(|closed| closed.cause.as_ref());
+    let text = |cause: &Cause| cause.text().to_owned();
+    ConsensusMetadata {
+        total_participants: asked as u64,
+        participation_rate: rate(state.votes.len() as f64, asked as f64),
+        approval_rate: rate(votes_for as f64, asked as f64),
+        total_weight: total,
+        weighted_for: cast(Choice::For),
+        weighted_against: cast(Choice::Against),
+        weighted_approval: cast(Choice::For).zip(total).map(|(part, total)| rate(part, total)),
+        excluded_agents: opened.excluded.clone(),
+        registered_count: (asked + opened.excluded.len()) as u64,
+        unreached_agents: state.broadcast.as_ref().map_or(Vec::new(), |told| told.unreached.clone()),
+        error: cause.filter(|cause| cause.is_error()).map(text),
+        reason: cause.map(text),
+        detail: cause.and_then(Cause::detail).map(str::to_owned),
+    }
+}

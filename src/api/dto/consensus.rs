@@ -1,0 +1,432 @@
+//! Requests and replies about proposals and the algorithms that decide them.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::id;
+use crate::config::HealthPolicy;
+use crate::core::agent::Grade;
+use crate::core::ids::{EntityId, IdempotencyKey, VoterId};
+use crate::core::proposal::{Verdict, VoteChange, VoteOutcome};
+use crate::core::rules::{Choice, Param, RuleSpec};
+use crate::core::time::Timestamp;
+use crate::error::Error;
+
+/// Puts a question to the registered agents.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RequestConsensus {
+    /// What is asked: any JSON value but null.
+    pub proposal: Value,
+    /// Registered name of the algorithm that decides; the default one when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub algorithm: Option<String>,
+    /// How long votes are taken, 100 to 300000; 30000 when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout_ms: Option<i64>,
+    /// Wait for the decision (default), or answer as soon as the question is put.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wait: Option<bool>,
+    /// Id of the proposal; a random one when left out. An id is never used twice.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proposal_id: Option<EntityId>,
+    /// Ask only these registered agents.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub participants: Option<Vec<VoterId>>,
+    /// May votes change while the question is open? `reject` (default) or `replace`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vote_change: Option<VoteChange>,
+    /// Are agents in bad health asked? `ignore` or `exclude_failed`; when left out, failed agents are not asked as soon
+    /// as heartbeats are used at all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health_policy: Option<HealthPolicy>,
+    /// With `exclude_failed`: the best grade that is left out, `degraded`, `critical` or `failed` (default).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exclude_grade: Option<Grade>,
+    /// End before the deadline when approval needs the vote of an agent that failed; false when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fail_fast: Option<bool>,
+    /// The caller's own name for this request: the same key again answers with the proposal it opened first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idempotency_key: Option<IdempotencyKey>,
+}
+
+impl RequestConsensus {
+    /// A question with every setting at its default.
+    pub fn new(proposal: Value) -> Self {
+        RequestConsensus {
+            proposal,
+            algorithm: None,
+            timeout_ms: None,
+            wait: None,
+            proposal_id: None,
+            participants: None,
+            vote_change: None,
+            health_policy: None,
+            exclude_grade: None,
+            fail_fast: None,
+            idempotency_key: None,
+        }
+    }
+
+    /// The same question, decided by this algorithm.
+    pub fn by(self, algorithm: &str) -> Self {
+        RequestConsensus { algorithm: Some(algorithm.to_owned()), ..self }
+    }
+
+    /// The same question, open for so many milliseconds.
+    pub fn within_ms(self, timeout_ms: i64) -> Self {
+        RequestConsensus { timeout_ms: Some(timeout_ms), ..self }
+    }
+}
+
+/// Votes on a proposal.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ConsensusVote {
+    /// Which proposal.
+    pub proposal_id: EntityId,
+    /// Who votes.
+    pub agent_id: VoterId,
+    /// `for`, `against` or `abstain`.
+    pub vote: Choice,
+    /// The weight the agent claims, 0 to 10^9. Kept; what counts is the weight the algorithm gives.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weight: Option<f64>,
+    /// What the agent adds, up to 16 KiB.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metadata: Option<Map<String, Value>>,
+}
+
+impl ConsensusVote {
+    /// A plain vote.
+    ///
+    /// # Errors
+    /// `invalid_argument` when the agent's name is not an id.
+    pub fn new(proposal_id: &EntityId, agent_id: &str, vote: Choice) -> Result<Self, Error> {
+        let agent_id = id("agent_id", agent_id)?;
+        Ok(ConsensusVote { proposal_id: proposal_id.clone(), agent_id, vote, weight: None, metadata: None })
+    }
+}
+
+/// What became of a vote.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ConsensusVoted {
+    /// Which proposal.
+    pub proposal_id: EntityId,
+    /// Who voted.
+    pub agent_id: VoterId,
+    /// How.
+    pub vote: Choice,
+    /// It is in.
+    pub recorded: bool,
+    /// `recorded`, `duplicate`, `not_participant`, `closed` or `unknown`.
+    pub outcome: VoteOutcome,
+    /// It took the place of an earlier one.
+    pub changed: bool,
+    /// `open`, or how the question ended; none for an unknown proposal.
+    pub state: Option<String>,
+}
+
+/// Asks how a proposal stands.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ConsensusRef {
+    /// Which proposal.
+    pub proposal_id: EntityId,
+    /// Wait so long for the decision, 0 to 300000; 0 when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wait_ms: Option<i64>,
+}
+
+/// A vote that stands.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct BallotView {
+    /// How.
+    pub vote: Choice,
+    /// The weight the agent claimed.
+    pub weight: Option<f64>,
+    /// What the agent added.
+    pub metadata: Option<Value>,
+    /// When it was received.
+    pub cast_at: Timestamp,
+}
+
+/// Numbers beside a result.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ConsensusMetadata {
+    /// Agents that were asked.
+    pub total_participants: u64,
+    /// Those that voted, of those that were asked; 0 when nobody was.
+    pub participation_rate: f64,
+    /// Those that voted for, of those that were asked; 0 when nobody was.
+    pub approval_rate: f64,
+    /// Weight of all that were asked, where the algorithm weighs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub total_weight: Option<f64>,
+    /// Weight of those that voted for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub weighted_for: Option<f64>,
+    /// Weight of those that voted against.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub weighted_against: Option<f64>,
+    /// Weight of those that voted for, of all weight; 0 when there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub weighted_approval: Option<f64>,
+    /// Agents that were not asked because of their health.
+    pub excluded_agents: Vec<VoterId>,
+    /// Agents registered when the question was put, among those meant.
+    pub registered_count: u64,
+    /// Agents that could not be told.
+    pub unreached_agents: Vec<VoterId>,
+    /// Why the question could not be put or judged: `no_agents`, `insufficient_healthy_agents`, `algorithm_error`, or
+    /// what the coordinator said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// Why it ended other than by its votes: as `error`, or `zero_total_weight`, `unreachable`,
+    /// `algorithm_unavailable`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// What exactly went wrong.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+}
+
+/// How a proposal stands, or ended.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ConsensusResult {
+    /// Which proposal.
+    pub proposal_id: EntityId,
+    /// `open`, or as `decision`.
+    pub state: String,
+    /// `approved`, `rejected` or `timeout`; none while the question is open.
+    pub decision: Option<Verdict>,
+    /// Votes for.
+    pub votes_for: u64,
+    /// Votes against.
+    pub votes_against: u64,
+    /// Abstentions.
+    pub votes_abstain: u64,
+    /// The bar of the algorithm, a fraction or a count; none for a custom one.
+    pub threshold: Option<f64>,
+    /// The agents that voted, in the order of their first votes.
+    pub participants: Vec<VoterId>,
+    /// Registered name of the algorithm.
+    pub algorithm_used: String,
+    /// Milliseconds from opening to end, or so far.
+    pub duration_ms: f64,
+    /// More numbers.
+    pub metadata: ConsensusMetadata,
+    /// What was asked.
+    pub proposal: Value,
+    /// The votes that stand.
+    pub votes: BTreeMap<VoterId, BallotView>,
+    /// Who cast the deciding vote.
+    pub decided_by: Option<VoterId>,
+    /// When the question was put.
+    pub opened_at: Timestamp,
+    /// The last instant at which a vote is on time.
+    pub deadline: Timestamp,
+    /// When it ended: the deciding vote or the deadline.
+    pub closed_at: Option<Timestamp>,
+    /// When the end was noticed; later than `closed_at` after downtime.
+    pub noticed_at: Option<Timestamp>,
+}
+
+/// Asks for ended proposals.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ConsensusHistory {
+    /// How many at most, 0 to 1000; 100 when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<i64>,
+    /// Where the page before starts: a `next_cursor`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
+}
+
+/// Ended proposals, oldest first.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ConsensusHistoryPage {
+    /// The latest ones that ended before the cursor.
+    pub history: Vec<ConsensusResult>,
+    /// How many stand here.
+    pub total: u64,
+    /// How many ever ended.
+    pub total_available: u64,
+    /// Ask with this for older ones; none when there are none.
+    pub next_cursor: Option<String>,
+}
+
+/// Asks for open proposals.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OpenProposals {
+    /// Only those that await the vote of this agent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent_id: Option<VoterId>,
+    /// How many are looked at, 0 to 1000; 100 when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<i64>,
+    /// The id an earlier page ended at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<EntityId>,
+}
+
+/// Open proposals by id.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct OpenProposalsPage {
+    /// The proposals.
+    pub proposals: Vec<ConsensusResult>,
+    /// Ask with this for what follows; none at the end.
+    pub next_cursor: Option<EntityId>,
+}
+
+/// Counters of one algorithm.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct AlgorithmStats {
+    /// Proposals that ended.
+    pub proposals: u64,
+    /// Approved.
+    pub approved: u64,
+    /// Rejected.
+    pub rejected: u64,
+    /// Ended by their deadline.
+    pub timeouts: u64,
+    /// Approved of those that ended, 0 when none has.
+    pub approval_rate: f64,
+}
+
+/// Counters over all proposals that ever were.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ConsensusStats {
+    /// Proposals that ended; approved, rejected and timeouts together.
+    pub total_proposals: u64,
+    /// Approved.
+    pub approved: u64,
+    /// Rejected.
+    pub rejected: u64,
+    /// Ended by their deadline.
+    pub timeouts: u64,
+    /// Mean milliseconds from opening to end, timeouts among them; 0 when none has ended.
+    pub avg_duration_ms: f64,
+    /// Approved of those that ended, 0 when none has.
+    pub approval_rate: f64,
+    /// Open now.
+    pub active_proposals: u64,
+    /// Those that could not be put to the agents; not among `total_proposals`.
+    pub aborted: u64,
+    /// Votes recorded, changes among them.
+    pub votes: u64,
+    /// Refused attempts.
+    pub refused_votes: u64,
+    /// Of these, after the close.
+    pub late_votes: u64,
+    /// By registered name of the algorithm.
+    pub by_algorithm: BTreeMap<String, AlgorithmStats>,
+}
+
+/// Gives a rule a name.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RegisterAlgorithm {
+    /// The name, 1 to 256 bytes.
+    pub name: String,
+    /// The rule: a name of the table, a text such as `at_least:2/3`, or `{"rule": …, "params": {…}}`.
+    pub rule: Param,
+    /// Parameters of the rule.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub params: Option<BTreeMap<String, Param>>,
+}
+
+/// A name was given, or was taken already.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct AlgorithmRegistered {
+    /// The name.
+    pub name: String,
+    /// False when the name was taken; what was registered first stays.
+    pub registered: bool,
+    /// The rule under this name; none for a custom one.
+    pub rule: Option<RuleSpec>,
+}
+
+/// Names an algorithm.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AlgorithmRef {
+    /// Its registered name.
+    pub name: String,
+}
+
+/// A name was taken away, if there was one.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct AlgorithmUnregistered {
+    /// The name.
+    pub name: String,
+    /// False when nothing was registered under it.
+    pub unregistered: bool,
+    /// The default from now on.
+    pub default: Option<String>,
+}
+
+/// The default was set, if there is such an algorithm.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct AlgorithmDefault {
+    /// The name asked for.
+    pub name: String,
+    /// False when nothing is registered under it.
+    pub set: bool,
+    /// The default from now on.
+    pub default: Option<String>,
+}
+
+/// A registered algorithm.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct AlgorithmView {
+    /// Its name.
+    pub name: String,
+    /// Its rule; none for a custom one.
+    pub rule: Option<RuleSpec>,
+    /// It is a function registered in this process.
+    pub custom: bool,
+    /// It decides when no other is named.
+    pub default: bool,
+}
+
+/// A parameter of a rule.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct ParameterView {
+    /// Its name.
+    pub name: String,
+    /// What it takes.
+    pub summary: String,
+}
+
+/// A rule that can be given a name.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct RuleView {
+    /// Its name in the table.
+    pub name: String,
+    /// What it says.
+    pub summary: String,
+    /// Its parameters.
+    pub parameters: Vec<ParameterView>,
+    /// What it keeps to.
+    pub law: String,
+    /// Where it comes from.
+    pub source: String,
+}
+
+/// What can decide.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct AlgorithmList {
+    /// Registered algorithms, in the order in which they were registered; custom ones last.
+    pub algorithms: Vec<AlgorithmView>,
+    /// The default, when there is one.
+    pub default: Option<String>,
+    /// The rules that can be given a name.
+    pub rules: Vec<RuleView>,
+}

@@ -1,0 +1,45 @@
+//! What may be asked of an agent's entity, and how it answers.
+
+use super::grade::Settings;
+use crate::core::ids::VoterId;
+
+/// A request about one agent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Register the agent and watch it.
+    Register {
+        /// Who it is: the id of its entity, under which it votes.
+        agent_id: VoterId,
+        /// How to watch it.
+        asked: Asked,
+    },
+    /// Strike the agent off. What it did stays on record.
+    Leave,
+    /// Watch a registered agent again.
+    StartMonitoring(Asked),
+    /// Watch it no longer; it stays registered.
+    StopMonitoring,
+    /// The agent is alive.
+    Beat {
+        /// What it says about itself, as the text of a JSON object.
+        metadata: Option<String>,
+    },
+    /// Time has passed.
+    Tick,
+}
+
+/// How to watch an agent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// The settings, with defaults filled in.
+    pub settings: Settings,
+    /// At least one of them was asked for. Says that somebody means to use heartbeats.
+    pub explicit: bool,
+}
+
+/// The answer to an accepted command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reply {
+    /// Something changed: the agent is newly registered, gone, watched, no longer watched, or its beat is recorded.
+    pub changed: bool,
+}

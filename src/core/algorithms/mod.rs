@@ -1,0 +1,269 @@
+//! The algorithms proposals are decided by: names for rules, in the order in which they were registered, and which
+//! of them is the default. One stream, `algorithms`.
+//!
+//! | command | condition | events | reply |
+//! |---|---|---|---|
+//! | Register | new name, a rule that can be built | Registered | true |
+//! | Register | name taken | – | false, the first stays |
+//! | Register | no such rule, or bad parameters | – | `Invalid` |
+//! | Unregister | known name | Unregistered | true |
+//! | Unregister | unknown | – | false |
+//! | SetDefault | known name, or one the caller vouches for | DefaultSet | true |
+//! | SetDefault | unknown | – | false |
+//!
+//! `quorum`, a plain majority, is there from the beginning, and the default. When the default is unregistered the
+//! first that is left takes its place. Open proposals keep the rule they were opened with.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::ids::StreamKind;
+use super::rules::{self, RuleSpec};
+use super::time::Timestamp;
+use super::{Decision, Machine};
+
+/// Id of the one stream.
+pub const STREAM: &str = "algorithms";
+/// The algorithm that is there from the beginning.
+pub const QUORUM: &str = "quorum";
+/// Most algorithms registered at the same time.
+pub const MAX_ALGORITHMS: usize = 10_000;
+
+/// A request to the registry.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Command {
+    /// Give a rule a name.
+    Register {
+        /// The name.
+        name: String,
+        /// The rule.
+        rule: RuleSpec,
+    },
+    /// Take a name away.
+    Unregister {
+        /// The name.
+        name: String,
+    },
+    /// Make a name the default.
+    SetDefault {
+        /// The name.
+        name: String,
+        /// The caller knows it as a custom algorithm.
+        is_custom: bool,
+    },
+    /// Time has passed.
+    Tick,
+}
+
+/// What happened. Stored: variants are only ever appended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Event {
+    /// A rule got a name.
+    Registered {
+        /// The name.
+        name: String,
+        /// The rule.
+        rule: RuleSpec,
+    },
+    /// A name was taken away.
+    Unregistered {
+        /// The name.
+        name: String,
+    },
+    /// A name became the default.
+    DefaultSet {
+        /// The name.
+        name: String,
+    },
+}
+
+impl Event {
+    /// The name of the variant, as in JSON.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Event::Registered { .. } => "registered",
+            Event::Unregistered { .. } => "unregistered",
+            Event::DefaultSet { .. } => "default_set",
+        }
+    }
+}
+
+/// Why a request was refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Rejection {
+    /// The rule cannot be built.
+    Invalid {
+        /// The rule in words.
+        given: String,
+        /// What does not fit.
+        expected: String,
+    },
+    /// No more algorithms can be registered.
+    Full,
+}
+
+/// The registry.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Algorithms {
+    rules: BTreeMap<String, RuleSpec>,
+    /// Names in the order in which they were registered.
+    order: Vec<String>,
+    default: Option<String>,
+}
+
+impl Default for Algorithms {
+    fn default() -> Self {
+        let quorum = QUORUM.to_owned();
+        Algorithms {
+            rules: [(quorum.clone(), RuleSpec::new("threshold"))].into(),
+            order: vec![quorum.clone()],
+            default: Some(quorum),
+        }
+    }
+}
+
+impl Algorithms {
+    /// The rule of a name.
+    pub fn rule(&self, name: &str) -> Option<&RuleSpec> {
+        self.rules.get(name)
+    }
+
+    /// The default, when there is one.
+    pub fn default_name(&self) -> Option<&str> {
+        self.default.as_deref()
+    }
+
+    /// Names and rules in the order in which they were registered.
+    pub fn list(&self) -> impl Iterator<Item = (&str, &RuleSpec)> {
+        self.order.iter().filter_map(|name| Some((name.as_str(), self.rules.get(name)?)))
+    }
+
+    /// Adds one event.
+    pub fn apply(&mut self, event: &Event) {
+        match event {
+            Event::Registered { name, rule } => {
+                self.rules.insert(name.clone(), rule.clone());
+                self.order.push(name.clone());
+                self.default.get_or_insert_with(|| name.clone());
+            }
+            Event::Unregistered { name } => {
+                self.rules.remove(name);
+                self.order.retain(|other| other != name);
+                if self.default.as_ref() == Some(name) {
+                    self.default = self.order.first().cloned();
+                }
+            }
+            Event::DefaultSet { name } => self.default = Some(name.clone()),
+        }
+    }
+}
+
+/// The machine of the registry.
+#[derive(Debug)]
+pub struct AlgorithmsMachine;
+
+impl Machine for AlgorithmsMachine {
+    const KIND: StreamKind = StreamKind::Algorithms;
+    const STATE_VERSION: u16 = 1;
+    type State = Algorithms;
+    type Command = Command;
+    type Event = Event;
+    type Reply = bool;
+    type Rejection = Rejection;
+    type Effect = ();
+    type Context = ();
+
+    fn decide(
+        state: &Algorithms,
+        command: Command,
+        _now: Timestamp,
+        (): &(),
+    ) -> Result<Decision<Self>, Rejection> {
+        let happened = |event| Ok(Decision::accept(vec![event], true));
+        match command {
+            Command::Register { rule, .. } if rules::build(&rule).is_err() => {
+                let expected = rules::build(&rule).err().map_or_else(String::new, |e| e.to_string());
+                Err(Rejection::Invalid { given: rule.to_string(), expected })
+            }
+            Command::Register { name, .. } if state.rules.contains_key(&name) => Ok(Decision::answer(false)),
+            Command::Register { .. } if state.order.len() >= MAX_ALGORITHMS => Err(Rejection::Full),
+            Command::Register { name, rule } => happened(Event::Registered { name, rule }),
+            Command::Unregister { name } if state.rules.contains_key(&name) => {
+                happened(Event::Unregistered { name })
+            }
+            Command::SetDefault { name, .. } if state.default.as_ref() == Some(&name) => {
+                Ok(Decision::answer(true))
+            }
+            Command::SetDefault { name, is_custom } if is_custom || state.rules.contains_key(&name) => {
+                happened(Event::DefaultSet { name })
+            }
+            Command::Unregister { .. } | Command::SetDefault { .. } | Command::Tick => {
+                Ok(Decision::answer(false))
+            }
+        }
+    }
+
+    fn evolve(state: &mut Algorithms, event: &Event) {
+        state.apply(event);
+    }
+
+    fn due(_state: &Algorithms) -> Option<Timestamp> {
+        None
+    }
+
+    fn owed(_state: &Algorithms) -> Vec<()> {
+        Vec::new()
+    }
+
+    fn tick() -> Command {
+        Command::Tick
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::driver::Driver;
+
+    fn ask(registry: &mut Driver<AlgorithmsMachine>, command: Command) -> Result<bool, Rejection> {
+        registry.step(command, Timestamp::EPOCH).reply
+    }
+
+    fn register(name: &str, rule: &str) -> Command {
+        Command::Register { name: name.into(), rule: RuleSpec::from_text(rule) }
+    }
+
+    #[test]
+    fn a_name_belongs_to_the_first_rule_registered_under_it() {
+        let mut registry = Driver::default();
+        assert_eq!(ask(&mut registry, register("strict", "unanimous")), Ok(true));
+        assert_eq!(ask(&mut registry, register("strict", "threshold")), Ok(false));
+        assert_eq!(ask(&mut registry, register("quorum", "unanimous")), Ok(false));
+        assert_eq!(registry.state().rule("strict"), Some(&RuleSpec::new("unanimous")));
+        assert!(ask(&mut registry, register("bad", "threshold:2")).is_err());
+        assert_eq!(registry.revision(), 1);
+    }
+
+    #[test]
+    fn the_first_that_is_left_becomes_the_default() {
+        let mut registry = Driver::default();
+        for name in ["b", "a"] {
+            ask(&mut registry, register(name, "threshold")).unwrap();
+        }
+        let unregister = |name: &str| Command::Unregister { name: name.into() };
+        let set_default = |name: &str| Command::SetDefault { name: name.into(), is_custom: false };
+        assert_eq!(ask(&mut registry, unregister("quorum")), Ok(true));
+        assert_eq!(registry.state().default_name(), Some("b"));
+        assert_eq!(ask(&mut registry, unregister("quorum")), Ok(false));
+        assert_eq!(ask(&mut registry, set_default("c")), Ok(false));
+        assert_eq!(ask(&mut registry, set_default("a")), Ok(true));
+        for name in ["b", "a"] {
+            ask(&mut registry, unregister(name)).unwrap();
+        }
+        assert_eq!(registry.state().default_name(), None);
+        ask(&mut registry, register("late", "unanimous")).unwrap();
+        assert_eq!(registry.state().default_name(), Some("late"));
+    }
+}

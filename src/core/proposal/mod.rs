@@ -1,0 +1,110 @@
+//! A proposal: a question put to a frozen set of agents, decided by an algorithm as early as its outcome is certain.
+//!
+//! ```text
+//!               ┌── Open ──► open ──┬─ won, whatever the others do ──────────► approved
+//!   (nothing) ──┤                   ├─ lost, whatever the others do ─────────► rejected
+//!               │                   └─ deadline passes, or nobody left ──────► timeout
+//!               └── nobody to ask, too few healthy, not reachable ───────────► rejected, not counted
+//! ```
+//!
+//! | state | command | condition | events | reply or rejection |
+//! |---|---|---|---|---|
+//! | nothing | Open | valid | Opened | Opened; effect: tell the agents |
+//! | nothing | Open | no agents, too few of them healthy, decided already | Opened, Closed | Opened |
+//! | any | Open | opened before | – | `AlreadyExists` |
+//! | nothing | Vote | | – | `NotFound` |
+//! | open | Vote | participant, first vote | VoteCast | recorded |
+//! | open | Vote | … and it decides | VoteCast, Closed | recorded |
+//! | open | Vote | further vote, votes may change, other choice | VoteCast (the older is superseded) | recorded |
+//! | open | Vote | further vote otherwise | VoteRefused | duplicate |
+//! | open | Vote | not a participant | VoteRefused | not_participant |
+//! | closed | Vote | as the vote that stands | – | duplicate |
+//! | closed | Vote | otherwise | VoteRefused | closed |
+//! | open | RecordBroadcast | agents told | Broadcast | – |
+//! | open | RecordBroadcast | could not be told | Closed (rejected, not counted) | – |
+//! | open | RecordAbsence | `fail_fast`, outstanding agent fails or comes back | AbsenceChanged | – |
+//! | open | RecordAbsence | … and approval needs one that failed | AbsenceChanged, Closed (timeout) | – |
+//! | open | Reconsider | the custom rule decides now | Closed | – |
+//! | open | Tick | decided on record | Closed, as of the deciding vote | – |
+//! | open | Tick | now after the deadline | Closed, as of the deadline | – |
+//!
+//! A vote at exactly the deadline is on time. The participants, their weights and the rule are those of the moment
+//! the proposal was opened. A refused attempt is recorded once; the identical attempt again is answered from the
+//! record. A custom rule that this process does not know leaves the proposal collecting votes; at the deadline it
+//! times out.
+
+pub mod audit;
+pub mod command;
+mod decide;
+pub mod event;
+pub mod rejection;
+pub mod state;
+pub mod stats;
+pub mod watch;
+
+use std::sync::Arc;
+
+pub use command::{Ballot, Command, Effect, Open, Reply, VoteOutcome};
+pub use event::{Algorithm, Closed, Decision as Verdict, Event, Opened, VoteChange};
+pub use rejection::Rejection;
+pub use state::Proposal;
+
+use super::ids::StreamKind;
+use super::rules::{CustomRules, NoCustomRules};
+use super::time::Timestamp;
+use super::{Decision, Machine};
+
+/// The machine of a proposal.
+#[derive(Debug)]
+pub struct ProposalMachine;
+
+/// Where a proposal looks up custom rules.
+#[derive(Clone, Debug)]
+pub struct Lookup(pub Arc<dyn CustomRules>);
+
+impl Default for Lookup {
+    fn default() -> Self {
+        Lookup(Arc::new(NoCustomRules))
+    }
+}
+
+impl Machine for ProposalMachine {
+    const KIND: StreamKind = StreamKind::Proposal;
+    const STATE_VERSION: u16 = 1;
+    type State = Proposal;
+    type Command = Command;
+    type Event = Event;
+    type Reply = Reply;
+    type Rejection = Rejection;
+    type Effect = Effect;
+    type Context = Lookup;
+
+    fn decide(
+        state: &Proposal,
+        command: Command,
+        now: Timestamp,
+        lookup: &Lookup,
+    ) -> Result<Decision<Self>, Rejection> {
+        decide::decide(state, command, now, lookup.0.as_ref())
+    }
+
+    fn evolve(state: &mut Proposal, event: &Event) {
+        state.evolve(event);
+    }
+
+    fn due(state: &Proposal) -> Option<Timestamp> {
+        state.due()
+    }
+
+    fn owed(state: &Proposal) -> Vec<Effect> {
+        state.owed()
+    }
+
+    fn tick() -> Command {
+        Command::Tick
+    }
+}
+
+#[cfg(test)]
+#[path = "proposal_test.rs"]
+mod tests;
