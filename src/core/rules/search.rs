@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::formula::{Count, Formula, Held, Outcome, Sum};
 
-/// Nodes visited at most: some ten milliseconds. Six voters of six weights have fewer, whatever the rule.
+/// Nodes visited at most: some milliseconds. Six voters of six weights have fewer, whatever the rule.
 const MAX_NODES: usize = 8_000;
 
 /// Votes assigned to the outstanding voters so far.

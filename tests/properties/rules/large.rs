@@ -1,11 +1,11 @@
 //! Many voters: what was decided early is what the finished votes say, and stays so.
 
 use proptest::prelude::*;
-use quorate::core::rules::{Choice, Count, Outcome, RULES};
+use quorate::core::rules::{Choice, Count, Outcome, Param, RULES, RuleSpec};
 
 use super::specs::rule_of;
 use super::twin::Twin;
-use super::{Done, Poll, runner};
+use super::{Done, Poll, name, runner};
 
 /// Everybody's choice or silence, in the order in which it becomes known.
 fn finished(n: usize) -> impl Strategy<Value = Vec<(usize, Done)>> {
@@ -52,4 +52,31 @@ fn an_early_decision_is_that_of_the_finished_votes_and_never_reversed() {
         });
         checked.unwrap_or_else(|e| panic!("{}: {e}", entry.name));
     }
+}
+
+/// Exactly half of the weight, held by voters whose weights meet in one way only: a subset sum. Nobody finds that way in
+/// time, so the question stays open until few enough are outstanding; it is not taken for lost.
+#[test]
+fn a_way_that_is_too_hard_to_find_is_not_taken_for_none() {
+    let n = 40;
+    let mut weights: Vec<u64> = (1..=n).map(|i| 100_000_000 + i * i * i * 7_919 + i * 104_729).collect();
+    let (one, other) =
+        (weights.iter().step_by(2).sum::<u64>(), weights.iter().skip(1).step_by(2).sum::<u64>());
+    weights[0] += other - one;
+    let weights = weights.iter().enumerate().map(|(i, w)| (name(i), Param::Number(w.to_string())));
+    let half = RuleSpec::new("weighted")
+        .with("threshold", "1/2")
+        .with("agent_weights", Param::Map(weights.collect()));
+    let not_more = RuleSpec::new("not").with("rule", half.clone());
+    let exactly = RuleSpec::new("all").with("rules", vec![half.with("comparison", "at_least"), not_more]);
+    let mut poll = Poll::new(&exactly, n as usize);
+    for voter in 0..n as usize {
+        assert_eq!(poll.outcome(), Outcome::Pending, "with {voter} votes");
+        poll.cast(voter, Some([Choice::For, Choice::Against][voter % 2]));
+        if voter + 2 == n as usize {
+            break;
+        }
+    }
+    poll.cast(n as usize - 1, Some(Choice::Against));
+    assert_eq!(poll.outcome(), Outcome::Won);
 }
