@@ -41,24 +41,15 @@ fn read_page<M: Hosted, E>(
     entry: fn(&EntityId, &M::State) -> Option<E>,
 ) -> Result<Page<E>, Fault> {
     let mut entries = Vec::with_capacity(limit);
-    if limit == 0 {
-        return Ok(Page { entries, next_cursor: None });
-    }
-    // One more than asked for is looked for, to know whether there is one; entities of other kinds have ends too.
-    let mut next_cursor = None;
-    'ends: loop {
-        let ends = wait(store.settled_before(before, limit + 1))?;
+    while entries.len() < limit {
+        let ends = wait(store.settled_before(before, limit - entries.len()))?;
         let Some(oldest) = ends.last() else { break };
+        before = oldest.position;
         for end in ends.iter().filter(|end| end.stream.kind == M::KIND) {
-            if entries.len() == limit {
-                next_cursor = Some(before.to_string());
-                break 'ends;
-            }
-            before = end.position;
             entries.extend(entry(&end.stream.id, &read_state::<M>(store, &end.stream)?));
         }
-        before = oldest.position;
     }
     entries.reverse();
-    Ok(Page { entries, next_cursor })
+    let more = limit > 0 && !wait(store.settled_before(before, 1))?.is_empty();
+    Ok(Page { entries, next_cursor: more.then(|| before.to_string()) })
 }
