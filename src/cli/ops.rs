@@ -9,7 +9,7 @@ use indicatif::ProgressBar;
 use serde_json::{Map, Value, json};
 use tokio::sync::oneshot;
 
-use super::output::{Output, Stop, table};
+use super::output::{Output, Stop, narrow_table, table};
 use super::{args, open, remote, wait};
 use crate::api::Quorate;
 use crate::api::ops::{self, Method, OPERATIONS, Operation};
@@ -70,6 +70,9 @@ impl Place {
         }
     }
 }
+
+/// Columns of a terminal that the list of rules fits into.
+const RULES_WIDTH: u16 = 118;
 
 /// Runs one operation. A journal that `history verify` finds broken gives the exit code of a damaged store.
 pub(super) async fn run(name: &str, matches: &ArgMatches, output: &Output) -> Result<u8, Stop> {
@@ -166,7 +169,7 @@ pub(super) fn rules(output: &Output) -> Result<u8, Stop> {
             let names: Vec<&str> = rule.parameters.iter().map(|p| p.name).collect();
             vec![rule.name.into(), names.join(", "), rule.summary.into(), rule.source.into()]
         });
-        output.text(&table(&["name", "parameters", "summary", "source"], rows))?;
+        output.text(&narrow_table(RULES_WIDTH, &["name", "parameters", "summary", "source"], rows))?;
     }
     Ok(0)
 }

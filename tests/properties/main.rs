@@ -10,5 +10,6 @@ mod log;
 mod mesh;
 mod order;
 mod replay;
+mod rules;
 mod script;
 mod time;
