@@ -2,9 +2,11 @@
 //!
 //! ```text
 //!  Quorate ─┬─ quorums()  start · vote · status · history · stats · cancel · wait
-//!           ├─ cells()    register · list · mesh · register_authority
-//!           ├─ agents()   register · leave · beat · health · monitor · unmonitor · history · list · stats
-//!           └─ history()  query · entity · state_at · verify
+//!           ├─ consensus()   request · vote · result · inbox · list_open · history · stats
+//!           ├─ algorithms()  register · register_custom · unregister · set_default · list
+//!           ├─ cells()       register · list · mesh · register_authority
+//!           ├─ agents()      register · leave · beat · health · monitor · unmonitor · history · list · stats
+//!           └─ history()     query · entity · state_at · verify
 //!  ops::OPERATIONS        the same, by name, over JSON: what HTTP, the command line and play stand on
 //! ```
 
@@ -175,12 +177,19 @@ impl Quorate {
     pub fn health(&self) -> dto::Health {
         let host = self.host();
         let closing = || host.is_closing().then(|| "the runtime is closed".to_owned());
+        let awake = [
+            host.quorums.awake(),
+            host.proposals.awake(),
+            host.agents.awake(),
+            host.topology.awake(),
+            host.algorithms.awake(),
+        ];
         let failure = host.writer.failure().map(|fault| fault.to_string()).or_else(closing);
         dto::Health {
             status: if failure.is_none() { "ok".into() } else { "failed".into() },
             failure,
             tracked_deadlines: host.wheel.len() as u64,
-            awake_entities: (host.quorums.awake() + host.topology.awake() + host.agents.awake()) as u64,
+            awake_entities: awake.iter().sum::<usize>() as u64,
             parked_entities: host.restarts.parked(host.clock.now()) as u64,
             in_flight: host.in_flight() as u64,
             dropped_at_open: self.runtime.report().store.dropped.clone(),
