@@ -83,10 +83,20 @@ pub mod shell;
 #[cfg(feature = "runtime")]
 pub use api::Quorate;
 #[cfg(feature = "runtime")]
-pub use api::dto::{StartQuorum, Vote};
-pub use config::Config;
+pub use api::dto::{
+    Beat, ConsensusResult, ConsensusVote, RegisterAgent, RegisterAlgorithm, RequestConsensus, StartQuorum,
+    Vote,
+};
+pub use config::{Config, HealthPolicy};
+pub use core::ids::{EntityId, VoterId};
+pub use core::proposal::{Verdict, VoteChange, VoteOutcome};
+pub use core::rules::{Choice, CustomRule, Outcome, Poll, RuleSpec, WeightTable};
 #[cfg(feature = "runtime")]
 pub use error::{Error, ErrorKind};
+#[cfg(feature = "runtime")]
+pub use shell::coordinator::{ConsensusRequest, Coordinator, Delivered, Told};
+#[cfg(feature = "runtime")]
+pub use shell::custom::CustomRuleSet;
 
 /// The programs of the README are compiled and run with the documentation's.
 #[cfg(all(doctest, feature = "runtime"))]

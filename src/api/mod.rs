@@ -2,9 +2,11 @@
 //!
 //! ```text
 //!  Quorate ─┬─ quorums()  start · vote · status · history · stats · cancel · wait
-//!           ├─ cells()    register · list · mesh · register_authority
-//!           ├─ agents()   register · leave · beat · health · monitor · unmonitor · history · list · stats
-//!           └─ history()  query · entity · state_at · verify
+//!           ├─ consensus()   request · vote · result · inbox · list_open · history · stats
+//!           ├─ algorithms()  register · register_custom · unregister · set_default · list
+//!           ├─ cells()       register · list · mesh · register_authority
+//!           ├─ agents()      register · leave · beat · health · monitor · unmonitor · history · list · stats
+//!           └─ history()     query · entity · state_at · verify
 //!  ops::OPERATIONS        the same, by name, over JSON: what HTTP, the command line and play stand on
 //! ```
 
