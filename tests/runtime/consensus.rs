@@ -115,7 +115,7 @@ async fn ten_thousand_open_proposals_end_each_by_its_own_votes() {
     assert_eq!(q.consensus().stats().await.unwrap().active_proposals, OPEN as u64);
     // One agent votes on all of them, then the next: what each votes depends on the proposal alone.
     let choice = |n: usize, agent: usize| match (n / 2 + agent) % 3 {
-        0 | 1 if n % 5 != 0 => Choice::For,
+        0 | 1 if !n.is_multiple_of(5) => Choice::For,
         _ => Choice::Against,
     };
     for (agent, who) in ["ann", "bob", "cyd"].into_iter().enumerate() {
