@@ -418,7 +418,7 @@ pub(super) fn result_view(id: &EntityId, state: &Proposal, now: Timestamp) -> Re
         threshold: opened.threshold,
         participants: state.voters_in_order().into_iter().cloned().collect(),
         algorithm_used: opened.algorithm.clone(),
-        duration_ms: end.since(opened.opened_at).as_secs_f64() * 1_000.0,
+        duration_ms: end.since(opened.opened_at).as_micros() as f64 / 1_000.0,
         metadata: metadata_view(state, opened, votes_for),
         proposal: json(&opened.proposal),
         votes: ballots.collect::<BTreeMap<_, _>>(),

@@ -294,7 +294,7 @@ fn core_alone() {
     let weighted = RuleSpec::new("weighted").with("agent_weights", weights);
     let rules = [RuleSpec::new("threshold"), weighted, veto, pulled];
     for rule in rules {
-        for count in if rule.rule == "all" { &CORE_VOTERS[..2] } else { &CORE_VOTERS[..] } {
+        for count in if rule.rule == "all" { &CORE_VOTERS[..3] } else { &CORE_VOTERS[..] } {
             let agents = voters(*count);
             let start = now();
             let (mut polls, mut votes) = (Vec::new(), Vec::new());
