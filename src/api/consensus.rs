@@ -89,7 +89,7 @@ impl Consensus<'_> {
                 return self.look(opened_before(&stream)?).await;
             }
         }
-        let registered = ask_outside(host, |coordinator| coordinator.agents()).await.map_err(|reason| {
+        let registered = registered(host).await.map_err(|reason| {
             let message = format!("the coordinator cannot say who is registered; try again. cause={reason}");
             Error::new(ErrorKind::CoordinatorError, message)
         })?;
@@ -265,6 +265,20 @@ impl Consensus<'_> {
             by_algorithm: stats.by_algorithm.iter().map(|(name, t)| (name.clone(), line(t))).collect(),
         })
     }
+}
+
+/// Who is registered, as the coordinator says within its time.
+async fn registered(host: &Host) -> Result<Vec<VoterId>, String> {
+    let longest = host.config.consensus.list_timeout;
+    ask_outside(host, move |coordinator| {
+        Box::pin(async move {
+            match tokio::time::timeout(longest, coordinator.agents()).await {
+                Ok(told) => told,
+                Err(_) => Err(format!("it did not answer. limit_ms={}", longest.as_millis())),
+            }
+        })
+    })
+    .await
 }
 
 /// The proposal an idempotency key names, if it is one.
