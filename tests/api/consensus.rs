@@ -169,7 +169,7 @@ fn algorithms_are_registered_chosen_and_taken_away_over_http() {
     assert_eq!(ok(&post("register", rule.clone()), "algorithm")["registered"], true);
     assert_eq!(ok(&post("register", rule), "algorithm")["registered"], false);
     let bad = post("register", json!({ "name": "bad", "rule": "threshold", "params": { "threshold": 2 } }));
-    assert_eq!((bad.error(), bad.field()), ((422, "invalid_argument"), "rule"));
+    assert_eq!((bad.error(), bad.field()), ((422, "invalid_argument"), "threshold"));
     let both = post("register", json!({ "name": "bad", "rule": "threshold:0.5", "params": {} }));
     assert_eq!((both.error(), both.field()), ((422, "invalid_argument"), "params"));
     assert_eq!(ok(&post("all%20of%2Fus/default", json!({})), "algorithm")["set"], true);
