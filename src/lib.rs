@@ -53,6 +53,7 @@
 //! | [`store`] | the stores: memory, one that fails on plan, sled | `store-sled` for sled |
 //! | [`config`] | every knob: meaning, unit, bounds | |
 //! | `shell` | actors, writer, clock, supervisors; public are its clock and notices | `runtime` |
+//! | `flow` | senders and a reader with flow control, for any tokio program | `flow` |
 //! | `api` | the handle `Quorate`, typed requests and replies, the table of operations | `runtime` |
 //! | `api::http` | the HTTP door | `http` |
 //! | `cli` | the command line, `play`, `replay` | `cli` |
@@ -77,6 +78,8 @@ pub mod api;
 pub mod cli;
 #[cfg(feature = "runtime")]
 pub mod error;
+#[cfg(feature = "flow")]
+pub mod flow;
 #[cfg(feature = "runtime")]
 pub mod shell;
 
