@@ -1,5 +1,6 @@
 //! Every knob: what it means, its unit and bounds, and what too large and too small do.
 
+#[cfg(feature = "runtime")]
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +11,9 @@ use crate::core::agent::{Grade, Settings};
 use crate::core::quorum::Policy;
 use crate::core::time::Timestamp;
 use crate::journal::Fault;
+#[cfg(feature = "runtime")]
 use crate::shell::coordinator::Coordinator;
+#[cfg(feature = "runtime")]
 use crate::shell::custom::CustomRuleSet;
 use crate::store::StoreOptions;
 
@@ -46,8 +49,10 @@ pub struct Config {
     /// Limits and defaults of proposals.
     pub consensus: ConsensusConfig,
     /// The way to the agents; the built-in one when `None`.
+    #[cfg(feature = "runtime")]
     pub coordinator: Option<Arc<dyn Coordinator>>,
     /// Custom rules known from the start, also to proposals that an earlier process left open.
+    #[cfg(feature = "runtime")]
     pub custom_rules: CustomRuleSet,
     /// How agents are watched when nothing else is asked for, and what is told of them.
     pub heartbeat: HeartbeatConfig,
@@ -100,9 +105,6 @@ pub struct ConsensusConfig {
     pub max_participants: usize,
     /// Bytes of a proposal as JSON, default 64 KiB.
     pub max_proposal_bytes: usize,
-    /// How long telling the agents of a question may take before it counts as failed, 1 ms to 1 h, default 10 s. Opening
-    /// a runtime waits as long for questions that were not told before a crash.
-    pub broadcast_timeout: Duration,
     /// Whether agents in bad health are asked, for requests that do not say. `None`, the default, leaves them out as
     /// soon as heartbeats are used at all: an agent ever beat, or is watched with settings of its own.
     pub health_policy: Option<HealthPolicy>,
@@ -235,11 +237,12 @@ impl Default for Config {
                 max_open: 1_000_000,
                 max_participants: 100_000,
                 max_proposal_bytes: 64 << 10,
-                broadcast_timeout: Duration::from_secs(10),
                 health_policy: None,
                 exclude_grade: Grade::Failed,
             },
+            #[cfg(feature = "runtime")]
             coordinator: None,
+            #[cfg(feature = "runtime")]
             custom_rules: CustomRuleSet::default(),
             restart: RestartConfig {
                 budget: 5,
@@ -271,7 +274,7 @@ impl Config {
         let ms = |d: Duration| i128::try_from(d.as_millis()).unwrap_or(i128::MAX);
         let within = |knob, value: i128, bounds: Bounds| (knob, value, bounds.low.into(), bounds.high.into());
         let beats = &self.heartbeat;
-        let knobs: [(&str, i128, i128, i128); 17] = [
+        let knobs: [(&str, i128, i128, i128); 14] = [
             ("max_in_flight", self.max_in_flight as i128, 1, 10_000_000),
             ("group_bytes", self.group_bytes as i128, 4 << 10, 64 << 20),
             ("entity_threads", self.entity_threads as i128, 1, 256),
@@ -288,9 +291,6 @@ impl Config {
             ),
             within("heartbeat.check_period_ms", ms(beats.check_period), Settings::CHECK_PERIOD_MS),
             within("heartbeat.history_size", beats.history_size.into(), Settings::HISTORY_SIZE),
-            ("consensus.max_participants", self.consensus.max_participants as i128, 1, 10_000_000),
-            ("consensus.max_proposal_bytes", self.consensus.max_proposal_bytes as i128, 1, 16 << 20),
-            ("consensus.broadcast_timeout_ms", ms(self.consensus.broadcast_timeout), 1, 3_600_000),
             ("restart.budget", self.restart.budget.into(), 1, 1_000_000),
             ("restart.window_ms", ms(self.restart.window), 1, 86_400_000),
         ];

@@ -35,13 +35,13 @@ impl AlgorithmsApi<'_> {
         let RegisterAlgorithm { name, rule, params } = request;
         check_label("name", Some(&name), MAX_NAME)?;
         let rule = match (rule, params) {
-            (Param::Text(rule), Some(params)) => {
+            (Param::Text(rule), Some(params)) if !rule.contains(':') => {
                 Param::Map([("rule".into(), Param::Text(rule)), ("params".into(), Param::Map(params))].into())
             }
             (rule, None) => rule,
             (_, Some(params)) => {
                 let given = Param::Map(params).to_string();
-                return Err(Error::invalid("params", given, "none when the rule is an object"));
+                return Err(Error::invalid("params", given, "none when the rule has its own"));
             }
         };
         let rule = rule_of("rule", &rule)?;
@@ -85,26 +85,21 @@ impl AlgorithmsApi<'_> {
     pub async fn unregister(&self, request: AlgorithmRef) -> Result<AlgorithmUnregistered, Error> {
         let AlgorithmRef { name } = request;
         let host = self.q.host();
-        if host.custom.unregister(&name) {
-            let first = {
-                let algorithms = lock(&host.counters.algorithms);
-                let is_default = algorithms.default_name() == Some(name.as_str());
-                let first = algorithms.list().map(|(name, _)| name.to_owned()).next();
-                first.or_else(|| host.custom.names().into_iter().next()).filter(|_| is_default)
-            };
-            if let Some(first) = first {
-                let command = Command::SetDefault { name: first, is_custom: true };
-                self.command(command, |_, _| ()).await?;
-            }
-            let default = lock(&host.counters.algorithms).default_name().map(str::to_owned);
-            return Ok(AlgorithmUnregistered { name, unregistered: true, default });
-        }
+        let was_custom = host.custom.unregister(&name);
         let command = Command::Unregister { name: name.clone() };
-        self.command(command, move |state, unregistered| {
+        let gone = self.command(command, move |state, unregistered| {
             let default = state.default_name().map(str::to_owned);
-            AlgorithmUnregistered { name, unregistered, default }
-        })
-        .await
+            AlgorithmUnregistered { name, unregistered: unregistered || was_custom, default }
+        });
+        let gone = gone.await?;
+        // No rule is left: a function may be.
+        match host.custom.names().into_iter().next() {
+            Some(own) if gone.default.is_none() => {
+                let default = self.set_default(AlgorithmRef { name: own }).await?.default;
+                Ok(AlgorithmUnregistered { default, ..gone })
+            }
+            Some(_) | None => Ok(gone),
+        }
     }
 
     /// Makes an algorithm the one that decides when no other is named. Durable on return.

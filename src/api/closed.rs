@@ -8,6 +8,9 @@ use crate::shell::entity::read_state;
 use crate::shell::host::{Host, wait};
 use crate::shell::kinds::Hosted;
 
+/// Ends of other kinds read at a time while the next of this kind is sought.
+const LOOK_AHEAD: usize = 64;
+
 /// A page of ended entities, and where the page before it starts.
 pub(super) struct Page<E> {
     pub(super) entries: Vec<E>,
@@ -50,6 +53,20 @@ fn read_page<M: Hosted, E>(
         }
     }
     entries.reverse();
-    let more = limit > 0 && !wait(store.settled_before(before, 1))?.is_empty();
+    let more = limit > 0 && has_more::<M>(store, before)?;
     Ok(Page { entries, next_cursor: more.then(|| before.to_string()) })
+}
+
+/// Did another entity of this kind end before? Those of other kinds stand in the same index.
+fn has_more<M: Hosted>(store: &dyn Store, mut before: Position) -> Result<bool, Fault> {
+    loop {
+        let ends = wait(store.settled_before(before, LOOK_AHEAD))?;
+        if ends.iter().any(|end| end.stream.kind == M::KIND) {
+            return Ok(true);
+        }
+        match ends.last() {
+            Some(oldest) => before = oldest.position,
+            None => return Ok(false),
+        }
+    }
 }

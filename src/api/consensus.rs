@@ -12,11 +12,11 @@ use super::dto::{
     ConsensusResult, ConsensusStats, ConsensusVote, ConsensusVoted, OpenProposals, OpenProposalsPage,
     RequestConsensus,
 };
-use super::quorum::page_limit;
+use super::quorum::{key_of_another, page_limit};
 use super::{Quorate, closed, wait};
 use crate::config::HealthPolicy;
 use crate::core::agent::Grade;
-use crate::core::ids::{EntityId, VoterId};
+use crate::core::ids::{EntityId, StreamId, StreamKind, VoterId};
 use crate::core::proposal::command::Decider;
 use crate::core::proposal::event::Cause;
 use crate::core::proposal::stats::Tallied;
@@ -28,7 +28,7 @@ use crate::core::time::Timestamp;
 use crate::error::{Error, ErrorKind};
 use crate::journal::Fault;
 use crate::journal::chain::digest;
-use crate::shell::coordinator::ConsensusRequest;
+use crate::shell::coordinator::{ConsensusRequest, ask_outside};
 use crate::shell::entity::Action;
 use crate::shell::host::{Host, wait as ready};
 use crate::shell::lock;
@@ -86,10 +86,10 @@ impl Consensus<'_> {
         if let Some(key) = request.idempotency_key.clone() {
             let found = host.blocking(move |store| ready(store.find_key(&key))).await?;
             if let Some(stream) = found {
-                return self.look(&stream.id).await;
+                return self.look(opened_before(&stream)?).await;
             }
         }
-        let registered = host.coordinator.agents().await.map_err(|reason| {
+        let registered = ask_outside(host, |coordinator| coordinator.agents()).await.map_err(|reason| {
             let message = format!("the coordinator cannot say who is registered; try again. cause={reason}");
             Error::new(ErrorKind::CoordinatorError, message)
         })?;
@@ -103,7 +103,7 @@ impl Consensus<'_> {
             Some(Ok(_)) | None => result_view(&named, view.state, view.now),
         });
         match opened.await {
-            Err(Failure::Refused(Fault::KeyTaken { stream })) => self.look(&stream.id).await,
+            Err(Failure::Refused(Fault::KeyTaken { stream })) => self.look(opened_before(&stream)?).await,
             other => other?,
         }
     }
@@ -264,6 +264,14 @@ impl Consensus<'_> {
             late_votes: stats.late_votes,
             by_algorithm: stats.by_algorithm.iter().map(|(name, t)| (name.clone(), line(t))).collect(),
         })
+    }
+}
+
+/// The proposal an idempotency key names, if it is one.
+fn opened_before(stream: &StreamId) -> Result<&EntityId, Error> {
+    match stream.kind {
+        StreamKind::Proposal => Ok(&stream.id),
+        kind => Err(key_of_another(kind)),
     }
 }
 

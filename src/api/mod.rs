@@ -180,7 +180,7 @@ impl Quorate {
             status: if failure.is_none() { "ok".into() } else { "failed".into() },
             failure,
             tracked_deadlines: host.wheel.len() as u64,
-            awake_entities: (host.quorums.awake() + host.topology.awake() + host.agents.awake()) as u64,
+            awake_entities: host.awake() as u64,
             parked_entities: host.restarts.parked(host.clock.now()) as u64,
             in_flight: host.in_flight() as u64,
             dropped_at_open: self.runtime.report().store.dropped.clone(),

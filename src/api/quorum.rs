@@ -10,7 +10,7 @@ use super::dto::{
     QuorumStatsReply, QuorumStatus, StartQuorum, Started, Vote, Voted, WaitQuorum,
 };
 use super::{Quorate, closed, wait};
-use crate::core::ids::EntityId;
+use crate::core::ids::{EntityId, StreamId, StreamKind};
 use crate::core::quorum::event::Counting;
 use crate::core::quorum::state::Fallback;
 use crate::core::quorum::{
@@ -59,7 +59,7 @@ impl Quorums<'_> {
         if let Some(key) = request.idempotency_key.clone() {
             let found = host.blocking(move |store| ready(store.find_key(&key))).await?;
             if let Some(stream) = found {
-                return self.started_before(&stream.id).await;
+                return self.started_before(&stream).await;
             }
         }
         let asked = Asked {
@@ -81,12 +81,16 @@ impl Quorums<'_> {
             Some(Ok(_)) | None => started_view(&id, view.state, false),
         });
         match started.await {
-            Err(Failure::Refused(Fault::KeyTaken { stream })) => self.started_before(&stream.id).await,
+            Err(Failure::Refused(Fault::KeyTaken { stream })) => self.started_before(&stream).await,
             other => other?,
         }
     }
 
-    async fn started_before(&self, id: &EntityId) -> Result<Started, Error> {
+    async fn started_before(&self, stream: &StreamId) -> Result<Started, Error> {
+        if stream.kind != StreamKind::Quorum {
+            return Err(key_of_another(stream.kind));
+        }
+        let id = &stream.id;
         let named = id.clone();
         self.look(id, move |view| started_view(&named, view.state, true)).await?
     }
@@ -387,6 +391,12 @@ pub(super) fn page_limit(given: Option<i64>) -> Result<usize, Error> {
         Ok(n) if n <= 1000 => Ok(n),
         _ => Err(Error::invalid("limit", limit, "0 to 1000")),
     }
+}
+
+/// An idempotency key that already names something of another kind.
+pub(super) fn key_of_another(kind: StreamKind) -> Error {
+    let message = format!("the idempotency key was used for something else. used_for={}", kind.name());
+    Error::new(ErrorKind::AlreadyExists, message).with("field", "idempotency_key")
 }
 
 fn admits(opened: &Opened, voter: &crate::core::ids::VoterId) -> bool {

@@ -43,8 +43,11 @@ pub(super) async fn until<M: Hosted>(
             let token = Arc::new(());
             let action = Action::Until(holds, Arc::downgrade(&token));
             match ask(&waiting, M::registry(&waiting), &id, action, |_| ()).await {
-                // A waiter is lost when its actor dies, and refused while the runtime is busy; it comes again.
-                Err(_) if !waiting.is_closing() => tokio::time::sleep(AGAIN).await,
+                // A waiter is lost when its actor dies, and refused while the runtime is busy; it comes again, unless
+                // the store refuses for good.
+                Err(_) if !waiting.is_closing() && waiting.writer.failure().is_none() => {
+                    tokio::time::sleep(AGAIN).await
+                }
                 Ok(()) | Err(_) => return,
             }
         }

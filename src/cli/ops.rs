@@ -8,7 +8,7 @@ use clap::ArgMatches;
 use indicatif::ProgressBar;
 use serde_json::{Map, Value, json};
 
-use super::output::{Output, Stop, table};
+use super::output::{Output, Stop, narrow_table, table};
 use super::{args, open, remote};
 use crate::api::Quorate;
 use crate::api::ops::{self, Method, OPERATIONS, Operation};
@@ -17,6 +17,9 @@ use crate::error::{Error, ErrorKind};
 
 /// Operations that make the data folder when it is not there. The others have nothing to say about an empty one.
 const FOUNDERS: &[&str] = &["quorum.start", "cell.register", "cell.mesh", "cmp.register", "agent.register"];
+
+/// Columns of a terminal that the list of rules fits into.
+const RULES_WIDTH: u16 = 118;
 
 /// Runs one operation. A journal that `history verify` finds broken gives the exit code of a damaged store.
 pub(super) async fn run(name: &str, matches: &ArgMatches, output: &Output) -> Result<u8, Stop> {
@@ -109,7 +112,7 @@ pub(super) fn rules(output: &Output) -> Result<u8, Stop> {
             let names: Vec<&str> = rule.parameters.iter().map(|p| p.name).collect();
             vec![rule.name.into(), names.join(", "), rule.summary.into(), rule.source.into()]
         });
-        output.text(&table(&["name", "parameters", "summary", "source"], rows))?;
+        output.text(&narrow_table(RULES_WIDTH, &["name", "parameters", "summary", "source"], rows))?;
     }
     Ok(0)
 }

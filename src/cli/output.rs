@@ -5,7 +5,7 @@
 
 use std::io::{self, Write};
 
-use comfy_table::{Table, presets};
+use comfy_table::{ContentArrangement, Table, presets};
 use serde_json::{Map, Value, json};
 
 use crate::error::{Error, ErrorKind};
@@ -135,7 +135,21 @@ fn advice(kind: ErrorKind) -> &'static str {
 
 /// A table without lines, so that it reads well and can be cut into columns by other tools.
 pub(super) fn table(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
+    shown(Table::new(), header, rows)
+}
+
+/// The same for reading alone: texts are broken so that no line is wider.
+pub(super) fn narrow_table(
+    width: u16,
+    header: &[&str],
+    rows: impl IntoIterator<Item = Vec<String>>,
+) -> String {
     let mut table = Table::new();
+    table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
+    shown(table, header, rows)
+}
+
+fn shown(mut table: Table, header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
     table.load_style(presets::NOTHING);
     if !header.is_empty() {
         table.set_header(header.iter().map(|name| name.to_uppercase()));
@@ -193,14 +207,19 @@ fn cell(value: &Value, longest: usize) -> String {
     if is_empty(value) {
         return "-".into();
     }
-    let text = flat(value);
+    let shown = shortened(&flat(value), longest);
+    if shown.is_empty() { "\"\"".into() } else { shown }
+}
+
+/// A text without control characters, cut when it is too long.
+pub(super) fn shortened(text: &str, longest: usize) -> String {
     let visible = |c: char| if c.is_control() { '\u{fffd}' } else { c };
     let mut shown: String = text.chars().take(longest).map(visible).collect();
     if text.chars().nth(longest).is_some() {
         shown.pop();
         shown.push('…');
     }
-    if shown.is_empty() { "\"\"".into() } else { shown }
+    shown
 }
 
 /// A value without brackets where it can be read without: `a, b` for a list, `name=value` for what has fields.

@@ -18,6 +18,7 @@ use serde::Serialize;
 use serde_json::Value;
 use tokio::sync::mpsc;
 
+use super::host::Host;
 use super::kinds::Counters;
 use super::lock;
 use crate::core::ids::{EntityId, VoterId};
@@ -50,6 +51,20 @@ pub trait Coordinator: Send + Sync + fmt::Debug {
     /// Tells these agents of a question. It already takes votes, so an agent may answer before this returns. That
     /// some cannot be reached is no error; an error rejects the question.
     fn broadcast(&self, request: ConsensusRequest, agents: Vec<VoterId>) -> Told<'_, Delivered>;
+}
+
+/// Asks a coordinator in a task of its own, so that one that panics is one that says no.
+pub(crate) async fn ask_outside<T: Send + 'static>(
+    host: &Host,
+    what: impl FnOnce(&dyn Coordinator) -> Told<'_, T> + Send + 'static,
+) -> Result<T, String> {
+    let coordinator = host.coordinator.clone();
+    let asked = host.tokio.spawn(async move { what(coordinator.as_ref()).await });
+    match asked.await {
+        Ok(told) => told,
+        Err(e) if e.is_panic() => Err("the coordinator panicked".to_owned()),
+        Err(_) => Err("the runtime ended before the coordinator answered".to_owned()),
+    }
 }
 
 /// The built-in coordinator.

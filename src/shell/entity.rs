@@ -294,6 +294,8 @@ impl<M: Hosted> Entity<M> {
         }
         let wake = self.driver.wake();
         let due = match wake {
+            // What ends as soon as it begins never had a deadline to clear, and has ended all the same.
+            None if M::ENDS && revision == events.len() as u64 => Due::Clear,
             _ if wake == self.indexed => Due::Unchanged,
             Some(at) => Due::At(at),
             None => Due::Clear,

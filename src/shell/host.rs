@@ -135,6 +135,12 @@ impl Host {
         self.in_flight.load(Ordering::Acquire) + self.waiters.load(Ordering::Acquire)
     }
 
+    /// How many actors are awake.
+    pub(crate) fn awake(&self) -> usize {
+        let registries = [self.quorums.awake(), self.topology.awake(), self.agents.awake()];
+        registries.into_iter().sum::<usize>() + self.proposals.awake() + self.algorithms.awake()
+    }
+
     /// From here on nothing new is admitted.
     pub(crate) fn begin_closing(&self) {
         self.closing.store(true, Ordering::Release);

@@ -110,6 +110,9 @@ impl Counters {
 
 /// A machine the shell can run.
 pub(crate) trait Hosted: Machine {
+    /// Entities of this kind come to an end; the journal lists those that did.
+    const ENDS: bool = false;
+
     /// Where its actors are.
     fn registry(host: &Host) -> &Registry<Self>
     where
@@ -126,6 +129,12 @@ pub(crate) trait Hosted: Machine {
 
     /// Starts what follows elsewhere from durable events and is no great loss when a crash cuts it off.
     fn follow(_: &Arc<Host>, _: &EntityId, _: &[Self::Event]) {}
+
+    /// Does an effect wait for somebody outside this runtime? Such a one may take for ever, or wait for this runtime
+    /// in turn, so nobody waits for it.
+    fn leaves_home(_: &Host, _: &Self::Effect) -> bool {
+        false
+    }
 
     /// Tries to carry out an effect once. A fault means: try again.
     fn carry_out(
@@ -165,7 +174,9 @@ pub(crate) fn track(host: &Arc<Host>, work: impl Future<Output = ()> + Send + 's
 /// Carries out an effect in the background, trying again until it is done. Effects are safe to repeat; one that
 /// is cut off by a crash is owed again when its entity is loaded.
 pub(crate) fn perform<M: Hosted>(host: &Arc<Host>, id: &EntityId, effect: M::Effect) {
-    let (mut under_way, host, id) = (UnderWay::begin(host), host.clone(), id.clone());
+    let at_home = !M::leaves_home(host, &effect);
+    let begin = move |host: &Arc<Host>| at_home.then(|| UnderWay::begin(host));
+    let (mut under_way, host, id) = (begin(host), host.clone(), id.clone());
     host.tokio.clone().spawn(async move {
         let mut pause = RETRY.0;
         while let Err(failure) = M::carry_out(host.clone(), id.clone(), effect.clone()).await {
@@ -176,7 +187,7 @@ pub(crate) fn perform<M: Hosted>(host: &Arc<Host>, id: &EntityId, effect: M::Eff
             }
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(RETRY.1);
-            under_way = UnderWay::begin(&host);
+            under_way = begin(&host);
         }
         drop(under_way);
     });
@@ -231,6 +242,8 @@ impl Hosted for TopologyMachine {
 }
 
 impl Hosted for QuorumMachine {
+    const ENDS: bool = true;
+
     fn registry(host: &Host) -> &Registry<Self> {
         &host.quorums
     }

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use super::bus::{Notice, What};
-use super::coordinator::ConsensusRequest;
+use super::coordinator::{ConsensusRequest, ask_outside};
 use super::entity::Action;
 use super::host::Host;
 use super::kinds::{Counters, Hosted, track};
@@ -18,12 +18,13 @@ use crate::core::agent::Command as AgentCommand;
 use crate::core::algorithms::{self, Algorithms, AlgorithmsMachine};
 use crate::core::ids::{EntityId, StreamId, StreamKind, VoterId};
 use crate::core::proposal::command::Call;
-use crate::core::proposal::event::Delivered;
 use crate::core::proposal::{Command, Effect, Event, Lookup, Proposal, ProposalMachine};
 
 type Carried = Pin<Box<dyn Future<Output = Result<(), Failure>> + Send>>;
 
 impl Hosted for ProposalMachine {
+    const ENDS: bool = true;
+
     fn registry(host: &Host) -> &Registry<Self> {
         &host.proposals
     }
@@ -84,6 +85,12 @@ impl Hosted for ProposalMachine {
         }
     }
 
+    fn leaves_home(host: &Host, effect: &Effect) -> bool {
+        match effect {
+            Effect::Broadcast(_) => host.config.coordinator.is_some(),
+        }
+    }
+
     fn carry_out(host: Arc<Host>, id: EntityId, effect: Effect) -> Carried {
         match effect {
             Effect::Broadcast(call) => Box::pin(broadcast(host, id, *call)),
@@ -102,30 +109,14 @@ async fn broadcast(host: Arc<Host>, id: EntityId, call: Call) -> Result<(), Fail
                 algorithm: call.algorithm,
                 timeout_ms: call.timeout_ms,
             };
-            tell(&host, request, call.participants).await
+            let agents = call.participants;
+            ask_outside(&host, move |coordinator| coordinator.broadcast(request, agents)).await
         }
         Err(e) => Err(format!("the proposal on record is not JSON: {e}")),
     };
     let told = told.map_err(|reason| reason.chars().take(1_000).collect());
     let action = Action::Command(Command::RecordBroadcast(told), None);
     ask(&host, &host.proposals, &id, action, |_| ()).await
-}
-
-/// Hands a question to the coordinator, whatever it is: one that hangs or panics has failed.
-async fn tell(
-    host: &Arc<Host>,
-    request: ConsensusRequest,
-    participants: Vec<VoterId>,
-) -> Result<Delivered, String> {
-    let (coordinator, longest) = (host.coordinator.clone(), host.config.consensus.broadcast_timeout);
-    let telling = host.tokio.spawn(async move {
-        tokio::time::timeout(longest, coordinator.broadcast(request, participants)).await
-    });
-    match telling.await {
-        Ok(Ok(told)) => told,
-        Ok(Err(_)) => Err(format!("the coordinator did not answer. limit_ms={}", longest.as_millis())),
-        Err(_) => Err("the coordinator panicked".to_owned()),
-    }
 }
 
 impl Hosted for AlgorithmsMachine {

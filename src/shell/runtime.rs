@@ -182,6 +182,7 @@ impl Runtime {
         let (done, settled) = std::sync::mpsc::channel();
         self.host.tokio.spawn(async move {
             let count = recovery::overdue(&host, now).await;
+            recovery::custom_rules(&host);
             host.effects_done().await;
             let _ = done.send(count);
         });
@@ -224,6 +225,8 @@ impl Runtime {
     pub(crate) fn advance(&self, to: Timestamp) -> impl Future<Output = ()> + Send + 'static {
         let host = self.host.clone();
         async move {
+            // What is under way began before time moves on.
+            host.effects_done().await;
             while let Some(next) = host.wheel.next().filter(|next| *next <= to) {
                 host.clock.move_to(next);
                 timeouts::settle(&host, host.clock.now(), true).await;

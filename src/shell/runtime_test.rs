@@ -1,4 +1,4 @@
-//! A panic in an entity actor: only from inside can one be planted.
+//! A panic in an entity actor, and a vote that only the directory knows: from inside they can be planted.
 
 use super::*;
 use crate::core::ids::EntityId;
@@ -103,4 +103,27 @@ async fn requests_behind_a_panic_are_told_unknown_and_none_is_left_waiting() {
         assert!(matches!(answer.await, Ok(Some(QuorumState::Open)) | Err(Failure::Unknown(_))));
     }
     assert_eq!(runtime.host().in_flight(), 0);
+}
+
+#[tokio::test]
+async fn a_check_asks_the_directory_when_its_agent_last_voted() {
+    use crate::core::agent::{self, Grade, Settings, command::Asked};
+    let runtime = open();
+    let host = runtime.host();
+    let agent_id = crate::core::ids::VoterId::new("ann").unwrap();
+    let asked = Asked { settings: Settings::default(), explicit: false };
+    let register = agent::Command::Register { agent_id: agent_id.clone(), asked };
+    ask(host, &host.agents, &id("ann"), Action::Command(register, None), |_| ()).await.unwrap();
+    runtime.advance(Timestamp::from_millis(4_000)).await;
+    lock(&host.counters.agents).voted(&agent_id, host.clock.now());
+    // Silent for one interval since the vote, not since the registration.
+    let recorded = async || {
+        let watch = |view: View<'_, agent::AgentMachine>| view.state.watch.as_ref().map(|w| w.recorded);
+        ask(host, &host.agents, &id("ann"), Action::Read, watch).await.unwrap()
+    };
+    runtime.advance(Timestamp::from_millis(8_999)).await;
+    assert_eq!(recorded().await, Some(Grade::Healthy));
+    runtime.advance(Timestamp::from_millis(9_000)).await;
+    assert_eq!(recorded().await, Some(Grade::Degraded));
+    runtime.end(Ending::Clean).unwrap();
 }

@@ -68,6 +68,7 @@ fn core_alone(criterion: &mut Criterion) {
     let start = Start {
         quorum_type: QuorumType::Global,
         required_votes: Some(90_000),
+        rule: None,
         timeout: Duration::from_secs(3600),
         cell_id: None,
         voters: None,

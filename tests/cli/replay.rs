@@ -1,6 +1,7 @@
 use super::{file, project, quorate, run, text};
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use quorate::core::rules::RULES;
 use serde_json::Value;
 use std::io::Write;
 use std::process::Stdio;
@@ -55,10 +56,71 @@ fn questions_are_decided_tied_or_undecided() {
     assert_eq!(rule["accuracy"], 1.0 / 3.0);
     assert_eq!(report["results"]["truth_unused"], 1);
     assert!(report["speed"]["rules"][0]["votes_per_second"].as_f64().unwrap() > 0.0);
-    assert_eq!(
-        run(&["replay", text(&votes), "--json"]).ok().json()["results"]["rules"].as_array().unwrap().len(),
-        3
+}
+
+#[test]
+fn without_a_rule_every_rule_of_the_table_is_compared_in_one_table() {
+    let (_f, votes) = file(SMALL);
+    let report = run(&["replay", text(&votes), "--json"]).ok().json();
+    let rules = report["results"]["rules"].as_array().unwrap();
+    let names: Vec<&str> = rules.iter().map(|rule| rule["rule"].as_str().unwrap()).collect();
+    let table: Vec<String> = RULES.iter().map(|entry| (entry.sample)().to_string()).collect();
+    assert_eq!(names, table);
+    let ran = run(&["replay", text(&votes)]).ok();
+    let lines: Vec<&str> = ran.out().lines().collect();
+    let header = lines.iter().position(|line| line.starts_with("RULE ")).unwrap();
+    let rows = &lines[header + 1..=header + RULES.len()];
+    assert!(rows.iter().zip(&table).all(|(row, rule)| row.starts_with(rule.as_str())), "{}", ran.out());
+    assert!(rows.iter().all(|row| row.chars().count() <= 130), "{}", ran.out());
+}
+
+#[test]
+fn a_rule_that_needs_no_vote_or_cannot_be_met_is_shown_as_such() {
+    let (_f, votes) = file("question,worker,answer\nq,a,yes\nq,b,no\n");
+    let cannot = "required:3";
+    let met = r#"{"rule":"not","params":{"rule":"required:3"}}"#;
+    let args = ["replay", text(&votes), "--rule", cannot, "--rule", met];
+    let ran = run(&args).ok();
+    let out = ran.out();
+    assert!(
+        out.contains("required:3: cannot be met by the voters on 1 question, not put to the vote"),
+        "{out}"
     );
+    assert!(out.contains("not(required:3): met before anybody votes on 1 question"), "{out}");
+    let rules = run(&[&args[..], &["--json"]].concat()).ok().json()["results"]["rules"].clone();
+    let counts = |n: usize| (rules[n]["cannot_be_met"].clone(), rules[n]["met_before_any_vote"].clone());
+    assert_eq!(counts(0), (1.into(), 0.into()));
+    assert_eq!(counts(1), (0.into(), 1.into()));
+}
+
+#[test]
+fn rules_are_given_as_text_or_as_json_and_bad_ones_are_typed_errors() {
+    let votes = project("examples/votes/ratification.csv");
+    let veto = r#"{"rule":"veto","params":{"voters":["Rhode Island"],"rule":{"required":{"count":9}}}}"#;
+    let args = ["replay", text(&votes), "--rule", veto, "--rule", "at_least:2/3", "--json"];
+    let rules = run(&args).ok().json()["results"]["rules"].clone();
+    // Whoever may still object decides last.
+    assert_eq!(rules[0]["rule"], "veto(rule=required:9, voters=[Rhode Island])");
+    assert_eq!(rules[0]["stories"][0]["decided_by"], "Rhode Island");
+    assert_eq!(rules[1]["stories"][0]["decided_by"], "New Hampshire");
+    let bad = [
+        ("plurality", "unknown rule"),
+        ("at_least:2", "fraction of rule at_least"),
+        ("{\"rule\"", "JSON"),
+        ("{}", "a rule"),
+        (r#"{"rule":"threshold:0.6","params":{"threshold":0.7}}"#, "each parameter once"),
+        (r#"{"rule":"not","params":{"rule":{"rule":"required"}}}"#, "count of rule required"),
+        (r#"{"rule":"weighted","params":{"agent_weights":{"a":-1}}}"#, "agent_weights.a"),
+    ];
+    for (rule, reason) in bad {
+        let ran = run(&["replay", text(&votes), "--rule", rule, "--json"]);
+        let error = ran.json()["error"].clone();
+        assert_eq!(
+            (ran.code(), &error["kind"], &error["field"]),
+            (2, &"invalid_argument".into(), &"rule".into())
+        );
+        assert!(error["message"].as_str().unwrap().contains(reason), "{rule}: {error}");
+    }
 }
 
 #[test]

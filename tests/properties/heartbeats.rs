@@ -179,6 +179,7 @@ impl Real {
             self.wake();
             let events = self.agent.settle(at).events;
             self.learn(events);
+            assert!(self.agent.due().is_none_or(|next| next > at), "a tick must move what is due");
         }
     }
 

@@ -9,6 +9,8 @@ mod heartbeats;
 mod log;
 mod mesh;
 mod order;
+mod proposals;
 mod replay;
+mod rules;
 mod script;
 mod time;

@@ -108,6 +108,20 @@ async fn downtime_fails_nobody_and_nothing_of_an_agent_is_lost_in_a_crash() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_orderly_close_keeps_the_directory() {
+    let memory = MemoryStore::new();
+    let q = Quorate::open_with(manual(), Arc::new(memory.reopen())).await.unwrap();
+    q.agents().register(short("ann")).await.unwrap();
+    q.agents().beat(Beat::new("ann").unwrap()).await.unwrap();
+    q.close().await.unwrap();
+    let q = Quorate::open_with(manual(), Arc::new(memory.reopen())).await.unwrap();
+    assert_eq!(q.recovery_report().records_counted, 0);
+    let stats = q.agents().stats().await.unwrap();
+    assert_eq!((stats.total_agents, stats.total_heartbeats), (1, 1));
+    assert_eq!(q.agents().list(ListAgents::default()).await.unwrap().agents[0].agent_id, id("ann"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_list_goes_on_where_a_page_ended_and_health_agrees_with_it() {
     let q = Quorate::open(manual()).await.unwrap();
     for n in 0..5 {

@@ -1,6 +1,9 @@
 //! Does the real runtime keep its promises from outside?
 
 mod agents;
+mod consensus;
+mod coordinators;
+mod custom_rules;
 mod durable;
 #[path = "../support/hooked.rs"]
 mod hooked;

@@ -66,6 +66,7 @@ const ARROWS: &[Arrow] = &[
             "crate::cli",
             "crate::config",
             "crate::error",
+            "core::agent",
             "core::quorum",
             "core::topology",
             "core::driver",
@@ -93,6 +94,7 @@ const ARROWS: &[Arrow] = &[
         below: "src/store/",
         except: &[],
         forbidden: &[
+            "core::agent",
             "core::quorum",
             "core::topology",
             "core::driver",

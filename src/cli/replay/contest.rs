@@ -23,8 +23,19 @@ pub(super) struct Contest {
     built: Box<dyn Rule>,
     /// The polls, question by question, in the order of the questions' answers.
     pub(super) polls: Vec<Poll>,
-    /// The first poll of each question; none where the rule cannot be met by its voters, or is met without them.
-    pub(super) first: Vec<Option<usize>>,
+    /// Where the polls of each question begin.
+    pub(super) asked: Vec<Asked>,
+}
+
+/// Whether a question is put to the vote under a rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Asked {
+    /// Yes; this is the first of its polls.
+    From(usize),
+    /// No: the rule is met before anybody votes.
+    MetBefore,
+    /// No: the rule cannot be met by these voters.
+    CannotBeMet,
 }
 
 /// One quorum: is this the answer?
@@ -78,23 +89,30 @@ impl Contest {
     /// Lays out the polls of a rule.
     ///
     /// # Errors
-    /// `invalid_argument` for a rule that does not exist or lacks its parameter.
+    /// `invalid_argument` for a rule that does not exist or whose parameters do not fit.
     pub(super) fn new(spec: RuleSpec, votes: &Votes) -> Result<Self, Error> {
-        let built = rules::build(&spec).map_err(|e| Error::new(ErrorKind::InvalidArgument, e.to_string()))?;
         let rule = spec.to_string();
-        let mut contest = Contest { rule: rule.clone(), spec, built, polls: Vec::new(), first: Vec::new() };
+        let built = rules::build(&spec).map_err(|e| {
+            let error = Error::new(ErrorKind::InvalidArgument, e.to_string());
+            error.with("field", "rule").with("value", rule.as_str())
+        })?;
+        let mut contest = Contest { rule, spec, built, polls: Vec::new(), asked: Vec::new() };
         for (number, question) in votes.questions.iter().enumerate() {
             let voters = u32::try_from(question.voters.len()).unwrap_or(u32::MAX);
             let (_, formula) = contest.formula(votes, question);
             let everyone = || (0..question.voters.len()).collect();
-            if formula.outcome(&Count::new(&formula, Some(voters)), everyone) != Outcome::Pending {
-                contest.first.push(None);
+            let asked = match formula.outcome(&Count::new(&formula, Some(voters)), everyone) {
+                Outcome::Pending => Asked::From(contest.polls.len()),
+                Outcome::Won => Asked::MetBefore,
+                Outcome::Lost => Asked::CannotBeMet,
+            };
+            contest.asked.push(asked);
+            if !matches!(asked, Asked::From(_)) {
                 continue;
             }
             let required = formula.fewest_for(Some(voters)).unwrap_or(0);
-            contest.first.push(Some(contest.polls.len()));
             for (answer, text) in question.answers.iter().enumerate() {
-                let id = poll_id(votes, &rule, &question.name, text)?;
+                let id = poll_id(votes, &contest.spec, &question.name, text)?;
                 contest.polls.push(Poll {
                     id,
                     question: number,
@@ -109,11 +127,11 @@ impl Contest {
         Ok(contest)
     }
 
-    /// The polls of a question: none when the rule cannot be met there.
+    /// The polls of a question: none where it is not put to the vote.
     pub(super) fn polls_of(&self, number: usize, question: &Question) -> &[Poll] {
-        match self.first[number] {
-            Some(first) => &self.polls[first..first + question.answers.len()],
-            None => &[],
+        match self.asked[number] {
+            Asked::From(first) => &self.polls[first..first + question.answers.len()],
+            Asked::MetBefore | Asked::CannotBeMet => &[],
         }
     }
 
@@ -161,7 +179,7 @@ impl Contest {
     }
 }
 
-fn poll_id(votes: &Votes, rule: &str, question: &str, answer: &str) -> Result<EntityId, Error> {
+fn poll_id(votes: &Votes, rule: &RuleSpec, question: &str, answer: &str) -> Result<EntityId, Error> {
     let named = json!([votes.digest.to_string(), rule, question, answer]).to_string();
     let mut name = digest(named.as_bytes()).to_string();
     name.truncate(32);

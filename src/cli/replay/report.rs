@@ -2,16 +2,18 @@
 
 use serde_json::{Value, json};
 
-use super::contest::{Contest, Verdict};
+use super::contest::{Asked, Contest, Verdict};
 use super::run::Speed;
 use super::story::Story;
 use super::votes::{Truth, Votes};
 use crate::api::Quorate;
-use crate::cli::output::table;
+use crate::cli::output::{shortened, table};
 use crate::error::Error;
 
 /// Up to this many questions, each one's story is told.
 const STORIES: usize = 20;
+/// A rule longer than this is cut in tables. The stories and `--json` show it whole.
+const LONGEST_RULE: usize = 40;
 
 /// The results of one rule.
 #[derive(Debug)]
@@ -20,6 +22,9 @@ pub(super) struct Outcome {
     decided: usize,
     ties: usize,
     undecided: usize,
+    /// Questions not put to the vote, for the rule is met before anybody votes, or cannot be met by the voters.
+    met_before: usize,
+    cannot_be_met: usize,
     /// Correct and all decided questions with a known answer, and all questions with one.
     correct: usize,
     decided_known: usize,
@@ -41,11 +46,14 @@ impl Outcome {
         q: &Quorate,
     ) -> Result<Self, Error> {
         let ends = contest.polls.iter().filter_map(|poll| poll.end.as_ref());
+        let not_asked = |why| contest.asked.iter().filter(|asked| **asked == why).count();
         let mut outcome = Outcome {
             rule: contest.rule.clone(),
             decided: 0,
             ties: 0,
             undecided: 0,
+            met_before: not_asked(Asked::MetBefore),
+            cannot_be_met: not_asked(Asked::CannotBeMet),
             correct: 0,
             decided_known: 0,
             known: 0,
@@ -80,6 +88,8 @@ impl Outcome {
             "decided": self.decided,
             "ties": self.ties,
             "undecided": self.undecided,
+            "met_before_any_vote": self.met_before,
+            "cannot_be_met": self.cannot_be_met,
             "correct": self.correct,
             "accuracy_of_decided": share(self.correct, self.decided_known),
             "accuracy": share(self.correct, self.known),
@@ -95,7 +105,7 @@ impl Outcome {
     fn row(&self) -> Vec<String> {
         let shown = |share: Option<f64>| share.map_or("-".into(), |share| format!("{share:.4}"));
         vec![
-            self.rule.clone(),
+            shortened(&self.rule, LONGEST_RULE),
             (self.decided + self.ties + self.undecided).to_string(),
             self.decided.to_string(),
             self.ties.to_string(),
@@ -105,6 +115,16 @@ impl Outcome {
             self.votes.to_string(),
             self.late_votes.to_string(),
         ]
+    }
+
+    /// What the row leaves open: why questions were not put to the vote.
+    fn notes(&self) -> String {
+        let note = |n: usize, why: &str| match n {
+            0 => String::new(),
+            n => format!("{}: {why} on {}, not put to the vote\n", self.rule, count(n, "question")),
+        };
+        note(self.met_before, "met before anybody votes")
+            + &note(self.cannot_be_met, "cannot be met by the voters")
     }
 }
 
@@ -177,6 +197,7 @@ impl Report {
         ];
         out += "\n";
         out += &table(&header, self.outcomes.iter().map(Outcome::row));
+        out.extend(self.outcomes.iter().map(Outcome::notes));
         for outcome in &self.outcomes {
             if !outcome.stories.is_empty() {
                 out += "\n";
@@ -189,7 +210,7 @@ impl Report {
         let ms = |ms: Option<f64>| ms.map_or("-".into(), |ms| format!("{ms:.2} ms"));
         let rows = self.outcomes.iter().zip(&self.speeds).map(|(outcome, speed)| {
             vec![
-                outcome.rule.clone(),
+                shortened(&outcome.rule, LONGEST_RULE),
                 speed.latencies.len().to_string(),
                 per_second(speed).map_or("-".into(), |rate| format!("{rate:.0}")),
                 ms(percentile(speed, 50)),

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::contest::{Contest, Poll, Verdict, standing};
+use super::contest::{Asked, Contest, Poll, Verdict, standing};
 use super::votes::Votes;
 use crate::api::Quorate;
 use crate::api::dto::{AuditVoteView, EntityHistory};
@@ -15,6 +15,7 @@ use crate::error::Error;
 pub(super) struct Story {
     question: String,
     verdict: &'static str,
+    asked: Asked,
     answer: Option<String>,
     required: Option<u32>,
     voters: usize,
@@ -43,6 +44,7 @@ impl Story {
         let mut story = Story {
             question: question.name.clone(),
             verdict: "undecided",
+            asked: contest.asked[number],
             answer: None,
             required: polls.first().map(|poll| poll.required),
             voters: question.voters.len(),
@@ -121,8 +123,11 @@ impl Story {
                 out += &format!("{}, {required} of {} workers needed. {counts}\n", self.verdict, self.voters);
             }
             (_, None) => {
-                out +=
-                    &format!("undecided, the rule needs more than its {} workers. {counts}\n", self.voters);
+                let why = match self.asked {
+                    Asked::MetBefore => "is met before anybody votes",
+                    Asked::CannotBeMet | Asked::From(_) => "cannot be met",
+                };
+                out += &format!("undecided, the rule {why} among {} workers. {counts}\n", self.voters);
             }
         }
         out

@@ -61,6 +61,7 @@ fn ticks_until(agent: &mut A, to: Timestamp) -> Vec<Event> {
     let mut events = Vec::new();
     while let Some(due) = agent.due().filter(|due| *due <= to) {
         events.extend(agent.settle(due).events);
+        assert!(agent.due().is_none_or(|next| next > due), "a tick must move what is due");
     }
     events
 }

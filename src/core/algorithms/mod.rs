@@ -6,7 +6,7 @@
 //! | Register | new name, a rule that can be built | Registered | true |
 //! | Register | name taken | – | false, the first stays |
 //! | Register | no such rule, or bad parameters | – | `Invalid` |
-//! | Unregister | known name | Unregistered | true |
+//! | Unregister | known name, or the default one | Unregistered | true |
 //! | Unregister | unknown | – | false |
 //! | SetDefault | known name, or one the caller vouches for | DefaultSet | true |
 //! | SetDefault | unknown | – | false |
@@ -190,7 +190,9 @@ impl Machine for AlgorithmsMachine {
             Command::Register { name, .. } if state.rules.contains_key(&name) => Ok(Decision::answer(false)),
             Command::Register { .. } if state.order.len() >= MAX_ALGORITHMS => Err(Rejection::Full),
             Command::Register { name, rule } => happened(Event::Registered { name, rule }),
-            Command::Unregister { name } if state.rules.contains_key(&name) => {
+            Command::Unregister { name }
+                if state.rules.contains_key(&name) || state.default.as_ref() == Some(&name) =>
+            {
                 happened(Event::Unregistered { name })
             }
             Command::SetDefault { name, .. } if state.default.as_ref() == Some(&name) => {
@@ -265,5 +267,10 @@ mod tests {
         assert_eq!(registry.state().default_name(), None);
         ask(&mut registry, register("late", "unanimous")).unwrap();
         assert_eq!(registry.state().default_name(), Some("late"));
+        // A function of the caller's can be the default, and is gone like any other.
+        let own = Command::SetDefault { name: "own".into(), is_custom: true };
+        assert_eq!(ask(&mut registry, own), Ok(true));
+        assert_eq!(ask(&mut registry, unregister("own")), Ok(true));
+        assert_eq!((registry.state().default_name(), registry.revision()), (Some("late"), 9));
     }
 }

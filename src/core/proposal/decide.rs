@@ -30,6 +30,11 @@ pub(super) fn decide(
     now: Timestamp,
     custom: &dyn CustomRules,
 ) -> Decided {
+    if let Command::Vote(Ballot { weight: Some(weight), .. }) = command
+        && !(0.0..=1e9).contains(&weight)
+    {
+        return Err(invalid("weight", weight, "a number from 0 to 1000000000"));
+    }
     match (command, state.opened.as_deref()) {
         (Command::Open(open), None) => put(*open, now, custom),
         (Command::Open(_), Some(_)) => Err(Rejection::AlreadyExists),
@@ -228,11 +233,6 @@ fn vote(
     now: Timestamp,
     custom: &dyn CustomRules,
 ) -> Decided {
-    if let Some(weight) = ballot.weight
-        && !(0.0..=1e9).contains(&weight)
-    {
-        return Err(invalid("weight", weight, "a number from 0 to 1000000000"));
-    }
     let answer = |outcome| Reply::Voted { outcome, changed: false };
     if opened.participants.binary_search(&ballot.voter_id).is_err() {
         return Ok(refuse(state, ballot, Refusal::NotParticipant, answer(VoteOutcome::NotParticipant), now));

@@ -12,12 +12,13 @@
 //! | nothing | Open | valid | Opened | Opened; effect: tell the agents |
 //! | nothing | Open | no agents, too few of them healthy, decided already | Opened, Closed | Opened |
 //! | any | Open | opened before | – | `AlreadyExists` |
+//! | any | Vote | claims a weight out of range | – | `Invalid` |
 //! | nothing | Vote | | – | `NotFound` |
 //! | open | Vote | participant, first vote | VoteCast | recorded |
 //! | open | Vote | … and it decides | VoteCast, Closed | recorded |
 //! | open | Vote | further vote, votes may change, other choice | VoteCast (the older is superseded) | recorded |
 //! | open | Vote | further vote otherwise | VoteRefused | duplicate |
-//! | open | Vote | not a participant | VoteRefused | not_participant |
+//! | open, closed | Vote | not a participant | VoteRefused | not_participant |
 //! | closed | Vote | as the vote that stands | – | duplicate |
 //! | closed | Vote | otherwise | VoteRefused | closed |
 //! | open | RecordBroadcast | agents told | Broadcast | – |

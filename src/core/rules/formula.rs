@@ -131,8 +131,8 @@ pub struct Formula {
     pub root: Node,
 }
 
-/// The votes of one column. Weights are at most 10^15 millionths, voters fewer than 2^32, and what one unit adds at
-/// most 10^17: no sum leaves 128 bits.
+/// The votes of one column. Weights are at most 10^15 millionths and what one unit adds is at most 10^17: with up to
+/// a million voters no sum leaves 128 bits.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Held {
     /// Cast for, against, abstaining.
@@ -247,10 +247,12 @@ impl Formula {
     /// index in the electorate; it is asked for only when the sums alone cannot tell.
     ///
     /// A formula whose sums pull apart is searched up to a bound of nodes. Beyond it the answer is `Pending`
-    /// although the outcome may be certain: later than possible, never earlier, and the same every time.
+    /// although the outcome may be certain: later than possible, never earlier, and the same every time. So it is
+    /// too where anyone may vote and one part of the formula holds exactly when another does not.
     pub fn outcome(&self, count: &Count, outstanding: impl FnOnce() -> Vec<usize>) -> Outcome {
         let ranges = self.root.decide(&|sum| count.held(sum).outcome(sum));
-        if ranges != Outcome::Pending || self.pulls_one_way() {
+        // Nobody can go through the completions of a poll that anyone may join; ranges without end are sound there.
+        if ranges != Outcome::Pending || count.is_endless() || self.pulls_one_way() {
             return ranges;
         }
         let silent = [None, Some(Choice::For), Some(Choice::Against), Some(Choice::Abstain)];
@@ -313,6 +315,11 @@ impl Formula {
 }
 
 impl Count {
+    /// Does nobody know who may still come?
+    fn is_endless(&self) -> bool {
+        self.columns.iter().any(|held| held.open.is_none())
+    }
+
     fn held(&self, sum: &Sum) -> &Held {
         static NOBODY: Held = Held { cast: [0; 3], open: Some(0) };
         self.columns.get(sum.column as usize).unwrap_or(&NOBODY)

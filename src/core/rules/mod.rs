@@ -17,6 +17,7 @@ mod dual;
 mod formula;
 mod not;
 mod number;
+pub mod presets;
 mod required;
 mod search;
 mod spec;

@@ -1,7 +1,7 @@
 //! A fixed count of approvals, whatever the size of the electorate.
 //!
 //! Source: Constitution of the United States, Article VII ("The Ratification of the Conventions of nine States,
-//! shall be sufficient"): nine, of thirteen.
+//! shall be sufficient"), of the thirteen there were.
 //!
 //! Worked example: 13 voters and a count of 9 need 9.
 

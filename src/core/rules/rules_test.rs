@@ -97,6 +97,17 @@ fn a_rule_inside_a_rule_may_be_written_in_four_ways() {
 }
 
 #[test]
+fn a_value_after_the_colon_stands_beside_named_parameters_and_is_not_given_twice() {
+    let group: Param = [("group", "x")].into();
+    let both =
+        |param: Param| Param::Map([("rule".into(), "required:9".into()), ("params".into(), param)].into());
+    let expected = RuleSpec::new("required").with("count", "9").with("group", "x");
+    assert_eq!(RuleSpec::from_param(&both(group)), Ok(expected));
+    assert!(RuleSpec::from_param(&both([("count", "8")].into())).is_err());
+    assert!(RuleSpec::from_param(&[("rule", "required:9"), ("count", "8")].into()).is_err());
+}
+
+#[test]
 fn every_entry_builds_its_sample_and_is_written_as_it_is_read() {
     for entry in RULES {
         let spec = (entry.sample)();
@@ -108,4 +119,7 @@ fn every_entry_builds_its_sample_and_is_written_as_it_is_read() {
     let veto =
         RuleSpec::new("veto").with("rule", RuleSpec::from_text("required:9")).with("voters", vec!["a"]);
     assert_eq!(veto.to_string(), "veto(rule=required:9, voters=[a])");
+    let not: Param = RuleSpec::new("not").with("rule", veto).into();
+    let all = RuleSpec::new("all").with("rules", vec!["threshold".into(), not]);
+    assert_eq!(all.to_string(), "all(threshold, not(veto(rule=required:9, voters=[a])))");
 }

@@ -191,13 +191,10 @@ impl RuleSpec {
             Param::Text(text) => Ok(RuleSpec::from_text(text)),
             Param::Map(map) => match (map.get("rule"), map.get("params")) {
                 (Some(Param::Text(rule)), Some(Param::Map(params))) if map.len() == 2 => {
-                    Ok(RuleSpec { params: params.clone(), ..RuleSpec::from_text(rule) })
+                    RuleSpec::from_text(rule).with_each(params.iter())
                 }
                 (Some(Param::Text(rule)), None) => {
-                    let mut spec = RuleSpec::from_text(rule);
-                    let inline = map.iter().filter(|(name, _)| *name != "rule");
-                    spec.params.extend(inline.map(|(name, value)| (name.clone(), value.clone())));
-                    Ok(spec)
+                    RuleSpec::from_text(rule).with_each(map.iter().filter(|(name, _)| *name != "rule"))
                 }
                 _ => match map.iter().next() {
                     Some((rule, Param::Map(params))) if map.len() == 1 => {
@@ -209,6 +206,19 @@ impl RuleSpec {
             },
             Param::None | Param::Flag(_) | Param::Number(_) | Param::List(_) => Err(EXPECTED),
         }
+    }
+
+    /// The same rule with more parameters, none of which the text of the rule has given already.
+    fn with_each<'a>(
+        mut self,
+        params: impl Iterator<Item = (&'a String, &'a Param)>,
+    ) -> Result<Self, &'static str> {
+        for (name, value) in params {
+            if self.params.insert(name.clone(), value.clone()).is_some() {
+                return Err("each parameter once, after the colon or by name");
+            }
+        }
+        Ok(self)
     }
 
     /// Reads `name` or `name:value`, where the value is that of the rule's main parameter.
@@ -265,29 +275,49 @@ impl<const N: usize> From<[(&str, &str); N]> for Param {
 }
 
 impl fmt::Display for RuleSpec {
-    /// `threshold`, `at_least:2/3`, or `veto(rule=…, voters=…)`.
+    /// `threshold`, `at_least:2/3`, `all(threshold, not(required:2))` or `veto(rule=…, voters=…)`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.rule)?;
         let main = entry_of(&self.rule).and_then(|entry| entry.parameters.first()).map(|p| p.name);
-        match self.params.iter().next() {
-            None => Ok(()),
-            Some((name, value @ (Param::Number(_) | Param::Text(_) | Param::Flag(_))))
-                if self.params.len() == 1 && Some(name.as_str()) == main =>
-            {
-                write!(f, ":{value}")
-            }
-            Some(_) => {
+        let only = self.params.first_key_value().filter(|_| self.params.len() == 1);
+        match only {
+            None if self.params.is_empty() => Ok(()),
+            Some((name, value)) if Some(name.as_str()) == main => match (name.as_str(), value) {
+                ("rule", rule) => write!(f, "({})", Rules(std::slice::from_ref(rule))),
+                ("rules", Param::List(rules)) => write!(f, "({})", Rules(rules)),
+                (_, Param::Number(_) | Param::Text(_) | Param::Flag(_)) => write!(f, ":{value}"),
+                (_, value) => write!(f, "({name}={value})"),
+            },
+            None | Some(_) => {
                 f.write_str("(")?;
                 for (i, (name, value)) in self.params.iter().enumerate() {
                     let comma = if i > 0 { ", " } else { "" };
-                    match RuleSpec::from_param(value) {
-                        Ok(spec) if name == "rule" => write!(f, "{comma}{name}={spec}")?,
-                        Ok(_) | Err(_) => write!(f, "{comma}{name}={value}")?,
+                    match value {
+                        rule if name == "rule" => {
+                            write!(f, "{comma}{name}={}", Rules(std::slice::from_ref(rule)))?;
+                        }
+                        value => write!(f, "{comma}{name}={value}")?,
                     }
                 }
                 f.write_str(")")
             }
         }
+    }
+}
+
+/// Rules inside a rule, as text.
+struct Rules<'a>(&'a [Param]);
+
+impl fmt::Display for Rules<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, param) in self.0.iter().enumerate() {
+            let comma = if i > 0 { ", " } else { "" };
+            match RuleSpec::from_param(param) {
+                Ok(spec) => write!(f, "{comma}{spec}")?,
+                Err(_) => write!(f, "{comma}{param}")?,
+            }
+        }
+        Ok(())
     }
 }
 

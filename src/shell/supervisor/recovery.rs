@@ -4,7 +4,8 @@
 //! 2. deadlines: the index of open ones goes onto the wheel (no closed history is read);
 //! 3. agents that were not healthy are due at once: like all others they have their interval anew, so the deadline
 //!    in the index, if there is one, may be too late for them;
-//! 4. everything overdue or owed is settled: closed as of its deadline, effects carried out.
+//! 4. everything overdue or owed is settled: closed as of its deadline, effects carried out;
+//! 5. open proposals of custom rules are judged by the rules that are known now.
 //!
 //! A crash in the middle repeats the same steps: each is a fold or an ordinary command.
 
@@ -18,6 +19,7 @@ use crate::journal::{Fault, OpenReport, Store};
 use crate::shell::host::{Host, wait};
 use crate::shell::kinds::Counters;
 use crate::shell::lock;
+use crate::shell::proposals::reconsider;
 
 use super::timeouts;
 
@@ -82,6 +84,12 @@ pub(crate) fn unwell_agents(host: &Host) {
             host.wheel.arm(&StreamId::new(StreamKind::Agent, EntityId::from(id)), Some(host.began));
         }
     }
+}
+
+/// Lets the open proposals of custom rules that this process knows from the start see whether they are decided: their
+/// votes may have come in while no process knew the rule.
+pub(crate) fn custom_rules(host: &Arc<Host>) {
+    host.custom.names().iter().for_each(|name| reconsider(host, name));
 }
 
 /// Settles everything overdue or owed at `now`. Returns how many entities.
