@@ -127,9 +127,6 @@ impl<T> Shared<T> {
     pub fn close(&self) {
         self.with(|gate, _| gate.close());
         self.closing.notify_waiters();
-        if self.observer.is_some() {
-            self.tell_all();
-        }
     }
 
     pub fn abandon(&self) {
@@ -147,12 +144,6 @@ impl<T> Shared<T> {
         self.flow.stats(self.clock.now())
     }
 
-    /// What is still going on is told as well.
-    fn tell_all(&self) {
-        let notices = self.lock().buffer_mut().notices(true);
-        self.hand_over(notices);
-    }
-
     #[cold]
     fn tell(&self) {
         if self.telling.swap(true, Ordering::AcqRel) {
@@ -161,7 +152,7 @@ impl<T> Shared<T> {
         let guard = Telling(&self.telling);
         loop {
             let mut gate = self.lock();
-            let notices = gate.buffer_mut().notices(false);
+            let notices = gate.buffer_mut().notices();
             if notices.is_empty() {
                 // Under the lock: who adds something from here on finds nobody telling.
                 drop(guard);

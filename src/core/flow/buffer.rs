@@ -272,20 +272,23 @@ impl<T> FlowBuffer<T> {
         evicted
     }
 
-    /// Keeps what is worth telling from now on, to be taken with [`FlowBuffer::notices`].
+    /// Keeps what is worth telling from now on, to be taken with [`FlowBuffer::notices`]; it grows until it is taken.
     pub fn watch(&mut self) {
         let state = self.state();
         self.notices.get_or_insert_with(|| Box::new(Notices::new(state)));
     }
 
-    /// What is worth telling since the last time; with `all` also what is still going on.
-    pub fn notices(&mut self, all: bool) -> Vec<Notice> {
-        let Some(notices) = &mut self.notices else { return Vec::new() };
-        if all {
+    /// What is worth telling since the last time.
+    pub fn notices(&mut self) -> Vec<Notice> {
+        self.notices.as_mut().map(|notices| std::mem::take(&mut notices.out)).unwrap_or_default()
+    }
+
+    /// What is still going on is worth telling, too: the stream ends.
+    pub fn finish_notices(&mut self) {
+        if let Some(notices) = &mut self.notices {
             notices.end_run();
             notices.tell_held();
         }
-        std::mem::take(&mut notices.out)
     }
 
     pub(crate) fn has_notices(&self) -> bool {
@@ -324,12 +327,16 @@ impl<T> FlowBuffer<T> {
     /// Drops what is too old; true when something was.
     pub(super) fn expire(&mut self, now: &impl Fn() -> Timestamp, expired: &mut Evicted<T>) -> bool {
         let Some(age) = self.flow.config().max_age else { return false };
-        let is_old = |front: Option<&Entry<T>>, now: Timestamp| front.is_some_and(|e| now.since(e.at) > age);
         if self.entries.is_empty() {
             return false;
         }
         let (before, now_is) = (self.load.messages, now());
-        while is_old(self.entries.front(), now_is) {
+        loop {
+            // A hole is as old as the message that left it, and is nothing to drop.
+            self.trim();
+            if self.entries.front().is_none_or(|entry| now_is.since(entry.at) <= age) {
+                break;
+            }
             self.evict(now, 1, DropReason::Expired, expired);
         }
         self.load.messages < before

@@ -20,7 +20,6 @@ use std::collections::BTreeMap;
 
 use super::buffer::{Drained, Evicted, FlowBuffer, Offered, Read};
 use super::state::FlowState;
-use super::stats::Returned;
 use crate::core::time::Timestamp;
 use std::time::Duration;
 
@@ -342,6 +341,7 @@ impl<T, W> Gate<T, W> {
             self.buffer.unhold(held);
         }
         self.wakes.extend(self.reader.take());
+        self.buffer.finish_notices();
     }
 
     /// Lets in who may go, from the front.

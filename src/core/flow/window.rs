@@ -106,7 +106,7 @@ impl Window {
         for back in 0..=SLICES.min(open) {
             let number = open - back;
             // A slice ends where the next one begins.
-            let is_old = back > 0 && self.slice(number + 1).from_us.load(Relaxed) <= since;
+            let is_old = back > 0 && self.slice(number + 1).from_us.load(Relaxed) < since;
             if is_old && offers >= u64::from(least) {
                 break;
             }
