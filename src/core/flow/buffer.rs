@@ -314,6 +314,12 @@ impl<T> FlowBuffer<T> {
         self.held
     }
 
+    /// Messages for which room is held.
+    #[cfg(all(test, feature = "flow"))]
+    pub(crate) fn occupied_by_others(&self) -> usize {
+        self.held.messages
+    }
+
     pub(super) fn hold(&mut self, size: usize) {
         self.held.messages += 1;
         self.held.bytes += size;
