@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::core::time::Timestamp;
@@ -35,5 +36,28 @@ impl FlowClock for TokioClock {
 
     fn sleep(&self, duration: Duration) -> Sleep {
         Box::pin(tokio::time::sleep(duration))
+    }
+}
+
+/// Tokio's clock without a detour, or another.
+#[derive(Debug)]
+pub(super) enum Clock {
+    Tokio(TokioClock),
+    Other(Arc<dyn FlowClock>),
+}
+
+impl FlowClock for Clock {
+    fn now(&self) -> Timestamp {
+        match self {
+            Clock::Tokio(clock) => clock.now(),
+            Clock::Other(clock) => clock.now(),
+        }
+    }
+
+    fn sleep(&self, duration: Duration) -> Sleep {
+        match self {
+            Clock::Tokio(clock) => clock.sleep(duration),
+            Clock::Other(clock) => clock.sleep(duration),
+        }
     }
 }

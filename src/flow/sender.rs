@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::clock::{FlowClock, TokioClock};
+use super::clock::{Clock, FlowClock, TokioClock};
 use super::error::SendError;
 use super::observer::FlowObserver;
 use super::receiver::FlowReceiver;
@@ -46,7 +46,7 @@ impl<T> FlowBuilder<T> {
         FlowBuilder { config, shape: Shape::default(), clock: None, observer: None }
     }
 
-    /// How many bytes a message is, for `max_buffer_bytes`. Called with a lock held: quick, and not back into the stream.
+    /// How many bytes a message is, for `max_buffer_bytes`.
     pub fn size_of(mut self, size_of: fn(&T) -> usize) -> Self {
         self.shape.size_of = Some(size_of);
         self
@@ -77,7 +77,7 @@ impl<T> FlowBuilder<T> {
     /// A configuration that does not fit; see [`FlowConfig::check`] and [`FlowBuffer::shaped`].
     pub fn sender(self) -> Result<FlowControlledSender<T>, FlowConfigError> {
         let buffer = FlowBuffer::shaped(self.config, self.shape)?;
-        let clock = self.clock.unwrap_or_else(|| Arc::new(TokioClock::default()));
+        let clock = self.clock.map_or_else(|| Clock::Tokio(TokioClock::default()), Clock::Other);
         Ok(FlowControlledSender { shared: Arc::new(Shared::new(buffer, clock, self.observer)) })
     }
 
@@ -122,7 +122,7 @@ impl<T> FlowControlledSender<T> {
     /// The message comes back: [`SendError::Dropped`] by the policy `drop_newest`, [`SendError::Timeout`] after the block
     /// timeout, [`SendError::Closed`], [`SendError::TooLarge`].
     pub async fn send(&self, message: T) -> Result<Sent<T>, SendError<T>> {
-        let size = self.shared.shape.size(&message);
+        let size = self.shared.size(&message);
         match self.shared.enter(message, size, Manner::Send) {
             Entered::Done(done) => done,
             waiting @ (Entered::Delay(..) | Entered::Wait(..)) => self.send_slowly(waiting, size, None).await,
@@ -134,7 +134,7 @@ impl<T> FlowControlledSender<T> {
     /// # Errors
     /// As [`FlowControlledSender::send`]; [`SendError::Timeout`] also after `limit`.
     pub async fn send_timeout(&self, message: T, limit: Duration) -> Result<Sent<T>, SendError<T>> {
-        let size = self.shared.shape.size(&message);
+        let size = self.shared.size(&message);
         match self.shared.enter(message, size, Manner::Send) {
             Entered::Done(done) => done,
             waiting @ (Entered::Delay(..) | Entered::Wait(..)) => {
@@ -179,7 +179,7 @@ impl<T> FlowControlledSender<T> {
     /// The message comes back: [`SendError::Full`] when there is no room under `block`, or others wait already;
     /// [`SendError::Dropped`], [`SendError::Closed`], [`SendError::TooLarge`].
     pub fn try_send(&self, message: T) -> Result<Sent<T>, SendError<T>> {
-        let size = self.shared.shape.size(&message);
+        let size = self.shared.size(&message);
         match self.shared.enter(message, size, Manner::TrySend) {
             Entered::Done(done) => done,
             Entered::Delay(message, _) | Entered::Wait(message, ..) => {
@@ -353,7 +353,7 @@ impl<T> Permit<'_, T> {
             return Err(shared.returned(Returned::Closed, message));
         }
         self.used = true;
-        let size = shared.shape.size(&message);
+        let size = shared.size(&message);
         shared.with(|gate, now| shared.sent(gate.put_held(&now, message, size, self.size)))
     }
 }

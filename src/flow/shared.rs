@@ -7,19 +7,19 @@ use std::task::Waker;
 
 use tokio::sync::Notify;
 
-use super::clock::FlowClock;
+use super::clock::{Clock, FlowClock};
 use super::error::SendError;
 use super::observer::FlowObserver;
 use crate::core::flow::{
-    FlowBuffer, FlowController, FlowStats, Gate, Manner, Notice, Offered, Pass, Returned, Sent, Shape, Ticket,
+    FlowBuffer, FlowController, FlowStats, Gate, Manner, Notice, Offered, Pass, Returned, Sent, Ticket,
 };
 use crate::core::time::Timestamp;
 
 pub(super) struct Shared<T> {
     gate: Mutex<Gate<T, Waker>>,
     pub flow: Arc<FlowController>,
-    pub shape: Shape<T>,
-    pub clock: Arc<dyn FlowClock>,
+    pub size_of: Option<fn(&T) -> usize>,
+    pub clock: Clock,
     observer: Option<Arc<dyn FlowObserver>>,
     /// Somebody is telling the observer and will look again before it stops.
     telling: AtomicBool,
@@ -44,17 +44,13 @@ pub(super) enum Entered<T> {
 }
 
 impl<T> Shared<T> {
-    pub fn new(
-        mut buffer: FlowBuffer<T>,
-        clock: Arc<dyn FlowClock>,
-        observer: Option<Arc<dyn FlowObserver>>,
-    ) -> Self {
+    pub fn new(mut buffer: FlowBuffer<T>, clock: Clock, observer: Option<Arc<dyn FlowObserver>>) -> Self {
         if observer.is_some() {
             buffer.watch();
         }
         Shared {
             flow: Arc::clone(buffer.flow()),
-            shape: buffer.shape(),
+            size_of: buffer.shape().size_of,
             gate: Mutex::new(Gate::new(buffer)),
             clock,
             observer,
@@ -63,6 +59,12 @@ impl<T> Shared<T> {
             abandoned: AtomicBool::new(false),
             closing: Notify::new(),
         }
+    }
+
+    /// The size of a message, worked out before the lock is taken.
+    #[inline]
+    pub fn size(&self, message: &T) -> usize {
+        self.size_of.map_or(0, |size_of| size_of(message))
     }
 
     /// The lock. No code of others runs under it except `size_of` and `key_of`.
@@ -76,6 +78,14 @@ impl<T> Shared<T> {
         let now = || self.clock.now();
         let mut gate = self.lock();
         let out = act(&mut gate, &now);
+        if gate.has_work() {
+            self.work(gate);
+        }
+        out
+    }
+
+    /// What a critical section left to do outside of it.
+    fn work(&self, mut gate: MutexGuard<'_, Gate<T, Waker>>) {
         let wakes = gate.take_wakes();
         let trash = gate.take_trash();
         let has_news = gate.buffer().has_notices();
@@ -85,7 +95,6 @@ impl<T> Shared<T> {
         if has_news {
             self.tell();
         }
-        out
     }
 
     /// Comes to the gate with a message, and puts it if it may.

@@ -74,7 +74,7 @@ pub(super) async fn delay<T>(
         if shared.lock().is_closed() || closing.as_mut().poll(cx).is_ready() {
             return Poll::Ready(());
         }
-        alarm.poll(cx, shared.clock.as_ref(), stop)
+        alarm.poll(cx, &shared.clock, stop)
     })
     .await;
     guard.over = true;
@@ -181,7 +181,9 @@ impl<'a, T> InLine<'a, T> {
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Won<T>> {
         loop {
-            let now = self.shared.clock.now();
+            let ends = [self.until, self.pause_end, self.block_end];
+            // Without an end to wait for the time does not matter.
+            let now = if ends == [None; 3] { self.started } else { self.shared.clock.now() };
             if let Poll::Ready(won) = self.claim(cx.waker(), now) {
                 return Poll::Ready(won);
             }
@@ -194,7 +196,7 @@ impl<'a, T> InLine<'a, T> {
             let Some(next) = [self.until, self.pause_end, self.block_end].into_iter().flatten().min() else {
                 return Poll::Pending;
             };
-            if self.alarm.poll(cx, self.shared.clock.as_ref(), next).is_pending() {
+            if self.alarm.poll(cx, &self.shared.clock, next).is_pending() {
                 return Poll::Pending;
             }
         }

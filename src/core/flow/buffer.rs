@@ -67,7 +67,7 @@ impl<T> Shape<T> {
 }
 
 #[derive(Debug)]
-struct Entry<T> {
+pub(super) struct Entry<T> {
     seq: u64,
     at: Timestamp,
     size: usize,
@@ -77,7 +77,7 @@ struct Entry<T> {
 
 /// Messages that were dropped to make room.
 #[derive(Debug)]
-pub struct Evicted<T>(VecDeque<Entry<T>>);
+pub struct Evicted<T>(pub(super) VecDeque<Entry<T>>);
 
 impl<T> Evicted<T> {
     pub(super) const fn none() -> Self {
@@ -349,7 +349,18 @@ impl<T> FlowBuffer<T> {
     }
 
     /// One message in, or the reason why not.
+    #[inline]
     pub(super) fn put(&mut self, now: &impl Fn() -> Timestamp, message: T, size: usize) -> Offered<T> {
+        if self.has_room(size) && self.shape.key_of.is_none() {
+            return Offered::Sent(Sent {
+                seq: self.push(now, message, size, None),
+                evicted: Evicted::none(),
+            });
+        }
+        self.make_room_and_put(now, message, size)
+    }
+
+    fn make_room_and_put(&mut self, now: &impl Fn() -> Timestamp, message: T, size: usize) -> Offered<T> {
         if !self.ever_fits(size) {
             self.flow.record_returned(Returned::TooLarge);
             return Offered::TooLarge(message);
@@ -405,7 +416,7 @@ impl<T> FlowBuffer<T> {
         if let Some(key) = key {
             self.keys.insert(key, seq);
         }
-        self.flow.sent_at(now);
+        self.flow.buffered(now);
         self.settle(now);
         seq
     }
@@ -418,7 +429,7 @@ impl<T> FlowBuffer<T> {
         }
         let read = self.step();
         if let Some(Read::Message(..)) = read {
-            self.flow.record_delivered(1);
+            self.flow.handed_out(1);
             self.settle(now);
         }
         read
@@ -444,7 +455,7 @@ impl<T> FlowBuffer<T> {
                 None => break,
             }
         }
-        self.flow.record_delivered(taken as u64);
+        self.flow.handed_out(taken as u64);
         self.settle(now);
     }
 

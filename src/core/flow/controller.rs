@@ -207,23 +207,31 @@ impl FlowController {
     pub fn observe(&self, load: impl Into<Load>) {
         let load = load.into();
         self.size.store(load.messages, Relaxed);
-        self.size_bytes.store(load.bytes, Relaxed);
+        if self.bytes.is_some() {
+            self.size_bytes.store(load.bytes, Relaxed);
+        }
         if self.dropping.load(Relaxed) && !self.is_full(load) {
             self.dropping.store(false, Relaxed);
         }
     }
 
-    /// A message was accepted.
+    /// A message was accepted. What a [buffer](super::FlowBuffer) of ours accepts and hands out it records itself.
     #[inline]
     pub fn record_sent(&self, now: Timestamp) {
-        self.sent_at(|| now);
+        self.counters.sent.add(1);
+        self.window.offered(|| now);
     }
 
-    /// The same; the clock is read only now and then.
+    /// The same for a buffer, which is alone in recording; the clock is read only now and then.
     #[inline]
-    pub(super) fn sent_at(&self, now: impl FnOnce() -> Timestamp) {
-        self.counters.sent.add(1);
-        self.window.offered(now);
+    pub(super) fn buffered(&self, now: impl FnOnce() -> Timestamp) {
+        self.counters.sent.add_alone(1);
+        self.window.offered_alone(now);
+    }
+
+    #[inline]
+    pub(super) fn handed_out(&self, count: u64) {
+        self.counters.delivered.add_alone(count);
     }
 
     /// A message was refused by policy, never accepted.

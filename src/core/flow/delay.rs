@@ -24,8 +24,8 @@ use super::ratio::gcd;
 
 #[derive(Debug)]
 pub(super) struct Ramp {
-    min_ms: u64,
-    last_ms: u64,
+    min_ms: u32,
+    last_ms: u32,
     line: Line,
 }
 
@@ -56,7 +56,8 @@ impl Ramp {
             (Ok(a), Ok(b), Ok(d)) if a.checked_mul(capacity as u64).is_some() => Line::Narrow { a, b, d },
             _ => Line::Wide(Box::new((a, b, d))),
         };
-        Ramp { min_ms, last_ms: span.saturating_sub(1), line }
+        // A day of milliseconds fits.
+        Ramp { min_ms: min_ms as u32, last_ms: span.saturating_sub(1) as u32, line }
     }
 
     /// For sizes from the first threshold up to the second.
@@ -69,6 +70,6 @@ impl Ramp {
                 (size as u128 * a).saturating_sub(b).checked_div(d).unwrap_or(0) as u64
             }
         };
-        self.min_ms + above.min(self.last_ms)
+        u64::from(self.min_ms) + above.min(u64::from(self.last_ms))
     }
 }

@@ -157,8 +157,13 @@ impl<T, W> Gate<T, W> {
         self.closed && self.buffer.is_empty() && self.buffer.held().messages == 0
     }
 
-    /// Who is to be woken by what was done.
+    /// Is anybody to be woken, anything to be let go, anything to be told?
     #[inline]
+    pub fn has_work(&self) -> bool {
+        !self.wakes.is_empty() || !self.trash.0.is_empty() || self.buffer.has_notices()
+    }
+
+    /// Who is to be woken by what was done.
     pub fn take_wakes(&mut self) -> Vec<W> {
         std::mem::take(&mut self.wakes)
     }
@@ -175,17 +180,18 @@ impl<T, W> Gate<T, W> {
         if self.closed {
             return Pass::Closed;
         }
-        if !self.buffer.ever_fits(size) {
-            return Pass::TooLarge;
-        }
         let mut room = self.buffer.has_room(size);
-        if !room && self.buffer.expire(now, &mut self.trash) {
-            // Those in line come first.
-            self.pump();
-            room = self.buffer.has_room(size);
+        if !room {
+            if !self.buffer.ever_fits(size) {
+                return Pass::TooLarge;
+            }
+            if self.buffer.expire(now, &mut self.trash) {
+                // Those in line come first.
+                self.pump();
+                room = self.buffer.has_room(size);
+            }
         }
         let nobody_waits = self.waiting.is_empty();
-        let verdict = self.buffer.flow().peek(self.buffer.load());
         if !manner.waits() {
             return if nobody_waits && (room || manner.has_message() && self.policy_drops()) {
                 self.go(size, manner)
@@ -193,6 +199,7 @@ impl<T, W> Gate<T, W> {
                 Pass::Full
             };
         }
+        let verdict = self.buffer.flow().peek(self.buffer.load());
         let mut paused = false;
         if !manner.was_delayed() {
             match verdict.state {
@@ -233,7 +240,9 @@ impl<T, W> Gate<T, W> {
     pub fn put(&mut self, now: &impl Fn() -> Timestamp, message: T, size: usize) -> Offered<T> {
         let offered = self.buffer.put(now, message, size);
         if matches!(offered, Offered::Sent(_)) {
-            self.wakes.extend(self.reader.take());
+            if let Some(reader) = self.reader.take() {
+                self.wakes.push(reader);
+            }
         }
         if !self.waiting.is_empty() {
             self.pump();
