@@ -138,6 +138,7 @@ fn errors_have_their_statuses_and_reserved_ids_are_paths() {
         (r#"{"agent_id":"ann","vote":"maybe"}"#, "vote"),
         (r#"{"agent_id":"ann","vote":"for","weight":-1}"#, "weight"),
         (r#"{"agent_id":"ann","vote":"for","weight":"1"}"#, "weight"),
+        (r#"{"agent_id":"ann","vote":"for","weight":1e999}"#, "weight"),
         (r#"{"agent_id":"","vote":"for"}"#, "agent_id"),
     ] {
         assert_eq!((vote(body).error(), vote(body).field()), ((422, "invalid_argument"), field), "{body}");
@@ -146,7 +147,6 @@ fn errors_have_their_statuses_and_reserved_ids_are_paths() {
         let refused = running.client.get(&format!("/api/v1/consensus/p/result?wait_ms={wait}"));
         assert_eq!((refused.error(), refused.field()), ((422, "invalid_argument"), "wait_ms"), "{wait}");
     }
-    assert_eq!(vote(r#"{"agent_id":"ann","vote":"for","weight":1e999}"#).status, 400);
     assert_eq!(ok(&running.client.get("/api/v1/consensus/stats"), "stats")["votes"], 0);
 }
 

@@ -14,20 +14,15 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::config::{FlowConfig, FlowConfigError};
 use super::controller::FlowController;
 use super::drop::Relief;
-use super::notice::{DropReason, DropRun, Notice, Transition};
+use super::notice::{DropReason, DropRun, Notice, Notices};
 use super::state::{FlowState, Load};
 use super::stats::{FlowStats, Returned};
 use crate::core::time::Timestamp;
 
-/// The longest run of drops told in one piece.
-const LONGEST_RUN: u64 = 65_536;
-/// Changes of state told one by one within a second; the rest is told as one.
-const TOLD_PER_SECOND: u32 = 20;
 /// Holes left by conflation before the ring is closed up.
 const FEW_HOLES: usize = 32;
 
@@ -581,74 +576,6 @@ impl<T> FlowBuffer<T> {
             let policy = self.flow.config().drop_policy;
             notices.drops(DropRun { policy, reason, count, seqs, from: now, upto: now });
         }
-    }
-}
-
-/// Changes and runs on their way to an observer.
-#[derive(Debug)]
-struct Notices {
-    out: Vec<Notice>,
-    state: FlowState,
-    run: Option<DropRun>,
-    /// Changes not told yet, since there were too many.
-    held: Option<Transition>,
-    second: Timestamp,
-    told: u32,
-}
-
-impl Notices {
-    fn new(state: FlowState) -> Self {
-        Notices { out: Vec::new(), state, run: None, held: None, second: Timestamp::MIN, told: 0 }
-    }
-
-    fn state(&mut self, state: FlowState, load: Load, now: &impl Fn() -> Timestamp) {
-        // A run goes on while the buffer is about full: a reader that takes one message now and then does not cut
-        // it into pieces.
-        if self.run.is_some() && state.can_send() {
-            self.end_run();
-        }
-        if state == self.state {
-            return;
-        }
-        let at = now();
-        let from = self.state;
-        self.state = state;
-        self.held = Some(match self.held {
-            None => Transition { from, to: state, load, at, skipped: 0 },
-            Some(held) => Transition { from: held.from, to: state, load, at, skipped: held.skipped + 1 },
-        });
-        if at.since(self.second) >= Duration::from_secs(1) {
-            (self.second, self.told) = (at, 0);
-        }
-        if self.told < TOLD_PER_SECOND {
-            self.told += 1;
-            self.tell_held();
-        }
-    }
-
-    fn tell_held(&mut self) {
-        self.out.extend(self.held.take().map(Notice::Transition));
-    }
-
-    fn drops(&mut self, more: DropRun) {
-        match &mut self.run {
-            Some(run) if run.reason == more.reason && run.count < LONGEST_RUN => {
-                run.count += more.count;
-                run.upto = more.upto;
-                run.seqs = match (run.seqs, more.seqs) {
-                    (Some((first, _)), Some((_, last))) => Some((first, last)),
-                    (seqs, None) | (None, seqs) => seqs,
-                };
-            }
-            Some(_) | None => {
-                self.end_run();
-                self.run = Some(more);
-            }
-        }
-    }
-
-    fn end_run(&mut self) {
-        self.out.extend(self.run.take().map(Notice::Dropped));
     }
 }
 

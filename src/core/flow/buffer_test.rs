@@ -1,7 +1,10 @@
 //! Policies, gaps, bytes, keys, age; and a naive twin over random scripts.
 
+use std::time::Duration;
+
 use proptest::prelude::*;
 
+use super::super::notice::LONGEST_RUN;
 use super::*;
 use crate::core::flow::{Carries, DropPolicy, Health};
 
