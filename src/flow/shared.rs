@@ -161,7 +161,7 @@ impl<T> Shared<T> {
         let guard = Telling(&self.telling);
         loop {
             let mut gate = self.lock();
-            let notices = gate.buffer_mut().notices();
+            let notices = gate.notices();
             if notices.is_empty() {
                 // Under the lock: who adds something from here on finds nobody telling.
                 drop(guard);

@@ -216,7 +216,7 @@ fn count(field: &'static str, given: usize, most: u64) -> Result<(), FlowConfigE
 }
 
 fn whole(field: &'static str, given: Duration) -> Result<(), FlowConfigError> {
-    if given.subsec_nanos() % 1_000_000 != 0 {
+    if !given.subsec_nanos().is_multiple_of(1_000_000) {
         return Err(misfit(field, format_args!("{given:?}"), "whole milliseconds".to_owned()));
     }
     Ok(())

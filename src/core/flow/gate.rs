@@ -17,11 +17,12 @@
 //! waiter. The gate is as pure as the buffer: it hands out the wakers `W` that are to be called, and never waits.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::buffer::{Drained, Evicted, FlowBuffer, Offered, Read};
+use super::notice::Notice;
 use super::state::FlowState;
 use crate::core::time::Timestamp;
-use std::time::Duration;
 
 /// A place in the line.
 pub type Ticket = u64;
@@ -137,9 +138,9 @@ impl<T, W> Gate<T, W> {
         &self.buffer
     }
 
-    /// The buffer, for what has nothing to do with the line.
-    pub(crate) fn buffer_mut(&mut self) -> &mut FlowBuffer<T> {
-        &mut self.buffer
+    /// What is worth telling since the last time; see [`FlowBuffer::watch`].
+    pub fn notices(&mut self) -> Vec<Notice> {
+        self.buffer.notices()
     }
 
     /// How many stand in line.
@@ -239,10 +240,10 @@ impl<T, W> Gate<T, W> {
     #[inline]
     pub fn put(&mut self, now: &impl Fn() -> Timestamp, message: T, size: usize) -> Offered<T> {
         let offered = self.buffer.put(now, message, size);
-        if matches!(offered, Offered::Sent(_)) {
-            if let Some(reader) = self.reader.take() {
-                self.wakes.push(reader);
-            }
+        if matches!(offered, Offered::Sent(_))
+            && let Some(reader) = self.reader.take()
+        {
+            self.wakes.push(reader);
         }
         if !self.waiting.is_empty() {
             self.pump();
