@@ -69,10 +69,10 @@ impl<T> FlowReceiver<T> {
                 gate.wait_to_read(cx.waker().clone());
                 false
             });
+            let out = self.drain(n);
             if is_over {
                 return Poll::Ready(out);
             }
-            let out = self.drain(n);
             if out.messages.is_empty() && out.lagged.is_empty() { Poll::Pending } else { Poll::Ready(out) }
         })
         .await

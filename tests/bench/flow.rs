@@ -217,15 +217,18 @@ async fn ours(
     }
     drop(sender);
     let mut got = 0;
-    while many {
-        let drained = receiver.recv_many(256).await;
-        if drained.messages.is_empty() {
-            break;
+    if many {
+        loop {
+            let drained = receiver.recv_many(256).await.messages.len();
+            if drained == 0 {
+                break;
+            }
+            got += drained as u64;
         }
-        got += drained.messages.len() as u64;
-    }
-    while receiver.recv().await.is_ok() {
-        got += 1;
+    } else {
+        while receiver.recv().await.is_ok() {
+            got += 1;
+        }
     }
     assert_eq!(got, MESSAGES);
 }
@@ -243,16 +246,15 @@ async fn theirs_tokio(producers: u64, many: bool) {
     drop(sender);
     let mut got = 0;
     let mut out = Vec::with_capacity(256);
-    while many {
-        out.clear();
-        let n = receiver.recv_many(&mut out, 256).await;
-        if n == 0 {
-            break;
+    if many {
+        while receiver.recv_many(&mut out, 256).await > 0 {
+            got += out.len() as u64;
+            out.clear();
         }
-        got += n as u64;
-    }
-    while receiver.recv().await.is_some() {
-        got += 1;
+    } else {
+        while receiver.recv().await.is_some() {
+            got += 1;
+        }
     }
     assert_eq!(got, MESSAGES);
 }

@@ -53,7 +53,7 @@ fn one_freed_slot_wakes_one_waiter_in_the_order_of_arrival() {
     let mut gate = gate(2, DropPolicy::Block);
     fill(&mut gate, 2);
     let [a, b, c] = [(); 3].map(|()| wait(&mut gate));
-    assert_eq!(wakes(&mut gate), []);
+    assert!(wakes(&mut gate).is_empty());
     read(&mut gate);
     assert_eq!(wakes(&mut gate), [a]);
     assert_eq!(gate.claim(b, |_| b), Claim::Waiting);
@@ -76,7 +76,7 @@ fn who_comes_late_does_not_overtake_even_where_there_is_room() {
     let first = wait(&mut gate);
     read(&mut gate);
     read(&mut gate);
-    assert_eq!((gate.buffer().len(), wakes(&mut gate)), (7, vec![]));
+    assert_eq!((gate.buffer().len(), wakes(&mut gate).len()), (7, 0));
     assert_eq!(gate.enter(&now, 0, Manner::TrySend), Pass::Full);
     assert!(matches!(gate.enter(&now, 0, Manner::SendAfterDelay), Pass::Wait { paused: false, .. }));
     read(&mut gate);
