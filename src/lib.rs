@@ -56,6 +56,7 @@
 //! | [`store`] | the stores: memory, one that fails on plan, sled | `store-sled` for sled |
 //! | [`config`] | every knob: meaning, unit, bounds | |
 //! | `shell` | actors, writer, clock, supervisors; public are its clock, its notices, the port to the agents (`Coordinator`) and the set of custom rules | `runtime` |
+//! | `flow` | senders and a reader with flow control, for any tokio program | `flow` |
 //! | `api` | the handle `Quorate`, typed requests and replies, the table of operations | `runtime` |
 //! | `api::http` | the HTTP door | `http` |
 //! | `cli` | the command line, `play`, `replay` | `cli` |
@@ -80,6 +81,8 @@ pub mod api;
 pub mod cli;
 #[cfg(feature = "runtime")]
 pub mod error;
+#[cfg(feature = "flow")]
+pub mod flow;
 #[cfg(feature = "runtime")]
 pub mod shell;
 

@@ -23,6 +23,7 @@
 pub mod agent;
 pub mod algorithms;
 pub mod driver;
+pub mod flow;
 pub mod ids;
 pub mod proposal;
 pub mod quorum;
