@@ -1,5 +1,6 @@
 //! Every knob: what it means, its unit and bounds, and what too large and too small do.
 
+#[cfg(feature = "runtime")]
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +11,9 @@ use crate::core::agent::{Grade, Settings};
 use crate::core::quorum::Policy;
 use crate::core::time::Timestamp;
 use crate::journal::Fault;
+#[cfg(feature = "runtime")]
 use crate::shell::coordinator::Coordinator;
+#[cfg(feature = "runtime")]
 use crate::shell::custom::CustomRuleSet;
 use crate::store::StoreOptions;
 
@@ -46,8 +49,10 @@ pub struct Config {
     /// Limits and defaults of proposals.
     pub consensus: ConsensusConfig,
     /// The way to the agents; the built-in one when `None`.
+    #[cfg(feature = "runtime")]
     pub coordinator: Option<Arc<dyn Coordinator>>,
     /// Custom rules known from the start, also to proposals that an earlier process left open.
+    #[cfg(feature = "runtime")]
     pub custom_rules: CustomRuleSet,
     /// How agents are watched when nothing else is asked for, and what is told of them.
     pub heartbeat: HeartbeatConfig,
@@ -239,7 +244,9 @@ impl Default for Config {
                 health_policy: None,
                 exclude_grade: Grade::Failed,
             },
+            #[cfg(feature = "runtime")]
             coordinator: None,
+            #[cfg(feature = "runtime")]
             custom_rules: CustomRuleSet::default(),
             restart: RestartConfig {
                 budget: 5,
