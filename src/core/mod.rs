@@ -28,6 +28,7 @@ pub mod proposal;
 pub mod quorum;
 pub mod rng;
 pub mod rules;
+pub mod shed;
 pub mod time;
 pub mod topology;
 
