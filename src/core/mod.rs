@@ -29,6 +29,7 @@ pub mod quorum;
 pub mod rng;
 pub mod rules;
 pub mod shed;
+pub mod stats;
 pub mod time;
 pub mod topology;
 
