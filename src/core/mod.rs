@@ -24,6 +24,7 @@ pub mod agent;
 pub mod algorithms;
 pub mod driver;
 pub mod ids;
+pub mod pressure;
 pub mod proposal;
 pub mod quorum;
 pub mod rng;
