@@ -185,7 +185,7 @@ struct Route<J> {
 #[derive(Clone, Debug)]
 pub struct FlushPlanner<J, W, M> {
     config: FlushConfig,
-    held: BTreeMap<(J, W), Held<J, W>>,
+    held: BTreeMap<J, BTreeMap<W, Held<J, W>>>,
     outbox: BTreeMap<u64, Critical<J, W>>,
     sent: BTreeMap<u64, (Timestamp, M, Sent<J, W>)>,
     routes: BTreeMap<M, Route<J>>,
@@ -225,24 +225,37 @@ impl<J: Ord + Clone, W: Ord + Clone, M: Ord + Clone> FlushPlanner<J, W, M> {
     pub fn offer(&mut self, update: Update<J, W>, now: Timestamp) -> Result<(), Invalid> {
         finite("rate", update.rate)?;
         self.counts.offered += 1;
-        let key = (update.job.clone(), update.workflow.clone());
-        if let Some(held) = self.held.get(&key) {
+        if let Some(held) = self.held.get(&update.job).and_then(|job| job.get(&update.workflow)) {
             if held.update.seq >= update.seq && !update.critical {
                 self.counts.stale += 1;
                 return Ok(());
             }
             if held.update.seq < update.seq {
                 self.counts.superseded += 1;
-                self.held.remove(&key);
+                self.forget(&update.job.clone(), &update.workflow.clone());
             }
         }
         if update.critical {
             let id = self.id();
             self.outbox.insert(id, Critical { update, out: false, not_before: now });
         } else {
-            self.held.insert(key, Held { update, out: false });
+            let job = self.held.entry(update.job.clone()).or_default();
+            job.insert(update.workflow.clone(), Held { update, out: false });
         }
         Ok(())
+    }
+
+    fn forget(&mut self, job: &J, workflow: &W) {
+        if let Some(held) = self.held.get_mut(job) {
+            held.remove(workflow);
+            if held.is_empty() {
+                self.held.remove(job);
+            }
+        }
+    }
+
+    fn find(&mut self, job: &J, workflow: &W) -> Option<&mut Held<J, W>> {
+        self.held.get_mut(job)?.get_mut(workflow)
     }
 
     fn id(&mut self) -> u64 {
@@ -304,7 +317,8 @@ impl<J: Ord + Clone, W: Ord + Clone, M: Ord + Clone> FlushPlanner<J, W, M> {
     }
 
     fn waiting_jobs(&self) -> BTreeSet<J> {
-        self.held.iter().filter(|(_, held)| !held.out).map(|((job, _), _)| job.clone()).collect()
+        let waits = |held: &BTreeMap<W, Held<J, W>>| held.values().any(|held| !held.out);
+        self.held.iter().filter(|(_, held)| waits(held)).map(|(job, _)| job.clone()).collect()
     }
 
     fn route(&mut self, manager: &M) -> &mut Route<J> {
@@ -367,7 +381,7 @@ impl<J: Ord + Clone, W: Ord + Clone, M: Ord + Clone> FlushPlanner<J, W, M> {
                 }
             } else if level == Level::Reject {
                 for update in &updates {
-                    self.held.remove(&(update.job.clone(), update.workflow.clone()));
+                    self.forget(job, &update.workflow);
                 }
                 self.counts.dropped += updates.len() as u64;
                 *self.gaps.entry(job.clone()).or_default() += updates.len() as u64;
@@ -375,8 +389,9 @@ impl<J: Ord + Clone, W: Ord + Clone, M: Ord + Clone> FlushPlanner<J, W, M> {
         }
     }
 
-    fn waiting_of<'a>(&'a self, job: &'a J) -> impl Iterator<Item = &'a Update<J, W>> {
-        self.held.values().filter(move |held| held.update.job == *job && !held.out).map(|held| &held.update)
+    fn waiting_of<'a>(&'a self, job: &J) -> impl Iterator<Item = &'a Update<J, W>> + use<'a, J, W, M> {
+        let held = self.held.get(job).into_iter().flat_map(|held| held.values());
+        held.filter(|held| !held.out).map(|held| &held.update)
     }
 
     fn batch(
@@ -395,7 +410,7 @@ impl<J: Ord + Clone, W: Ord + Clone, M: Ord + Clone> FlushPlanner<J, W, M> {
             totals.rate += update.rate;
             totals.elapsed = totals.elapsed.max(update.elapsed);
             keys.push((update.workflow.clone(), update.seq));
-            if let Some(held) = self.held.get_mut(&(job.clone(), update.workflow.clone())) {
+            if let Some(held) = self.find(job, &update.workflow) {
                 held.out = true;
             }
         }
@@ -419,9 +434,8 @@ impl<J: Ord + Clone, W: Ord + Clone, M: Ord + Clone> FlushPlanner<J, W, M> {
             }
             Some((_, _, Sent::Batch { job, keys, dropped })) => {
                 for (workflow, seq) in keys {
-                    let key = (job.clone(), workflow);
-                    if self.held.get(&key).is_some_and(|held| held.update.seq == seq) {
-                        self.held.remove(&key);
+                    if self.find(&job, &workflow).is_some_and(|held| held.update.seq == seq) {
+                        self.forget(&job, &workflow);
                         self.counts.delivered += 1;
                     }
                 }
@@ -446,7 +460,7 @@ impl<J: Ord + Clone, W: Ord + Clone, M: Ord + Clone> FlushPlanner<J, W, M> {
             }
             Some((_, _, Sent::Batch { job, keys, .. })) => {
                 for (workflow, seq) in keys {
-                    if let Some(held) = self.held.get_mut(&(job.clone(), workflow))
+                    if let Some(held) = self.find(&job, &workflow)
                         && held.update.seq == seq
                     {
                         held.out = false;
@@ -487,7 +501,7 @@ impl<J: Ord + Clone, W: Ord + Clone, M: Ord + Clone> FlushPlanner<J, W, M> {
 
     /// Updates not yet acknowledged.
     pub fn held(&self) -> usize {
-        self.held.len() + self.outbox.len()
+        self.held.values().map(BTreeMap::len).sum::<usize>() + self.outbox.len()
     }
 
     /// Critical updates not yet acknowledged, in the order they were offered: to be stored, and offered again after a
