@@ -6,9 +6,11 @@
 mod absurd;
 mod decision;
 mod heartbeats;
+mod load;
 mod log;
 mod mesh;
 mod order;
 mod replay;
 mod script;
+mod stability;
 mod time;

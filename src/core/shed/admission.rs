@@ -15,7 +15,7 @@ use super::class::{Class, Priority};
 use super::deadline::{Expired, Label};
 use super::detector::{AdaptiveLimit, LimitConfig};
 use super::in_flight::{Caps, Full, InFlight, Permit};
-use super::number::Invalid;
+use super::number::{Invalid, Ratio};
 use super::shedder::{Load, ShedTable, Shedder, Verdict};
 use crate::core::time::Timestamp;
 
@@ -60,6 +60,8 @@ pub struct AdmissionConfig {
     pub table: ShedTable,
     /// The adaptive limit of what is not control; `None` leaves only the caps.
     pub limit: Option<LimitConfig>,
+    /// The part of the adaptive limit that high, normal and low may fill: what is left above is for what matters more.
+    pub shares: [Ratio; 3],
     /// When to try again, by state.
     pub retry_after: [Duration; 4],
 }
@@ -70,6 +72,7 @@ impl Default for AdmissionConfig {
             caps: Caps::default(),
             table: ShedTable::default(),
             limit: None,
+            shares: [100, 80, 50].map(Ratio::percent),
             retry_after: [50, 100, 500, 1_000].map(Duration::from_millis),
         }
     }
@@ -81,6 +84,7 @@ pub struct Admission {
     in_flight: InFlight,
     shedder: Shedder,
     limit: Option<AdaptiveLimit>,
+    shares: [Ratio; 3],
     retry_after: [Duration; 4],
     expired: [u64; 4],
 }
@@ -91,10 +95,15 @@ impl Admission {
     /// # Errors
     /// [`Invalid`] for the first number that does not fit.
     pub fn new(config: AdmissionConfig, now: Timestamp) -> Result<Self, Invalid> {
+        if !config.shares.iter().rev().is_sorted() {
+            let given = format!("{:?}", config.shares);
+            return Err(Invalid::new("shares", given, "not rising from high to low"));
+        }
         Ok(Admission {
             in_flight: InFlight::new(config.caps)?,
             shedder: Shedder::new(config.table, now)?,
             limit: config.limit.map(|limit| AdaptiveLimit::new(limit, now)).transpose()?,
+            shares: config.shares,
             retry_after: config.retry_after,
             expired: [0; 4],
         })
@@ -115,8 +124,9 @@ impl Admission {
         {
             let control = self.in_flight.counts(Priority::Critical).in_flight;
             let running = u32::try_from(self.in_flight.total() - control).unwrap_or(u32::MAX);
-            if !limit.admits(running) {
-                let limit = limit.limit();
+            let share = self.shares[priority.index() - 1].first(limit.limit().into()).max(1);
+            if !limit.admits(running) || u64::from(running) >= share {
+                let limit = u32::try_from(share).unwrap_or(u32::MAX);
                 return Err(self.refused(label, Reason::Limited { limit }));
             }
         }
@@ -231,6 +241,29 @@ mod tests {
         assert!(door.check_deadline(label, Duration::from_micros(1), AT).is_err());
         assert_eq!((door.expired(), door.in_flight().total()), ([0, 0, 2, 0], 1));
         door.release(permit);
+    }
+
+    #[test]
+    fn each_priority_fills_its_part_of_the_limit_and_no_more() {
+        let mut door = door(None);
+        let limit = LimitConfig { probe: 10, ..LimitConfig::default() };
+        door.limit = Some(AdaptiveLimit::new(limit, AT).unwrap());
+        door.in_flight_mut().set_caps(Caps::default()).unwrap();
+        let mut fill = |kind| {
+            let mut permits = Vec::new();
+            let refused = loop {
+                match door.admit(Label::of(kind), AT) {
+                    Ok(permit) => permits.push(permit),
+                    Err(refused) => break refused,
+                }
+            };
+            (permits.len(), refused.reason)
+        };
+        assert_eq!(fill(MessageKind::TraceEvent), (5, Reason::Limited { limit: 5 }));
+        assert_eq!(fill(MessageKind::Progress), (3, Reason::Limited { limit: 8 }));
+        assert_eq!(fill(MessageKind::JobSubmission), (2, Reason::Limited { limit: 10 }));
+        let shares = [50, 80, 100].map(Ratio::percent);
+        assert!(Admission::new(AdmissionConfig { shares, ..AdmissionConfig::default() }, AT).is_err());
     }
 
     #[test]

@@ -1,4 +1,5 @@
 use super::*;
+use crate::core::shed::class::Priority;
 use crate::core::shed::number::Ratio;
 
 fn ms(ms: i64) -> Timestamp {
@@ -232,6 +233,21 @@ fn a_standing_queue_is_seen_and_a_burst_is_not() {
         assert_eq!(queue.verdict(ms(1_100)).state, Load::Healthy, "a queue nobody heard of is empty");
         queue.record(Duration::ZERO, ms(151));
         assert_eq!(queue.verdict(ms(151)).state, Load::Healthy, "one that got through at once ends it");
+    }
+}
+
+#[test]
+fn a_standing_queue_is_no_worse_than_the_state_that_refuses_it() {
+    for (priority, state) in [
+        (Priority::Critical, Load::Overloaded),
+        (Priority::High, Load::Overloaded),
+        (Priority::Normal, Load::Stressed),
+        (Priority::Low, Load::Busy),
+    ] {
+        let mut detector = detector();
+        (0..=100).for_each(|n| detector.waited(priority, Duration::from_secs(1), ms(n)));
+        let verdict = detector.evaluate(NOTHING, ms(100)).unwrap();
+        assert_eq!((verdict.state, verdict.cause, verdict.measured), (state, Cause::QueueDelay, 1_000.0));
     }
 }
 

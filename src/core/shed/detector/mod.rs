@@ -6,7 +6,7 @@
 //!                   against its own past      > 0.2 · 0.5 · 1.0  ├─ worst ──► up at once, down after two
 //!  processor ─────► percent                   > 70 · 85 · 95     │            evaluations that are all below
 //!  memory ────────► percent                   > 70 · 85 · 95     │
-//!  waiting time ──► least in 100 ms           > 20 · 40 · 80 ms  ┘
+//!  waiting time ──► least in 100 ms           > 20 · 40 · 80 ms  ┘ no worse than what refuses the one that waits
 //! ```
 //!
 //! An *evaluation* is a tick of one timer (250 ms). Reading the state is not one and changes nothing; an evaluation
@@ -32,6 +32,7 @@ pub use limit::{AdaptiveLimit, LimitConfig, Phase};
 pub use pending::PendingConfig;
 pub use queue::{QueueConfig, QueueDelay};
 
+use super::class::Priority;
 use super::number::{Invalid, finite};
 use super::shedder::{Cause, Load, Verdict};
 use crate::core::time::Timestamp;
@@ -106,7 +107,7 @@ pub struct Pending(());
 pub struct Detector {
     config: DetectorConfig,
     latency: Latency,
-    queue: QueueDelay,
+    queues: [QueueDelay; 4],
     pending: u64,
     cpu: Option<(Timestamp, f64)>,
     memory: Option<(Timestamp, f64)>,
@@ -133,9 +134,10 @@ impl Detector {
                 return Err(Invalid::new(field, "0", "above 0"));
             }
         }
+        let queue = QueueDelay::new(config.queue)?;
         Ok(Detector {
             latency: Latency::new(config.latency)?,
-            queue: QueueDelay::new(config.queue)?,
+            queues: [queue.clone(), queue.clone(), queue.clone(), queue],
             config,
             pending: 0,
             cpu: None,
@@ -172,9 +174,23 @@ impl Detector {
         self.latency.record_ms(observed, ms, now)
     }
 
-    /// A message waited this long before work on it began; see [`QueueDelay::record`].
-    pub fn waited(&mut self, waited: Duration, now: Timestamp) {
-        self.queue.record(waited, now);
+    /// A message of this priority waited so long before work on it began; see [`QueueDelay::record`].
+    ///
+    /// Each priority has its own signal. Where the important goes first, the rest starves long before the whole is
+    /// overloaded, and refusing what starves is the cure; so a standing queue makes the state no worse than the one
+    /// that refuses its priority: low work busy, normal work stressed, the rest overloaded.
+    pub fn waited(&mut self, priority: Priority, waited: Duration, now: Timestamp) {
+        self.queues[priority.index()].record(waited, now);
+    }
+
+    fn standing(&self, now: Timestamp) -> Verdict {
+        let mut worst = self.queues[0].verdict(now);
+        for (priority, queue) in Priority::ALL.into_iter().zip(&self.queues).skip(1) {
+            let most = Load::ALL[Priority::ALL.len() - priority.index()];
+            let verdict = queue.verdict(now);
+            worst = worst.max(Verdict { state: verdict.state.min(most), ..verdict });
+        }
+        worst
     }
 
     /// One evaluation.
@@ -228,8 +244,7 @@ impl Detector {
             Verdict { state, cause, measured, threshold: bounds[(state as usize).saturating_sub(1)] }
         };
         let worst = self
-            .queue
-            .verdict(now)
+            .standing(now)
             .max(self.config.pending.verdict(self.pending))
             .max(resource(fresh(self.cpu), &self.config.cpu, Cause::Cpu))
             .max(resource(fresh(self.memory), &self.config.memory, Cause::Memory))
