@@ -163,6 +163,9 @@ fn a_standing_queue_is_seen_within_two_evaluations_and_its_end_within_three() {
     }
 }
 
+/// To which worker, about which message, taken or not, and the signal unless it was lost.
+type Answer = (usize, u64, bool, Option<WireSignal>);
+
 /// Workers that report through a manager's statistics; signals travel only in answers, and 1 message of 20 is lost.
 struct Reports {
     rng: Rng,
@@ -171,7 +174,7 @@ struct Reports {
     stats: StatsBuffer,
     signaller: Signaller,
     grants: Grants<usize>,
-    answers: BTreeMap<i64, Vec<(usize, u64, bool, Option<WireSignal>)>>,
+    answers: BTreeMap<i64, Vec<Answer>>,
     /// Newest heard, by worker and workflow.
     heard: BTreeMap<(usize, u8), u64>,
     last_heard: Vec<i64>,
@@ -208,7 +211,7 @@ impl Reports {
     fn run(&mut self, millis: i64, every: Option<i64>) {
         for _ in 0..millis / 10 {
             let now = ms(self.now);
-            if every.is_some_and(|every| self.now % every == 0) {
+            if every.is_some_and(|every| self.now.rem_euclid(every) == 0) {
                 self.seq += 1;
                 for (planner, _) in &mut self.workers {
                     let update = Update {
@@ -250,7 +253,7 @@ impl Reports {
 
     fn at_manager(&mut self, n: usize, send: quorate::core::pressure::Outgoing<u8, u8, u8>) {
         let now = ms(self.now);
-        if self.rng.next_u64() % 20 == 0 {
+        if self.rng.next_u64().is_multiple_of(20) {
             return;
         }
         let critical = matches!(send.body, Body::Critical(_));
@@ -302,7 +305,7 @@ fn no_livelock_at_reject_and_no_worker_is_deaf() {
             let counts = planner.counts();
             assert_eq!(counts.offered, counts.delivered + counts.superseded + counts.stale + counts.dropped);
         }
-        for (_, newest) in &reports.heard {
+        for newest in reports.heard.values() {
             assert!(*newest + 3 > reports.seq, "seed {seed}: {newest} of {}", reports.seq);
         }
     }

@@ -428,9 +428,7 @@ impl<J: Ord + Clone, W: Ord + Clone, M: Ord + Clone> FlushPlanner<J, W, M> {
     pub fn acked(&mut self, id: u64) {
         match self.sent.remove(&id) {
             Some((_, _, Sent::Critical(place))) => {
-                if self.outbox.remove(&place).is_some() {
-                    self.counts.delivered += 1;
-                }
+                self.counts.delivered += u64::from(self.outbox.remove(&place).is_some());
             }
             Some((_, _, Sent::Batch { job, keys, dropped })) => {
                 for (workflow, seq) in keys {

@@ -235,9 +235,9 @@ impl StatsBuffer {
         self.next += 1;
         self.seen.insert(self.origin, self.next);
         if late || self.over_quota(sample.producer) {
-            self.to_warm(entry, now);
+            self.put_warm(entry, now);
         } else {
-            self.to_hot(entry, sample.producer, now);
+            self.put_hot(entry, sample.producer, now);
         }
         self.grade();
         Ok(())
@@ -254,20 +254,20 @@ impl StatsBuffer {
         while let Some((&(at, _), _)) = self.hot.first_key_value()
             && self.has_cooled(at, now)
         {
-            self.oldest_to_warm(now);
+            self.fold_oldest(now);
         }
         while let Some((&start, _)) = self.warm.first_key_value()
             && (has_aged(start, &self.config.warm, now) || self.warm.len() > self.config.warm.max)
         {
             if let Some((_, entry)) = self.warm.pop_first() {
-                self.to_cold(entry, now);
+                self.put_cold(entry, now);
             }
         }
         while let Some((&start, _)) = self.cold.first_key_value()
             && (has_aged(start, &self.config.cold, now) || self.cold.len() > self.config.cold.max)
         {
             if let Some((_, entry)) = self.cold.pop_first() {
-                self.to_archive(entry);
+                self.put_archive(entry);
             }
         }
         self.grade();
@@ -288,10 +288,10 @@ impl StatsBuffer {
         self.totals.recorded = self.totals.recorded.saturating_add(entry.count);
     }
 
-    pub(super) fn to_hot(&mut self, entry: Entry, producer: Option<u64>, now: Timestamp) {
+    pub(super) fn put_hot(&mut self, entry: Entry, producer: Option<u64>, now: Timestamp) {
         if self.hot.len() >= self.config.hot_max {
             self.totals.folded_early += 1;
-            self.oldest_to_warm(now);
+            self.fold_oldest(now);
         }
         // Places of one instant are told apart by a number that only grows.
         let place =
@@ -302,7 +302,7 @@ impl StatsBuffer {
         }
     }
 
-    fn oldest_to_warm(&mut self, now: Timestamp) {
+    fn fold_oldest(&mut self, now: Timestamp) {
         let Some((_, (entry, producer))) = self.hot.pop_first() else { return };
         if let Some(producer) = producer
             && let Some(held) = self.held.get_mut(&producer)
@@ -312,36 +312,36 @@ impl StatsBuffer {
                 self.held.remove(&producer);
             }
         }
-        self.to_warm(entry, now);
+        self.put_warm(entry, now);
     }
 
-    pub(super) fn to_warm(&mut self, entry: Entry, now: Timestamp) {
+    pub(super) fn put_warm(&mut self, entry: Entry, now: Timestamp) {
         let bucket = bucket_of(entry.at, &self.config.warm);
         if has_aged(bucket, &self.config.warm, now) {
-            return self.to_cold(entry, now);
+            return self.put_cold(entry, now);
         }
         merge(&mut self.warm, bucket, entry);
         if self.warm.len() > self.config.warm.max
             && let Some((_, oldest)) = self.warm.pop_first()
         {
-            self.to_cold(oldest, now);
+            self.put_cold(oldest, now);
         }
     }
 
-    pub(super) fn to_cold(&mut self, entry: Entry, now: Timestamp) {
+    pub(super) fn put_cold(&mut self, entry: Entry, now: Timestamp) {
         let bucket = bucket_of(entry.at, &self.config.cold);
         if has_aged(bucket, &self.config.cold, now) {
-            return self.to_archive(entry);
+            return self.put_archive(entry);
         }
         merge(&mut self.cold, bucket, entry);
         if self.cold.len() > self.config.cold.max
             && let Some((_, oldest)) = self.cold.pop_first()
         {
-            self.to_archive(oldest);
+            self.put_archive(oldest);
         }
     }
 
-    pub(super) fn to_archive(&mut self, entry: Entry) {
+    pub(super) fn put_archive(&mut self, entry: Entry) {
         self.archive = Some(self.archive.map_or(entry, |archive| archive.with(entry)));
     }
 

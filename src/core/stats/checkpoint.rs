@@ -130,14 +130,14 @@ impl StatsBuffer {
         for (entry, producer) in &from.hot {
             let entry = Entry { at: entry.at.min(now), ..*entry };
             if now.since(entry.at) < self.config.hot_age {
-                self.to_hot(entry, *producer, now);
+                self.put_hot(entry, *producer, now);
             } else {
-                self.to_warm(entry, now);
+                self.put_warm(entry, now);
             }
         }
-        from.warm.iter().for_each(|entry| self.to_warm(Entry { at: entry.at.min(now), ..*entry }, now));
-        from.cold.iter().for_each(|entry| self.to_cold(Entry { at: entry.at.min(now), ..*entry }, now));
-        from.archive.iter().for_each(|entry| self.to_archive(*entry));
+        from.warm.iter().for_each(|entry| self.put_warm(Entry { at: entry.at.min(now), ..*entry }, now));
+        from.cold.iter().for_each(|entry| self.put_cold(Entry { at: entry.at.min(now), ..*entry }, now));
+        from.archive.iter().for_each(|entry| self.put_archive(*entry));
         let (mine, theirs) = (&mut self.totals, &from.totals);
         mine.rejected = mine.rejected.saturating_add(theirs.rejected);
         mine.invalid = mine.invalid.saturating_add(theirs.invalid);
