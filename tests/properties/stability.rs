@@ -273,7 +273,7 @@ impl Reports {
         let credits = self.stats.credits(self.workers.len() as u64, now);
         let upto = self.grants.grant(&n, credits, now);
         let signal = self.signaller.signal(self.stats.level(now), Some(upto));
-        let wire = (self.rng.next_u64() % 20 > 0).then(|| WireSignal::from(&signal));
+        let wire = (!self.rng.next_u64().is_multiple_of(20)).then(|| WireSignal::from(&signal));
         let arrives = self.now + 10 * (1 + (self.rng.next_u64() % 5) as i64);
         self.answers.entry(arrives).or_default().push((n, send.id, accepted, wire));
     }

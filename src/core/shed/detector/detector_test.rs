@@ -180,6 +180,9 @@ fn swinging_between_two_lower_states_ends_at_the_worse_of_them() {
     assert_eq!(detector.evaluate(cpu(75.0), ms(500)).unwrap().state, Load::Busy);
     assert_eq!(detector.evaluate(cpu(10.0), ms(750)).unwrap().state, Load::Busy);
     assert_eq!(detector.evaluate(cpu(10.0), ms(1_000)).unwrap().state, Load::Healthy);
+    detector.evaluate(cpu(99.0), ms(1_250)).unwrap();
+    detector.evaluate(cpu(90.0), ms(1_500)).unwrap();
+    assert_eq!(detector.evaluate(cpu(10.0), ms(1_750)).unwrap().state, Load::Stressed);
 }
 
 #[test]
