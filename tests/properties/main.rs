@@ -6,6 +6,7 @@
 mod absurd;
 mod decision;
 mod heartbeats;
+mod load;
 mod log;
 mod mesh;
 mod order;
@@ -13,4 +14,5 @@ mod proposals;
 mod replay;
 mod rules;
 mod script;
+mod stability;
 mod time;
