@@ -67,3 +67,7 @@ impl Machine for CellMachine {
         Command::Tick
     }
 }
+
+#[cfg(test)]
+#[path = "cell_test.rs"]
+mod tests;
