@@ -4,6 +4,7 @@
 //! common and not rare. A failure prints the smallest script that still fails.
 
 mod absurd;
+mod cells;
 mod decision;
 mod heartbeats;
 mod log;

@@ -32,6 +32,8 @@ pub struct Charge {
     pub source: CellId,
     /// The cell whose need it was granted to.
     pub cell: CellId,
+    /// That need.
+    pub need: NeedId,
     /// Of what.
     pub resource: Resource,
     /// How much.

@@ -207,6 +207,7 @@ fn grant(desk: &mut Desk<'_>, cell: &CellId, head: &Queued, cover: Cover) -> Res
                 token: token.id.clone(),
                 source: token.source.clone(),
                 cell: cell.clone(),
+                need: need.id.clone(),
                 resource: token.resource.clone(),
                 amount: token.amount,
                 expires: token.expires,
