@@ -132,13 +132,22 @@ impl World {
         cells.chain(budgets).collect()
     }
 
-    /// Runs what is owed until nothing is.
+    /// Runs what is owed until nothing is. An entity is settled before it is asked: what it waits for may be over.
     ///
     /// # Panics
     /// When that does not end: every owed operation must settle what it is owed for.
     pub fn run_owed(&mut self, now: Timestamp) {
         for _ in 0..10_000 {
-            let Some(effect) = self.owed().into_iter().next() else { return };
+            let owes_cell = |driver: &Driver<CellMachine>| !CellMachine::owed(driver.state()).is_empty();
+            let owes_budget =
+                |driver: &Driver<BudgetMachine>| !BudgetMachine::owed(driver.state()).is_empty();
+            let cell = self.cells.iter().find(|(_, driver)| owes_cell(driver)).map(|(id, _)| id.clone());
+            let budget = || self.budgets.iter().find(|(_, driver)| owes_budget(driver));
+            let Some(stream) = cell.or_else(|| budget().map(|(id, _)| id.clone())) else { return };
+            self.settle(&stream, now);
+            let cell = self.cells.get(&stream).map(|driver| CellMachine::owed(driver.state()));
+            let budget = self.budgets.get(&stream).map(|driver| BudgetMachine::owed(driver.state()));
+            let Some(effect) = cell.into_iter().chain(budget).flatten().next() else { continue };
             let op = Op::from(effect);
             let before = self.log.len();
             let done = self.run_alone(&op, now);
@@ -147,20 +156,22 @@ impl World {
         panic!("what is owed has no end");
     }
 
+    /// Ticks one entity, if it is due.
+    fn settle(&mut self, stream: &StreamId, now: Timestamp) {
+        if let Some(driver) = self.cells.get_mut(stream) {
+            let events = driver.settle(now).events.into_iter().map(Event::Cell).collect();
+            self.record(stream, events);
+        }
+        if let Some(driver) = self.budgets.get_mut(stream) {
+            let events = driver.settle(now).events.into_iter().map(Event::Budget).collect();
+            self.record(stream, events);
+        }
+    }
+
     /// Ticks every entity that is due, each by itself, and leaves open what is owed then.
     pub fn tick_alone(&mut self, now: Timestamp) {
-        let mut happened: Vec<(StreamId, Vec<Event>)> = Vec::new();
-        for (stream, driver) in &mut self.cells {
-            let events = driver.settle(now).events;
-            happened.push((stream.clone(), events.into_iter().map(Event::Cell).collect()));
-        }
-        for (stream, driver) in &mut self.budgets {
-            let events = driver.settle(now).events;
-            happened.push((stream.clone(), events.into_iter().map(Event::Budget).collect()));
-        }
-        for (stream, events) in happened {
-            self.record(&stream, events);
-        }
+        let streams: Vec<_> = self.cells.keys().chain(self.budgets.keys()).cloned().collect();
+        streams.iter().for_each(|stream| self.settle(stream, now));
     }
 
     /// Ticks every entity that is due and runs what is owed.
