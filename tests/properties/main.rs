@@ -5,6 +5,7 @@
 
 mod absurd;
 mod cells;
+mod cells_twin;
 mod decision;
 mod heartbeats;
 mod log;
