@@ -109,7 +109,18 @@ impl Book {
         self.came += 1;
         let (holder, lease, expires) = (need.cell, need.lease, now + need.lease);
         let (granted_at, came, acked, giver) = (now, self.came, false, None);
-        self.tokens.push(BookToken { name, source, holder, tenths, lease, expires, granted_at, came, acked });
+        self.tokens.push(BookToken {
+            name,
+            source,
+            holder,
+            tenths,
+            lease,
+            expires,
+            granted_at,
+            came,
+            acked,
+            giver,
+        });
     }
 
     /// Goes through all cells until nothing changes.
