@@ -15,7 +15,7 @@
 //! *available + reserved by open offers + live tokens made of its capacity = total*.
 //! At every budget: *live grants charged to it ≤ its limit*.
 //!
-//! One cell is one machine, and so is one [budget](budget). What concerns several of them is decided at once by
+//! One cell is one machine, and so is one [budget]. What concerns several of them is decided at once by
 //! [`exchange::decide`] and committed at once. What time does, each decides alone ([`Command::Tick`]): the last instant
 //! of a lease, an offer or a wait stands in the state of everybody it concerns, so all let go at the same instant
 //! without telling each other.

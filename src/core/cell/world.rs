@@ -1,4 +1,4 @@
-//! Cells and budgets in memory: what commits an [`Outcome`](super::exchange::Outcome) and runs what is owed, without
+//! Cells and budgets in memory: what commits an [`Outcome`] and runs what is owed, without
 //! actors and without a journal. For simulations, examples and tests.
 
 use std::collections::{BTreeMap, BTreeSet};
