@@ -4,10 +4,9 @@
 
 use std::time::Duration;
 
-use quorate::api::dto::{EntityHistory, HistoryQuery, StateAt};
+use quorate::api::dto::{EntityHistory, HistoryQuery, PastState, StateAt};
 use quorate::config::ClockConfig;
 use quorate::core::ids::EntityId;
-use quorate::core::quorum::QuorumState;
 use quorate::core::time::Timestamp;
 use quorate::{Config, Error, Quorate, StartQuorum, Vote};
 
@@ -49,7 +48,7 @@ async fn main() -> Result<(), Error> {
     }
 
     println!("who decided, and when");
-    let closes = HistoryQuery { outcome: Some(QuorumState::Approved), ..HistoryQuery::default() };
+    let closes = HistoryQuery { outcome: Some("approved".into()), ..HistoryQuery::default() };
     for event in q.history().query(closes).await?.events {
         let close = &event.data;
         println!("  {} {} by {}", close["closed_at"], close["state"], close["decided_by"]);
@@ -57,8 +56,10 @@ async fn main() -> Result<(), Error> {
 
     println!("how it stood two seconds in");
     let at = Some(noon.plus(Duration::from_secs(2)));
-    let then = q.history().state_at(StateAt { entity_id: id, seq: None, at }).await?;
-    println!("  {}: {} for, {} against", then.state.name(), then.approve_votes, then.reject_votes);
+    let asked = StateAt { entity_id: id, kind: None, seq: None, at };
+    if let PastState::Quorum(then) = q.history().state_at(asked).await? {
+        println!("  {}: {} for, {} against", then.state.name(), then.approve_votes, then.reject_votes);
+    }
 
     println!("was anything changed since?");
     let verified = q.history().verify(|_| ()).await?;

@@ -101,10 +101,13 @@ impl QuorumConfig {
 pub struct ConsensusConfig {
     /// Proposals open at the same time, default 1,000,000. The next one is refused with `limit_exceeded`.
     pub max_open: u64,
-    /// Agents asked by one proposal, default 100,000.
+    /// Agents asked by one proposal, 1 to 1,000,000, default 100,000.
     pub max_participants: usize,
-    /// Bytes of a proposal as JSON, default 64 KiB.
+    /// Bytes of a proposal as JSON, up to 16 MiB, default 64 KiB.
     pub max_proposal_bytes: usize,
+    /// How long the coordinator may take to say who is registered before the request is refused, 1 ms to 1 h, default
+    /// 10 s.
+    pub list_timeout: Duration,
     /// Whether agents in bad health are asked, for requests that do not say. `None`, the default, leaves them out as
     /// soon as heartbeats are used at all: an agent ever beat, or is watched with settings of its own.
     pub health_policy: Option<HealthPolicy>,
@@ -237,6 +240,7 @@ impl Default for Config {
                 max_open: 1_000_000,
                 max_participants: 100_000,
                 max_proposal_bytes: 64 << 10,
+                list_timeout: Duration::from_secs(10),
                 health_policy: None,
                 exclude_grade: Grade::Failed,
             },
@@ -274,14 +278,14 @@ impl Config {
         let ms = |d: Duration| i128::try_from(d.as_millis()).unwrap_or(i128::MAX);
         let within = |knob, value: i128, bounds: Bounds| (knob, value, bounds.low.into(), bounds.high.into());
         let beats = &self.heartbeat;
-        let knobs: [(&str, i128, i128, i128); 14] = [
+        let knobs: [(&str, i128, i128, i128); 17] = [
             ("max_in_flight", self.max_in_flight as i128, 1, 10_000_000),
             ("group_bytes", self.group_bytes as i128, 4 << 10, 64 << 20),
             ("entity_threads", self.entity_threads as i128, 1, 256),
             ("idle_after_ms", ms(self.idle_after), 100, 86_400_000),
             ("snapshot_every", i128::from(self.snapshot_every), 16, i128::from(u64::MAX)),
             ("quorum.default_timeout_ms", ms(self.quorum.default_timeout), 1, ms(self.quorum.max_timeout)),
-            ("quorum.max_voters", self.quorum.max_voters.into(), 1, 10_000_000),
+            ("quorum.max_voters", self.quorum.max_voters.into(), 1, 1_000_000),
             ("quorum.max_subject_bytes", self.quorum.max_subject_bytes as i128, 0, 16 << 20),
             within("heartbeat.interval_ms", ms(beats.interval), Settings::INTERVAL_MS),
             within(
@@ -291,9 +295,19 @@ impl Config {
             ),
             within("heartbeat.check_period_ms", ms(beats.check_period), Settings::CHECK_PERIOD_MS),
             within("heartbeat.history_size", beats.history_size.into(), Settings::HISTORY_SIZE),
+            ("consensus.max_participants", self.consensus.max_participants as i128, 1, 1_000_000),
+            ("consensus.max_proposal_bytes", self.consensus.max_proposal_bytes as i128, 1, 16 << 20),
+            ("consensus.list_timeout_ms", ms(self.consensus.list_timeout), 1, 3_600_000),
             ("restart.budget", self.restart.budget.into(), 1, 1_000_000),
             ("restart.window_ms", ms(self.restart.window), 1, 86_400_000),
         ];
+        if self.consensus.exclude_grade == Grade::Healthy {
+            return Err(Fault::Config {
+                knob: "consensus.exclude_grade",
+                value: Grade::Healthy.name().into(),
+                range: "degraded, critical or failed".into(),
+            });
+        }
         for (knob, value, low, high) in knobs {
             if value < low || value > high {
                 return Err(Fault::Config {

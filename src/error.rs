@@ -213,6 +213,17 @@ fn clip_text(text: &str) -> String {
     format!("{head}… ({} bytes) …{tail}", text.len())
 }
 
+/// Fields whose values are texts, even when they look like numbers.
+const TEXTS: [&str; 3] = ["rule", "algorithm", "voters"];
+
+/// What a machine was given, which it tells as text, with the type it had.
+fn typed(field: &str, given: &str) -> Value {
+    match serde_json::from_str(given) {
+        Ok(value @ (Value::Number(_) | Value::Bool(_))) if !TEXTS.contains(&field) => value,
+        Ok(_) | Err(_) => given.into(),
+    }
+}
+
 /// Long texts are cut, so that an error never carries a large input back.
 fn clip(value: Value) -> Value {
     match value {
@@ -245,7 +256,7 @@ impl From<Fault> for Error {
             Fault::NewerVersion { .. } => ErrorKind::StoreVersion,
             Fault::Foreign { .. } => ErrorKind::StoreForeign,
             Fault::Missing { .. } => ErrorKind::StoreMissing,
-            Fault::Config { knob, value, range } => return Error::invalid(knob, value.as_str(), range),
+            Fault::Config { knob, value, range } => return Error::invalid(knob, typed(knob, value), range),
         };
         Error::new(kind, fault.to_string())
     }
@@ -271,7 +282,9 @@ impl From<Rejection> for Error {
                 ErrorKind::AlreadyExists,
                 "a quorum of this id was started before; choose another id",
             ),
-            Rejection::Invalid { field, given, expected } => Error::invalid(field, given, &expected),
+            Rejection::Invalid { field, given, expected } => {
+                Error::invalid(field, typed(field, &given), &expected)
+            }
             Rejection::Unreachable { required, voters } => Error::new(
                 ErrorKind::UnreachableRequirement,
                 format!(
@@ -320,7 +333,7 @@ impl From<proposal::Rejection> for Error {
                 "a proposal of this id was opened before; choose another id",
             ),
             proposal::Rejection::Invalid { field, given, expected } => {
-                Error::invalid(field, given, &expected)
+                Error::invalid(field, typed(field, &given), &expected)
             }
         }
     }
@@ -380,6 +393,21 @@ mod tests {
             assert_eq!(KINDS.iter().filter(|e| e.kind == entry.kind).count(), 1);
         }
         assert_eq!(ErrorKind::StoreCorrupt.entry().exit, 14);
+    }
+
+    #[test]
+    fn a_value_that_does_not_fit_keeps_its_type() {
+        let value = |field, given: &str| {
+            let rejection =
+                Rejection::Invalid { field, given: given.into(), expected: "something else".into() };
+            Error::from(rejection).detail("value").cloned().unwrap_or_default()
+        };
+        assert_eq!(value("required_votes", "99"), 99);
+        assert_eq!(value("confidence", "1.5"), 1.5);
+        assert_eq!(value("cmp_fallback", "true"), true);
+        assert_eq!(value("confidence", "NaN"), "NaN");
+        assert_eq!(value("voters", "7"), "7");
+        assert_eq!(value("rule", "9"), "9");
     }
 
     #[test]

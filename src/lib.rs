@@ -1,5 +1,5 @@
-//! Quorate keeps quorums for long-running agents: questions that several voters decide, with a bar, a deadline and a
-//! record that survives crashes.
+//! Quorate keeps quorums and proposals for long-running agents: questions that several voters decide, with a bar, a
+//! deadline and a record that survives crashes.
 //!
 //! ```
 //! # #[cfg(feature = "runtime")]
@@ -44,6 +44,9 @@
 //!               └────────────────────────────┘
 //! ```
 //!
+//! A *quorum* is asked of cells of a mesh or of named voters, who approve or reject. A *proposal* is put to the agents that
+//! are registered, and decided by a named algorithm: see `Quorate::consensus` and `Quorate::agents`.
+//!
 //! # Where to find what
 //!
 //! | module | holds | feature |
@@ -52,7 +55,8 @@
 //! | [`journal`] | the port of a store, the format of what is stored, the hash chains | |
 //! | [`store`] | the stores: memory, one that fails on plan, sled | `store-sled` for sled |
 //! | [`config`] | every knob: meaning, unit, bounds | |
-//! | `shell` | actors, writer, clock, supervisors; public are its clock and notices | `runtime` |
+//! | `shell` | actors, writer, clock, supervisors; public are its clock, its notices, the port to the agents (`Coordinator`) and the set of custom rules | `runtime` |
+//! | `flow` | senders and a reader with flow control, for any tokio program | `flow` |
 //! | `api` | the handle `Quorate`, typed requests and replies, the table of operations | `runtime` |
 //! | `api::http` | the HTTP door | `http` |
 //! | `cli` | the command line, `play`, `replay` | `cli` |
@@ -77,16 +81,28 @@ pub mod api;
 pub mod cli;
 #[cfg(feature = "runtime")]
 pub mod error;
+#[cfg(feature = "flow")]
+pub mod flow;
 #[cfg(feature = "runtime")]
 pub mod shell;
 
 #[cfg(feature = "runtime")]
 pub use api::Quorate;
 #[cfg(feature = "runtime")]
-pub use api::dto::{StartQuorum, Vote};
-pub use config::Config;
+pub use api::dto::{
+    Beat, ConsensusResult, ConsensusVote, RegisterAgent, RegisterAlgorithm, RequestConsensus, StartQuorum,
+    Vote,
+};
+pub use config::{Config, HealthPolicy};
+pub use core::ids::{EntityId, VoterId};
+pub use core::proposal::{Verdict, VoteChange, VoteOutcome};
+pub use core::rules::{Choice, CustomRule, Outcome, Poll, RuleSpec, WeightTable};
 #[cfg(feature = "runtime")]
 pub use error::{Error, ErrorKind};
+#[cfg(feature = "runtime")]
+pub use shell::coordinator::{ConsensusRequest, Coordinator, Delivered, Told};
+#[cfg(feature = "runtime")]
+pub use shell::custom::CustomRuleSet;
 
 /// The programs of the README are compiled and run with the documentation's.
 #[cfg(all(doctest, feature = "runtime"))]

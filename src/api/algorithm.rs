@@ -35,13 +35,13 @@ impl AlgorithmsApi<'_> {
         let RegisterAlgorithm { name, rule, params } = request;
         check_label("name", Some(&name), MAX_NAME)?;
         let rule = match (rule, params) {
-            (Param::Text(rule), Some(params)) => {
+            (Param::Text(rule), Some(params)) if !rule.contains(':') => {
                 Param::Map([("rule".into(), Param::Text(rule)), ("params".into(), Param::Map(params))].into())
             }
             (rule, None) => rule,
             (_, Some(params)) => {
                 let given = Param::Map(params).to_string();
-                return Err(Error::invalid("params", given, "none when the rule is an object"));
+                return Err(Error::invalid("params", given, "none when the rule has its own"));
             }
         };
         let rule = rule_of("rule", &rule)?;

@@ -89,7 +89,7 @@ impl Consensus<'_> {
                 return self.look(opened_before(&stream)?).await;
             }
         }
-        let registered = ask_outside(host, |coordinator| coordinator.agents()).await.map_err(|reason| {
+        let registered = registered(host).await.map_err(|reason| {
             let message = format!("the coordinator cannot say who is registered; try again. cause={reason}");
             Error::new(ErrorKind::CoordinatorError, message)
         })?;
@@ -267,6 +267,20 @@ impl Consensus<'_> {
     }
 }
 
+/// Who is registered, as the coordinator says within its time.
+async fn registered(host: &Host) -> Result<Vec<VoterId>, String> {
+    let longest = host.config.consensus.list_timeout;
+    ask_outside(host, move |coordinator| {
+        Box::pin(async move {
+            match tokio::time::timeout(longest, coordinator.agents()).await {
+                Ok(told) => told,
+                Err(_) => Err(format!("it did not answer. limit_ms={}", longest.as_millis())),
+            }
+        })
+    })
+    .await
+}
+
 /// The proposal an idempotency key names, if it is one.
 fn opened_before(stream: &StreamId) -> Result<&EntityId, Error> {
     match stream.kind {
@@ -418,7 +432,7 @@ pub(super) fn result_view(id: &EntityId, state: &Proposal, now: Timestamp) -> Re
         threshold: opened.threshold,
         participants: state.voters_in_order().into_iter().cloned().collect(),
         algorithm_used: opened.algorithm.clone(),
-        duration_ms: end.since(opened.opened_at).as_secs_f64() * 1_000.0,
+        duration_ms: end.since(opened.opened_at).as_micros() as f64 / 1_000.0,
         metadata: metadata_view(state, opened, votes_for),
         proposal: json(&opened.proposal),
         votes: ballots.collect::<BTreeMap<_, _>>(),

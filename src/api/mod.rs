@@ -2,9 +2,11 @@
 //!
 //! ```text
 //!  Quorate ─┬─ quorums()  start · vote · status · history · stats · cancel · wait
-//!           ├─ cells()    register · list · mesh · register_authority
-//!           ├─ agents()   register · leave · beat · health · monitor · unmonitor · history · list · stats
-//!           └─ history()  query · entity · state_at · verify
+//!           ├─ consensus()   request · vote · result · inbox · list_open · history · stats
+//!           ├─ algorithms()  register · register_custom · unregister · set_default · list
+//!           ├─ cells()       register · list · mesh · register_authority
+//!           ├─ agents()      register · leave · beat · health · monitor · unmonitor · history · list · stats
+//!           └─ history()     query · entity · state_at · verify
 //!  ops::OPERATIONS        the same, by name, over JSON: what HTTP, the command line and play stand on
 //! ```
 
@@ -111,12 +113,53 @@ impl Quorate {
         quorum::Quorums { q: self }
     }
 
-    /// Operations on proposals.
+    /// Operations on proposals: questions put to the registered agents.
+    ///
+    /// ```
+    /// use quorate::{Choice, Config, ConsensusVote, Quorate, RegisterAgent, RequestConsensus};
+    ///
+    /// # #[tokio::main] async fn main() -> Result<(), quorate::Error> {
+    /// let q = Quorate::open(Config::memory()).await?;
+    /// for name in ["ann", "bob", "cid"] {
+    ///     let agent = RegisterAgent::new(name)?;
+    ///     let mut inbox = q.consensus().inbox(&agent.agent_id);
+    ///     q.agents().register(agent).await?;
+    ///     let q = q.clone();
+    ///     tokio::spawn(async move {
+    ///         while let Some(asked) = inbox.recv().await {
+    ///             let vote = if asked.proposal["risk"] == "low" { Choice::For } else { Choice::Against };
+    ///             q.consensus().vote(ConsensusVote::new(&asked.proposal_id, name, vote)?).await?;
+    ///         }
+    ///         Ok::<(), quorate::Error>(())
+    ///     });
+    /// }
+    ///
+    /// let question = serde_json::json!({ "action": "deploy", "risk": "low" });
+    /// let result = q.consensus().request(RequestConsensus::new(question)).await?;
+    /// assert_eq!(result.state, "approved"); // two of three are more than half; the third is not waited for
+    /// assert_eq!(result.metadata.total_participants, 3);
+    /// # Ok(()) }
+    /// ```
     pub fn consensus(&self) -> consensus::Consensus<'_> {
         consensus::Consensus { q: self }
     }
 
-    /// Operations on the algorithms proposals are decided by.
+    /// Operations on the algorithms proposals are decided by: rules, and functions of this process.
+    ///
+    /// ```
+    /// use quorate::{Choice, Config, Outcome, Poll, Quorate, WeightTable};
+    ///
+    /// # #[tokio::main] async fn main() -> Result<(), quorate::Error> {
+    /// let q = Quorate::open(Config::memory()).await?;
+    /// // One vote for is enough, and nobody can prevent it.
+    /// let anyone = |poll: &Poll<'_>| match poll.count(Choice::For) {
+    ///     0 => Outcome::Pending,
+    ///     _ => Outcome::Won,
+    /// };
+    /// assert!(q.algorithms().register_custom("anyone", WeightTable::default(), anyone)?);
+    /// assert_eq!(q.algorithms().list()?.algorithms[1].name, "anyone");
+    /// # Ok(()) }
+    /// ```
     pub fn algorithms(&self) -> algorithm::AlgorithmsApi<'_> {
         algorithm::AlgorithmsApi { q: self }
     }

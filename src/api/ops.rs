@@ -223,6 +223,7 @@ impl Operation {
             .into_iter()
             .map(|(name, property)| Field {
                 types: types_of(&property),
+                choices: choices_of(&property),
                 description: property["description"].as_str().unwrap_or_default().to_owned(),
                 required: required.iter().any(|r| *r == name),
                 name,
@@ -238,6 +239,8 @@ pub struct Field {
     pub name: String,
     /// The JSON types it takes; empty for any.
     pub types: Vec<String>,
+    /// The words it takes, where it takes only some.
+    pub choices: Vec<String>,
     /// What it means.
     pub description: String,
     /// It must be given.
@@ -259,6 +262,15 @@ fn types_of(property: &Value) -> Vec<String> {
     }
     types.retain(|t| t != "null");
     types
+}
+
+fn choices_of(property: &Value) -> Vec<String> {
+    let own = property["enum"].as_array().into_iter().flatten();
+    let mut choices: Vec<String> = own.filter_map(Value::as_str).map(str::to_owned).collect();
+    for variant in property["anyOf"].as_array().into_iter().flatten() {
+        choices.extend(choices_of(variant));
+    }
+    choices
 }
 
 /// Reads a typed request; an error names the field, the value given and what was expected.

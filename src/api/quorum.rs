@@ -17,7 +17,7 @@ use crate::core::quorum::{
     Ballot, Cancel, Command, FallbackPlan, Opened, Policy, Quorum, QuorumMachine, QuorumState, QuorumType,
     Rejection, Reply, Start,
 };
-use crate::core::rules::{self, Param, RuleSpec};
+use crate::core::rules::{self, Param, RuleError, RuleSpec};
 use crate::core::time::Timestamp;
 use crate::core::topology::{Asked, Membership};
 use crate::error::{Error, ErrorKind};
@@ -354,7 +354,13 @@ pub(super) fn rule_of(field: &str, param: &Param) -> Result<RuleSpec, Error> {
         RuleSpec::from_param(param).map_err(|expected| Error::invalid(field, param.to_string(), expected))?;
     match rules::build(&spec) {
         Ok(_) => Ok(spec),
-        Err(e) => Err(Error::invalid(field, spec.to_string(), &e.to_string())),
+        Err(RuleError::Unknown { given, expected }) => {
+            Err(Error::invalid(field, given, &format!("one of {expected}")))
+        }
+        Err(RuleError::Parameter { rule, parameter, given, expected }) => {
+            let named = format!("{parameter} of rule {rule}");
+            Err(Error::invalid(&named, given, &expected).with("field", parameter))
+        }
     }
 }
 

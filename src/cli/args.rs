@@ -51,6 +51,8 @@ fn noun_command(noun: &'static str) -> Command {
         "cmp" => "The authorities at the hub",
         "quorum" => "Quorums: start, vote, look, wait",
         "agent" => "Agents: register, beat, look",
+        "consensus" => "Proposals: ask the agents, vote, look, wait",
+        "algorithm" => "Named rules that decide proposals",
         "history" => "What happened, and whether it was changed",
         other => other,
     };
@@ -59,8 +61,10 @@ fn noun_command(noun: &'static str) -> Command {
 
 fn verb_command(verb: &'static str, op: &Operation) -> Command {
     let fields = op.fields().into_iter().map(|field| field_arg(&field));
-    Command::new(verb)
-        .about(sentence(op.summary))
+    let command = Command::new(verb).about(sentence(op.summary));
+    // `set_default` is the name in the table; on a command line words are joined by a hyphen.
+    let command = if verb.contains('_') { command.alias(verb.replace('_', "-")) } else { command };
+    command
         .args(fields)
         .arg(
             path("data", "DIR", "The data folder, opened by this command")
@@ -90,8 +94,10 @@ fn field_arg(field: &Field) -> Arg {
         arg.value_name("true|false").num_args(0..=1).default_missing_value("true")
     } else if is("integer") || is("number") {
         arg.value_name("NUMBER").allow_negative_numbers(true)
-    } else if field.types.is_empty() {
+    } else if field.types.is_empty() || is("object") {
         arg.value_name("JSON").allow_hyphen_values(true)
+    } else if !field.choices.is_empty() {
+        arg.value_name(field.choices.join("|"))
     } else {
         arg.value_name("TEXT")
     }

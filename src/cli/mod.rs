@@ -3,6 +3,7 @@
 //! ```text
 //!  args      the tree of commands, made from the table and the request schemas
 //!  ops       <noun> <verb>  against a folder (ops) or a running server (remote) · ops · rules
+//!  wait      commands that wait for a decision say so, and end at a signal
 //!  serve     the HTTP door until a signal comes
 //!  play      a script in virtual time
 //!  replay    recorded votes through real quorums
@@ -23,6 +24,7 @@ mod replay;
 #[cfg(feature = "http")]
 mod serve;
 mod signals;
+mod wait;
 
 use std::ffi::OsString;
 

@@ -7,16 +7,69 @@ use std::time::Duration;
 use clap::ArgMatches;
 use indicatif::ProgressBar;
 use serde_json::{Map, Value, json};
+use tokio::sync::oneshot;
 
 use super::output::{Output, Stop, narrow_table, table};
-use super::{args, open, remote};
+use super::{args, open, remote, wait};
 use crate::api::Quorate;
 use crate::api::ops::{self, Method, OPERATIONS, Operation};
 use crate::core::rules::{Parameter, RULES};
 use crate::error::{Error, ErrorKind};
 
 /// Operations that make the data folder when it is not there. The others have nothing to say about an empty one.
-const FOUNDERS: &[&str] = &["quorum.start", "cell.register", "cell.mesh", "cmp.register", "agent.register"];
+const FOUNDERS: &[&str] =
+    &["quorum.start", "cell.register", "cell.mesh", "cmp.register", "agent.register", "algorithm.register"];
+
+/// Where an operation is carried out.
+#[derive(Clone, Debug)]
+pub(super) enum Place {
+    /// On a data folder that this process opened.
+    Folder(Quorate),
+    /// On a running server, at this URL.
+    Server(String),
+}
+
+impl Place {
+    async fn asked(op: &Operation, matches: &ArgMatches) -> Result<Self, Error> {
+        match (matches.get_one::<String>("url"), matches.get_one::<PathBuf>("data")) {
+            (Some(url), _) => Ok(Place::Server(url.clone())),
+            (None, Some(data)) => {
+                Ok(Place::Folder(Quorate::open(open::folder(data, FOUNDERS.contains(&op.name))?).await?))
+            }
+            (None, None) => Err(Error::invalid("data", Value::Null, "--data DIR or --url URL")),
+        }
+    }
+
+    /// Carries out an operation.
+    ///
+    /// # Errors
+    /// Those of the operation, and of the way to the server.
+    pub(super) async fn call(
+        &self,
+        op: &'static Operation,
+        fields: Map<String, Value>,
+    ) -> Result<Value, Error> {
+        match self {
+            Place::Folder(q) => (op.call)(q.clone(), fields).await,
+            Place::Server(url) => {
+                let (done, answer) = oneshot::channel();
+                let url = url.clone();
+                // A thread of its own, which the end of the program does not wait for: so a signal is heard at once.
+                std::thread::spawn(move || done.send(remote::call(&url, op, fields)));
+                let lost = |_| Err(Error::new(ErrorKind::StoreError, "the request was cut off"));
+                answer.await.unwrap_or_else(lost)
+            }
+        }
+    }
+
+    /// Lets go of the folder.
+    async fn close(self) -> Result<(), Error> {
+        match self {
+            Place::Folder(q) => q.close().await,
+            Place::Server(_) => Ok(()),
+        }
+    }
+}
 
 /// Columns of a terminal that the list of rules fits into.
 const RULES_WIDTH: u16 = 118;
@@ -25,27 +78,31 @@ const RULES_WIDTH: u16 = 118;
 pub(super) async fn run(name: &str, matches: &ArgMatches, output: &Output) -> Result<u8, Stop> {
     let op = ops::find(name)?;
     let fields = fields(op, matches);
-    let reply = match (matches.get_one::<String>("url"), matches.get_one::<PathBuf>("data")) {
-        (Some(url), _) => remote::call(url, op, fields)?,
-        (None, Some(data)) => {
-            let q = Quorate::open(open::folder(data, FOUNDERS.contains(&op.name))?).await?;
-            let reply = call(&q, op, fields).await;
-            let closed = q.close().await;
-            let reply = reply?;
-            closed?;
-            reply
-        }
-        (None, None) => return Err(Error::invalid("data", Value::Null, "--data DIR or --url URL").into()),
-    };
+    let place = Place::asked(op, matches).await?;
+    let reply = call(&place, op, fields, output).await;
+    let closed = place.close().await;
+    let reply = reply?;
+    closed?;
     output.reply(&reply)?;
     let broken = op.name == "history.verify" && reply["ok"] == false;
     Ok(if broken { ErrorKind::StoreCorrupt.entry().exit } else { 0 })
 }
 
-async fn call(q: &Quorate, op: &Operation, fields: Map<String, Value>) -> Result<Value, Error> {
-    if op.name != "history.verify" || !std::io::stderr().is_terminal() {
-        return (op.call)(q.clone(), fields).await;
+async fn call(
+    place: &Place,
+    op: &'static Operation,
+    fields: Map<String, Value>,
+    output: &Output,
+) -> Result<Value, Stop> {
+    match (op.name, place) {
+        ("consensus.request", _) => wait::request(place, op, fields, output).await,
+        ("consensus.result" | "quorum.wait", _) => wait::interruptible(place.call(op, fields)).await,
+        ("history.verify", Place::Folder(q)) if std::io::stderr().is_terminal() => Ok(verify(q).await?),
+        _ => Ok(place.call(op, fields).await?),
     }
+}
+
+async fn verify(q: &Quorate) -> Result<Value, Error> {
     let bar = ProgressBar::new_spinner();
     bar.enable_steady_tick(Duration::from_millis(100));
     let verified =

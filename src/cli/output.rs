@@ -12,6 +12,31 @@ use crate::error::{Error, ErrorKind};
 
 /// Longest text of a table cell, in characters; what is longer is cut, `--json` shows it whole.
 const LONGEST_CELL: usize = 72;
+/// Longest text of a field that has fields itself, in characters; what is longer gets a part of its own.
+const LONGEST_FIELD: usize = 80;
+
+/// Fields that hold what somebody brought along; shown as the JSON they are.
+const OPAQUE: &[&str] = &["proposal", "subject"];
+
+/// Rows too wide for a table, known by one of their fields, and the columns shown of them; `--json` shows all.
+const BRIEF: &[(&str, &[&str])] = &[
+    (
+        "votes_abstain",
+        &[
+            "proposal_id",
+            "state",
+            "votes_for",
+            "votes_against",
+            "votes_abstain",
+            "algorithm_used",
+            "decided_by",
+            "duration_ms",
+            "deadline",
+            "proposal",
+        ],
+    ),
+    ("law", &["name", "parameters", "summary"]),
+];
 
 /// Why a command ends early.
 #[derive(Debug)]
@@ -162,35 +187,77 @@ fn shown(mut table: Table, header: &[&str], rows: impl IntoIterator<Item = Vec<S
     lines.join("\n") + "\n"
 }
 
-/// A reply as tables: its plain fields first, then each list of objects in it.
+/// A reply as tables: its plain fields first, then what has rows or many fields, each under its name.
 fn tables(reply: &Value) -> String {
     let Value::Object(fields) = reply else { return cell(reply, usize::MAX) + "\n" };
-    let is_list = |value: &Value| matches!(value, Value::Array(items) if items.iter().any(Value::is_object));
-    let plain = fields.iter().filter(|(_, value)| !is_list(value));
-    let mut out = table(&[], plain.map(|(name, value)| vec![name.clone(), cell(value, usize::MAX)]));
-    for (name, value) in fields.iter().filter(|(_, value)| is_list(value)) {
-        let rows: Vec<&Map<String, Value>> =
-            value.as_array().into_iter().flatten().filter_map(Value::as_object).collect();
+    let (parts, plain): (Vec<_>, Vec<_>) = fields.iter().partition(|(name, value)| is_part(name, value));
+    let pair = |(name, value): (&String, &Value)| vec![name.clone(), field(name, value, usize::MAX)];
+    let mut out = table(&[], plain.into_iter().map(pair));
+    for (name, value) in parts {
         out.push_str(&format!("\n{name}\n"));
-        out.push_str(&list(&rows));
+        out.push_str(&match value {
+            Value::Array(items) => list(&items.iter().filter_map(Value::as_object).collect::<Vec<_>>(), None),
+            Value::Object(rows) if rows.values().all(Value::is_object) => {
+                let names: Vec<&str> = rows.keys().map(String::as_str).collect();
+                list(&rows.values().filter_map(Value::as_object).collect::<Vec<_>>(), Some(&names))
+            }
+            other => tables(other),
+        });
     }
     out
 }
 
-/// Rows as a table; columns in which no row holds anything are left out.
-fn list(rows: &[&Map<String, Value>]) -> String {
+/// Does the field get a part of its own: rows, named rows, or more fields than a line holds?
+fn is_part(name: &str, value: &Value) -> bool {
+    match value {
+        _ if OPAQUE.contains(&name) || is_empty(value) || rule(value).is_some() => false,
+        Value::Array(items) => items.iter().any(Value::is_object),
+        Value::Object(fields) => {
+            fields.values().all(Value::is_object) || flat(value).chars().count() > LONGEST_FIELD
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
+    }
+}
+
+/// Rows as a table, with their names in front when they have some; columns in which no row holds anything are left
+/// out.
+fn list(rows: &[&Map<String, Value>], names: Option<&[&str]>) -> String {
+    let brief = BRIEF.iter().find(|(known_by, _)| rows.iter().any(|row| row.contains_key(*known_by)));
     let mut columns: Vec<&str> = Vec::new();
     for row in rows {
         for (name, value) in *row {
-            if !is_empty(value) && !columns.contains(&name.as_str()) {
+            let is_shown = brief.is_none_or(|(_, columns)| columns.contains(&name.as_str()));
+            if is_shown && !is_empty(value) && !columns.contains(&name.as_str()) {
                 columns.push(name);
             }
         }
     }
-    let line = |row: &&Map<String, Value>| {
-        columns.iter().map(|name| cell(row.get(*name).unwrap_or(&Value::Null), LONGEST_CELL)).collect()
+    if let Some((_, order)) = brief {
+        columns.sort_by_key(|name| order.iter().position(|other| other == name));
+    }
+    let line = |row: &Map<String, Value>| {
+        columns.iter().map(|name| field(name, row.get(*name).unwrap_or(&Value::Null), LONGEST_CELL)).collect()
     };
-    table(&columns, rows.iter().map(line))
+    match names {
+        None => table(&columns, rows.iter().map(|row| line(row))),
+        Some(names) => {
+            let named = names.iter().zip(rows).map(|(name, row)| {
+                let cells: Vec<String> = line(row);
+                [vec![cell(&Value::from(*name), LONGEST_CELL)], cells].concat()
+            });
+            table(&[&["name"], &columns[..]].concat(), named)
+        }
+    }
+}
+
+/// The value of a field of this name as text.
+fn field(name: &str, value: &Value, longest: usize) -> String {
+    match value {
+        Value::Object(_) | Value::Array(_) if OPAQUE.contains(&name) => {
+            cell(&Value::String(value.to_string()), longest)
+        }
+        _ => cell(value, longest),
+    }
 }
 
 fn is_empty(value: &Value) -> bool {
@@ -222,12 +289,21 @@ pub(super) fn shortened(text: &str, longest: usize) -> String {
     shown
 }
 
-/// A value without brackets where it can be read without: `a, b` for a list, `name=value` for what has fields.
+/// A value without brackets where it can be read without: `a, b` for a list, `name=value` for what has fields, rules
+/// as `name(parameter=value)`.
 fn flat(value: &Value) -> String {
+    if let Some(rule) = rule(value) {
+        return rule;
+    }
     match value {
         Value::String(text) => text.clone(),
+        Value::Number(number) if number.is_f64() => decimal(number.as_f64().unwrap_or_default()),
         Value::Array(items) if items.iter().all(|item| !item.is_array() && !item.is_object()) => {
             items.iter().map(flat).collect::<Vec<_>>().join(", ")
+        }
+        // What has a name is told by its name; the rest of it is for machines.
+        Value::Array(items) if items.iter().all(|item| item["name"].is_string()) => {
+            items.iter().map(|item| flat(&item["name"])).collect::<Vec<_>>().join(", ")
         }
         Value::Object(fields) => {
             let filled = fields.iter().filter(|(_, value)| !is_empty(value));
@@ -241,6 +317,37 @@ fn flat(value: &Value) -> String {
     }
 }
 
+/// A number as people write it: six places say enough, and a whole number needs none.
+fn decimal(number: f64) -> String {
+    if number == 0.0 {
+        return "0".into();
+    }
+    if !(1e-6..1e15).contains(&number.abs()) {
+        return number.to_string();
+    }
+    let text = format!("{number:.6}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+/// A vote rule in one line, if the value is one: `at_least(fraction=2/3)`, `veto(voters=[fr], rule=required(count=9))`.
+fn rule(value: &Value) -> Option<String> {
+    let fields = value.as_object()?;
+    let name = fields.get("rule")?.as_str()?;
+    let params = fields.get("params").and_then(Value::as_object);
+    if fields.len() != 1 + usize::from(params.is_some()) {
+        return None;
+    }
+    let param = |(name, value): (&String, &Value)| match value {
+        Value::Array(items) => {
+            format!("{name}=[{}]", items.iter().map(flat).collect::<Vec<_>>().join(", "))
+        }
+        Value::Object(_) if rule(value).is_none() => format!("{name}=({})", flat(value)),
+        other => format!("{name}={}", flat(other)),
+    };
+    let params: Vec<String> = params.into_iter().flatten().map(param).collect();
+    Some(if params.is_empty() { name.to_owned() } else { format!("{name}({})", params.join(", ")) })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -252,6 +359,38 @@ mod tests {
         let lines =
             ["total  2", "", "history", "ID  OK    TALLY", "a   true  yes=2 by=x, y", "b   -     -", ""];
         assert_eq!(shown, lines.join("\n"));
+    }
+
+    #[test]
+    fn named_rows_and_many_fields_become_parts_of_their_own() {
+        let votes =
+            json!({ "ann": { "vote": "for", "weight": 2.5 }, "bob": { "vote": "abstain", "weight": null } });
+        let shown =
+            tables(&json!({ "rate": 0.666_666_666_7, "proposal": { "x": 1 }, "none": {}, "votes": votes,
+            "health": { "healthy": 1, "failed": 0 } }));
+        let lines = [
+            "rate      0.666667",
+            "proposal  {\"x\":1}",
+            "none      -",
+            "health    healthy=1 failed=0",
+            "",
+            "votes",
+            "NAME  VOTE     WEIGHT",
+            "ann   for      2.5",
+            "bob   abstain  -",
+            "",
+        ];
+        assert_eq!(shown, lines.join("\n"));
+    }
+
+    #[test]
+    fn rules_and_numbers_are_written_for_people() {
+        let inner = json!({ "rule": "required", "params": { "count": 9 } });
+        let veto = json!({ "rule": "veto", "params": { "voters": ["fr", "uk"], "rule": inner } });
+        assert_eq!(flat(&veto), "veto(voters=[fr, uk], rule=required(count=9))");
+        assert_eq!(flat(&json!({ "rule": "unanimous", "params": {} })), "unanimous");
+        let numbers = json!([0.0, -0.0, 2.0, 101.72, -0.25, 1e-9, 7]);
+        assert_eq!(flat(&numbers), "0, 0, 2, 101.72, -0.25, 0.000000001, 7");
     }
 
     #[test]

@@ -8,6 +8,8 @@
 //! The entity actor, `quorate play` and the tests all run this driver; what is simulated is what ships. It
 //! evolves at once and leaves it to its owner to make the events of the [`Step`] durable before anyone is told.
 
+use std::cell::OnceCell;
+
 use super::Machine;
 use super::time::Timestamp;
 
@@ -44,6 +46,9 @@ pub struct Driver<M: Machine> {
     state: M::State,
     revision: u64,
     context: M::Context,
+    /// What the state is due at, once it was asked for. It is asked for several times a step, and a rule whose parts
+    /// pull apart searches for it.
+    due: OnceCell<Option<Timestamp>>,
 }
 
 impl<M: Machine> Default for Driver<M> {
@@ -55,12 +60,13 @@ impl<M: Machine> Default for Driver<M> {
 impl<M: Machine> Driver<M> {
     /// An entity before its first event, which consults `context` when it decides.
     pub fn new(context: M::Context) -> Self {
-        Driver { state: M::State::default(), revision: 0, context }
+        Driver { state: M::State::default(), revision: 0, context, due: OnceCell::new() }
     }
 
     /// The same entity from a snapshot: the state after `revision` events.
     pub fn restore(mut self, state: M::State, revision: u64) -> Self {
         (self.state, self.revision) = (state, revision);
+        self.due.take();
         self
     }
 
@@ -76,7 +82,7 @@ impl<M: Machine> Driver<M> {
 
     /// When the entity next needs a tick.
     pub fn due(&self) -> Option<Timestamp> {
-        M::due(&self.state)
+        *self.due.get_or_init(|| M::due(&self.state))
     }
 
     /// When the entity must be looked at even if nobody asks: at once while something is owed to the outside,
@@ -88,6 +94,7 @@ impl<M: Machine> Driver<M> {
     /// Applies one recorded event.
     pub fn replay(&mut self, event: &M::Event) {
         M::evolve(&mut self.state, event);
+        self.due.take();
         self.revision += 1;
     }
 

@@ -24,11 +24,15 @@ pub mod agent;
 pub mod algorithms;
 pub mod cell;
 pub mod driver;
+pub mod flow;
 pub mod ids;
+pub mod pressure;
 pub mod proposal;
 pub mod quorum;
 pub mod rng;
 pub mod rules;
+pub mod shed;
+pub mod stats;
 pub mod time;
 pub mod topology;
 

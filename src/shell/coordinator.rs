@@ -89,13 +89,13 @@ impl InProcess {
         let mut inboxes = lock(&self.inboxes);
         let mut delivered = Delivered::default();
         for agent in agents {
-            match inboxes.get(&agent).map(|inbox| inbox.send(request.clone())) {
-                Some(Err(_)) => {
+            match inboxes.get(&agent).map(|inbox| inbox.send(request.clone()).is_ok()) {
+                Some(false) => {
                     // Nobody holds the other end any more.
                     inboxes.remove(&agent);
                     delivered.unreached.push(agent);
                 }
-                Some(Ok(())) | None => delivered.reached += 1,
+                Some(true) | None => delivered.reached += 1,
             }
         }
         delivered

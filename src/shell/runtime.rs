@@ -225,6 +225,8 @@ impl Runtime {
     pub(crate) fn advance(&self, to: Timestamp) -> impl Future<Output = ()> + Send + 'static {
         let host = self.host.clone();
         async move {
+            // What is under way began before time moves on.
+            host.effects_done().await;
             while let Some(next) = host.wheel.next().filter(|next| *next <= to) {
                 host.clock.move_to(next);
                 timeouts::settle(&host, host.clock.now(), true).await;

@@ -3,6 +3,7 @@
 
 mod agents;
 mod client;
+mod consensus;
 mod endpoints;
 mod errors;
 #[path = "../support/hooked.rs"]

@@ -72,6 +72,52 @@ fn metrics_count_quorums_votes_and_requests() {
     assert!(samples["quorate_entities_awake"] >= 2.0);
 }
 
+#[test]
+fn metrics_count_proposals_their_votes_and_agents() {
+    let running = Running::start();
+    let post = |path: &str, body: serde_json::Value| {
+        let answer = running.client.post(&format!("/api/v1/{path}"), &body.to_string());
+        assert_eq!(answer.status, 200, "{answer:?}");
+        answer.json
+    };
+    // Nobody is registered yet: the question cannot be put.
+    post("consensus/request", json!({ "proposal": 1 }));
+    for agent in ["ann", "bob", "cyd"] {
+        post("agent/register", json!({ "agent_id": agent }));
+    }
+    post("agent/cyd/unmonitor", json!({}));
+    post("agent/ann/beat", json!({}));
+    for id in ["undecided", "decided"] {
+        post("consensus/request", json!({ "proposal": 1, "proposal_id": id, "wait": false }));
+    }
+    post("consensus/request", json!({ "proposal": 1, "timeout_ms": 100 }));
+    for (agent, vote) in [("ann", "for"), ("zoe", "for"), ("bob", "for"), ("cyd", "against")] {
+        post("consensus/decided/vote", json!({ "agent_id": agent, "vote": vote }));
+    }
+    let answer = running.client.get("/metrics");
+    let samples = samples(&answer.text);
+    for (name, value) in [
+        ("quorate_proposals_open", 1.0),
+        ("quorate_proposals_closed_total{decision=\"approved\"}", 1.0),
+        ("quorate_proposals_closed_total{decision=\"rejected\"}", 0.0),
+        ("quorate_proposals_closed_total{decision=\"timeout\"}", 1.0),
+        ("quorate_proposals_aborted_total", 1.0),
+        ("quorate_proposal_votes_total", 2.0),
+        ("quorate_proposal_votes_late_total", 1.0),
+        ("quorate_proposal_votes_refused_total", 2.0),
+        ("quorate_agents_registered", 3.0),
+        ("quorate_agents_monitored{health=\"healthy\"}", 2.0),
+        ("quorate_agents_monitored{health=\"failed\"}", 0.0),
+        // One beat and the votes of two agents that are watched.
+        ("quorate_heartbeats_total", 3.0),
+        ("quorate_quorums_open", 0.0),
+        ("quorate_votes_total", 0.0),
+    ] {
+        assert_eq!(samples.get(name), Some(&value), "{name}\n{}", answer.text);
+    }
+    assert!(samples["quorate_entities_awake"] >= 6.0);
+}
+
 /// A server over a store that is cut off from its nth call after opening.
 fn cut_at(nth: u64) -> Running {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

@@ -4,7 +4,10 @@ use quorate::api::ops::OPERATIONS;
 /// The help of every command, one after the other.
 fn all_help() -> String {
     let mut commands: Vec<Vec<&str>> = vec![vec![]];
-    commands.extend(["cell", "cmp", "quorum", "history", "serve", "play", "replay"].map(|noun| vec![noun]));
+    commands.extend(
+        ["cell", "cmp", "quorum", "agent", "consensus", "algorithm", "history", "serve", "play", "replay"]
+            .map(|noun| vec![noun]),
+    );
     commands.extend(OPERATIONS.iter().map(|op| op.name.split('.').collect()));
     let mut out = String::new();
     for command in commands {

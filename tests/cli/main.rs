@@ -1,5 +1,6 @@
 //! What does a stranger at the command line see?
 
+mod consensus;
 mod folder;
 mod help;
 mod play;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use quorate::Quorate;
-use quorate::api::dto::HistoryQuery;
+use quorate::api::dto::{ConsensusRef, EventView, HistoryQuery};
 use quorate::config::Config;
 use quorate::core::ids::{EntityId, StreamId, StreamKind};
 use quorate::core::quorum::Event;
@@ -17,6 +17,8 @@ pub enum Acknowledged {
     Start(String),
     Cancel(String),
     Vote(String, String, bool),
+    Ask(String),
+    Answer(String, String, String),
 }
 
 impl Acknowledged {
@@ -29,7 +31,55 @@ impl Acknowledged {
             ["vote", quorum, voter, yes] => {
                 Some(Acknowledged::Vote(quorum.into(), voter.into(), yes.parse().ok()?))
             }
+            ["ask", proposal] => Some(Acknowledged::Ask(proposal.into())),
+            ["answer", proposal, agent, choice] => {
+                Some(Acknowledged::Answer(proposal.into(), agent.into(), choice.into()))
+            }
             _ => None,
+        }
+    }
+}
+
+/// A proposal recounted: who voted how, and how it ended.
+#[derive(Debug, Default)]
+struct Asked {
+    votes: BTreeMap<String, String>,
+    closed: Option<String>,
+}
+
+impl Asked {
+    fn add(&mut self, event: &EventView) -> Result<(), String> {
+        let text = |field: &str| event.data[field].as_str().unwrap_or_default().to_owned();
+        match event.event.as_str() {
+            "vote_cast" if self.closed.is_some() => Err(format!("voted after the end: {event:?}")),
+            "vote_cast" => match self.votes.insert(text("voter_id"), text("vote")) {
+                None => Ok(()),
+                Some(_) => Err(format!("twice: {event:?}")),
+            },
+            "closed" => match self.closed.replace(text("decision")) {
+                None => Ok(()),
+                Some(before) => Err(format!("closed twice, first {before}: {event:?}")),
+            },
+            _ => Ok(()),
+        }
+    }
+
+    /// How the votes alone end the question: as soon as what is outstanding cannot change it.
+    fn judged(&self, algorithm: &str) -> &'static str {
+        let is = |agent: &str, choice: &str| self.votes.get(agent).is_some_and(|vote| vote == choice);
+        let weight = |agent: &str| if algorithm == "heavy" && agent == "boss" { 3 } else { 1 };
+        let agents = ["boss", "x", "y", "z"];
+        let all: u32 = agents.iter().map(|a| weight(a)).sum();
+        let yes: u32 = agents.iter().filter(|a| is(a, "for")).map(|a| weight(a)).sum();
+        let open: u32 = agents.iter().filter(|a| !self.votes.contains_key(**a)).map(|a| weight(a)).sum();
+        let may_block = algorithm == "council" && !self.votes.contains_key("boss");
+        let blocked = algorithm == "council" && is("boss", "against");
+        if blocked || 2 * (yes + open) <= all {
+            "rejected"
+        } else if 2 * yes > all && !may_block {
+            "approved"
+        } else {
+            "open"
         }
     }
 }
@@ -49,11 +99,18 @@ pub async fn audit(q: &Quorate, acknowledged: &BTreeSet<Acknowledged>) -> Result
         return Err(format!("chain broken: {verified:?}"));
     }
     let mut quorums: BTreeMap<String, Naive> = BTreeMap::new();
+    let mut asked: BTreeMap<String, Asked> = BTreeMap::new();
     let mut cursor = None;
     loop {
         let request = HistoryQuery { limit: Some(1000), cursor, ..Default::default() };
         let page = q.history().query(request).await.map_err(|e| e.to_string())?;
         for event in page.events {
+            if event.kind == "proposal" {
+                asked.entry(event.entity_id.to_string()).or_default().add(&event)?;
+            }
+            if event.kind != "quorum" {
+                continue;
+            }
             let naive = quorums.entry(event.entity_id.to_string()).or_default();
             let voter = event.data["voter_id"].as_str().unwrap_or_default().to_owned();
             match event.event.as_str() {
@@ -88,6 +145,10 @@ pub async fn audit(q: &Quorate, acknowledged: &BTreeSet<Acknowledged>) -> Result
             Acknowledged::Vote(quorum, voter, yes) => {
                 quorums.get(quorum).is_some_and(|n| n.ever.contains(&(voter.clone(), *yes)))
             }
+            Acknowledged::Ask(proposal) => asked.contains_key(proposal),
+            Acknowledged::Answer(proposal, agent, choice) => {
+                asked.get(proposal).is_some_and(|asked| asked.votes.get(agent) == Some(choice))
+            }
         };
         if !there {
             return Err(format!("lost: {told:?}"));
@@ -106,6 +167,31 @@ pub async fn audit(q: &Quorate, acknowledged: &BTreeSet<Acknowledged>) -> Result
         if status.state.name() != state && !(state == "open" && status.state.name() == "timed_out") {
             return Err(format!("{id} is {:?}, recorded {state}", status.state));
         }
+    }
+    for (id, asked) in &asked {
+        let request = ConsensusRef { proposal_id: EntityId::new(id.as_str()).unwrap(), wait_ms: None };
+        let live = q.consensus().result(request).await.map_err(|e| e.to_string())?;
+        let votes: BTreeMap<_, _> = live
+            .votes
+            .iter()
+            .map(|(agent, ballot)| (agent.to_string(), ballot.vote.name().to_owned()))
+            .collect();
+        if votes != asked.votes {
+            return Err(format!("{id} has {votes:?}, recorded {:?}", asked.votes));
+        }
+        let judged = asked.judged(&live.algorithm_used);
+        let recorded = asked.closed.as_deref().unwrap_or("open");
+        if judged != recorded && !(judged == "open" && recorded == "timeout") {
+            return Err(format!("{id} is recorded as {recorded}, its votes say {judged}: {:?}", asked.votes));
+        }
+        if live.state != recorded && !(recorded == "open" && live.state == "timeout") {
+            return Err(format!("{id} is {}, recorded {recorded}", live.state));
+        }
+    }
+    let stats = q.consensus().stats().await.map_err(|e| e.to_string())?;
+    let votes: usize = asked.values().map(|asked| asked.votes.len()).sum();
+    if (stats.votes, stats.aborted) != (votes as u64, 0) {
+        return Err(format!("counted {stats:?}, recorded {votes} votes"));
     }
     Ok(())
 }

@@ -4,9 +4,10 @@ use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use quorate::api::dto::CancelQuorum;
+use quorate::api::dto::{CancelQuorum, ConsensusVote, RegisterAgent, RegisterAlgorithm, RequestConsensus};
 use quorate::config::Config;
 use quorate::core::ids::EntityId;
+use quorate::core::rules::{Choice, Param, RuleSpec};
 use quorate::{ErrorKind, Quorate, StartQuorum, Vote};
 
 pub const FOLDER: &str = "QUORATE_CRASH_FOLDER";
@@ -46,6 +47,49 @@ async fn vote(q: &Quorate, early: bool, quorum: &EntityId, voter: &str, yes: boo
     }
 }
 
+/// Agents that are asked, and how their proposals are decided: by heads, by weight, and with a right to block.
+const AGENTS: [&str; 4] = ["boss", "x", "y", "z"];
+
+fn algorithms() -> [RegisterAlgorithm; 2] {
+    let rule = |name: &str, rule, params| RegisterAlgorithm { name: name.into(), rule, params };
+    let weights = Param::Map([("boss".into(), Param::from(3))].into());
+    let params = [("threshold".into(), Param::from("1/2")), ("agent_weights".into(), weights)];
+    let blockers = RuleSpec::new("veto").with("voters", vec!["boss"]);
+    [rule("heavy", Param::from("weighted"), Some(params.into())), rule("council", blockers.into(), None)]
+}
+
+async fn answer(q: &Quorate, early: bool, proposal: &EntityId, agent: &str, choice: Choice) {
+    let sent = q.consensus().vote(ConsensusVote::new(proposal, agent, choice).unwrap());
+    let line = format!("answer {proposal} {agent} {}", choice.name());
+    if early {
+        tell(&line);
+    }
+    if sent.await.unwrap().recorded {
+        tell(&line);
+    }
+}
+
+/// Asks, and has everybody answer; the last answers are mostly late.
+async fn ask(q: &Quorate, early: bool, life: &str, n: usize) {
+    let id = EntityId::new(format!("p-{life}-{n}")).unwrap();
+    let algorithm = ["quorum", "heavy", "council"][n / 8 % 3];
+    let request = RequestConsensus {
+        proposal_id: Some(id.clone()),
+        wait: Some(false),
+        ..RequestConsensus::new(serde_json::json!({ "round": n })).by(algorithm)
+    };
+    let timeout = if n.is_multiple_of(16) { 100 } else { 60_000 };
+    q.consensus().request(request.within_ms(timeout)).await.unwrap();
+    tell(&format!("ask {id}"));
+    for (at, agent) in AGENTS.iter().enumerate() {
+        let choice = Choice::ALL[if (n / 8 + at).is_multiple_of(4) { 1 + at % 2 } else { 0 }];
+        answer(q, early, &id, agent, choice).await;
+        // Again, and another: neither counts.
+        answer(q, false, &id, agent, Choice::Abstain).await;
+    }
+    answer(q, false, &id, "stranger", Choice::For).await;
+}
+
 /// One voter's life: votes on everything, some of it changing, some too late, some cancelled under it.
 async fn voter(q: Quorate, early: bool, life: String, me: usize, round: Arc<AtomicUsize>) {
     loop {
@@ -56,6 +100,7 @@ async fn voter(q: Quorate, early: bool, life: String, me: usize, round: Arc<Atom
         // The same voter changes its mind in every life.
         vote(&q, early, &lasting, &format!("fickle-{me}"), n.is_multiple_of(2)).await;
         if n.is_multiple_of(8) {
+            ask(&q, early, &life, n).await;
             let id = EntityId::new(format!("q-{life}-{n}")).unwrap();
             let start = StartQuorum {
                 quorum_id: Some(id.clone()),
@@ -90,6 +135,12 @@ async fn the_child_votes_until_it_is_killed() {
             Ok(_) => tell(&format!("start lasting-{n}")),
             Err(e) => assert_eq!(e.kind(), ErrorKind::AlreadyExists, "{e}"),
         }
+    }
+    for agent in AGENTS {
+        q.agents().register(RegisterAgent::new(agent).unwrap()).await.unwrap();
+    }
+    for algorithm in algorithms() {
+        q.algorithms().register(algorithm).await.unwrap();
     }
     let round = Arc::new(AtomicUsize::new(0));
     let voters: Vec<_> = (0..VOTERS)

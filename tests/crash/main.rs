@@ -70,7 +70,7 @@ async fn check(folder: &Path, acknowledged: &BTreeSet<Acknowledged>) -> Result<(
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_acknowledged_is_lost_or_counted_twice_in_200_kills() {
     let mut rng = Rng::new(std::process::id().into());
-    let mut votes = 0;
+    let (mut votes, mut answers) = (0, 0);
     for _ in 0..KILLS / LIVES {
         let folder = tempfile::tempdir().unwrap();
         let mut acknowledged = BTreeSet::new();
@@ -85,7 +85,9 @@ async fn nothing_acknowledged_is_lost_or_counted_twice_in_200_kills() {
             }
         }
         votes += acknowledged.len();
+        answers += acknowledged.iter().filter(|told| matches!(told, Acknowledged::Answer(..))).count();
     }
+    assert!(answers > KILLS, "agents answered {answers} times");
     println!("{KILLS} kills, {votes} acknowledgements, all there, none twice");
 }
 

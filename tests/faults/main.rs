@@ -5,15 +5,17 @@
 //! is counted twice; one close per quorum at most; the chains verify; and running the script again ends as if
 //! nothing had happened.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use quorate::api::dto::{
-    CancelQuorum, HistoryQuery, PastState, QuorumStatus, RegisterAuthority, RegisterCell, StateAt, id,
+    CancelQuorum, ConsensusRef, ConsensusResult, ConsensusVote, HistoryQuery, PastState, QuorumStatus,
+    RegisterAgent, RegisterAlgorithm, RegisterAuthority, RegisterCell, RequestConsensus, StateAt, id,
 };
 use quorate::config::{ClockConfig, Config};
 use quorate::core::ids::EntityId;
+use quorate::core::rules::{Choice, Param};
 use quorate::core::time::Timestamp;
 use quorate::store::faulty::{FaultKind, FaultyStore};
 use quorate::store::memory::MemoryStore;
@@ -28,6 +30,10 @@ enum Op {
     Vote(&'static str, &'static str, bool),
     Cancel(&'static str),
     Advance(u64),
+    Agent(&'static str),
+    Algorithm(&'static str, &'static str),
+    Ask(&'static str, Option<&'static str>, i64),
+    Answer(&'static str, &'static str, Choice),
 }
 
 /// Enough to pass every kind of transition: all ends, a change, an outsider, a late vote, a fallback, a snapshot.
@@ -57,6 +63,108 @@ fn script() -> Vec<Op> {
     }
     ops.push(Op::Vote("flip", "chief", true));
     ops
+}
+
+/// All ends of proposals: nobody to ask, decided at once, approved, rejected, a change, a stranger, late, timed out, and
+/// open to the end.
+fn proposals() -> Vec<Op> {
+    vec![
+        Op::Ask("nobody", None, 1_000),
+        Op::Agent("a"),
+        Op::Agent("b"),
+        Op::Agent("c"),
+        Op::Algorithm("heavy", "weighted:2/3"),
+        Op::Algorithm("four", "required:4"),
+        Op::Ask("hopeless", Some("four"), 1_000),
+        Op::Ask("for", None, 1_000),
+        Op::Answer("for", "a", Choice::For),
+        Op::Answer("for", "stranger", Choice::For),
+        Op::Answer("for", "a", Choice::Against),
+        Op::Answer("for", "b", Choice::For),
+        Op::Answer("for", "c", Choice::For),
+        Op::Ask("against", Some("heavy"), 1_000),
+        Op::Answer("against", "c", Choice::Abstain),
+        Op::Ask("silent", Some("heavy"), 1_000),
+        Op::Answer("silent", "a", Choice::For),
+        Op::Advance(1_001),
+        Op::Answer("silent", "b", Choice::For),
+        Op::Ask("lasting", None, 300_000),
+        Op::Answer("lasting", "b", Choice::Against),
+    ]
+}
+
+const PROPOSALS: [&str; 6] = ["nobody", "hopeless", "for", "against", "silent", "lasting"];
+
+/// The end of every proposal, without times: decision, why, heads, and who voted how.
+type End = (String, Option<String>, [u64; 3], Vec<(String, Choice)>);
+
+async fn proposal_ends(q: &Quorate) -> BTreeMap<String, End> {
+    let mut ends = BTreeMap::new();
+    for name in PROPOSALS {
+        let Ok(p) = proposal(q, name).await else { continue };
+        let heads = [p.votes_for, p.votes_against, p.votes_abstain];
+        let votes = p.participants.iter().map(|who| (who.to_string(), p.votes[who].vote)).collect();
+        ends.insert(name.to_owned(), (p.state, p.metadata.reason, heads, votes));
+    }
+    ends
+}
+
+async fn proposal(q: &Quorate, name: &str) -> Result<ConsensusResult, Error> {
+    q.consensus().result(ConsensusRef { proposal_id: entity(name), wait_ms: None }).await
+}
+
+/// What is acknowledged is there, nothing is there twice, live is the fold, and the counters are a recount.
+async fn check_proposals(q: &Quorate, acknowledged: &[Op], case: &str) {
+    assert!(q.history().verify(|_| ()).await.unwrap().ok, "{case}: chain");
+    let query = HistoryQuery { limit: Some(1000), ..Default::default() };
+    let events = q.history().query(query).await.unwrap().events;
+    let mut closes: BTreeMap<String, u32> = BTreeMap::new();
+    let mut votes: BTreeSet<(String, String)> = BTreeSet::new();
+    let mut opened = 0;
+    for event in events.iter().filter(|event| event.kind == "proposal") {
+        let (id, voter) = (event.entity_id.to_string(), event.data["voter_id"].as_str().unwrap_or_default());
+        match event.event.as_str() {
+            "opened" => opened += 1,
+            "closed" => *closes.entry(id).or_default() += 1,
+            "vote_cast" => assert!(votes.insert((id, voter.into())), "{case}: twice: {event:?}"),
+            _ => {}
+        }
+    }
+    assert!(closes.values().all(|n| *n == 1), "{case}: {closes:?}");
+    let stats = q.consensus().stats().await.unwrap();
+    let ended = stats.total_proposals + stats.aborted;
+    assert_eq!((ended, stats.votes), (closes.len() as u64, votes.len() as u64), "{case}: {stats:?}");
+    assert_eq!(stats.active_proposals, opened - ended, "{case}");
+    let history = q.consensus().history(Default::default()).await.unwrap();
+    assert_eq!((history.total, history.total_available), (ended, ended), "{case}");
+    for name in PROPOSALS {
+        let request =
+            StateAt { entity_id: entity(name), kind: Some("proposal".into()), seq: Some(u64::MAX), at: None };
+        match (proposal(q, name).await, q.history().state_at(request).await) {
+            (Ok(live), Ok(PastState::Proposal(folded))) => {
+                let timeless = |p: ConsensusResult| ConsensusResult { duration_ms: 0.0, ..p };
+                assert_eq!(timeless(live), timeless(*folded), "{case}: live state is not the fold");
+            }
+            (Err(a), Err(b)) => assert_eq!((a.kind(), b.kind()), (ErrorKind::NotFound, ErrorKind::NotFound)),
+            (live, folded) => panic!("{case}: {name}: {live:?} but {folded:?}"),
+        }
+    }
+    let agents = q.agents().list(Default::default()).await.unwrap().agents;
+    let algorithms = q.algorithms().list().unwrap().algorithms;
+    for op in acknowledged {
+        let there = match op {
+            Op::Ask(name, ..) => proposal(q, name).await.is_ok(),
+            // A vote that was taken stands; one that was refused says so again.
+            Op::Answer(name, who, choice) => {
+                let vote = ConsensusVote::new(&entity(name), who, *choice).unwrap();
+                !q.consensus().vote(vote).await.unwrap().recorded
+            }
+            Op::Agent(name) => agents.iter().any(|agent| agent.agent_id.as_str() == *name),
+            Op::Algorithm(name, _) => algorithms.iter().any(|algorithm| algorithm.name == *name),
+            _ => true,
+        };
+        assert!(there, "{case}: lost {op:?}");
+    }
 }
 
 fn entity(name: &str) -> EntityId {
@@ -98,6 +206,23 @@ async fn run(q: &Quorate, op: &Op) -> Result<(), Error> {
             q.quorums().cancel(request).await.map(drop)
         }
         Op::Advance(ms) => q.advance(Duration::from_millis(*ms)).await,
+        Op::Agent(name) => q.agents().register(RegisterAgent::new(name)?).await.map(drop),
+        Op::Algorithm(name, rule) => {
+            let request = RegisterAlgorithm { name: (*name).into(), rule: Param::from(*rule), params: None };
+            q.algorithms().register(request).await.map(drop)
+        }
+        Op::Ask(name, algorithm, timeout_ms) => {
+            let request = RequestConsensus {
+                proposal_id: Some(entity(name)),
+                algorithm: algorithm.map(str::to_owned),
+                ..RequestConsensus::new(serde_json::json!({ "name": name })).within_ms(*timeout_ms)
+            };
+            q.consensus().request(request).await.map(drop)
+        }
+        Op::Answer(name, who, choice) => {
+            let vote = ConsensusVote::new(&entity(name), who, *choice)?;
+            q.consensus().vote(vote).await.map(drop)
+        }
     }
 }
 
@@ -148,20 +273,15 @@ async fn check_recovered(q: &Quorate, acknowledged: &[Op], case: &str) {
     assert!(closes.values().all(|n| *n == 1), "{case}: {closes:?}");
     for name in QUORUMS {
         let live = q.quorums().status(&entity(name)).await;
-        let folded = q.history().state_at(StateAt {
-            entity_id: entity(name),
-            kind: None,
-            seq: Some(u64::MAX),
-            at: None,
-        });
-        let folded = folded.await.map(|past| match past {
+        let past = StateAt { entity_id: entity(name), kind: None, seq: Some(u64::MAX), at: None };
+        let folded = q.history().state_at(past).await.map(|past| match past {
             PastState::Quorum(past) => past,
             other => panic!("{case}: {name} is no quorum: {other:?}"),
         });
         match (live, folded) {
             (Ok(live), Ok(folded)) => {
                 let timeless = |s: QuorumStatus| QuorumStatus { elapsed_seconds: 0.0, ..s };
-                assert_eq!(timeless(live.clone()), timeless(folded), "{case}: live state is not the fold");
+                assert_eq!(timeless(live.clone()), timeless(*folded), "{case}: live state is not the fold");
                 let naive = standing.iter().filter(|((quorum, voter), vote)| {
                     quorum == name && **vote && live.valid_voters.iter().any(|v| v.as_str() == voter)
                 });
@@ -188,17 +308,17 @@ async fn check_recovered(q: &Quorate, acknowledged: &[Op], case: &str) {
                 let s = q.quorums().status(&entity(name)).await.unwrap();
                 assert_eq!(s.state.name(), "cancelled", "{case}: lost {op:?}");
             }
-            Op::Cell(..) | Op::Authority(_) | Op::Advance(_) => {}
+            _ => {}
         }
     }
 }
 
 /// Opens with faults, runs the script as far as it goes, and says what was acknowledged and how many calls it took.
-async fn faulty_run(disk: &MemoryStore, call: u64, kind: FaultKind) -> (Vec<Op>, u64) {
+async fn faulty_run(script: &[Op], disk: &MemoryStore, call: u64, kind: FaultKind) -> (Vec<Op>, u64) {
     let store = Arc::new(FaultyStore::with_fault(Arc::new(disk.reopen()), call, kind));
     let mut acknowledged = Vec::new();
     if let Ok(q) = Quorate::open_with(config(), store.clone()).await {
-        'script: for op in script() {
+        'script: for op in script.iter().cloned() {
             // A caller that is told to try again does; a store that refuses for good ends the run.
             for attempt in 0.. {
                 match run(&q, &op).await {
@@ -229,7 +349,7 @@ async fn faulty_run(disk: &MemoryStore, call: u64, kind: FaultKind) -> (Vec<Op>,
 #[tokio::test(flavor = "multi_thread")]
 async fn every_store_call_may_fail_in_every_way_and_nothing_acknowledged_is_lost() {
     let calm = MemoryStore::new();
-    let (_, calls) = faulty_run(&calm, u64::MAX, FaultKind::FailBefore).await;
+    let (_, calls) = faulty_run(&script(), &calm, u64::MAX, FaultKind::FailBefore).await;
     let q = Quorate::open_with(config(), Arc::new(calm.reopen())).await.unwrap();
     let expected = ends(&q).await;
     assert_eq!(expected.len(), QUORUMS.len());
@@ -241,7 +361,7 @@ async fn every_store_call_may_fail_in_every_way_and_nothing_acknowledged_is_lost
         for kind in FaultKind::ALL {
             let case = format!("call {call} of {calls} {kind:?}");
             let disk = MemoryStore::new();
-            let (acknowledged, _) = faulty_run(&disk, call, kind).await;
+            let (acknowledged, _) = faulty_run(&script(), &disk, call, kind).await;
             let q = Quorate::open_with(config(), Arc::new(disk.reopen())).await.unwrap();
             check_recovered(&q, &acknowledged, &case).await;
             // Everything may be repeated. Votes that flip are set aside: repeating a change is a new change.
@@ -256,6 +376,41 @@ async fn every_store_call_may_fail_in_every_way_and_nothing_acknowledged_is_lost
             for name in QUORUMS {
                 assert_eq!(again[name].0, expected[name].0, "{case}: {name}");
             }
+            q.crash().await;
+            cases += 1;
+        }
+    }
+    println!("{cases} faults, each recovered from");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn proposals_end_as_if_no_store_call_had_failed() {
+    let calm = MemoryStore::new();
+    let (_, calls) = faulty_run(&proposals(), &calm, u64::MAX, FaultKind::FailBefore).await;
+    let q = Quorate::open_with(config(), Arc::new(calm.reopen())).await.unwrap();
+    let expected = proposal_ends(&q).await;
+    let states: Vec<_> = PROPOSALS.iter().map(|name| expected[*name].0.as_str()).collect();
+    assert_eq!(states, ["rejected", "rejected", "approved", "rejected", "timeout", "open"]);
+    q.crash().await;
+    assert!(calls > 30, "the script reaches the store {calls} times");
+
+    let mut cases = 0;
+    for call in 1..=calls {
+        for kind in FaultKind::ALL {
+            let case = format!("call {call} of {calls} {kind:?}");
+            let disk = MemoryStore::new();
+            let (acknowledged, _) = faulty_run(&proposals(), &disk, call, kind).await;
+            let q = Quorate::open_with(config(), Arc::new(disk.reopen())).await.unwrap();
+            check_proposals(&q, &acknowledged, &case).await;
+            // From where it stopped; what was repeated already changes nothing.
+            let rest = acknowledged.len().saturating_sub(1);
+            for op in proposals().into_iter().skip(rest) {
+                if let Err(error) = run(&q, &op).await {
+                    assert_eq!(error.kind(), ErrorKind::AlreadyExists, "{case}: again {op:?}: {error}");
+                }
+            }
+            assert_eq!(proposal_ends(&q).await, expected, "{case}");
+            check_proposals(&q, &proposals(), &case).await;
             q.crash().await;
             cases += 1;
         }

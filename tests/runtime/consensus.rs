@@ -58,11 +58,20 @@ pub async fn waited(q: &Quorate, proposal: &str, wait_ms: i64) -> Result<Consens
     q.consensus().result(ConsensusRef { proposal_id: id(proposal), wait_ms: Some(wait_ms) }).await
 }
 
-/// Waits as long as it takes for the proposal to be open.
-pub async fn until_open(q: &Quorate, proposal: &str) {
-    while q.consensus().result(ConsensusRef { proposal_id: id(proposal), wait_ms: None }).await.is_err() {
+/// Waits until it is so, and gives up long after it should be.
+pub async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+    for _ in 0..4_000 {
+        if holds().await {
+            return;
+        }
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
+    panic!("never: {what}");
+}
+
+/// Waits until the proposal is open.
+pub async fn until_open(q: &Quorate, proposal: &str) {
+    until("open", async || waited(q, proposal, 0).await.is_ok()).await;
 }
 
 pub async fn register(q: &Quorate, name: &str, rule: &str) {
@@ -106,7 +115,7 @@ async fn ten_thousand_open_proposals_end_each_by_its_own_votes() {
     assert_eq!(q.consensus().stats().await.unwrap().active_proposals, OPEN as u64);
     // One agent votes on all of them, then the next: what each votes depends on the proposal alone.
     let choice = |n: usize, agent: usize| match (n / 2 + agent) % 3 {
-        0 | 1 if n % 5 != 0 => Choice::For,
+        0 | 1 if !n.is_multiple_of(5) => Choice::For,
         _ => Choice::Against,
     };
     for (agent, who) in ["ann", "bob", "cyd"].into_iter().enumerate() {
@@ -255,9 +264,7 @@ async fn what_an_agent_is_told_says_all_it_needs_and_an_inbox_nobody_reads_is_pu
     let mut earlier = earlier;
     assert!(earlier.recv().await.is_none(), "an earlier inbox hears no more");
     q.advance(Duration::from_millis(1)).await.unwrap();
-    while result(&q, "p").await.metadata.unreached_agents != [voter("bob")] {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    assert_eq!(result(&q, "p").await.metadata.unreached_agents, [voter("bob")]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -307,8 +314,14 @@ async fn subscribers_hear_of_an_opening_the_votes_and_the_decision_once_each() {
     vote(&q, "p", "stranger", Choice::For).await;
     vote(&q, "p", "ann", Choice::For).await;
     vote(&q, "p", "ann", Choice::For).await;
+    // The bell rings after the answer; the next question tells that it has rung.
+    q.consensus().request(question("next")).await.unwrap();
     let mut heard = Vec::new();
-    while let Ok(notice) = bell.try_recv() {
+    loop {
+        let notice = tokio::time::timeout(Duration::from_secs(60), bell.recv()).await.unwrap().unwrap();
+        if notice.entity.id == id("next") {
+            break;
+        }
         assert_eq!((notice.topic.as_str(), &notice.entity.id), ("consensus/p", &id("p")));
         heard.push(notice.what);
     }

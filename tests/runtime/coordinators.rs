@@ -12,7 +12,8 @@ use quorate::store::memory::MemoryStore;
 use quorate::{ErrorKind, Quorate};
 use tokio::sync::watch;
 
-use crate::consensus::{id, question, result, until_open, vote, voter, waited};
+use crate::consensus::{id, question, result, until, until_open, vote, voter, waited};
+use crate::hooked::Hooked;
 use crate::manual;
 
 #[derive(Clone, Debug)]
@@ -82,12 +83,8 @@ fn with(config: Config, transport: &Arc<Transport>) -> Config {
 
 /// Waits in real time for a decision that comes by itself.
 async fn decision(q: &Quorate, proposal: &str) -> Option<Verdict> {
-    loop {
-        if let Some(decision) = result(q, proposal).await.decision {
-            return Some(decision);
-        }
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    until("decided", async || result(q, proposal).await.decision.is_some()).await;
+    result(q, proposal).await.decision
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -96,9 +93,7 @@ async fn who_the_transport_knows_is_asked_each_once_and_not_reaching_some_is_no_
     let q = Quorate::open(with(manual(), &transport)).await.unwrap();
     let opened = q.consensus().request(question("p")).await.unwrap();
     assert_eq!(opened.metadata.total_participants, 3);
-    while result(&q, "p").await.metadata.unreached_agents != [voter("cyd")] {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    until("told", async || result(&q, "p").await.metadata.unreached_agents == [voter("cyd")]).await;
     // Who was not reached may vote all the same.
     vote(&q, "p", "cyd", Choice::For).await;
     vote(&q, "p", "ann", Choice::For).await;
@@ -145,9 +140,7 @@ async fn a_broadcast_that_lasts_holds_up_neither_votes_nor_deadlines_and_fails_t
     for name in ["voted", "silent"] {
         q.consensus().request(question(name).within_ms(1_000)).await.unwrap();
     }
-    while transport.told() < 2 {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    until("told", async || transport.told() == 2).await;
     vote(&q, "voted", "ann", Choice::For).await;
     vote(&q, "voted", "bob", Choice::For).await;
     // Time moves although the transport has not come back.
@@ -181,11 +174,31 @@ async fn a_question_that_was_not_told_before_a_crash_is_told_after_it_and_openin
     let reaching = Transport::new(Behaviour::Reaches, Behaviour::Partly);
     let q = Quorate::open_with(with(manual(), &reaching), Arc::new(memory.reopen())).await.unwrap();
     until_open(&q, "p").await;
-    while result(&q, "p").await.metadata.unreached_agents.is_empty() {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    until("told", async || !result(&q, "p").await.metadata.unreached_agents.is_empty()).await;
     assert_eq!((reaching.told(), result(&q, "p").await.votes_for), (1, 1));
     q.crash().await;
     let q = Quorate::open_with(with(manual(), &reaching), Arc::new(memory.reopen())).await.unwrap();
     assert_eq!((reaching.told(), result(&q, "p").await.state.as_str()), (1, "open"), "told once is enough");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn agents_hear_of_a_question_only_when_it_is_durable() {
+    let gate = Arc::new(Mutex::new(()));
+    let door = gate.clone();
+    let store = Hooked::new(MemoryStore::new(), move |_| {
+        drop(door.lock().unwrap());
+        Ok(())
+    });
+    let transport = Transport::new(Behaviour::Reaches, Behaviour::Reaches);
+    let q = Quorate::open_with(with(manual(), &transport), Arc::new(store)).await.unwrap();
+    let asking = q.clone();
+    let asked = {
+        let _shut = gate.lock().unwrap();
+        let asked = tokio::spawn(async move { asking.consensus().request(question("p")).await });
+        std::thread::sleep(Duration::from_millis(100));
+        assert_eq!(transport.told(), 0, "told before it is on disk");
+        asked
+    };
+    assert_eq!(asked.await.unwrap().unwrap().state, "open");
+    until("told", async || transport.told() == 1).await;
 }

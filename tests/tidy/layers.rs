@@ -122,6 +122,21 @@ const ARROWS: &[Arrow] = &[
         why: "the shell reaches a store only through the port, and knows no door",
     },
     Arrow {
+        below: "src/flow/",
+        except: &[],
+        forbidden: &[
+            "crate::journal",
+            "crate::store",
+            "crate::shell",
+            "crate::api",
+            "crate::cli",
+            "crate::config",
+            "crate::error",
+            "actix",
+        ],
+        why: "flow-controlled senders need no runtime and no store",
+    },
+    Arrow {
         below: "src/api/",
         // Opening looks the name of a store up in the table.
         except: &["src/api/mod.rs"],
@@ -150,13 +165,14 @@ const ARROWS: &[Arrow] = &[
     },
     Arrow {
         below: "src/",
-        except: &["src/shell/", "src/api/", "src/cli/"],
+        except: &["src/shell/", "src/api/", "src/cli/", "src/flow/"],
         forbidden: &["tokio"],
-        why: "what runs is in the shell and the doors",
+        why: "what runs is in the shell, the doors and the flow-controlled senders",
     },
     Arrow {
         below: "src/",
-        except: &["src/shell/clock.rs"],
+        // The senders work without the shell; theirs is tokio's clock, which tests may stop.
+        except: &["src/shell/clock.rs", "src/flow/clock.rs"],
         forbidden: &["SystemTime::now", "Instant::now", "Utc::now", "Local::now"],
         why: "one file reads the clock",
     },
@@ -237,6 +253,8 @@ mod planted {
             ("src/cli/ops.rs", "let store = MemoryStore::new();"),
             ("src/config.rs", "use tokio::time::sleep;"),
             ("src/shell/entity.rs", "let t = Instant::now();"),
+            ("src/flow/wait.rs", "let t = tokio::time::Instant::now();"),
+            ("src/flow/sender.rs", "use crate::shell::clock::Clock;"),
         ] {
             assert!(finds(path, text), "{path}: {text}");
         }

@@ -1,7 +1,7 @@
 //! Counters and gauges as OpenMetrics text.
 //!
-//! What the runtime counts is read when the page is asked for; only requests are counted here. Totals of quorums
-//! and votes are those of the journal: a restart does not reset them.
+//! What the runtime counts is read when the page is asked for; only requests are counted here. Totals of quorums,
+//! proposals, votes and beats are those of the journal: a restart does not reset them.
 
 use std::time::Duration;
 
@@ -10,11 +10,11 @@ use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::{ConstCounter, Counter};
 use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 
-use crate::api::dto::{Health, QuorumStatsReply};
+use crate::api::dto::{AgentStats, ConsensusStats, Health, QuorumStatsReply};
 
 /// Content type of the page.
 pub(super) const CONTENT: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -33,6 +33,27 @@ struct Timed {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Closed {
     outcome: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Decided {
+    decision: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Graded {
+    health: &'static str,
+}
+
+/// What the runtime counts; what a store that refuses work cannot tell is missing.
+#[derive(Debug, Default)]
+pub(super) struct Counted {
+    /// Quorums and their votes.
+    pub(super) quorums: Option<QuorumStatsReply>,
+    /// Proposals and their votes.
+    pub(super) proposals: Option<ConsensusStats>,
+    /// Agents and their beats.
+    pub(super) agents: Option<AgentStats>,
 }
 
 /// Requests served, by operation.
@@ -64,8 +85,8 @@ impl Metrics {
         self.latency.get_or_create(&Timed { operation }).observe(took.as_secs_f64());
     }
 
-    /// The page. Without statistics (a store that refuses work) what stands in them is left out.
-    pub(super) fn page(&self, stats: Option<QuorumStatsReply>, health: &Health) -> String {
+    /// The page.
+    pub(super) fn page(&self, counted: &Counted, health: &Health) -> String {
         let mut registry = Registry::with_prefix("quorate");
         registry.register("http_requests", "Requests answered", self.requests.clone());
         registry.register(
@@ -74,8 +95,14 @@ impl Metrics {
             self.latency.clone(),
         );
         gauges(&mut registry, health);
-        if let Some(stats) = stats {
-            counters(&mut registry, &stats);
+        if let Some(stats) = &counted.quorums {
+            of_quorums(&mut registry, stats);
+        }
+        if let Some(stats) = &counted.proposals {
+            of_proposals(&mut registry, stats);
+        }
+        if let Some(stats) = &counted.agents {
+            of_agents(&mut registry, stats);
         }
         let mut page = String::new();
         match encode(&mut page, &registry) {
@@ -86,10 +113,16 @@ impl Metrics {
     }
 }
 
+fn gauge(registry: &mut Registry, name: &str, help: &str, value: u64) {
+    registry.register(name, help, ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX)));
+}
+
+fn counter(registry: &mut Registry, name: &str, help: &str, value: u64) {
+    registry.register(name, help, ConstCounter::new(value));
+}
+
 fn gauges(registry: &mut Registry, health: &Health) {
-    let mut gauge = |name: &str, help: &str, value: u64| {
-        registry.register(name, help, ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX)));
-    };
+    let mut gauge = |name, help, value| gauge(registry, name, help, value);
     gauge("healthy", "1 while the store serves, 0 when it refuses work", u64::from(health.failure.is_none()));
     gauge("requests_in_flight", "Operations admitted and not yet answered", health.in_flight);
     gauge("entities_awake", "Entity actors in memory", health.awake_entities);
@@ -97,12 +130,8 @@ fn gauges(registry: &mut Registry, health: &Health) {
     gauge("deadlines_tracked", "Entities with an open deadline", health.tracked_deadlines);
 }
 
-fn counters(registry: &mut Registry, stats: &QuorumStatsReply) {
-    registry.register(
-        "quorums_open",
-        "Quorums open and not past their deadline",
-        ConstGauge::new(i64::try_from(stats.active_quorums).unwrap_or(i64::MAX)),
-    );
+fn of_quorums(registry: &mut Registry, stats: &QuorumStatsReply) {
+    gauge(registry, "quorums_open", "Quorums open and not past their deadline", stats.active_quorums);
     let closed = Family::<Closed, Counter>::default();
     let outcomes = [
         ("approved", stats.successful_quorums),
@@ -114,9 +143,7 @@ fn counters(registry: &mut Registry, stats: &QuorumStatsReply) {
         closed.get_or_create(&Closed { outcome }).inc_by(count);
     }
     registry.register("quorums_closed", "Quorums closed, by outcome", closed);
-    let mut counter = |name: &str, help: &str, value: u64| {
-        registry.register(name, help, ConstCounter::new(value));
-    };
+    let mut counter = |name, help, value| counter(registry, name, help, value);
     counter("votes", "Votes recorded, changes and outsiders among them", stats.votes);
     counter("votes_changed", "Votes that replaced an earlier one", stats.changed_votes);
     counter("votes_outsider", "Votes from outside the electorate", stats.outsider_votes);
@@ -127,4 +154,40 @@ fn counters(registry: &mut Registry, stats: &QuorumStatsReply) {
         "Quorums whose end was noticed only after downtime",
         stats.recovery_closures,
     );
+}
+
+fn of_proposals(registry: &mut Registry, stats: &ConsensusStats) {
+    gauge(registry, "proposals_open", "Proposals open and not past their deadline", stats.active_proposals);
+    let closed = Family::<Decided, Counter>::default();
+    let decisions = [("approved", stats.approved), ("rejected", stats.rejected), ("timeout", stats.timeouts)];
+    for (decision, count) in decisions {
+        closed.get_or_create(&Decided { decision }).inc_by(count);
+    }
+    registry.register("proposals_closed", "Proposals that ended, by decision; aborted ones apart", closed);
+    let mut counter = |name, help, value| counter(registry, name, help, value);
+    counter("proposals_aborted", "Proposals that could not be put to the agents", stats.aborted);
+    counter("proposal_votes", "Votes on proposals recorded, changes among them", stats.votes);
+    counter("proposal_votes_late", "Votes on proposals after their end", stats.late_votes);
+    counter(
+        "proposal_votes_refused",
+        "Refused votes on proposals, late ones among them",
+        stats.refused_votes,
+    );
+}
+
+fn of_agents(registry: &mut Registry, stats: &AgentStats) {
+    gauge(registry, "agents_registered", "Agents registered now", stats.total_agents);
+    let graded = Family::<Graded, Gauge>::default();
+    let health = &stats.health_distribution;
+    let grades = [
+        ("healthy", health.healthy),
+        ("degraded", health.degraded),
+        ("critical", health.critical),
+        ("failed", health.failed),
+    ];
+    for (health, count) in grades {
+        graded.get_or_create(&Graded { health }).set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+    registry.register("agents_monitored", "Monitored agents, by health at this instant", graded);
+    counter(registry, "heartbeats", "Beats of agents, and votes that counted as one", stats.total_heartbeats);
 }

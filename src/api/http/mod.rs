@@ -31,7 +31,7 @@ use actix_web::web::{self, Bytes, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
 
 use self::fields::Input;
-use self::metrics::Metrics;
+use self::metrics::{Counted, Metrics};
 use self::routes::{Found, Page, Routes, Target};
 pub use self::server::{Options, Server, serve};
 use super::Quorate;
@@ -156,7 +156,12 @@ impl Inner {
                 reply::value(served, &health)
             }
             Page::Metrics => {
-                let text = self.metrics.page(self.q.quorums().stats().await.ok(), &self.q.health());
+                let counted = Counted {
+                    quorums: self.q.quorums().stats().await.ok(),
+                    proposals: self.q.consensus().stats().await.ok(),
+                    agents: self.q.agents().stats().await.ok(),
+                };
+                let text = self.metrics.page(&counted, &self.q.health());
                 HttpResponse::Ok().insert_header((CONTENT_TYPE, metrics::CONTENT)).body(text)
             }
         }

@@ -133,6 +133,8 @@ fn run(
             .max_connections(options.max_connections)
             .client_request_timeout(options.head_timeout)
             .keep_alive(options.keep_alive)
+            // Who hangs up while waiting is noticed, and gives the place to somebody else.
+            .h1_allow_half_closed(false)
             .shutdown_timeout(u64::try_from(stop_seconds).unwrap_or(u64::MAX))
             .disable_signals()
             .listen(listener);

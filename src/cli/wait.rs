@@ -1,0 +1,116 @@
+//! Commands that wait for a decision: they say so on stderr, and a signal ends the waiting, not what is waited for.
+
+use std::future::Future;
+use std::io::IsTerminal;
+use std::time::Duration;
+
+use indicatif::ProgressBar;
+use serde_json::{Map, Value};
+
+use super::ops::Place;
+use super::output::{Output, Stop};
+use super::signals::Signals;
+use crate::api::ops::{self, Operation};
+use crate::error::Error;
+
+/// How long one look at a proposal waits, in milliseconds; between two of them the progress is told.
+const LOOK_MS: u64 = 1_000;
+
+/// Waits for a call, or for a signal that ends the waiting.
+///
+/// # Errors
+/// Those of the call; `Interrupted` after a signal.
+pub(super) async fn interruptible(call: impl Future<Output = Result<Value, Error>>) -> Result<Value, Stop> {
+    let mut signals = Signals::listen()?;
+    tokio::select! {
+        answer = call => Ok(answer?),
+        () = signals.next() => Err(Stop::Interrupted),
+    }
+}
+
+/// Puts a question and waits for the decision, unless told not to.
+///
+/// # Errors
+/// Those of the operations; `Interrupted` after a signal. The proposal goes on then.
+pub(super) async fn request(
+    place: &Place,
+    op: &'static Operation,
+    mut fields: Map<String, Value>,
+    output: &Output,
+) -> Result<Value, Stop> {
+    if fields.get("wait").is_some_and(|wait| *wait != true) {
+        return Ok(place.call(op, fields).await?);
+    }
+    // Put first and waited for after, so that whoever stops waiting knows what to ask for later.
+    fields.insert("wait".into(), false.into());
+    let opened = place.call(op, fields).await?;
+    if !opened["decision"].is_null() {
+        return Ok(opened);
+    }
+    let progress = Progress::begin(place, &opened, output)?;
+    let decided = interruptible(decision(place, &opened, &progress)).await;
+    progress.end();
+    if matches!(decided, Err(Stop::Interrupted)) {
+        let id = text(&opened["proposal_id"]);
+        output.complain(&format!(
+            "the proposal goes on without you\nnext: quorate consensus result --proposal-id {id} --wait-ms 60000\n"
+        ))?;
+    }
+    decided
+}
+
+async fn decision(place: &Place, opened: &Value, progress: &Progress) -> Result<Value, Error> {
+    let look = ops::find("consensus.result")?;
+    loop {
+        let mut fields = Map::new();
+        fields.insert("proposal_id".into(), opened["proposal_id"].clone());
+        fields.insert("wait_ms".into(), LOOK_MS.into());
+        let result = place.call(look, fields).await?;
+        if !result["decision"].is_null() {
+            return Ok(result);
+        }
+        progress.tell(&result);
+    }
+}
+
+/// What stderr shows meanwhile: a line that moves on a terminal, else one line at the beginning, for people only.
+struct Progress(Option<ProgressBar>);
+
+impl Progress {
+    fn begin(place: &Place, opened: &Value, output: &Output) -> Result<Self, Stop> {
+        let (id, deadline) = (text(&opened["proposal_id"]), text(&opened["deadline"]));
+        if !output.is_json() {
+            output
+                .complain(&format!("waiting for the decision on {id}, until {deadline} at the latest\n"))?;
+            if matches!(place, Place::Folder(_)) {
+                output.complain(
+                    "this command holds the folder, so no other can vote meanwhile: stop it, or use --wait false\n",
+                )?;
+            }
+        }
+        let bar = std::io::stderr().is_terminal().then(ProgressBar::new_spinner);
+        if let Some(bar) = &bar {
+            bar.enable_steady_tick(Duration::from_millis(100));
+        }
+        let progress = Progress(bar);
+        progress.tell(opened);
+        Ok(progress)
+    }
+
+    fn tell(&self, result: &Value) {
+        if let Some(bar) = &self.0 {
+            let voted = result["participants"].as_array().map_or(0, Vec::len);
+            bar.set_message(format!("{voted} of {} have voted", result["metadata"]["total_participants"]));
+        }
+    }
+
+    fn end(&self) {
+        if let Some(bar) = &self.0 {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_default()
+}

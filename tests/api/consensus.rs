@@ -1,0 +1,214 @@
+//! Proposals and algorithms over HTTP: long waits, hang-ups, and errors.
+
+use std::io::Write;
+use std::time::Duration;
+
+use quorate::api::dto::ConsensusRef;
+use quorate::api::http::Options;
+use quorate::core::ids::EntityId;
+use quorate::{Config, ErrorKind};
+use serde_json::{Value, json};
+
+use crate::client::{Answer, Running};
+
+const REQUEST: &str = "/api/v1/consensus/request";
+
+fn ok(answer: &Answer, key: &str) -> Value {
+    assert_eq!((answer.status, &answer.json["success"]), (200, &json!(true)), "{answer:?}");
+    answer.json[key].clone()
+}
+
+fn with_agents(names: &[&str]) -> Running {
+    let running = Running::start();
+    for name in names {
+        let body = json!({ "agent_id": name }).to_string();
+        ok(&running.client.post("/api/v1/agent/register", &body), "agent");
+    }
+    running
+}
+
+impl Running {
+    fn put(&self, id: &str, more: Value) -> Answer {
+        let mut body = json!({ "proposal": { "id": id }, "proposal_id": id, "wait": false });
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        self.client.post(REQUEST, &body.to_string())
+    }
+
+    fn answer(&self, id: &str, agent: &str, vote: &str) -> Value {
+        let body = json!({ "agent_id": agent, "vote": vote }).to_string();
+        ok(&self.client.post(&format!("/api/v1/consensus/{id}/vote"), &body), "vote")
+    }
+
+    /// Waits until the proposal is there.
+    fn until_open(&self, id: &str) {
+        for _ in 0..2_000 {
+            if self.client.get(&format!("/api/v1/consensus/{id}/result")).status == 200 {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        panic!("{id} never opened");
+    }
+}
+
+#[test]
+fn a_request_that_waits_is_answered_by_votes_on_other_connections() {
+    let running = with_agents(&["ann", "bob", "cyd"]);
+    let client = running.client;
+    let asked = std::thread::spawn(move || {
+        client.post(REQUEST, r#"{"proposal":{"deploy":7},"proposal_id":"p","timeout_ms":300000}"#)
+    });
+    running.until_open("p");
+    running.until_in_flight(1);
+    assert_eq!(running.answer("p", "ann", "for")["outcome"], "recorded");
+    assert_eq!(running.answer("p", "ann", "against")["outcome"], "duplicate");
+    let last = running.answer("p", "bob", "for");
+    assert_eq!((&last["recorded"], &last["state"]), (&json!(true), &json!("approved")));
+    let end = ok(&asked.join().unwrap(), "result");
+    assert_eq!((&end["decision"], &end["votes_for"]), (&json!("approved"), &json!(2)));
+    assert_eq!((&end["participants"], &end["algorithm_used"]), (&json!(["ann", "bob"]), &json!("quorum")));
+    assert_eq!(end["metadata"]["total_participants"], 3);
+}
+
+#[test]
+fn who_does_not_wait_is_told_that_it_is_open_and_may_wait_for_the_result_later() {
+    let running = with_agents(&["ann"]);
+    let opened = ok(&running.put("p", json!({})), "result");
+    assert_eq!((&opened["state"], &opened["decision"]), (&json!("open"), &Value::Null));
+    let short = running.client.get("/api/v1/consensus/p/result?wait_ms=10");
+    assert_eq!(ok(&short, "result")["state"], "open");
+    let client = running.client;
+    let waiting = std::thread::spawn(move || client.get("/api/v1/consensus/p/result?wait_ms=60000"));
+    running.until_in_flight(1);
+    assert_eq!(running.answer("p", "ann", "against")["state"], "rejected");
+    assert_eq!(ok(&waiting.join().unwrap(), "result")["decision"], "rejected");
+    let late = running.answer("p", "ann", "for");
+    assert_eq!((&late["recorded"], &late["outcome"]), (&json!(false), &json!("closed")));
+    let history = running.client.get("/api/v1/consensus/history").json;
+    assert_eq!((&history["total"], &history["history"][0]["proposal_id"]), (&json!(1), &json!("p")));
+    let stats = ok(&running.client.get("/api/v1/consensus/stats"), "stats");
+    assert_eq!((&stats["rejected"], &stats["late_votes"]), (&json!(1), &json!(1)));
+}
+
+#[test]
+fn a_client_that_hangs_up_leaves_the_proposal_open_and_its_place_free() {
+    let running = with_agents(&["ann"]);
+    let body = r#"{"proposal":1,"proposal_id":"p","timeout_ms":300000}"#;
+    let head = format!(
+        "POST {REQUEST} HTTP/1.1\r\nhost: test\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
+    let mut stream = running.client.connect();
+    stream.write_all(format!("{head}{body}").as_bytes()).unwrap();
+    running.until_open("p");
+    running.until_in_flight(1);
+    drop(stream);
+    running.until_in_flight(0);
+    let open = running.client.get("/api/v1/consensus/open?agent_id=ann").json;
+    assert_eq!(open["proposals"][0]["proposal_id"], "p");
+    assert_eq!(running.answer("p", "ann", "for")["state"], "approved");
+}
+
+#[test]
+fn errors_have_their_statuses_and_reserved_ids_are_paths() {
+    let running = with_agents(&["ann"]);
+    assert_eq!(running.put("p", json!({ "algorithm": "nobody" })).error(), (422, "unknown_algorithm"));
+    for id in ["request", "history", "stats", "open"] {
+        let refused = running.put(id, json!({}));
+        assert_eq!((refused.error(), refused.field()), ((422, "invalid_argument"), "proposal_id"));
+    }
+    for (more, field) in [
+        (json!({ "timeout_ms": 99 }), "timeout_ms"),
+        (json!({ "proposal": null }), "proposal"),
+        (json!({ "participants": ["zoe"] }), "participants"),
+        (json!({ "nonsense": 1 }), "nonsense"),
+    ] {
+        let refused = running.put("p", more);
+        assert_eq!((refused.error(), refused.field()), ((422, "invalid_argument"), field));
+    }
+    assert_eq!(running.client.post(REQUEST, "{}").field(), "proposal");
+    assert_eq!(running.client.get("/api/v1/consensus/p/result").error(), (404, "not_found"));
+    let unknown = running.answer("p", "ann", "for");
+    assert_eq!((&unknown["outcome"], &unknown["state"]), (&json!("unknown"), &Value::Null));
+    assert_eq!(running.put("p", json!({})).status, 200);
+    assert_eq!(running.put("p", json!({})).error(), (409, "already_exists"));
+    let vote = |body: &str| running.client.post("/api/v1/consensus/p/vote", body);
+    for (body, field) in [
+        (r#"{"agent_id":"ann"}"#, "vote"),
+        (r#"{"agent_id":"ann","vote":"maybe"}"#, "vote"),
+        (r#"{"agent_id":"ann","vote":"for","weight":-1}"#, "weight"),
+        (r#"{"agent_id":"ann","vote":"for","weight":"1"}"#, "weight"),
+        (r#"{"agent_id":"ann","vote":"for","weight":1e999}"#, "weight"),
+        (r#"{"agent_id":"","vote":"for"}"#, "agent_id"),
+    ] {
+        assert_eq!((vote(body).error(), vote(body).field()), ((422, "invalid_argument"), field), "{body}");
+    }
+    for wait in ["-1", "300001", "soon"] {
+        let refused = running.client.get(&format!("/api/v1/consensus/p/result?wait_ms={wait}"));
+        assert_eq!((refused.error(), refused.field()), ((422, "invalid_argument"), "wait_ms"), "{wait}");
+    }
+    assert_eq!(ok(&running.client.get("/api/v1/consensus/stats"), "stats")["votes"], 0);
+}
+
+#[test]
+fn a_request_repeated_under_one_key_opens_one_proposal() {
+    let running = with_agents(&["ann"]);
+    let body = br#"{"proposal":1,"wait":false}"#;
+    let ask = || ok(&running.client.send("POST", REQUEST, &[("Idempotency-Key", "k")], body), "result");
+    assert_eq!(ask()["proposal_id"], ask()["proposal_id"]);
+    assert_eq!(ok(&running.client.get("/api/v1/consensus/stats"), "stats")["active_proposals"], 1);
+}
+
+#[test]
+fn algorithms_are_registered_chosen_and_taken_away_over_http() {
+    let running = with_agents(&["ann", "bob"]);
+    let post = |path: &str, body: Value| {
+        running.client.post(&format!("/api/v1/algorithms/{path}"), &body.to_string())
+    };
+    let rule = json!({ "name": "all of/us", "rule": "unanimous" });
+    assert_eq!(ok(&post("register", rule.clone()), "algorithm")["registered"], true);
+    assert_eq!(ok(&post("register", rule), "algorithm")["registered"], false);
+    let bad = post("register", json!({ "name": "bad", "rule": "threshold", "params": { "threshold": 2 } }));
+    assert_eq!((bad.error(), bad.field()), ((422, "invalid_argument"), "threshold"));
+    let both = post("register", json!({ "name": "bad", "rule": "threshold:0.5", "params": {} }));
+    assert_eq!((both.error(), both.field()), ((422, "invalid_argument"), "params"));
+    assert_eq!(ok(&post("all%20of%2Fus/default", json!({})), "algorithm")["set"], true);
+    assert_eq!(ok(&running.put("p", json!({})), "result")["algorithm_used"], "all of/us");
+    assert_eq!(running.answer("p", "ann", "abstain")["state"], "rejected");
+    let list = running.client.get("/api/v1/algorithms").json;
+    assert_eq!((&list["default"], &list["algorithms"][1]["default"]), (&json!("all of/us"), &json!(true)));
+    let gone = ok(&post("all%20of%2Fus/unregister", json!({})), "algorithm");
+    assert_eq!((&gone["unregistered"], &gone["default"]), (&json!(true), &json!("quorum")));
+    assert_eq!(ok(&post("nobody/unregister", json!({})), "algorithm")["unregistered"], false);
+    assert_eq!(ok(&post("nobody/default", json!({})), "algorithm")["set"], false);
+}
+
+#[test]
+fn who_waits_hears_at_once_when_the_store_refuses_for_good() {
+    let failing = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let switch = failing.clone();
+    let store = crate::hooked::Hooked::new(quorate::store::memory::MemoryStore::new(), move |_| match switch
+        .load(std::sync::atomic::Ordering::SeqCst)
+    {
+        true => Err(quorate::journal::Fault::Unavailable { reason: "disk on fire".into() }),
+        false => Ok(()),
+    });
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let q =
+        runtime.block_on(quorate::Quorate::open_with(Config::memory(), std::sync::Arc::new(store))).unwrap();
+    let running = Running::over(q, runtime, Options::default());
+    running.client.post("/api/v1/agent/register", r#"{"agent_id":"ann"}"#);
+    running.client.post("/api/v1/agent/register", r#"{"agent_id":"bob"}"#);
+    running.put("p", json!({}));
+    let client = running.client;
+    // The client's own patience is shorter than the wait it asks for.
+    let waiting = std::thread::spawn(move || client.get("/api/v1/consensus/p/result?wait_ms=300000"));
+    running.until_in_flight(1);
+    failing.store(true, std::sync::atomic::Ordering::SeqCst);
+    let lost = running.client.post("/api/v1/consensus/p/vote", r#"{"agent_id":"ann","vote":"for"}"#);
+    assert_eq!(lost.error(), (503, "outcome_unknown"));
+    assert_eq!(waiting.join().unwrap().error(), (503, "store_error"));
+    let reference = ConsensusRef { proposal_id: EntityId::new("p").unwrap(), wait_ms: None };
+    let refused = running.runtime.block_on(running.q.consensus().result(reference)).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::StoreError);
+}
