@@ -20,7 +20,7 @@ use crate::core::proposal::{ProposalMachine, Verdict};
 use crate::core::quorum::audit::votes_on_record;
 use crate::core::quorum::{Event, QuorumMachine, QuorumState};
 use crate::core::time::Timestamp;
-use crate::core::{agent, algorithms, proposal, quorum, topology};
+use crate::core::{agent, algorithms, cell, proposal, quorum, topology};
 use crate::error::{Error, ErrorKind};
 use crate::journal::codec::decode;
 use crate::journal::{Fault, Position, Record, Store, VerifyCursor};
@@ -98,9 +98,11 @@ impl History<'_> {
                 let (id, driver, now) = past.await?.ok_or_else(missing)?;
                 Ok(PastState::Proposal(Box::new(result_view(&id, driver.state(), now)?)))
             }
-            StreamKind::Topology | StreamKind::Agent | StreamKind::Algorithms => {
-                Err(Error::invalid("kind", kind.name(), "quorum or proposal"))
-            }
+            StreamKind::Topology
+            | StreamKind::Agent
+            | StreamKind::Algorithms
+            | StreamKind::Cell
+            | StreamKind::Budget => Err(Error::invalid("kind", kind.name(), "quorum or proposal")),
         }
     }
 
@@ -187,6 +189,8 @@ fn event_view(record: Record) -> Result<EventView, Fault> {
         StreamKind::Quorum => serde_json::to_value(decode::<quorum::Event>(&record.payload)?),
         StreamKind::Proposal => serde_json::to_value(decode::<proposal::Event>(&record.payload)?),
         StreamKind::Algorithms => serde_json::to_value(decode::<algorithms::Event>(&record.payload)?),
+        StreamKind::Cell => serde_json::to_value(decode::<cell::Event>(&record.payload)?),
+        StreamKind::Budget => serde_json::to_value(decode::<cell::budget::Event>(&record.payload)?),
         StreamKind::Topology => serde_json::to_value(decode::<topology::Event>(&record.payload)?),
         StreamKind::Agent => serde_json::to_value(decode::<agent::Event>(&record.payload)?),
     };
@@ -289,7 +293,10 @@ impl Filter {
                 topology::Event::CellRegistered { cell_id, .. } => cell_id == *wanted,
                 topology::Event::AuthorityRegistered { .. } => false,
             }),
-            StreamKind::Agent | StreamKind::Proposal | StreamKind::Algorithms => Ok(false),
+            StreamKind::Cell => Ok(record.stream.id.as_str() == wanted.as_str()),
+            StreamKind::Agent | StreamKind::Proposal | StreamKind::Algorithms | StreamKind::Budget => {
+                Ok(false)
+            }
             StreamKind::Quorum => {
                 if let Some(cell) = cells.get(&record.stream) {
                     return Ok(cell.as_ref() == Some(wanted));
@@ -325,7 +332,9 @@ fn entity_log(
         | StreamKind::Proposal
         | StreamKind::Topology
         | StreamKind::Agent
-        | StreamKind::Algorithms => {}
+        | StreamKind::Algorithms
+        | StreamKind::Cell
+        | StreamKind::Budget => {}
     }
     Ok(Some(EntityLog {
         kind: stream.kind.name().into(),

@@ -126,6 +126,40 @@ impl From<&VoterId> for EntityId {
     }
 }
 
+impl From<&CellId> for EntityId {
+    /// The entity of a cell that lends and borrows capacity.
+    fn from(cell: &CellId) -> Self {
+        EntityId(cell.0.clone())
+    }
+}
+
+id_type! {
+    /// A limit over many cells, such as that of a ring or of the whole fleet.
+    BudgetId
+}
+impl From<&BudgetId> for EntityId {
+    /// The entity of a budget.
+    fn from(budget: &BudgetId) -> Self {
+        EntityId(budget.0.clone())
+    }
+}
+id_type! {
+    /// What a cell has a certain amount of, such as `capacity`, `requests` or `money`.
+    Resource
+}
+id_type! {
+    /// One request for capacity, unique within its cell.
+    NeedId
+}
+id_type! {
+    /// One offer of capacity, unique within the cell that makes it.
+    OfferId
+}
+id_type! {
+    /// One grant of capacity, unique among all cells.
+    TokenId
+}
+
 id_type! {
     /// A caller's own name for one request, so that a repeat is recognised.
     IdempotencyKey
@@ -145,16 +179,22 @@ pub enum StreamKind {
     Agent = 4,
     /// The algorithms proposals are decided by. One stream, `algorithms`.
     Algorithms = 5,
+    /// One cell that lends and borrows capacity.
+    Cell = 6,
+    /// One limit over the grants of many cells.
+    Budget = 7,
 }
 
 impl StreamKind {
     /// Every kind, in the order of its number.
-    pub const ALL: [StreamKind; 5] = [
+    pub const ALL: [StreamKind; 7] = [
         StreamKind::Topology,
         StreamKind::Quorum,
         StreamKind::Proposal,
         StreamKind::Agent,
         StreamKind::Algorithms,
+        StreamKind::Cell,
+        StreamKind::Budget,
     ];
 
     /// The stored number.
@@ -175,6 +215,8 @@ impl StreamKind {
             StreamKind::Proposal => "proposal",
             StreamKind::Agent => "agent",
             StreamKind::Algorithms => "algorithms",
+            StreamKind::Cell => "cell",
+            StreamKind::Budget => "budget",
         }
     }
 

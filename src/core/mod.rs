@@ -22,6 +22,7 @@
 
 pub mod agent;
 pub mod algorithms;
+pub mod cell;
 pub mod driver;
 pub mod flow;
 pub mod ids;

@@ -4,6 +4,8 @@
 //! common and not rare. A failure prints the smallest script that still fails.
 
 mod absurd;
+mod cells;
+mod cells_twin;
 mod decision;
 mod heartbeats;
 mod load;
