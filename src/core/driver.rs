@@ -88,7 +88,7 @@ impl<M: Machine> Driver<M> {
     /// When the entity must be looked at even if nobody asks: at once while something is owed to the outside,
     /// else at its next tick. This is what the journal's deadline index holds.
     pub fn wake(&self) -> Option<Timestamp> {
-        if M::owed(&self.state).is_empty() { self.due() } else { Some(Timestamp::MIN) }
+        if M::owes(&self.state) { Some(Timestamp::MIN) } else { self.due() }
     }
 
     /// Applies one recorded event.

@@ -117,6 +117,11 @@ pub trait Machine: 'static {
     /// What is still owed to the outside, given only the state.
     fn owed(state: &Self::State) -> Vec<Self::Effect>;
 
+    /// Is anything owed? Asked after every step, so machines whose effects are large answer without making them.
+    fn owes(state: &Self::State) -> bool {
+        !Self::owed(state).is_empty()
+    }
+
     /// The command that means "time has passed".
     fn tick() -> Self::Command;
 

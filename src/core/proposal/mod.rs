@@ -101,6 +101,10 @@ impl Machine for ProposalMachine {
         state.owed()
     }
 
+    fn owes(state: &Proposal) -> bool {
+        state.awaits_broadcast()
+    }
+
     fn tick() -> Command {
         Command::Tick
     }

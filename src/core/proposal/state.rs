@@ -161,10 +161,12 @@ impl Proposal {
     }
 
     pub(super) fn owed(&self) -> Vec<Effect> {
-        match &self.opened {
-            Some(opened) if self.closed.is_none() && self.broadcast.is_none() => vec![broadcast(opened)],
-            Some(_) | None => Vec::new(),
-        }
+        self.opened.iter().filter(|_| self.awaits_broadcast()).map(|opened| broadcast(opened)).collect()
+    }
+
+    /// Are the agents still to be told?
+    pub(super) fn awaits_broadcast(&self) -> bool {
+        self.opened.is_some() && self.closed.is_none() && self.broadcast.is_none()
     }
 
     pub(super) fn evolve(&mut self, event: &Event) {
