@@ -102,7 +102,13 @@ impl History<'_> {
             | StreamKind::Agent
             | StreamKind::Algorithms
             | StreamKind::Cell
-            | StreamKind::Budget => Err(Error::invalid("kind", kind.name(), "quorum or proposal")),
+            | StreamKind::Budget
+            | StreamKind::Job
+            | StreamKind::Gate
+            | StreamKind::Worker
+            | StreamKind::Flow
+            | StreamKind::Load
+            | StreamKind::Durations => Err(Error::invalid("kind", kind.name(), "quorum or proposal")),
         }
     }
 
@@ -192,6 +198,13 @@ fn event_view(record: Record) -> Result<EventView, Fault> {
         StreamKind::Cell => serde_json::to_value(decode::<cell::Event>(&record.payload)?),
         StreamKind::Budget => serde_json::to_value(decode::<cell::budget::Event>(&record.payload)?),
         StreamKind::Topology => serde_json::to_value(decode::<topology::Event>(&record.payload)?),
+        // Nothing of these kinds is recorded yet.
+        StreamKind::Job
+        | StreamKind::Gate
+        | StreamKind::Worker
+        | StreamKind::Flow
+        | StreamKind::Load
+        | StreamKind::Durations => Ok(Value::Null),
         StreamKind::Agent => serde_json::to_value(decode::<agent::Event>(&record.payload)?),
     };
     // Every event is written as `{"name": data}`.
@@ -294,9 +307,16 @@ impl Filter {
                 topology::Event::AuthorityRegistered { .. } => false,
             }),
             StreamKind::Cell => Ok(record.stream.id.as_str() == wanted.as_str()),
-            StreamKind::Agent | StreamKind::Proposal | StreamKind::Algorithms | StreamKind::Budget => {
-                Ok(false)
-            }
+            StreamKind::Agent
+            | StreamKind::Proposal
+            | StreamKind::Algorithms
+            | StreamKind::Budget
+            | StreamKind::Job
+            | StreamKind::Gate
+            | StreamKind::Worker
+            | StreamKind::Flow
+            | StreamKind::Load
+            | StreamKind::Durations => Ok(false),
             StreamKind::Quorum => {
                 if let Some(cell) = cells.get(&record.stream) {
                     return Ok(cell.as_ref() == Some(wanted));
@@ -334,7 +354,13 @@ fn entity_log(
         | StreamKind::Agent
         | StreamKind::Algorithms
         | StreamKind::Cell
-        | StreamKind::Budget => {}
+        | StreamKind::Budget
+        | StreamKind::Job
+        | StreamKind::Gate
+        | StreamKind::Worker
+        | StreamKind::Flow
+        | StreamKind::Load
+        | StreamKind::Durations => {}
     }
     Ok(Some(EntityLog {
         kind: stream.kind.name().into(),

@@ -11,7 +11,7 @@
 use std::cell::OnceCell;
 
 use super::Machine;
-use super::time::Timestamp;
+use super::time::{Downtime, Timestamp};
 
 /// A tick must move `due`; this bounds the damage of a machine that breaks the law.
 const SETTLE_LIMIT: usize = 64;
@@ -98,10 +98,10 @@ impl<M: Machine> Driver<M> {
         self.revision += 1;
     }
 
-    /// Puts on record that the entity woke in a process that began to serve at `began`, if it cares.
-    pub fn resume(&mut self, began: Timestamp) -> Settled<M> {
+    /// Puts on record that the entity woke in a process after others were away, if it cares.
+    pub fn resume(&mut self, away: Downtime) -> Settled<M> {
         let from = self.revision;
-        let events = M::resume(&self.state, began);
+        let events = M::resume(&self.state, away);
         events.iter().for_each(|event| self.replay(event));
         Settled { events, effects: Vec::new(), from }
     }

@@ -183,11 +183,23 @@ pub enum StreamKind {
     Cell = 6,
     /// One limit over the grants of many cells.
     Budget = 7,
+    /// One job in one datacenter, as its manager has it.
+    Job = 8,
+    /// One job over all its datacenters, as the gate has it.
+    Gate = 9,
+    /// One worker: what it runs, and under whose leadership.
+    Worker = 10,
+    /// One flow-controlled stream of messages.
+    Flow = 11,
+    /// The load of this node and what was shed for it. One stream, `load`.
+    Load = 12,
+    /// How long jobs of one class take.
+    Durations = 13,
 }
 
 impl StreamKind {
     /// Every kind, in the order of its number.
-    pub const ALL: [StreamKind; 7] = [
+    pub const ALL: [StreamKind; 13] = [
         StreamKind::Topology,
         StreamKind::Quorum,
         StreamKind::Proposal,
@@ -195,6 +207,12 @@ impl StreamKind {
         StreamKind::Algorithms,
         StreamKind::Cell,
         StreamKind::Budget,
+        StreamKind::Job,
+        StreamKind::Gate,
+        StreamKind::Worker,
+        StreamKind::Flow,
+        StreamKind::Load,
+        StreamKind::Durations,
     ];
 
     /// The stored number.
@@ -217,6 +235,12 @@ impl StreamKind {
             StreamKind::Algorithms => "algorithms",
             StreamKind::Cell => "cell",
             StreamKind::Budget => "budget",
+            StreamKind::Job => "job",
+            StreamKind::Gate => "gate",
+            StreamKind::Worker => "worker",
+            StreamKind::Flow => "flow",
+            StreamKind::Load => "load",
+            StreamKind::Durations => "durations",
         }
     }
 

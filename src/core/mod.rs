@@ -26,6 +26,7 @@ pub mod cell;
 pub mod driver;
 pub mod flow;
 pub mod ids;
+pub mod job;
 pub mod pressure;
 pub mod proposal;
 pub mod quorum;
@@ -39,7 +40,7 @@ pub mod topology;
 use serde::{Serialize, de::DeserializeOwned};
 
 use self::ids::StreamKind;
-use self::time::Timestamp;
+use self::time::{Downtime, Timestamp};
 
 /// What a machine decided about one command.
 #[derive(Debug)]
@@ -125,9 +126,9 @@ pub trait Machine: 'static {
     /// The command that means "time has passed".
     fn tick() -> Self::Command;
 
-    /// What is put on record before anything else when the entity wakes for the first time in a process that
-    /// began to serve at `began`. Most entities do not care whether the process was away.
-    fn resume(_state: &Self::State, _began: Timestamp) -> Vec<Self::Event> {
+    /// What is put on record before anything else when the entity wakes for the first time in a process. Most
+    /// entities do not care whether the process was away.
+    fn resume(_state: &Self::State, _away: Downtime) -> Vec<Self::Event> {
         Vec::new()
     }
 }

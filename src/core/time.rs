@@ -74,6 +74,28 @@ impl Timestamp {
     }
 }
 
+/// A time in which no process served: after `last_alive`, before `began`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Downtime {
+    /// The last instant at which the process before this one is known to have been alive. A process notes that it
+    /// lives every few seconds, so what an entity has on record may be later.
+    pub last_alive: Timestamp,
+    /// When the process that serves now began to serve.
+    pub began: Timestamp,
+}
+
+impl Downtime {
+    /// A process that began with nobody before it.
+    pub fn none(began: Timestamp) -> Self {
+        Downtime { last_alive: began, began }
+    }
+
+    /// How long nobody watched an entity whose latest record is of the instant `known_alive`.
+    pub fn length_after(self, known_alive: Timestamp) -> Duration {
+        self.began.since(self.last_alive.max(known_alive))
+    }
+}
+
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let t: DateTime<Utc> = DateTime::from_timestamp_micros(self.0).unwrap_or_default();

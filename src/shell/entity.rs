@@ -230,7 +230,7 @@ impl<M: Hosted> Entity<M> {
                 self.next_snapshot = loaded.snapshot_at + self.seat.host.config.snapshot_every;
                 self.indexed = loaded.indexed;
                 self.durable.store(self.driver.revision(), Ordering::Release);
-                let resumed = self.driver.resume(self.seat.host.began);
+                let resumed = self.driver.resume(self.seat.host.away);
                 let now = self.seat.host.clock.now();
                 self.submit(&ctx.address(), resumed.events, resumed.effects, now, None, Vec::new());
                 self.arm();

@@ -20,7 +20,7 @@ use crate::core::agent::AgentMachine;
 use crate::core::algorithms::AlgorithmsMachine;
 use crate::core::proposal::ProposalMachine;
 use crate::core::quorum::QuorumMachine;
-use crate::core::time::Timestamp;
+use crate::core::time::{Downtime, Timestamp};
 use crate::core::topology::TopologyMachine;
 use crate::journal::{Epoch, Fault, Store};
 
@@ -30,6 +30,8 @@ pub(crate) struct Host {
     pub(crate) clock: Arc<Clock>,
     /// When this runtime began to serve.
     pub(crate) began: Timestamp,
+    /// The time before it in which nobody served.
+    pub(crate) away: Downtime,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) writer: Writer,
     pub(crate) wheel: Wheel,
@@ -99,6 +101,7 @@ impl Host {
             custom: Arc::new(Custom::new(parts.config.custom_rules.clone())),
             config: parts.config,
             began: parts.clock.now(),
+            away: Downtime::none(parts.clock.now()),
             clock: parts.clock,
             store: parts.store,
             writer: parts.writer,

@@ -104,7 +104,14 @@ impl Counters {
             StreamKind::Proposal => self.count_proposal(&record.stream.id, &decode(&record.payload)?),
             StreamKind::Algorithms => lock(&self.algorithms).apply(&decode(&record.payload)?),
             // Capacity is decided in `core::cell` alone so far: no journal of this version holds any.
-            StreamKind::Cell | StreamKind::Budget => {}
+            StreamKind::Cell
+            | StreamKind::Budget
+            | StreamKind::Job
+            | StreamKind::Gate
+            | StreamKind::Worker
+            | StreamKind::Flow
+            | StreamKind::Load
+            | StreamKind::Durations => {}
         }
         Ok(())
     }
@@ -203,7 +210,14 @@ pub(crate) fn poke(host: &Arc<Host>, stream: &StreamId, poke: Poke) {
         StreamKind::Agent => host.agents.poke(host, &stream.id, poke),
         StreamKind::Proposal => host.proposals.poke(host, &stream.id, poke),
         StreamKind::Algorithms => host.algorithms.poke(host, &stream.id, poke),
-        StreamKind::Cell | StreamKind::Budget => drop(poke),
+        StreamKind::Cell
+        | StreamKind::Budget
+        | StreamKind::Job
+        | StreamKind::Gate
+        | StreamKind::Worker
+        | StreamKind::Flow
+        | StreamKind::Load
+        | StreamKind::Durations => drop(poke),
     }
 }
 
@@ -215,7 +229,14 @@ pub(crate) fn send_to_sleep(host: &Host, stream: &StreamId) {
         StreamKind::Agent => host.agents.send_to_sleep(&stream.id),
         StreamKind::Proposal => host.proposals.send_to_sleep(&stream.id),
         StreamKind::Algorithms => host.algorithms.send_to_sleep(&stream.id),
-        StreamKind::Cell | StreamKind::Budget => {}
+        StreamKind::Cell
+        | StreamKind::Budget
+        | StreamKind::Job
+        | StreamKind::Gate
+        | StreamKind::Worker
+        | StreamKind::Flow
+        | StreamKind::Load
+        | StreamKind::Durations => {}
     }
 }
 

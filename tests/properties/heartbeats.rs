@@ -11,7 +11,7 @@ use quorate::core::agent::command::Asked;
 use quorate::core::agent::{AgentMachine, Command, Directory, Event, Grade, LastVote, Settings};
 use quorate::core::driver::Driver;
 use quorate::core::ids::VoterId;
-use quorate::core::time::Timestamp;
+use quorate::core::time::{Downtime, Timestamp};
 use quorate::journal::codec::{decode, encode};
 
 /// When, from what and to what a grade changed.
@@ -166,7 +166,7 @@ impl Real {
 
     fn wake(&mut self) {
         if std::mem::take(&mut self.asleep) {
-            let events = self.agent.resume(self.began).events;
+            let events = self.agent.resume(Downtime::none(self.began)).events;
             self.learn(events);
         }
     }

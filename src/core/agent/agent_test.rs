@@ -348,11 +348,15 @@ fn a_vote_that_is_older_than_the_last_beat_says_nothing_new() {
 fn a_restart_counts_silence_from_its_own_beginning_without_an_alert() {
     let mut agent = watched(SHORT);
     ticks_until(&mut agent, ms(1_000));
-    let resumed = agent.resume(ms(90_000)).events;
+    let resumed = agent.resume(Downtime::none(ms(90_000))).events;
     assert_eq!(resumed, [Event::Resumed { at: ms(90_000) }]);
     assert_eq!(agent.state().grade(us(90_999_999), None), Some(Grade::Healthy));
     assert_eq!(agent.due(), Some(ms(91_000)));
-    assert_eq!(agent.resume(ms(90_000)).events, [], "waking again in the same process changes nothing");
+    assert_eq!(
+        agent.resume(Downtime::none(ms(90_000))).events,
+        [],
+        "waking again in the same process changes nothing"
+    );
     let events = ticks_until(&mut agent, ms(91_000));
     assert_eq!(changes(&events), [(ms(91_000), Grade::Healthy, Grade::Degraded)]);
 }
@@ -361,10 +365,10 @@ fn a_restart_counts_silence_from_its_own_beginning_without_an_alert() {
 fn a_restart_means_nothing_to_an_agent_heard_of_since_or_not_watched() {
     let mut agent = watched(SHORT);
     agent.step(plain_beat(), ms(500));
-    assert_eq!(agent.resume(ms(500)).events, []);
+    assert_eq!(agent.resume(Downtime::none(ms(500))).events, []);
     agent.step(Command::StopMonitoring, ms(600));
-    assert_eq!(agent.resume(ms(900)).events, []);
-    assert_eq!(A::default().resume(ms(900)).events, []);
+    assert_eq!(agent.resume(Downtime::none(ms(900))).events, []);
+    assert_eq!(A::default().resume(Downtime::none(ms(900))).events, []);
 }
 
 #[test]
@@ -378,7 +382,7 @@ fn the_newest_beats_are_kept_and_outlast_stopping_and_leaving() {
     assert_eq!(agent.state().history, [kept(2), kept(3)]);
     agent.step(Command::StopMonitoring, ms(10));
     agent.step(Command::StartMonitoring(explicit(SHORT)), ms(20));
-    agent.resume(ms(30));
+    agent.resume(Downtime::none(ms(30)));
     agent.step(Command::Leave, ms(40));
     assert_eq!(agent.state().history, [kept(2), kept(3)]);
     agent.step(register(Settings { history_size: 1, ..SHORT }), ms(50));

@@ -62,7 +62,7 @@ fn the_directory_follows_checks_recoveries_and_restarts() {
     known.step(plain_beat(), ms(9_000));
     let events = ticks_until(&mut known.agent, ms(20_000));
     known.learn(&events);
-    let events = known.agent.resume(ms(30_000)).events;
+    let events = known.agent.resume(Downtime::none(ms(30_000))).events;
     known.learn(&events);
     assert_eq!(known.directory.grade(&ann(), ms(30_999), ms(0)), Some(Grade::Healthy));
 }

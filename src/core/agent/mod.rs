@@ -54,7 +54,7 @@ pub use rejection::Rejection;
 pub use state::Agent;
 
 use super::ids::{StreamKind, VoterId};
-use super::time::Timestamp;
+use super::time::{Downtime, Timestamp};
 use super::{Decision, Machine};
 
 /// Most bytes of the metadata of one beat.
@@ -126,7 +126,7 @@ impl Machine for AgentMachine {
     }
 
     /// The time a process was away must not fail anybody: what is not heard of counts from `began` at the earliest.
-    fn resume(state: &Agent, began: Timestamp) -> Vec<Event> {
+    fn resume(state: &Agent, Downtime { began, .. }: Downtime) -> Vec<Event> {
         let late = state.watch.as_ref().is_some_and(|watch| watch.reference < began);
         if late { vec![Event::Resumed { at: began }] } else { Vec::new() }
     }
