@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::core::agent::grade::Bounds;
 use crate::core::agent::{Grade, Settings};
+use crate::core::cell;
 use crate::core::quorum::Policy;
 use crate::core::time::Timestamp;
 use crate::journal::Fault;
@@ -56,6 +57,8 @@ pub struct Config {
     pub custom_rules: CustomRuleSet,
     /// How agents are watched when nothing else is asked for, and what is told of them.
     pub heartbeat: HeartbeatConfig,
+    /// How cells are set up that take part in the exchange of capacity for the first time.
+    pub capacity: CapacityConfig,
     /// Restarts of entity actors that died.
     pub restart: RestartConfig,
 }
@@ -175,6 +178,47 @@ impl Alerts {
     }
 }
 
+/// How cells are set up that take part in the exchange of capacity for the first time, and how long things last when
+/// nothing is said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CapacityConfig {
+    /// Most needs that wait at one cell, 1 to 100,000, default 100. Too small refuses bursts; too large lets needs
+    /// wait that nobody can serve.
+    pub max_pending: u32,
+    /// An overloaded cell takes requests again once no more than this many needs wait; below `max_pending`, default
+    /// 50. Close to `max_pending` the cell flaps; close to 0 it stays shut until nearly everybody is served.
+    pub low_water: u32,
+    /// How long a token may be kept without another word, 1 ms to a year, default 60 s. Too short takes capacity
+    /// from holders that are merely slow; too long leaves that of crashed ones unused.
+    pub lease: Duration,
+    /// How long an offer stays open, 1 ms to a day, default 5 s. Too short ends before the offers of others complete
+    /// the need; too long holds back capacity nobody takes.
+    pub offer_ttl: Duration,
+}
+
+impl Default for CapacityConfig {
+    fn default() -> Self {
+        let settings = cell::Settings::default();
+        CapacityConfig {
+            max_pending: settings.max_pending,
+            low_water: settings.low_water,
+            lease: Duration::from_secs(60),
+            offer_ttl: cell::settings::DEFAULT_TTL,
+        }
+    }
+}
+
+impl CapacityConfig {
+    /// The settings of a cell that was never set up: a whole of capacity, no budgets.
+    pub fn settings(&self) -> cell::Settings {
+        cell::Settings {
+            max_pending: self.max_pending,
+            low_water: self.low_water,
+            ..cell::Settings::default()
+        }
+    }
+}
+
 impl Default for HeartbeatConfig {
     fn default() -> Self {
         let settings = Settings::default();
@@ -236,6 +280,7 @@ impl Default for Config {
                 max_subject_bytes: 16 << 10,
             },
             heartbeat: HeartbeatConfig::default(),
+            capacity: CapacityConfig::default(),
             consensus: ConsensusConfig {
                 max_open: 1_000_000,
                 max_participants: 100_000,
@@ -278,7 +323,8 @@ impl Config {
         let ms = |d: Duration| i128::try_from(d.as_millis()).unwrap_or(i128::MAX);
         let within = |knob, value: i128, bounds: Bounds| (knob, value, bounds.low.into(), bounds.high.into());
         let beats = &self.heartbeat;
-        let knobs: [(&str, i128, i128, i128); 17] = [
+        let low_water = self.capacity.low_water;
+        let knobs: [(&str, i128, i128, i128); 21] = [
             ("max_in_flight", self.max_in_flight as i128, 1, 10_000_000),
             ("group_bytes", self.group_bytes as i128, 4 << 10, 64 << 20),
             ("entity_threads", self.entity_threads as i128, 1, 256),
@@ -298,6 +344,10 @@ impl Config {
             ("consensus.max_participants", self.consensus.max_participants as i128, 1, 1_000_000),
             ("consensus.max_proposal_bytes", self.consensus.max_proposal_bytes as i128, 1, 16 << 20),
             ("consensus.list_timeout_ms", ms(self.consensus.list_timeout), 1, 3_600_000),
+            ("capacity.max_pending", self.capacity.max_pending.into(), 1, cell::settings::MAX_PENDING.into()),
+            ("capacity.low_water", low_water.into(), 0, i128::from(self.capacity.max_pending) - 1),
+            ("capacity.lease_ms", ms(self.capacity.lease), 1, ms(cell::settings::MAX_LEASE)),
+            ("capacity.offer_ttl_ms", ms(self.capacity.offer_ttl), 1, ms(cell::settings::MAX_WAIT)),
             ("restart.budget", self.restart.budget.into(), 1, 1_000_000),
             ("restart.window_ms", ms(self.restart.window), 1, 86_400_000),
         ];

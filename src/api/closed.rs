@@ -4,9 +4,9 @@ use super::quorum::page_limit;
 use crate::core::ids::EntityId;
 use crate::error::Error;
 use crate::journal::{Fault, Position, Store};
-use crate::shell::entity::read_state;
 use crate::shell::host::{Host, wait};
 use crate::shell::kinds::Hosted;
+use crate::shell::memory::read_state;
 
 /// Ends of other kinds read at a time while the next of this kind is sought.
 const LOOK_AHEAD: usize = 64;

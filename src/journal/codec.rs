@@ -63,6 +63,7 @@ impl AppendBuilder {
                 hash,
                 due: Due::Unchanged,
                 key: None,
+                joined: false,
             },
         }
     }

@@ -148,6 +148,9 @@ pub struct Append {
     pub due: Due,
     /// The caller's own name for the request, if it gave one.
     pub key: Option<IdempotencyKey>,
+    /// It stands or falls together with the append before it in the group. Appends joined so are of different
+    /// streams; a crash keeps all of them or none.
+    pub joined: bool,
 }
 
 /// What became of one append of a committed group.
@@ -155,13 +158,15 @@ pub struct Append {
 pub enum Appended {
     /// Durable; the last record has this position.
     Done(Position),
-    /// Refused: the stream is not at the expected revision. Other appends of the group are not affected.
+    /// Refused: the stream is not at the expected revision.
     Conflict {
         /// The revision the store has.
         actual: Seq,
     },
     /// Refused: this idempotency key was used before, for this stream.
     KeyTaken(StreamId),
+    /// Refused because an append it is joined with was refused.
+    Withheld,
 }
 
 /// The end of a stream.
@@ -238,8 +243,9 @@ pub trait Store: Send + Sync + 'static {
     /// Takes ownership: makes a new epoch durable and fences every earlier one. `owner` is told to others.
     fn acquire<'a>(&'a self, owner: &'a str) -> Pending<'a, Epoch>;
 
-    /// Commits a group in the given order, durable on return. Each append stands or falls alone; an append sees
-    /// the effect of earlier ones of its group. A crash during the call keeps a prefix of the group.
+    /// Commits a group in the given order, durable on return. Each append stands or falls alone, or with those it
+    /// is [joined](Append::joined) with; it sees the effect of earlier ones of its group. A crash during the call
+    /// keeps a prefix of the group that does not part joined appends.
     ///
     /// # Errors
     /// [`Fault::Fenced`] with nothing written; any other fault poisons the store.

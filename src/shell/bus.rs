@@ -1,7 +1,7 @@
 //! Notices: what subscribers hear about quorums, proposals and agents, after it is durable.
 //!
 //! Topics of quorums are those of the mesh: `cell/{department}/{cell}`, `ring/{k}`, `radial/{arm}`, `global/cmp`; a
-//! proposal's is `consensus/{id}`, an agent's `agent/{id}`. A notice of a close is sent once per process lifetime; the history is the record, the bus
+//! proposal's is `consensus/{id}`, an agent's `agent/{id}`, and what a cell is granted is told under `cell/{id}`. A notice of a close is sent once per process lifetime; the history is the record, the bus
 //! only the bell.
 
 use std::time::Duration;
@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::sync::broadcast;
 
 use crate::core::agent::Grade;
-use crate::core::ids::{StreamId, VoterId};
+use crate::core::ids::{NeedId, StreamId, TokenId, VoterId};
 use crate::core::proposal::Verdict;
 use crate::core::quorum::QuorumState;
 use crate::core::rules::Choice;
@@ -18,12 +18,12 @@ use crate::core::time::Timestamp;
 /// Notices kept for a slow subscriber before it is told that it missed some.
 const BACKLOG: usize = 16_384;
 
-/// Something that happened to a quorum, a proposal or an agent.
+/// Something that happened to a quorum, a proposal, an agent or a cell.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Notice {
-    /// What it is about: a place on the mesh, a proposal, or an agent.
+    /// What it is about: a place on the mesh, a proposal, an agent or a cell.
     pub topic: String,
-    /// Which quorum, proposal or agent.
+    /// Which quorum, proposal, agent or cell.
     pub entity: StreamId,
     /// When it happened.
     pub at: Timestamp,
@@ -59,6 +59,13 @@ pub enum What {
     Decided {
         /// How.
         decision: Verdict,
+    },
+    /// A need for capacity was granted.
+    Granted {
+        /// Which need.
+        need_id: NeedId,
+        /// Its tokens.
+        token_ids: Vec<TokenId>,
     },
     /// The recorded grade of an agent changed: an alert. The configuration says which grades are told.
     GradeChanged {

@@ -18,6 +18,7 @@ use super::writer::Writer;
 use crate::config::Config;
 use crate::core::agent::AgentMachine;
 use crate::core::algorithms::AlgorithmsMachine;
+use crate::core::cell::{BudgetMachine, CellMachine};
 use crate::core::proposal::ProposalMachine;
 use crate::core::quorum::QuorumMachine;
 use crate::core::time::{Downtime, Timestamp};
@@ -44,6 +45,8 @@ pub(crate) struct Host {
     pub(crate) agents: Registry<AgentMachine>,
     pub(crate) proposals: Registry<ProposalMachine>,
     pub(crate) algorithms: Registry<AlgorithmsMachine>,
+    pub(crate) cells: Registry<CellMachine>,
+    pub(crate) budgets: Registry<BudgetMachine>,
     /// The way to the agents.
     pub(crate) coordinator: Arc<dyn Coordinator>,
     /// Inboxes of agents in this process.
@@ -95,7 +98,9 @@ impl Host {
             topology: Registry::new(parts.arbiters.clone()),
             agents: Registry::new(parts.arbiters.clone()),
             proposals: Registry::new(parts.arbiters.clone()),
-            algorithms: Registry::new(parts.arbiters),
+            algorithms: Registry::new(parts.arbiters.clone()),
+            cells: Registry::new(parts.arbiters.clone()),
+            budgets: Registry::new(parts.arbiters),
             coordinator: parts.config.coordinator.clone().unwrap_or_else(|| in_process.clone()),
             in_process,
             custom: Arc::new(Custom::new(parts.config.custom_rules.clone())),
@@ -141,7 +146,11 @@ impl Host {
     /// How many actors are awake.
     pub(crate) fn awake(&self) -> usize {
         let registries = [self.quorums.awake(), self.topology.awake(), self.agents.awake()];
-        registries.into_iter().sum::<usize>() + self.proposals.awake() + self.algorithms.awake()
+        registries.into_iter().sum::<usize>()
+            + self.proposals.awake()
+            + self.algorithms.awake()
+            + self.cells.awake()
+            + self.budgets.awake()
     }
 
     /// From here on nothing new is admitted.

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::bus::{Notice, What};
 use super::host::Host;
+use super::joint;
 use super::lock;
 use super::registry::Registry;
 use super::runtime::ask;
@@ -19,7 +20,8 @@ use crate::config::Config;
 use crate::core::Machine;
 use crate::core::agent::{self, Agent, AgentMachine, Directory, Grade, LastVote};
 use crate::core::algorithms::Algorithms;
-use crate::core::ids::{EntityId, StreamId, StreamKind, VoterId};
+use crate::core::cell::{self, Budget, BudgetMachine, Cell, CellMachine, CellStats, Op};
+use crate::core::ids::{CellId, EntityId, StreamId, StreamKind, VoterId};
 use crate::core::proposal::{self, stats::ProposalStats, watch::Watch};
 use crate::core::quorum::event::Counting;
 use crate::core::quorum::stats::QuorumStats;
@@ -44,6 +46,7 @@ pub(crate) struct Counters {
     pub(crate) proposals: Mutex<ProposalStats>,
     pub(crate) watch: Mutex<Watch>,
     pub(crate) algorithms: Mutex<Algorithms>,
+    pub(crate) cells: Mutex<CellStats>,
 }
 
 /// What the counters say, in the form that is kept beside the journal.
@@ -54,6 +57,7 @@ pub(crate) struct Kept {
     proposals: ProposalStats,
     watch: Watch,
     algorithms: Algorithms,
+    cells: CellStats,
 }
 
 impl Counters {
@@ -65,6 +69,7 @@ impl Counters {
             proposals: Mutex::new(kept.proposals),
             watch: Mutex::new(kept.watch),
             algorithms: Mutex::new(kept.algorithms),
+            cells: Mutex::new(kept.cells),
         }
     }
 
@@ -76,6 +81,7 @@ impl Counters {
             proposals: lock(&self.proposals).clone(),
             watch: lock(&self.watch).clone(),
             algorithms: lock(&self.algorithms).clone(),
+            cells: lock(&self.cells).clone(),
         }
     }
 
@@ -103,9 +109,12 @@ impl Counters {
             }
             StreamKind::Proposal => self.count_proposal(&record.stream.id, &decode(&record.payload)?),
             StreamKind::Algorithms => lock(&self.algorithms).apply(&decode(&record.payload)?),
-            // Capacity is decided in `core::cell` alone so far: no journal of this version holds any.
-            StreamKind::Cell
-            | StreamKind::Budget
+            StreamKind::Cell => {
+                let event = decode(&record.payload)?;
+                lock(&self.cells).apply(&cell_of(&record.stream.id)?, &event);
+            }
+            // A budget holds what its cells say. Nothing of the other kinds is recorded yet.
+            StreamKind::Budget
             | StreamKind::Job
             | StreamKind::Gate
             | StreamKind::Worker
@@ -210,9 +219,9 @@ pub(crate) fn poke(host: &Arc<Host>, stream: &StreamId, poke: Poke) {
         StreamKind::Agent => host.agents.poke(host, &stream.id, poke),
         StreamKind::Proposal => host.proposals.poke(host, &stream.id, poke),
         StreamKind::Algorithms => host.algorithms.poke(host, &stream.id, poke),
-        StreamKind::Cell
-        | StreamKind::Budget
-        | StreamKind::Job
+        StreamKind::Cell => host.cells.poke(host, &stream.id, poke),
+        StreamKind::Budget => host.budgets.poke(host, &stream.id, poke),
+        StreamKind::Job
         | StreamKind::Gate
         | StreamKind::Worker
         | StreamKind::Flow
@@ -229,9 +238,9 @@ pub(crate) fn send_to_sleep(host: &Host, stream: &StreamId) {
         StreamKind::Agent => host.agents.send_to_sleep(&stream.id),
         StreamKind::Proposal => host.proposals.send_to_sleep(&stream.id),
         StreamKind::Algorithms => host.algorithms.send_to_sleep(&stream.id),
-        StreamKind::Cell
-        | StreamKind::Budget
-        | StreamKind::Job
+        StreamKind::Cell => host.cells.send_to_sleep(&stream.id),
+        StreamKind::Budget => host.budgets.send_to_sleep(&stream.id),
+        StreamKind::Job
         | StreamKind::Gate
         | StreamKind::Worker
         | StreamKind::Flow
@@ -388,6 +397,85 @@ impl Hosted for AgentMachine {
         (): (),
     ) -> Pin<Box<dyn Future<Output = Result<(), Failure>> + Send>> {
         Box::pin(std::future::ready(Ok(())))
+    }
+}
+
+/// The cell of a stream; cells and streams have the same sort of name.
+fn cell_of(id: &EntityId) -> Result<CellId, Fault> {
+    CellId::new(id.as_str()).map_err(|e| Fault::Corrupt { what: format!("cell has no name: {e}") })
+}
+
+/// Runs an operation that a cell or a budget owes.
+async fn run_owed(host: Arc<Host>, effect: cell::Effect) -> Result<(), Failure> {
+    // What is no longer possible is no longer owed.
+    joint::run(&host, Op::from(effect)).await.map(|_| ())
+}
+
+impl Hosted for CellMachine {
+    fn registry(host: &Host) -> &Registry<Self> {
+        &host.cells
+    }
+
+    fn context(_: &Host) {}
+
+    fn notices(_: &Config, id: &EntityId, _: &Cell, events: &[cell::Event]) -> Vec<Notice> {
+        let heard = |event: &cell::Event| {
+            let cell::Event::Granted(granted) = event else { return None };
+            Some(Notice {
+                topic: format!("cell/{id}"),
+                entity: StreamId::new(StreamKind::Cell, id.clone()),
+                at: granted.at,
+                what: What::Granted {
+                    need_id: granted.need.id.clone(),
+                    token_ids: granted.tokens.iter().map(|token| token.id.clone()).collect(),
+                },
+            })
+        };
+        events.iter().filter_map(heard).collect()
+    }
+
+    fn observe(counters: &Counters, id: &EntityId, events: &[cell::Event]) {
+        if let Ok(cell) = cell_of(id) {
+            let mut stats = lock(&counters.cells);
+            events.iter().for_each(|event| stats.apply(&cell, event));
+        }
+        for event in events {
+            tracing::debug!(kind = "cell", entity_id = %id, event = event.name());
+        }
+    }
+
+    fn carry_out(
+        host: Arc<Host>,
+        _: EntityId,
+        effect: cell::Effect,
+    ) -> Pin<Box<dyn Future<Output = Result<(), Failure>> + Send>> {
+        Box::pin(run_owed(host, effect))
+    }
+}
+
+impl Hosted for BudgetMachine {
+    fn registry(host: &Host) -> &Registry<Self> {
+        &host.budgets
+    }
+
+    fn context(_: &Host) {}
+
+    fn notices(_: &Config, _: &EntityId, _: &Budget, _: &[cell::budget::Event]) -> Vec<Notice> {
+        Vec::new()
+    }
+
+    fn observe(_: &Counters, id: &EntityId, events: &[cell::budget::Event]) {
+        for event in events {
+            tracing::debug!(kind = "budget", entity_id = %id, event = event.name());
+        }
+    }
+
+    fn carry_out(
+        host: Arc<Host>,
+        _: EntityId,
+        effect: cell::Effect,
+    ) -> Pin<Box<dyn Future<Output = Result<(), Failure>> + Send>> {
+        Box::pin(run_owed(host, effect))
     }
 }
 

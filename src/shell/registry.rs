@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 
 use actix::{Actor, Addr, ArbiterHandle, Context};
 
-use super::entity::{Ask, Entity, Poke, Seat, Sleep};
+use super::entity::{Ask, Entity, Lend, Poke, Seat, Sleep};
 use super::host::Host;
 use super::kinds::Hosted;
 use super::lock;
@@ -53,6 +53,11 @@ impl<M: Hosted> Registry<M> {
         if let Err((ask, fault)) = self.deliver(host, id, ask) {
             ask.refuse(fault);
         }
+    }
+
+    /// Asks an entity to lend its memory, starting its actor if need be.
+    pub(crate) fn lend(&self, host: &Arc<Host>, id: &EntityId, lend: Lend<M>) -> Result<(), Fault> {
+        self.deliver(host, id, lend).map_err(|(_, fault)| fault)
     }
 
     /// Makes an entity look at what is due or owed; `done` is dropped when it has, durably.

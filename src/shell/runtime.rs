@@ -71,7 +71,7 @@ pub(crate) fn ask<M: Hosted, R: Send + 'static>(
                     kept = Some(permit);
                     None
                 }
-                Action::Command(..) | Action::Read => Some(permit),
+                Action::Command(..) | Action::Alone(_) | Action::Read => Some(permit),
             };
             let respond = move |seen: Result<View<'_, M>, Failure>| -> Option<Release> {
                 match seen {

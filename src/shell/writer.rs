@@ -29,6 +29,9 @@ const LONGEST_WAIT: Duration = Duration::from_micros(200);
 /// Told what became of its append, on the acks thread.
 pub(crate) type Completion = Box<dyn FnOnce(Result<Position, Failure>) + Send>;
 
+/// An append, and who hears what became of it.
+pub(crate) type Write = (Append, Completion);
+
 /// Why something is not acknowledged.
 #[derive(Clone, Debug)]
 pub(crate) enum Failure {
@@ -48,6 +51,8 @@ impl Failure {
 
 enum Work {
     Commit(Append, Completion),
+    /// Stand or fall together.
+    Joint(Vec<Write>),
     /// Completes when everything queued before it is durable.
     Barrier(Completion),
     /// Commits what was queued before it, then ends the writer.
@@ -111,6 +116,12 @@ impl Writer {
         self.push(Work::Commit(append, done));
     }
 
+    /// Queues appends of different streams that become durable together or not at all.
+    pub(crate) fn commit_jointly(&self, mut writes: Vec<Write>) {
+        writes.iter_mut().skip(1).for_each(|(append, _)| append.joined = true);
+        self.push(Work::Joint(writes));
+    }
+
     /// Queues a barrier; `done` hears when everything queued before is durable.
     pub(crate) fn barrier(&self, done: Completion) {
         self.push(Work::Barrier(done));
@@ -138,6 +149,7 @@ impl Writer {
             let closed = || Failure::Refused(self.failure().unwrap_or_else(closing));
             match refused.0 {
                 Work::Commit(_, done) | Work::Barrier(done) => done(Err(closed())),
+                Work::Joint(writes) => writes.into_iter().for_each(|(_, done)| done(Err(closed()))),
                 Work::Drain => {}
             }
         }
@@ -175,14 +187,17 @@ struct Batch {
 impl Batch {
     fn take(&mut self, work: Work) {
         match work {
-            Work::Commit(append, done) => {
-                self.bytes += append.bytes.len();
-                self.appends.push(append);
-                self.waiting.push((done, true));
-            }
+            Work::Commit(append, done) => self.add(append, done),
+            Work::Joint(writes) => writes.into_iter().for_each(|(append, done)| self.add(append, done)),
             Work::Barrier(done) => self.waiting.push((done, false)),
             Work::Drain => self.draining = true,
         }
+    }
+
+    fn add(&mut self, append: Append, done: Completion) {
+        self.bytes += append.bytes.len();
+        self.appends.push(append);
+        self.waiting.push((done, true));
     }
 }
 
@@ -294,6 +309,9 @@ fn settled(outcome: Appended, append: &Append) -> Result<Position, Failure> {
             actual,
         })),
         Appended::KeyTaken(stream) => Err(Failure::Refused(Fault::KeyTaken { stream })),
+        Appended::Withheld => Err(Failure::Refused(Fault::Unavailable {
+            reason: format!("what was to become durable together with {} was refused", append.stream),
+        })),
     }
 }
 

@@ -24,8 +24,8 @@ pub enum FaultKind {
     CutBefore,
     /// Everything is done and every later call fails: the process died before it could see the answer.
     CutAfter,
-    /// The first half of a commit is done (of an odd number, the smaller half) and every later call fails: the
-    /// process died during the commit. For other calls the same as [`FaultKind::CutBefore`].
+    /// The first half of a commit is done (of an odd number, the smaller half; joined appends are not parted) and
+    /// every later call fails: the process died during the commit. For other calls the same as [`FaultKind::CutBefore`].
     CutInside,
 }
 
@@ -134,7 +134,8 @@ impl Store for FaultyStore {
         Box::pin(async move {
             let Some(fault) = self.next_call()? else { return self.inner.commit(epoch, at, group).await };
             if fault.kind == FaultKind::CutInside {
-                self.inner.commit(epoch, at, &group[..group.len() / 2]).await?;
+                let half = (0..=group.len() / 2).rev().find(|at| group.get(*at).is_none_or(|a| !a.joined));
+                self.inner.commit(epoch, at, &group[..half.unwrap_or(0)]).await?;
             } else if fault.kind.is_done() {
                 self.inner.commit(epoch, at, group).await?;
             }

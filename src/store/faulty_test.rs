@@ -39,3 +39,14 @@ fn each_kind_leaves_what_it_says_and_later_calls_work_unless_cut() {
         assert_eq!(store.calls(), 3);
     }
 }
+
+#[test]
+fn a_cut_inside_a_commit_does_not_part_joined_appends() {
+    let memory = MemoryStore::new();
+    let store = FaultyStore::with_fault(Arc::new(memory.reopen()), 2, FaultKind::CutInside);
+    let epoch = now(store.acquire("a")).unwrap();
+    let mut group = ["a", "b", "c", "d"].map(append);
+    group[2].joined = true;
+    assert!(now(store.commit(epoch, Timestamp::EPOCH, &group)).is_err());
+    assert_eq!(now(memory.tip()).unwrap().position, 1);
+}

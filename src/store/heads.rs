@@ -4,9 +4,9 @@ use std::collections::{BTreeSet, HashMap};
 
 use crate::core::ids::{IdempotencyKey, StreamId};
 use crate::core::time::Timestamp;
-use crate::journal::{ChainHash, Head, Seq};
+use crate::journal::{Append, ChainHash, Due, Head, Seq};
 #[cfg(feature = "store-sled")]
-use crate::journal::{Due, Fault, group::Group};
+use crate::journal::{Fault, group::Group};
 
 /// The end of one stream, and where to find it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +29,23 @@ impl Entry {
 pub(super) struct Changes {
     pub entries: HashMap<StreamId, Entry>,
     pub keys: HashMap<IdempotencyKey, StreamId>,
+}
+
+impl Changes {
+    /// Adds what one append does that goes into group `number`; `known` is the entry its stream had before.
+    pub fn add(&mut self, append: &Append, known: Option<Entry>, number: u64) {
+        let due = match append.due {
+            Due::Unchanged => known.and_then(|entry| entry.due),
+            Due::At(t) => Some(t),
+            Due::Clear => None,
+        };
+        let revision = append.expected + u64::from(append.count);
+        let entry = Entry { revision, hash: append.hash, due, last_group: number };
+        self.entries.insert(append.stream.clone(), entry);
+        if let Some(key) = &append.key {
+            self.keys.insert(key.clone(), append.stream.clone());
+        }
+    }
 }
 
 #[cfg(feature = "store-sled")]

@@ -6,7 +6,7 @@ use super::heads::{Changes, Entry};
 use super::walk::View;
 use crate::core::time::Timestamp;
 use crate::journal::group::GroupBuilder;
-use crate::journal::{Append, Appended, Due, Epoch, Fault, Tip};
+use crate::journal::{Append, Appended, Epoch, Fault, Tip};
 
 /// Bytes a frame has besides its records, at most: two texts of 256 bytes and the fixed fields.
 const FRAME_OVERHEAD: usize = 600;
@@ -14,7 +14,7 @@ const FRAME_OVERHEAD: usize = 600;
 /// How large the groups of a commit may get.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
-    /// Bytes of one group; only a single larger append makes a larger group.
+    /// Bytes of one group; only a larger append, or appends joined that are larger together, make a larger group.
     pub group_bytes: usize,
     /// Groups of one plan.
     pub groups: usize,
@@ -53,22 +53,28 @@ pub(super) fn plan(
         tip: tip.clone(),
     };
     let mut open: Option<GroupBuilder> = None;
-    for append in appends {
-        assert!(append.count > 0, "an append holds at least one record");
-        if u32::try_from(append.bytes.len()).is_err() {
-            return Err(Fault::Corrupt {
-                what: format!("append is larger than 4 GiB. stream={}", append.stream),
-            });
+    for unit in appends.chunk_by(|_, next| next.joined) {
+        let mut known = Vec::with_capacity(unit.len());
+        let mut refusals = Vec::with_capacity(unit.len());
+        for append in unit {
+            assert!(append.count > 0, "an append holds at least one record");
+            if u32::try_from(append.bytes.len()).is_err() {
+                return Err(Fault::Corrupt {
+                    what: format!("append is larger than 4 GiB. stream={}", append.stream),
+                });
+            }
+            let entry = match plan.changes.entries.get(&append.stream) {
+                Some(entry) => Some(entry.clone()),
+                None => view.entry(&append.stream)?,
+            };
+            refusals.push(refusal(view, &plan.changes, append, entry.as_ref())?);
+            known.push(entry);
         }
-        let known = match plan.changes.entries.get(&append.stream) {
-            Some(entry) => Some(entry.clone()),
-            None => view.entry(&append.stream)?,
-        };
-        if let Some(refusal) = refusal(view, &plan.changes, append, known.as_ref())? {
-            plan.answers.push(refusal);
+        if refusals.iter().any(Option::is_some) {
+            plan.answers.extend(refusals.into_iter().map(|refusal| refusal.unwrap_or(Appended::Withheld)));
             continue;
         }
-        let bytes = append.bytes.len() + FRAME_OVERHEAD;
+        let bytes: usize = unit.iter().map(|append| append.bytes.len() + FRAME_OVERHEAD).sum();
         if open.as_ref().is_some_and(|builder| builder.len() + bytes > limits.group_bytes)
             && let Some(builder) = open.take()
         {
@@ -80,18 +86,10 @@ pub(super) fn plan(
         let number = tip.group + 1;
         let builder =
             open.get_or_insert_with(|| GroupBuilder::new(number, tip.position + 1, epoch, at, &tip.hash));
-        builder.push(append, known.as_ref().map_or(0, |entry| entry.last_group));
-        plan.answers.push(Appended::Done(tip.position + u64::from(builder.records())));
-        let due = match append.due {
-            Due::Unchanged => known.and_then(|entry| entry.due),
-            Due::At(t) => Some(t),
-            Due::Clear => None,
-        };
-        let revision = append.expected + u64::from(append.count);
-        let entry = Entry { revision, hash: append.hash, due, last_group: number };
-        plan.changes.entries.insert(append.stream.clone(), entry);
-        if let Some(key) = &append.key {
-            plan.changes.keys.insert(key.clone(), append.stream.clone());
+        for (append, known) in unit.iter().zip(known) {
+            builder.push(append, known.as_ref().map_or(0, |entry| entry.last_group));
+            plan.answers.push(Appended::Done(tip.position + u64::from(builder.records())));
+            plan.changes.add(append, known, number);
         }
     }
     if let Some(builder) = open {

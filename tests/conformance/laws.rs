@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use quorate::journal::{Appended, ChainHash, Due, Fault, Snapshot, Store, VerifyCursor};
+use quorate::journal::{Append, Appended, ChainHash, Due, Fault, Snapshot, Store, VerifyCursor};
 
 use super::support::{append, at, first, for_every_store, key, now, stream};
 use super::twin::{Twin, Wanted};
@@ -47,6 +47,26 @@ fn an_idempotency_key_works_once_and_names_its_stream() {
         let answers = now(store.commit(epoch, at(1), &[with_key("q")])).unwrap();
         assert_eq!(answers, [Appended::KeyTaken(stream("q"))]);
         assert_eq!(now(store.find_key(&key("request 1"))).unwrap(), Some(stream("q")));
+    });
+}
+
+#[test]
+fn joined_appends_stand_or_fall_together() {
+    for_every_store(|_, store| {
+        let epoch = now(store.acquire("a")).unwrap();
+        let joined = |mut append: Append| {
+            append.joined = true;
+            append
+        };
+        let group = [first("a"), joined(first("b")), first("c"), joined(first("a")), joined(first("d"))];
+        let answers = now(store.commit(epoch, at(1), &group)).unwrap();
+        let refused = Appended::Conflict { actual: 1 };
+        let done = Appended::Done;
+        assert_eq!(answers, [done(1), done(2), Appended::Withheld, refused, Appended::Withheld]);
+        for (name, revision) in [("a", Some(1)), ("b", Some(1)), ("c", None), ("d", None)] {
+            let head = now(store.head(&stream(name))).unwrap();
+            assert_eq!(head.map(|head| head.revision), revision, "{name}");
+        }
     });
 }
 
@@ -101,8 +121,9 @@ fn an_append_of_two_megabytes_comes_back_whole_also_after_a_restart() {
                 let known = twin.known(&stream(name));
                 let event = name.chars().cycle().take(bytes).collect();
                 let wanted = Wanted::new(&stream(name), known, &[event], at(round), Due::Clear, None);
-                let expected = twin.commit(&wanted);
-                assert_eq!(now(store.commit(epoch, at(round), &[wanted.append])).unwrap(), [expected]);
+                let append = wanted.append.clone();
+                let expected = twin.commit(&[wanted]);
+                assert_eq!(now(store.commit(epoch, at(round), &[append])).unwrap(), expected);
             }
             twin.check(&*store);
             if place.entry.persistent {
@@ -129,8 +150,8 @@ fn a_commit_larger_than_the_whole_ring_is_kept() {
                 Wanted::new(&name, (0, ChainHash::default()), &["x".repeat(300)], at(1), Due::At(at(n)), None)
             })
             .collect();
-        let expected: Vec<_> = wanted.iter().map(|wanted| twin.commit(wanted)).collect();
-        let group: Vec<_> = wanted.into_iter().map(|wanted| wanted.append).collect();
+        let group: Vec<_> = wanted.iter().map(|wanted| wanted.append.clone()).collect();
+        let expected: Vec<_> = wanted.into_iter().flat_map(|wanted| twin.commit(&[wanted])).collect();
         assert_eq!(now(store.commit(epoch, at(1), &group)).unwrap(), expected);
         twin.check(&*store);
     });

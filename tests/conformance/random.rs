@@ -15,6 +15,8 @@ struct Step {
     due: Due,
     key: Option<u8>,
     stale: bool,
+    /// Joined with the step before, unless one of its unit is on the same stream or has a key.
+    joined: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -35,8 +37,18 @@ fn step() -> impl Strategy<Value = Step> {
     ];
     let bytes = prop_oneof![8 => 0usize..200, 1 => 900usize..3_000];
     let key = proptest::option::weighted(0.2, 0u8..30);
-    (0usize..6, 1usize..4, bytes, due, key, proptest::bool::weighted(0.1))
-        .prop_map(|(stream, events, bytes, due, key, stale)| Step { stream, events, bytes, due, key, stale })
+    let (stale, joined) = (proptest::bool::weighted(0.1), proptest::bool::weighted(0.4));
+    (0usize..6, 1usize..4, bytes, due, key, stale, joined).prop_map(
+        |(stream, events, bytes, due, key, stale, joined)| Step {
+            stream,
+            events,
+            bytes,
+            due,
+            key,
+            stale,
+            joined,
+        },
+    )
 }
 
 fn action() -> impl Strategy<Value = Action> {
@@ -66,16 +78,26 @@ fn run(place: &Place, actions: &[Action]) {
             Action::Commit(steps) => {
                 let mut group = Vec::new();
                 let mut expected = Vec::new();
+                let mut unit: Vec<Wanted> = Vec::new();
                 for step in steps {
                     let stream = &streams[step.stream];
+                    let fits =
+                        |wanted: &Wanted| wanted.append.stream != *stream && wanted.append.key.is_none();
+                    let joined = step.joined && !unit.is_empty() && unit.iter().all(fits);
+                    if !joined {
+                        expected.extend(twin.commit(&unit));
+                        unit.clear();
+                    }
                     let (revision, hash) = twin.known(stream);
                     let known = if step.stale { (revision + 1, hash) } else { (revision, hash) };
                     let events = vec!["x".repeat(step.bytes); step.events];
                     let name = step.key.map(|n| key(&format!("key {n}")));
-                    let wanted = Wanted::new(stream, known, &events, at(tick as i64), step.due, name);
-                    expected.push(twin.commit(&wanted));
-                    group.push(wanted.append);
+                    let mut wanted = Wanted::new(stream, known, &events, at(tick as i64), step.due, name);
+                    wanted.append.joined = joined;
+                    group.push(wanted.append.clone());
+                    unit.push(wanted);
                 }
+                expected.extend(twin.commit(&unit));
                 assert_eq!(now(store.commit(epoch, at(tick as i64), &group)).unwrap(), expected);
             }
             Action::Rest => std::thread::sleep(std::time::Duration::from_millis(100)),

@@ -60,15 +60,26 @@ impl Twin {
         self.heads.get(stream).map(|head| (head.revision, head.hash)).unwrap_or_default()
     }
 
-    pub fn commit(&mut self, wanted: &Wanted) -> Appended {
-        let Append { stream, expected, hash, due, key, .. } = &wanted.append;
+    /// Commits appends that stand or fall together.
+    pub fn commit(&mut self, unit: &[Wanted]) -> Vec<Appended> {
+        let refusals: Vec<_> = unit.iter().map(|wanted| self.refusal(wanted)).collect();
+        if refusals.iter().any(Option::is_some) {
+            return refusals.into_iter().map(|refusal| refusal.unwrap_or(Appended::Withheld)).collect();
+        }
+        unit.iter().map(|wanted| self.apply(wanted)).collect()
+    }
+
+    fn refusal(&self, wanted: &Wanted) -> Option<Appended> {
+        let Append { stream, expected, key, .. } = &wanted.append;
         if let Some(taken) = key.as_ref().and_then(|key| self.keys.get(key)) {
-            return Appended::KeyTaken(taken.clone());
+            return Some(Appended::KeyTaken(taken.clone()));
         }
         let actual = self.known(stream).0;
-        if actual != *expected {
-            return Appended::Conflict { actual };
-        }
+        (actual != *expected).then_some(Appended::Conflict { actual })
+    }
+
+    fn apply(&mut self, wanted: &Wanted) -> Appended {
+        let Append { stream, expected, hash, due, key, .. } = &wanted.append;
         for record in &wanted.records {
             self.records.push(Record { position: self.records.len() as Position + 1, ..record.clone() });
         }

@@ -142,6 +142,8 @@ impl Actor for Timeouts {
             actor.host.agents.sweep();
             actor.host.proposals.sweep();
             actor.host.algorithms.sweep();
+            actor.host.cells.sweep();
+            actor.host.budgets.sweep();
         });
     }
 }

@@ -1,0 +1,288 @@
+//! Decisions over several cells and budgets at once: all of what they lead to becomes durable, or nothing.
+//!
+//! ```text
+//!  op ──► its cell alone? ── yes ──► decided and queued like every other command
+//!            │ no
+//!            ▼
+//!  borrow the memories, in the order of the streams ──► decide ──► Missing: borrow those too, decide again
+//!                                                         │
+//!                                                         ▼
+//!             joined appends ──► writer (one commit) ──► memories are given back ──► durable: answer, effects
+//! ```
+//!
+//! Memories are borrowed in one order everywhere, so two decisions never wait for each other in a circle. They are
+//! given back as soon as the appends are queued; the flush is not waited for.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use tokio::sync::oneshot;
+
+use super::entity::{Action, Lend, Loan, Release};
+use super::host::Host;
+use super::kinds::{Hosted, perform};
+use super::lock;
+use super::registry::Registry;
+use super::runtime::ask;
+use super::writer::{Failure, Write};
+use crate::core::Decision;
+use crate::core::cell::budget::{Budget, BudgetMachine};
+use crate::core::cell::exchange::{self, Event, Lookup, Outcome};
+use crate::core::cell::{self, Cell, CellMachine, Effect, Op, Rejection, Reply, Settings};
+use crate::core::ids::{CellId, EntityId, StreamId, StreamKind, TokenId};
+use crate::core::time::Timestamp;
+use crate::journal::Fault;
+
+/// What was answered, or why not.
+pub(crate) type Answered = Result<Result<Reply, Rejection>, Failure>;
+
+/// Carries out one operation; the answer comes when it is durable. Dropping the future cancels nothing.
+pub(crate) async fn run(host: &Arc<Host>, op: Op) -> Answered {
+    if let Some(home) = home(&op) {
+        let (stream, alone, surroundings) = (cell_stream(home), op.clone(), host.clone());
+        let decide = move |cell: &Cell, now: Timestamp| {
+            let view = Alone { host: &surroundings, stream: &stream, cell };
+            match exchange::decide(&view, &alone, now) {
+                Outcome::Missing(_) => None,
+                Outcome::Done { events, effects, reply } => {
+                    Some(Decision { events: of_cell(events), effects, reply: Ok(reply) })
+                }
+                Outcome::Refused { events, rejection } => {
+                    Some(Decision::refuse_on_record(of_cell(events), rejection))
+                }
+            }
+        };
+        let action = Action::Alone(Box::new(decide));
+        let answer = ask(host, &host.cells, &EntityId::from(home), action, |view| view.reply).await?;
+        if let Some(answer) = answer {
+            return Ok(answer);
+        }
+    }
+    let permit = host.admit(false).map_err(Failure::Refused)?;
+    let (answer, answered) = oneshot::channel();
+    let surroundings = host.clone();
+    host.tokio.spawn(async move {
+        jointly(&surroundings, &op, answer).await;
+        drop(permit);
+    });
+    answered.await.unwrap_or_else(|_| {
+        let reason = "an entity stopped before it answered; ask again".to_owned();
+        Err(Failure::Unknown(Fault::Unavailable { reason }))
+    })
+}
+
+/// The cell that most likely can decide alone.
+fn home(op: &Op) -> Option<&CellId> {
+    match op {
+        Op::Request(request) => Some(&request.cell),
+        Op::Ack { cell, .. }
+        | Op::Renew { cell, .. }
+        | Op::Release { cell, .. }
+        | Op::Configure { cell, .. }
+        | Op::Serve { cell } => Some(cell),
+        Op::Offer(_)
+        | Op::Transfer { .. }
+        | Op::Revoke { .. }
+        | Op::SetLimits { .. }
+        | Op::ReturnOffers { .. } => None,
+    }
+}
+
+fn cell_stream(cell: &CellId) -> StreamId {
+    StreamId::new(StreamKind::Cell, EntityId::from(cell))
+}
+
+fn of_cell(events: BTreeMap<StreamId, Vec<Event>>) -> Vec<cell::Event> {
+    let own = |event| match event {
+        Event::Cell(event) => Some(event),
+        Event::Budget(_) => None,
+    };
+    events.into_values().flatten().filter_map(own).collect()
+}
+
+fn source_of(host: &Host, token: &TokenId) -> Option<CellId> {
+    lock(&host.counters.cells).source_of(token).cloned()
+}
+
+/// One cell that is looked at alone.
+struct Alone<'a> {
+    host: &'a Host,
+    stream: &'a StreamId,
+    cell: &'a Cell,
+}
+
+impl Lookup for Alone<'_> {
+    fn cell(&self, stream: &StreamId) -> Option<&Cell> {
+        (stream == self.stream).then_some(self.cell)
+    }
+
+    fn budget(&self, _: &StreamId) -> Option<&Budget> {
+        None
+    }
+
+    fn source_of(&self, token: &TokenId) -> Option<CellId> {
+        source_of(self.host, token)
+    }
+
+    fn settings_of(&self, _: &CellId) -> Settings {
+        self.host.config.capacity.settings()
+    }
+}
+
+/// The memories at hand.
+struct Borrowed<'a> {
+    host: &'a Arc<Host>,
+    cells: BTreeMap<StreamId, Loan<CellMachine>>,
+    budgets: BTreeMap<StreamId, Loan<BudgetMachine>>,
+}
+
+impl Lookup for Borrowed<'_> {
+    fn cell(&self, stream: &StreamId) -> Option<&Cell> {
+        self.cells.get(stream).map(|loan| loan.memory.driver.state())
+    }
+
+    fn budget(&self, stream: &StreamId) -> Option<&Budget> {
+        self.budgets.get(stream).map(|loan| loan.memory.driver.state())
+    }
+
+    fn source_of(&self, token: &TokenId) -> Option<CellId> {
+        source_of(self.host, token)
+    }
+
+    fn settings_of(&self, _: &CellId) -> Settings {
+        self.host.config.capacity.settings()
+    }
+}
+
+async fn jointly(host: &Arc<Host>, op: &Op, answer: oneshot::Sender<Answered>) {
+    let mut borrowed = Borrowed { host, cells: BTreeMap::new(), budgets: BTreeMap::new() };
+    let mut wanted = BTreeSet::new();
+    loop {
+        let now = host.clock.now();
+        let (events, effects, reply) = match exchange::decide(&borrowed, op, now) {
+            Outcome::Missing(more) => {
+                wanted.extend(more);
+                if let Err(fault) = borrowed.borrow(&wanted).await {
+                    let _ = answer.send(Err(Failure::Refused(fault)));
+                    return borrowed.give_back();
+                }
+                continue;
+            }
+            Outcome::Done { events, effects, reply } => (events, effects, Ok(reply)),
+            Outcome::Refused { events, rejection } => (events, Vec::new(), Err(rejection)),
+        };
+        let surroundings = host.clone();
+        let release: Release = Box::new(move |durable| {
+            if durable.is_ok() {
+                carry_out(&surroundings, effects);
+            }
+            // Nobody may wait any more.
+            let _ = answer.send(durable.map(|()| reply));
+        });
+        return borrowed.commit(events, now, release);
+    }
+}
+
+/// Carries out what is owed after a decision.
+fn carry_out(host: &Arc<Host>, effects: Vec<Effect>) {
+    for effect in effects {
+        let (Effect::Serve(cell) | Effect::ReturnOffers(cell)) = &effect;
+        let cell = EntityId::from(cell);
+        perform::<CellMachine>(host, &cell, effect);
+    }
+}
+
+impl Borrowed<'_> {
+    /// Borrows what is wanted and not at hand. What comes before something at hand in the order is not waited for
+    /// with that in hand: everything is given back first.
+    async fn borrow(&mut self, wanted: &BTreeSet<StreamId>) -> Result<(), Fault> {
+        let at_hand: BTreeSet<StreamId> = self.cells.keys().chain(self.budgets.keys()).cloned().collect();
+        let first = wanted.difference(&at_hand).next();
+        if first.is_some_and(|first| at_hand.last().is_some_and(|last| first < last)) {
+            self.give_back();
+        }
+        for stream in wanted {
+            if stream.kind == StreamKind::Budget && !self.budgets.contains_key(stream) {
+                let loan = borrow(self.host, &self.host.budgets, stream).await?;
+                self.budgets.insert(stream.clone(), loan);
+            } else if stream.kind == StreamKind::Cell && !self.cells.contains_key(stream) {
+                let loan = borrow(self.host, &self.host.cells, stream).await?;
+                self.cells.insert(stream.clone(), loan);
+            }
+        }
+        Ok(())
+    }
+
+    fn give_back(&mut self) {
+        std::mem::take(&mut self.cells).into_values().for_each(Loan::give_back);
+        std::mem::take(&mut self.budgets).into_values().for_each(Loan::give_back);
+    }
+
+    /// Queues everything as one and gives the memories back. `release` hears when it is durable.
+    fn commit(&mut self, events: BTreeMap<StreamId, Vec<Event>>, now: Timestamp, release: Release) {
+        let (last, streams) = (events.keys().next_back().cloned(), events.len());
+        let mut release = Some(release);
+        let mut writes: Vec<Write> = Vec::with_capacity(streams);
+        for (stream, events) in events {
+            // Joined appends become durable together, so the last one can speak for all.
+            let release = if last.as_ref() == Some(&stream) { release.take() } else { None };
+            let (mut of_cell, mut of_budget) = (Vec::new(), Vec::new());
+            for event in events {
+                match event {
+                    Event::Cell(event) => of_cell.push(event),
+                    Event::Budget(event) => of_budget.push(event),
+                }
+            }
+            writes.extend(match (self.cells.get_mut(&stream), self.budgets.get_mut(&stream)) {
+                (Some(loan), _) => prepare(loan, of_cell, now, release),
+                (None, Some(loan)) => prepare(loan, of_budget, now, release),
+                (None, None) => None,
+            });
+        }
+        if writes.len() < streams {
+            // Something could not be encoded. What was evolved in memory is of no use: the entities are rebuilt.
+            self.cells.clear();
+            self.budgets.clear();
+            return;
+        }
+        if writes.is_empty() {
+            self.release_when_durable(now, release);
+        } else {
+            self.host.writer.commit_jointly(writes);
+        }
+        self.give_back();
+    }
+
+    /// Nothing happened, but what was seen must be durable before it is told.
+    fn release_when_durable(&mut self, now: Timestamp, release: Option<Release>) {
+        let Some(release) = release else { return };
+        if let Some(loan) = self.cells.values_mut().find(|loan| !loan.memory.is_durable()) {
+            loan.memory.submit(&loan.addr, Vec::new(), Vec::new(), now, None, vec![release]);
+        } else if let Some(loan) = self.budgets.values_mut().find(|loan| !loan.memory.is_durable()) {
+            loan.memory.submit(&loan.addr, Vec::new(), Vec::new(), now, None, vec![release]);
+        } else {
+            release(Ok(()));
+        }
+    }
+}
+
+fn prepare<M: Hosted>(
+    loan: &mut Loan<M>,
+    events: Vec<M::Event>,
+    now: Timestamp,
+    release: Option<Release>,
+) -> Option<Write> {
+    events.iter().for_each(|event| loan.memory.driver.replay(event));
+    loan.memory.prepare(&loan.addr, events, Vec::new(), now, None, release.into_iter().collect())
+}
+
+async fn borrow<M: Hosted>(
+    host: &Arc<Host>,
+    registry: &Registry<M>,
+    stream: &StreamId,
+) -> Result<Loan<M>, Fault> {
+    let (to, lent) = oneshot::channel();
+    registry.lend(host, &stream.id, Lend { to })?;
+    let rebuilt = || Fault::Unavailable { reason: format!("{stream} is being rebuilt; ask again") };
+    lent.await.map_err(|_| host.writer.failure().unwrap_or_else(rebuilt))
+}
