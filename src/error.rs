@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::core::quorum::rejection::Rejection;
-use crate::core::{agent, algorithms, proposal, topology};
+use crate::core::{agent, algorithms, cell, proposal, topology};
 use crate::journal::Fault;
 use crate::shell::writer::Failure;
 
@@ -45,6 +45,18 @@ pub enum ErrorKind {
     QuorumClosed,
     /// The quorum's deadline has passed.
     QuorumTimeout,
+    /// No such token was ever granted.
+    TokenNotFound,
+    /// The token is held by another cell.
+    NotOwner,
+    /// The lease of the token has ended.
+    TokenExpired,
+    /// The token was released.
+    TokenReleased,
+    /// The token was taken away from its holder.
+    TokenRevoked,
+    /// The lease of the token cannot be renewed.
+    NotRenewable,
     /// A configured bound is reached.
     LimitExceeded,
     /// Too many requests in flight; try again.
@@ -104,6 +116,12 @@ pub const KINDS: &[KindEntry] = &[
     line(ErrorKind::AlreadyVoted, "already_voted", 409, 4, false),
     line(ErrorKind::QuorumClosed, "quorum_closed", 409, 4, false),
     line(ErrorKind::QuorumTimeout, "quorum_timeout", 409, 4, false),
+    line(ErrorKind::TokenNotFound, "token_not_found", 404, 3, false),
+    line(ErrorKind::NotOwner, "not_owner", 403, 5, false),
+    line(ErrorKind::TokenExpired, "token_expired", 410, 4, false),
+    line(ErrorKind::TokenReleased, "token_released", 409, 4, false),
+    line(ErrorKind::TokenRevoked, "token_revoked", 409, 4, false),
+    line(ErrorKind::NotRenewable, "not_renewable", 409, 4, false),
     line(ErrorKind::LimitExceeded, "limit_exceeded", 429, 6, false),
     line(ErrorKind::Overloaded, "overloaded", 503, 7, true),
     line(ErrorKind::Conflict, "conflict", 503, 7, true),
@@ -317,6 +335,59 @@ impl From<Rejection> for Error {
             Rejection::Limit { what, limit } => {
                 Error::new(ErrorKind::LimitExceeded, format!("no more {what} in this quorum. limit={limit}"))
                     .with("limit", limit)
+            }
+        }
+    }
+}
+
+impl From<cell::Rejection> for Error {
+    fn from(rejection: cell::Rejection) -> Self {
+        let limit =
+            |message: String, limit: f64| Error::new(ErrorKind::LimitExceeded, message).with("limit", limit);
+        match rejection {
+            cell::Rejection::Invalid { field, given, expected } => {
+                Error::invalid(field, typed(field, &given), &expected)
+            }
+            cell::Rejection::UnknownResource { resource } => {
+                Error::invalid("resource", resource.as_str(), "a resource the cell has")
+            }
+            cell::Rejection::AlreadyExists { what, id } => {
+                let message = format!("this name stands for another {what}; choose another. id={id}");
+                Error::new(ErrorKind::AlreadyExists, message).with("field", format!("{what}_id"))
+            }
+            cell::Rejection::OverBudget { budget, limit, asked } => {
+                let expected = format!("at most the limit of budget {budget}, {limit}");
+                Error::invalid("requested_capacity", asked.to_f64(), &expected)
+                    .with("budget", budget.as_str())
+            }
+            cell::Rejection::InUse { resource, used, given } => {
+                limit(format!("less of {resource} than is in use. used={used}, given={given}"), used.to_f64())
+            }
+            cell::Rejection::TokenNotFound => {
+                Error::new(ErrorKind::TokenNotFound, "no token of this id was ever granted")
+            }
+            cell::Rejection::NotOwner { holder, given } => Error::new(
+                ErrorKind::NotOwner,
+                format!(
+                    "another cell holds the token; the attempt is on record. holder={holder}, given={given}"
+                ),
+            )
+            .with("holder", holder.as_str())
+            .with("given", given.as_str()),
+            cell::Rejection::TokenExpired => Error::new(
+                ErrorKind::TokenExpired,
+                "the lease of the token has ended; its capacity went back",
+            ),
+            cell::Rejection::TokenReleased => Error::new(ErrorKind::TokenReleased, "the token was released"),
+            cell::Rejection::TokenRevoked => {
+                Error::new(ErrorKind::TokenRevoked, "the token was taken away from its holder")
+            }
+            cell::Rejection::NotRenewable => Error::new(
+                ErrorKind::NotRenewable,
+                "the lease of the token was not made to be renewed; request a renewable one",
+            ),
+            cell::Rejection::Limit { what, limit: most } => {
+                limit(format!("no more {what}. limit={most}"), f64::from(most))
             }
         }
     }

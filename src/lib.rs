@@ -90,8 +90,8 @@ pub mod shell;
 pub use api::Quorate;
 #[cfg(feature = "runtime")]
 pub use api::dto::{
-    Beat, ConsensusResult, ConsensusVote, RegisterAgent, RegisterAlgorithm, RequestConsensus, StartQuorum,
-    Vote,
+    Beat, ConsensusResult, ConsensusVote, HeldToken, OfferCapacity, RegisterAgent, RegisterAlgorithm,
+    ReleaseCapacity, RequestCapacity, RequestConsensus, StartQuorum, Vote,
 };
 pub use config::{Config, HealthPolicy};
 pub use core::ids::{EntityId, VoterId};

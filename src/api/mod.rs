@@ -4,6 +4,7 @@
 //!  Quorate ─┬─ quorums()  start · vote · status · history · stats · cancel · wait
 //!           ├─ consensus()   request · vote · result · inbox · list_open · history · stats
 //!           ├─ algorithms()  register · register_custom · unregister · set_default · list
+//!           ├─ capacity()  request · offer · ack · release · renew · transfer · revoke · configure · status · stats
 //!           ├─ cells()       register · list · mesh · register_authority
 //!           ├─ agents()      register · leave · beat · health · monitor · unmonitor · history · list · stats
 //!           └─ history()     query · entity · state_at · verify
@@ -12,6 +13,7 @@
 
 pub mod agent;
 pub mod algorithm;
+pub mod capacity;
 pub mod cell;
 mod closed;
 pub mod consensus;
@@ -162,6 +164,23 @@ impl Quorate {
     /// ```
     pub fn algorithms(&self) -> algorithm::AlgorithmsApi<'_> {
         algorithm::AlgorithmsApi { q: self }
+    }
+
+    /// Operations on capacity: cells that lend and borrow it, and the budgets above them.
+    ///
+    /// ```
+    /// use quorate::{Config, Quorate, RequestCapacity};
+    ///
+    /// # #[tokio::main] async fn main() -> Result<(), quorate::Error> {
+    /// let q = Quorate::open(Config::memory()).await?;
+    /// let all = q.capacity().request(RequestCapacity::new("A1")?.of(1.0)).await?;
+    /// assert_eq!(all.status, "granted");
+    /// let more = q.capacity().request(RequestCapacity::new("A1")?.of(0.1)).await?;
+    /// assert_eq!(more.status, "pending"); // waits for a release or for the offer of a neighbour
+    /// # Ok(()) }
+    /// ```
+    pub fn capacity(&self) -> capacity::Capacity<'_> {
+        capacity::Capacity { q: self }
     }
 
     /// Operations on the mesh registry.

@@ -13,10 +13,11 @@ use serde_path_to_error::{Path, Segment};
 
 use super::Quorate;
 use super::dto::{
-    AgentHistory, AgentRef, AlgorithmRef, Beat, CancelQuorum, ConsensusHistory, ConsensusRef, ConsensusVote,
-    EntityHistory, HistoryQuery, ListAgents, ListCells, MonitorAgent, Nothing, OpenProposals, QuorumHistory,
-    QuorumRef, RegisterAgent, RegisterAlgorithm, RegisterAuthority, RegisterCell, RegisterMesh,
-    RequestConsensus, StartQuorum, StateAt, Vote, WaitQuorum,
+    AgentHistory, AgentRef, AlgorithmRef, Beat, BudgetRef, CancelQuorum, CapacityRef, ConfigureCapacity,
+    ConsensusHistory, ConsensusRef, ConsensusVote, EntityHistory, HeldToken, HistoryQuery, ListAgents,
+    ListCells, MonitorAgent, Nothing, OfferCapacity, OpenProposals, QuorumHistory, QuorumRef, RegisterAgent,
+    RegisterAlgorithm, RegisterAuthority, RegisterCell, RegisterMesh, ReleaseCapacity, RequestCapacity,
+    RequestConsensus, SetBudget, StartQuorum, StateAt, TokenRef, TransferCapacity, Vote, WaitQuorum,
 };
 use crate::error::{Error, ErrorKind};
 
@@ -87,9 +88,11 @@ macro_rules! operation {
 use super::dto::{
     AgentHealth, AgentHistoryPage, AgentLeft, AgentMonitored, AgentPage, AgentRegistered, AgentStats,
     AgentUnmonitored, AlgorithmDefault, AlgorithmList, AlgorithmRegistered, AlgorithmUnregistered,
-    AuthorityRegistered, Beaten, Cancelled, CellPage, CellRegistered, ConsensusHistoryPage, ConsensusResult,
-    ConsensusStats, ConsensusVoted, EntityLog, EventPage, MeshRegistered, OpenProposalsPage, PastState,
-    QuorumHistoryPage, QuorumStatsReply, QuorumStatus, Started, Verified, Voted,
+    AuthorityRegistered, Beaten, BudgetStatus, Cancelled, CapacityConfigured, CapacityOffered,
+    CapacityReleased, CapacityRequested, CapacityStats, CapacityStatus, CapacityToken, CellPage,
+    CellRegistered, ConsensusHistoryPage, ConsensusResult, ConsensusStats, ConsensusVoted, EntityLog,
+    EventPage, MeshRegistered, OpenProposalsPage, PastState, QuorumHistoryPage, QuorumStatsReply,
+    QuorumStatus, Started, Verified, Voted,
 };
 
 /// Every operation.
@@ -118,6 +121,30 @@ pub static OPERATIONS: &[Operation] = &[
         key: None, QuorumHistory => QuorumHistoryPage, |q, r| q.quorums().history(r).await?),
     operation!("quorum.stats", "count quorums and votes over all time", Get "/quorum/stats",
         key: Some("stats"), Nothing => QuorumStatsReply, |q, r| { let Nothing {} = r; q.quorums().stats().await? }),
+    operation!("capacity.request", "ask for capacity", Post "/backpressure/{cell_id}/request",
+        key: Some("result"), RequestCapacity => CapacityRequested, |q, r| q.capacity().request(r).await?),
+    operation!("capacity.offer", "offer capacity to a cell that needs it", Post "/backpressure/offer",
+        key: Some("result"), OfferCapacity => CapacityOffered, |q, r| q.capacity().offer(r).await?),
+    operation!("capacity.ack", "say that a token arrived", Post "/backpressure/{token_id}/ack",
+        key: Some("result"), HeldToken => CapacityToken, |q, r| q.capacity().ack(r).await?),
+    operation!("capacity.release", "give capacity back", Post "/backpressure/{cell_id}/release",
+        key: Some("result"), ReleaseCapacity => CapacityReleased, |q, r| q.capacity().release(r).await?),
+    operation!("capacity.renew", "start the lease of a token again", Post "/backpressure/{token_id}/renew",
+        key: Some("result"), HeldToken => CapacityToken, |q, r| q.capacity().renew(r).await?),
+    operation!("capacity.transfer", "hand a token to another cell", Post "/backpressure/{token_id}/transfer",
+        key: Some("result"), TransferCapacity => CapacityToken, |q, r| q.capacity().transfer(r).await?),
+    operation!("capacity.revoke", "take a token away from its holder", Post "/backpressure/{token_id}/revoke",
+        key: Some("result"), TokenRef => CapacityToken, |q, r| q.capacity().revoke(r).await?),
+    operation!("capacity.configure", "set up what a cell has to lend", Post "/backpressure/{cell_id}/configure",
+        key: Some("result"), ConfigureCapacity => CapacityConfigured, |q, r| q.capacity().configure(r).await?),
+    operation!("capacity.status", "show how a cell stands", Get "/backpressure/{cell_id}/status",
+        key: Some("status"), CapacityRef => CapacityStatus, |q, r| q.capacity().status(r).await?),
+    operation!("capacity.stats", "count needs, offers and tokens over all time", Get "/backpressure/stats",
+        key: Some("stats"), Nothing => CapacityStats, |q, r| { let Nothing {} = r; q.capacity().stats().await? }),
+    operation!("budget.set", "limit what many cells are granted at once", Post "/budgets/{budget_id}/limits",
+        key: Some("result"), SetBudget => CapacityConfigured, |q, r| q.capacity().set_budget(r).await?),
+    operation!("budget.status", "show how a budget stands", Get "/budgets/{budget_id}/status",
+        key: Some("status"), BudgetRef => BudgetStatus, |q, r| q.capacity().budget(r).await?),
     operation!("agent.register", "register an agent and watch its heartbeats", Post "/agent/register",
         key: Some("agent"), RegisterAgent => AgentRegistered, |q, r| q.agents().register(r).await?),
     operation!("agent.leave", "strike an agent off", Post "/agent/{agent_id}/leave",

@@ -143,6 +143,12 @@ fn advice(kind: ErrorKind) -> &'static str {
         ErrorKind::QuorumClosed | ErrorKind::QuorumTimeout => {
             "nothing; the outcome is final, and `quorate quorum status` shows it"
         }
+        ErrorKind::TokenNotFound => "`quorate history query --kind cell` shows the tokens that were granted",
+        ErrorKind::NotOwner => "the holder named in the message may act, or transfer the token",
+        ErrorKind::TokenExpired | ErrorKind::TokenReleased | ErrorKind::TokenRevoked => {
+            "request capacity again"
+        }
+        ErrorKind::NotRenewable => "request a renewable lease next time",
         ErrorKind::LimitExceeded => "wait until something ends, or raise the limit named above",
         ErrorKind::Overloaded | ErrorKind::Conflict => "try again",
         ErrorKind::Fenced => "stop this process; another one owns the journal now",

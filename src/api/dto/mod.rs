@@ -3,6 +3,7 @@
 //! Requests refuse unknown fields. Instants are RFC 3339 strings; durations say their unit in their name.
 
 mod agent;
+mod capacity;
 mod cell;
 mod consensus;
 mod history;
@@ -15,7 +16,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
 use crate::config::HealthPolicy;
 use crate::core::agent::Grade;
-use crate::core::ids::{CellId, EntityId, IdempotencyKey, MAX_ID_BYTES, VoterId};
+use crate::core::ids::{
+    BudgetId, CellId, EntityId, IdempotencyKey, MAX_ID_BYTES, NeedId, OfferId, Resource, TokenId, VoterId,
+};
 use crate::core::proposal::{Verdict, VoteOutcome};
 use crate::core::quorum::event::{Outsiders, VoteChange};
 use crate::core::quorum::{QuorumState, QuorumType};
@@ -24,6 +27,7 @@ use crate::core::time::Timestamp;
 use crate::error::Error;
 
 pub use self::agent::*;
+pub use self::capacity::*;
 pub use self::cell::*;
 pub use self::consensus::*;
 pub use self::history::*;
@@ -41,6 +45,7 @@ macro_rules! schema_of_id {
     )* };
 }
 schema_of_id!(EntityId, VoterId, CellId, IdempotencyKey);
+schema_of_id!(BudgetId, NeedId, OfferId, Resource, TokenId);
 
 impl JsonSchema for Timestamp {
     fn inline_schema() -> bool {

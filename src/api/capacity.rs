@@ -1,0 +1,488 @@
+//! Operations on capacity: cells that lend and borrow, and the budgets above them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::Quorate;
+use super::dto::{
+    BudgetRef, BudgetStatus, BudgetUse, CapacityConfigured, CapacityOffered, CapacityRef, CapacityReleased,
+    CapacityRequested, CapacityStats, CapacityStatus, CapacityToken, ConfigureCapacity, HeldToken,
+    OfferCapacity, ReleaseCapacity, RequestCapacity, SetBudget, TokenRef, TokenView, TransferCapacity,
+};
+use crate::core::cell::event::{Granted, Return};
+use crate::core::cell::settings::{DEFAULT_WAIT, MAX_LEASE, MAX_WAIT};
+use crate::core::cell::{
+    Amount, Lease, MakeOffer, OfferFate, Op, Rejection, Release, Reply, Request, Settings,
+};
+use crate::core::ids::{CellId, EntityId, NeedId, OfferId, Resource, TokenId};
+use crate::error::{Error, ErrorKind};
+use crate::shell::entity::Action;
+use crate::shell::runtime::ask;
+use crate::shell::{joint, lock};
+
+/// What is asked for or given back when nothing is said.
+const DEFAULT_AMOUNT: f64 = 0.1;
+
+/// Operations on capacity.
+#[derive(Clone, Copy, Debug)]
+pub struct Capacity<'a> {
+    pub(super) q: &'a Quorate,
+}
+
+impl Capacity<'_> {
+    /// Asks for capacity: granted at once if it fits and nobody waits, else queued. Durable on return.
+    ///
+    /// # Errors
+    /// `invalid_argument`, `already_exists` when the need's name stands for another request, and the faults of the
+    /// store. A full queue is an answer (`overloaded`), not an error.
+    pub async fn request(&self, request: RequestCapacity) -> Result<CapacityRequested, Error> {
+        let amount = amount("requested_capacity", request.requested_capacity)?;
+        let wait = span("timeout_seconds", request.timeout_seconds, DEFAULT_WAIT, MAX_WAIT)?;
+        let lease = self.lease(request.lease_seconds, request.renewable.unwrap_or(false))?;
+        let op = Op::Request(Request {
+            cell: request.cell_id,
+            need: request.need_id.map_or_else(|| self.mint::<NeedId>(), Ok)?,
+            token: self.mint::<TokenId>()?,
+            resource: request.resource.unwrap_or_else(Resource::capacity),
+            amount,
+            wait,
+            lease,
+            budgets: request.budgets,
+        });
+        let names = Names { amount: "requested_capacity", wait: "timeout_seconds" };
+        match self.run(op, names).await? {
+            Reply::Granted { cell, granted } => Ok(granted_view(cell, &granted)),
+            Reply::Pending { cell, need, requested_capacity, pending_requests, deadline, .. } => {
+                Ok(CapacityRequested {
+                    requested_capacity: Some(requested_capacity.to_f64()),
+                    pending_requests: Some(pending_requests),
+                    need_id: Some(need),
+                    deadline: Some(deadline),
+                    ..requested("pending", cell)
+                })
+            }
+            Reply::NeedExpired { cell, need, deadline } => Ok(CapacityRequested {
+                need_id: Some(need),
+                deadline: Some(deadline),
+                ..requested("expired", cell)
+            }),
+            Reply::Overloaded { cell, pending_requests, low_water } => Ok(CapacityRequested {
+                pending_requests: Some(pending_requests),
+                low_water: Some(low_water),
+                message: Some(format!(
+                    "too many needs wait at this cell; ask again later. waiting={pending_requests}, \
+                     again_at={low_water}"
+                )),
+                ..requested("overloaded", cell)
+            }),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Reserves capacity for a cell that needs it; as soon as the offers cover the need it is granted. Durable on
+    /// return.
+    ///
+    /// # Errors
+    /// `invalid_argument`, `already_exists`, `limit_exceeded`, and the faults of the store. Too little capacity and
+    /// nobody in need are answers, not errors.
+    pub async fn offer(&self, request: OfferCapacity) -> Result<CapacityOffered, Error> {
+        let offered = amount("capacity", request.capacity)?;
+        let default = self.q.host().config.capacity.offer_ttl;
+        let ttl = span("ttl_seconds", request.ttl_seconds, default, MAX_WAIT)?;
+        let (from, to) = (request.source_cell_id, request.destination_cell_id);
+        let op = Op::Offer(MakeOffer {
+            offer: request.offer_id.map_or_else(|| self.mint::<OfferId>(), Ok)?,
+            token: self.mint::<TokenId>()?,
+            source: from.clone(),
+            destination: to.clone(),
+            resource: request.resource.unwrap_or_else(Resource::capacity),
+            amount: offered,
+            ttl,
+        });
+        let plain = |status: &str| CapacityOffered {
+            status: status.into(),
+            source: from.clone(),
+            destination: to.clone(),
+            capacity: offered.to_f64(),
+            offer_id: None,
+            token_id: None,
+            used: None,
+            expires_at: None,
+            available: None,
+            requested: None,
+        };
+        match self.run(op, Names { amount: "capacity", wait: "ttl_seconds" }).await? {
+            Reply::Offered { offer, expires, fate, .. } => {
+                let (status, token_id, used) = match fate {
+                    OfferFate::Open => ("offered", None, None),
+                    OfferFate::Used { token, amount } => ("offered", Some(token), Some(amount.to_f64())),
+                    OfferFate::Unused(_) => ("expired", None, None),
+                };
+                let (offer_id, expires_at) = (Some(offer), Some(expires));
+                Ok(CapacityOffered { offer_id, token_id, used, expires_at, ..plain(status) })
+            }
+            Reply::InsufficientCapacity { available, requested, .. } => Ok(CapacityOffered {
+                available: Some(available.to_f64()),
+                requested: Some(requested.to_f64()),
+                ..plain("insufficient_capacity")
+            }),
+            Reply::NoPendingNeed { .. } => Ok(plain("no_pending_need")),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Says that the holder has its token; its lease starts again. Durable on return.
+    ///
+    /// # Errors
+    /// `token_not_found`, `not_owner`, `token_expired`, `token_released`, `token_revoked`, and the faults of the
+    /// store.
+    pub async fn ack(&self, request: HeldToken) -> Result<CapacityToken, Error> {
+        self.token(Op::Ack { token: request.token_id, cell: request.cell_id }).await
+    }
+
+    /// Starts a renewable lease again. Durable on return.
+    ///
+    /// # Errors
+    /// As [`Capacity::ack`], and `not_renewable`.
+    pub async fn renew(&self, request: HeldToken) -> Result<CapacityToken, Error> {
+        self.token(Op::Renew { token: request.token_id, cell: request.cell_id }).await
+    }
+
+    /// Hands a token to another cell. Durable on return.
+    ///
+    /// # Errors
+    /// As [`Capacity::ack`], and `invalid_argument`.
+    pub async fn transfer(&self, request: TransferCapacity) -> Result<CapacityToken, Error> {
+        let (token, from, to) = (request.token_id, request.cell_id, request.destination_cell_id);
+        self.token(Op::Transfer { token, from, to }).await
+    }
+
+    /// Takes a token away from whoever holds it. Durable on return.
+    ///
+    /// # Errors
+    /// `token_not_found`, and the faults of the store.
+    pub async fn revoke(&self, request: TokenRef) -> Result<CapacityToken, Error> {
+        self.token(Op::Revoke { token: request.token_id }).await
+    }
+
+    /// Gives capacity back to whoever lent it. Durable on return.
+    ///
+    /// # Errors
+    /// `invalid_argument`, for a token as [`Capacity::ack`], and the faults of the store. Nothing to release is an
+    /// answer, not an error.
+    pub async fn release(&self, request: ReleaseCapacity) -> Result<CapacityReleased, Error> {
+        let what = match request.token_id {
+            Some(_) if request.capacity.is_some() || request.idempotency_key.is_some() => {
+                let both = "left out, since a token is released as a whole and once";
+                let field = if request.capacity.is_some() { "capacity" } else { "idempotency_key" };
+                return Err(Error::invalid(field, "given with token_id", both));
+            }
+            Some(token) => Release::Token(token),
+            None => Release::Amount {
+                resource: request.resource.unwrap_or_else(Resource::capacity),
+                amount: released_amount(request.capacity)?,
+                key: request.idempotency_key,
+            },
+        };
+        let op = Op::Release { cell: request.cell_id, what };
+        match self.run(op, Names { amount: "capacity", wait: "timeout_seconds" }).await? {
+            Reply::Released { cell, capacity, total_capacity, .. } => Ok(CapacityReleased {
+                status: if capacity.is_zero() { "nothing_to_release".into() } else { "released".into() },
+                cell_id: cell,
+                capacity: capacity.to_f64(),
+                total_capacity: total_capacity.to_f64(),
+            }),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Sets a cell up: what it has, which budgets its grants are charged to, how long its queue may be. Durable on
+    /// return.
+    ///
+    /// # Errors
+    /// `invalid_argument`, `limit_exceeded` for less than is in use, and the faults of the store.
+    pub async fn configure(&self, request: ConfigureCapacity) -> Result<CapacityConfigured, Error> {
+        let defaults = self.q.host().config.capacity.settings();
+        let count = |field: &str, given: Option<i64>, default: u32| match given {
+            None => Ok(default),
+            Some(n) => u32::try_from(n).map_err(|_| Error::invalid(field, n, "0 to 100000")),
+        };
+        let max_pending = count("max_pending", request.max_pending, defaults.max_pending)?;
+        let low_water = match (request.low_water, request.max_pending) {
+            (None, None) => defaults.low_water,
+            (given, _) => count("low_water", given, max_pending / 2)?,
+        };
+        let totals = request.totals.map_or(Ok(defaults.totals), |totals| amounts("totals", totals))?;
+        let settings = Settings { totals, budgets: request.budgets, max_pending, low_water };
+        let op = Op::Configure { cell: request.cell_id, settings };
+        self.configured(op).await
+    }
+
+    /// Sets the limits of a budget. Durable on return.
+    ///
+    /// # Errors
+    /// `invalid_argument`, `limit_exceeded` for less than is in use, and the faults of the store.
+    pub async fn set_budget(&self, request: SetBudget) -> Result<CapacityConfigured, Error> {
+        let limits = amounts("limits", request.limits)?;
+        self.configured(Op::SetLimits { budget: request.budget_id, limits }).await
+    }
+
+    /// How a cell stands. One that never took part is shown as it would begin.
+    ///
+    /// # Errors
+    /// The faults of the store.
+    pub async fn status(&self, request: CapacityRef) -> Result<CapacityStatus, Error> {
+        let (host, cell) = (self.q.host(), request.cell_id);
+        let resource = request.resource.unwrap_or_else(Resource::capacity);
+        let defaults = host.config.capacity.settings();
+        let id = EntityId::from(&cell);
+        // Seen at a time when it is settled; what it owes to its own queue is carried out first.
+        let status = ask(host, &host.cells, &id, Action::Read, move |view| {
+            view.state.status(cell, &resource, &defaults)
+        });
+        let status = status.await?;
+        Ok(CapacityStatus {
+            cell_id: status.cell_id,
+            state: status.state.name().into(),
+            capacity: status.capacity.to_f64(),
+            pending_needs: status.pending_needs,
+            pending_offers: status.pending_offers,
+            active_tokens: status.active_tokens,
+            unacked_tokens: status.unacked_tokens,
+            total: status.total.to_f64(),
+            reserved: status.reserved.to_f64(),
+            lent: status.lent.to_f64(),
+            held: status.held.to_f64(),
+        })
+    }
+
+    /// How a budget stands. One that was never used has no limits.
+    ///
+    /// # Errors
+    /// The faults of the store.
+    pub async fn budget(&self, request: BudgetRef) -> Result<BudgetStatus, Error> {
+        let (host, budget_id) = (self.q.host(), request.budget_id);
+        let id = EntityId::from(&budget_id);
+        let status = ask(host, &host.budgets, &id, Action::Read, move |view| {
+            let budget = view.state;
+            let waiting = budget.waiting.iter().map(|waiter| &waiter.resource);
+            let charged = budget.charges.values().map(|charge| &charge.resource);
+            let of: BTreeSet<&Resource> =
+                budget.limits.keys().chain(waiting.clone()).chain(charged).collect();
+            let used = |of: &&Resource| BudgetUse {
+                limit: budget.limits.get(*of).map(|limit| limit.to_f64()),
+                used: budget.used(of).to_f64(),
+                waiting: waiting.clone().filter(|waited| waited == of).count() as u64,
+            };
+            BudgetStatus {
+                budget_id,
+                resources: of.iter().map(|of| ((*of).clone(), used(of))).collect(),
+                grants: budget.charges.len() as u64,
+            }
+        });
+        Ok(status.await?)
+    }
+
+    /// Counters over all cells.
+    ///
+    /// # Errors
+    /// The faults of the store.
+    pub async fn stats(&self) -> Result<CapacityStats, Error> {
+        self.q.settle().await;
+        self.q.effects_done().await;
+        let stats = lock(&self.q.host().counters.cells);
+        Ok(CapacityStats {
+            total_cells: stats.total_cells(),
+            overloaded_cells: stats.overloaded_cells(),
+            total_tokens: stats.total_tokens,
+            active_tokens: stats.active_tokens(),
+            avg_capacity: stats.avg_capacity(),
+            granted: stats.granted,
+            released: stats.released,
+            expired: stats.expired,
+            revoked: stats.revoked,
+            needs_expired: stats.needs_expired,
+            offers: stats.offers,
+            offers_expired: stats.offers_expired,
+            overloads: stats.overloads,
+            transfers: stats.transfers,
+            refused_uses: stats.refused_uses,
+        })
+    }
+
+    fn mint<T: std::str::FromStr<Err = crate::core::ids::IdError>>(&self) -> Result<T, Error> {
+        let minted = self.q.host().ids.mint();
+        minted
+            .as_str()
+            .parse()
+            .map_err(|e: crate::core::ids::IdError| Error::invalid("id", minted.as_str(), &e.to_string()))
+    }
+
+    fn lease(&self, given: Option<f64>, renewable: bool) -> Result<Lease, Error> {
+        if given == Some(0.0) {
+            return Ok(Lease::Unlimited);
+        }
+        let span = span("lease_seconds", given, self.q.host().config.capacity.lease, MAX_LEASE)?;
+        Ok(if renewable { Lease::renewable(span) } else { Lease::limited(span) })
+    }
+
+    async fn run(&self, op: Op, names: Names) -> Result<Reply, Error> {
+        joint::run(self.q.host(), op).await?.map_err(|rejection| refused(rejection, names))
+    }
+
+    async fn token(&self, op: Op) -> Result<CapacityToken, Error> {
+        let gone = |token_id, why: Return, duplicate| CapacityToken {
+            status: match why {
+                Return::Revoked => "revoked".into(),
+                Return::Released => "released".into(),
+                Return::Expired => "expired".into(),
+            },
+            token_id,
+            source: None,
+            destination: None,
+            capacity: None,
+            expires_at: None,
+            duplicate,
+        };
+        let held = |status: &str,
+                    token_id,
+                    (source, destination): (CellId, CellId),
+                    capacity: Amount,
+                    expires_at,
+                    duplicate| {
+            CapacityToken {
+                status: status.into(),
+                token_id,
+                source: Some(source),
+                destination: Some(destination),
+                capacity: Some(capacity.to_f64()),
+                expires_at,
+                duplicate,
+            }
+        };
+        match self.run(op, Names { amount: "capacity", wait: "timeout_seconds" }).await? {
+            Reply::Acknowledged { token, source, destination, capacity, expires, duplicate, .. } => {
+                Ok(held("acknowledged", token, (source, destination), capacity, expires, duplicate))
+            }
+            Reply::Transferred { token, source, destination, capacity, expires, duplicate, .. } => {
+                Ok(held("transferred", token, (source, destination), capacity, expires, duplicate))
+            }
+            Reply::Renewed { token, expires } => Ok(CapacityToken {
+                status: "renewed".into(),
+                expires_at: expires,
+                ..gone(token, Return::Released, false)
+            }),
+            Reply::Revoked { token, why, .. } => Ok(gone(token, why, why != Return::Revoked)),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    async fn configured(&self, op: Op) -> Result<CapacityConfigured, Error> {
+        match self.run(op, Names { amount: "totals", wait: "timeout_seconds" }).await? {
+            Reply::Configured { changed } => Ok(CapacityConfigured { changed }),
+            other => Err(unexpected(&other)),
+        }
+    }
+}
+
+/// What the fields of an operation are called that the machines know under one name each.
+#[derive(Clone, Copy)]
+struct Names {
+    amount: &'static str,
+    wait: &'static str,
+}
+
+fn refused(rejection: Rejection, names: Names) -> Error {
+    match rejection {
+        Rejection::Invalid { field: "amount", given, expected } => {
+            Error::invalid(names.amount, number(&given), &expected)
+        }
+        Rejection::Invalid { field: "wait" | "ttl", given, expected } => {
+            Error::invalid(names.wait, given, &expected)
+        }
+        other => Error::from(other),
+    }
+}
+
+fn number(text: &str) -> Value {
+    text.parse::<f64>().map_or_else(|_| text.into(), Value::from)
+}
+
+/// An operation and its reply belong together.
+fn unexpected(reply: &Reply) -> Error {
+    Error::new(ErrorKind::Conflict, format!("the cell answered something else; ask again. answer={reply:?}"))
+}
+
+fn requested(status: &str, cell_id: CellId) -> CapacityRequested {
+    CapacityRequested {
+        status: status.into(),
+        cell_id,
+        token_id: None,
+        capacity: None,
+        source: None,
+        tokens: Vec::new(),
+        requested_capacity: None,
+        pending_requests: None,
+        low_water: None,
+        need_id: None,
+        deadline: None,
+        message: None,
+    }
+}
+
+fn granted_view(cell: CellId, granted: &Granted) -> CapacityRequested {
+    let source = |of: &CellId| if *of == cell { "self".to_owned() } else { of.to_string() };
+    let view = |token: &crate::core::cell::event::Token| TokenView {
+        token_id: token.id.clone(),
+        source: source(&token.source),
+        resource: token.resource.clone(),
+        capacity: token.amount.to_f64(),
+        expires_at: token.expires,
+    };
+    let tokens: Vec<TokenView> = granted.tokens.iter().map(view).collect();
+    CapacityRequested {
+        token_id: tokens.first().map(|token| token.token_id.clone()),
+        capacity: Some(granted.need.amount.to_f64()),
+        source: tokens.first().map(|token| token.source.clone()),
+        need_id: Some(granted.need.id.clone()),
+        tokens,
+        ..requested("granted", cell)
+    }
+}
+
+fn amounts(field: &str, given: BTreeMap<Resource, f64>) -> Result<BTreeMap<Resource, Amount>, Error> {
+    let one = |(of, given): (Resource, f64)| Ok((of, amount(field, Some(given))?));
+    given.into_iter().map(one).collect()
+}
+
+fn amount(field: &str, given: Option<f64>) -> Result<Amount, Error> {
+    let given = given.unwrap_or(DEFAULT_AMOUNT);
+    Amount::new(given).map_err(|_| Error::invalid(field, real(given), "0.000001 to 1000000000"))
+}
+
+/// A release has no upper bound: more than is outstanding gives back what is.
+fn released_amount(given: Option<f64>) -> Result<Amount, Error> {
+    let bounded = given.map(|given| if given.is_finite() { given.min(Amount::MAX.to_f64()) } else { given });
+    amount("capacity", bounded).map_err(|_| {
+        Error::invalid("capacity", given.map_or(Value::Null, real), "a finite number from 0.000001")
+    })
+}
+
+/// NaN and the infinities have no JSON number; they are named as text.
+fn real(number: f64) -> Value {
+    if number.is_finite() { Value::from(number) } else { number.to_string().into() }
+}
+
+fn span(field: &str, given: Option<f64>, default: Duration, longest: Duration) -> Result<Duration, Error> {
+    match given {
+        None => Ok(default),
+        Some(s) if s > 0.0 && s <= longest.as_secs_f64() => {
+            Ok(Duration::from_secs_f64(s).max(Duration::from_micros(1)))
+        }
+        Some(s) => {
+            Err(Error::invalid(field, real(s), &format!("above 0 and up to {}", longest.as_secs_f64())))
+        }
+    }
+}
