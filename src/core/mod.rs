@@ -126,6 +126,17 @@ pub trait Machine: 'static {
     /// The command that means "time has passed".
     fn tick() -> Self::Command;
 
+    /// The next instant strictly after `after` at which something is to be sent that is not worth a record, such as
+    /// a repeat of what was not answered yet. An instant that was missed is left out, never made up for.
+    fn errand(_state: &Self::State, _after: Timestamp) -> Option<Timestamp> {
+        None
+    }
+
+    /// The command that sends what is to be sent at exactly this instant. Machines without errands have none.
+    fn run_errands(_due: Timestamp) -> Option<Self::Command> {
+        None
+    }
+
     /// What is put on record before anything else when the entity wakes for the first time in a process. Most
     /// entities do not care whether the process was away.
     fn resume(_state: &Self::State, _away: Downtime) -> Vec<Self::Event> {

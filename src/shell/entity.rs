@@ -79,6 +79,17 @@ impl Message for Poke {
     type Result = ();
 }
 
+/// Send what falls due at this instant. The sender hears when it is on its way.
+#[derive(Debug)]
+pub(crate) struct Errand {
+    pub(crate) due: Timestamp,
+    pub(crate) done: oneshot::Sender<()>,
+}
+
+impl Message for Errand {
+    type Result = ();
+}
+
 /// Lend the memory of the entity to somebody who decides over several entities at once. Until it is given back the
 /// mailbox waits.
 pub(crate) struct Lend<M: Hosted> {
@@ -320,6 +331,24 @@ impl<M: Hosted> Handler<Poke> for Entity<M> {
             }
         });
         self.memory.submit(&ctx.address(), settled.events, settled.effects, now, None, vec![done]);
+    }
+}
+
+impl<M: Hosted> Handler<Errand> for Entity<M> {
+    type Result = ();
+
+    fn handle(&mut self, errand: Errand, ctx: &mut Context<Self>) {
+        self.seat.queued.fetch_sub(1, Ordering::AcqRel);
+        let Some(command) = M::run_errands(errand.due).filter(|_| self.memory.doomed.get().is_none()) else {
+            return;
+        };
+        let now = self.seat.host.clock.now();
+        self.memory.errand_begun();
+        let step = self.memory.driver.step(command, now);
+        let done: Release = Box::new(move |_| {
+            let _ = errand.done.send(());
+        });
+        self.memory.submit(&ctx.address(), step.events, step.effects, now, None, vec![done]);
     }
 }
 

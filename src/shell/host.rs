@@ -36,6 +36,8 @@ pub(crate) struct Host {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) writer: Writer,
     pub(crate) wheel: Wheel,
+    /// When entities have something to send that is not worth a record.
+    pub(crate) errands: Wheel,
     pub(crate) restarts: Restarts,
     pub(crate) bus: Bus,
     pub(crate) ids: IdSource,
@@ -113,6 +115,7 @@ impl Host {
             counters: parts.counters,
             tokio: parts.tokio,
             wheel: Wheel::default(),
+            errands: Wheel::default(),
             bus: Bus::default(),
             effects: AtomicUsize::new(0),
             effects_rest: Notify::new(),

@@ -100,6 +100,8 @@ pub(crate) struct Memory<M: Hosted> {
     /// What the deadline index and the wheel hold for this stream.
     indexed: Option<Timestamp>,
     armed: Option<Timestamp>,
+    /// When the wheel of errands fires next.
+    errand: Option<Timestamp>,
     /// The revision from which the next snapshot is taken.
     next_snapshot: Seq,
     pub(crate) waiting: Vec<Waiting<M>>,
@@ -117,6 +119,7 @@ impl<M: Hosted> Memory<M> {
             doomed: Arc::default(),
             indexed: None,
             armed: None,
+            errand: None,
             next_snapshot: 0,
             waiting: Vec::new(),
         }
@@ -140,6 +143,23 @@ impl<M: Hosted> Memory<M> {
     pub(crate) fn disarmed(&mut self) {
         self.armed = None;
         self.arm();
+    }
+
+    /// The wheel of errands let go of its entry.
+    pub(crate) fn errand_begun(&mut self) {
+        self.errand = None;
+    }
+
+    /// Tells the wheel of errands when it is the next one's turn. One that is due and on its way stays.
+    pub(crate) fn arm_errand(&mut self, now: Timestamp) {
+        if self.errand.is_some_and(|errand| errand <= now) {
+            return;
+        }
+        let next = M::errand(self.driver.state(), now);
+        if next != self.errand {
+            self.errand = next;
+            self.host.errands.arm(&self.stream, next);
+        }
     }
 
     /// Tells the wheel when the entity next needs a tick.
@@ -178,9 +198,19 @@ impl<M: Hosted> Memory<M> {
         mut releases: Vec<Release>,
     ) -> Option<Write> {
         self.answer_waiting(now, &mut releases);
+        self.arm_errand(now);
         let revision = self.driver.revision();
         let (durable, doomed, host) = (self.durable.clone(), self.doomed.clone(), self.host.clone());
         if events.is_empty() {
+            if !effects.is_empty() {
+                let (host, id) = (host.clone(), self.stream.id.clone());
+                let send: Release = Box::new(move |durable| {
+                    if durable.is_ok() {
+                        effects.into_iter().for_each(|effect| perform::<M>(&host, &id, effect));
+                    }
+                });
+                releases.insert(0, send);
+            }
             if durable.load(Ordering::Acquire) >= revision {
                 releases.into_iter().for_each(|release| release(Ok(())));
             } else if !releases.is_empty() {

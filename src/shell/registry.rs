@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 
 use actix::{Actor, Addr, ArbiterHandle, Context};
 
-use super::entity::{Ask, Entity, Lend, Poke, Seat, Sleep};
+use super::entity::{Ask, Entity, Errand, Lend, Poke, Seat, Sleep};
 use super::host::Host;
 use super::kinds::Hosted;
 use super::lock;
@@ -95,6 +95,12 @@ impl<M: Hosted> Registry<M> {
         addr.do_send(message);
         shard.insert(id.clone(), Entry { addr, generation, queued, used });
         Ok(())
+    }
+
+    /// Makes an entity send what falls due.
+    pub(crate) fn errand(&self, host: &Arc<Host>, id: &EntityId, errand: Errand) {
+        // Who is parked or gone sends it when it is awake again.
+        let _ = self.deliver(host, id, errand);
     }
 
     /// Takes an actor out of the registry, so that the next message starts a new one. With `only_if_idle` it

@@ -200,6 +200,12 @@ fn who_waits_hears_at_once_when_the_store_refuses_for_good() {
     running.client.post("/api/v1/agent/register", r#"{"agent_id":"ann"}"#);
     running.client.post("/api/v1/agent/register", r#"{"agent_id":"bob"}"#);
     running.put("p", json!({}));
+    // Nothing else is on its way when the store begins to refuse.
+    let log = "/api/v1/history/entity/p?kind=proposal";
+    let is_told = |log: &str| running.client.get(log).json["events"].to_string().contains("broadcast");
+    while !is_told(log) {
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
     let client = running.client;
     // The client's own patience is shorter than the wait it asks for.
     let waiting = std::thread::spawn(move || client.get("/api/v1/consensus/p/result?wait_ms=300000"));
