@@ -16,6 +16,8 @@ use crate::journal::Fault;
 use crate::shell::coordinator::Coordinator;
 #[cfg(feature = "runtime")]
 use crate::shell::custom::CustomRuleSet;
+#[cfg(feature = "runtime")]
+use crate::shell::post::Transport;
 use crate::store::StoreOptions;
 
 /// Settings of one runtime. Checked when it opens.
@@ -52,6 +54,9 @@ pub struct Config {
     /// The way to the agents; the built-in one when `None`.
     #[cfg(feature = "runtime")]
     pub coordinator: Option<Arc<dyn Coordinator>>,
+    /// The way between gates, managers and workers; within this process when `None`.
+    #[cfg(feature = "runtime")]
+    pub transport: Option<Arc<dyn Transport>>,
     /// Custom rules known from the start, also to proposals that an earlier process left open.
     #[cfg(feature = "runtime")]
     pub custom_rules: CustomRuleSet,
@@ -291,6 +296,8 @@ impl Default for Config {
             },
             #[cfg(feature = "runtime")]
             coordinator: None,
+            #[cfg(feature = "runtime")]
+            transport: None,
             #[cfg(feature = "runtime")]
             custom_rules: CustomRuleSet::default(),
             restart: RestartConfig {

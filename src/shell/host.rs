@@ -1,7 +1,7 @@
 //! What every entity actor needs of its surroundings.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use tokio::sync::Notify;
 
@@ -11,6 +11,7 @@ use super::coordinator::{Coordinator, InProcess};
 use super::custom::Custom;
 use super::ids::IdSource;
 use super::kinds::Counters;
+use super::post::{Direct, Mailbox, Transport};
 use super::registry::Registry;
 use super::supervisor::restart::Restarts;
 use super::supervisor::timeouts::Wheel;
@@ -49,6 +50,10 @@ pub(crate) struct Host {
     pub(crate) algorithms: Registry<AlgorithmsMachine>,
     pub(crate) cells: Registry<CellMachine>,
     pub(crate) budgets: Registry<BudgetMachine>,
+    /// The way between gates, managers and workers.
+    pub(crate) transport: Mutex<Arc<dyn Transport>>,
+    /// Messages on their way.
+    pub(crate) mailbox: Mailbox,
     /// The way to the agents.
     pub(crate) coordinator: Arc<dyn Coordinator>,
     /// Inboxes of agents in this process.
@@ -82,6 +87,7 @@ pub(crate) struct Parts {
     pub(crate) config: Config,
     pub(crate) epoch: Epoch,
     pub(crate) clock: Arc<Clock>,
+    pub(crate) last_alive: Timestamp,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) writer: Writer,
     pub(crate) in_flight: Arc<AtomicUsize>,
@@ -104,11 +110,13 @@ impl Host {
             cells: Registry::new(parts.arbiters.clone()),
             budgets: Registry::new(parts.arbiters),
             coordinator: parts.config.coordinator.clone().unwrap_or_else(|| in_process.clone()),
+            transport: Mutex::new(parts.config.transport.clone().unwrap_or_else(|| Arc::new(Direct))),
+            mailbox: Mailbox::new(parts.clock.clone()),
             in_process,
             custom: Arc::new(Custom::new(parts.config.custom_rules.clone())),
             config: parts.config,
             began: parts.clock.now(),
-            away: Downtime::none(parts.clock.now()),
+            away: Downtime { last_alive: parts.last_alive.min(parts.clock.now()), began: parts.clock.now() },
             clock: parts.clock,
             store: parts.store,
             writer: parts.writer,

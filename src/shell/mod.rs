@@ -25,6 +25,7 @@ pub(crate) mod ids;
 pub(crate) mod joint;
 pub(crate) mod kinds;
 pub(crate) mod memory;
+pub mod post;
 pub(crate) mod proposals;
 pub(crate) mod registry;
 pub(crate) mod runtime;

@@ -128,6 +128,7 @@ impl Runtime {
             ClockConfig::Manual(start) if tip.position == 0 => Clock::manual(start),
             ClockConfig::Manual(start) => Clock::manual(start.max(tip.at)),
         });
+        let last_alive = recovery::last_alive(store.as_ref(), &tip)?;
         let (counters, records_counted) = recovery::counters(store.as_ref())?;
         let counters = Arc::new(counters);
         let (kept, keeper) = (counters.clone(), store.clone());
@@ -162,6 +163,7 @@ impl Runtime {
             config,
             epoch,
             clock,
+            last_alive,
             store,
             writer,
             in_flight,
@@ -183,7 +185,7 @@ impl Runtime {
         self.host.tokio.spawn(async move {
             let count = recovery::overdue(&host, now).await;
             recovery::custom_rules(&host);
-            host.effects_done().await;
+            timeouts::quiet(&host).await;
             let _ = done.send(count);
         });
         self.report.settled =
@@ -226,23 +228,29 @@ impl Runtime {
         let host = self.host.clone();
         async move {
             // What is under way began before time moves on.
-            host.effects_done().await;
-            while let Some(next) = host.wheel.next().filter(|next| *next <= to) {
+            timeouts::quiet(&host).await;
+            let next =
+                || host.wheel.next().into_iter().chain(host.errands.next()).chain(host.mailbox.next()).min();
+            while let Some(next) = next().filter(|next| *next <= to) {
                 host.clock.move_to(next);
+                // What arrives in time counts before what falls due at the same instant.
+                timeouts::quiet(&host).await;
                 timeouts::settle(&host, host.clock.now(), true).await;
-                host.effects_done().await;
+                timeouts::run_errands(&host, host.clock.now(), true).await;
+                timeouts::quiet(&host).await;
                 if host.writer.failure().is_some() {
                     break;
                 }
             }
             host.clock.move_to(to);
+            recovery::note_alive(&host, recovery::last_beat(&host));
         }
     }
 
-    /// Waits until no effect is under way.
+    /// Waits until nothing is under way.
     pub(crate) fn effects_done(&self) -> impl Future<Output = ()> + Send + 'static {
         let host = self.host.clone();
-        async move { host.effects_done().await }
+        async move { timeouts::quiet(&host).await }
     }
 
     /// Ends the runtime and waits until its threads are gone.
@@ -262,6 +270,7 @@ impl Runtime {
                     let store = self.host.store.as_ref();
                     let position = wait(store.tip())?.position;
                     keep_counters(store, &self.host.counters, position);
+                    recovery::note_alive(&self.host, self.host.clock.now());
                     wait(store.close())
                 } else {
                     failure.map_or(Ok(()), Err)

@@ -10,12 +10,13 @@
 //! A crash in the middle repeats the same steps: each is a fold or an ordinary command.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::core::agent::Grade;
 use crate::core::ids::{EntityId, StreamId, StreamKind};
 use crate::core::time::Timestamp;
-use crate::journal::codec::decode;
-use crate::journal::{Fault, OpenReport, Store};
+use crate::journal::codec::{decode, encode};
+use crate::journal::{Fault, OpenReport, Store, Tip};
 use crate::shell::host::{Host, wait};
 use crate::shell::kinds::Counters;
 use crate::shell::lock;
@@ -25,6 +26,9 @@ use super::timeouts;
 
 /// Name of the kept counters.
 pub(crate) const COUNTERS: &str = "counters";
+
+/// Name under which a process notes that it lives.
+const ALIVE: &str = "alive";
 
 /// Records or index entries read at a time.
 const PAGE: usize = 8192;
@@ -60,6 +64,27 @@ pub(crate) fn counters(store: &dyn Store) -> Result<(Counters, u64), Fault> {
         counted += page.len() as u64;
         page.iter().try_for_each(|record| counters.replay(record))?;
     }
+}
+
+/// The last instant at which a process served this journal, as far as is known.
+pub(crate) fn last_alive(store: &dyn Store, tip: &Tip) -> Result<Timestamp, Fault> {
+    let noted = wait(store.load_projection(ALIVE))?.and_then(|(_, bytes)| decode::<Timestamp>(&bytes).ok());
+    Ok(noted.map_or(tip.at, |noted| noted.max(tip.at)))
+}
+
+/// Notes that this process lived at `at`. Losing the note costs only what is told from it: how long nobody served.
+pub(crate) fn note_alive(host: &Host, at: Timestamp) {
+    let noted = encode(&at).and_then(|bytes| wait(host.store.save_projection(ALIVE, 0, bytes)));
+    if let Err(fault) = noted {
+        tracing::debug!(%fault, "sign of life not kept");
+    }
+}
+
+/// The last instant at which a process under a manual clock noted that it lives.
+pub(crate) fn last_beat(host: &Host) -> Timestamp {
+    let every = timeouts::ALIVE_EVERY.as_micros().max(1);
+    let passed = host.clock.now().since(host.began).as_micros();
+    host.began.plus(Duration::from_micros(u64::try_from(passed - passed % every).unwrap_or(0)))
 }
 
 /// Loads every open deadline onto the wheel. Returns how many.

@@ -10,10 +10,11 @@ use tokio::sync::{Notify, oneshot};
 
 use crate::core::ids::StreamId;
 use crate::core::time::Timestamp;
-use crate::shell::entity::Poke;
+use crate::shell::entity::{Errand, Poke};
 use crate::shell::host::Host;
-use crate::shell::kinds::{poke, send_to_sleep};
+use crate::shell::kinds::{deliver, errand, poke, send_to_sleep, track};
 use crate::shell::lock;
+use crate::shell::supervisor::recovery;
 
 /// Entities poked at the same time when many are due; bounds the memory a burst takes.
 const BURST: usize = 1024;
@@ -21,6 +22,8 @@ const BURST: usize = 1024;
 const AGAIN: Duration = Duration::from_secs(1);
 /// Longest sleep, so that a wall clock that jumps ahead is noticed.
 const LONGEST_SLEEP: Duration = Duration::from_secs(1);
+/// How often a process notes that it lives.
+pub(crate) const ALIVE_EVERY: Duration = Duration::from_secs(5);
 
 /// Every deadline, soonest first.
 #[derive(Debug, Default)]
@@ -68,14 +71,14 @@ impl Wheel {
     }
 
     /// Takes up to `limit` entries due at `now`, soonest first.
-    fn take_due(&self, now: Timestamp, limit: usize) -> Vec<StreamId> {
+    fn take_due(&self, now: Timestamp, limit: usize) -> Vec<(Timestamp, StreamId)> {
         let mut guard = lock(&self.entries);
         let entries = &mut *guard;
         let mut due = Vec::new();
         while due.len() < limit && entries.by_time.first().is_some_and(|(at, _)| *at <= now) {
-            if let Some((_, stream)) = entries.by_time.pop_first() {
+            if let Some((at, stream)) = entries.by_time.pop_first() {
                 entries.by_stream.remove(&stream);
-                due.push(stream);
+                due.push((at, stream));
             }
         }
         due
@@ -95,7 +98,7 @@ pub(crate) async fn settle(host: &Arc<Host>, now: Timestamp, one_by_one: bool) -
         poked += due.len();
         let waiting: Vec<_> = due
             .into_iter()
-            .map(|stream| {
+            .map(|(_, stream)| {
                 let (done, settled) = oneshot::channel();
                 poke(host, &stream, Poke { done });
                 (stream, settled)
@@ -114,13 +117,47 @@ pub(crate) async fn settle(host: &Arc<Host>, now: Timestamp, one_by_one: bool) -
             }
             if one_by_one {
                 // What follows from one expiry comes before the next.
-                host.effects_done().await;
+                quiet(host).await;
             }
         }
     }
 }
 
-/// The actor that watches the wheel in real time.
+/// Makes everybody who has something to send at `now` send it. With `one_by_one` each is through before the next.
+pub(crate) async fn run_errands(host: &Arc<Host>, now: Timestamp, one_by_one: bool) {
+    loop {
+        let due = host.errands.take_due(now, if one_by_one { 1 } else { BURST });
+        if due.is_empty() {
+            return;
+        }
+        let begin = |(due, stream): (Timestamp, StreamId)| {
+            let (done, sent) = oneshot::channel();
+            errand(host, &stream, Errand { due, done });
+            sent
+        };
+        for sent in due.into_iter().map(begin).collect::<Vec<_>>() {
+            // Who could not send is asked again at its next errand.
+            let _ = sent.await;
+        }
+        if one_by_one {
+            quiet(host).await;
+        }
+    }
+}
+
+/// Waits until nothing is under way: no effect, and under a manual clock no letter that has arrived either.
+pub(crate) async fn quiet(host: &Arc<Host>) {
+    loop {
+        host.effects_done().await;
+        if !host.clock.is_manual() {
+            return;
+        }
+        let Some(message) = host.mailbox.take(host.clock.now()) else { return };
+        deliver(host, message).await;
+    }
+}
+
+/// The actor that watches the wheels and the mailbox in real time.
 pub(crate) struct Timeouts {
     host: Arc<Host>,
 }
@@ -136,6 +173,12 @@ impl Actor for Timeouts {
 
     fn started(&mut self, ctx: &mut Context<Self>) {
         ctx.spawn(watch(self.host.clone()).into_actor(self));
+        ctx.spawn(watch_errands(self.host.clone()).into_actor(self));
+        ctx.spawn(watch_mailbox(self.host.clone()).into_actor(self));
+        ctx.run_interval(ALIVE_EVERY, |actor, _| {
+            let host = actor.host.clone();
+            actor.host.tokio.spawn_blocking(move || recovery::note_alive(&host, host.clock.now()));
+        });
         ctx.run_interval(self.host.config.idle_after / 2, |actor, _| {
             actor.host.quorums.sweep();
             actor.host.topology.sweep();
@@ -150,17 +193,40 @@ impl Actor for Timeouts {
 
 async fn watch(host: Arc<Host>) {
     loop {
-        let pause = match host.wheel.next() {
-            Some(next) => next.since(host.clock.now()).min(LONGEST_SLEEP),
-            None => Duration::MAX,
-        };
-        if !pause.is_zero() {
-            tokio::select! {
-                () = tokio::time::sleep(pause) => {}
-                () = host.wheel.sooner.notified() => continue,
+        if until(&host, host.wheel.next(), host.wheel.sooner.notified()).await {
+            settle(&host, host.clock.now(), false).await;
+        }
+    }
+}
+
+async fn watch_errands(host: Arc<Host>) {
+    loop {
+        if until(&host, host.errands.next(), host.errands.sooner.notified()).await {
+            run_errands(&host, host.clock.now(), false).await;
+        }
+    }
+}
+
+async fn watch_mailbox(host: Arc<Host>) {
+    loop {
+        if until(&host, host.mailbox.next(), host.mailbox.sooner()).await {
+            while let Some(message) = host.mailbox.take(host.clock.now()) {
+                let surroundings = host.clone();
+                track(&host, async move { deliver(&surroundings, message).await });
             }
         }
-        settle(&host, host.clock.now(), false).await;
+    }
+}
+
+/// Waits for an instant; false when something came in between and it is to be asked again.
+async fn until(host: &Host, next: Option<Timestamp>, sooner: impl Future<Output = ()>) -> bool {
+    let pause = next.map_or(Duration::MAX, |next| next.since(host.clock.now()).min(LONGEST_SLEEP));
+    if pause.is_zero() {
+        return true;
+    }
+    tokio::select! {
+        () = tokio::time::sleep(pause) => true,
+        () = sooner => false,
     }
 }
 
@@ -180,7 +246,7 @@ mod tests {
         wheel.arm(&stream("c"), Some(at(3)));
         wheel.arm(&stream("d"), Some(at(1)));
         wheel.arm(&stream("d"), None);
-        assert_eq!(wheel.take_due(at(2), 9), [stream("a"), stream("b")]);
+        assert_eq!(wheel.take_due(at(2), 9), [(at(2), stream("a")), (at(2), stream("b"))]);
         assert_eq!((wheel.len(), wheel.next()), (1, Some(at(3))));
         assert_eq!(wheel.take_due(at(2), 9), []);
     }
