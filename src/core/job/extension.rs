@@ -168,7 +168,13 @@ impl Tracker {
         self.answers.iter().find(|answer| answer.request_id == *id)
     }
 
-    pub(super) fn keep(&mut self, request_id: &Option<String>, grant_us: u64, warning: bool, denial: Option<Denial>) {
+    pub(super) fn keep(
+        &mut self,
+        request_id: &Option<String>,
+        grant_us: u64,
+        warning: bool,
+        denial: Option<Denial>,
+    ) {
         let Some(request_id) = request_id.clone() else { return };
         if self.answers.len() == ANSWERS_KEPT {
             self.answers.pop_front();
@@ -183,7 +189,8 @@ impl Tracker {
 
     /// Begins anew: the worker is well again, or its workflow is done. What it was given stays given.
     pub(super) fn reset(&mut self) {
-        *self = Tracker { sum_us: self.sum_us, answers: std::mem::take(&mut self.answers), ..Tracker::default() };
+        *self =
+            Tracker { sum_us: self.sum_us, answers: std::mem::take(&mut self.answers), ..Tracker::default() };
     }
 
     fn got_on(&self, now: Baseline) -> bool {
@@ -249,7 +256,8 @@ impl Tracker {
         denial: Option<Denial>,
         now: Timestamp,
     ) -> HealthcheckExtensionResponse {
-        let given_up = self.given_up_at(settings).filter(|_| self.exhausted_since(settings).is_some_and(|at| at <= now));
+        let given_up =
+            self.given_up_at(settings).filter(|_| self.exhausted_since(settings).is_some_and(|at| at <= now));
         let ms = |until: Option<Timestamp>| until.map_or(0, |at| millis(at.since(now)));
         HealthcheckExtensionResponse {
             granted: denial.is_none(),

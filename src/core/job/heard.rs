@@ -31,7 +31,13 @@ pub trait LatestProgress: Send + Sync {
     /// When the job last got on, if that is known.
     fn at(&self, job_id: &EntityId, datacenter: &EntityId) -> Option<Timestamp>;
     /// How many items of this attempt of the workflow are done, if that is known.
-    fn count(&self, job_id: &EntityId, datacenter: &EntityId, workflow: &EntityId, attempt: u32) -> Option<u64>;
+    fn count(
+        &self,
+        job_id: &EntityId,
+        datacenter: &EntityId,
+        workflow: &EntityId,
+        attempt: u32,
+    ) -> Option<u64>;
 }
 
 /// Whom to ask about progress that is not on record; the default knows of none.
@@ -107,7 +113,13 @@ impl Memory {
     }
 
     /// See [`LatestProgress::count`].
-    pub fn count(&self, job: &EntityId, datacenter: &EntityId, workflow: &EntityId, attempt: u32) -> Option<u64> {
+    pub fn count(
+        &self,
+        job: &EntityId,
+        datacenter: &EntityId,
+        workflow: &EntityId,
+        attempt: u32,
+    ) -> Option<u64> {
         let (of, count) = self.0.get(&(job.clone(), datacenter.clone()))?.counts.get(workflow)?;
         (*of == attempt).then_some(*count)
     }

@@ -138,7 +138,10 @@ impl Entry {
     pub(super) fn is_transfer(&self) -> bool {
         match self.notice {
             Notice::LeaderTransfer { .. } | Notice::WorkerTransfer { .. } => true,
-            Notice::Final { .. } | Notice::Cancel { .. } | Notice::Timeout { .. } | Notice::Dispatch { .. } => false,
+            Notice::Final { .. }
+            | Notice::Cancel { .. }
+            | Notice::Timeout { .. }
+            | Notice::Dispatch { .. } => false,
         }
     }
 
@@ -173,13 +176,16 @@ impl Entry {
             (_, true) => {
                 let pause = micros(settings.retry.unknown_ms);
                 let first = elapsed.map_or(1, |us| (us / pause).max(1));
-                (first..=first + 2).map(|n| n * pause).map(|at| self.jittered(job_id, settings, at, pause)).find(
-                    |at| elapsed.is_none_or(|us| *at > us),
-                )
+                (first..=first + 2)
+                    .map(|n| n * pause)
+                    .map(|at| self.jittered(job_id, settings, at, pause))
+                    .find(|at| elapsed.is_none_or(|us| *at > us))
             }
             (_, false) => self.backed_off(job_id, settings, elapsed),
         };
-        offset.map(|us| self.since.plus(Duration::from_micros(us))).filter(|at| *at > after && *at < Timestamp::MAX)
+        offset
+            .map(|us| self.since.plus(Duration::from_micros(us)))
+            .filter(|at| *at > after && *at < Timestamp::MAX)
     }
 
     fn backed_off(&self, job_id: &EntityId, settings: &Settings, elapsed: Option<u64>) -> Option<u64> {

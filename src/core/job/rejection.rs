@@ -2,7 +2,6 @@
 
 use std::fmt::Display;
 
-use super::extension::Denial;
 use super::message::{FinalStatus, Leader};
 use super::token::{DispatchToken, FenceToken, GateEpoch};
 use super::workflow::WorkflowStatus;
@@ -88,8 +87,6 @@ pub enum Rejection {
         /// The id given.
         worker_id: EntityId,
     },
-    /// No more time is given.
-    Denied(Denial),
     /// Another leader holds the lease.
     LeaseHeld {
         /// Who.
@@ -159,9 +156,12 @@ impl Display for Rejection {
             Rejection::UnknownWorker { worker_id } => {
                 write!(f, "the job knows no such worker. given={worker_id}")
             }
-            Rejection::Denied(denial) => write!(f, "no more time is given. reason={}", denial.name()),
             Rejection::LeaseHeld { holder, expires_in_ms } => {
-                write!(f, "another leader holds the lease. holder={}, expires_in_ms={expires_in_ms}", holder.node)
+                write!(
+                    f,
+                    "another leader holds the lease. holder={}, expires_in_ms={expires_in_ms}",
+                    holder.node
+                )
             }
             Rejection::LeaseExpired => f.write_str("the lease has ended"),
             Rejection::LeaseChanged { held, given } => {

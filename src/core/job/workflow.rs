@@ -125,7 +125,9 @@ impl WorkflowStatus {
     pub fn is_at_worker(self) -> bool {
         match self {
             Dispatched | Running | Cancelling => true,
-            Pending | Completed | Failed | FailedCancelingDeps | FailedReady | Cancelled | Aggregated => false,
+            Pending | Completed | Failed | FailedCancelingDeps | FailedReady | Cancelled | Aggregated => {
+                false
+            }
         }
     }
 

@@ -40,7 +40,8 @@ impl Run {
     fn fallback(&self) -> Option<(TimeoutKind, Timestamp)> {
         self.timed_out.as_ref()?;
         let settings = &self.terms.settings;
-        let silent = self.reported_from.max(self.contact_from).plus(Duration::from_millis(settings.fallback_ms));
+        let silent =
+            self.reported_from.max(self.contact_from).plus(Duration::from_millis(settings.fallback_ms));
         let undecided = self.reported_from.plus(Duration::from_millis(settings.undecided_ms));
         if silent <= undecided {
             Some((TimeoutKind::GateUnresponsiveFallback, silent))
@@ -163,7 +164,8 @@ fn give_up_cancels(draft: &mut Draft<'_>) {
     let is_over = |entry: &&Entry| entry.given_up_at(settings).is_some_and(|at| now >= at);
     let over: Vec<Entry> = draft.job().outbox.values().filter(is_over).cloned().collect();
     for entry in over {
-        if let (Notice::Cancel { workflow_ids, .. }, Recipient::Worker(worker_id)) = (entry.notice, entry.to) {
+        if let (Notice::Cancel { workflow_ids, .. }, Recipient::Worker(worker_id)) = (entry.notice, entry.to)
+        {
             draft.push(Event::CancelUnconfirmed { number: entry.number, worker_id, workflow_ids, at: now });
         }
     }
@@ -173,7 +175,8 @@ fn give_up_cancels(draft: &mut Draft<'_>) {
 fn give_up_workers(draft: &mut Draft<'_>) {
     let Ok(run) = draft.live() else { return };
     let (now, settings) = (draft.now, run.terms.settings.extension);
-    let over = run.trackers.iter().filter(|(_, tracker)| tracker.given_up_at(&settings).is_some_and(|at| now >= at));
+    let over =
+        run.trackers.iter().filter(|(_, tracker)| tracker.given_up_at(&settings).is_some_and(|at| now >= at));
     let over: Vec<_> = over.map(|(worker, _)| worker.clone()).collect();
     for worker in over {
         work::lose_worker(draft, &worker, "its grace is over and no extension is left");

@@ -1,16 +1,15 @@
 //! Messages from gates and workers. Every one may come twice, late or out of order.
 
 use super::draft::Draft;
-use super::work::{With, cancel_all, check_result, follow, note_progress, step, workflow};
+use super::work::{With, check_result, follow, note_progress, step, workflow};
 use super::{more, stop, submit};
 use crate::core::ids::EntityId;
 use crate::core::job::command::{Reply, Submit};
 use crate::core::job::event::{Event, GateSeat};
-use crate::core::job::extension::{self};
 use crate::core::job::heard::Heard;
 use crate::core::job::message::{
-    AckOutcome, Body, FinalStatus, JobGlobalTimeout, JobLeaderGateTransfer, Message, Party, ReportAck, TimeoutKind,
-    WorkerAck, WorkflowOutcome, WorkflowReport,
+    AckOutcome, Body, FinalStatus, JobFinalStatus, JobGlobalTimeout, JobLeaderGateTransfer, Message, Party,
+    ReportAck, TimeoutKind, WorkerAck, WorkflowOutcome, WorkflowReport,
 };
 use crate::core::job::outbox::{Entry, Notice, Recipient};
 use crate::core::job::rejection::{Rejection, invalid};
@@ -33,7 +32,9 @@ pub(super) fn receive(draft: &mut Draft<'_>, message: Message, heard: &Heard) ->
         Body::JobCancelRequest(request) => {
             let reply = stop::cancel(draft, request);
             match &reply {
-                Ok(Reply::Cancel(response)) => draft.answer(&message, Body::JobCancelResponse(response.clone())),
+                Ok(Reply::Cancel(response)) => {
+                    draft.answer(&message, Body::JobCancelResponse(response.clone()))
+                }
                 Ok(_) => {}
                 Err(rejection) => {
                     draft.answer(&message, Body::JobCancelResponse(stop::not_cancelled(rejection)));
@@ -187,10 +188,11 @@ fn resend_final(draft: &mut Draft<'_>, message: &Message) {
     if let Some(entry) = kept {
         return draft.send_entry(&entry);
     }
-    let Some((run, ended)) = draft.run().ok().and_then(|run| run.ended.as_ref().map(|ended| (run, ended))) else {
+    let Some((run, ended)) = draft.run().ok().and_then(|run| run.ended.as_ref().map(|ended| (run, ended)))
+    else {
         return;
     };
-    let body = Body::JobFinalStatus(crate::core::job::message::JobFinalStatus {
+    let body = Body::JobFinalStatus(JobFinalStatus {
         manager: run.leader.clone(),
         status: ended.status,
         reason: ended.reason.clone(),
@@ -339,7 +341,10 @@ fn take_report(draft: &mut Draft<'_>, report: &WorkflowReport, heard: &Heard) ->
 
 /// A report of the handing over that is on record. What was reported before changes nothing.
 fn apply(draft: &mut Draft<'_>, report: &WorkflowReport, heard: &Heard) -> Result<Reply, Rejection> {
-    use WorkflowStatus::{Aggregated, Cancelled, Cancelling, Completed, Dispatched, Failed, Pending, Running};
+    use WorkflowStatus::{
+        Aggregated, Cancelled, Cancelling, Completed, Dispatched, Failed, FailedCancelingDeps, FailedReady,
+        Pending, Running,
+    };
     let id = &report.workflow_id;
     let run = draft.run()?;
     let (status, over) = (workflow(run, id)?.status, run.ended.is_some());
@@ -378,16 +383,8 @@ fn apply(draft: &mut Draft<'_>, report: &WorkflowReport, heard: &Heard) -> Resul
             Ok(Reply::Changed(false))
         }
         (
-            Pending
-            | Dispatched
-            | Running
-            | Completed
-            | Failed
-            | WorkflowStatus::FailedCancelingDeps
-            | WorkflowStatus::FailedReady
-            | Cancelling
-            | Cancelled
-            | Aggregated,
+            Pending | Running | Completed | Failed | FailedCancelingDeps | FailedReady | Cancelling
+            | Cancelled | Aggregated,
             WorkflowOutcome::Running
             | WorkflowOutcome::Completed
             | WorkflowOutcome::Failed
@@ -460,7 +457,13 @@ fn worker_acked(draft: &mut Draft<'_>, number: u64, ack: &WorkerAck) -> Result<R
     match (entry.notice, ack.accepted) {
         (Notice::Dispatch { .. }, true) => draft.push(Event::Acked { number, outcome, at }),
         (Notice::Dispatch { workflow_id, .. }, false) => {
-            step(draft, &workflow_id, WorkflowStatus::Failed, &format!("its worker refused it: {reason}"), With::default());
+            step(
+                draft,
+                &workflow_id,
+                WorkflowStatus::Failed,
+                &format!("its worker refused it: {reason}"),
+                With::default(),
+            );
             follow(draft, &workflow_id, "its worker refused it");
         }
         (Notice::Cancel { workflow_ids, .. }, true) => {
@@ -492,7 +495,13 @@ fn reconcile(draft: &mut Draft<'_>, ids: &[EntityId], ack: &WorkerAck) {
                 step(draft, id, WorkflowStatus::Running, "its worker has it", With::default());
             }
             (WorkflowStatus::Running, None) => {
-                step(draft, id, WorkflowStatus::Failed, "its worker does not have it any more", With::default());
+                step(
+                    draft,
+                    id,
+                    WorkflowStatus::Failed,
+                    "its worker does not have it any more",
+                    With::default(),
+                );
                 follow(draft, id, "its worker does not have it any more");
             }
             (_, _) => {}

@@ -13,11 +13,11 @@ mod work;
 pub(super) use lead::resume;
 pub(super) use post::{errand, owed};
 
+use super::JobMachine;
 use super::command::{Command, Reply};
 use super::heard::Heard;
 use super::rejection::Rejection;
 use super::state::Job;
-use super::JobMachine;
 use crate::core::Decision;
 use crate::core::time::Timestamp;
 use draft::Draft;

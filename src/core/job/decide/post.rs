@@ -7,8 +7,8 @@ use crate::core::ids::EntityId;
 use crate::core::job::command::{Effect, Reply};
 use crate::core::job::extension::millis;
 use crate::core::job::message::{
-    Body, JobFinalStatus, JobLeaderTransfer, JobLeaderWorkerTransfer, JobProgressReport, JobTimeoutReport, Message,
-    Party, WorkflowCancel, WorkflowDispatch,
+    Body, JobFinalStatus, JobLeaderTransfer, JobLeaderWorkerTransfer, JobProgressReport, JobTimeoutReport,
+    Message, Party, WorkflowCancel, WorkflowDispatch,
 };
 use crate::core::job::outbox::{Entry, Notice, Recipient, fnv};
 use crate::core::job::settings::RECENT_PROGRESS_MS;
@@ -122,15 +122,17 @@ pub(super) fn message_of(state: &Job, entry: &Entry) -> Option<Box<Message>> {
     };
     let fence_token = entry.token;
     let body = match entry.notice.clone() {
-        Notice::Timeout { reason, kind, elapsed_ms, effective_ms } => Body::JobTimeoutReport(JobTimeoutReport {
-            manager: run.leader.clone(),
-            manager_addr: run.leader_addr.clone(),
-            reason,
-            kind,
-            elapsed_ms,
-            effective_timeout_ms: effective_ms,
-            fence_token,
-        }),
+        Notice::Timeout { reason, kind, elapsed_ms, effective_ms } => {
+            Body::JobTimeoutReport(JobTimeoutReport {
+                manager: run.leader.clone(),
+                manager_addr: run.leader_addr.clone(),
+                reason,
+                kind,
+                elapsed_ms,
+                effective_timeout_ms: effective_ms,
+                fence_token,
+            })
+        }
         Notice::LeaderTransfer { elapsed_ms, idle_ms } => Body::JobLeaderTransfer(JobLeaderTransfer {
             new_leader: run.leader.clone(),
             new_leader_addr: run.leader_addr.clone(),

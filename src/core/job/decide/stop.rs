@@ -38,11 +38,7 @@ pub(super) fn end(
     stopped
 }
 
-pub(super) fn complete(
-    draft: &mut Draft<'_>,
-    status: FinalStatus,
-    reason: &str,
-) -> Result<Reply, Rejection> {
+pub(super) fn complete(draft: &mut Draft<'_>, status: FinalStatus, reason: &str) -> Result<Reply, Rejection> {
     check_text("reason", reason)?;
     match status {
         FinalStatus::Completed | FinalStatus::Failed => {}

@@ -148,7 +148,8 @@ fn check_acyclic(mut waits_for: BTreeMap<&EntityId, BTreeSet<&EntityId>>) -> Res
     for (id, dependencies) in &waits_for {
         dependencies.iter().for_each(|on| dependents.entry(*on).or_default().push(*id));
     }
-    let mut free: Vec<&EntityId> = waits_for.iter().filter(|(_, on)| on.is_empty()).map(|(id, _)| *id).collect();
+    let mut free: Vec<&EntityId> =
+        waits_for.iter().filter(|(_, on)| on.is_empty()).map(|(id, _)| *id).collect();
     while let Some(id) = free.pop() {
         waits_for.remove(id);
         for dependent in dependents.remove(id).unwrap_or_default() {

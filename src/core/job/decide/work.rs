@@ -184,7 +184,13 @@ fn retry(draft: &mut Draft<'_>, id: &EntityId, reason: &str) {
     step(draft, id, WorkflowStatus::FailedCancelingDeps, reason, With::default());
     let dependents = dependents(draft, id);
     cancel_all(draft, &dependents, "a workflow it depends on failed");
-    step(draft, id, WorkflowStatus::FailedReady, "everything that depends on it is cancelled", With::default());
+    step(
+        draft,
+        id,
+        WorkflowStatus::FailedReady,
+        "everything that depends on it is cancelled",
+        With::default(),
+    );
     step(draft, id, WorkflowStatus::Pending, "tried again", With::default());
     for dependent in dependents {
         let Some(held) = draft.run().ok().and_then(|run| run.workflows.get(&dependent)) else { continue };
@@ -285,7 +291,8 @@ fn settle(draft: &mut Draft<'_>) {
     if run.workflows.is_empty() || !run.workflows.values().all(Workflow::is_settled) {
         return;
     }
-    let failed = run.workflows.iter().find(|(_, workflow)| workflow.settled_failure).map(|(id, _)| id.clone());
+    let failed =
+        run.workflows.iter().find(|(_, workflow)| workflow.settled_failure).map(|(id, _)| id.clone());
     let (status, reason) = match failed {
         Some(id) => (FinalStatus::Failed, format!("workflow failed. workflow={id}")),
         None => (FinalStatus::Completed, "every workflow is done".to_owned()),

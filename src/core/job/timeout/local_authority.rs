@@ -12,7 +12,11 @@ pub(super) const ENTRY: TimeoutRuleEntry = TimeoutRuleEntry {
 
 fn limits(asked: &Asked<'_>) -> Result<Limits, Rejection> {
     if asked.has_gate {
-        return Err(invalid("timeout_rule", ENTRY.name, "gate_coordinated or learned, since there is a gate"));
+        return Err(invalid(
+            "timeout_rule",
+            ENTRY.name,
+            "gate_coordinated or learned, since there is a gate",
+        ));
     }
     Ok(as_asked(ENTRY.name, Strategy::LocalAuthority, asked))
 }
