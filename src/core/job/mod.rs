@@ -128,6 +128,10 @@ impl Machine for JobMachine {
         decide::owed(state)
     }
 
+    fn owes(state: &Job) -> bool {
+        decide::owes(state)
+    }
+
     fn tick() -> Command {
         Command::Tick
     }

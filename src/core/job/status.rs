@@ -8,7 +8,7 @@ use super::message::{FinalStatus, Leader, TimeoutKind};
 use super::state::{Job, Phase, Run};
 use super::timeout::Limits;
 use super::token::{FenceToken, GateEpoch};
-use super::workflow::{Moved, Workflow, WorkflowStatus};
+use super::workflow::{Moved, WorkflowStatus};
 use crate::core::ids::EntityId;
 use crate::core::time::Timestamp;
 

@@ -11,7 +11,7 @@ mod submit;
 mod work;
 
 pub(super) use lead::resume;
-pub(super) use post::{errand, owed};
+pub(super) use post::{errand, owed, owes};
 
 use super::JobMachine;
 use super::command::{Command, Reply};

@@ -24,6 +24,11 @@ pub(in crate::core::job) fn owed(state: &Job) -> Vec<Effect> {
     state.outbox.values().filter_map(|entry| message_of(state, entry)).map(Effect::Send).collect()
 }
 
+/// Is anything owed? As [`owed`], without making it.
+pub(in crate::core::job) fn owes(state: &Job) -> bool {
+    may_send(state) && !state.outbox.is_empty()
+}
+
 fn may_send(state: &Job) -> bool {
     state.run.as_ref().is_some_and(|run| run.phase() != Phase::Suspended)
 }
