@@ -8,6 +8,7 @@ mod cells;
 mod cells_twin;
 mod decision;
 mod heartbeats;
+mod jobs;
 mod load;
 mod log;
 mod mesh;

@@ -1,0 +1,240 @@
+//! The transition table of the [module](super): what is asked of the gate itself.
+
+use std::collections::BTreeSet;
+
+use super::command::{Command, Reply, Track};
+use super::event::{Event, Tracked};
+use super::outbox::fingerprint;
+use super::rejection::Rejection;
+use super::settings::within;
+use super::state::{Gate, Run};
+use super::{
+    Datacenters, Effect, GateMachine, MAX_TARGETS, MAX_TEXT_BYTES, MAX_TIMEOUT_MS, receive, verdict,
+};
+use crate::core::Decision;
+use crate::core::ids::EntityId;
+use crate::core::job::message::{FinalStatus, JobCancelResponse, Leader};
+use crate::core::time::Timestamp;
+
+pub(super) type Decided = Result<Decision<GateMachine>, Rejection>;
+
+pub(super) fn decide(state: &Gate, command: Command, now: Timestamp, known: &Datacenters) -> Decided {
+    match command {
+        Command::Track(track) => self::track(state, *track, now, known),
+        Command::Receive(message) => receive::receive(state, &message, now),
+        Command::Cancel { requester_id, reason } => {
+            let mut draft = Draft::of(state, now);
+            let response = cancel(&mut draft, &requester_id, &reason)?;
+            Ok(draft.decided(Ok(Reply::Cancelled(response))))
+        }
+        Command::Transfer { to, addr } => transfer(state, to, addr, now),
+        Command::RunErrands { due } => {
+            let falls =
+                |sending: Option<_>| sending.is_some_and(|s: crate::core::resend::Sending| s.falls_on(due));
+            let messages = state.messages(due, |errand| falls(state.sending(errand)));
+            let effects = messages.into_iter().map(Effect::from).collect();
+            Ok(Decision::answer(Reply::Done).with_effects(effects))
+        }
+        Command::Tick => Ok(Draft::of(state, now).decided(Ok(Reply::Done))),
+    }
+}
+
+/// A decision in the making: what happened so far, and the state after it.
+pub(super) struct Draft<'a> {
+    before: &'a Gate,
+    /// Made at the first event; most reports have none.
+    after: Option<Gate>,
+    events: Vec<Event>,
+    replies: Vec<Effect>,
+    pub(super) now: Timestamp,
+}
+
+impl<'a> Draft<'a> {
+    pub(super) fn of(before: &'a Gate, now: Timestamp) -> Self {
+        Draft { before, after: None, events: Vec::new(), replies: Vec::new(), now }
+    }
+
+    pub(super) fn state(&self) -> &Gate {
+        self.after.as_ref().unwrap_or(self.before)
+    }
+
+    pub(super) fn push(&mut self, event: Event) {
+        self.after.get_or_insert_with(|| self.before.clone()).evolve(&event);
+        self.events.push(event);
+    }
+
+    /// Something to be said once the events are durable, whatever else is sent.
+    pub(super) fn say(&mut self, message: crate::core::job::message::Message) {
+        self.replies.push(message.into());
+    }
+
+    /// The decision, with all that follows from it: a verdict, the end, and what is sent for the first time.
+    pub(super) fn decided(mut self, reply: Result<Reply, Rejection>) -> Decision<GateMachine> {
+        conclude(&mut self);
+        let old = self.before.last_number;
+        let sent = self.state().messages(self.now, |errand| errand.number > old);
+        let effects = self.replies.into_iter().chain(sent.into_iter().map(Effect::from)).collect();
+        Decision { events: self.events, effects, reply }
+    }
+}
+
+/// What follows from the state at this instant.
+fn conclude(draft: &mut Draft) {
+    let now = draft.now;
+    let declared = draft.state().run.as_ref().and_then(|run| declare(draft.state(), run, now));
+    declared.into_iter().for_each(|event| draft.push(event));
+    let Some(run) = &draft.state().run else { return };
+    let open: Vec<EntityId> = run.open().cloned().collect();
+    let overdue = run.abandon_at().is_some_and(|at| at <= now);
+    if !open.is_empty() && !overdue {
+        return;
+    }
+    if !open.is_empty() {
+        draft.push(Event::Abandoned { datacenters: open, at: now });
+    }
+    if let Some(run) = &draft.state().run {
+        let status = verdict::global_status(run);
+        let late_completion = status == FinalStatus::Completed && run.decision.is_some();
+        draft.push(Event::Finished { status, late_completion, at: now });
+    }
+}
+
+fn declare(state: &Gate, run: &Run, now: Timestamp) -> Option<Event> {
+    if run.decision.is_some() || run.cancel.is_some() {
+        return None;
+    }
+    let rule = verdict::verdict(run, now)?;
+    let evidence = verdict::evidence(run, now);
+    Some(Event::Declared {
+        decision_id: state.decisions.saturating_add(1),
+        rule,
+        reason: verdict::reason(run, rule, &evidence),
+        evidence,
+        at: now,
+    })
+}
+
+fn track(state: &Gate, track: Track, now: Timestamp, known: &Datacenters) -> Decided {
+    check(&track, known)?;
+    if let Some(expected) = state.job_id.as_ref().filter(|id| **id != track.job_id) {
+        return Err(Rejection::OtherJob { expected: expected.clone(), given: track.job_id });
+    }
+    if let Some(run) = &state.run {
+        let gate_epoch = state.gate_epoch;
+        let reply = Reply::Tracked { gate_epoch, new: false };
+        return if same(run, &track) {
+            Ok(Decision::answer(reply))
+        } else {
+            Err(Rejection::AlreadyTracked { gate_epoch })
+        };
+    }
+    let gate_epoch = state.gate_epoch.next().ok_or(Rejection::EpochsExhausted)?;
+    let Track { job_id, gate, gate_addr, targets, mut plan, settings } = track;
+    plan.gate_epoch = gate_epoch;
+    let tracked = Tracked { job_id, gate, gate_addr, gate_epoch, targets, plan, settings, at: now };
+    let mut draft = Draft::of(state, now);
+    draft.push(Event::Tracked(Box::new(tracked)));
+    Ok(draft.decided(Ok(Reply::Tracked { gate_epoch, new: true })))
+}
+
+fn check(track: &Track, known: &Datacenters) -> Result<(), Rejection> {
+    let Track { gate_addr, targets, plan, settings, .. } = track;
+    settings.check()?;
+    if let Some(timeout_ms) = plan.timeout_ms {
+        within("timeout_ms", timeout_ms, MAX_TIMEOUT_MS)?;
+    }
+    addr("gate_addr", gate_addr)?;
+    if targets.is_empty() {
+        return Err(Rejection::NoTargets);
+    }
+    if targets.len() > MAX_TARGETS {
+        let expected = format!("1 to {MAX_TARGETS} datacenters");
+        return Err(Rejection::Invalid { field: "targets", given: targets.len().to_string(), expected });
+    }
+    let mut seen = BTreeSet::new();
+    for target in targets {
+        let datacenter = || target.datacenter.clone();
+        if !seen.insert(&target.datacenter) {
+            return Err(Rejection::DuplicateTarget { datacenter: datacenter() });
+        }
+        if !known.knows(&target.datacenter) {
+            return Err(Rejection::UnknownDatacenter { datacenter: datacenter() });
+        }
+        addr("manager_addr", &target.manager_addr)?;
+    }
+    Ok(())
+}
+
+/// Is this the job that is tracked? Who leads it may have changed since.
+fn same(run: &Run, track: &Track) -> bool {
+    let targets: BTreeSet<_> = track.targets.iter().map(|target| &target.datacenter).collect();
+    run.datacenters.keys().collect::<BTreeSet<_>>() == targets
+        && run.settings == track.settings
+        && run.fingerprint == fingerprint(&track.plan)
+}
+
+fn transfer(state: &Gate, gate: Leader, gate_addr: String, now: Timestamp) -> Decided {
+    addr("addr", &gate_addr)?;
+    let run = running(state)?;
+    if run.gate == gate && run.gate_addr == gate_addr {
+        return Ok(Decision::answer(Reply::Transferred { gate_epoch: state.gate_epoch }));
+    }
+    let gate_epoch = state.gate_epoch.next().ok_or(Rejection::EpochsExhausted)?;
+    let mut draft = Draft::of(state, now);
+    draft.push(Event::GateTransferred { gate, gate_addr, gate_epoch, at: now });
+    Ok(draft.decided(Ok(Reply::Transferred { gate_epoch })))
+}
+
+/// Asks to stop the job. What came first stands: a decision, an end, or an earlier request.
+pub(super) fn cancel(
+    draft: &mut Draft,
+    requester_id: &str,
+    reason: &str,
+) -> Result<JobCancelResponse, Rejection> {
+    let state = draft.state();
+    let all = state.datacenters().ok_or(Rejection::NotTracked)?;
+    let stopped = all.values().map(|dc| dc.cancelled_workflows).fold(0, u64::saturating_add);
+    let over = |status: FinalStatus| Some(format!("the job has ended. status={}", status.name()));
+    let ended = state.finished.as_ref().map(|finished| finished.status);
+    let decided = state.run.as_ref().and_then(|run| run.decision.as_ref());
+    let again = state.run.as_ref().is_some_and(|run| run.cancel.is_some());
+    let (already_cancelled, already_completed, error) = match ended {
+        Some(FinalStatus::Cancelled) => (true, false, None),
+        Some(FinalStatus::Completed) => (false, true, None),
+        Some(status @ (FinalStatus::Failed | FinalStatus::Timeout)) => (false, false, over(status)),
+        None if decided.is_some() => (false, false, over(FinalStatus::Timeout)),
+        None => (again, false, None),
+    };
+    let new = ended.is_none() && decided.is_none() && !again;
+    if new {
+        let (requester_id, reason) = (clip(requester_id), clip(reason));
+        draft.push(Event::CancelRequested { requester_id, reason, at: draft.now });
+    }
+    Ok(JobCancelResponse {
+        success: new || already_cancelled,
+        cancelled_workflow_count: stopped,
+        already_cancelled,
+        already_completed,
+        error,
+    })
+}
+
+fn running(state: &Gate) -> Result<&Run, Rejection> {
+    let ended = |finished: &super::Finished| Rejection::Ended { status: finished.status.name() };
+    state.run.as_ref().ok_or_else(|| state.finished.as_ref().map_or(Rejection::NotTracked, ended))
+}
+
+/// Checks an address.
+pub(super) fn addr(field: &'static str, given: &str) -> Result<(), Rejection> {
+    if given.len() <= MAX_TEXT_BYTES {
+        return Ok(());
+    }
+    let expected = format!("at most {MAX_TEXT_BYTES} bytes");
+    Err(Rejection::Invalid { field, given: format!("{} bytes", given.len()), expected })
+}
+
+/// A text cut to what is kept of it.
+pub(super) fn clip(text: &str) -> String {
+    let end = (0..=text.len().min(MAX_TEXT_BYTES)).rev().find(|end| text.is_char_boundary(*end));
+    text[..end.unwrap_or(0)].to_owned()
+}

@@ -1,0 +1,211 @@
+//! Leadership: handing it over, giving it up, holding it by a lease, and taking it up in a new process.
+
+use super::draft::Draft;
+use crate::core::job::command::Reply;
+use crate::core::job::event::{Event, LeaderChanged, Manner, Resumed};
+use crate::core::job::extension::millis;
+use crate::core::job::message::Leader;
+use crate::core::job::outbox::{Notice, Recipient};
+use crate::core::job::rejection::{Rejection, invalid};
+use crate::core::job::settings::{DowntimePolicy, check_text};
+use crate::core::job::state::Job;
+use crate::core::job::token::{FenceToken, Standing, standing};
+use crate::core::time::Downtime;
+
+pub(super) fn transfer(
+    draft: &mut Draft<'_>,
+    to: Leader,
+    addr: String,
+    force: bool,
+    token: Option<FenceToken>,
+) -> Result<Reply, Rejection> {
+    check_text("addr", &addr)?;
+    check_open(draft)?;
+    check_shown(draft, "transfer", token)?;
+    let run = draft.run()?;
+    if run.leader == to && run.suspended_at.is_none() {
+        return Ok(Reply::Leads { token: run.token });
+    }
+    let manner = match (force, token) {
+        (true, _) => Manner::Forced,
+        (false, Some(_)) => Manner::Graceful,
+        (false, None) => Manner::Takeover,
+    };
+    // The holder itself may name whom it likes: it shows its token.
+    if manner == Manner::Takeover {
+        check_lease(draft, &to)?;
+    }
+    let token = lead(draft, to, addr, manner)?;
+    Ok(Reply::Leads { token })
+}
+
+/// The job has not ended; whether anybody leads it does not matter.
+fn check_open(draft: &Draft<'_>) -> Result<(), Rejection> {
+    match &draft.run()?.ended {
+        Some(ended) => Err(Rejection::AlreadyTerminal { status: ended.status }),
+        None => Ok(()),
+    }
+}
+
+/// As [`Draft::check_fence`], also of a job that nobody leads.
+fn check_shown(draft: &mut Draft<'_>, what: &str, shown: Option<FenceToken>) -> Result<(), Rejection> {
+    let held = draft.run()?.token;
+    let Some(given) = shown else { return Ok(()) };
+    if given == FenceToken::NONE {
+        return Err(invalid("fence_token", given, "at least 1"));
+    }
+    let rejection = match standing(given, held) {
+        Standing::Current => return Ok(()),
+        Standing::Stale => Rejection::Stale { held, given },
+        Standing::Newer => Rejection::UnknownToken { held, given },
+    };
+    draft.record_fence(what, given, held.get());
+    Err(rejection)
+}
+
+fn check_lease(draft: &Draft<'_>, to: &Leader) -> Result<(), Rejection> {
+    let lease = &draft.job().lease;
+    match lease.holder_at(draft.now).filter(|holder| *holder != to) {
+        Some(holder) => Err(Rejection::LeaseHeld {
+            holder: holder.clone(),
+            expires_in_ms: millis(lease.expires_at.since(draft.now)),
+        }),
+        None => Ok(()),
+    }
+}
+
+/// A new leadership: the token first, then everybody is told under it.
+fn lead(draft: &mut Draft<'_>, to: Leader, addr: String, manner: Manner) -> Result<FenceToken, Rejection> {
+    let token = draft.job().highest_token.next().ok_or(Rejection::TokensExhausted)?;
+    let run = draft.run()?;
+    let from = run.leader.clone();
+    let vacant = run.suspended_at.map_or(std::time::Duration::ZERO, |since| draft.now.since(since));
+    draft.push(Event::LeaderChanged(Box::new(LeaderChanged {
+        to,
+        addr,
+        from: from.clone(),
+        token,
+        manner,
+        vacant_us: u64::try_from(vacant.as_micros()).unwrap_or(u64::MAX),
+        at: draft.now,
+    })));
+    tell(draft, Some(from));
+    Ok(token)
+}
+
+/// Gate and workers hear of a new leadership.
+fn tell(draft: &mut Draft<'_>, old_manager: Option<Leader>) {
+    let Ok(run) = draft.run() else { return };
+    let (now, at_workers) = (draft.now, run.at_workers());
+    let elapsed_ms = millis(run.elapsed(now));
+    let idle_ms = millis(run.idle(now));
+    draft.queue(Recipient::Gate, Notice::LeaderTransfer { elapsed_ms, idle_ms });
+    for (worker, workflow_ids) in at_workers {
+        let old_manager = old_manager.clone();
+        draft.queue(Recipient::Worker(worker), Notice::WorkerTransfer { workflow_ids, old_manager });
+    }
+}
+
+pub(super) fn suspend(draft: &mut Draft<'_>, token: FenceToken, reason: &str) -> Result<Reply, Rejection> {
+    check_text("reason", reason)?;
+    check_open(draft)?;
+    check_shown(draft, "suspend", Some(token))?;
+    if draft.run()?.suspended_at.is_some() {
+        return Ok(Reply::Changed(false));
+    }
+    let at = draft.now;
+    draft.push(Event::Suspended { token, reason: reason.to_owned(), at });
+    Ok(Reply::Changed(true))
+}
+
+pub(super) fn acquire(
+    draft: &mut Draft<'_>,
+    holder: Leader,
+    addr: String,
+    seen: Option<u64>,
+    force: bool,
+) -> Result<Reply, Rejection> {
+    check_text("addr", &addr)?;
+    check_open(draft)?;
+    let lease = &draft.job().lease;
+    if let Some(given) = seen.filter(|seen| *seen != lease.version) {
+        return Err(Rejection::LeaseChanged { held: lease.version, given });
+    }
+    if lease.holder_at(draft.now) == Some(&holder) {
+        return extend(draft);
+    }
+    if !force {
+        check_lease(draft, &holder)?;
+    }
+    let manner = if force { Manner::Forced } else { Manner::Takeover };
+    let expires_at = draft.run()?.terms.settings.lease.expiry(draft.now);
+    let token = lead(draft, holder.clone(), addr, manner)?;
+    let at = draft.now;
+    draft.push(Event::LeaseTaken { holder, token, expires_at, at });
+    held(draft)
+}
+
+pub(super) fn renew(draft: &mut Draft<'_>, holder: &Leader, token: FenceToken) -> Result<Reply, Rejection> {
+    check_open(draft)?;
+    check_shown(draft, "renew_lease", Some(token))?;
+    check_lease(draft, holder)?;
+    if !draft.job().lease.is_held_by(holder, token, draft.now) {
+        return Err(Rejection::LeaseExpired);
+    }
+    extend(draft)
+}
+
+fn extend(draft: &mut Draft<'_>) -> Result<Reply, Rejection> {
+    let expires_at = draft.run()?.terms.settings.lease.expiry(draft.now);
+    let at = draft.now;
+    draft.push(Event::LeaseRenewed { expires_at, at });
+    held(draft)
+}
+
+pub(super) fn release(draft: &mut Draft<'_>, holder: &Leader, token: FenceToken) -> Result<Reply, Rejection> {
+    check_open(draft)?;
+    check_shown(draft, "release_lease", Some(token))?;
+    check_lease(draft, holder)?;
+    if !draft.job().lease.is_held_by(holder, token, draft.now) {
+        return Err(Rejection::LeaseExpired);
+    }
+    let at = draft.now;
+    draft.push(Event::LeaseReleased { at });
+    held(draft)
+}
+
+fn held(draft: &Draft<'_>) -> Result<Reply, Rejection> {
+    let lease = &draft.job().lease;
+    Ok(Reply::Lease { token: lease.token, version: lease.version, expires_at: lease.expires_at })
+}
+
+/// A new process takes the job up: under a new token, with what nobody could see left out of every wait. A job that
+/// nobody leads, or that has ended, is left as it is; so is one that this process took up before.
+pub(in crate::core::job) fn resume(state: &Job, away: Downtime) -> Vec<Event> {
+    let Some(run) = &state.run else { return Vec::new() };
+    let began = away.began;
+    let seen = state.resumed_in == Some(began) || state.last_recorded > began;
+    if seen || run.ended.is_some() || run.suspended_at.is_some() {
+        return Vec::new();
+    }
+    // Numbers that ran out are never minted again; the job then goes on under the last one.
+    let Some(token) = state.highest_token.next() else { return Vec::new() };
+    let length = away.length_after(state.last_recorded);
+    let away_us = u64::try_from(length.as_micros()).unwrap_or(u64::MAX);
+    let unbudgeted_us = match run.terms.settings.downtime {
+        DowntimePolicy::Count => 0,
+        DowntimePolicy::Exclude => away_us,
+    };
+    let mut draft = Draft::new(state, began);
+    let (elapsed, idle) = (run.elapsed(began), run.idle(began));
+    draft.push(Event::Resumed(Resumed {
+        began,
+        token,
+        away_us,
+        unbudgeted_us,
+        elapsed_ms: millis(elapsed).saturating_sub(unbudgeted_us / 1_000),
+        idle_ms: millis(idle.saturating_sub(length)),
+    }));
+    tell(&mut draft, None);
+    draft.into_events()
+}

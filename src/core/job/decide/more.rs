@@ -1,0 +1,153 @@
+//! More time for workers, and workers that come back.
+
+use super::draft::Draft;
+use super::{post, work};
+use crate::core::ids::EntityId;
+use crate::core::job::command::Reply;
+use crate::core::job::event::{Denied, Event, Granted};
+use crate::core::job::extension::{self, Denial, Sums, Tracker};
+use crate::core::job::message::HealthcheckExtensionRequest;
+use crate::core::job::rejection::Rejection;
+use crate::core::job::settings::{EXTRA_REPORT_MS, MAX_WORKERS};
+use crate::core::job::state::{Refused, Run, micros};
+
+pub(super) fn extend(
+    draft: &mut Draft<'_>,
+    request: &HealthcheckExtensionRequest,
+) -> Result<Reply, Rejection> {
+    extension::check(request)?;
+    let run = draft.led()?;
+    let settings = run.terms.settings.extension;
+    let tracker = run.trackers.get(&request.worker_id).cloned().unwrap_or_default();
+    if let Some(kept) = tracker.repeated(request) {
+        let answer = tracker.response(&settings, kept.grant_us, kept.warning, kept.denial, draft.now);
+        return Ok(Reply::Extension(answer));
+    }
+    if let Some(denial) = outsider(run, request) {
+        deny_on_record(draft, request, denial);
+        return Ok(Reply::Extension(tracker.response(&settings, 0, false, Some(denial), draft.now)));
+    }
+    if run.trackers.len() >= MAX_WORKERS && !run.trackers.contains_key(&request.worker_id) {
+        return Err(Rejection::Limit { what: "workers that ask for more time", limit: MAX_WORKERS as u64 });
+    }
+    let sums = Sums { total_us: run.total_us, max_us: run.max_us };
+    match tracker.consider(&settings, sums, request, draft.now) {
+        Ok(grant) => give(draft, request, grant),
+        Err(denial) => {
+            deny(draft, request, &tracker, denial);
+            let tracker = current(draft, &request.worker_id);
+            Ok(Reply::Extension(tracker.response(&settings, 0, false, Some(denial), draft.now)))
+        }
+    }
+}
+
+/// Why nothing is given whatever was given before, if so.
+fn outsider(run: &Run, request: &HealthcheckExtensionRequest) -> Option<Denial> {
+    if run.ended.is_some() {
+        Some(Denial::JobTerminal)
+    } else if run.timed_out.is_some() {
+        Some(Denial::AlreadyTimedOut)
+    } else if run.lost.contains(&request.worker_id) {
+        Some(Denial::WorkerSuspect)
+    } else if !run.knows_worker(&request.worker_id) {
+        Some(Denial::WorkerNotRegistered)
+    } else {
+        None
+    }
+}
+
+fn current(draft: &Draft<'_>, worker: &EntityId) -> Tracker {
+    draft.run().ok().and_then(|run| run.trackers.get(worker)).cloned().unwrap_or_default()
+}
+
+fn give(
+    draft: &mut Draft<'_>,
+    request: &HealthcheckExtensionRequest,
+    grant: extension::Grant,
+) -> Result<Reply, Rejection> {
+    let run = draft.live()?;
+    let (settings, base) = (run.terms.settings.extension, run.limits.overall_ms.map(micros));
+    let (before, last) = (run.total_us, run.last_extension_at);
+    let exceeds = |sum: u64| base.is_some_and(|base| sum > base);
+    let (grant_us, warning) = (grant.grant_us, grant.warning);
+    draft.push(Event::ExtensionGranted(Box::new(Granted {
+        worker_id: request.worker_id.clone(),
+        request_id: request.request_id.clone(),
+        reason: request.reason.clone(),
+        grant_us,
+        total_us: grant.total_us,
+        max_us: grant.max_us,
+        sum_us: grant.sum_us,
+        remaining: grant.remaining,
+        warning,
+        exceeds_base: exceeds(grant.total_us) && !exceeds(before),
+        deadline: grant.deadline,
+        baseline: grant.baseline,
+        at: draft.now,
+    })));
+    // The gate counts extensions too; it is told at once, but not for every one of a burst.
+    if last.is_none_or(|at| extension::millis(draft.now.since(at)) >= EXTRA_REPORT_MS) {
+        post::report_progress(draft);
+    }
+    let tracker = current(draft, &request.worker_id);
+    Ok(Reply::Extension(tracker.response(&settings, grant_us, warning, None, draft.now)))
+}
+
+/// A denial that counts against the worker: a few in a row, and it is given up.
+fn deny(draft: &mut Draft<'_>, request: &HealthcheckExtensionRequest, tracker: &Tracker, denial: Denial) {
+    let Ok(run) = draft.live() else { return };
+    let threshold = run.terms.settings.extension.eviction_threshold;
+    draft.push(Event::ExtensionDenied(Denied {
+        worker_id: request.worker_id.clone(),
+        request_id: request.request_id.clone(),
+        denial,
+        counts: true,
+        exhausts: denial == Denial::MaxExtensionsExceeded,
+        at: draft.now,
+    }));
+    if tracker.denials.saturating_add(1) >= threshold {
+        work::lose_worker(draft, &request.worker_id, "denied more time too often in a row");
+    }
+}
+
+fn deny_on_record(draft: &mut Draft<'_>, request: &HealthcheckExtensionRequest, denial: Denial) {
+    if draft.is_new(&Refused::Extension(request.worker_id.clone(), denial)) {
+        draft.push(Event::ExtensionDenied(Denied {
+            worker_id: request.worker_id.clone(),
+            request_id: request.request_id.clone(),
+            denial,
+            counts: false,
+            exhausts: false,
+            at: draft.now,
+        }));
+    }
+}
+
+pub(super) fn worker_healthy(draft: &mut Draft<'_>, worker: &EntityId) -> Result<Reply, Rejection> {
+    let run = draft.live()?;
+    let (lost, at) = (run.lost.contains(worker), draft.now);
+    if !lost && !run.knows_worker(worker) && !run.trackers.contains_key(worker) {
+        return Err(Rejection::UnknownWorker { worker_id: worker.clone() });
+    }
+    let extended = run.trackers.get(worker).is_some_and(Tracker::is_used);
+    if lost {
+        draft.push(Event::WorkerHealthy { worker_id: worker.clone(), at });
+    }
+    if extended {
+        draft.push(Event::ExtensionsReset { worker_id: worker.clone(), at });
+    }
+    if lost {
+        work::dispatch_ready(draft);
+    }
+    Ok(Reply::Changed(lost || extended))
+}
+
+/// A worker with nothing left of the job needs no more time for it.
+pub(super) fn release_worker(draft: &mut Draft<'_>, worker: &EntityId) {
+    let Ok(run) = draft.live() else { return };
+    let used = run.trackers.get(worker).is_some_and(Tracker::is_used);
+    if used && !run.at_workers().contains_key(worker) {
+        let at = draft.now;
+        draft.push(Event::ExtensionsReset { worker_id: worker.clone(), at });
+    }
+}

@@ -1,0 +1,101 @@
+//! The end of a job: one path, whatever the cause.
+
+use super::draft::Draft;
+use super::work;
+use crate::core::ids::EntityId;
+use crate::core::job::command::Reply;
+use crate::core::job::event::{Ended, Event};
+use crate::core::job::extension::millis;
+use crate::core::job::message::{FinalStatus, JobCancelRequest, JobCancelResponse, TimeoutKind};
+use crate::core::job::outbox::{Notice, Recipient};
+use crate::core::job::rejection::{Rejection, invalid};
+use crate::core::job::settings::check_text;
+use crate::core::job::token::FenceToken;
+use crate::core::time::Timestamp;
+
+/// Ends the job, stops its work and reports it; the first end stands. Returns how many workflows it stopped.
+pub(super) fn end(
+    draft: &mut Draft<'_>,
+    status: FinalStatus,
+    reason: String,
+    kind: Option<TimeoutKind>,
+    closed_at: Timestamp,
+) -> u64 {
+    let Ok(run) = draft.live() else { return 0 };
+    let ids: Vec<EntityId> = run.workflows.keys().cloned().collect();
+    let ended = Ended {
+        status,
+        reason: reason.clone(),
+        kind,
+        token: run.token,
+        elapsed_ms: millis(run.elapsed(draft.now)),
+        closed_at,
+        at: draft.now,
+    };
+    draft.push(Event::Ended(Box::new(ended)));
+    let stopped = work::cancel_all(draft, &ids, &format!("the job ended. status={}", status.name()));
+    draft.queue(Recipient::Gate, Notice::Final { status, reason, kind });
+    stopped
+}
+
+pub(super) fn complete(draft: &mut Draft<'_>, status: FinalStatus, reason: &str) -> Result<Reply, Rejection> {
+    check_text("reason", reason)?;
+    match status {
+        FinalStatus::Completed | FinalStatus::Failed => {}
+        // The clock and a cancellation have ways of their own.
+        FinalStatus::Cancelled | FinalStatus::Timeout => {
+            return Err(invalid("status", status.name(), "completed or failed"));
+        }
+    }
+    match &draft.led()?.ended {
+        Some(ended) if ended.status == status => return Ok(Reply::Ended { status, again: true }),
+        Some(ended) => return Err(Rejection::AlreadyTerminal { status: ended.status }),
+        None => {}
+    }
+    let at = draft.now;
+    end(draft, status, reason.to_owned(), None, at);
+    Ok(Reply::Ended { status, again: false })
+}
+
+pub(super) fn cancel(draft: &mut Draft<'_>, request: &JobCancelRequest) -> Result<Reply, Rejection> {
+    check_text("requester_id", &request.requester_id)?;
+    check_text("reason", &request.reason)?;
+    if let Some(ended) = &draft.led()?.ended {
+        return Ok(Reply::Cancel(already(ended.status)));
+    }
+    // A cancellation without a token is from somebody who knows of none.
+    let shown = Some(request.fence_token).filter(|token| *token != FenceToken::NONE);
+    draft.check_fence("cancel", shown)?;
+    let (at, reason) = (draft.now, format!("cancelled by {}: {}", request.requester_id, request.reason));
+    let stopped = end(draft, FinalStatus::Cancelled, reason, None, at);
+    Ok(Reply::Cancel(JobCancelResponse {
+        success: true,
+        cancelled_workflow_count: stopped,
+        already_cancelled: false,
+        already_completed: false,
+        error: None,
+    }))
+}
+
+/// A job that has ended: a second cancellation succeeds, any other is told how it ended.
+fn already(status: FinalStatus) -> JobCancelResponse {
+    let cancelled = status == FinalStatus::Cancelled;
+    JobCancelResponse {
+        success: cancelled,
+        cancelled_workflow_count: 0,
+        already_cancelled: cancelled,
+        already_completed: !cancelled,
+        error: (!cancelled).then(|| format!("the job has ended. status={}", status.name())),
+    }
+}
+
+/// Why a cancellation did not happen, to tell whoever asked.
+pub(super) fn not_cancelled(rejection: &Rejection) -> JobCancelResponse {
+    JobCancelResponse {
+        success: false,
+        cancelled_workflow_count: 0,
+        already_cancelled: false,
+        already_completed: false,
+        error: Some(rejection.to_string()),
+    }
+}

@@ -1,0 +1,349 @@
+//! Workflows: steps, reports, failures and what comes too late.
+
+use super::super::workflow::HISTORY_TAIL;
+use super::*;
+use WorkflowStatus::*;
+
+fn to(workflow: &str, to: WorkflowStatus) -> Command {
+    let (workflow_id, reason) = (id(workflow), "asked".to_owned());
+    Command::Transition { workflow_id, to, reason, result: None, token: None }
+}
+
+fn status(job: &J, name: &str) -> (WorkflowStatus, u32) {
+    let workflow = &run(job).workflows[&id(name)];
+    (workflow.status, workflow.attempt)
+}
+
+fn report(dispatch: u64, outcome: WorkflowOutcome) -> Command {
+    reported("a", dispatch, outcome, 0)
+}
+
+fn reported(workflow: &str, dispatch: u64, outcome: WorkflowOutcome, completed_count: u64) -> Command {
+    let report = WorkflowReport {
+        worker_id: id("w"),
+        workflow_id: id(workflow),
+        dispatch_token: DispatchToken::shown(dispatch),
+        outcome,
+        completed_count,
+        result: Some(format!("{outcome:?}")),
+    };
+    from_worker("w", 11, Body::WorkflowReport(report))
+}
+
+fn answer(step: &Step<JobMachine>) -> Option<AckOutcome> {
+    bodies(&step.effects).into_iter().find_map(|body| match body {
+        Body::ReportAck(ack) => Some(ack.outcome),
+        _ => None,
+    })
+}
+
+fn moves(events: &[Event]) -> Vec<(WorkflowStatus, WorkflowStatus)> {
+    let step = |event: &Event| match event {
+        Event::WorkflowMoved(step) => Some((step.from, step.to)),
+        _ => None,
+    };
+    events.iter().filter_map(step).collect()
+}
+
+fn one(worker: Option<&str>) -> J {
+    started(Submit { workflows: vec![plan("a", &[], worker)], ..plain() })
+}
+
+#[test]
+fn only_the_steps_of_the_table_are_legal() {
+    let legal = [
+        (Pending, vec![Dispatched, Cancelling, Failed]),
+        (Dispatched, vec![Running, Cancelling, Failed]),
+        (Running, vec![Completed, Failed, Cancelling, Aggregated]),
+        (Failed, vec![FailedCancelingDeps, Cancelled]),
+        (FailedCancelingDeps, vec![FailedReady]),
+        (FailedReady, vec![Pending]),
+        (Cancelling, vec![Cancelled]),
+        (Completed, vec![]),
+        (Cancelled, vec![]),
+        (Aggregated, vec![]),
+    ];
+    for (from, targets) in legal {
+        for to in WorkflowStatus::ALL {
+            let plain = targets.contains(&to);
+            let extra = to == Cancelled && matches!(from, FailedCancelingDeps | FailedReady);
+            assert_eq!(from.may_become(to, true), plain, "{from:?} {to:?}");
+            assert_eq!(from.may_become(to, false), plain || extra, "{from:?} {to:?}");
+        }
+        assert_eq!(from.is_terminal(), targets.is_empty());
+        assert_eq!(WorkflowStatus::from_name(from.name()), Some(from));
+    }
+    assert_eq!((FailedReady.external_name(), Cancelling.external_name()), ("pending", "cancelled"));
+}
+
+#[test]
+fn a_step_that_leads_nowhere_changes_nothing_and_is_recorded_once() {
+    let mut job = one(None);
+    let before = run(&job).clone();
+    let step = job.step(to("a", Cancelled), us(S));
+    assert_eq!(step.reply, Err(Rejection::IllegalTransition { from: Pending, to: Cancelled }));
+    assert_eq!(names(&step.events), ["step_refused"]);
+    assert_eq!(*run(&job), before);
+    assert_eq!(job.step(to("a", Cancelled), us(2 * S)).events, []);
+    assert_eq!(job.step(to("a", Pending), us(3 * S)).events.len(), 1);
+    assert_eq!(
+        job.step(to("z", Running), us(3 * S)).reply,
+        Err(Rejection::UnknownWorkflow { workflow_id: id("z") })
+    );
+}
+
+#[test]
+fn every_step_is_progress_with_its_number_and_token() {
+    let mut job = one(None);
+    job.step(to("a", Dispatched), us(100_000));
+    job.step(to("a", Running), us(200_000));
+    assert_eq!(run(&job).last_progress_at, us(200_000), "however short after the last");
+    let history = run(&job).history(&id("a"));
+    let kept: Vec<_> = history.iter().map(|step| (step.seq, step.from, step.to, step.token)).collect();
+    assert_eq!(kept, [(1, Pending, Dispatched, token(1)), (2, Dispatched, Running, token(1))]);
+    let step = job.step(to("a", Completed), us(300_000));
+    assert_eq!(names(&step.events), ["workflow_moved", "ended"]);
+    assert_eq!(ended(&job), Some((FinalStatus::Completed, None)));
+}
+
+#[test]
+fn a_workflow_is_handed_out_when_what_it_waits_for_is_done() {
+    let workflows = vec![plan("a", &[], Some("w")), plan("b", &["a"], Some("w"))];
+    let mut job = J::default();
+    let step = submitted(&mut job, Submit { workflows, ..plain() }, us(0));
+    assert_eq!(
+        names(&step.events),
+        ["submitted", "workflow_moved", "queued"],
+        "tracked before anything is handed out"
+    );
+    assert_eq!((status(&job, "a").0, status(&job, "b").0), (Dispatched, Pending));
+    let waiting = Rejection::Waiting { workflow_id: id("b"), dependency: id("a") };
+    assert_eq!(job.step(to("b", Dispatched), us(1)).reply, Err(waiting));
+    let step = job.step(report(1, WorkflowOutcome::Completed), us(S));
+    assert_eq!(moves(&step.events), [(Dispatched, Running), (Running, Completed), (Pending, Dispatched)]);
+    let Some(Body::WorkflowDispatch(dispatch)) = bodies(&step.effects).into_iter().next() else { panic!() };
+    assert_eq!((dispatch.dispatch_token, dispatch.attempt), (DispatchToken::shown(2), 1));
+}
+
+#[test]
+fn a_result_before_the_acknowledgement_settles_both() {
+    let mut job = one(Some("w"));
+    let step = job.step(report(1, WorkflowOutcome::Completed), us(S));
+    assert_eq!(
+        (ended(&job), answer(&step)),
+        (Some((FinalStatus::Completed, None)), Some(AckOutcome::AlreadyFinal(FinalStatus::Completed)))
+    );
+    assert!(job.state().outbox.is_empty());
+    assert_eq!(run(&job).workflows[&id("a")].result.as_deref(), Some("Completed"));
+    assert_eq!(job.step(report(1, WorkflowOutcome::Completed), us(2 * S)).events, []);
+}
+
+#[test]
+fn a_failure_cancels_what_depends_on_it_and_makes_new_attempts_in_order() {
+    let workflows = vec![plan("a", &[], Some("w")), plan("c", &["b"], None), plan("b", &["a"], None)];
+    let mut job = started(Submit { workflows, ..plain() });
+    let step = job.step(report(1, WorkflowOutcome::Failed), us(S));
+    let expected = [
+        (Dispatched, Failed),
+        (Failed, FailedCancelingDeps),
+        (Pending, Cancelling),
+        (Cancelling, Cancelled),
+        (Pending, Cancelling),
+        (Cancelling, Cancelled),
+        (FailedCancelingDeps, FailedReady),
+        (FailedReady, Pending),
+        (Pending, Dispatched),
+    ];
+    assert_eq!(moves(&step.events), expected);
+    assert_eq!(
+        [status(&job, "a"), status(&job, "b"), status(&job, "c")],
+        [(Dispatched, 2), (Pending, 2), (Pending, 2)]
+    );
+    let made: Vec<_> = step
+        .events
+        .iter()
+        .filter_map(|e| match e {
+            Event::AttemptMade { workflow_id, .. } => Some(workflow_id.to_string()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(made, ["b", "c"]);
+    let again = job.step(report(1, WorkflowOutcome::Failed), us(2 * S));
+    assert_eq!(answer(&again), Some(AckOutcome::Stale), "the handing over was replaced");
+    assert_eq!(status(&job, "a"), (Dispatched, 2));
+}
+
+#[test]
+fn the_third_failure_settles_the_workflow_and_the_job() {
+    let workflows = vec![plan("a", &[], Some("w")), plan("b", &["a"], Some("w"))];
+    let mut job = started(Submit { workflows, ..plain() });
+    for dispatch in 1..=2 {
+        job.step(report(dispatch, WorkflowOutcome::Failed), us(S));
+        assert_eq!(ended(&job), None);
+    }
+    job.step(report(3, WorkflowOutcome::Failed), us(2 * S));
+    assert_eq!(ended(&job), Some((FinalStatus::Failed, None)));
+    assert_eq!((status(&job, "a"), status(&job, "b").0), ((Failed, 3), Cancelled));
+    assert!(job.state().outbox.is_empty());
+}
+
+#[test]
+fn a_report_counts_only_under_the_handing_over_on_record() {
+    let mut job = one(Some("w"));
+    job.step(report(1, WorkflowOutcome::Failed), us(S));
+    let stale = job.step(report(1, WorkflowOutcome::Completed), us(2 * S));
+    assert_eq!(
+        stale.reply,
+        Err(Rejection::StaleDispatch { held: DispatchToken::shown(2), given: DispatchToken::shown(1) })
+    );
+    assert_eq!((answer(&stale), names(&stale.events)), (Some(AckOutcome::Stale), vec!["fence_rejected"]));
+    let future = job.step(report(9, WorkflowOutcome::Completed), us(2 * S));
+    assert_eq!(
+        (answer(&future), names(&future.events)),
+        (Some(AckOutcome::UnknownJob), vec!["fence_rejected"])
+    );
+    let none = job.step(report(0, WorkflowOutcome::Completed), us(2 * S));
+    assert!(matches!(none.reply, Err(Rejection::Invalid { field: "dispatch_token", .. })));
+    assert_eq!(status(&job, "a"), (Dispatched, 2));
+}
+
+#[test]
+fn a_count_is_progress_only_when_it_grows_also_within_a_second() {
+    let submit = Submit { timeout_ms: None, workflows: vec![plan("a", &[], Some("w"))], ..plain() };
+    let (mut job, memory) = remembering(submit);
+    job.step(report(1, WorkflowOutcome::Running), us(0));
+    let count = |n| reported("a", 1, WorkflowOutcome::Running, n);
+    assert_eq!(names(&noting(&mut job, &memory, count(5), us(2 * S))), ["progress_noted"]);
+    assert_eq!(noting(&mut job, &memory, count(5), us(4 * S)), [], "no more than before");
+    assert_eq!(names(&noting(&mut job, &memory, count(6), us(5 * S))), ["progress_noted"]);
+    assert_eq!(noting(&mut job, &memory, count(7), us(5 * S + 1)), [], "in memory only");
+    assert_eq!(noting(&mut job, &memory, count(7), us(9 * S)), [], "and known there");
+    assert_eq!(names(&job.step(Command::Tick, us(125 * S + 1)).events), ["progress_noted"]);
+    assert_eq!(job.due(), Some(us(125 * S + 2)));
+}
+
+#[test]
+fn a_result_after_the_end_is_kept_and_changes_nothing() {
+    let mut job = one(Some("w"));
+    job.step(report(1, WorkflowOutcome::Running), us(S));
+    job.step(Command::Tick, us(60 * S + 1));
+    let step = job.step(report(1, WorkflowOutcome::Completed), us(61 * S));
+    assert_eq!(answer(&step), Some(AckOutcome::AlreadyFinal(FinalStatus::Timeout)));
+    assert_eq!(names(&step.events), ["late_result", "acked", "workflow_moved"]);
+    let workflow = &run(&job).workflows[&id("a")];
+    assert_eq!((workflow.status, workflow.late_result.as_deref()), (Cancelled, Some("Completed")));
+    assert_eq!(ended(&job), Some((FinalStatus::Timeout, Some(TimeoutKind::Overall))));
+    assert_eq!(job.step(report(1, WorkflowOutcome::Completed), us(62 * S)).events, []);
+    assert_eq!((job.due(), job.wake()), (None, None));
+}
+
+#[test]
+fn a_worker_that_confirms_some_is_asked_again_only_about_the_others() {
+    let workflows = vec![plan("a", &[], Some("w")), plan("b", &[], Some("w"))];
+    let mut job = started(Submit { workflows, ..plain() });
+    for (name, dispatch) in [("a", 1), ("b", 2)] {
+        job.step(reported(name, dispatch, WorkflowOutcome::Running, 0), us(S));
+    }
+    job.step(
+        Command::Cancel(JobCancelRequest {
+            requester_id: "ops".to_owned(),
+            reason: String::new(),
+            fence_token: FenceToken::NONE,
+        }),
+        us(2 * S),
+    );
+    let number = *job.state().outbox.keys().next().unwrap();
+    let states = vec![(id("a"), WorkflowOutcome::Cancelled), (id("b"), WorkflowOutcome::Running)];
+    let ack = WorkerAck {
+        accepted: true,
+        rejection_reason: None,
+        fence_token_received: token(1),
+        workflow_states: states,
+    };
+    let step = job.step(from_worker("w", number, Body::WorkerAck(ack)), us(3 * S));
+    assert_eq!(names(&step.events), ["cancel_narrowed", "workflow_moved"]);
+    assert_eq!((status(&job, "a").0, status(&job, "b").0), (Cancelled, Cancelling));
+    job.step(reported("b", 2, WorkflowOutcome::Cancelled, 0), us(4 * S));
+    assert_eq!((status(&job, "b").0, job.state().outbox.len(), job.due()), (Cancelled, 0, None));
+}
+
+#[test]
+fn a_worker_that_refuses_has_failed_it_and_one_that_knows_a_later_leader_stops_this_one() {
+    let refusal = |number, fence| {
+        let ack = WorkerAck {
+            accepted: false,
+            rejection_reason: Some("full".to_owned()),
+            fence_token_received: token(fence),
+            workflow_states: Vec::new(),
+        };
+        from_worker("w", number, Body::WorkerAck(ack))
+    };
+    let mut job = one(Some("w"));
+    job.step(refusal(1, 1), us(S));
+    assert_eq!(status(&job, "a"), (Dispatched, 2));
+    job.step(refusal(2, 5), us(2 * S));
+    assert_eq!(phase(&job), Phase::Suspended);
+}
+
+#[test]
+fn a_worker_that_lost_a_workflow_lets_it_be_tried_again() {
+    let mut job = one(Some("w"));
+    job.step(report(1, WorkflowOutcome::Running), us(S));
+    job.step(
+        Command::Transfer { to: leader("m2"), addr: String::new(), force: false, token: None },
+        us(2 * S),
+    );
+    let number = *job.state().outbox.keys().next().unwrap();
+    let ack = WorkerAck {
+        accepted: true,
+        rejection_reason: None,
+        fence_token_received: token(2),
+        workflow_states: Vec::new(),
+    };
+    job.step(from_worker("w", number, Body::WorkerAck(ack)), us(3 * S));
+    assert_eq!(status(&job, "a"), (Dispatched, 2));
+}
+
+#[test]
+fn nothing_is_handed_out_once_time_is_over() {
+    let workflows = vec![plan("a", &[], Some("w")), plan("b", &["a"], Some("w"))];
+    let mut job = started(Submit { workflows, ..with_gate() });
+    job.step(report(1, WorkflowOutcome::Running), us(S));
+    job.step(Command::Tick, us(60 * S + 1));
+    job.step(report(1, WorkflowOutcome::Completed), us(61 * S));
+    assert_eq!((status(&job, "a").0, status(&job, "b").0), (Completed, Pending));
+}
+
+#[test]
+fn the_end_stops_everything_whatever_the_cause() {
+    let workflows = vec![plan("a", &[], Some("w")), plan("b", &[], None), plan("c", &["b"], None)];
+    let mut job = started(Submit { workflows, ..with_gate() });
+    job.step(to("b", Dispatched), us(1));
+    let step = job.step(
+        Command::Complete { status: FinalStatus::Failed, reason: "enough".to_owned(), token: None },
+        us(S),
+    );
+    assert_eq!(names(&step.events).first(), Some(&"ended"));
+    assert_eq!(
+        [status(&job, "a").0, status(&job, "b").0, status(&job, "c").0],
+        [Cancelling, Cancelled, Cancelled]
+    );
+    let told = bodies(&step.effects);
+    assert!(matches!(&told[..], [Body::WorkflowCancel(_), Body::JobFinalStatus(_)]), "{told:?}");
+    assert_eq!(
+        job.step(to("b", Running), us(2 * S)).reply,
+        Err(Rejection::AlreadyTerminal { status: FinalStatus::Failed })
+    );
+}
+
+#[test]
+fn the_kept_history_is_bounded() {
+    let mut settings = Settings::default();
+    settings.max_attempts = 1_000;
+    let mut job = started(Submit { settings, workflows: vec![plan("a", &[], None)], ..plain() });
+    for n in 0..200 {
+        job.step(to("a", Failed), us(n));
+    }
+    assert_eq!(run(&job).workflows[&id("a")].history.len(), HISTORY_TAIL);
+    assert_eq!(status(&job, "a"), (Pending, 201));
+}

@@ -1,0 +1,97 @@
+//! Leases: the exclusive right to lead a job, with an end.
+//!
+//! ```text
+//!  holder       taken ─── renew ─── renew ────────────────┤ stops itself        expired
+//!                 └───────────── duration ────────────────┴──── margin ──────────┤
+//!  challenger            sees version v ── waits a full duration by its own clock, v unchanged ──► may take
+//! ```
+//!
+//! A lease has expired at the instant it ends. Its holder counts from when it *asked* for the last renewal, and stops a
+//! margin before the end, so that two clocks of different rate never both believe they hold it. A challenger on another
+//! host compares no clocks: it waits a full duration after the last change it saw. Each taking mints a new fencing token,
+//! also after a release; renewing keeps it.
+//!
+//! # Source
+//! C. Gray, D. Cheriton, *Leases: an efficient fault-tolerant mechanism for distributed file cache consistency*, SOSP
+//! 1989. Waiting out a version: the DynamoDB lock client of Amazon.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::message::Leader;
+use super::settings::LeaseSettings;
+use super::token::FenceToken;
+use crate::core::time::Timestamp;
+
+/// The lease on a job.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lease {
+    /// Who holds it, or held it last without giving it back.
+    pub holder: Option<Leader>,
+    /// The token of its holder.
+    pub token: FenceToken,
+    /// Grows with every change.
+    pub version: u64,
+    /// The instant at which it has expired.
+    pub expires_at: Timestamp,
+}
+
+impl Lease {
+    /// Who holds it at this instant.
+    pub fn holder_at(&self, now: Timestamp) -> Option<&Leader> {
+        self.holder.as_ref().filter(|_| now < self.expires_at)
+    }
+
+    /// May this leader, showing this token, act at this instant? A lease that nobody ever took is nobody's.
+    pub fn is_held_by(&self, leader: &Leader, token: FenceToken, now: Timestamp) -> bool {
+        self.holder_at(now) == Some(leader) && self.token == token
+    }
+
+    /// Ended by a change of leadership that was no taking.
+    pub(super) fn void(&mut self) {
+        if self.holder.take().is_some() {
+            self.version = self.version.saturating_add(1);
+        }
+    }
+}
+
+impl LeaseSettings {
+    /// When a lease taken or renewed now has expired.
+    pub(super) fn expiry(&self, now: Timestamp) -> Timestamp {
+        now.plus(Duration::from_millis(self.duration_ms))
+    }
+
+    /// The first instant at which a holder must have stopped, by its own clock, when it asked for its last successful
+    /// renewal at `asked_at`.
+    pub fn stops_at(&self, asked_at: Timestamp) -> Timestamp {
+        asked_at.plus(Duration::from_millis(self.duration_ms.saturating_sub(self.margin_ms)))
+    }
+}
+
+/// One who would take a lease, on a host with a clock of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Challenger {
+    version: u64,
+    unchanged_since: Timestamp,
+}
+
+impl Challenger {
+    /// Has seen this version first at this instant of its own clock.
+    pub fn new(version: u64, now: Timestamp) -> Self {
+        Challenger { version, unchanged_since: now }
+    }
+
+    /// Sees this version now; a change starts the wait again.
+    pub fn sees(&mut self, version: u64, now: Timestamp) {
+        if version != self.version {
+            *self = Challenger::new(version, now);
+        }
+    }
+
+    /// The version it would take the lease from, once it has stood still for a full duration.
+    pub fn may_take(&self, settings: &LeaseSettings, now: Timestamp) -> Option<u64> {
+        let waited = now.since(self.unchanged_since) >= Duration::from_millis(settings.duration_ms);
+        waited.then_some(self.version)
+    }
+}

@@ -1,0 +1,556 @@
+//! What is known of a job in one datacenter: the fold of its events.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::event::{
+    Denied, Ended, Event, GateSeat, Granted, LeaderChanged, Resumed, Submitted, Terms, TimedOut, TokenDomain,
+};
+use super::extension::{Denial, Tracker};
+use super::lease::Lease;
+use super::message::{Leader, WorkflowPlan};
+use super::outbox::{Entry, Notice, Recipient};
+use super::timeout::Limits;
+use super::token::{DispatchToken, FenceToken, GateEpoch};
+use super::workflow::{Moved, Workflow, WorkflowStatus};
+use crate::core::ids::EntityId;
+use crate::core::time::Timestamp;
+
+/// Refused attempts that are remembered between two changes, so that each is recorded once.
+pub const MAX_REMEMBERED: usize = 64;
+
+/// State of one job in one datacenter. Empty before its first submission.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Job {
+    /// Its id; none before its first submission.
+    pub job_id: Option<EntityId>,
+    /// The datacenter.
+    pub datacenter: Option<EntityId>,
+    /// Highest token ever seen, over all runs.
+    pub highest_token: FenceToken,
+    /// Highest gate epoch ever seen, over all runs.
+    pub highest_epoch: GateEpoch,
+    /// Last handing over, over all runs.
+    pub last_dispatch: DispatchToken,
+    /// Last number in the outbox, over all runs.
+    pub last_number: u64,
+    /// How often it was submitted.
+    pub runs: u64,
+    /// The latest run.
+    pub run: Option<Run>,
+    /// What must arrive, by number.
+    pub outbox: BTreeMap<u64, Entry>,
+    /// The lease.
+    pub lease: Lease,
+    /// When the latest event was recorded.
+    pub last_recorded: Timestamp,
+    /// When the process began that last resumed it.
+    pub resumed_in: Option<Timestamp>,
+    /// Refused attempts since the last change.
+    pub refused: BTreeSet<Refused>,
+}
+
+/// A refused attempt, as a key.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Refused {
+    /// Under another leadership.
+    Fence(String, TokenDomain, u64),
+    /// A step that leads nowhere.
+    Step(EntityId, WorkflowStatus),
+    /// More time for somebody who gets none.
+    Extension(EntityId, Denial),
+}
+
+/// One run of the job: from its submission to its end.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Run {
+    /// Leadership.
+    pub token: FenceToken,
+    /// Who leads.
+    pub leader: Leader,
+    /// Where the leader listens.
+    pub leader_addr: String,
+    /// Since when nobody leads, if nobody does.
+    pub suspended_at: Option<Timestamp>,
+    /// The gate that coordinates it.
+    pub gate: Option<GateSeat>,
+    /// Number of the gate's message that brought it.
+    pub dispatch_number: u64,
+    /// What was asked for; the workflows are below.
+    pub terms: Terms,
+    /// How much time it has.
+    pub limits: Limits,
+    /// When it was submitted. Never changes.
+    pub started_at: Timestamp,
+    /// The budget counts from here: later than the start by the downtime it leaves out.
+    pub budget_from: Timestamp,
+    /// When it last got on. Never moves backwards.
+    pub last_progress_at: Timestamp,
+    /// Idleness counts from here: later than the last progress by the downtime since.
+    pub idle_from: Timestamp,
+    /// The last extension counts from here, likewise.
+    pub extension_from: Option<Timestamp>,
+    /// When the last extension was granted.
+    pub last_extension_at: Option<Timestamp>,
+    /// Sum of extensions, in microseconds. Only grows.
+    pub total_us: u64,
+    /// Largest single extension, in microseconds.
+    pub max_us: u64,
+    /// Workers with extensions.
+    pub active: BTreeSet<EntityId>,
+    /// Extensions by worker.
+    pub trackers: BTreeMap<EntityId, Tracker>,
+    /// Workers believed dead.
+    pub lost: BTreeSet<EntityId>,
+    /// How it was found that time is over here.
+    pub timed_out: Option<TimedOut>,
+    /// The wait for the gate's decision counts from here.
+    pub reported_from: Timestamp,
+    /// The wait for any sign of the gate counts from here.
+    pub contact_from: Timestamp,
+    /// The decision of the gate that was accepted.
+    pub decision: Option<u64>,
+    /// How it ended.
+    pub ended: Option<Ended>,
+    /// Its workflows.
+    pub workflows: BTreeMap<EntityId, Workflow>,
+    /// Steps of all its workflows.
+    pub steps: u64,
+    /// How often a new process took it up.
+    pub resumes: u64,
+}
+
+/// What a job waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// For its end or its deadlines.
+    Tracking,
+    /// Its time is over here; for the gate's decision.
+    AwaitingGate,
+    /// For a leader.
+    Suspended,
+    /// For nothing.
+    Stopped,
+}
+
+impl Phase {
+    /// The name in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Phase::Tracking => "tracking",
+            Phase::AwaitingGate => "awaiting_gate",
+            Phase::Suspended => "suspended",
+            Phase::Stopped => "stopped",
+        }
+    }
+}
+
+impl Run {
+    /// What it waits for.
+    pub fn phase(&self) -> Phase {
+        match (&self.ended, &self.suspended_at, &self.timed_out) {
+            (Some(_), _, _) => Phase::Stopped,
+            (None, Some(_), _) => Phase::Suspended,
+            (None, None, Some(_)) => Phase::AwaitingGate,
+            (None, None, None) => Phase::Tracking,
+        }
+    }
+
+    /// The budget with its extensions, in microseconds; none without an overall limit.
+    pub fn effective_us(&self) -> Option<u64> {
+        self.limits.overall_ms.map(|ms| micros(ms).saturating_add(self.total_us))
+    }
+
+    /// The last instant at which the budget is not used up.
+    pub fn overall_deadline(&self) -> Option<Timestamp> {
+        self.effective_us().map(|us| self.budget_from.plus(Duration::from_micros(us)))
+    }
+
+    /// The last instant at which the job is not stuck, as far as progress is recorded.
+    pub fn stuck_deadline(&self) -> Timestamp {
+        self.idle_from.plus(Duration::from_millis(self.limits.stuck_ms))
+    }
+
+    /// How long it has run, downtime left out as agreed.
+    pub fn elapsed(&self, now: Timestamp) -> Duration {
+        now.since(self.budget_from)
+    }
+
+    /// Time since the last recorded progress, downtime left out.
+    pub fn idle(&self, now: Timestamp) -> Duration {
+        now.since(self.idle_from)
+    }
+
+    /// Workflows that some worker has, by worker.
+    pub fn at_workers(&self) -> BTreeMap<EntityId, Vec<EntityId>> {
+        let mut out: BTreeMap<EntityId, Vec<EntityId>> = BTreeMap::new();
+        for (id, workflow) in &self.workflows {
+            if let Some(worker) = workflow.worker_id.as_ref().filter(|_| workflow.status.is_at_worker()) {
+                out.entry(worker.clone()).or_default().push(id.clone());
+            }
+        }
+        out
+    }
+
+    /// Has this worker a part in the job? Where no workflow names a worker, any may have.
+    pub fn knows_worker(&self, worker: &EntityId) -> bool {
+        let mut named = false;
+        for workflow in self.workflows.values() {
+            for id in [&workflow.planned_worker, &workflow.worker_id].into_iter().flatten() {
+                if id == worker {
+                    return true;
+                }
+                named = true;
+            }
+        }
+        !named
+    }
+
+    fn progress(&mut self, at: Timestamp) {
+        self.last_progress_at = self.last_progress_at.max(at);
+        self.idle_from = self.idle_from.max(at);
+    }
+
+    fn of(event: &Submitted) -> Run {
+        let workflow = |plan: &WorkflowPlan| Workflow {
+            depends_on: plan.depends_on.clone(),
+            planned_worker: plan.worker_id.clone(),
+            worker_id: None,
+            status: WorkflowStatus::Pending,
+            attempt: 1,
+            dispatch_token: DispatchToken::NONE,
+            completed_count: 0,
+            last_progress_at: event.at,
+            result: None,
+            late_result: None,
+            settled_failure: false,
+            history: VecDeque::new(),
+        };
+        Run {
+            token: event.token,
+            leader: event.leader.clone(),
+            leader_addr: event.leader_addr.clone(),
+            suspended_at: None,
+            gate: event.gate.clone(),
+            dispatch_number: event.dispatch_number,
+            terms: event.terms.clone(),
+            limits: event.limits.clone(),
+            started_at: event.at,
+            budget_from: event.at,
+            last_progress_at: event.at,
+            idle_from: event.at,
+            extension_from: None,
+            last_extension_at: None,
+            total_us: 0,
+            max_us: 0,
+            active: BTreeSet::new(),
+            trackers: BTreeMap::new(),
+            lost: BTreeSet::new(),
+            timed_out: None,
+            reported_from: event.at,
+            contact_from: event.at,
+            decision: None,
+            ended: None,
+            workflows: event.terms.workflows.iter().map(|p| (p.workflow_id.clone(), workflow(p))).collect(),
+            steps: 0,
+            resumes: 0,
+        }
+    }
+
+    fn moved(&mut self, step: &Moved) {
+        let live = self.ended.is_none();
+        self.steps = step.seq;
+        if let Some(workflow) = self.workflows.get_mut(&step.workflow_id) {
+            workflow.status = step.to;
+            workflow.attempt = step.attempt;
+            workflow.last_progress_at = step.at;
+            workflow.settled_failure = step.settles;
+            match (&step.worker_id, step.to) {
+                (Some(worker), _) => workflow.worker_id = Some(worker.clone()),
+                // A new attempt: nobody has it.
+                (None, WorkflowStatus::Pending) => (workflow.worker_id, workflow.completed_count) = (None, 0),
+                (None, _) => {}
+            }
+            if let Some(token) = step.dispatch_token {
+                workflow.dispatch_token = token;
+            }
+            if step.result.is_some() {
+                workflow.result = step.result.clone();
+            }
+            workflow.keep(step);
+        }
+        if live {
+            self.progress(step.at);
+        }
+    }
+
+    fn granted(&mut self, event: &Granted) {
+        self.total_us = event.total_us;
+        self.max_us = event.max_us;
+        self.last_extension_at = Some(event.at);
+        self.extension_from = Some(event.at);
+        self.active.insert(event.worker_id.clone());
+        let tracker = self.trackers.entry(event.worker_id.clone()).or_default();
+        tracker.grants = tracker.grants.saturating_add(1);
+        tracker.baseline = Some(event.baseline);
+        tracker.denials = 0;
+        tracker.sum_us = event.sum_us;
+        tracker.warned |= event.warning;
+        tracker.deadline = Some(event.deadline);
+        tracker.exhausted_at = None;
+        tracker.keep(&event.request_id, event.grant_us, event.warning, None);
+        self.progress(event.at);
+    }
+
+    fn denied(&mut self, event: &Denied) {
+        let tracker = self.trackers.entry(event.worker_id.clone()).or_default();
+        tracker.denials = tracker.denials.saturating_add(1);
+        if event.exhausts {
+            tracker.exhausted_at = tracker.exhausted_at.or(Some(event.at));
+        }
+        tracker.keep(&event.request_id, 0, false, Some(event.denial));
+    }
+
+    fn lost(&mut self, worker: &EntityId) {
+        self.active.remove(worker);
+        self.trackers.remove(worker);
+        self.lost.insert(worker.clone());
+    }
+
+    fn resumed(&mut self, event: &Resumed) {
+        let away = Duration::from_micros(event.away_us);
+        self.token = event.token;
+        self.resumes = self.resumes.saturating_add(1);
+        self.budget_from = self.budget_from.plus(Duration::from_micros(event.unbudgeted_us));
+        self.wait_longer(away);
+    }
+
+    /// Waiting and idleness leave out a time in which nobody could see anything.
+    fn wait_longer(&mut self, away: Duration) {
+        let later = |at: Option<Timestamp>| at.map(|at| at.plus(away));
+        self.idle_from = self.idle_from.plus(away);
+        self.extension_from = later(self.extension_from);
+        self.reported_from = self.reported_from.plus(away);
+        self.contact_from = self.contact_from.plus(away);
+        for tracker in self.trackers.values_mut() {
+            tracker.deadline = later(tracker.deadline);
+            tracker.exhausted_at = later(tracker.exhausted_at);
+        }
+    }
+
+    fn led_by(&mut self, event: &LeaderChanged) {
+        self.token = event.token;
+        self.leader = event.to.clone();
+        self.leader_addr = event.addr.clone();
+        self.suspended_at = None;
+        self.wait_longer(Duration::from_micros(event.vacant_us));
+    }
+
+    fn end(&mut self, event: &Ended) {
+        self.ended = Some(event.clone());
+        self.suspended_at = None;
+        self.active.clear();
+        self.trackers.clear();
+        self.lost.clear();
+    }
+}
+
+impl Job {
+    pub(super) fn evolve(&mut self, event: &Event) {
+        self.last_recorded = self.last_recorded.max(event.at());
+        match event {
+            Event::FenceRejected(event) => {
+                return self.remember(Refused::Fence(event.what.clone(), event.domain, event.given));
+            }
+            Event::StepRefused { workflow_id, to, .. } => {
+                return self.remember(Refused::Step(workflow_id.clone(), *to));
+            }
+            Event::ExtensionDenied(event) if !event.counts => {
+                return self.remember(Refused::Extension(event.worker_id.clone(), event.denial));
+            }
+            Event::Submitted(event) => self.submitted(event),
+            Event::Queued(entry) => {
+                self.last_number = entry.number;
+                self.outbox.insert(entry.number, (**entry).clone());
+            }
+            Event::Acked { number, .. } | Event::CancelUnconfirmed { number, .. } => {
+                self.outbox.remove(number);
+            }
+            Event::Deferred { number, at } => {
+                if let Some(entry) = self.outbox.get_mut(number) {
+                    (entry.since, entry.deferred) = (*at, true);
+                }
+            }
+            Event::CancelNarrowed { number, workflow_ids: left, .. } => self.narrow(*number, left),
+            Event::LeaseTaken { holder, token, expires_at, .. } => {
+                self.highest_token = self.highest_token.max(*token);
+                self.lease = Lease {
+                    holder: Some(holder.clone()),
+                    token: *token,
+                    version: self.lease.version.saturating_add(1),
+                    expires_at: *expires_at,
+                };
+            }
+            Event::LeaseRenewed { expires_at, .. } => {
+                self.lease.version = self.lease.version.saturating_add(1);
+                self.lease.expires_at = *expires_at;
+            }
+            Event::LeaseReleased { .. } => self.lease.void(),
+            Event::TokenAdopted { token, .. } => self.mint(*token),
+            Event::LeaderChanged(event) => {
+                self.outbox.retain(|_, entry| !entry.is_transfer());
+                self.mint(event.token);
+                self.wait_longer(Duration::from_micros(event.vacant_us));
+                self.lease.void();
+            }
+            Event::Resumed(event) => {
+                self.resumed_in = Some(event.began);
+                self.outbox.retain(|_, entry| !entry.is_transfer());
+                self.mint(event.token);
+                self.wait_longer(Duration::from_micros(event.away_us));
+                self.lease.void();
+            }
+            Event::GateChanged { gate, .. } => self.highest_epoch = self.highest_epoch.max(gate.epoch),
+            Event::Ended(_) => {
+                self.outbox.retain(|_, entry| entry.outlives_the_job());
+                self.lease.void();
+            }
+            Event::WorkflowMoved(step) => {
+                let latest = step.dispatch_token.unwrap_or_default();
+                self.last_dispatch = self.last_dispatch.max(latest);
+                // A worker that is handed it late would run what is over.
+                self.outbox.retain(|_, entry| entry.dispatches() != Some(&step.workflow_id));
+            }
+            Event::WorkerLost { worker_id, .. } => self.drop_dispatches(worker_id),
+            Event::ProgressNoted(_)
+            | Event::AttemptMade { .. }
+            | Event::LateResult { .. }
+            | Event::ExtensionGranted(_)
+            | Event::ExtensionDenied(_)
+            | Event::ExtensionsReset { .. }
+            | Event::WorkerHealthy { .. }
+            | Event::TimeoutDetected(_)
+            | Event::GateHeard { .. }
+            | Event::GlobalTimeoutAccepted { .. }
+            | Event::Suspended { .. } => {}
+        }
+        self.refused.clear();
+        if let Some(run) = &mut self.run {
+            run.evolve(event);
+        }
+    }
+
+    fn submitted(&mut self, event: &Submitted) {
+        self.job_id = Some(event.job_id.clone());
+        self.datacenter = Some(event.datacenter.clone());
+        self.highest_token = self.highest_token.max(event.token);
+        if let Some(gate) = &event.gate {
+            self.highest_epoch = self.highest_epoch.max(gate.epoch);
+        }
+        self.runs = self.runs.saturating_add(1);
+        self.run = Some(Run::of(event));
+    }
+
+    fn remember(&mut self, refused: Refused) {
+        if self.refused.len() < MAX_REMEMBERED {
+            self.refused.insert(refused);
+        }
+    }
+
+    /// A new leadership; what this run still has to send is sent under it.
+    fn mint(&mut self, token: FenceToken) {
+        self.highest_token = self.highest_token.max(token);
+        let runs = self.runs;
+        self.outbox.values_mut().filter(|entry| entry.run == runs).for_each(|entry| entry.token = token);
+    }
+
+    fn wait_longer(&mut self, away: Duration) {
+        self.outbox.values_mut().for_each(|entry| entry.since = entry.since.plus(away));
+    }
+
+    fn narrow(&mut self, number: u64, left: &[EntityId]) {
+        if let Some(entry) = self.outbox.get_mut(&number)
+            && let Notice::Cancel { workflow_ids, .. } = &mut entry.notice
+        {
+            *workflow_ids = left.to_vec();
+        }
+    }
+
+    /// Nobody is there to take them.
+    fn drop_dispatches(&mut self, worker: &EntityId) {
+        self.outbox.retain(|_, entry| entry.to != Recipient::Worker(worker.clone()));
+    }
+}
+
+impl Run {
+    fn evolve(&mut self, event: &Event) {
+        match event {
+            Event::ProgressNoted(event) => {
+                if let Some((id, count)) = &event.count
+                    && let Some(workflow) = self.workflows.get_mut(id)
+                {
+                    workflow.completed_count = *count;
+                    workflow.last_progress_at = workflow.last_progress_at.max(event.at);
+                }
+                self.progress(event.at);
+            }
+            Event::WorkflowMoved(step) => self.moved(step),
+            Event::AttemptMade { workflow_id, attempt, at } => {
+                if let Some(workflow) = self.workflows.get_mut(workflow_id) {
+                    workflow.status = WorkflowStatus::Pending;
+                    workflow.attempt = *attempt;
+                    (workflow.worker_id, workflow.completed_count) = (None, 0);
+                    workflow.last_progress_at = *at;
+                }
+            }
+            Event::LateResult { workflow_id, result, .. } => {
+                if let Some(workflow) = self.workflows.get_mut(workflow_id) {
+                    workflow.late_result = Some(result.clone().unwrap_or_default());
+                }
+            }
+            Event::ExtensionGranted(event) => self.granted(event),
+            Event::ExtensionDenied(event) => self.denied(event),
+            Event::ExtensionsReset { worker_id, .. } => {
+                self.active.remove(worker_id);
+                if let Some(tracker) = self.trackers.get_mut(worker_id) {
+                    tracker.reset();
+                }
+            }
+            Event::WorkerLost { worker_id, .. } => self.lost(worker_id),
+            Event::WorkerHealthy { worker_id, .. } => {
+                self.lost.remove(worker_id);
+            }
+            Event::TimeoutDetected(event) => {
+                self.timed_out = Some((**event).clone());
+                (self.reported_from, self.contact_from) = (event.at, event.at);
+            }
+            Event::GateHeard { at } => self.contact_from = self.contact_from.max(*at),
+            Event::GlobalTimeoutAccepted { decision_id, .. } => self.decision = Some(*decision_id),
+            Event::GateChanged { gate, .. } => self.gate = Some(gate.clone()),
+            Event::Ended(event) => self.end(event),
+            Event::LeaderChanged(event) => self.led_by(event),
+            Event::Suspended { at, .. } => self.suspended_at = Some(*at),
+            Event::Resumed(event) => self.resumed(event),
+            Event::TokenAdopted { token, .. } => self.token = *token,
+            Event::Submitted(_)
+            | Event::StepRefused { .. }
+            | Event::Queued(_)
+            | Event::Acked { .. }
+            | Event::Deferred { .. }
+            | Event::CancelNarrowed { .. }
+            | Event::CancelUnconfirmed { .. }
+            | Event::LeaseTaken { .. }
+            | Event::LeaseRenewed { .. }
+            | Event::LeaseReleased { .. }
+            | Event::FenceRejected(_) => {}
+        }
+    }
+}
+
+/// Microseconds of so many milliseconds.
+pub(super) fn micros(ms: u64) -> u64 {
+    ms.saturating_mul(1_000)
+}

@@ -1,0 +1,196 @@
+//! Why a job is where it is: the events that decided it, as sentences with their numbers in the record.
+//!
+//! ```text
+//!  #1   submitted under token 1 with a budget of 60000 ms and an idle limit of 120000 ms
+//!  #4   last recorded progress
+//!  #5   worker w1 got 15000 ms more; the extensions are now 15000 ms
+//!  #9   time was over: overall: the budget is used up. elapsed_ms=75001, …
+//!  #10  ended as timeout …
+//! ```
+//!
+//! Progress is recorded often; only the last of several signs in a row is told, with how many there were.
+
+use super::event::{Event, TokenDomain};
+use super::message::AckOutcome;
+use super::outbox::{Notice, Recipient};
+use crate::core::time::Timestamp;
+
+/// One link of the chain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// Number of the event in the job's record.
+    pub seq: u64,
+    /// When it was recorded.
+    pub at: Timestamp,
+    /// What it says.
+    pub sentence: String,
+}
+
+/// The chain of what decided about the latest run of a job, oldest first, from its record: number, instant, event.
+pub fn why<'a>(record: impl IntoIterator<Item = (u64, Timestamp, &'a Event)>) -> Vec<Link> {
+    let mut chain: Vec<Link> = Vec::new();
+    let mut signs: Option<(u64, u64, Timestamp, Timestamp)> = None;
+    for (seq, at, event) in record {
+        if let Event::ProgressNoted(noted) = event {
+            let count = signs.map_or(1, |(count, ..)| count + 1);
+            signs = Some((count, seq, at, noted.at));
+            continue;
+        }
+        chain.extend(signs.take().map(told));
+        if let Event::Submitted(_) = event {
+            chain.clear();
+        }
+        chain.extend(sentence(event).map(|sentence| Link { seq, at, sentence }));
+    }
+    chain.extend(signs.take().map(told));
+    chain
+}
+
+fn told((count, seq, at, progress): (u64, u64, Timestamp, Timestamp)) -> Link {
+    Link { seq, at, sentence: format!("got on at {progress}; recorded signs of progress in a row: {count}") }
+}
+
+/// What an event says, if it decides anything.
+fn sentence(event: &Event) -> Option<String> {
+    let text = match event {
+        Event::Submitted(event) => {
+            let limits = &event.limits;
+            let budget =
+                limits.overall_ms.map_or("no budget".to_owned(), |ms| format!("a budget of {ms} ms"));
+            let learned = limits.learned_from.as_ref().map_or(String::new(), |estimate| {
+                format!(", learned from {} jobs: {}", estimate.samples, estimate.evidence)
+            });
+            format!(
+                "submitted under token {} by rule {} with {budget} and an idle limit of {} ms{learned}; {} decides",
+                event.token,
+                limits.rule,
+                limits.stuck_ms,
+                limits.strategy.name()
+            )
+        }
+        Event::WorkflowMoved(step) => format!(
+            "workflow {} went from {} to {} in attempt {} under token {}: {}",
+            step.workflow_id,
+            step.from.name(),
+            step.to.name(),
+            step.attempt,
+            step.token,
+            step.reason
+        ),
+        Event::AttemptMade { workflow_id, attempt, .. } => {
+            format!("workflow {workflow_id} waits again, as attempt {attempt}")
+        }
+        Event::StepRefused { workflow_id, from, to, .. } => {
+            format!("workflow {workflow_id} was not taken from {} to {}", from.name(), to.name())
+        }
+        Event::LateResult { workflow_id, .. } => {
+            format!("a result of workflow {workflow_id} came too late to count, and is kept")
+        }
+        Event::ExtensionGranted(event) => {
+            let warning = if event.warning { "; few are left" } else { "" };
+            let exceeds = if event.exceeds_base { "; more than the budget itself" } else { "" };
+            format!(
+                "worker {} got {} ms more; the extensions are now {} ms{warning}{exceeds}",
+                event.worker_id,
+                event.grant_us / 1_000,
+                event.total_us / 1_000
+            )
+        }
+        Event::ExtensionDenied(event) => {
+            format!("worker {} got no more time: {}", event.worker_id, event.denial.name())
+        }
+        Event::ExtensionsReset { worker_id, .. } => format!("extensions of worker {worker_id} begin anew"),
+        Event::WorkerLost { worker_id, reason, .. } => format!("worker {worker_id} is lost: {reason}"),
+        Event::WorkerHealthy { worker_id, .. } => format!("worker {worker_id} is well again"),
+        Event::TimeoutDetected(event) => format!("time was over: {}", event.reason),
+        Event::GateHeard { .. } => "the gate was heard of while its decision was waited for".to_owned(),
+        Event::GlobalTimeoutAccepted { decision_id, reason, .. } => {
+            format!("the gate decided that time is over, decision {decision_id}: {reason}")
+        }
+        Event::GateChanged { gate, .. } => format!("gate {} leads under epoch {}", gate.gate_id, gate.epoch),
+        Event::Ended(event) => {
+            format!(
+                "ended as {} under token {} as of {}: {}",
+                event.status.name(),
+                event.token,
+                event.closed_at,
+                event.reason
+            )
+        }
+        Event::LeaderChanged(event) => format!(
+            "leadership went from {} to {} under token {} ({})",
+            event.from.node,
+            event.to.node,
+            event.token,
+            event.manner.name()
+        ),
+        Event::Suspended { token, reason, .. } => {
+            format!("leadership under token {token} was given up: {reason}")
+        }
+        Event::Resumed(event) => format!(
+            "a new process took the job up under token {}; nobody served for {} ms, elapsed_ms={}, idle_ms={}",
+            event.token,
+            event.away_us / 1_000,
+            event.elapsed_ms,
+            event.idle_ms
+        ),
+        Event::TokenAdopted { token, .. } => format!("token {token} was adopted"),
+        Event::LeaseTaken { holder, token, expires_at, .. } => {
+            format!("{} took the lease under token {token} until {expires_at}", holder.node)
+        }
+        Event::LeaseReleased { .. } => "the lease was given back".to_owned(),
+        Event::FenceRejected(event) => {
+            let of = match event.domain {
+                TokenDomain::Manager => "leader",
+                TokenDomain::Gate => "gate",
+                TokenDomain::Dispatch => "handing over",
+            };
+            format!(
+                "{} under another {of} was refused: held={}, given={}",
+                event.what, event.held, event.given
+            )
+        }
+        Event::Queued(entry) => return queued(&entry.notice, &entry.to, entry.number),
+        Event::Acked { number, outcome, .. } => {
+            let outcome = match outcome {
+                AckOutcome::Accepted => return None,
+                AckOutcome::Stale => "stale".to_owned(),
+                AckOutcome::UnknownJob => "unknown job".to_owned(),
+                AckOutcome::AlreadyFinal(status) => format!("already {}", status.name()),
+            };
+            format!("message {number} was answered: {outcome}")
+        }
+        Event::Deferred { number, .. } => format!("message {number} met a gate that does not know the job"),
+        Event::CancelUnconfirmed { worker_id, workflow_ids, .. } => {
+            format!(
+                "worker {worker_id} never confirmed that work stopped; workflows that may run: {}",
+                workflow_ids.len()
+            )
+        }
+        Event::ProgressNoted(_) | Event::LeaseRenewed { .. } | Event::CancelNarrowed { .. } => return None,
+    };
+    Some(text)
+}
+
+/// What was told the outside, where it decides anything.
+fn queued(notice: &Notice, to: &Recipient, number: u64) -> Option<String> {
+    match (notice, to) {
+        (Notice::Timeout { .. }, _) => {
+            Some(format!("the gate was told that time is over here, message {number}"))
+        }
+        (Notice::Final { status, .. }, _) => {
+            Some(format!("the gate was told that the job ended as {}, message {number}", status.name()))
+        }
+        (Notice::Cancel { workflow_ids, .. }, Recipient::Worker(worker)) => Some(format!(
+            "worker {worker} was told to stop {} workflows, message {number}",
+            workflow_ids.len()
+        )),
+        (
+            Notice::Cancel { .. }
+            | Notice::LeaderTransfer { .. }
+            | Notice::Dispatch { .. }
+            | Notice::WorkerTransfer { .. },
+            Recipient::Gate | Recipient::Worker(_),
+        ) => None,
+    }
+}
