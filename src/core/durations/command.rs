@@ -88,7 +88,9 @@ impl Record {
             ("silent_us", silent_us, self.duration_us),
             ("longest_gap_us", self.longest_gap_us, self.alive_us()),
         ];
-        bounds.into_iter().try_for_each(|(field, given, high)| Rejection::unless_within(field, given, 0, high))
+        bounds
+            .into_iter()
+            .try_for_each(|(field, given, high)| Rejection::unless_within(field, given, 0, high))
     }
 }
 

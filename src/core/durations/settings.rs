@@ -39,8 +39,10 @@ pub struct Settings {
 const SECOND: u64 = 1_000_000;
 
 impl Default for Settings {
-    /// For at most one job in a thousand stopped wrongly, where one in a thousand durations is four times the longest of
-    /// the thousand before it, and one in two hundred jobs is silent four times as long as that share before it, at worst.
+    /// For at most one job in a thousand stopped wrongly, in each class by itself. Where durations have a tail like x⁻¹,
+    /// one in a thousand is beyond the quantile and a quarter of those beyond four times it: 0.025 %. Where the longest
+    /// silences have one like x⁻¹·⁵, five in a thousand are beyond the quantile and an eighth of those beyond four
+    /// times it: 0.0625 %. Tails that heavy are the heaviest one commonly meets; lighter ones leave more to spare.
     fn default() -> Self {
         Settings {
             overall: LimitSettings {

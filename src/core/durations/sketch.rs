@@ -60,7 +60,8 @@ impl Buckets {
     /// Adds the share `numerator / denominator` of all that is in another one, rounded up.
     pub(super) fn merge_share(&mut self, other: &Buckets, numerator: u64, denominator: u64) {
         for (bucket, weight) in &other.weights {
-            let share = (u128::from(*weight) * u128::from(numerator)).div_ceil(u128::from(denominator.max(1)));
+            let share =
+                (u128::from(*weight) * u128::from(numerator)).div_ceil(u128::from(denominator.max(1)));
             self.put(*bucket, u64::try_from(share).unwrap_or(u64::MAX));
         }
     }
