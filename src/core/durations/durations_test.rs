@@ -57,11 +57,11 @@ fn buckets_are_numbered_as_the_picture_says() {
 
 #[test]
 fn the_estimator_gives_the_worked_example_of_its_source() {
-    // Kaplan and Meier 1958, section 1: deaths at 0.8, 3.1, 5.4 and 9.2 months, losses at 1.0, 2.7, 7.0 and 12.1. Survival
+    // Kaplan and Meier 1958: deaths at 0.8, 3.1, 5.4 and 9.2 months, losses at 1.0, 2.7, 7.0 and 12.1. Survival
     // after the deaths: 7/8, 7/8 · 4/5 = 0.7, 0.7 · 3/4 = 0.525, 0.525 · 1/2 = 0.2625.
     let mut sketch = Sketch::default();
-    [8, 31, 54, 92].map(|tenths| sketch.finished.add(tenths));
-    [10, 27, 70, 121].map(|tenths| sketch.censored.add(tenths));
+    [8, 31, 54, 92].into_iter().for_each(|tenths| sketch.finished.add(tenths));
+    [10, 27, 70, 121].into_iter().for_each(|tenths| sketch.censored.add(tenths));
     let at = |survival_ppm: u32| sketch.quantile(1_000_000 - survival_ppm).unwrap();
     let reached = |value| Quantile { value: upper_edge(bucket_of(value)), reached: true };
     assert_eq!([875_000, 874_999].map(at), [reached(8), reached(31)]);
@@ -100,7 +100,7 @@ fn an_estimate_carries_the_numbers_it_was_made_of() {
 #[test]
 fn silence_at_the_end_counts_only_beyond_what_is_believed_dead() {
     let living = || (0..90).map(|_| finished(60, 2));
-    let dead = |n| (0..n).map(|_| stuck(600, 2, 500));
+    let dead = |n| (0..n).map(|_| stuck(600, 1, 500));
     let limit = |records: Vec<Record>| {
         let mut settings = median();
         settings.stuck.quantile_ppm = 990_000;
