@@ -45,6 +45,8 @@ pub enum ErrorKind {
     QuorumClosed,
     /// The quorum's deadline has passed.
     QuorumTimeout,
+    /// A later leader was here; whoever shows this fencing token must step down. Nothing was done.
+    StaleToken,
     /// A configured bound is reached.
     LimitExceeded,
     /// Too many requests in flight; try again.
@@ -104,6 +106,7 @@ pub const KINDS: &[KindEntry] = &[
     line(ErrorKind::AlreadyVoted, "already_voted", 409, 4, false),
     line(ErrorKind::QuorumClosed, "quorum_closed", 409, 4, false),
     line(ErrorKind::QuorumTimeout, "quorum_timeout", 409, 4, false),
+    line(ErrorKind::StaleToken, "stale_token", 412, 8, false),
     line(ErrorKind::LimitExceeded, "limit_exceeded", 429, 6, false),
     line(ErrorKind::Overloaded, "overloaded", 503, 7, true),
     line(ErrorKind::Conflict, "conflict", 503, 7, true),

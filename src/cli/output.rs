@@ -143,6 +143,7 @@ fn advice(kind: ErrorKind) -> &'static str {
         ErrorKind::QuorumClosed | ErrorKind::QuorumTimeout => {
             "nothing; the outcome is final, and `quorate quorum status` shows it"
         }
+        ErrorKind::StaleToken => "stop leading; a later leader has taken over",
         ErrorKind::LimitExceeded => "wait until something ends, or raise the limit named above",
         ErrorKind::Overloaded | ErrorKind::Conflict => "try again",
         ErrorKind::Fenced => "stop this process; another one owns the journal now",
