@@ -163,7 +163,8 @@ fn settings_out_of_bounds_are_refused_and_named() {
         change(&mut settings);
         settings.check().map_err(|e| e.to_string())
     };
-    let texts: [(fn(&mut Settings), &str); 10] = [
+    type Change = fn(&mut Settings);
+    let texts: [(Change, &str); 10] = [
         (
             |s| s.overall.quantile_ppm = 499_999,
             "overall.quantile_ppm is out of bounds, expected 500000 to 999999. given=499999",
