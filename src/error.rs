@@ -57,6 +57,8 @@ pub enum ErrorKind {
     TokenRevoked,
     /// The lease of the token cannot be renewed.
     NotRenewable,
+    /// A later leader was here; whoever shows this fencing token must step down. Nothing was done.
+    StaleToken,
     /// A configured bound is reached.
     LimitExceeded,
     /// Too many requests in flight; try again.
@@ -122,6 +124,7 @@ pub const KINDS: &[KindEntry] = &[
     line(ErrorKind::TokenReleased, "token_released", 409, 4, false),
     line(ErrorKind::TokenRevoked, "token_revoked", 409, 4, false),
     line(ErrorKind::NotRenewable, "not_renewable", 409, 4, false),
+    line(ErrorKind::StaleToken, "stale_token", 412, 8, false),
     line(ErrorKind::LimitExceeded, "limit_exceeded", 429, 6, false),
     line(ErrorKind::Overloaded, "overloaded", 503, 7, true),
     line(ErrorKind::Conflict, "conflict", 503, 7, true),

@@ -54,6 +54,7 @@
 //! | [`core`] | the pure machines, the driver, vote rules, time and ids as values | |
 //! | [`journal`] | the port of a store, the format of what is stored, the hash chains | |
 //! | [`store`] | the stores: memory, one that fails on plan, sled | `store-sled` for sled |
+//! | [`guard`] | guards by which files, rows and HTTP services refuse a leader that was replaced | `http` for HTTP services |
 //! | [`config`] | every knob: meaning, unit, bounds | |
 //! | `shell` | actors, writer, clock, supervisors; public are its clock, its notices, the port to the agents (`Coordinator`) and the set of custom rules | `runtime` |
 //! | `flow` | senders and a reader with flow control, for any tokio program | `flow` |
@@ -72,6 +73,7 @@
 pub mod config;
 pub mod core;
 pub mod docs;
+pub mod guard;
 pub mod journal;
 pub mod store;
 

@@ -149,6 +149,7 @@ fn advice(kind: ErrorKind) -> &'static str {
             "request capacity again"
         }
         ErrorKind::NotRenewable => "request a renewable lease next time",
+        ErrorKind::StaleToken => "stop leading; a later leader has taken over",
         ErrorKind::LimitExceeded => "wait until something ends, or raise the limit named above",
         ErrorKind::Overloaded | ErrorKind::Conflict => "try again",
         ErrorKind::Fenced => "stop this process; another one owns the journal now",

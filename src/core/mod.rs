@@ -24,6 +24,7 @@ pub mod agent;
 pub mod algorithms;
 pub mod cell;
 pub mod driver;
+pub mod durations;
 pub mod flow;
 pub mod gate;
 pub mod ids;

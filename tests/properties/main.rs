@@ -4,11 +4,13 @@
 //! common and not rare. A failure prints the smallest script that still fails.
 
 mod absurd;
+mod adaptive;
 mod cells;
 mod cells_twin;
 mod decision;
+mod durations;
 mod heartbeats;
-mod jobs;
+mod learning;
 mod load;
 mod log;
 mod mesh;

@@ -137,6 +137,20 @@ const ARROWS: &[Arrow] = &[
         why: "flow-controlled senders need no runtime and no store",
     },
     Arrow {
+        below: "src/guard/",
+        except: &["src/guard/http.rs"],
+        forbidden: &[
+            "crate::journal",
+            "crate::store",
+            "crate::shell",
+            "crate::api",
+            "crate::cli",
+            "crate::config",
+            "crate::error",
+        ],
+        why: "a guard stands at somebody else's resource: it knows ids and tokens, and no runtime",
+    },
+    Arrow {
         below: "src/api/",
         // Opening looks the name of a store up in the table.
         except: &["src/api/mod.rs"],
@@ -159,13 +173,13 @@ const ARROWS: &[Arrow] = &[
     Arrow { below: "src/", except: &["src/shell/"], forbidden: &["actix"], why: "actors live in the shell" },
     Arrow {
         below: "src/",
-        except: &["src/api/http/"],
+        except: &["src/api/http/", "src/guard/http.rs"],
         forbidden: &["actix_web"],
-        why: "HTTP lives in one door",
+        why: "HTTP lives in one door, and in the guard for other programs' services",
     },
     Arrow {
         below: "src/",
-        except: &["src/shell/", "src/api/", "src/cli/", "src/flow/"],
+        except: &["src/shell/", "src/api/", "src/cli/", "src/flow/", "src/guard/http.rs"],
         forbidden: &["tokio"],
         why: "what runs is in the shell, the doors and the flow-controlled senders",
     },
@@ -255,6 +269,8 @@ mod planted {
             ("src/shell/entity.rs", "let t = Instant::now();"),
             ("src/flow/wait.rs", "let t = tokio::time::Instant::now();"),
             ("src/flow/sender.rs", "use crate::shell::clock::Clock;"),
+            ("src/guard/file.rs", "use crate::error::Error;"),
+            ("src/guard/floor.rs", "use actix_web::web;"),
         ] {
             assert!(finds(path, text), "{path}: {text}");
         }

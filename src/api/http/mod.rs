@@ -32,6 +32,7 @@ use actix_web::{HttpRequest, HttpResponse};
 
 use self::fields::Input;
 use self::metrics::{Counted, Metrics};
+pub(crate) use self::reply::cut_off;
 use self::routes::{Found, Page, Routes, Target};
 pub use self::server::{Options, Server, serve};
 use super::Quorate;

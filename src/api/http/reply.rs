@@ -56,7 +56,7 @@ pub(super) fn failure(error: &Error, status: StatusCode) -> HttpResponse {
 }
 
 /// The answer to a request whose body was not read to its end: the connection cannot be used again.
-pub(super) fn cut_off(error: &Error) -> HttpResponse {
+pub(crate) fn cut_off(error: &Error) -> HttpResponse {
     let mut response = failure(error, status_of(error.kind()));
     response.head_mut().set_connection_type(actix_web::http::ConnectionType::Close);
     response
