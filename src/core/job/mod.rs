@@ -60,6 +60,7 @@ mod decide;
 pub mod event;
 pub mod extension;
 pub mod heard;
+pub mod index;
 pub mod lease;
 pub mod message;
 pub mod outbox;

@@ -1,0 +1,388 @@
+//! Jobs, gates and the durations of jobs as actors: what differs between them outside their machines, and where
+//! messages between them go.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use super::bus::{Notice, What};
+use super::entity::Action;
+use super::host::{Host, wait};
+use super::kinds::{Counters, Hosted, track};
+use super::lock;
+use super::registry::Registry;
+use super::runtime::ask;
+use super::writer::Failure;
+use crate::config::Config;
+use crate::core::durations::{self, DurationsMachine};
+use crate::core::gate::{self, Datacenters, Gate, GateMachine};
+use crate::core::ids::{EntityId, IdError, StreamId, StreamKind};
+use crate::core::job::heard::{LatestProgress, Noted};
+use crate::core::job::message::{FinalStatus, Message, Party, TimeoutKind};
+use crate::core::job::timeout::Estimate;
+use crate::core::job::{self, Heard, Job, JobMachine, Reply, Submit};
+use crate::core::time::Timestamp;
+use crate::core::worker::{self, Worker, WorkerMachine};
+use crate::journal::codec::decode;
+use crate::journal::{Fault, Store};
+
+/// The datacenter of jobs for which none is named.
+pub(crate) const LOCAL: &str = "local";
+
+/// Records of a job read at a time.
+const PAGE: usize = 4096;
+
+/// The stream of a job in a datacenter: `job` where it runs locally, else `job@datacenter`.
+pub(crate) fn job_stream(job_id: &EntityId, datacenter: &EntityId) -> Result<EntityId, IdError> {
+    if datacenter.as_str() == LOCAL { Ok(job_id.clone()) } else { EntityId::new(format!("{job_id}@{datacenter}")) }
+}
+
+/// Sends a command to a job and keeps in memory what it says about its progress.
+pub(crate) async fn command<R: Send + 'static>(
+    host: &Arc<Host>,
+    stream: &EntityId,
+    command: job::Command,
+    view: impl FnOnce(super::entity::View<'_, JobMachine>) -> R + Send + 'static,
+) -> Result<R, Failure> {
+    let counters = host.counters.clone();
+    let action = Action::Command(command, None);
+    ask(host, &host.jobs, stream, action, move |seen| {
+        if let (Some(Ok(Reply::Progress(Some(noted)))), Some(job_id), Some(datacenter)) =
+            (&seen.reply, &seen.state.job_id, &seen.state.datacenter)
+        {
+            lock(&counters.heard).note(job_id, datacenter, noted.clone());
+        }
+        view(seen)
+    })
+    .await
+}
+
+/// Hands a message to whom it is for. One that cannot be handed over is as good as lost: what matters is sent again.
+pub(crate) async fn deliver(host: &Arc<Host>, message: Message) {
+    let taken = match message.to.clone() {
+        Party::Gate(_) => {
+            let id = message.job_id.clone();
+            let action = Action::Command(gate::Command::Receive(Box::new(message)), None);
+            ask(host, &host.gates, &id, action, |_| ()).await
+        }
+        Party::Manager { datacenter, .. } => match job_stream(&message.job_id, &datacenter) {
+            Ok(stream) => receive(host, &stream, message).await,
+            Err(error) => {
+                tracing::warn!(%error, job = %message.job_id, %datacenter, "message for a job with no name");
+                Ok(())
+            }
+        },
+        Party::Worker(worker) => {
+            let action = Action::Command(worker::Command::Receive(Box::new(message)), None);
+            ask(host, &host.workers, &worker, action, |_| ()).await
+        }
+    };
+    if let Err(failure) = taken {
+        tracing::warn!(?failure, "message not taken; it is sent again if it matters");
+    }
+}
+
+async fn receive(host: &Arc<Host>, stream: &EntityId, message: Message) -> Result<(), Failure> {
+    let said = match Submit::of_dispatch(&message) {
+        None => job::Command::Receive(Box::new(message)),
+        Some(mut submit) => {
+            submit.settings = host.config.jobs.settings.clone();
+            submit.estimate = estimate(host, submit.class.as_ref()).await?;
+            job::Command::Submit(Box::new(submit))
+        }
+    };
+    command(host, stream, said, |_| ()).await
+}
+
+/// What is known of the durations of a class.
+pub(crate) async fn estimate(
+    host: &Arc<Host>,
+    class: Option<&EntityId>,
+) -> Result<Option<Estimate>, Failure> {
+    let Some(class) = class else { return Ok(None) };
+    let settings = host.config.jobs.learned;
+    let known = ask(host, &host.durations, class, Action::Read, move |view| {
+        durations::estimate(view.state, &settings)
+    });
+    Ok(known.await?.map(|known| Estimate {
+        overall_ms: Some(known.overall.limit_us.div_ceil(1_000)),
+        stuck_ms: Some(known.stuck.limit_us.div_ceil(1_000)),
+        samples: known.evidence.records,
+        evidence: format!(
+            "{} jobs of the class, {} of them finished; budget {} us x {}/1000, silence {} us x {}/1000",
+            known.evidence.records,
+            known.evidence.finished,
+            known.overall.quantile_us,
+            known.overall.factor_permille,
+            known.stuck.quantile_us,
+            known.stuck.factor_permille,
+        ),
+    }))
+}
+
+/// Progress of the jobs of this node that is not on record.
+struct InMemory(Arc<Counters>);
+
+impl LatestProgress for InMemory {
+    fn at(&self, job_id: &EntityId, datacenter: &EntityId) -> Option<Timestamp> {
+        lock(&self.0.heard).at(job_id, datacenter)
+    }
+
+    fn count(&self, job: &EntityId, datacenter: &EntityId, workflow: &EntityId, attempt: u32) -> Option<u64> {
+        lock(&self.0.heard).count(job, datacenter, workflow, attempt)
+    }
+}
+
+fn send(host: &Host, message: &Message) {
+    let transport = lock(&host.transport).clone();
+    transport.send(message.clone(), &host.mailbox);
+}
+
+type Done = Pin<Box<dyn Future<Output = Result<(), Failure>> + Send>>;
+
+fn done() -> Done {
+    Box::pin(std::future::ready(Ok(())))
+}
+
+impl Hosted for JobMachine {
+    const ENDS: bool = true;
+
+    fn registry(host: &Host) -> &Registry<Self> {
+        &host.jobs
+    }
+
+    fn context(host: &Host) -> Heard {
+        // The counters, not the host: the host holds the actors that hold this.
+        Heard::of(Arc::new(InMemory(host.counters.clone())))
+    }
+
+    fn notices(_: &Config, id: &EntityId, state: &Job, events: &[job::Event]) -> Vec<Notice> {
+        let job_id = state.job_id.clone().unwrap_or_else(|| id.clone());
+        let notice = |at, what| Notice {
+            topic: format!("job/{job_id}"),
+            entity: StreamId::new(StreamKind::Job, id.clone()),
+            at,
+            what,
+        };
+        let heard = |event: &job::Event| match event {
+            job::Event::WorkflowMoved(moved) => {
+                let what = What::WorkflowMoved {
+                    workflow_id: moved.workflow_id.clone(),
+                    from: moved.from,
+                    to: moved.to,
+                };
+                Some(notice(moved.at, what))
+            }
+            job::Event::Ended(ended) => Some(notice(ended.at, What::JobEnded { status: ended.status })),
+            _ => None,
+        };
+        events.iter().filter_map(heard).collect()
+    }
+
+    fn observe(counters: &Counters, id: &EntityId, events: &[job::Event]) {
+        let mut index = lock(&counters.jobs);
+        for event in events {
+            if let (job::Event::Ended(_), Some(live)) = (event, index.live.get(id)) {
+                lock(&counters.heard).forget(&live.job_id, &live.datacenter);
+            }
+            index.apply(id, event);
+            tracing::debug!(kind = "job", entity_id = %id, event = event.name());
+        }
+    }
+
+    fn follow(host: &Arc<Host>, id: &EntityId, events: &[job::Event]) {
+        if events.iter().any(|event| matches!(event, job::Event::Ended(_))) {
+            let (surroundings, id) = (host.clone(), id.clone());
+            track(host, async move {
+                if let Err(failure) = learn(&surroundings, &id).await {
+                    tracing::warn!(%id, ?failure, "duration of a job not learned");
+                }
+            });
+        }
+    }
+
+    fn at_once(host: &Host, effect: &job::command::Effect) -> bool {
+        let job::command::Effect::Send(message) = effect;
+        send(host, message);
+        true
+    }
+
+    fn carry_out(_: Arc<Host>, _: EntityId, _: job::command::Effect) -> Done {
+        done()
+    }
+}
+
+/// Adds how long a job took to what is known of its class.
+async fn learn(host: &Arc<Host>, id: &EntityId) -> Result<(), Failure> {
+    let stream = StreamId::new(StreamKind::Job, id.clone());
+    let run = host.blocking(move |store| last_run(store, &stream)).await.map_err(Failure::Refused)?;
+    let Some((class, record)) = run else { return Ok(()) };
+    let action = Action::Command(durations::Command::Record(record), None);
+    ask(host, &host.durations, &class, action, |_| ()).await
+}
+
+/// The class of the last run on record, and how it went. The longest pause between signs of life is known to a second:
+/// closer ones are not all written down.
+fn last_run(store: &dyn Store, stream: &StreamId) -> Result<Option<(EntityId, durations::Record)>, Fault> {
+    let (mut after, mut known) = (0, None);
+    let (mut began, mut last, mut longest) = (Timestamp::EPOCH, Timestamp::EPOCH, 0);
+    let us = |from: Timestamp, to: Timestamp| u64::try_from(to.since(from).as_micros()).unwrap_or(u64::MAX);
+    loop {
+        let page = wait(store.read(stream, after, PAGE))?;
+        let Some(end) = page.last() else { return Ok(known) };
+        after = end.seq;
+        for record in page {
+            let event: job::Event = decode(&record.payload)?;
+            let at = event.at();
+            match &event {
+                job::Event::Submitted(submitted) => {
+                    (began, last, longest) = (at, at, 0);
+                    known = submitted.terms.class.clone().map(|class| {
+                        let ended = durations::Ended::Finished;
+                        (class, durations::Record { duration_us: 0, longest_gap_us: 0, ended })
+                    });
+                }
+                job::Event::ProgressNoted(_)
+                | job::Event::WorkflowMoved(_)
+                | job::Event::ExtensionGranted(_) => {
+                    longest = longest.max(us(last, at));
+                    last = last.max(at);
+                }
+                // Nobody could see what happened while nobody served.
+                job::Event::Resumed(resumed) => last = last.plus(std::time::Duration::from_micros(resumed.away_us)),
+                job::Event::Ended(ended) => {
+                    if let Some((_, record)) = &mut known {
+                        let silent_us = us(last, ended.closed_at).min(us(began, ended.closed_at));
+                        record.duration_us = us(began, ended.closed_at);
+                        record.ended = match (ended.status, ended.kind) {
+                            (FinalStatus::Completed | FinalStatus::Failed, _) => {
+                                longest = longest.max(silent_us);
+                                durations::Ended::Finished
+                            }
+                            (FinalStatus::Cancelled, _) => durations::Ended::Cancelled { silent_us },
+                            (FinalStatus::Timeout, Some(TimeoutKind::Stuck)) => {
+                                let after = durations::command::Limit::Stuck;
+                                durations::Ended::TimedOut { after, silent_us }
+                            }
+                            (FinalStatus::Timeout, _) => {
+                                let after = durations::command::Limit::Overall;
+                                durations::Ended::TimedOut { after, silent_us }
+                            }
+                        };
+                        record.longest_gap_us = longest.min(record.alive_us());
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+impl Hosted for GateMachine {
+    const ENDS: bool = true;
+
+    fn registry(host: &Host) -> &Registry<Self> {
+        &host.gates
+    }
+
+    fn context(host: &Host) -> Datacenters {
+        let known = host.config.jobs.datacenters.clone();
+        if known.is_empty() {
+            return Datacenters::default();
+        }
+        Datacenters::of(move |name| name.as_str() == LOCAL || known.contains(name))
+    }
+
+    fn notices(_: &Config, id: &EntityId, _: &Gate, events: &[gate::Event]) -> Vec<Notice> {
+        let heard = |event: &gate::Event| {
+            let gate::Event::Finished { status, at, .. } = event else { return None };
+            Some(Notice {
+                topic: format!("job/{id}"),
+                entity: StreamId::new(StreamKind::Gate, id.clone()),
+                at: *at,
+                what: What::JobEnded { status: *status },
+            })
+        };
+        events.iter().filter_map(heard).collect()
+    }
+
+    fn observe(_: &Counters, id: &EntityId, events: &[gate::Event]) {
+        for event in events {
+            tracing::debug!(kind = "gate", entity_id = %id, event = event.name());
+        }
+    }
+
+    fn at_once(host: &Host, effect: &gate::Effect) -> bool {
+        let gate::Effect::Send(message) = effect;
+        send(host, message);
+        true
+    }
+
+    fn carry_out(_: Arc<Host>, _: EntityId, _: gate::Effect) -> Done {
+        done()
+    }
+}
+
+impl Hosted for WorkerMachine {
+    fn registry(host: &Host) -> &Registry<Self> {
+        &host.workers
+    }
+
+    fn context(_: &Host) {}
+
+    fn notices(_: &Config, _: &EntityId, _: &Worker, _: &[worker::Event]) -> Vec<Notice> {
+        Vec::new()
+    }
+
+    fn observe(_: &Counters, id: &EntityId, events: &[worker::Event]) {
+        for event in events {
+            tracing::debug!(kind = "worker", entity_id = %id, event = event.name());
+        }
+    }
+
+    fn at_once(host: &Host, effect: &worker::Effect) -> bool {
+        let (attempt, what) = match effect {
+            worker::Effect::Send(message) => {
+                send(host, message);
+                return true;
+            }
+            worker::Effect::Start(attempt) => (attempt, What::WorkflowStart as fn(_) -> _),
+            worker::Effect::Stop(attempt) => (attempt, What::WorkflowStop as fn(_) -> _),
+            worker::Effect::Abort(attempt) => (attempt, What::WorkflowAbort as fn(_) -> _),
+        };
+        host.bus.publish(Notice {
+            topic: format!("job/{}", attempt.job_id),
+            entity: StreamId::new(StreamKind::Job, attempt.job_id.clone()),
+            at: host.clock.now(),
+            what: what(attempt.clone()),
+        });
+        true
+    }
+
+    fn carry_out(_: Arc<Host>, _: EntityId, _: worker::Effect) -> Done {
+        done()
+    }
+}
+
+impl Hosted for DurationsMachine {
+    fn registry(host: &Host) -> &Registry<Self> {
+        &host.durations
+    }
+
+    fn context(_: &Host) {}
+
+    fn notices(
+        _: &Config,
+        _: &EntityId,
+        _: &durations::Durations,
+        _: &[durations::Event],
+    ) -> Vec<Notice> {
+        Vec::new()
+    }
+
+    fn observe(_: &Counters, _: &EntityId, _: &[durations::Event]) {}
+
+    fn carry_out(_: Arc<Host>, _: EntityId, (): ()) -> Done {
+        done()
+    }
+}
