@@ -338,8 +338,7 @@ fn the_end_stops_everything_whatever_the_cause() {
 
 #[test]
 fn the_kept_history_is_bounded() {
-    let mut settings = Settings::default();
-    settings.max_attempts = 1_000;
+    let settings = Settings { max_attempts: 1_000, ..Settings::default() };
     let mut job = started(Submit { settings, workflows: vec![plan("a", &[], None)], ..plain() });
     for n in 0..200 {
         job.step(to("a", Failed), us(n));
