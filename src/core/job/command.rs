@@ -158,7 +158,7 @@ pub struct Submit {
     pub estimate: Option<Estimate>,
     /// The workflows.
     pub workflows: Vec<WorkflowPlan>,
-    /// Number of the gate's message that brings it, to be answered; 0 if none does.
+    /// Number of the gate's message that brings it, which is then answered; 0 if none does.
     pub dispatch_number: u64,
 }
 
@@ -183,7 +183,8 @@ impl Submit {
     }
 
     /// What a gate's dispatch asks for, with ids for addresses, default settings and no estimate; none for any other
-    /// message, or one that is not from a gate to a manager. Whoever knows better fills it in and submits it.
+    /// message, or one that is not from a gate to a manager. Whoever knows better fills it in and submits it; the gate
+    /// is answered all the same.
     pub fn of_dispatch(message: &Message) -> Option<Self> {
         let (Body::JobDispatch(dispatch), Party::Gate(gate_id), Party::Manager { datacenter, node }) =
             (&message.body, &message.from, &message.to)

@@ -231,6 +231,43 @@ fn a_dispatch_that_comes_again_after_the_end_does_not_start_the_job_again() {
 }
 
 #[test]
+fn a_gate_is_answered_however_its_dispatch_is_submitted_and_told_when_it_can_never_run() {
+    let asked = Submit { dispatch_number: 8, ..with_gate() };
+    let step = J::default().step(Command::Submit(Box::new(asked.clone())), us(0));
+    assert_eq!(ack_of(&step.effects), [AckOutcome::Accepted]);
+    let bad = Submit { timeout_rule: "guess".to_owned(), ..asked.clone() };
+    let step = J::default().step(Command::Submit(Box::new(bad)), us(0));
+    assert_eq!(
+        (ack_of(&step.effects), step.events),
+        (vec![AckOutcome::AlreadyFinal(FinalStatus::Failed)], vec![])
+    );
+    let mut job = started(Submit { gate: Some(seat(4)), ..plain() });
+    let step = job.step(Command::Submit(Box::new(asked)), us(S));
+    assert_eq!(
+        (ack_of(&step.effects), names(&step.events)),
+        (vec![AckOutcome::Stale], vec!["fence_rejected"])
+    );
+}
+
+#[test]
+fn messages_of_another_job_and_for_others_are_refused() {
+    let mut job = started(with_gate());
+    let from = Party::Gate(id("g1"));
+    let to = Party::Manager { datacenter: id("dc"), node: leader("m1") };
+    let body = Body::GlobalTimeoutAck(ReportAck {
+        outcome: AckOutcome::Accepted,
+        fence_token: token(1),
+        leader_addr: None,
+    });
+    let message = Message { job_id: id("job"), datacenter: id("dc"), from, to, number: 1, body };
+    let elsewhere = Message { job_id: id("other"), ..message.clone() };
+    let reply = job.step(Command::Receive(Box::new(elsewhere)), us(S)).reply;
+    assert!(matches!(reply, Err(Rejection::Invalid { field: "job_id", .. })));
+    let reply = job.step(Command::Receive(Box::new(message)), us(S)).reply;
+    assert_eq!(reply, Err(Rejection::NotForManager { message: "global_timeout_ack" }));
+}
+
+#[test]
 fn a_cancellation_names_both_tokens_when_they_differ() {
     let cancel = |fence: u64| {
         let requester_id = "ops".to_owned();

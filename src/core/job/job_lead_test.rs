@@ -198,6 +198,53 @@ fn a_restart_mints_a_token_counts_downtime_as_budget_and_not_as_idleness() {
 }
 
 #[test]
+fn downtime_begins_with_the_last_record_if_that_is_later_than_the_last_sign_of_life() {
+    let mut job = started(Submit { timeout_ms: None, ..plain() });
+    job.step(progress(), us(18 * S));
+    job.resume(away(15 * S, 100 * S));
+    assert_eq!(job.due(), Some(us(220 * S + 1)), "82 s away, idle for none");
+}
+
+#[test]
+fn a_notice_of_an_earlier_leader_is_overtaken_and_an_end_of_an_earlier_run_keeps_its_token() {
+    let mut job = started(with_gate());
+    job.step(transfer("m2", false, None), us(S));
+    job.step(transfer("m3", false, None), us(2 * S));
+    assert_eq!(job.state().outbox.values().map(|entry| entry.token).collect::<Vec<_>>(), [token(3)]);
+    job.step(
+        Command::Complete { status: FinalStatus::Completed, reason: String::new(), token: None },
+        us(3 * S),
+    );
+    submitted(&mut job, with_gate(), us(4 * S));
+    job.step(transfer("m4", false, None), us(5 * S));
+    let owed = JobMachine::owed(job.state());
+    let fence = |body: &Body| match body {
+        Body::JobFinalStatus(body) => ("final", body.fence_token),
+        Body::JobLeaderTransfer(body) => ("transfer", body.fence_token),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(
+        bodies(&owed).iter().map(fence).collect::<Vec<_>>(),
+        [("final", token(3)), ("transfer", token(5))]
+    );
+}
+
+#[test]
+fn tokens_end_and_never_begin_again() {
+    let gate = Body::JobGlobalTimeout(JobGlobalTimeout {
+        reason: String::new(),
+        decided_ago_ms: 0,
+        fence_token: token(u64::MAX),
+        gate_epoch: GateEpoch::shown(1),
+        decision_id: 1,
+    });
+    let mut job = started(with_gate());
+    job.step(from_gate(1, gate), us(S));
+    let step = job.step(Command::Submit(Box::new(with_gate())), us(2 * S));
+    assert_eq!(step.reply, Err(Rejection::TokensExhausted));
+}
+
+#[test]
 fn a_budget_may_leave_downtime_out() {
     let settings = Settings { downtime: DowntimePolicy::Exclude, ..Settings::default() };
     let mut job = started(Submit { settings, ..plain() });

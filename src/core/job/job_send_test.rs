@@ -87,6 +87,11 @@ fn pauses_vary_by_a_fifth_and_the_same_way_each_time() {
         assert!((pause * 8 / 10..=pause * 12 / 10).contains(&gap), "pause {n}: {gap}");
         (before, after) = (at, at);
     }
+    let other = super::super::outbox::Entry { number: 2, ..entry.clone() };
+    assert_ne!(
+        other.resend(&id("job"), &settings, entry.since),
+        entry.resend(&id("job"), &settings, entry.since)
+    );
     let far = us(entry.since.as_micros() + 1_000_000 * 30 * S);
     let at = entry.resend(&id("job"), &settings, far).unwrap();
     assert!(at.since(far).as_secs() <= 36, "also after a year");

@@ -223,6 +223,24 @@ fn a_count_is_progress_only_when_it_grows_also_within_a_second() {
 }
 
 #[test]
+fn a_recorded_count_is_known_without_any_memory() {
+    let mut job = started(Submit { workflows: vec![plan("a", &[], Some("w"))], ..plain() });
+    job.step(report(1, WorkflowOutcome::Running), us(0));
+    let count = |n| reported("a", 1, WorkflowOutcome::Running, n);
+    assert_eq!(names(&job.step(count(5), us(2 * S)).events), ["progress_noted"]);
+    assert_eq!(job.step(count(5), us(4 * S)).reply, Ok(Reply::Progress(None)));
+    assert_eq!(job.step(count(4), us(4 * S)).reply, Ok(Reply::Progress(None)));
+    let asked = |n| Command::Progress { workflow_id: Some(id("a")), completed_count: Some(n), token: None };
+    assert_eq!(job.step(asked(5), us(5 * S)).reply, Ok(Reply::Progress(None)));
+    assert!(matches!(job.step(asked(6), us(5 * S)).reply, Ok(Reply::Progress(Some(_)))));
+    let loose = Command::Progress { workflow_id: None, completed_count: Some(6), token: None };
+    assert!(matches!(
+        job.step(loose, us(5 * S)).reply,
+        Err(Rejection::Invalid { field: "completed_count", .. })
+    ));
+}
+
+#[test]
 fn a_result_after_the_end_is_kept_and_changes_nothing() {
     let mut job = one(Some("w"));
     job.step(report(1, WorkflowOutcome::Running), us(S));
@@ -338,8 +356,7 @@ fn the_end_stops_everything_whatever_the_cause() {
 
 #[test]
 fn the_kept_history_is_bounded() {
-    let mut settings = Settings::default();
-    settings.max_attempts = 1_000;
+    let settings = Settings { max_attempts: 1_000, ..Settings::default() };
     let mut job = started(Submit { settings, workflows: vec![plan("a", &[], None)], ..plain() });
     for n in 0..200 {
         job.step(to("a", Failed), us(n));

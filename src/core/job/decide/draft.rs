@@ -152,14 +152,18 @@ impl<'a> Draft<'a> {
         if message.number == 0 {
             return;
         }
-        let answer = Message {
+        self.post(Message {
             job_id: message.job_id.clone(),
             datacenter: message.datacenter.clone(),
             from: message.to.clone(),
             to: message.from.clone(),
             number: message.number,
             body,
-        };
-        self.effects.push(Effect::Send(Box::new(answer)));
+        });
+    }
+
+    /// Sends a message as it is.
+    pub(super) fn post(&mut self, message: Message) {
+        self.effects.push(Effect::Send(Box::new(message)));
     }
 }

@@ -81,7 +81,7 @@ fn hear_gate(draft: &mut Draft<'_>, message: &Message) {
 }
 
 /// An answer with the leadership as it is here.
-fn ack(draft: &Draft<'_>, outcome: AckOutcome) -> ReportAck {
+pub(super) fn ack(draft: &Draft<'_>, outcome: AckOutcome) -> ReportAck {
     match draft.run() {
         Ok(run) => ReportAck { outcome, fence_token: run.token, leader_addr: Some(run.leader_addr.clone()) },
         Err(_) => ReportAck { outcome, fence_token: FenceToken::NONE, leader_addr: None },
@@ -94,25 +94,10 @@ fn answer(draft: &mut Draft<'_>, message: &Message, outcome: AckOutcome) {
 }
 
 fn dispatched(draft: &mut Draft<'_>, message: &Message) -> Result<Reply, Rejection> {
-    let Some(asked) = Submit::of_dispatch(message) else {
-        return Err(invalid("from", format!("{:?}", message.from), "a gate, to a manager"));
-    };
-    let reply = submit::submit(draft, asked);
-    answer_dispatch(draft, message, &reply);
-    reply
-}
-
-/// What a gate hears of its dispatch. One that can never be taken on has failed here; one that meets another
-/// submission of the job gets no answer, since nothing can be said about it.
-pub(super) fn answer_dispatch(draft: &mut Draft<'_>, message: &Message, reply: &Result<Reply, Rejection>) {
-    let outcome = match reply {
-        Ok(_) => AckOutcome::Accepted,
-        Err(Rejection::AlreadyTerminal { status }) => AckOutcome::AlreadyFinal(*status),
-        Err(Rejection::StaleGate { .. }) => AckOutcome::Stale,
-        Err(Rejection::Invalid { .. }) => AckOutcome::AlreadyFinal(FinalStatus::Failed),
-        Err(_) => return,
-    };
-    answer(draft, message, outcome);
+    match Submit::of_dispatch(message) {
+        Some(asked) => submit::submit(draft, asked),
+        None => Err(invalid("from", format!("{:?}", message.from), "a gate, to a manager")),
+    }
 }
 
 fn global_timeout(

@@ -3,18 +3,45 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::draft::Draft;
-use super::work;
+use super::{inbox, work};
 use crate::core::ids::EntityId;
 use crate::core::job::command::{Reply, Submit};
 use crate::core::job::event::{Event, GateSeat, Submitted, Terms};
-use crate::core::job::message::WorkflowPlan;
+use crate::core::job::message::{AckOutcome, Body, FinalStatus, Message, Party, WorkflowPlan};
 use crate::core::job::rejection::{Rejection, invalid};
 use crate::core::job::settings::{MAX_DEPENDENCIES, MAX_WORKFLOWS, check_text};
 use crate::core::job::state::Run;
 use crate::core::job::timeout::{self, Asked, Limits};
 use crate::core::job::token::{Standing, standing};
 
+/// Takes the job on. A gate that asks for it is answered: one that can never be taken on has failed here; one that
+/// meets another submission of the job gets no answer, since nothing can be said about it.
 pub(super) fn submit(draft: &mut Draft<'_>, submit: Submit) -> Result<Reply, Rejection> {
+    let gate = submit.gate.as_ref().filter(|_| submit.dispatch_number != 0);
+    let answer = gate.map(|gate| Message {
+        job_id: submit.job_id.clone(),
+        datacenter: submit.datacenter.clone(),
+        from: Party::Manager { datacenter: submit.datacenter.clone(), node: submit.leader.clone() },
+        to: Party::Gate(gate.gate_id.clone()),
+        number: submit.dispatch_number,
+        body: Body::ReportAck(inbox::ack(draft, AckOutcome::Accepted)),
+    });
+    let reply = take_on(draft, submit);
+    let outcome = match &reply {
+        Ok(_) => AckOutcome::Accepted,
+        Err(Rejection::AlreadyTerminal { status }) => AckOutcome::AlreadyFinal(*status),
+        Err(Rejection::StaleGate { .. }) => AckOutcome::Stale,
+        Err(Rejection::Invalid { .. }) => AckOutcome::AlreadyFinal(FinalStatus::Failed),
+        Err(_) => return reply,
+    };
+    if let Some(answer) = answer {
+        let body = Body::ReportAck(inbox::ack(draft, outcome));
+        draft.post(Message { body, ..answer });
+    }
+    reply
+}
+
+fn take_on(draft: &mut Draft<'_>, submit: Submit) -> Result<Reply, Rejection> {
     let limits = check(draft, &submit)?;
     if let Some(gate) = &submit.gate {
         check_gate(draft, gate)?;
