@@ -7,6 +7,7 @@ mod absurd;
 mod cells;
 mod cells_twin;
 mod decision;
+mod gates;
 mod heartbeats;
 mod load;
 mod log;
