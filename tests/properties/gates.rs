@@ -667,7 +667,7 @@ fn invariant_the_log_is_lawful(log: &[Event], script: &Script) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(600))]
+    #![proptest_config(ProptestConfig::with_cases(1_500))]
 
     #[test]
     fn a_gate_decides_as_a_naive_one_would_and_its_log_is_lawful(script in script()) {
