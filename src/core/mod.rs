@@ -39,6 +39,7 @@ pub mod shed;
 pub mod stats;
 pub mod time;
 pub mod topology;
+pub mod worker;
 
 use serde::{Serialize, de::DeserializeOwned};
 

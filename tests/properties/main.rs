@@ -9,6 +9,7 @@ mod cells;
 mod cells_twin;
 mod decision;
 mod durations;
+mod gates;
 mod heartbeats;
 mod learning;
 mod load;
