@@ -1,5 +1,6 @@
 //! Every knob: what it means, its unit and bounds, and what too large and too small do.
 
+use std::collections::BTreeSet;
 #[cfg(feature = "runtime")]
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,9 +9,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::core::agent::grade::Bounds;
 use crate::core::agent::{Grade, Settings};
-use crate::core::cell;
+use crate::core::ids::EntityId;
 use crate::core::quorum::Policy;
 use crate::core::time::Timestamp;
+use crate::core::{cell, durations, gate, job, worker};
 use crate::journal::Fault;
 #[cfg(feature = "runtime")]
 use crate::shell::coordinator::Coordinator;
@@ -64,6 +66,8 @@ pub struct Config {
     pub heartbeat: HeartbeatConfig,
     /// How cells are set up that take part in the exchange of capacity for the first time.
     pub capacity: CapacityConfig,
+    /// How jobs are run, and where.
+    pub jobs: JobsConfig,
     /// Restarts of entity actors that died.
     pub restart: RestartConfig,
 }
@@ -201,6 +205,36 @@ pub struct CapacityConfig {
     pub offer_ttl: Duration,
 }
 
+/// How jobs are run, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JobsConfig {
+    /// The node of the gate and of the managers in this process, 1 to 256 bytes; `gate` unless set.
+    pub node: EntityId,
+    /// The datacenters there are; any name when empty. A closed list catches misspelt names.
+    pub datacenters: BTreeSet<EntityId>,
+    /// Everything a job takes with it when it is submitted.
+    pub settings: job::Settings,
+    /// How a gate watches a job.
+    pub gate: gate::Settings,
+    /// How deadlines are learned.
+    pub learned: durations::Settings,
+    /// How long a worker waits for what.
+    pub worker: worker::Settings,
+}
+
+impl Default for JobsConfig {
+    fn default() -> Self {
+        JobsConfig {
+            node: EntityId::new("gate").unwrap_or_else(|e| unreachable!("a word is an id: {e}")),
+            datacenters: BTreeSet::new(),
+            settings: job::Settings::default(),
+            gate: gate::Settings::default(),
+            learned: durations::Settings::default(),
+            worker: worker::Settings::default(),
+        }
+    }
+}
+
 impl Default for CapacityConfig {
     fn default() -> Self {
         let settings = cell::Settings::default();
@@ -286,6 +320,7 @@ impl Default for Config {
             },
             heartbeat: HeartbeatConfig::default(),
             capacity: CapacityConfig::default(),
+            jobs: JobsConfig::default(),
             consensus: ConsensusConfig {
                 max_open: 1_000_000,
                 max_participants: 100_000,

@@ -9,11 +9,14 @@ use std::time::Duration;
 use tokio::sync::broadcast;
 
 use crate::core::agent::Grade;
-use crate::core::ids::{NeedId, StreamId, TokenId, VoterId};
+use crate::core::ids::{EntityId, NeedId, StreamId, TokenId, VoterId};
+use crate::core::job::WorkflowStatus;
+use crate::core::job::message::FinalStatus;
 use crate::core::proposal::Verdict;
 use crate::core::quorum::QuorumState;
 use crate::core::rules::Choice;
 use crate::core::time::Timestamp;
+use crate::core::worker::Attempt;
 
 /// Notices kept for a slow subscriber before it is told that it missed some.
 const BACKLOG: usize = 16_384;
@@ -60,6 +63,26 @@ pub enum What {
         /// How.
         decision: Verdict,
     },
+    /// A workflow of a job went one step.
+    WorkflowMoved {
+        /// Which.
+        workflow_id: EntityId,
+        /// From where.
+        from: WorkflowStatus,
+        /// To where.
+        to: WorkflowStatus,
+    },
+    /// A job ended, in one datacenter or everywhere.
+    JobEnded {
+        /// How.
+        status: FinalStatus,
+    },
+    /// A worker of this process is to carry out an attempt; it may be told more than once.
+    WorkflowStart(Attempt),
+    /// It is to stop.
+    WorkflowStop(Attempt),
+    /// It is to be stopped by force.
+    WorkflowAbort(Attempt),
     /// A need for capacity was granted.
     Granted {
         /// Which need.

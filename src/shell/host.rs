@@ -20,10 +20,14 @@ use crate::config::Config;
 use crate::core::agent::AgentMachine;
 use crate::core::algorithms::AlgorithmsMachine;
 use crate::core::cell::{BudgetMachine, CellMachine};
+use crate::core::durations::DurationsMachine;
+use crate::core::gate::GateMachine;
+use crate::core::job::JobMachine;
 use crate::core::proposal::ProposalMachine;
 use crate::core::quorum::QuorumMachine;
 use crate::core::time::{Downtime, Timestamp};
 use crate::core::topology::TopologyMachine;
+use crate::core::worker::WorkerMachine;
 use crate::journal::{Epoch, Fault, Store};
 
 /// The surroundings, shared by all actors and handles of one runtime.
@@ -42,6 +46,8 @@ pub(crate) struct Host {
     pub(crate) restarts: Restarts,
     pub(crate) bus: Bus,
     pub(crate) ids: IdSource,
+    /// The number of this process's ownership of the journal: which of its lives a node is in.
+    pub(crate) epoch: Epoch,
     pub(crate) counters: Arc<Counters>,
     pub(crate) quorums: Registry<QuorumMachine>,
     pub(crate) topology: Registry<TopologyMachine>,
@@ -50,6 +56,10 @@ pub(crate) struct Host {
     pub(crate) algorithms: Registry<AlgorithmsMachine>,
     pub(crate) cells: Registry<CellMachine>,
     pub(crate) budgets: Registry<BudgetMachine>,
+    pub(crate) jobs: Registry<JobMachine>,
+    pub(crate) gates: Registry<GateMachine>,
+    pub(crate) workers: Registry<WorkerMachine>,
+    pub(crate) durations: Registry<DurationsMachine>,
     /// The way between gates, managers and workers.
     pub(crate) transport: Mutex<Arc<dyn Transport>>,
     /// Messages on their way.
@@ -101,6 +111,7 @@ impl Host {
         let in_process = Arc::new(InProcess::new(parts.counters.clone()));
         Host {
             ids: IdSource::new(parts.config.seed, parts.epoch),
+            epoch: parts.epoch,
             restarts: Restarts::new(parts.config.restart.clone()),
             quorums: Registry::new(parts.arbiters.clone()),
             topology: Registry::new(parts.arbiters.clone()),
@@ -108,7 +119,11 @@ impl Host {
             proposals: Registry::new(parts.arbiters.clone()),
             algorithms: Registry::new(parts.arbiters.clone()),
             cells: Registry::new(parts.arbiters.clone()),
-            budgets: Registry::new(parts.arbiters),
+            budgets: Registry::new(parts.arbiters.clone()),
+            jobs: Registry::new(parts.arbiters.clone()),
+            gates: Registry::new(parts.arbiters.clone()),
+            workers: Registry::new(parts.arbiters.clone()),
+            durations: Registry::new(parts.arbiters),
             coordinator: parts.config.coordinator.clone().unwrap_or_else(|| in_process.clone()),
             transport: Mutex::new(parts.config.transport.clone().unwrap_or_else(|| Arc::new(Direct))),
             mailbox: Mailbox::new(parts.clock.clone()),
@@ -162,6 +177,10 @@ impl Host {
             + self.algorithms.awake()
             + self.cells.awake()
             + self.budgets.awake()
+            + self.jobs.awake()
+            + self.gates.awake()
+            + self.workers.awake()
+            + self.durations.awake()
     }
 
     /// From here on nothing new is admitted.

@@ -34,7 +34,11 @@ const PAGE: usize = 4096;
 
 /// The stream of a job in a datacenter: `job` where it runs locally, else `job@datacenter`.
 pub(crate) fn job_stream(job_id: &EntityId, datacenter: &EntityId) -> Result<EntityId, IdError> {
-    if datacenter.as_str() == LOCAL { Ok(job_id.clone()) } else { EntityId::new(format!("{job_id}@{datacenter}")) }
+    if datacenter.as_str() == LOCAL {
+        Ok(job_id.clone())
+    } else {
+        EntityId::new(format!("{job_id}@{datacenter}"))
+    }
 }
 
 /// Sends a command to a job and keeps in memory what it says about its progress.
@@ -249,7 +253,9 @@ fn last_run(store: &dyn Store, stream: &StreamId) -> Result<Option<(EntityId, du
                     last = last.max(at);
                 }
                 // Nobody could see what happened while nobody served.
-                job::Event::Resumed(resumed) => last = last.plus(std::time::Duration::from_micros(resumed.away_us)),
+                job::Event::Resumed(resumed) => {
+                    last = last.plus(std::time::Duration::from_micros(resumed.away_us))
+                }
                 job::Event::Ended(ended) => {
                     if let Some((_, record)) = &mut known {
                         let silent_us = us(last, ended.closed_at).min(us(began, ended.closed_at));
@@ -371,12 +377,7 @@ impl Hosted for DurationsMachine {
 
     fn context(_: &Host) {}
 
-    fn notices(
-        _: &Config,
-        _: &EntityId,
-        _: &durations::Durations,
-        _: &[durations::Event],
-    ) -> Vec<Notice> {
+    fn notices(_: &Config, _: &EntityId, _: &durations::Durations, _: &[durations::Event]) -> Vec<Notice> {
         Vec::new()
     }
 

@@ -22,7 +22,8 @@ use crate::core::agent::{self, Agent, AgentMachine, Directory, Grade, LastVote};
 use crate::core::algorithms::Algorithms;
 use crate::core::cell::{self, Budget, BudgetMachine, Cell, CellMachine, CellStats, Op};
 use crate::core::ids::{CellId, EntityId, StreamId, StreamKind, VoterId};
-use crate::core::job::message::Message;
+use crate::core::job::heard;
+use crate::core::job::index::JobIndex;
 use crate::core::proposal::{self, stats::ProposalStats, watch::Watch};
 use crate::core::quorum::event::Counting;
 use crate::core::quorum::stats::QuorumStats;
@@ -48,6 +49,9 @@ pub(crate) struct Counters {
     pub(crate) watch: Mutex<Watch>,
     pub(crate) algorithms: Mutex<Algorithms>,
     pub(crate) cells: Mutex<CellStats>,
+    pub(crate) jobs: Mutex<JobIndex>,
+    /// Progress of jobs that is not on record, and so not kept either.
+    pub(crate) heard: Mutex<heard::Memory>,
 }
 
 /// What the counters say, in the form that is kept beside the journal.
@@ -59,6 +63,7 @@ pub(crate) struct Kept {
     watch: Watch,
     algorithms: Algorithms,
     cells: CellStats,
+    jobs: JobIndex,
 }
 
 impl Counters {
@@ -71,6 +76,8 @@ impl Counters {
             watch: Mutex::new(kept.watch),
             algorithms: Mutex::new(kept.algorithms),
             cells: Mutex::new(kept.cells),
+            jobs: Mutex::new(kept.jobs),
+            heard: Mutex::default(),
         }
     }
 
@@ -83,6 +90,7 @@ impl Counters {
             watch: lock(&self.watch).clone(),
             algorithms: lock(&self.algorithms).clone(),
             cells: lock(&self.cells).clone(),
+            jobs: lock(&self.jobs).clone(),
         }
     }
 
@@ -114,9 +122,9 @@ impl Counters {
                 let event = decode(&record.payload)?;
                 lock(&self.cells).apply(&cell_of(&record.stream.id)?, &event);
             }
+            StreamKind::Job => lock(&self.jobs).apply(&record.stream.id, &decode(&record.payload)?),
             // A budget holds what its cells say. Nothing of the other kinds is recorded yet.
             StreamKind::Budget
-            | StreamKind::Job
             | StreamKind::Gate
             | StreamKind::Worker
             | StreamKind::Flow
@@ -152,6 +160,11 @@ pub(crate) trait Hosted: Machine {
     /// Does an effect wait for somebody outside this runtime? Such a one may take for ever, or wait for this runtime
     /// in turn, so nobody waits for it.
     fn leaves_home(_: &Host, _: &Self::Effect) -> bool {
+        false
+    }
+
+    /// Carries out an effect that takes no time and cannot fail; false when it is not of that sort.
+    fn at_once(_: &Host, _: &Self::Effect) -> bool {
         false
     }
 
@@ -193,6 +206,9 @@ pub(crate) fn track(host: &Arc<Host>, work: impl Future<Output = ()> + Send + 's
 /// Carries out an effect in the background, trying again until it is done. Effects are safe to repeat; one that
 /// is cut off by a crash is owed again when its entity is loaded.
 pub(crate) fn perform<M: Hosted>(host: &Arc<Host>, id: &EntityId, effect: M::Effect) {
+    if M::at_once(host, &effect) {
+        return;
+    }
     let at_home = !M::leaves_home(host, &effect);
     let begin = move |host: &Arc<Host>| at_home.then(|| UnderWay::begin(host));
     let (mut under_way, host, id) = (begin(host), host.clone(), id.clone());
@@ -222,19 +238,20 @@ pub(crate) fn poke(host: &Arc<Host>, stream: &StreamId, poke: Poke) {
         StreamKind::Algorithms => host.algorithms.poke(host, &stream.id, poke),
         StreamKind::Cell => host.cells.poke(host, &stream.id, poke),
         StreamKind::Budget => host.budgets.poke(host, &stream.id, poke),
-        StreamKind::Job
-        | StreamKind::Gate
-        | StreamKind::Worker
-        | StreamKind::Flow
-        | StreamKind::Load
-        | StreamKind::Durations => drop(poke),
+        StreamKind::Job => host.jobs.poke(host, &stream.id, poke),
+        StreamKind::Gate => host.gates.poke(host, &stream.id, poke),
+        StreamKind::Worker => host.workers.poke(host, &stream.id, poke),
+        StreamKind::Durations => host.durations.poke(host, &stream.id, poke),
+        StreamKind::Flow | StreamKind::Load => drop(poke),
     }
 }
 
 /// Makes an entity of any kind send what falls due.
 pub(crate) fn errand(host: &Arc<Host>, stream: &StreamId, errand: Errand) {
     match stream.kind {
-        StreamKind::Job | StreamKind::Gate | StreamKind::Worker => drop(errand),
+        StreamKind::Job => host.jobs.errand(host, &stream.id, errand),
+        StreamKind::Gate => host.gates.errand(host, &stream.id, errand),
+        StreamKind::Worker => host.workers.errand(host, &stream.id, errand),
         StreamKind::Topology
         | StreamKind::Quorum
         | StreamKind::Proposal
@@ -248,11 +265,6 @@ pub(crate) fn errand(host: &Arc<Host>, stream: &StreamId, errand: Errand) {
     }
 }
 
-/// Hands a message to whom it is for.
-pub(crate) async fn deliver(host: &Arc<Host>, message: Message) {
-    let _ = (host, message);
-}
-
 /// Lets an entity of any kind go to sleep, if it is idle.
 pub(crate) fn send_to_sleep(host: &Host, stream: &StreamId) {
     match stream.kind {
@@ -263,12 +275,11 @@ pub(crate) fn send_to_sleep(host: &Host, stream: &StreamId) {
         StreamKind::Algorithms => host.algorithms.send_to_sleep(&stream.id),
         StreamKind::Cell => host.cells.send_to_sleep(&stream.id),
         StreamKind::Budget => host.budgets.send_to_sleep(&stream.id),
-        StreamKind::Job
-        | StreamKind::Gate
-        | StreamKind::Worker
-        | StreamKind::Flow
-        | StreamKind::Load
-        | StreamKind::Durations => {}
+        StreamKind::Job => host.jobs.send_to_sleep(&stream.id),
+        StreamKind::Gate => host.gates.send_to_sleep(&stream.id),
+        StreamKind::Worker => host.workers.send_to_sleep(&stream.id),
+        StreamKind::Durations => host.durations.send_to_sleep(&stream.id),
+        StreamKind::Flow | StreamKind::Load => {}
     }
 }
 

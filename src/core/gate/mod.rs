@@ -172,6 +172,14 @@ impl Machine for GateMachine {
         state.outbox().next().is_some()
     }
 
+    fn errand(state: &Gate, after: Timestamp) -> Option<Timestamp> {
+        errand(state, after)
+    }
+
+    fn run_errands(due: Timestamp) -> Option<Command> {
+        Some(Command::RunErrands { due })
+    }
+
     fn tick() -> Command {
         Command::Tick
     }

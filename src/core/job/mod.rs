@@ -133,6 +133,14 @@ impl Machine for JobMachine {
         decide::owes(state)
     }
 
+    fn errand(state: &Job, after: Timestamp) -> Option<Timestamp> {
+        errand(state, after)
+    }
+
+    fn run_errands(due: Timestamp) -> Option<Command> {
+        Some(Command::RunErrands { due })
+    }
+
     fn tick() -> Command {
         Command::Tick
     }

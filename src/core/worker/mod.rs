@@ -151,6 +151,14 @@ impl Machine for WorkerMachine {
         running.chain(state.messages(|_| true).into_iter().map(Effect::from)).collect()
     }
 
+    fn errand(state: &Worker, after: Timestamp) -> Option<Timestamp> {
+        errand(state, after)
+    }
+
+    fn run_errands(due: Timestamp) -> Option<Command> {
+        Some(Command::RunErrands { due })
+    }
+
     fn tick() -> Command {
         Command::Tick
     }

@@ -12,7 +12,8 @@ use crate::core::ids::StreamId;
 use crate::core::time::Timestamp;
 use crate::shell::entity::{Errand, Poke};
 use crate::shell::host::Host;
-use crate::shell::kinds::{deliver, errand, poke, send_to_sleep, track};
+use crate::shell::jobs::deliver;
+use crate::shell::kinds::{errand, poke, send_to_sleep, track};
 use crate::shell::lock;
 use crate::shell::supervisor::recovery;
 
@@ -187,6 +188,10 @@ impl Actor for Timeouts {
             actor.host.algorithms.sweep();
             actor.host.cells.sweep();
             actor.host.budgets.sweep();
+            actor.host.jobs.sweep();
+            actor.host.gates.sweep();
+            actor.host.workers.sweep();
+            actor.host.durations.sweep();
         });
     }
 }
