@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::core::quorum::rejection::Rejection;
-use crate::core::{agent, algorithms, cell, proposal, topology};
+use crate::core::{agent, algorithms, cell, gate, job, proposal, topology, worker};
 use crate::journal::Fault;
 use crate::shell::writer::Failure;
 
@@ -59,6 +59,20 @@ pub enum ErrorKind {
     NotRenewable,
     /// A later leader was here; whoever shows this fencing token must step down. Nothing was done.
     StaleToken,
+    /// The token is higher than any that was granted: it was never valid.
+    UnknownToken,
+    /// The job, or the workflow, has ended.
+    JobEnded,
+    /// The workflow cannot go there from where it is.
+    IllegalTransition,
+    /// Another leader holds the lease of the job.
+    LeaseHeld,
+    /// The lease has ended, or is not the one that was seen.
+    LeaseLost,
+    /// Nobody leads the job now; take it first.
+    NoLeader,
+    /// No datacenter of that name.
+    UnknownDatacenter,
     /// A configured bound is reached.
     LimitExceeded,
     /// Too many requests in flight; try again.
@@ -125,6 +139,13 @@ pub const KINDS: &[KindEntry] = &[
     line(ErrorKind::TokenRevoked, "token_revoked", 409, 4, false),
     line(ErrorKind::NotRenewable, "not_renewable", 409, 4, false),
     line(ErrorKind::StaleToken, "stale_token", 412, 8, false),
+    line(ErrorKind::UnknownToken, "unknown_token", 412, 8, false),
+    line(ErrorKind::JobEnded, "job_ended", 409, 4, false),
+    line(ErrorKind::IllegalTransition, "illegal_transition", 409, 4, false),
+    line(ErrorKind::LeaseHeld, "lease_held", 409, 7, true),
+    line(ErrorKind::LeaseLost, "lease_lost", 409, 8, false),
+    line(ErrorKind::NoLeader, "no_leader", 409, 7, true),
+    line(ErrorKind::UnknownDatacenter, "unknown_datacenter", 422, 2, false),
     line(ErrorKind::LimitExceeded, "limit_exceeded", 429, 6, false),
     line(ErrorKind::Overloaded, "overloaded", 503, 7, true),
     line(ErrorKind::Conflict, "conflict", 503, 7, true),
@@ -391,6 +412,119 @@ impl From<cell::Rejection> for Error {
             ),
             cell::Rejection::Limit { what, limit: most } => {
                 limit(format!("no more {what}. limit={most}"), f64::from(most))
+            }
+        }
+    }
+}
+
+/// A number of a request as the caller knows it: spans are given in seconds and kept in milliseconds.
+fn in_seconds(field: &str, given: &str, expected: &str) -> Error {
+    match field.strip_suffix("_ms") {
+        Some(name @ ("timeout" | "estimated_completion" | "max_total_extension")) => {
+            Error::invalid(&format!("{name}_seconds"), given, &format!("{expected} (milliseconds)"))
+        }
+        Some(name @ "stuck_threshold") => Error::invalid(name, given, &format!("{expected} (milliseconds)")),
+        Some(_) | None => Error::invalid(field, typed(field, given), expected),
+    }
+}
+
+fn stale(held: u64, given: u64, message: String) -> Error {
+    Error::new(ErrorKind::StaleToken, message).with("held", held).with("given", given)
+}
+
+impl From<job::Rejection> for Error {
+    fn from(rejection: job::Rejection) -> Self {
+        let message = rejection.to_string();
+        let plain = |kind| Error::new(kind, message.clone());
+        match rejection {
+            job::Rejection::Invalid { field, given, expected } => in_seconds(field, &given, &expected),
+            job::Rejection::UnknownJob => plain(ErrorKind::NotFound).with("field", "job_id"),
+            job::Rejection::AlreadyTracked => plain(ErrorKind::AlreadyExists).with("field", "job_id"),
+            job::Rejection::AlreadyTerminal { status } => {
+                plain(ErrorKind::JobEnded).with("status", status.name())
+            }
+            job::Rejection::Stale { held, given } => stale(held.get(), given.get(), message),
+            job::Rejection::StaleGate { held, given } => stale(held.get(), given.get(), message),
+            job::Rejection::StaleDispatch { held, given } => stale(held.get(), given.get(), message),
+            job::Rejection::UnknownToken { held, given } => {
+                plain(ErrorKind::UnknownToken).with("held", held.get()).with("given", given.get())
+            }
+            job::Rejection::Suspended { token } => plain(ErrorKind::NoLeader).with("held", token.get()),
+            job::Rejection::NoGate => Error::invalid("gate_addr", Value::Null, "a job with a gate"),
+            job::Rejection::UnknownWorkflow { .. } => plain(ErrorKind::NotFound).with("field", "workflow_id"),
+            job::Rejection::UnknownWorker { .. } => plain(ErrorKind::NotFound).with("field", "worker_id"),
+            job::Rejection::IllegalTransition { from, to } => {
+                plain(ErrorKind::IllegalTransition).with("from", from.name()).with("to", to.name())
+            }
+            job::Rejection::Waiting { dependency, .. } => {
+                plain(ErrorKind::IllegalTransition).with("waits_for", dependency.as_str())
+            }
+            job::Rejection::LeaseHeld { holder, expires_in_ms } => plain(ErrorKind::LeaseHeld)
+                .with("holder", holder.node.as_str())
+                .with("expires_in_ms", expires_in_ms),
+            job::Rejection::LeaseExpired | job::Rejection::LeaseChanged { .. } => plain(ErrorKind::LeaseLost),
+            job::Rejection::Limit { limit, .. } => plain(ErrorKind::LimitExceeded).with("limit", limit),
+            job::Rejection::TokensExhausted => plain(ErrorKind::LimitExceeded),
+            job::Rejection::NotForManager { message: what } => {
+                Error::invalid("message", what, "one for a manager")
+            }
+        }
+    }
+}
+
+impl From<gate::Rejection> for Error {
+    fn from(rejection: gate::Rejection) -> Self {
+        let message = rejection.to_string();
+        let plain = |kind| Error::new(kind, message.clone());
+        match rejection {
+            gate::Rejection::Invalid { field, given, expected } => in_seconds(field, &given, &expected),
+            gate::Rejection::NoTargets => {
+                Error::invalid("target_datacenters", "none", "at least one datacenter")
+            }
+            gate::Rejection::DuplicateTarget { datacenter } => {
+                Error::invalid("target_datacenters", datacenter.as_str(), "each datacenter once")
+            }
+            gate::Rejection::UnknownDatacenter { datacenter } => {
+                plain(ErrorKind::UnknownDatacenter).with("datacenter", datacenter.as_str())
+            }
+            gate::Rejection::AlreadyTracked { .. } => plain(ErrorKind::AlreadyExists).with("field", "job_id"),
+            gate::Rejection::NotTracked => plain(ErrorKind::NotFound).with("field", "job_id"),
+            gate::Rejection::Ended { status } => plain(ErrorKind::JobEnded).with("status", status),
+            gate::Rejection::OtherJob { .. } | gate::Rejection::NotForGate { .. } => {
+                Error::invalid("message", message, "one for this gate")
+            }
+            gate::Rejection::Stale { held, given } => stale(held.get(), given.get(), message),
+            gate::Rejection::OtherLeader { held, .. } => stale(held.get(), held.get(), message),
+            gate::Rejection::TokenMismatch { expected, given } => stale(expected.get(), given.get(), message),
+            gate::Rejection::EpochsExhausted => plain(ErrorKind::LimitExceeded),
+        }
+    }
+}
+
+impl From<worker::Rejection> for Error {
+    fn from(rejection: worker::Rejection) -> Self {
+        let message = rejection.to_string();
+        let plain = |kind| Error::new(kind, message.clone());
+        match rejection {
+            worker::Rejection::Invalid { field, given, expected } => in_seconds(field, &given, &expected),
+            worker::Rejection::NotRegistered => plain(ErrorKind::NotFound).with("field", "worker_id"),
+            worker::Rejection::UnknownJob { .. } => plain(ErrorKind::NotFound).with("field", "job_id"),
+            worker::Rejection::UnknownWorkflow { .. } => {
+                plain(ErrorKind::NotFound).with("field", "workflow_id")
+            }
+            worker::Rejection::Draining | worker::Rejection::Full { .. } => plain(ErrorKind::LimitExceeded),
+            worker::Rejection::NotForMe { .. } | worker::Rejection::NotForWorker { .. } => {
+                Error::invalid("message", message, "one for this worker")
+            }
+            worker::Rejection::Ended { .. } => plain(ErrorKind::JobEnded),
+            worker::Rejection::CountFell { held, given } => {
+                Error::invalid("completed_count", given, &format!("at least {held}"))
+            }
+            worker::Rejection::Stale { held, given } => stale(held.get(), given.get(), message),
+            worker::Rejection::OtherLeader { held, .. } => stale(held.get(), held.get(), message),
+            worker::Rejection::StaleDispatch { held, given } => stale(held.get(), given.get(), message),
+            worker::Rejection::TooManyParked { most } => {
+                plain(ErrorKind::LimitExceeded).with("limit", most as u64)
             }
         }
     }

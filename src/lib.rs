@@ -92,8 +92,9 @@ pub mod shell;
 pub use api::Quorate;
 #[cfg(feature = "runtime")]
 pub use api::dto::{
-    Beat, ConsensusResult, ConsensusVote, HeldToken, OfferCapacity, RegisterAgent, RegisterAlgorithm,
-    ReleaseCapacity, RequestCapacity, RequestConsensus, StartQuorum, Vote,
+    Beat, CompleteJob, ConsensusResult, ConsensusVote, HeldToken, JobProgress, JobRef, OfferCapacity,
+    RegisterAgent, RegisterAlgorithm, ReleaseCapacity, RequestCapacity, RequestConsensus, StartQuorum,
+    SubmitJob, TransferJob, Vote,
 };
 pub use config::{Config, HealthPolicy};
 pub use core::ids::{EntityId, VoterId};

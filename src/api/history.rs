@@ -20,7 +20,7 @@ use crate::core::proposal::{ProposalMachine, Verdict};
 use crate::core::quorum::audit::votes_on_record;
 use crate::core::quorum::{Event, QuorumMachine, QuorumState};
 use crate::core::time::Timestamp;
-use crate::core::{agent, algorithms, cell, proposal, quorum, topology};
+use crate::core::{agent, algorithms, cell, durations, gate, job, proposal, quorum, topology, worker};
 use crate::error::{Error, ErrorKind};
 use crate::journal::codec::decode;
 use crate::journal::{Fault, Position, Record, Store, VerifyCursor};
@@ -198,13 +198,12 @@ fn event_view(record: Record) -> Result<EventView, Fault> {
         StreamKind::Cell => serde_json::to_value(decode::<cell::Event>(&record.payload)?),
         StreamKind::Budget => serde_json::to_value(decode::<cell::budget::Event>(&record.payload)?),
         StreamKind::Topology => serde_json::to_value(decode::<topology::Event>(&record.payload)?),
+        StreamKind::Job => serde_json::to_value(decode::<job::Event>(&record.payload)?),
+        StreamKind::Gate => serde_json::to_value(decode::<gate::Event>(&record.payload)?),
+        StreamKind::Worker => serde_json::to_value(decode::<worker::Event>(&record.payload)?),
+        StreamKind::Durations => serde_json::to_value(decode::<durations::Event>(&record.payload)?),
         // Nothing of these kinds is recorded yet.
-        StreamKind::Job
-        | StreamKind::Gate
-        | StreamKind::Worker
-        | StreamKind::Flow
-        | StreamKind::Load
-        | StreamKind::Durations => Ok(Value::Null),
+        StreamKind::Flow | StreamKind::Load => Ok(Value::Null),
         StreamKind::Agent => serde_json::to_value(decode::<agent::Event>(&record.payload)?),
     };
     // Every event is written as `{"name": data}`.

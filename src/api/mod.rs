@@ -5,6 +5,8 @@
 //!           ├─ consensus()   request · vote · result · inbox · list_open · history · stats
 //!           ├─ algorithms()  register · register_custom · unregister · set_default · list
 //!           ├─ capacity()  request · offer · ack · release · renew · transfer · revoke · configure · status · stats
+//!           ├─ jobs()      submit · progress · extend · workflow · transfer · complete · cancel · status · list · why
+//!           ├─ workers()   register · report · lost · healthy · leave · status
 //!           ├─ cells()       register · list · mesh · register_authority
 //!           ├─ agents()      register · leave · beat · health · monitor · unmonitor · history · list · stats
 //!           └─ history()     query · entity · state_at · verify
@@ -21,9 +23,11 @@ pub mod dto;
 pub mod history;
 #[cfg(feature = "http")]
 pub mod http;
+pub mod job;
 pub mod ops;
 pub mod quorum;
 mod wait;
+pub mod worker;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,6 +40,8 @@ use crate::error::{Error, ErrorKind};
 use crate::journal::{Fault, Store};
 use crate::shell::bus::Notice;
 use crate::shell::host::Host;
+use crate::shell::post::Lossy;
+pub use crate::shell::post::NetworkFaults;
 use crate::shell::runtime::{Ending, Runtime};
 pub use crate::shell::supervisor::recovery::RecoveryReport;
 use crate::store;
@@ -181,6 +187,36 @@ impl Quorate {
     /// ```
     pub fn capacity(&self) -> capacity::Capacity<'_> {
         capacity::Capacity { q: self }
+    }
+
+    /// Operations on jobs: how much time they have, who leads them, how they end; and on their gates.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use quorate::{CompleteJob, Config, JobRef, Quorate, SubmitJob};
+    ///
+    /// # #[tokio::main] async fn main() -> Result<(), quorate::Error> {
+    /// let q = Quorate::open(Config::memory().with_manual_clock()).await?;
+    /// let submit = SubmitJob { timeout_seconds: Some(60.0), ..SubmitJob::default() };
+    /// let job_id = q.jobs().submit(submit).await?.job_id;
+    /// q.advance(Duration::from_secs(61)).await?;
+    /// let status = q.jobs().status(JobRef { job_id, datacenter: None }).await?;
+    /// assert_eq!(status.status, "timeout");
+    /// # Ok(()) }
+    /// ```
+    pub fn jobs(&self) -> job::Jobs<'_> {
+        job::Jobs { q: self }
+    }
+
+    /// Operations on workers: who runs the workflows of jobs.
+    pub fn workers(&self) -> worker::Workers<'_> {
+        worker::Workers { q: self }
+    }
+
+    /// Tries out a network with faults between gates, managers and workers of this process, from now on.
+    pub fn network_faults(&self, faults: NetworkFaults) {
+        *crate::shell::lock(&self.host().transport) = Arc::new(Lossy::new(faults));
     }
 
     /// Operations on the mesh registry.

@@ -12,13 +12,9 @@ use serde_json::{Map, Value};
 use serde_path_to_error::{Path, Segment};
 
 use super::Quorate;
-use super::dto::{
-    AgentHistory, AgentRef, AlgorithmRef, Beat, BudgetRef, CancelQuorum, CapacityRef, ConfigureCapacity,
-    ConsensusHistory, ConsensusRef, ConsensusVote, EntityHistory, HeldToken, HistoryQuery, ListAgents,
-    ListCells, MonitorAgent, Nothing, OfferCapacity, OpenProposals, QuorumHistory, QuorumRef, RegisterAgent,
-    RegisterAlgorithm, RegisterAuthority, RegisterCell, RegisterMesh, ReleaseCapacity, RequestCapacity,
-    RequestConsensus, SetBudget, StartQuorum, StateAt, TokenRef, TransferCapacity, Vote, WaitQuorum,
-};
+use super::dto::*;
+use crate::core::gate::status::GateStatus;
+use crate::core::worker::WorkerStatus;
 use crate::error::{Error, ErrorKind};
 
 /// How an operation is called over HTTP.
@@ -84,16 +80,6 @@ macro_rules! operation {
         }
     };
 }
-
-use super::dto::{
-    AgentHealth, AgentHistoryPage, AgentLeft, AgentMonitored, AgentPage, AgentRegistered, AgentStats,
-    AgentUnmonitored, AlgorithmDefault, AlgorithmList, AlgorithmRegistered, AlgorithmUnregistered,
-    AuthorityRegistered, Beaten, BudgetStatus, Cancelled, CapacityConfigured, CapacityOffered,
-    CapacityReleased, CapacityRequested, CapacityStats, CapacityStatus, CapacityToken, CellPage,
-    CellRegistered, ConsensusHistoryPage, ConsensusResult, ConsensusStats, ConsensusVoted, EntityLog,
-    EventPage, MeshRegistered, OpenProposalsPage, PastState, QuorumHistoryPage, QuorumStatsReply,
-    QuorumStatus, Started, Verified, Voted,
-};
 
 /// Every operation.
 pub static OPERATIONS: &[Operation] = &[
@@ -190,6 +176,56 @@ pub static OPERATIONS: &[Operation] = &[
         |q, r| q.algorithms().set_default(r).await?),
     operation!("algorithm.list", "list registered algorithms, and the rules there are", Get "/algorithms",
         key: None, Nothing => AlgorithmList, |q, r| { let Nothing {} = r; q.algorithms().list()? }),
+    operation!("job.submit", "submit a job", Post "/jobs/submit",
+        key: Some("job"), SubmitJob => JobSubmitted, |q, r| q.jobs().submit(r).await?),
+    operation!("job.progress", "say that a job got on", Post "/jobs/{job_id}/progress",
+        key: Some("job"), JobProgress => JobChanged, |q, r| q.jobs().progress(r).await?),
+    operation!("job.extend", "ask for more time for a worker", Post "/jobs/extend",
+        key: Some("extension"), ExtendJob => JobExtended, |q, r| q.jobs().extend(r).await?),
+    operation!("job.workflow", "take a workflow of a job one step", Post "/jobs/{job_id}/workflow",
+        key: Some("job"), MoveWorkflow => JobChanged, |q, r| q.jobs().workflow(r).await?),
+    operation!("job.transfer", "give leadership of a job to another leader", Post "/jobs/{job_id}/transfer",
+        key: Some("job"), TransferJob => JobLed, |q, r| q.jobs().transfer(r).await?),
+    operation!("job.acquire", "take or keep the lease of a job", Post "/jobs/{job_id}/acquire",
+        key: Some("job"), LeaseJob => JobLed, |q, r| q.jobs().acquire(r).await?),
+    operation!("job.renew", "keep the lease of a job", Post "/jobs/{job_id}/renew",
+        key: Some("job"), LeaseJob => JobLed, |q, r| q.jobs().renew(r).await?),
+    operation!("job.release", "give the lease of a job back", Post "/jobs/{job_id}/release",
+        key: Some("job"), LeaseJob => JobChanged, |q, r| q.jobs().release(r).await?),
+    operation!("job.complete", "end a job as completed or failed", Post "/jobs/{job_id}/complete",
+        key: Some("job"), CompleteJob => JobChanged, |q, r| q.jobs().complete(r).await?),
+    operation!("job.cancel", "stop a job", Post "/jobs/{job_id}/cancel",
+        key: Some("job"), CancelJob => JobCancelled, |q, r| q.jobs().cancel(r).await?),
+    operation!("job.status", "show how a job stands", Get "/jobs/{job_id}/status",
+        key: Some("status"), JobRef => JobStatusReply, |q, r| q.jobs().status(r).await?),
+    operation!("job.why", "show what led to how a job stands", Get "/jobs/{job_id}/why",
+        key: Some("why"), JobRef => JobWhy, |q, r| q.jobs().why(r).await?),
+    operation!("job.list", "list live jobs, or ended ones", Get "/jobs",
+        key: None, ListJobs => JobPage, |q, r| q.jobs().list(r).await?),
+    operation!("job.stats", "count jobs over all time", Get "/jobs/stats",
+        key: Some("stats"), Nothing => JobStats, |q, r| { let Nothing {} = r; q.jobs().stats().await? }),
+    operation!("job.estimate", "show the deadlines learned for a class of jobs", Get "/jobs/estimate/{class}",
+        key: Some("estimate"), ClassRef => ClassEstimate, |q, r| q.jobs().estimate(r).await?),
+    operation!("gate.status", "show how a job stands at its gate", Get "/gates/{job_id}/status",
+        key: Some("status"), JobRef => GateStatus, |q, r| q.jobs().gate_status(r).await?),
+    operation!("gate.transfer", "give leadership of a job at the gate to another gate", Post
+        "/gates/{job_id}/transfer", key: Some("status"), TransferGate => GateStatus,
+        |q, r| q.jobs().gate_transfer(r).await?),
+    operation!("worker.register", "register a worker that takes workflows", Post "/workers/register",
+        key: Some("worker"), RegisterWorker => WorkerChanged, |q, r| q.workers().register(r).await?),
+    operation!("worker.report", "say what became of a workflow", Post "/workers/{worker_id}/report",
+        key: Some("worker"), WorkerReport => WorkerChanged, |q, r| q.workers().report(r).await?),
+    operation!("worker.leader_lost", "say that a worker cannot reach the leader of a job", Post
+        "/workers/{worker_id}/leader_lost", key: Some("worker"), LeaderLost => WorkerChanged,
+        |q, r| q.workers().leader_lost(r).await?),
+    operation!("worker.lost", "say that a worker is dead", Post "/workers/{worker_id}/lost",
+        key: Some("worker"), WorkerRef => WorkerChanged, |q, r| q.workers().lost(r).await?),
+    operation!("worker.healthy", "say that a worker is well", Post "/workers/{worker_id}/healthy",
+        key: Some("worker"), WorkerRef => WorkerChanged, |q, r| q.workers().healthy(r).await?),
+    operation!("worker.leave", "take nothing new and end", Post "/workers/{worker_id}/leave",
+        key: Some("worker"), WorkerRef => WorkerChanged, |q, r| q.workers().leave(r).await?),
+    operation!("worker.status", "show how a worker stands", Get "/workers/{worker_id}/status",
+        key: Some("status"), WorkerRef => WorkerStatus, |q, r| q.workers().status(r).await?),
     operation!("history.query", "ask what happened, over all entities", Get "/history",
         key: None, HistoryQuery => EventPage, |q, r| q.history().query(r).await?),
     operation!("history.entity", "show the log of one entity, with its votes", Get "/history/entity/{entity_id}",

@@ -150,6 +150,15 @@ fn advice(kind: ErrorKind) -> &'static str {
         }
         ErrorKind::NotRenewable => "request a renewable lease next time",
         ErrorKind::StaleToken => "stop leading; a later leader has taken over",
+        ErrorKind::UnknownToken => {
+            "use the token that was granted; `quorate job status` shows the one in force"
+        }
+        ErrorKind::JobEnded => "nothing; `quorate job why` shows how it ended",
+        ErrorKind::IllegalTransition => "`quorate job status` shows where the workflow is",
+        ErrorKind::LeaseHeld => "wait until the lease ends, or take it with --force",
+        ErrorKind::LeaseLost => "stop what is done under it, then take the lease again",
+        ErrorKind::NoLeader => "take the job over first (`quorate job transfer`, `quorate job acquire`)",
+        ErrorKind::UnknownDatacenter => "name a datacenter of the configuration",
         ErrorKind::LimitExceeded => "wait until something ends, or raise the limit named above",
         ErrorKind::Overloaded | ErrorKind::Conflict => "try again",
         ErrorKind::Fenced => "stop this process; another one owns the journal now",

@@ -17,7 +17,7 @@ use crate::config::Config;
 use crate::core::durations::{self, DurationsMachine};
 use crate::core::gate::{self, Datacenters, Gate, GateMachine};
 use crate::core::ids::{EntityId, IdError, StreamId, StreamKind};
-use crate::core::job::heard::{LatestProgress, Noted};
+use crate::core::job::heard::LatestProgress;
 use crate::core::job::message::{FinalStatus, Message, Party, TimeoutKind};
 use crate::core::job::timeout::Estimate;
 use crate::core::job::{self, Heard, Job, JobMachine, Reply, Submit};

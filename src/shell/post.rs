@@ -142,6 +142,11 @@ impl Mailbox {
         lock(&self.letters).by_time.keys().next().map(|(at, _)| *at)
     }
 
+    /// How many are on their way.
+    pub(crate) fn len(&self) -> usize {
+        lock(&self.letters).by_time.len()
+    }
+
     /// The next one that has arrived at `now`.
     pub(crate) fn take(&self, now: Timestamp) -> Option<Message> {
         let mut letters = lock(&self.letters);

@@ -7,6 +7,7 @@ mod capacity;
 mod cell;
 mod consensus;
 mod history;
+mod job;
 mod quorum;
 
 use std::borrow::Cow;
@@ -16,6 +17,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
 use crate::config::HealthPolicy;
 use crate::core::agent::Grade;
+use crate::core::gate::status::GateStatus;
 use crate::core::ids::{
     BudgetId, CellId, EntityId, IdempotencyKey, MAX_ID_BYTES, NeedId, OfferId, Resource, TokenId, VoterId,
 };
@@ -24,6 +26,7 @@ use crate::core::quorum::event::{Outsiders, VoteChange};
 use crate::core::quorum::{QuorumState, QuorumType};
 use crate::core::rules::{Choice, Param, RuleSpec};
 use crate::core::time::Timestamp;
+use crate::core::worker::WorkerStatus;
 use crate::error::Error;
 
 pub use self::agent::*;
@@ -31,6 +34,7 @@ pub use self::capacity::*;
 pub use self::cell::*;
 pub use self::consensus::*;
 pub use self::history::*;
+pub use self::job::*;
 pub use self::quorum::*;
 
 macro_rules! schema_of_id {
@@ -158,3 +162,14 @@ pub struct Health {
     /// Damaged ends of the journal dropped at open; never acknowledged.
     pub dropped_at_open: Vec<String>,
 }
+
+/// Shown as an object whose fields the type itself documents.
+macro_rules! schema_of_object {
+    ($($name:ident),*) => { $(
+        impl JsonSchema for $name {
+            fn schema_name() -> Cow<'static, str> { stringify!($name).into() }
+            fn json_schema(_: &mut SchemaGenerator) -> Schema { json_schema!({ "type": "object" }) }
+        }
+    )* };
+}
+schema_of_object!(GateStatus, WorkerStatus);

@@ -1,0 +1,636 @@
+//! Requests and replies about jobs, their gates and their workers.
+//!
+//! Spans are numbers of seconds; they are kept as whole milliseconds. A `fence_token` is the leadership the caller
+//! acts under: a lower one than that on record is refused (`stale_token`), 0 or none is not checked.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::core::ids::EntityId;
+use crate::core::time::Timestamp;
+
+/// One workflow of a job.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PlanWorkflow {
+    /// Its id, unique within the job.
+    pub workflow_id: EntityId,
+    /// Workflows of the job that must be completed first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub depends_on: Vec<EntityId>,
+    /// The worker it is handed to as soon as nothing is waited for; else somebody hands it out with `job.workflow`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub worker_id: Option<EntityId>,
+}
+
+/// Submits a job.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SubmitJob {
+    /// Its id, without `@`; made when left out. Used again after the end, it begins a new run under a higher token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job_id: Option<EntityId>,
+    /// Seconds the job may run, above 0; without an overall limit when left out. Being stuck is noticed all the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout_seconds: Option<f64>,
+    /// Seconds without progress after which it is stuck; 120 when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stuck_threshold: Option<f64>,
+    /// Address of the gate; with one, or with datacenters, the gate decides about timeouts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gate_addr: Option<String>,
+    /// The datacenters it runs in; only here when left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub target_datacenters: Vec<EntityId>,
+    /// What is to be done; none for work that is tracked as a whole.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub workflows: Vec<PlanWorkflow>,
+    /// Jobs whose durations are alike; deadlines are learned per class.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub class: Option<EntityId>,
+    /// `local_authority`, `gate_coordinated` or `learned`; what fits the surroundings when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout_rule: Option<String>,
+    /// Who leads it; this node when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leader_id: Option<EntityId>,
+    /// Datacenters whose time is over that end the job: `majority` (default), `any`, `any_without_extensions`, `all`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dc_timeout_policy: Option<String>,
+    /// Tries of a workflow, 1 to 1000; 3 when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_attempts: Option<i64>,
+    /// Most seconds all extensions of the job give together; no limit when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_total_extension_seconds: Option<f64>,
+    /// Does the budget run while nobody serves? `count` (default) or `exclude`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub downtime: Option<String>,
+}
+
+/// A job as submitted.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct JobSubmitted {
+    /// Its id.
+    pub job_id: EntityId,
+    /// `submitted`, or where it is if it was submitted before.
+    pub status: String,
+    /// Who decides that time is over: `local_authority` or `gate_coordinated`.
+    pub strategy_type: String,
+    /// Leadership of the job; with a gate each datacenter has its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fence_token: Option<u64>,
+    /// Leadership of the job at the gate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gate_epoch: Option<u64>,
+    /// The datacenters it runs in.
+    pub target_datacenters: Vec<EntityId>,
+    /// The very same job was submitted before; nothing changed.
+    pub duplicate: bool,
+}
+
+/// Names a job, and one of its datacenters if it runs in several.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct JobRef {
+    /// Which job.
+    pub job_id: EntityId,
+    /// Which datacenter.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub datacenter: Option<EntityId>,
+}
+
+/// Says that a job got on.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct JobProgress {
+    /// Which job.
+    pub job_id: EntityId,
+    /// Which datacenter.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub datacenter: Option<EntityId>,
+    /// Which of its workflows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workflow_id: Option<EntityId>,
+    /// Items done so far; counts when it is more than before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub completed_count: Option<i64>,
+    /// The caller's leadership.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fence_token: Option<i64>,
+}
+
+/// A worker asks for more time.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ExtendJob {
+    /// Which job; every live job the worker has a part in when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job_id: Option<EntityId>,
+    /// Which datacenter.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub datacenter: Option<EntityId>,
+    /// Who asks.
+    pub worker_id: EntityId,
+    /// Why, for people.
+    #[serde(default)]
+    pub reason: String,
+    /// How far it is, on any scale; the second and later grants need more than at the last grant.
+    #[serde(default)]
+    pub current_progress: f64,
+    /// Seconds until it hopes to be done.
+    #[serde(default)]
+    pub estimated_completion: f64,
+    /// Workflows it runs.
+    #[serde(default)]
+    pub active_workflow_count: i64,
+    /// Items done; decides instead of `current_progress` when the last grant had it too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub completed_items: Option<i64>,
+    /// Items in all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub total_items: Option<i64>,
+    /// A name for the request: a repeat gets the same answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
+    /// The caller's leadership.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fence_token: Option<i64>,
+}
+
+/// What a worker gets.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct JobExtended {
+    /// Was time granted?
+    pub granted: bool,
+    /// How many seconds.
+    pub extension_seconds: f64,
+    /// Seconds from now within which the worker must be heard of again.
+    pub new_deadline: f64,
+    /// Grants left.
+    pub remaining_extensions: u32,
+    /// Why not: the name of the denial.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub denial_reason: Option<String>,
+    /// Is this the grant after which few are left? Said once.
+    pub is_exhaustion_warning: bool,
+    /// Seconds of grace left before the worker is given up.
+    pub grace_period_remaining: f64,
+    /// Has the grace begun?
+    pub in_grace_period: bool,
+    /// The jobs it counts for.
+    pub job_ids: Vec<EntityId>,
+}
+
+/// Takes a workflow one step.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MoveWorkflow {
+    /// Which job.
+    pub job_id: EntityId,
+    /// Which datacenter.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub datacenter: Option<EntityId>,
+    /// Which workflow.
+    pub workflow_id: EntityId,
+    /// To where: `pending`, `dispatched`, `running`, `completed`, `failed`, `failed_canceling_deps`, `failed_ready`,
+    /// `cancelling`, `cancelled` or `aggregated`.
+    pub to: String,
+    /// With `dispatched`: the worker it is handed to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub worker_id: Option<EntityId>,
+    /// Why, for people.
+    #[serde(default)]
+    pub reason: String,
+    /// What it made or why it failed, opaque.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub result: Option<String>,
+    /// The caller's leadership.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fence_token: Option<i64>,
+}
+
+/// Gives leadership of a job to another leader.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TransferJob {
+    /// Which job.
+    pub job_id: EntityId,
+    /// Which datacenter.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub datacenter: Option<EntityId>,
+    /// Who is to lead.
+    pub new_leader_id: EntityId,
+    /// Where the new leader listens.
+    #[serde(default)]
+    pub new_leader_addr: String,
+    /// Whatever the lease says; it is on record.
+    #[serde(default)]
+    pub force: bool,
+    /// The leadership of the one who gives it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fence_token: Option<i64>,
+}
+
+/// Who leads a job.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct JobLed {
+    /// Which job.
+    pub job_id: EntityId,
+    /// Which datacenter.
+    pub datacenter: EntityId,
+    /// Who leads it.
+    pub leader_id: EntityId,
+    /// Under which token.
+    pub fence_token: u64,
+    /// When the leader's lease has expired, if it holds one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lease_expires_at: Option<Timestamp>,
+}
+
+/// Takes, keeps or gives back the lease of a job.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LeaseJob {
+    /// Which job.
+    pub job_id: EntityId,
+    /// Which datacenter.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub datacenter: Option<EntityId>,
+    /// Who.
+    pub holder_id: EntityId,
+    /// Which of the holder's lives: a node that restarts is another holder. 0 when left out.
+    #[serde(default)]
+    pub incarnation: i64,
+    /// Taking it: where the holder listens.
+    #[serde(default)]
+    pub holder_addr: String,
+    /// Taking it: whatever the lease says; it is on record.
+    #[serde(default)]
+    pub force: bool,
+    /// Keeping it and giving it back: the holder's token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fence_token: Option<i64>,
+}
+
+/// Whether anything changed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct JobChanged {
+    /// Which job.
+    pub job_id: EntityId,
+    /// Where it is now.
+    pub status: String,
+    /// Something was not so before.
+    pub changed: bool,
+}
+
+/// Ends a job that has no workflows, or whatever they say.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CompleteJob {
+    /// Which job.
+    pub job_id: EntityId,
+    /// Which datacenter.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub datacenter: Option<EntityId>,
+    /// `completed` (default) or `failed`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<String>,
+    /// Why, for people.
+    #[serde(default)]
+    pub reason: String,
+    /// The caller's leadership.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fence_token: Option<i64>,
+}
+
+/// Stops a job everywhere.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CancelJob {
+    /// Which job.
+    pub job_id: EntityId,
+    /// Only in this datacenter.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub datacenter: Option<EntityId>,
+    /// Who asks.
+    #[serde(default)]
+    pub requester_id: String,
+    /// Why, for people.
+    #[serde(default)]
+    pub reason: String,
+    /// The leadership the caller knows of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fence_token: Option<i64>,
+}
+
+/// What became of a request to stop.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct JobCancelled {
+    /// Which job.
+    pub job_id: EntityId,
+    /// Is it stopped by it, or was it before?
+    pub success: bool,
+    /// Workflows it stops.
+    pub cancelled_workflow_count: u64,
+    /// It was cancelled before.
+    pub already_cancelled: bool,
+    /// It was over before.
+    pub already_completed: bool,
+    /// Why not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+/// How a job stands in one datacenter.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct JobStatusView {
+    /// Which job.
+    pub job_id: EntityId,
+    /// Which datacenter.
+    pub datacenter: EntityId,
+    /// `submitted`, `queued`, `dispatching`, `running`, `completing`, `completed`, `failed`, `cancelled`, `timeout`.
+    pub status: String,
+    /// What it waits for: `tracking`, `awaiting_gate`, `suspended`, `stopped`.
+    pub phase: String,
+    /// Who decides that time is over.
+    pub strategy_type: String,
+    /// The timeout rule.
+    pub timeout_rule: String,
+    /// Where reports go.
+    pub gate_addr: Option<String>,
+    /// Which submission of this id it is, from 1.
+    pub run: u64,
+    /// When it was submitted.
+    pub started_at: Timestamp,
+    /// When it last got on.
+    pub last_progress_at: Timestamp,
+    /// Seconds it ran.
+    pub elapsed_seconds: f64,
+    /// Seconds since it got on, without time nobody served.
+    pub idle_seconds: f64,
+    /// Seconds it may run without extensions.
+    pub timeout_seconds: Option<f64>,
+    /// Seconds it may run with them.
+    pub effective_timeout_seconds: Option<f64>,
+    /// Seconds left of them.
+    pub remaining_seconds: Option<f64>,
+    /// The last instant of the budget.
+    pub deadline: Option<Timestamp>,
+    /// Seconds without progress after which it is stuck.
+    pub stuck_threshold: f64,
+    /// The last instant at which it is not stuck.
+    pub stuck_deadline: Timestamp,
+    /// What the numbers were learned from, if they were.
+    pub learned_from: Option<String>,
+    /// Seconds of all extensions.
+    pub total_extensions_granted: f64,
+    /// Seconds of the largest one.
+    pub max_worker_extension: f64,
+    /// When the last one was granted.
+    pub last_extension_at: Option<Timestamp>,
+    /// Workers with extensions.
+    pub active_workers_with_extensions: Vec<EntityId>,
+    /// Workers believed dead.
+    pub lost_workers: Vec<EntityId>,
+    /// Time was found to be over here.
+    pub locally_timed_out: bool,
+    /// The gate's decision was accepted.
+    pub globally_timed_out: bool,
+    /// Why time was over: `overall`, `stuck`, `global_decision`, `gate_unresponsive_fallback`,
+    /// `gate_undecided_fallback`.
+    pub timeout_kind: Option<String>,
+    /// The same for people.
+    pub timeout_reason: String,
+    /// Who leads it.
+    pub leader_id: EntityId,
+    /// Which of the leader's lives.
+    pub leader_incarnation: u64,
+    /// Where the leader listens.
+    pub leader_addr: String,
+    /// Leadership.
+    pub fence_token: u64,
+    /// Who holds the lease.
+    pub lease_holder: Option<EntityId>,
+    /// Its workflows by status.
+    pub workflow_counts: BTreeMap<String, u64>,
+    /// Where each workflow is; the first thousand.
+    pub workflows: BTreeMap<EntityId, String>,
+    /// Messages that are not answered yet.
+    pub unanswered: u64,
+    /// How often a new process took it up.
+    pub resumes: u64,
+    /// How it ended, for people.
+    pub ended_reason: Option<String>,
+    /// When it ended.
+    pub ended_at: Option<Timestamp>,
+}
+
+/// How a job stands.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct JobStatusReply {
+    /// Which job.
+    pub job_id: EntityId,
+    /// Where it is; over several datacenters what the gate says.
+    pub status: String,
+    /// Each datacenter.
+    pub datacenters: Vec<JobStatusView>,
+}
+
+/// Asks for a page of jobs.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ListJobs {
+    /// `live` (default) or `ended`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<String>,
+    /// Only live ones whose next deadline falls within so many seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub due_within_seconds: Option<f64>,
+    /// How many at most, 0 to 1000; 100 when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<i64>,
+    /// The `next_cursor` of the page before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
+}
+
+/// A job in a list.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct JobLine {
+    /// Which job.
+    pub job_id: EntityId,
+    /// Which datacenter.
+    pub datacenter: EntityId,
+    /// Where it is.
+    pub status: String,
+    /// When it was submitted.
+    pub started_at: Timestamp,
+    /// When it is next looked at.
+    pub next_deadline: Option<Timestamp>,
+    /// Leadership.
+    pub fence_token: u64,
+}
+
+/// A page of jobs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct JobPage {
+    /// The jobs: live ones by name, ended ones in the order of their ends.
+    pub jobs: Vec<JobLine>,
+    /// Jobs that have not ended.
+    pub live: u64,
+    /// Where the next page begins; none at the end.
+    pub next_cursor: Option<String>,
+}
+
+/// One link of the chain of what decided about a job.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct WhyLink {
+    /// Number of the event in the job's record.
+    pub seq: u64,
+    /// When it was recorded.
+    pub at: Timestamp,
+    /// What it says.
+    pub sentence: String,
+}
+
+/// Why a job stands as it does.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct JobWhy {
+    /// Which job.
+    pub job_id: EntityId,
+    /// Which datacenter.
+    pub datacenter: EntityId,
+    /// Where it is.
+    pub status: String,
+    /// What led there, oldest first.
+    pub chain: Vec<WhyLink>,
+}
+
+/// Counters over all jobs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct JobStats {
+    /// Jobs ever submitted, each datacenter for itself.
+    pub submitted: u64,
+    /// Jobs that have not ended.
+    pub tracked_jobs: u64,
+    /// Ended jobs by status.
+    pub ended: BTreeMap<String, u64>,
+    /// Extensions granted.
+    pub extensions: u64,
+    /// Attempts under a leadership that was not the one on record.
+    pub stale_rejections: u64,
+    /// Changes of leadership.
+    pub transfers: u64,
+    /// Jobs whose latest progress is known in memory only.
+    pub noted_in_memory: u64,
+    /// Messages on their way.
+    pub in_transit: u64,
+}
+
+/// Asks what is known of the durations of a class.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ClassRef {
+    /// Which class.
+    pub class: EntityId,
+}
+
+/// What is known of the durations of a class.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ClassEstimate {
+    /// Which class.
+    pub class: EntityId,
+    /// Is enough known for an estimate?
+    pub enough: bool,
+    /// Jobs on record.
+    pub samples: u64,
+    /// The budget it gives, in seconds.
+    pub timeout_seconds: Option<f64>,
+    /// The idle limit it gives, in seconds.
+    pub stuck_threshold: Option<f64>,
+    /// What it rests on, for people.
+    pub evidence: String,
+}
+
+/// Gives leadership of a job at the gate to another gate.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TransferGate {
+    /// Which job.
+    pub job_id: EntityId,
+    /// Which gate is to lead.
+    pub new_gate_id: EntityId,
+    /// Where it listens.
+    #[serde(default)]
+    pub new_gate_addr: String,
+}
+
+/// Names a worker.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct WorkerRef {
+    /// Which worker.
+    pub worker_id: EntityId,
+}
+
+/// Registers a worker.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RegisterWorker {
+    /// Which worker.
+    pub worker_id: EntityId,
+    /// Where it works; `local` when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub datacenter: Option<EntityId>,
+    /// Most workflows it runs at the same time, 1 to 1000000; 1 when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capacity: Option<i64>,
+}
+
+/// Says what became of a workflow.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct WorkerReport {
+    /// Which worker.
+    pub worker_id: EntityId,
+    /// Which job.
+    pub job_id: EntityId,
+    /// Which workflow.
+    pub workflow_id: EntityId,
+    /// `running`, `completed`, `failed` or `cancelled`.
+    pub outcome: String,
+    /// Items done so far; never fewer than before.
+    #[serde(default)]
+    pub completed_count: i64,
+    /// What it made or why it failed, opaque.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub result: Option<String>,
+    /// The handing over that was carried out; the last one when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dispatch_token: Option<i64>,
+}
+
+/// Says that a worker lost the leader of a job.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LeaderLost {
+    /// Which worker.
+    pub worker_id: EntityId,
+    /// Which job.
+    pub job_id: EntityId,
+}
+
+/// Whether a worker changed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct WorkerChanged {
+    /// Which worker.
+    pub worker_id: EntityId,
+    /// Something was not so before.
+    pub changed: bool,
+    /// Jobs it was told to.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub job_ids: Vec<EntityId>,
+}

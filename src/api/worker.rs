@@ -1,0 +1,141 @@
+//! Operations on workers: who runs the workflows of jobs.
+
+use super::Quorate;
+use super::dto::{LeaderLost, RegisterWorker, WorkerChanged, WorkerRef, WorkerReport};
+use super::job::count;
+use crate::core::ids::EntityId;
+use crate::core::job;
+use crate::core::job::message::WorkflowOutcome;
+use crate::core::job::token::DispatchToken;
+use crate::core::worker::{self, Report, WorkerStatus};
+use crate::error::Error;
+use crate::shell::entity::Action;
+use crate::shell::jobs::{self, LOCAL};
+use crate::shell::lock;
+use crate::shell::runtime::ask;
+
+/// Operations on workers.
+#[derive(Clone, Copy, Debug)]
+pub struct Workers<'a> {
+    pub(super) q: &'a Quorate,
+}
+
+impl Workers<'_> {
+    async fn tell(&self, worker_id: EntityId, said: worker::Command) -> Result<WorkerChanged, Error> {
+        let host = self.q.host();
+        let name = worker_id.clone();
+        ask(host, &host.workers, &worker_id, Action::Command(said, None), move |view| match view.reply {
+            Some(Err(rejection)) => Err(Error::from(rejection)),
+            Some(Ok(reply)) => {
+                Ok(WorkerChanged { worker_id: name, changed: reply.changed, job_ids: Vec::new() })
+            }
+            None => Ok(WorkerChanged { worker_id: name, changed: false, job_ids: Vec::new() }),
+        })
+        .await?
+    }
+
+    /// Registers a worker that takes workflows. Durable on return; repeating it is safe.
+    ///
+    /// # Errors
+    /// `invalid_argument`, and the faults of the store.
+    pub async fn register(&self, request: RegisterWorker) -> Result<WorkerChanged, Error> {
+        let local = || EntityId::new(LOCAL).map_err(|e| Error::invalid("datacenter", LOCAL, &e.to_string()));
+        let capacity = request.capacity.unwrap_or(1);
+        let said = worker::Command::Register {
+            worker_id: request.worker_id.clone(),
+            datacenter: request.datacenter.map_or_else(local, Ok)?,
+            capacity: u32::try_from(capacity)
+                .map_err(|_| Error::invalid("capacity", capacity, "1 to 1000000"))?,
+            settings: self.q.host().config.jobs.worker.clone(),
+        };
+        self.tell(request.worker_id, said).await
+    }
+
+    /// Takes nothing new, and is gone when everything has ended. Durable on return.
+    ///
+    /// # Errors
+    /// `not_found`, and the faults of the store.
+    pub async fn leave(&self, request: WorkerRef) -> Result<WorkerChanged, Error> {
+        self.tell(request.worker_id, worker::Command::Leave).await
+    }
+
+    /// Says what became of a workflow; the leader of its job is told until it answers. Durable on return.
+    ///
+    /// # Errors
+    /// `invalid_argument`, `not_found`, `stale_token`, `job_ended`, and the faults of the store.
+    pub async fn report(&self, request: WorkerReport) -> Result<WorkerChanged, Error> {
+        let outcome = match request.outcome.as_str() {
+            "running" => WorkflowOutcome::Running,
+            "completed" => WorkflowOutcome::Completed,
+            "failed" => WorkflowOutcome::Failed,
+            "cancelled" => WorkflowOutcome::Cancelled,
+            other => {
+                return Err(Error::invalid("outcome", other, "running, completed, failed or cancelled"));
+            }
+        };
+        let token = request.dispatch_token.map(|n| count("dispatch_token", n)).transpose()?;
+        let report = Report {
+            job_id: request.job_id,
+            workflow_id: request.workflow_id,
+            dispatch_token: token.map(DispatchToken::shown),
+            outcome,
+            completed_count: count("completed_count", request.completed_count)?,
+            result: request.result,
+        };
+        self.tell(request.worker_id, worker::Command::Report(Box::new(report))).await
+    }
+
+    /// Says that a worker cannot reach the leader of a job any more. Durable on return.
+    ///
+    /// # Errors
+    /// `not_found`, and the faults of the store.
+    pub async fn leader_lost(&self, request: LeaderLost) -> Result<WorkerChanged, Error> {
+        self.tell(request.worker_id, worker::Command::LeaderLost { job_id: request.job_id }).await
+    }
+
+    /// Says that a worker is dead: every live job it has a part in takes back what it had. Durable on return.
+    ///
+    /// # Errors
+    /// The faults of the store.
+    pub async fn lost(&self, request: WorkerRef) -> Result<WorkerChanged, Error> {
+        self.tell_jobs(request.worker_id, |worker_id| job::Command::WorkerLost { worker_id }).await
+    }
+
+    /// Says that a worker is well: its extensions begin anew in every live job it has a part in. Durable on return.
+    ///
+    /// # Errors
+    /// The faults of the store.
+    pub async fn healthy(&self, request: WorkerRef) -> Result<WorkerChanged, Error> {
+        self.tell_jobs(request.worker_id, |worker_id| job::Command::WorkerHealthy { worker_id }).await
+    }
+
+    async fn tell_jobs(
+        &self,
+        worker_id: EntityId,
+        said: fn(EntityId) -> job::Command,
+    ) -> Result<WorkerChanged, Error> {
+        let host = self.q.host();
+        let streams = lock(&host.counters.jobs).of_worker(&worker_id);
+        let mut told = WorkerChanged { worker_id: worker_id.clone(), changed: false, job_ids: Vec::new() };
+        for stream in streams {
+            let seen = jobs::command(host, &stream, said(worker_id.clone()), |view| {
+                let changed = matches!(view.reply, Some(Ok(job::Reply::Changed(true))));
+                (view.state.job_id.clone(), changed)
+            });
+            let (job_id, changed) = seen.await?;
+            told.changed |= changed;
+            told.job_ids.extend(job_id);
+        }
+        Ok(told)
+    }
+
+    /// How a worker stands.
+    ///
+    /// # Errors
+    /// `not_found`, and the faults of the store.
+    pub async fn status(&self, request: WorkerRef) -> Result<WorkerStatus, Error> {
+        let host = self.q.host();
+        let known = ask(host, &host.workers, &request.worker_id, Action::Read, |view| view.state.status());
+        known.await?.ok_or_else(|| worker::Rejection::NotRegistered.into())
+    }
+}
