@@ -1,15 +1,18 @@
 //! Jobs over random schedules: progress, extensions, changes of leadership, a gate that answers late, twice or never,
 //! and processes that die. Compared with a plain model that knows no events, no outbox and no due instants.
 
+use std::sync::{Arc, Mutex};
+
 use proptest::prelude::*;
 use quorate::core::Machine;
 use quorate::core::driver::{Driver, Step};
 use quorate::core::ids::EntityId;
 use quorate::core::job::event::GateSeat;
+use quorate::core::job::heard::{LatestProgress, Memory};
 use quorate::core::job::message::*;
 use quorate::core::job::outbox::Notice;
 use quorate::core::job::token::{DispatchToken, FenceToken, GateEpoch};
-use quorate::core::job::{Command, Effect, Event, Job, JobMachine, Reply, Submit, errand};
+use quorate::core::job::{Command, Effect, Event, Heard, Job, JobMachine, Reply, Submit, errand};
 use quorate::core::time::{Downtime, Timestamp};
 use quorate::journal::codec::{decode, encode};
 
@@ -85,23 +88,38 @@ struct World {
     leaders: u64,
     sent: Vec<Message>,
     record: Vec<Event>,
+    memory: Arc<Shared>,
+}
+
+/// What the runtime keeps in memory beside the record.
+#[derive(Default)]
+struct Shared(Mutex<Memory>);
+
+impl LatestProgress for Shared {
+    fn at(&self, job: &EntityId, datacenter: &EntityId) -> Option<Timestamp> {
+        self.0.lock().unwrap().at(job, datacenter)
+    }
+    fn count(&self, job: &EntityId, datacenter: &EntityId, workflow: &EntityId, attempt: u32) -> Option<u64> {
+        self.0.lock().unwrap().count(job, datacenter, workflow, attempt)
+    }
 }
 
 const WORKERS: [&str; 2] = ["w", "x"];
 
 impl World {
     fn new(gate: bool, workflows: bool) -> Self {
-        let sent = Vec::new();
+        let memory = Arc::new(Shared::default());
         let mut world = World {
-            job: Driver::default(),
+            job: Driver::new(Heard::of(memory.clone())),
             gate,
             workflows,
             now: 0,
             began: 0,
             epoch: 1,
             leaders: 1,
-            sent,
+            sent: Vec::new(),
             record: Vec::new(),
+            memory,
         };
         world.ask(world.submission());
         world
@@ -150,6 +168,9 @@ impl World {
         let step = self.job.step(command, us(self.now));
         check_change(&before, self.job.state(), &step.events);
         self.keep(&step.events, &step.effects);
+        if let Ok(Reply::Progress(Some(noted))) = &step.reply {
+            self.memory.0.lock().unwrap().note(&id("job"), &id("dc"), noted.clone());
+        }
         step
     }
 
@@ -263,7 +284,9 @@ impl World {
                 let kept: Job = decode(&encode(self.job.state()).unwrap()).unwrap();
                 assert_eq!(&kept, self.job.state());
                 let revision = self.job.revision();
-                self.job = Driver::default().restore(kept, revision);
+                // What was only in memory is lost with the process.
+                *self.memory.0.lock().unwrap() = Memory::default();
+                self.job = Driver::new(Heard::of(self.memory.clone())).restore(kept, revision);
                 let before = self.job.state().clone();
                 let away = Downtime { last_alive: us(last_alive), began: us(self.began) };
                 let resumed = self.job.resume(away);
@@ -510,11 +533,10 @@ proptest! {
         for act in &acts {
             match act {
                 Act::Progress(_) => {
-                    // The runtime keeps what is not written; here progress is never closer than what is written.
-                    if world.now - plain.last_progress >= S && plain.ended.is_none() {
+                    if plain.ended.is_none() {
                         plain.last_progress = world.now;
-                        world.act(act);
                     }
+                    world.act(act);
                 }
                 Act::Extend(worker, progress) => {
                     let expected = plain.extend(*worker, *progress, world.now);

@@ -186,6 +186,14 @@ pub enum Event {
     },
     /// Somebody who was replaced, or whose token was never minted, tried to do something.
     FenceRejected(FenceRejected),
+    /// A new process serves a job that has ended, and asks its workers to stop for as long as the one before would
+    /// have.
+    StoppingResumed {
+        /// When the process began.
+        began: Timestamp,
+        /// How long nobody served, in microseconds.
+        away_us: u64,
+    },
 }
 
 impl Event {
@@ -221,6 +229,7 @@ impl Event {
             Event::LeaseRenewed { .. } => "lease_renewed",
             Event::LeaseReleased { .. } => "lease_released",
             Event::FenceRejected(_) => "fence_rejected",
+            Event::StoppingResumed { .. } => "stopping_resumed",
         }
     }
 
@@ -238,6 +247,7 @@ impl Event {
             Event::LeaderChanged(event) => event.at,
             Event::Resumed(event) => event.began,
             Event::FenceRejected(event) => event.at,
+            Event::StoppingResumed { began, .. } => *began,
             Event::AttemptMade { at, .. }
             | Event::StepRefused { at, .. }
             | Event::LateResult { at, .. }

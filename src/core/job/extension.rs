@@ -13,8 +13,8 @@
 //! A repeated request gets the answer it got before.
 //!
 //! # Source
-//! Extensions that shrink geometrically have a bounded sum (29.125 s here), so that asking cannot keep a dead job alive;
-//! heartbeats with progress as in R. Wickremasinghe et al. and the activity heartbeats of Temporal's documentation.
+//! Extensions that shrink geometrically have a bounded sum (29.125 s here), so that asking cannot keep a dead job alive.
+//! Signs of life that carry progress: the activity heartbeats of Temporal's documentation.
 
 use std::collections::VecDeque;
 

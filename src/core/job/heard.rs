@@ -92,7 +92,7 @@ impl Memory {
         }
     }
 
-    /// The job has ended.
+    /// The job has ended. Must be called before the id is used again, whose attempts are counted anew.
     pub fn forget(&mut self, job_id: &EntityId, datacenter: &EntityId) {
         self.0.remove(&(job_id.clone(), datacenter.clone()));
     }

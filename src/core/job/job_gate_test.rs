@@ -153,6 +153,19 @@ fn an_answer_that_the_job_is_final_is_followed() {
 }
 
 #[test]
+fn an_answer_to_the_final_status_only_takes_it_out_of_the_outbox() {
+    for outcome in [AckOutcome::Accepted, AckOutcome::Stale, AckOutcome::AlreadyFinal(FinalStatus::Timeout)] {
+        let mut job = started(with_gate());
+        let complete =
+            Command::Complete { status: FinalStatus::Completed, reason: String::new(), token: None };
+        job.step(complete, us(S));
+        assert_eq!(names(&job.step(acked(1, outcome, 5), us(2 * S)).events), ["acked"]);
+        assert_eq!(ended(&job), Some((FinalStatus::Completed, None)));
+        assert_eq!(job.step(acked(1, outcome, 5), us(3 * S)).events, [], "an answer that comes twice");
+    }
+}
+
+#[test]
 fn a_stale_answer_under_a_higher_token_stops_everything_and_an_old_one_nothing() {
     let mut job = waiting();
     assert_eq!(
@@ -263,6 +276,9 @@ fn messages_of_another_job_and_for_others_are_refused() {
     let elsewhere = Message { job_id: id("other"), ..message.clone() };
     let reply = job.step(Command::Receive(Box::new(elsewhere)), us(S)).reply;
     assert!(matches!(reply, Err(Rejection::Invalid { field: "job_id", .. })));
+    let elsewhere = Message { datacenter: id("other"), ..message.clone() };
+    let reply = job.step(Command::Receive(Box::new(elsewhere)), us(S)).reply;
+    assert!(matches!(reply, Err(Rejection::Invalid { field: "datacenter", .. })));
     let reply = job.step(Command::Receive(Box::new(message)), us(S)).reply;
     assert_eq!(reply, Err(Rejection::NotForManager { message: "global_timeout_ack" }));
 }

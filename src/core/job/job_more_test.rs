@@ -122,6 +122,29 @@ fn a_worker_that_is_well_again_begins_anew_without_taking_anything_back() {
 }
 
 #[test]
+fn a_worker_begins_anew_when_nothing_of_the_job_is_left_with_it_and_not_before() {
+    let workflows = vec![plan("a", &[], Some("w")), plan("b", &[], Some("w")), plan("c", &[], None)];
+    let mut job = started(Submit { workflows, ..plain() });
+    answered(&mut job, asks("w", 1.0), 0);
+    let to = |name: &str, to| {
+        let (workflow_id, reason) = (id(name), String::new());
+        Command::Transition { workflow_id, to, reason, result: None, token: None }
+    };
+    for name in ["a", "b"] {
+        job.step(to(name, WorkflowStatus::Running), us(S));
+    }
+    assert_eq!(names(&job.step(to("a", WorkflowStatus::Completed), us(2 * S)).events), ["workflow_moved"]);
+    let step = job.step(to("b", WorkflowStatus::Completed), us(2 * S));
+    assert_eq!(names(&step.events), ["workflow_moved", "extensions_reset"]);
+    assert_eq!((run(&job).active.len(), run(&job).total_us), (0, 15_000_000));
+    job.step(
+        Command::Complete { status: FinalStatus::Failed, reason: String::new(), token: None },
+        us(3 * S),
+    );
+    assert!(run(&job).trackers.is_empty());
+}
+
+#[test]
 fn the_sum_of_a_job_may_be_bounded_and_the_last_grant_is_trimmed() {
     let mut settings = Settings::default();
     settings.extension.max_total_ms = Some(20_000);

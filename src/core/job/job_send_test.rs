@@ -140,3 +140,15 @@ fn a_worker_is_asked_to_stop_three_times_and_then_the_doubt_is_on_record() {
     assert_eq!(names(&job.step(Command::Tick, us(end + 15 * S)).events), ["cancel_unconfirmed"]);
     assert_eq!((job.due(), job.wake(), errand(job.state(), us(end))), (None, None, None), "nothing is left");
 }
+
+#[test]
+fn a_worker_is_not_given_up_for_the_time_in_which_nobody_could_hear_it() {
+    let mut job = started(Submit { workflows: vec![plan("a", &[], Some("w"))], ..plain() });
+    let end = 60 * S + 1;
+    job.step(Command::Tick, us(end));
+    let away = Downtime { last_alive: us(end + 4 * S), began: us(end + 500 * S) };
+    assert_eq!(names(&job.resume(away).events), ["stopping_resumed"]);
+    assert_eq!(job.resume(away).events, []);
+    assert_eq!(job.due(), Some(us(end + 511 * S)));
+    assert_eq!(run(&job).token, token(1), "who has ended is not led again");
+}

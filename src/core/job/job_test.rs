@@ -347,6 +347,9 @@ fn the_strategy_follows_from_the_gate_and_the_learned_rule_from_the_evidence() {
     assert_eq!((run(&some).limits.overall_ms, run(&some).limits.stuck_ms), (Some(5_000), 120_000));
     assert_eq!(some.due(), Some(us(5 * S + 1)));
     assert_eq!(run(&some).limits.strategy, Strategy::LocalAuthority);
+    let evidence = String::new();
+    let idle = learned(Some(Estimate { overall_ms: None, stuck_ms: Some(7_000), samples: 40, evidence }));
+    assert_eq!((run(&idle).limits.overall_ms, idle.due()), (Some(60_000), Some(us(7 * S + 1))));
 }
 
 #[test]

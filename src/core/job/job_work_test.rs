@@ -202,6 +202,13 @@ fn a_report_counts_only_under_the_handing_over_on_record() {
         (answer(&future), names(&future.events)),
         (Some(AckOutcome::UnknownJob), vec!["fence_rejected"])
     );
+    let mut other = report(2, WorkflowOutcome::Completed);
+    if let Command::Receive(message) = &mut other
+        && let Body::WorkflowReport(report) = &mut message.body
+    {
+        report.worker_id = id("x");
+    }
+    assert!(matches!(job.step(other, us(2 * S)).reply, Err(Rejection::Invalid { field: "worker_id", .. })));
     let none = job.step(report(0, WorkflowOutcome::Completed), us(2 * S));
     assert!(matches!(none.reply, Err(Rejection::Invalid { field: "dispatch_token", .. })));
     assert_eq!(status(&job, "a"), (Dispatched, 2));

@@ -14,7 +14,7 @@
 //!
 //! # Source
 //! Exponential back-off with jitter: M. Brooker, *Exponential Backoff And Jitter*, AWS Architecture Blog, 2015. FNV-1a:
-//! G. Fowler, L. Noll, K.-P. Vo, RFC 9923.
+//! G. Fowler, L. Noll, K.-P. Vo, D. Eastlake, T. Hansen, *The FNV Non-Cryptographic Hash Algorithm*.
 
 use std::time::Duration;
 

@@ -413,6 +413,10 @@ impl Job {
                 self.wait_longer(Duration::from_micros(event.away_us));
                 self.lease.void();
             }
+            Event::StoppingResumed { began, away_us } => {
+                self.resumed_in = Some(*began);
+                self.wait_longer(Duration::from_micros(*away_us));
+            }
             Event::GateChanged { gate, .. } => self.highest_epoch = self.highest_epoch.max(gate.epoch),
             Event::Ended(_) => {
                 self.outbox.retain(|_, entry| entry.outlives_the_job());
@@ -545,6 +549,7 @@ impl Run {
             | Event::LeaseTaken { .. }
             | Event::LeaseRenewed { .. }
             | Event::LeaseReleased { .. }
+            | Event::StoppingResumed { .. }
             | Event::FenceRejected(_) => {}
         }
     }

@@ -167,7 +167,10 @@ fn sentence(event: &Event) -> Option<String> {
                 workflow_ids.len()
             )
         }
-        Event::ProgressNoted(_) | Event::LeaseRenewed { .. } | Event::CancelNarrowed { .. } => return None,
+        Event::ProgressNoted(_)
+        | Event::LeaseRenewed { .. }
+        | Event::CancelNarrowed { .. }
+        | Event::StoppingResumed { .. } => return None,
     };
     Some(text)
 }

@@ -180,18 +180,23 @@ fn held(draft: &Draft<'_>) -> Result<Reply, Rejection> {
 }
 
 /// A new process takes the job up: under a new token, with what nobody could see left out of every wait. A job that
-/// nobody leads, or that has ended, is left as it is; so is one that this process took up before.
+/// nobody leads is left as it is, and one that has ended too, but for the workers that did not confirm yet. What this
+/// process took up before stays as it is.
 pub(in crate::core::job) fn resume(state: &Job, away: Downtime) -> Vec<Event> {
     let Some(run) = &state.run else { return Vec::new() };
     let began = away.began;
     let seen = state.resumed_in == Some(began) || state.last_recorded > began;
-    if seen || run.ended.is_some() || run.suspended_at.is_some() {
+    if seen || run.suspended_at.is_some() {
         return Vec::new();
+    }
+    let length = away.length_after(state.last_recorded);
+    let away_us = u64::try_from(length.as_micros()).unwrap_or(u64::MAX);
+    if run.ended.is_some() {
+        let asks = state.due().is_some();
+        return if asks { vec![Event::StoppingResumed { began, away_us }] } else { Vec::new() };
     }
     // Numbers that ran out are never minted again; the job then goes on under the last one.
     let Some(token) = state.highest_token.next() else { return Vec::new() };
-    let length = away.length_after(state.last_recorded);
-    let away_us = u64::try_from(length.as_micros()).unwrap_or(u64::MAX);
     let unbudgeted_us = match run.terms.settings.downtime {
         DowntimePolicy::Count => 0,
         DowntimePolicy::Exclude => away_us,

@@ -63,18 +63,17 @@ fn next_report(job_id: &EntityId, run: &Run, after: Timestamp) -> Option<Timesta
 
 pub(super) fn run_errands(draft: &mut Draft<'_>, due: Timestamp) -> Reply {
     let before = Timestamp::from_micros(due.as_micros().saturating_sub(1));
-    let state = draft.job().clone();
+    let state = draft.job();
     let (Some(job_id), Some(run)) = (&state.job_id, &state.run) else { return Reply::Changed(false) };
-    if !may_send(&state) {
+    if !may_send(state) {
         return Reply::Changed(false);
     }
-    let due_now = |at: Option<Timestamp>| at == Some(due);
-    for entry in state.outbox.values() {
-        if due_now(entry.resend(job_id, &run.terms.settings, before)) {
-            draft.send_entry(entry);
-        }
-    }
-    if due_now(next_report(job_id, run, before)) {
+    let settings = &run.terms.settings;
+    let resent = state.outbox.values().filter(|entry| entry.resend(job_id, settings, before) == Some(due));
+    let resent: Vec<Entry> = resent.cloned().collect();
+    let reports = next_report(job_id, run, before) == Some(due);
+    resent.iter().for_each(|entry| draft.send_entry(entry));
+    if reports {
         report_progress(draft);
     }
     Reply::Changed(false)
