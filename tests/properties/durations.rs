@@ -240,7 +240,7 @@ fn memory_is_bounded_and_halves_when_it_is_full() {
     let record = Record { duration_us: 7, longest_gap_us: 3, ended: Ended::Finished };
     for n in 1..=3 * MEMORY {
         let step = class.step(Command::Record(record), Timestamp::EPOCH);
-        let ages = n >= MEMORY && (n - MEMORY) % (MEMORY / 2) == 0;
+        let ages = n >= MEMORY && (n - MEMORY).is_multiple_of(MEMORY / 2);
         assert_eq!(step.events.len(), 1 + usize::from(ages), "{n}");
         assert!(class.state().evidence().finished < MEMORY);
     }

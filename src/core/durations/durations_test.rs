@@ -31,8 +31,13 @@ fn edge(value_s: u64) -> u64 {
 
 /// Half of the jobs, twice as long, without bounds.
 fn median() -> Settings {
-    let limit =
-        LimitSettings { quantile_ppm: 500_000, factor_permille: 2_000, floor_us: 0, ceiling_us: 10_000 * S };
+    let limit = LimitSettings {
+        quantile_ppm: 500_000,
+        factor_permille: 2_000,
+        follow_tail: false,
+        floor_us: 0,
+        ceiling_us: 10_000 * S,
+    };
     Settings { overall: limit, stuck: limit, min_finished: 10, believed_dead_ppm: 100_000 }
 }
 
@@ -84,6 +89,7 @@ fn an_estimate_carries_the_numbers_it_was_made_of() {
         quantile_ppm: 500_000,
         quantile_us: edge(60),
         reached: true,
+        wider_us: None,
         factor_permille: 2_000,
         limit_us: 2 * edge(60),
     };
@@ -95,6 +101,29 @@ fn an_estimate_carries_the_numbers_it_was_made_of() {
         estimate(class.state(), &settings).unwrap().overall.limit_us
     };
     assert_eq!((bounds(500 * S, 600 * S), bounds(0, 90 * S)), (500 * S, 90 * S));
+}
+
+#[test]
+fn a_tail_is_followed_by_the_step_that_a_tenth_as_many_take() {
+    // Of a hundred jobs ten take more than 10 s, and one takes more than 40 s: the step is 4, up to the width of buckets.
+    let class = told(
+        (0..90).map(|_| finished(10, 1)).chain((0..9).map(|_| finished(40, 1))).chain([finished(41, 1)]),
+    );
+    let mut settings = median();
+    (settings.overall.quantile_ppm, settings.overall.follow_tail) = (990_000, true);
+    let found = estimate(class.state(), &settings).unwrap().overall;
+    assert_eq!((found.quantile_us, found.wider_us), (edge(40), Some(edge(10))));
+    assert_eq!(found.factor_permille, (edge(40) * 1_000).div_ceil(edge(10)));
+    assert_eq!(found.limit_us, (edge(40) * found.factor_permille).div_ceil(1_000));
+    settings.overall.factor_permille = 5_000;
+    assert_eq!(estimate(class.state(), &settings).unwrap().overall.limit_us, 5 * edge(40));
+    settings.overall.quantile_ppm = 899_999;
+    assert!(settings.check().is_err());
+    settings.overall.quantile_ppm = 900_000;
+    assert_eq!(settings.check(), Ok(()));
+    settings.overall.follow_tail = false;
+    settings.overall.quantile_ppm = 499_999;
+    assert!(settings.check().is_err());
 }
 
 #[test]
@@ -167,11 +196,11 @@ fn settings_out_of_bounds_are_refused_and_named() {
     let texts: [(Change, &str); 10] = [
         (
             |s| s.overall.quantile_ppm = 499_999,
-            "overall.quantile_ppm is out of bounds, expected 500000 to 999999. given=499999",
+            "overall.quantile_ppm is out of bounds, expected 900000 to 999999. given=499999",
         ),
         (
             |s| s.stuck.quantile_ppm = 1_000_000,
-            "stuck.quantile_ppm is out of bounds, expected 500000 to 999999. given=1000000",
+            "stuck.quantile_ppm is out of bounds, expected 900000 to 999999. given=1000000",
         ),
         (
             |s| s.overall.factor_permille = 999,

@@ -31,8 +31,10 @@ pub struct Learned {
     pub quantile_us: u64,
     /// False: the quantile is there or beyond, for too many jobs were stopped before.
     pub reached: bool,
-    /// The factor in thousandths.
-    pub factor_permille: u32,
+    /// The value that ten times as many exceed, where the tail was followed.
+    pub wider_us: Option<u64>,
+    /// The factor in thousandths: the least one, or the quantile over the wider one.
+    pub factor_permille: u64,
     /// Quantile times factor, not below the floor and not above the ceiling, in microseconds. At the limit itself a job
     /// is still on time.
     pub limit_us: u64,
@@ -82,22 +84,34 @@ pub fn estimate(state: &Durations, settings: &Settings) -> Option<Estimate> {
 fn learn(seen: &Sketch, doubtful: &Buckets, believed_ppm: u32, limit: LimitSettings) -> Option<Learned> {
     let believed = u128::from(seen.weight()) * u128::from(believed_ppm) / 1_000_000;
     let excess = doubtful.weight().saturating_sub(u64::try_from(believed).unwrap_or(u64::MAX));
-    let quantile = if excess == 0 {
-        seen.quantile(limit.quantile_ppm)
+    let mut with_excess;
+    let all = if excess == 0 {
+        seen
     } else {
         // More than can be dead: the rest was alive, and at least so slow.
-        let mut all = seen.clone();
-        all.censored.merge_share(doubtful, excess, doubtful.weight());
-        all.quantile(limit.quantile_ppm)
-    }?;
-    let product = u128::from(quantile.value) * u128::from(limit.factor_permille) / 1_000;
-    let product = u64::try_from(product).unwrap_or(u64::MAX);
+        with_excess = seen.clone();
+        with_excess.censored.merge_share(doubtful, excess, doubtful.weight());
+        &with_excess
+    };
+    let quantile = all.quantile(limit.quantile_ppm)?;
+    let wider_ppm =
+        1_000_000_u32.saturating_sub(1_000_000_u32.saturating_sub(limit.quantile_ppm).saturating_mul(10));
+    let wider_us = if limit.follow_tail { all.quantile(wider_ppm).map(|wider| wider.value) } else { None };
+    let step = wider_us.map_or(0, |wider| times(quantile.value, 1_000, wider.max(1)));
+    let factor_permille = step.max(limit.factor_permille.into());
     Some(Learned {
         quantile_ppm: limit.quantile_ppm,
         quantile_us: quantile.value,
         reached: quantile.reached,
-        factor_permille: limit.factor_permille,
+        wider_us,
+        factor_permille,
         // Not `clamp`, which panics on a floor above the ceiling.
-        limit_us: product.max(limit.floor_us).min(limit.ceiling_us),
+        limit_us: times(quantile.value, factor_permille, 1_000).max(limit.floor_us).min(limit.ceiling_us),
     })
+}
+
+/// `value · numerator / denominator`, rounded up.
+fn times(value: u64, numerator: u64, denominator: u64) -> u64 {
+    let product = (u128::from(value) * u128::from(numerator)).div_ceil(denominator.into());
+    u64::try_from(product).unwrap_or(u64::MAX)
 }

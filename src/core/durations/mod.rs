@@ -40,6 +40,8 @@
 //!
 //! - *The longest silence of each job, not every silence.* The promise is per job (one in a thousand may be stopped
 //!   wrongly), and a job of a thousand beats has a thousand chances to break a threshold made for single ones.
+//! - *A factor that follows the tail.* A fixed one is too small where tails are heavy and wasteful where they are light; see
+//!   [`LimitSettings::follow_tail`].
 //! - *Integers.* Buckets are found with shifts, shares are compared by products: every machine finds the same.
 //! - *Upper edges.* A quantile is the upper edge of its bucket: at most 1/32 too long, never too short.
 //!

@@ -8,12 +8,15 @@ use super::{MAX_DURATION_US, MEMORY};
 /// One limit: a quantile of what was seen, times a factor, not below a floor and not above a ceiling.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LimitSettings {
-    /// The quantile in millionths, 500,000 to 999,999. Too low stops work that is only slow; too high hangs on the slowest
+    /// The quantile in millionths, 500,000 to 999,999, and 900,000 at least where the tail is followed. Too low stops work that is only slow; too high hangs on the slowest
     /// few jobs of the memory.
     pub quantile_ppm: u32,
-    /// The factor in thousandths, 1,000 to 100,000. It pays for what was never seen yet, and lets a limit grow that is
+    /// The least factor, in thousandths, 1,000 to 100,000. It pays for what was never seen yet, and lets a limit grow that is
     /// too low: near 1 learned limits cut what they learn from. Too large finds dead work late.
     pub factor_permille: u32,
+    /// The factor is at least the quantile over the one that ten times as many exceed. On a tail like any power of x that is
+    /// the step to what a tenth as many exceed; on a lighter one it goes further. So the factor need not be guessed.
+    pub follow_tail: bool,
     /// Never below so many microseconds; up to the ceiling. Too low stops short jobs for a hiccup of the network.
     pub floor_us: u64,
     /// Never above so many microseconds; 1 ms to 10 years. Too low stops work whatever was learned.
@@ -39,21 +42,24 @@ pub struct Settings {
 const SECOND: u64 = 1_000_000;
 
 impl Default for Settings {
-    /// For at most one job in a thousand stopped wrongly, in each class by itself. Where durations have a tail like x⁻¹,
-    /// one in a thousand is beyond the quantile and a quarter of those beyond four times it: 0.025 %. Where the longest
-    /// silences have one like x⁻¹·⁵, five in a thousand are beyond the quantile and an eighth of those beyond four
-    /// times it: 0.0625 %. Tails that heavy are the heaviest one commonly meets; lighter ones leave more to spare.
+    /// For at most one job in a thousand stopped wrongly, in each class by itself and whatever power of x its tails are
+    /// like. Five in a thousand are silent beyond the quantile, and following the tail leaves a tenth of those: 0.05 %, and
+    /// 0.0625 % once that is cut off from what is learned. Of durations one in a thousand is beyond the quantile, and a
+    /// tenth of those beyond the limit: 0.01 %. The least factors are for the beginning, when the jobs that finished are the
+    /// short ones and the long ones still run.
     fn default() -> Self {
         Settings {
             overall: LimitSettings {
                 quantile_ppm: 999_000,
                 factor_permille: 4_000,
+                follow_tail: true,
                 floor_us: 10 * SECOND,
                 ceiling_us: 7 * 86_400 * SECOND,
             },
             stuck: LimitSettings {
                 quantile_ppm: 995_000,
-                factor_permille: 4_000,
+                factor_permille: 2_000,
+                follow_tail: true,
                 floor_us: 5 * SECOND,
                 ceiling_us: 86_400 * SECOND,
             },
@@ -66,7 +72,8 @@ impl Default for Settings {
 impl LimitSettings {
     fn check(&self, names: [&'static str; 4]) -> Result<(), Rejection> {
         let [quantile, factor, floor, ceiling] = names;
-        Rejection::unless_within(quantile, self.quantile_ppm.into(), 500_000, 999_999)?;
+        let lowest = if self.follow_tail { 900_000 } else { 500_000 };
+        Rejection::unless_within(quantile, self.quantile_ppm.into(), lowest, 999_999)?;
         Rejection::unless_within(factor, self.factor_permille.into(), 1_000, 100_000)?;
         Rejection::unless_within(ceiling, self.ceiling_us, 1_000, MAX_DURATION_US)?;
         Rejection::unless_within(floor, self.floor_us, 0, self.ceiling_us)

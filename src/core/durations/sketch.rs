@@ -134,25 +134,30 @@ impl Sketch {
     ///
     /// A value that is at least as large as the bucket it is in counts as larger than what finished in that bucket.
     pub fn quantile(&self, ppm: u32) -> Option<Quantile> {
-        let mut weights: BTreeMap<u16, (u64, u64)> = BTreeMap::new();
-        self.finished.iter().for_each(|(bucket, weight)| weights.entry(bucket).or_default().0 = weight);
-        self.censored.iter().for_each(|(bucket, weight)| weights.entry(bucket).or_default().1 = weight);
         let beyond = u128::from(1_000_000_u32.saturating_sub(ppm));
         // Survival is `base · at_risk / base_at_risk`. Between censored values the quotient telescopes, so that without
         // any it is exact; at one it is rounded up, towards the longer quantile.
         let mut at_risk = u128::from(self.finished.weight()) + u128::from(self.censored.weight());
         let (mut base, mut base_at_risk) = (ONE, at_risk);
-        for (bucket, (finished, censored)) in &weights {
-            at_risk = at_risk.saturating_sub(u128::from(*finished));
+        let mut largest = None;
+        let (mut exact, mut at_least) = (self.finished.iter().peekable(), self.censored.iter().peekable());
+        loop {
+            let next = exact.peek().map(|(bucket, _)| *bucket).into_iter();
+            let Some(bucket) = next.chain(at_least.peek().map(|(bucket, _)| *bucket)).min() else { break };
+            let weight_here = |found: Option<(u16, u64)>| found.map_or(0, |(_, weight)| u128::from(weight));
+            let finished = weight_here(exact.next_if(|(here, _)| *here == bucket));
+            let censored = weight_here(at_least.next_if(|(here, _)| *here == bucket));
+            at_risk = at_risk.saturating_sub(finished);
             if base * at_risk * 1_000_000 <= ONE * beyond * base_at_risk {
-                return Some(Quantile { value: upper_edge(*bucket), reached: true });
+                return Some(Quantile { value: upper_edge(bucket), reached: true });
             }
-            if *censored > 0 {
+            if censored > 0 {
                 base = (base * at_risk).div_ceil(base_at_risk.max(1));
-                at_risk = at_risk.saturating_sub(u128::from(*censored));
+                at_risk = at_risk.saturating_sub(censored);
                 base_at_risk = at_risk;
             }
+            largest = Some(Quantile { value: upper_edge(bucket), reached: false });
         }
-        weights.keys().next_back().map(|bucket| Quantile { value: upper_edge(*bucket), reached: false })
+        largest
     }
 }
