@@ -194,10 +194,12 @@ impl Quorate {
     /// ```
     /// use std::time::Duration;
     ///
-    /// use quorate::{CompleteJob, Config, JobRef, Quorate, SubmitJob};
+    /// use quorate::config::ClockConfig;
+    /// use quorate::core::time::Timestamp;
+    /// use quorate::{Config, JobRef, Quorate, SubmitJob};
     ///
     /// # #[tokio::main] async fn main() -> Result<(), quorate::Error> {
-    /// let q = Quorate::open(Config::memory().with_manual_clock()).await?;
+    /// let q = Quorate::open(Config { clock: ClockConfig::Manual(Timestamp::EPOCH), ..Config::memory() }).await?;
     /// let submit = SubmitJob { timeout_seconds: Some(60.0), ..SubmitJob::default() };
     /// let job_id = q.jobs().submit(submit).await?.job_id;
     /// q.advance(Duration::from_secs(61)).await?;

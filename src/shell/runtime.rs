@@ -178,7 +178,8 @@ impl Runtime {
 
     fn recover(&mut self) -> Result<(), Fault> {
         let now = self.host.clock.now();
-        self.report.tracked = recovery::deadlines(&self.host)?;
+        let recovery::Open { tracked, resuming } = recovery::deadlines(&self.host)?;
+        self.report.tracked = tracked;
         recovery::unwell_agents(&self.host);
         let host = self.host.clone();
         let (done, settled) = std::sync::mpsc::channel();
@@ -186,7 +187,13 @@ impl Runtime {
             let count = recovery::overdue(&host, now).await;
             recovery::custom_rules(&host);
             timeouts::quiet(&host).await;
-            let _ = done.send(count);
+            if host.clock.is_manual() {
+                recovery::resume(&host, resuming).await;
+                let _ = done.send(count);
+            } else {
+                let _ = done.send(count);
+                recovery::resume(&host, resuming).await;
+            }
         });
         self.report.settled =
             settled.recv().map_err(|_| Fault::Unavailable { reason: "recovery was cut off".into() })?;

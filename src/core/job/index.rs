@@ -96,6 +96,7 @@ impl JobIndex {
             | Event::CancelUnconfirmed { .. }
             | Event::Suspended { .. }
             | Event::Resumed(_)
+            | Event::StoppingResumed { .. }
             | Event::TokenAdopted { .. }
             | Event::LeaseTaken { .. }
             | Event::LeaseRenewed { .. }

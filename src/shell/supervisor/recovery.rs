@@ -5,20 +5,24 @@
 //! 3. agents that were not healthy are due at once: like all others they have their interval anew, so the deadline
 //!    in the index, if there is one, may be too late for them;
 //! 4. everything overdue or owed is settled: closed as of its deadline, effects carried out;
-//! 5. open proposals of custom rules are judged by the rules that are known now.
+//! 5. open proposals of custom rules are judged by the rules that are known now;
+//! 6. jobs, gates and workers that are not overdue are woken, in the background: each mints the token of this process.
 //!
 //! A crash in the middle repeats the same steps: each is a fold or an ordinary command.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::oneshot;
+
 use crate::core::agent::Grade;
 use crate::core::ids::{EntityId, StreamId, StreamKind};
 use crate::core::time::Timestamp;
 use crate::journal::codec::{decode, encode};
 use crate::journal::{Fault, OpenReport, Store, Tip};
+use crate::shell::entity::Poke;
 use crate::shell::host::{Host, wait};
-use crate::shell::kinds::Counters;
+use crate::shell::kinds::{Counters, poke, send_to_sleep};
 use crate::shell::lock;
 use crate::shell::proposals::reconsider;
 
@@ -29,6 +33,9 @@ pub(crate) const COUNTERS: &str = "counters";
 
 /// Name under which a process notes that it lives.
 const ALIVE: &str = "alive";
+
+/// Entities woken at the same time at open; bounds the memory it takes.
+const RESUMED_AT_ONCE: usize = 256;
 
 /// Records or index entries read at a time.
 const PAGE: usize = 8192;
@@ -87,18 +94,56 @@ pub(crate) fn last_beat(host: &Host) -> Timestamp {
     host.began.plus(Duration::from_micros(u64::try_from(passed - passed % every).unwrap_or(0)))
 }
 
-/// Loads every open deadline onto the wheel. Returns how many.
-pub(crate) fn deadlines(host: &Host) -> Result<usize, Fault> {
+/// What is open in the journal.
+pub(crate) struct Open {
+    /// How many entities have a deadline.
+    pub(crate) tracked: usize,
+    /// Those that put on record that a new process serves them, soonest deadline first.
+    pub(crate) resuming: Vec<StreamId>,
+}
+
+/// Loads every open deadline onto the wheel.
+pub(crate) fn deadlines(host: &Host) -> Result<Open, Fault> {
     let mut after = None;
-    let mut tracked = 0;
+    let mut open = Open { tracked: 0, resuming: Vec::new() };
     loop {
         let page = wait(host.store.deadlines(after, PAGE))?;
-        let Some(last) = page.last().cloned() else { return Ok(tracked) };
-        tracked += page.len();
+        let Some(last) = page.last().cloned() else { return Ok(open) };
+        open.tracked += page.len();
         for (due, stream) in page {
             host.wheel.arm(&stream, Some(due));
+            if matches!(stream.kind, StreamKind::Job | StreamKind::Gate | StreamKind::Worker) {
+                open.resuming.push(stream);
+            }
         }
         after = Some(last);
+    }
+}
+
+/// Wakes everybody whose leadership begins anew with this process, so that it is minted and told before anything else
+/// is done under it. A batch at a time; what is overdue came first.
+pub(crate) async fn resume(host: &Arc<Host>, streams: Vec<StreamId>) {
+    let batch = if host.clock.is_manual() { 1 } else { RESUMED_AT_ONCE };
+    for some in streams.chunks(batch) {
+        let waking: Vec<_> = some
+            .iter()
+            .map(|stream| {
+                let (done, awake) = oneshot::channel();
+                poke(host, stream, Poke { done });
+                awake
+            })
+            .collect();
+        for (stream, awake) in some.iter().zip(waking) {
+            // One that cannot be read is in the log already; the others go on.
+            let _ = awake.await;
+            send_to_sleep(host, stream);
+        }
+        if host.is_closing() {
+            return;
+        }
+        if host.clock.is_manual() {
+            timeouts::quiet(host).await;
+        }
     }
 }
 
