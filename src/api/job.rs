@@ -31,7 +31,7 @@ use crate::error::{Error, ErrorKind};
 use crate::journal::codec::decode;
 use crate::shell::entity::{Action, View};
 use crate::shell::host::{Host, wait};
-use crate::shell::jobs::{self, LOCAL, job_stream};
+use crate::shell::jobs::{self, HERE, LOCAL, job_stream};
 use crate::shell::lock;
 use crate::shell::runtime::ask;
 
@@ -39,8 +39,6 @@ use crate::shell::runtime::ask;
 const MAX_SHOWN: usize = 1_000;
 /// Records read at a time.
 const PAGE: usize = 4_096;
-/// Where parties of this process listen.
-const HERE: &str = "in-process";
 
 /// Operations on jobs and their gates.
 #[derive(Clone, Copy, Debug)]
@@ -180,7 +178,7 @@ impl Jobs<'_> {
         let track = gate::command::Track {
             job_id: submit.job_id.clone(),
             gate,
-            gate_addr,
+            gate_addr: gate_addr.clone(),
             targets: datacenters.iter().map(target).collect(),
             plan: JobDispatch {
                 timeout_ms: submit.timeout_ms,
@@ -189,6 +187,7 @@ impl Jobs<'_> {
                 class: submit.class,
                 timeout_rule: submit.timeout_rule,
                 gate_epoch: GateEpoch::NONE,
+                gate_addr: gate_addr.clone(),
             },
             settings,
         };

@@ -29,6 +29,9 @@ use crate::journal::{Fault, Store};
 /// The datacenter of jobs for which none is named.
 pub(crate) const LOCAL: &str = "local";
 
+/// Where the parties of this process listen.
+pub(crate) const HERE: &str = "in-process";
+
 /// Records of a job read at a time.
 const PAGE: usize = 4096;
 
@@ -91,6 +94,7 @@ async fn receive(host: &Arc<Host>, stream: &EntityId, message: Message) -> Resul
         None => job::Command::Receive(Box::new(message)),
         Some(mut submit) => {
             submit.settings = host.config.jobs.settings.clone();
+            submit.leader_addr = HERE.to_owned();
             submit.estimate = estimate(host, submit.class.as_ref()).await?;
             job::Command::Submit(Box::new(submit))
         }

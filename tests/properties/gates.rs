@@ -233,6 +233,7 @@ fn track(script: &Script) -> Track {
             class: None,
             timeout_rule: "gate_coordinated".to_owned(),
             gate_epoch: GateEpoch::NONE,
+            gate_addr: "gate:1".into(),
         },
         settings: Settings {
             stuck_ms: (STUCK / MS) as u64,

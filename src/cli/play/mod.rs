@@ -13,6 +13,9 @@ use serde_json::{Map, Value, json};
 use super::input::{Line, Lines, MAX_LINE};
 use super::open::Place;
 use super::output::{Output, Stop};
+use std::time::Duration;
+
+use crate::api::NetworkFaults;
 use crate::api::ops;
 use crate::core::time::Timestamp;
 use crate::error::{Error, ErrorKind};
@@ -77,6 +80,10 @@ impl Player {
                 }
                 Err(error) => Err(error),
             },
+            "network.fault" => faults(&fields).map(|faults| {
+                self.world.network(faults);
+                json!({})
+            }),
             name => match ops::find(name) {
                 Ok(found) => (found.call)(self.world.q().clone(), fields).await,
                 Err(error) => Err(error),
@@ -165,6 +172,37 @@ fn read(number: u64, line: Line) -> Result<Option<Request>, Error> {
         Some(_) => Err(malformed("the line's op is not a text")),
         None => Err(malformed("the line names no op")),
     }
+}
+
+/// What goes wrong on the network from here on; a line without fields mends it.
+fn faults(fields: &Map<String, Value>) -> Result<NetworkFaults, Error> {
+    only(fields, &["loss", "duplicate", "delay_ms", "jitter_ms", "cut", "seed"])?;
+    let number = |name: &str, most: f64| match fields.get(name) {
+        None => Ok(0.0),
+        Some(given) => given
+            .as_f64()
+            .filter(|n| *n >= 0.0 && *n <= most)
+            .ok_or_else(|| Error::invalid(name, given.clone(), &format!("a number from 0 to {most}"))),
+    };
+    let cut = match fields.get("cut") {
+        None => Default::default(),
+        Some(Value::Array(names)) => names
+            .iter()
+            .map(|name| name.as_str().map(str::to_owned))
+            .collect::<Option<_>>()
+            .ok_or_else(|| Error::invalid("cut", "a list", "names of datacenters, workers or gates"))?,
+        Some(other) => return Err(Error::invalid("cut", other.clone(), "a list of names")),
+    };
+    let span = |ms: f64| Duration::from_micros((ms * 1_000.0).round() as u64);
+    const DAY_MS: f64 = 86_400_000.0;
+    Ok(NetworkFaults {
+        lost_ppm: (number("loss", 1.0)? * 1e6).round() as u32,
+        doubled_ppm: (number("duplicate", 1.0)? * 1e6).round() as u32,
+        delay: span(number("delay_ms", DAY_MS)?),
+        jitter: span(number("jitter_ms", DAY_MS)?),
+        cut,
+        seed: number("seed", 9_007_199_254_740_992.0)? as u64,
+    })
 }
 
 /// Refuses fields that a control line does not have.

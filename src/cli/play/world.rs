@@ -1,5 +1,7 @@
 //! The world a script runs in: a runtime on a manual clock, and the journal that outlives its crashes.
 
+use std::sync::Arc;
+
 use crate::api::Quorate;
 use crate::api::dto::{EventView, HistoryQuery};
 use crate::cli::open::Place;
@@ -7,6 +9,7 @@ use crate::config::{ClockConfig, Config};
 use crate::core::time::Timestamp;
 use crate::error::{Error, ErrorKind};
 use crate::journal::Position;
+use crate::shell::post::{Lossy, NetworkFaults, Transport};
 
 /// Events read at a time.
 const PAGE: i64 = 1000;
@@ -18,6 +21,8 @@ pub(super) struct World {
     place: Place,
     seed: u64,
     seen: Position,
+    /// What goes wrong between gates, managers and workers.
+    faults: Option<NetworkFaults>,
 }
 
 impl World {
@@ -26,8 +31,8 @@ impl World {
     /// # Errors
     /// Those of [`Quorate::open`].
     pub(super) async fn begin(place: Place, seed: u64, start: Timestamp) -> Result<Self, Error> {
-        let (q, seen) = life(&place, seed, start, false).await?;
-        Ok(World { q: Some(q), place, seed, seen })
+        let (q, seen) = life(&place, seed, start, false, None).await?;
+        Ok(World { q: Some(q), place, seed, seen, faults: None })
     }
 
     /// The runtime of this life.
@@ -46,9 +51,15 @@ impl World {
         if let Some(q) = self.q.take() {
             q.crash().await;
         }
-        let (q, _) = life(&self.place, self.seed, to, true).await?;
+        let (q, _) = life(&self.place, self.seed, to, true, self.faults.clone()).await?;
         self.q = Some(q);
         Ok(())
+    }
+
+    /// Lets this go wrong from now on, also in later lives.
+    pub(super) fn network(&mut self, faults: NetworkFaults) {
+        self.q().network_faults(faults.clone());
+        self.faults = Some(faults);
     }
 
     /// The next page of events that were recorded since the world began and not yet asked for; empty at the end.
@@ -86,6 +97,7 @@ async fn life(
     seed: u64,
     at: Timestamp,
     after_crash: bool,
+    faults: Option<NetworkFaults>,
 ) -> Result<(Quorate, Position), Error> {
     let store = place.open(after_crash).await?;
     let position = store.tip().await?.position;
@@ -95,6 +107,7 @@ async fn life(
         // Every life mints other ids from it.
         seed: Some(seed),
         entity_threads: 1,
+        transport: faults.map(|faults| Arc::new(Lossy::new(faults)) as Arc<dyn Transport>),
         ..Config::default()
     };
     Ok((Quorate::open_with(config, store).await?, position))

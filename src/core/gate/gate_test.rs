@@ -37,6 +37,7 @@ pub(super) fn plan(timeout_ms: Option<u64>) -> JobDispatch {
         class: None,
         timeout_rule: "gate_coordinated".to_owned(),
         gate_epoch: GateEpoch::NONE,
+        gate_addr: "gate:1".into(),
     }
 }
 

@@ -203,7 +203,15 @@ impl Run {
 
 /// A number that tells plans apart.
 pub(super) fn fingerprint(plan: &JobDispatch) -> u64 {
-    let JobDispatch { timeout_ms, stuck_threshold_ms, workflows, class, timeout_rule, gate_epoch: _ } = plan;
+    let JobDispatch {
+        timeout_ms,
+        stuck_threshold_ms,
+        workflows,
+        class,
+        timeout_rule,
+        gate_epoch: _,
+        gate_addr,
+    } = plan;
     let mut bytes = Vec::new();
     let mut add = |text: &str| {
         bytes.extend((text.len() as u64).to_le_bytes());
@@ -212,6 +220,7 @@ pub(super) fn fingerprint(plan: &JobDispatch) -> u64 {
     add(&format!("{timeout_ms:?} {stuck_threshold_ms} {} {}", workflows.len(), class.is_some()));
     class.iter().for_each(|class| add(class.as_str()));
     add(timeout_rule);
+    add(gate_addr);
     for workflow in workflows {
         add(&format!("{} {}", workflow.depends_on.len(), workflow.worker_id.is_some()));
         let ids =

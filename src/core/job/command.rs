@@ -194,7 +194,7 @@ impl Submit {
         let gate = GateSeat {
             gate_id: gate_id.clone(),
             incarnation: None,
-            addr: gate_id.as_str().to_owned(),
+            addr: dispatch.gate_addr.clone(),
             epoch: dispatch.gate_epoch,
         };
         Some(Submit {

@@ -226,6 +226,7 @@ fn a_dispatch_that_comes_again_after_the_end_does_not_start_the_job_again() {
             class: None,
             timeout_rule: String::new(),
             gate_epoch: GateEpoch::shown(1),
+            gate_addr: "gate:1".into(),
         };
         from_gate(number, Body::JobDispatch(dispatch))
     };

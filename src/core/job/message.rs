@@ -118,6 +118,8 @@ pub struct JobDispatch {
     pub timeout_rule: String,
     /// The gate's epoch.
     pub gate_epoch: GateEpoch,
+    /// Where the gate listens.
+    pub gate_addr: String,
 }
 
 /// One workflow of a job.

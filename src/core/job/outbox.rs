@@ -29,6 +29,7 @@ use crate::core::time::Timestamp;
 
 /// To whom.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Recipient {
     /// The gate that leads the job when it is sent.
     Gate,
@@ -38,6 +39,7 @@ pub enum Recipient {
 
 /// What an entry says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Notice {
     /// The job's time is over here.
     Timeout {
