@@ -27,6 +27,7 @@ pub mod driver;
 pub mod flow;
 pub mod ids;
 pub mod job;
+pub mod load;
 pub mod pressure;
 pub mod proposal;
 pub mod quorum;

@@ -9,8 +9,8 @@
 //! Numbers are given in order and every number is either read or missing, so a gap needs no book-keeping: it is the
 //! distance between the number expected and the number found.
 //!
-//! Nothing here waits, and nothing reads a clock unless it must know the time: then it asks the `now` it was given. What
-//! was dropped is handed out, so that its destructors run wherever the caller wants.
+//! Nothing here waits, and nothing reads a clock unless it must know the time: then it asks the `now` it was given. What was
+//! dropped is handed out, so that its destructors run wherever the caller wants.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -216,11 +216,10 @@ impl<T> FlowBuffer<T> {
         self.next_seq
     }
 
-    /// Another configuration from now on. Nothing is dropped: what is more than may be stays, and nothing more is taken
-    /// until enough was read.
+    /// Another configuration from now on. Drops nothing: what is too much stays, and nothing enters until enough was read.
     ///
     /// # Errors
-    /// As [`FlowBuffer::shaped`]; the old configuration stays.
+    /// As [`FlowBuffer::shaped`]; the old one stays.
     pub fn reconfigure(&mut self, now: Timestamp, config: FlowConfig) -> Result<(), FlowConfigError> {
         config.check_shape(self.shape.size_of.is_some(), self.shape.key_of.is_some())?;
         self.flow = Arc::new(self.flow.reconfigured(config)?);
@@ -395,8 +394,7 @@ impl<T> FlowBuffer<T> {
                     self.evict(now, n, policy.reason.unwrap_or(DropReason::Oldest), &mut evicted);
                     self.flow.set_dropping();
                 }
-                // All room is promised to others, and nothing is left that could give way; or the limit was lowered,
-                // which drops nothing.
+                // All room is promised to others, nothing could give way, or the limit was lowered, which drops nothing.
                 Relief::Evict(_) | Relief::Refuse => {
                     self.flow.record_rejected(now());
                     self.flow.set_dropping();
