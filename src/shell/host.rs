@@ -9,8 +9,10 @@ use super::bus::Bus;
 use super::clock::Clock;
 use super::coordinator::{Coordinator, InProcess};
 use super::custom::Custom;
+use super::flows::Flows;
 use super::ids::IdSource;
 use super::kinds::Counters;
+use super::load::Desk;
 use super::registry::Registry;
 use super::supervisor::restart::Restarts;
 use super::supervisor::timeouts::Wheel;
@@ -18,6 +20,8 @@ use super::writer::Writer;
 use crate::config::Config;
 use crate::core::agent::AgentMachine;
 use crate::core::algorithms::AlgorithmsMachine;
+use crate::core::flow::record::FlowMachine;
+use crate::core::load::LoadMachine;
 use crate::core::proposal::ProposalMachine;
 use crate::core::quorum::QuorumMachine;
 use crate::core::time::{Downtime, Timestamp};
@@ -44,6 +48,12 @@ pub(crate) struct Host {
     pub(crate) agents: Registry<AgentMachine>,
     pub(crate) proposals: Registry<ProposalMachine>,
     pub(crate) algorithms: Registry<AlgorithmsMachine>,
+    pub(crate) flow_records: Registry<FlowMachine>,
+    pub(crate) load_records: Registry<LoadMachine>,
+    /// The live buffers of flow-controlled streams.
+    pub(crate) flows: Flows,
+    /// Where load is measured and judged.
+    pub(crate) desk: Arc<Desk>,
     /// The way to the agents.
     pub(crate) coordinator: Arc<dyn Coordinator>,
     /// Inboxes of agents in this process.
@@ -77,6 +87,7 @@ pub(crate) struct Parts {
     pub(crate) config: Config,
     pub(crate) epoch: Epoch,
     pub(crate) clock: Arc<Clock>,
+    pub(crate) desk: Desk,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) writer: Writer,
     pub(crate) in_flight: Arc<AtomicUsize>,
@@ -95,7 +106,11 @@ impl Host {
             topology: Registry::new(parts.arbiters.clone()),
             agents: Registry::new(parts.arbiters.clone()),
             proposals: Registry::new(parts.arbiters.clone()),
-            algorithms: Registry::new(parts.arbiters),
+            algorithms: Registry::new(parts.arbiters.clone()),
+            flow_records: Registry::new(parts.arbiters.clone()),
+            load_records: Registry::new(parts.arbiters),
+            flows: Flows::default(),
+            desk: Arc::new(parts.desk),
             coordinator: parts.config.coordinator.clone().unwrap_or_else(|| in_process.clone()),
             in_process,
             custom: Arc::new(Custom::new(parts.config.custom_rules.clone())),
@@ -141,7 +156,8 @@ impl Host {
     /// How many actors are awake.
     pub(crate) fn awake(&self) -> usize {
         let registries = [self.quorums.awake(), self.topology.awake(), self.agents.awake()];
-        registries.into_iter().sum::<usize>() + self.proposals.awake() + self.algorithms.awake()
+        let records = self.flow_records.awake() + self.load_records.awake();
+        registries.into_iter().sum::<usize>() + self.proposals.awake() + self.algorithms.awake() + records
     }
 
     /// From here on nothing new is admitted.

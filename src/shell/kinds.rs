@@ -31,6 +31,7 @@ use crate::journal::codec::decode;
 use crate::journal::{Fault, Record};
 
 use super::entity::{Action, Poke};
+use super::load::load_id;
 use super::proposals::tell_absence;
 
 /// First and longest pause before an effect is tried again.
@@ -109,9 +110,9 @@ impl Counters {
             | StreamKind::Job
             | StreamKind::Gate
             | StreamKind::Worker
-            | StreamKind::Flow
-            | StreamKind::Load
             | StreamKind::Durations => {}
+            // Each counts for itself, and is asked.
+            StreamKind::Flow | StreamKind::Load => {}
         }
         Ok(())
     }
@@ -215,9 +216,17 @@ pub(crate) fn poke(host: &Arc<Host>, stream: &StreamId, poke: Poke) {
         | StreamKind::Job
         | StreamKind::Gate
         | StreamKind::Worker
-        | StreamKind::Flow
-        | StreamKind::Load
         | StreamKind::Durations => drop(poke),
+        StreamKind::Flow => {
+            // What is due is to tell what happened in the live buffer; the record itself has no deadlines.
+            host.flows.flush(host, &stream.id);
+            host.flow_records.poke(host, &stream.id, poke);
+        }
+        StreamKind::Load if stream.id == load_id() => host.load_records.poke(host, &stream.id, poke),
+        StreamKind::Load => {
+            // Nobody hears of it when the one who poked is gone.
+            let _ = poke.done.send(host.desk.tick(host));
+        }
     }
 }
 
@@ -234,9 +243,10 @@ pub(crate) fn send_to_sleep(host: &Host, stream: &StreamId) {
         | StreamKind::Job
         | StreamKind::Gate
         | StreamKind::Worker
-        | StreamKind::Flow
-        | StreamKind::Load
         | StreamKind::Durations => {}
+        StreamKind::Flow => host.flow_records.send_to_sleep(&stream.id),
+        // One of its kind, large to rebuild, and soon asked again: it sleeps when it is idle for long.
+        StreamKind::Load => {}
     }
 }
 

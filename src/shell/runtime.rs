@@ -14,6 +14,7 @@ use super::clock::Clock;
 use super::entity::{Action, Ask, Release, View};
 use super::host::{Host, Parts, Permit, wait};
 use super::kinds::Hosted;
+use super::load::Desk;
 use super::lock;
 use super::registry::Registry;
 use super::supervisor::recovery::{self, RecoveryReport};
@@ -128,6 +129,11 @@ impl Runtime {
             ClockConfig::Manual(start) if tip.position == 0 => Clock::manual(start),
             ClockConfig::Manual(start) => Clock::manual(start.max(tip.at)),
         });
+        let desk = Desk::new(&config.shedding, clock.now()).map_err(|invalid| Fault::Config {
+            knob: invalid.field,
+            value: invalid.given,
+            range: invalid.expected.to_owned(),
+        })?;
         let (counters, records_counted) = recovery::counters(store.as_ref())?;
         let counters = Arc::new(counters);
         let (kept, keeper) = (counters.clone(), store.clone());
@@ -162,6 +168,7 @@ impl Runtime {
             config,
             epoch,
             clock,
+            desk,
             store,
             writer,
             in_flight,
@@ -248,6 +255,10 @@ impl Runtime {
     /// Ends the runtime and waits until its threads are gone.
     pub(crate) fn end(&self, ending: Ending) -> Result<(), Fault> {
         let Some(thread) = lock(&self.thread).take() else { return Ok(()) };
+        if matches!(ending, Ending::Clean) {
+            self.host.flows.flush_all(&self.host);
+            self.host.desk.flush(&self.host);
+        }
         self.host.begin_closing();
         let closed = match ending {
             Ending::Crash => {

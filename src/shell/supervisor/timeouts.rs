@@ -142,6 +142,8 @@ impl Actor for Timeouts {
             actor.host.agents.sweep();
             actor.host.proposals.sweep();
             actor.host.algorithms.sweep();
+            actor.host.flow_records.sweep();
+            actor.host.load_records.sweep();
         });
     }
 }
