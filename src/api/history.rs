@@ -20,7 +20,7 @@ use crate::core::proposal::{ProposalMachine, Verdict};
 use crate::core::quorum::audit::votes_on_record;
 use crate::core::quorum::{Event, QuorumMachine, QuorumState};
 use crate::core::time::Timestamp;
-use crate::core::{agent, algorithms, cell, proposal, quorum, topology};
+use crate::core::{agent, algorithms, cell, flow, load, proposal, quorum, topology};
 use crate::error::{Error, ErrorKind};
 use crate::journal::codec::decode;
 use crate::journal::{Fault, Position, Record, Store, VerifyCursor};
@@ -145,12 +145,14 @@ impl History<'_> {
 }
 
 /// The kinds an entity is sought among when none is named, the likeliest first.
-const SOUGHT: [StreamKind; 5] = [
+const SOUGHT: [StreamKind; 7] = [
     StreamKind::Quorum,
     StreamKind::Proposal,
     StreamKind::Agent,
     StreamKind::Topology,
     StreamKind::Algorithms,
+    StreamKind::Flow,
+    StreamKind::Load,
 ];
 
 /// The entity of this kind, or the first of any kind that has this id.
@@ -199,12 +201,9 @@ fn event_view(record: Record) -> Result<EventView, Fault> {
         StreamKind::Budget => serde_json::to_value(decode::<cell::budget::Event>(&record.payload)?),
         StreamKind::Topology => serde_json::to_value(decode::<topology::Event>(&record.payload)?),
         // Nothing of these kinds is recorded yet.
-        StreamKind::Job
-        | StreamKind::Gate
-        | StreamKind::Worker
-        | StreamKind::Flow
-        | StreamKind::Load
-        | StreamKind::Durations => Ok(Value::Null),
+        StreamKind::Job | StreamKind::Gate | StreamKind::Worker | StreamKind::Durations => Ok(Value::Null),
+        StreamKind::Flow => serde_json::to_value(decode::<flow::record::Event>(&record.payload)?),
+        StreamKind::Load => serde_json::to_value(decode::<load::Event>(&record.payload)?),
         StreamKind::Agent => serde_json::to_value(decode::<agent::Event>(&record.payload)?),
     };
     // Every event is written as `{"name": data}`.

@@ -71,7 +71,8 @@ pub(crate) struct Sight {
     pub(crate) cap: u32,
     pub(crate) expired: [u64; 4],
     pub(crate) unknown_names: u64,
-    pub(crate) held: u64,
+    /// What the minute holds that is not over.
+    pub(crate) unrecorded: Shed,
 }
 
 /// What operations do at the doors of this process, by class.
@@ -323,7 +324,7 @@ impl Desk {
             cap: caps.global,
             expired: admission.expired(),
             unknown_names: inner.names.unknown_seen(),
-            held: inner.held.len() as u64,
+            unrecorded: inner.minute,
         }
     }
 
@@ -436,7 +437,6 @@ pub(crate) struct Recorded {
     pub(crate) shed: ClassCounts,
     pub(crate) full: ClassCounts,
     pub(crate) expired: ClassCounts,
-    pub(crate) samples_refused: u64,
     pub(crate) transitions: u64,
 }
 
@@ -446,7 +446,6 @@ impl From<&NodeLoad> for Recorded {
             shed: state.shed,
             full: state.full,
             expired: state.expired,
-            samples_refused: state.samples_refused,
             transitions: state.transitions,
         }
     }
