@@ -128,7 +128,7 @@ impl FlowsApi<'_> {
         Ok(FlowStatus {
             flow_id: flow_id.clone(),
             figures: figures(&stats, &totals),
-            can_send: seen.state.can_send(),
+            can_send: seen.can_send,
             delay_ms: ms(seen.delay),
             pacing_delay_ms: ms(seen.pace),
             waiting: waiting as u64,
@@ -203,7 +203,7 @@ fn ms(duration: Duration) -> u64 {
 
 fn check_size(host: &Host, config: &FlowConfig) -> Result<(), Error> {
     let most = host.config.flow.max_buffer_size;
-    if config.max_buffer_size > most {
+    if config.max_buffer_size == 0 || config.max_buffer_size > most {
         let given = config.max_buffer_size as u64;
         return Err(Error::invalid("config.max_buffer_size", given, &format!("1 to {most}")));
     }
@@ -262,7 +262,7 @@ fn refused(host: &Host, why: NotLive, config: Option<&FlowConfig>) -> Error {
 
 fn offered(flow_id: EntityId, outcome: Outcome) -> MessageOffered {
     let Outcome { fate, gave_way, seen } = outcome;
-    let Seen { state, buffered, fill, delay, pace: _ } = seen;
+    let Seen { state, can_send, buffered, fill, delay, pace: _ } = seen;
     let evicted =
         gave_way.map(|gap| GapView { count: gap.count, first_seq: gap.first_seq, last_seq: gap.last_seq });
     let (seq, came_back) = match fate {
@@ -289,7 +289,7 @@ fn offered(flow_id: EntityId, outcome: Outcome) -> MessageOffered {
         retry_after_ms: worth_trying.then(|| ms(delay)),
         evicted,
         flow_state: state,
-        can_send: state.can_send(),
+        can_send,
         delay_ms: ms(delay),
         buffer_size: buffered as u64,
         fill_percentage: fill,

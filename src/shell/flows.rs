@@ -87,6 +87,8 @@ pub(crate) struct GaveWay {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Seen {
     pub(crate) state: FlowState,
+    /// May a sender go on? Never once the stream is closed.
+    pub(crate) can_send: bool,
     pub(crate) buffered: usize,
     pub(crate) fill: f64,
     /// How long the next sender is to wait, or to pause before it looks again.
@@ -269,8 +271,13 @@ impl Live {
             return None;
         }
         inner.noted = totals;
-        let max_buffer_size = inner.gate.buffer().flow().config().max_buffer_size as u64;
-        Some(Command::Note { notices, totals: Box::new(totals), max_buffer_size })
+        let config = inner.gate.buffer().flow().config();
+        Some(Command::Note {
+            notices,
+            totals: Box::new(totals),
+            max_buffer_size: config.max_buffer_size as u64,
+            max_buffer_bytes: config.max_buffer_bytes.map(|most| most as u64),
+        })
     }
 
     fn totals(&self, inner: &Inner) -> FlowTotals {
@@ -290,6 +297,7 @@ impl Inner {
         let verdict = flow.peek(load);
         Seen {
             state: verdict.state,
+            can_send: verdict.state.can_send() && !self.gate.is_closed(),
             buffered: load.messages,
             fill: flow.fill(load),
             delay: verdict.delay,

@@ -43,7 +43,7 @@ fn record(state: &NodeLoad, samples: Vec<Sample>, now: Timestamp) -> Decided {
             Err(NotRecorded::Invalid(invalid)) => return Err(Rejection::Invalid(invalid)),
         }
     }
-    let count = taken.len() as u64;
+    let count = taken.iter().fold(0u64, |sum, taken| sum.saturating_add(taken.entry.count));
     let level = level_changed(state, &mut stats, now);
     let mut events = Vec::new();
     if !taken.is_empty() {

@@ -24,6 +24,8 @@ pub enum Command {
         totals: Box<FlowTotals>,
         /// Messages that fit, for the fill.
         max_buffer_size: u64,
+        /// Bytes that fit, where they are limited.
+        max_buffer_bytes: Option<u64>,
     },
     /// This process has no buffer of the stream: begin an empty one.
     Revive,

@@ -21,9 +21,10 @@ pub(super) fn decide(state: &Flow, command: Command, now: Timestamp) -> Decided 
             Err(Rejection::NotFound)
         }
         Command::Configure(config) => configure(state, config, now),
-        Command::Note { notices, totals, max_buffer_size } => {
+        Command::Note { notices, totals, max_buffer_size, max_buffer_bytes } => {
+            let most = (max_buffer_size, max_buffer_bytes);
             let told = |notice| match notice {
-                Notice::Transition(transition) => Event::StateChanged(changed(transition, max_buffer_size)),
+                Notice::Transition(transition) => Event::StateChanged(changed(transition, most)),
                 Notice::Dropped(run) => Event::Dropped(dropped(run)),
             };
             let mut events: Vec<Event> = notices.into_iter().map(told).collect();
@@ -78,7 +79,7 @@ fn configure(state: &Flow, config: Box<FlowConfig>, now: Timestamp) -> Decided {
     Ok(recorded(vec![Event::Configured { config, at: now }]))
 }
 
-fn changed(transition: Transition, max_buffer_size: u64) -> StateChanged {
+fn changed(transition: Transition, (max_buffer_size, max_buffer_bytes): (u64, Option<u64>)) -> StateChanged {
     let Transition { from, to, load, at, skipped } = transition;
     let cause = match to {
         FlowState::Dropping => Cause::Overflowed,
@@ -92,9 +93,17 @@ fn changed(transition: Transition, max_buffer_size: u64) -> StateChanged {
         buffer_size: load.messages as u64,
         max_buffer_size,
         buffer_bytes: load.bytes as u64,
+        fill_millionths: millionths(load.messages, max_buffer_size)
+            .max(max_buffer_bytes.map_or(0, |most| millionths(load.bytes, most))),
         skipped,
         at,
     }
+}
+
+/// So many of at most so many, rounded down.
+fn millionths(held: usize, most: u64) -> u64 {
+    let exact = held as u128 * 1_000_000 / u128::from(most.max(1));
+    u64::try_from(exact).unwrap_or(u64::MAX)
 }
 
 fn dropped(run: DropRun) -> Dropped {

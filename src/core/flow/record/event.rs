@@ -81,7 +81,7 @@ pub enum Cause {
     Filled,
     /// A full buffer had to drop.
     Overflowed,
-    /// Messages were read, or grew too old.
+    /// Messages were read, gave way all at once, or grew too old.
     Drained,
 }
 
@@ -100,6 +100,8 @@ pub struct StateChanged {
     pub max_buffer_size: u64,
     /// Bytes buffered after; 0 where they are not counted.
     pub buffer_bytes: u64,
+    /// The fill after, by messages or bytes, whichever is more, in millionths; may exceed a million.
+    pub fill_millionths: u64,
     /// Changes in between that are not recorded one by one, since there were too many within a second.
     pub skipped: u64,
     /// When.

@@ -26,7 +26,7 @@ fn opened() -> Flows {
 }
 
 fn note(notices: Vec<Notice>, totals: FlowTotals) -> Command {
-    Command::Note { notices, totals: Box::new(totals), max_buffer_size: 10 }
+    Command::Note { notices, totals: Box::new(totals), max_buffer_size: 10, max_buffer_bytes: Some(4) }
 }
 
 fn names(flow: &mut Flows, command: Command, ms: i64) -> Vec<&'static str> {
@@ -122,6 +122,7 @@ fn a_change_tells_from_to_fill_cause_and_when() {
         buffer_size: 7,
         max_buffer_size: 10,
         buffer_bytes: 3,
+        fill_millionths: 750_000,
         skipped: 2,
         at: at(7),
     };
