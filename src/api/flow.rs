@@ -11,8 +11,8 @@ use serde_json::{Map, Value};
 
 use super::Quorate;
 use super::dto::{
-    ConfigureFlow, DrainFlow, FlowAdviceView, FlowDrained, FlowFigures, FlowOpened, FlowStatus, GapView,
-    MessageOffered, MessageView, OfferMessage, OpenFlow,
+    ConfigureFlow, DrainFlow, FlowAdviceView, FlowDrained, FlowFigures, FlowOpened, FlowStatus,
+    FlowsOverview, GapView, MessageOffered, MessageView, OfferMessage, OpenFlow,
 };
 use super::ops::parse;
 use super::wait::longest;
@@ -174,6 +174,23 @@ impl FlowsApi<'_> {
         let host = self.q.host();
         let (live, changed) = flows::close(host, flow_id).await.map_err(|e| refused(host, e, None))?;
         Ok(self.opened(flow_id.clone(), &live, changed))
+    }
+
+    /// All streams of this process together.
+    pub fn overview(&self) -> FlowsOverview {
+        let host = self.q.host();
+        let mut all = FlowsOverview::default();
+        for live in host.flows.all() {
+            let (_, totals, seen, closed) = live.figures(self.q.now());
+            all.open += u64::from(!closed);
+            all.buffered += seen.buffered as u64;
+            all.pausing += u64::from(!closed && !seen.can_send);
+            all.sent = all.sent.saturating_add(totals.sent);
+            all.delivered = all.delivered.saturating_add(totals.delivered);
+            all.dropped = all.dropped.saturating_add(totals.dropped());
+            all.returned = all.returned.saturating_add(totals.returned());
+        }
+        all
     }
 
     async fn live(&self, flow_id: &EntityId) -> Result<std::sync::Arc<Live>, Error> {

@@ -340,3 +340,22 @@ pub struct FlowAdviceView {
     /// What the drop rate means.
     pub health: Health,
 }
+
+/// All streams of this process together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct FlowsOverview {
+    /// Streams with a buffer.
+    pub open: u64,
+    /// Messages buffered.
+    pub buffered: u64,
+    /// Streams whose senders are to pause.
+    pub pausing: u64,
+    /// Messages accepted, over all lives of these streams.
+    pub sent: u64,
+    /// Messages read.
+    pub delivered: u64,
+    /// Messages dropped.
+    pub dropped: u64,
+    /// Messages handed back.
+    pub returned: u64,
+}
