@@ -241,9 +241,12 @@ impl Live {
         }
         drop(inner.gate.take_trash());
         let notices = inner.gate.notices();
+        let moved = !notices.is_empty() || self.totals(inner) != inner.noted;
         if !notices.is_empty() {
             self.note(host, inner, notices);
-        } else if !inner.armed && self.totals(inner) != inner.noted {
+        }
+        // Also after a note: a run may still be open, or a change held back.
+        if moved && !inner.armed {
             inner.armed = true;
             host.wheel.arm(&self.stream(), Some(now.plus(NOTE_AFTER)));
         }
