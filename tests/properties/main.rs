@@ -11,6 +11,7 @@ mod heartbeats;
 mod load;
 mod log;
 mod mesh;
+mod node;
 mod order;
 mod proposals;
 mod replay;
