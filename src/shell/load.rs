@@ -409,7 +409,9 @@ impl Inner {
 
     /// Permits held for as long as was asked give back their places; the last instant is still held.
     fn expire_permits(&mut self, now: Timestamp) {
-        for (_, (permit, _)) in self.held.extract_if(.., |_, (_, until)| *until < now) {
+        let over = |(number, (_, until)): (&u64, &(Permit, Timestamp))| (*until < now).then_some(*number);
+        let over: Vec<u64> = self.held.iter().filter_map(over).collect();
+        for (permit, _) in over.iter().filter_map(|number| self.held.remove(number)) {
             self.admission.release(permit);
         }
     }

@@ -55,7 +55,7 @@ fn record(state: &NodeLoad, samples: Vec<Sample>, now: Timestamp) -> Decided {
 
 fn level_changed(state: &NodeLoad, stats: &mut StatsBuffer, now: Timestamp) -> Option<Event> {
     let metrics = stats.metrics(now);
-    (metrics.level != state.level).then(|| Event::LevelChanged {
+    (metrics.level != state.level).then_some(Event::LevelChanged {
         from: state.level,
         to: metrics.level,
         hot: metrics.hot as u64,
