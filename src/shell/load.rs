@@ -371,7 +371,8 @@ impl Desk {
     /// there is something to record.
     fn arm(&self, host: &Arc<Host>, inner: &mut Inner, now: Timestamp) {
         let fresh = inner.fed_at.is_some_and(|at| now.since(at) < self.fresh_for);
-        let restless = fresh || inner.detector.state() != Load::Healthy;
+        // When nothing fed is young enough to expire, and the state is what the readings say, it stays what it is.
+        let restless = fresh || inner.detector.state() != inner.detector.raw(now).state;
         let evaluation = restless.then(|| match inner.armed {
             Some(armed) if armed > now && armed <= now.plus(self.every) => armed,
             Some(_) | None => now.plus(self.every),
