@@ -11,6 +11,7 @@ use crate::core::agent::grade::Bounds;
 use crate::core::agent::{Grade, Settings};
 use crate::core::ids::EntityId;
 use crate::core::quorum::Policy;
+use crate::core::shed::{AdmissionConfig, DetectorConfig};
 use crate::core::time::Timestamp;
 use crate::core::{cell, durations, gate, job, worker};
 use crate::journal::Fault;
@@ -68,6 +69,10 @@ pub struct Config {
     pub capacity: CapacityConfig,
     /// How jobs are run, and where.
     pub jobs: JobsConfig,
+    /// Limits of flow-controlled streams.
+    pub flow: FlowLimits,
+    /// When load is shed, and how it is measured.
+    pub shedding: SheddingConfig,
     /// Restarts of entity actors that died.
     pub restart: RestartConfig,
 }
@@ -285,6 +290,35 @@ impl HeartbeatConfig {
     }
 }
 
+/// Limits of the streams that operations open.
+#[derive(Clone, Debug)]
+pub struct FlowLimits {
+    /// Streams with a buffer in this process, default 10,000. The next one is refused with `limit_exceeded`.
+    pub max_open: usize,
+    /// Bytes of one message as JSON, 1 to 16 MiB, default 64 KiB. A stream holds up to `max_buffer_size` of them in
+    /// memory.
+    pub max_message_bytes: usize,
+    /// Messages that the buffer of one stream may be opened for, 1 to 10,000,000, default 1,000,000.
+    pub max_buffer_size: usize,
+}
+
+impl Default for FlowLimits {
+    fn default() -> Self {
+        FlowLimits { max_open: 10_000, max_message_bytes: 64 << 10, max_buffer_size: 1_000_000 }
+    }
+}
+
+/// When load is shed, and how it is measured. With the defaults nothing is shed before somebody feeds the detector, or
+/// half of `max_in_flight` requests are under way.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SheddingConfig {
+    /// Caps, and what is refused at which state. The caps hold for callers who ask (`shed.check`); operations are bound
+    /// by `max_in_flight`.
+    pub admission: AdmissionConfig,
+    /// The bounds of the states, and how long it takes to calm down.
+    pub detector: DetectorConfig,
+}
+
 /// Restarts of entity actors that died of a panic.
 #[derive(Clone, Debug)]
 pub struct RestartConfig {
@@ -321,6 +355,8 @@ impl Default for Config {
             heartbeat: HeartbeatConfig::default(),
             capacity: CapacityConfig::default(),
             jobs: JobsConfig::default(),
+            flow: FlowLimits::default(),
+            shedding: SheddingConfig::default(),
             consensus: ConsensusConfig {
                 max_open: 1_000_000,
                 max_participants: 100_000,
@@ -366,7 +402,7 @@ impl Config {
         let within = |knob, value: i128, bounds: Bounds| (knob, value, bounds.low.into(), bounds.high.into());
         let beats = &self.heartbeat;
         let low_water = self.capacity.low_water;
-        let knobs: [(&str, i128, i128, i128); 21] = [
+        let knobs: [(&str, i128, i128, i128); 23] = [
             ("max_in_flight", self.max_in_flight as i128, 1, 10_000_000),
             ("group_bytes", self.group_bytes as i128, 4 << 10, 64 << 20),
             ("entity_threads", self.entity_threads as i128, 1, 256),
@@ -390,6 +426,8 @@ impl Config {
             ("capacity.low_water", low_water.into(), 0, i128::from(self.capacity.max_pending) - 1),
             ("capacity.lease_ms", ms(self.capacity.lease), 1, ms(cell::settings::MAX_LEASE)),
             ("capacity.offer_ttl_ms", ms(self.capacity.offer_ttl), 1, ms(cell::settings::MAX_WAIT)),
+            ("flow.max_message_bytes", self.flow.max_message_bytes as i128, 1, 16 << 20),
+            ("flow.max_buffer_size", self.flow.max_buffer_size as i128, 1, 10_000_000),
             ("restart.budget", self.restart.budget.into(), 1, 1_000_000),
             ("restart.window_ms", ms(self.restart.window), 1, 86_400_000),
         ];

@@ -20,7 +20,9 @@ use crate::core::proposal::{ProposalMachine, Verdict};
 use crate::core::quorum::audit::votes_on_record;
 use crate::core::quorum::{Event, QuorumMachine, QuorumState};
 use crate::core::time::Timestamp;
-use crate::core::{agent, algorithms, cell, durations, gate, job, proposal, quorum, topology, worker};
+use crate::core::{
+    agent, algorithms, cell, durations, flow, gate, job, load, proposal, quorum, topology, worker,
+};
 use crate::error::{Error, ErrorKind};
 use crate::journal::codec::decode;
 use crate::journal::{Fault, Position, Record, Store, VerifyCursor};
@@ -145,12 +147,14 @@ impl History<'_> {
 }
 
 /// The kinds an entity is sought among when none is named, the likeliest first.
-const SOUGHT: [StreamKind; 5] = [
+const SOUGHT: [StreamKind; 7] = [
     StreamKind::Quorum,
     StreamKind::Proposal,
     StreamKind::Agent,
     StreamKind::Topology,
     StreamKind::Algorithms,
+    StreamKind::Flow,
+    StreamKind::Load,
 ];
 
 /// The entity of this kind, or the first of any kind that has this id.
@@ -202,8 +206,8 @@ fn event_view(record: Record) -> Result<EventView, Fault> {
         StreamKind::Gate => serde_json::to_value(decode::<gate::Event>(&record.payload)?),
         StreamKind::Worker => serde_json::to_value(decode::<worker::Event>(&record.payload)?),
         StreamKind::Durations => serde_json::to_value(decode::<durations::Event>(&record.payload)?),
-        // Nothing of these kinds is recorded yet.
-        StreamKind::Flow | StreamKind::Load => Ok(Value::Null),
+        StreamKind::Flow => serde_json::to_value(decode::<flow::record::Event>(&record.payload)?),
+        StreamKind::Load => serde_json::to_value(decode::<load::Event>(&record.payload)?),
         StreamKind::Agent => serde_json::to_value(decode::<agent::Event>(&record.payload)?),
     };
     // Every event is written as `{"name": data}`.

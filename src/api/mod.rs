@@ -9,6 +9,9 @@
 //!           ├─ workers()   register · report · lost · healthy · leave · status
 //!           ├─ cells()       register · list · mesh · register_authority
 //!           ├─ agents()      register · leave · beat · health · monitor · unmonitor · history · list · stats
+//!           ├─ flows()       open · offer · drain · status · recommendation · configure · close
+//!           ├─ shedding()    check · release · record · status
+//!           ├─ stats()       record · level · summary
 //!           └─ history()     query · entity · state_at · verify
 //!  ops::OPERATIONS        the same, by name, over JSON: what HTTP, the command line and play stand on
 //! ```
@@ -17,15 +20,19 @@ pub mod agent;
 pub mod algorithm;
 pub mod capacity;
 pub mod cell;
+pub mod class;
 mod closed;
 pub mod consensus;
 pub mod dto;
+pub mod flow;
 pub mod history;
 #[cfg(feature = "http")]
 pub mod http;
 pub mod job;
 pub mod ops;
 pub mod quorum;
+pub mod shedding;
+pub mod stats;
 mod wait;
 pub mod worker;
 
@@ -229,6 +236,38 @@ impl Quorate {
     /// Operations on agents and their heartbeats.
     pub fn agents(&self) -> agent::Agents<'_> {
         agent::Agents { q: self }
+    }
+
+    /// Operations on flow-controlled streams.
+    ///
+    /// ```
+    /// use quorate::api::dto::{DrainFlow, OfferMessage, OpenFlow};
+    /// use quorate::core::flow::FlowConfig;
+    /// use quorate::{Config, Quorate};
+    ///
+    /// # #[tokio::main] async fn main() -> Result<(), quorate::Error> {
+    /// let q = Quorate::open(Config::memory()).await?;
+    /// let config = FlowConfig { max_buffer_size: 2, ..FlowConfig::default() };
+    /// q.flows().open(OpenFlow::new("readings", config)?).await?;
+    /// for reading in [1, 2, 3] {
+    ///     assert!(q.flows().offer(OfferMessage::new("readings", reading)?).await?.accepted);
+    /// }
+    /// let page = q.flows().drain(DrainFlow { flow_id: "readings".parse().unwrap(), count: None }).await?;
+    /// assert_eq!((page.messages[0].message.as_u64(), page.lagged[0].count), (Some(2), 1));
+    /// # Ok(()) }
+    /// ```
+    pub fn flows(&self) -> flow::FlowsApi<'_> {
+        flow::FlowsApi { q: self }
+    }
+
+    /// Operations on load shedding.
+    pub fn shedding(&self) -> shedding::Shedding<'_> {
+        shedding::Shedding { q: self }
+    }
+
+    /// Operations on the statistics of running work.
+    pub fn stats(&self) -> stats::StatsApi<'_> {
+        stats::StatsApi { q: self }
     }
 
     /// Queries over what happened.

@@ -12,7 +12,9 @@ use serde_json::{Map, Value};
 use serde_path_to_error::{Path, Segment};
 
 use super::Quorate;
+use super::class::class_of;
 use super::dto::*;
+use super::shedding::turned;
 use crate::core::gate::status::GateStatus;
 use crate::core::worker::WorkerStatus;
 use crate::error::{Error, ErrorKind};
@@ -72,6 +74,9 @@ macro_rules! operation {
             reply: || schema_for!($reply),
             call: |$q, fields| {
                 Box::pin(async move {
+                    let host = $q.host();
+                    let class = class_of($name, matches!(Method::$method, Method::Get));
+                    let _inside = host.desk.enter(host, class).map_err(turned)?;
                     let $r: $request = parse(fields)?;
                     let reply: $reply = $call;
                     to_json(reply)
@@ -226,6 +231,35 @@ pub static OPERATIONS: &[Operation] = &[
         key: Some("worker"), WorkerRef => WorkerChanged, |q, r| q.workers().leave(r).await?),
     operation!("worker.status", "show how a worker stands", Get "/workers/{worker_id}/status",
         key: Some("status"), WorkerRef => WorkerStatus, |q, r| q.workers().status(r).await?),
+    operation!("flow.open", "open a stream of messages with flow control", Post "/flow/open",
+        key: Some("flow"), OpenFlow => FlowOpened, |q, r| q.flows().open(r).await?),
+    operation!("flow.offer", "offer a message to a stream", Post "/flow/{flow_id}/offer",
+        key: Some("offer"), OfferMessage => MessageOffered, |q, r| q.flows().offer(r).await?),
+    operation!("flow.drain", "take messages out of a stream, with the gaps between them", Post
+        "/flow/{flow_id}/drain", key: Some("page"), DrainFlow => FlowDrained, |q, r| q.flows().drain(r).await?),
+    operation!("flow.status", "show how a stream stands", Get "/flow/{flow_id}/status",
+        key: Some("status"), FlowRef => FlowStatus, |q, r| q.flows().status(&r.flow_id).await?),
+    operation!("flow.recommendation", "say what to do about a stream, and why", Get
+        "/flow/{flow_id}/recommendation", key: Some("recommendation"), FlowRef => FlowAdviceView,
+        |q, r| q.flows().recommendation(&r.flow_id).await?),
+    operation!("flow.configure", "change the configuration of an open stream", Post "/flow/{flow_id}/configure",
+        key: Some("flow"), ConfigureFlow => FlowOpened, |q, r| q.flows().configure(r).await?),
+    operation!("flow.close", "end a stream; what is buffered may still be read", Post "/flow/{flow_id}/close",
+        key: Some("flow"), FlowRef => FlowOpened, |q, r| q.flows().close(&r.flow_id).await?),
+    operation!("shed.check", "ask whether a message is let in at this load", Post "/shed/check",
+        key: Some("check"), CheckShed => ShedChecked, |q, r| q.shedding().check(r).await?),
+    operation!("shed.release", "give back the place of a message that was let in", Post "/shed/release",
+        key: Some("permit"), ReleasePermit => PermitReleased, |q, r| q.shedding().release(r).await?),
+    operation!("shed.record", "feed the detector of overload", Post "/shed/record",
+        key: Some("load"), RecordLoad => LoadRecorded, |q, r| q.shedding().record(r).await?),
+    operation!("shed.status", "show load, shedding and why", Get "/shed/status",
+        key: Some("status"), Nothing => ShedStatus, |q, r| { let Nothing {} = r; q.shedding().status().await? }),
+    operation!("stats.record", "record statistics of running work", Post "/stats/record",
+        key: Some("recorded"), RecordStats => StatsRecorded, |q, r| q.stats().record(r).await?),
+    operation!("stats.level", "show what the statistics' fill asks of senders", Get "/stats/level",
+        key: Some("level"), Nothing => StatsLevel, |q, r| { let Nothing {} = r; q.stats().level().await? }),
+    operation!("stats.summary", "sum up all statistics and the tiers they stand in", Get "/stats/summary",
+        key: Some("summary"), AskSummary => StatsSummary, |q, r| q.stats().summary(r).await?),
     operation!("history.query", "ask what happened, over all entities", Get "/history",
         key: None, HistoryQuery => EventPage, |q, r| q.history().query(r).await?),
     operation!("history.entity", "show the log of one entity, with its votes", Get "/history/entity/{entity_id}",
@@ -337,7 +371,7 @@ fn choices_of(property: &Value) -> Vec<String> {
 }
 
 /// Reads a typed request; an error names the field, the value given and what was expected.
-fn parse<T: DeserializeOwned>(fields: Map<String, Value>) -> Result<T, Error> {
+pub(super) fn parse<T: DeserializeOwned>(fields: Map<String, Value>) -> Result<T, Error> {
     let input = Value::Object(fields);
     serde_path_to_error::deserialize(&input).map_err(|error| {
         let path_is_whole = error.path().iter().next().is_none();
@@ -353,7 +387,8 @@ fn parse<T: DeserializeOwned>(fields: Map<String, Value>) -> Result<T, Error> {
         // Deserialisers name Rust's types; the reader is told in words.
         let expected = match expected {
             "f64" => "a number",
-            "i64" | "u64" => "a whole number",
+            "i64" => "a whole number",
+            "u64" | "usize" => "a whole number, at least 0",
             "a map" => "a JSON object",
             "u32" => "a whole number from 0 to 4294967295",
             other => other,

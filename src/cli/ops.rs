@@ -17,8 +17,16 @@ use crate::core::rules::{Parameter, RULES};
 use crate::error::{Error, ErrorKind};
 
 /// Operations that make the data folder when it is not there. The others have nothing to say about an empty one.
-const FOUNDERS: &[&str] =
-    &["quorum.start", "cell.register", "cell.mesh", "cmp.register", "agent.register", "algorithm.register"];
+const FOUNDERS: &[&str] = &[
+    "flow.open",
+    "stats.record",
+    "quorum.start",
+    "cell.register",
+    "cell.mesh",
+    "cmp.register",
+    "agent.register",
+    "algorithm.register",
+];
 
 /// Where an operation is carried out.
 #[derive(Clone, Debug)]

@@ -29,6 +29,7 @@ pub mod flow;
 pub mod gate;
 pub mod ids;
 pub mod job;
+pub mod load;
 pub mod pressure;
 pub mod proposal;
 pub mod quorum;

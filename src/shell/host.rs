@@ -9,8 +9,10 @@ use super::bus::Bus;
 use super::clock::Clock;
 use super::coordinator::{Coordinator, InProcess};
 use super::custom::Custom;
+use super::flows::Flows;
 use super::ids::IdSource;
 use super::kinds::Counters;
+use super::load::Desk;
 use super::post::{Direct, Mailbox, Transport};
 use super::registry::Registry;
 use super::supervisor::restart::Restarts;
@@ -21,8 +23,10 @@ use crate::core::agent::AgentMachine;
 use crate::core::algorithms::AlgorithmsMachine;
 use crate::core::cell::{BudgetMachine, CellMachine};
 use crate::core::durations::DurationsMachine;
+use crate::core::flow::record::FlowMachine;
 use crate::core::gate::GateMachine;
 use crate::core::job::JobMachine;
+use crate::core::load::LoadMachine;
 use crate::core::proposal::ProposalMachine;
 use crate::core::quorum::QuorumMachine;
 use crate::core::time::{Downtime, Timestamp};
@@ -64,6 +68,12 @@ pub(crate) struct Host {
     pub(crate) transport: Mutex<Arc<dyn Transport>>,
     /// Messages on their way.
     pub(crate) mailbox: Mailbox,
+    pub(crate) flow_records: Registry<FlowMachine>,
+    pub(crate) load_records: Registry<LoadMachine>,
+    /// The live buffers of flow-controlled streams.
+    pub(crate) flows: Flows,
+    /// Where load is measured and judged.
+    pub(crate) desk: Arc<Desk>,
     /// The way to the agents.
     pub(crate) coordinator: Arc<dyn Coordinator>,
     /// Inboxes of agents in this process.
@@ -98,6 +108,7 @@ pub(crate) struct Parts {
     pub(crate) epoch: Epoch,
     pub(crate) clock: Arc<Clock>,
     pub(crate) last_alive: Timestamp,
+    pub(crate) desk: Desk,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) writer: Writer,
     pub(crate) in_flight: Arc<AtomicUsize>,
@@ -123,7 +134,11 @@ impl Host {
             jobs: Registry::new(parts.arbiters.clone()),
             gates: Registry::new(parts.arbiters.clone()),
             workers: Registry::new(parts.arbiters.clone()),
-            durations: Registry::new(parts.arbiters),
+            durations: Registry::new(parts.arbiters.clone()),
+            flow_records: Registry::new(parts.arbiters.clone()),
+            load_records: Registry::new(parts.arbiters),
+            flows: Flows::default(),
+            desk: Arc::new(parts.desk),
             coordinator: parts.config.coordinator.clone().unwrap_or_else(|| in_process.clone()),
             transport: Mutex::new(parts.config.transport.clone().unwrap_or_else(|| Arc::new(Direct))),
             mailbox: Mailbox::new(parts.clock.clone()),
@@ -172,7 +187,9 @@ impl Host {
     /// How many actors are awake.
     pub(crate) fn awake(&self) -> usize {
         let registries = [self.quorums.awake(), self.topology.awake(), self.agents.awake()];
+        let records = self.flow_records.awake() + self.load_records.awake();
         registries.into_iter().sum::<usize>()
+            + records
             + self.proposals.awake()
             + self.algorithms.awake()
             + self.cells.awake()

@@ -35,6 +35,7 @@ use crate::journal::codec::decode;
 use crate::journal::{Fault, Record};
 
 use super::entity::{Action, Errand, Poke};
+use super::load::load_id;
 use super::proposals::tell_absence;
 
 /// First and longest pause before an effect is tried again.
@@ -124,12 +125,9 @@ impl Counters {
             }
             StreamKind::Job => lock(&self.jobs).apply(&record.stream.id, &decode(&record.payload)?),
             // A budget holds what its cells say. Nothing of the other kinds is recorded yet.
-            StreamKind::Budget
-            | StreamKind::Gate
-            | StreamKind::Worker
-            | StreamKind::Flow
-            | StreamKind::Load
-            | StreamKind::Durations => {}
+            StreamKind::Budget | StreamKind::Gate | StreamKind::Worker | StreamKind::Durations => {}
+            // Each counts for itself, and is asked.
+            StreamKind::Flow | StreamKind::Load => {}
         }
         Ok(())
     }
@@ -242,7 +240,16 @@ pub(crate) fn poke(host: &Arc<Host>, stream: &StreamId, poke: Poke) {
         StreamKind::Gate => host.gates.poke(host, &stream.id, poke),
         StreamKind::Worker => host.workers.poke(host, &stream.id, poke),
         StreamKind::Durations => host.durations.poke(host, &stream.id, poke),
-        StreamKind::Flow | StreamKind::Load => drop(poke),
+        StreamKind::Flow => {
+            // What is due is to tell what happened in the live buffer; the record itself has no deadlines.
+            host.flows.flush(host, &stream.id);
+            host.flow_records.poke(host, &stream.id, poke);
+        }
+        StreamKind::Load if stream.id == load_id() => host.load_records.poke(host, &stream.id, poke),
+        StreamKind::Load => {
+            // Nobody hears of it when the one who poked is gone.
+            let _ = poke.done.send(host.desk.tick(host));
+        }
     }
 }
 
@@ -279,7 +286,9 @@ pub(crate) fn send_to_sleep(host: &Host, stream: &StreamId) {
         StreamKind::Gate => host.gates.send_to_sleep(&stream.id),
         StreamKind::Worker => host.workers.send_to_sleep(&stream.id),
         StreamKind::Durations => host.durations.send_to_sleep(&stream.id),
-        StreamKind::Flow | StreamKind::Load => {}
+        StreamKind::Flow => host.flow_records.send_to_sleep(&stream.id),
+        // One of its kind, large to rebuild, and soon asked again: it sleeps when it is idle for long.
+        StreamKind::Load => {}
     }
 }
 

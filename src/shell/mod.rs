@@ -20,17 +20,20 @@ pub mod clock;
 pub mod coordinator;
 pub mod custom;
 pub(crate) mod entity;
+pub(crate) mod flows;
 pub(crate) mod host;
 pub(crate) mod ids;
 pub(crate) mod jobs;
 pub(crate) mod joint;
 pub(crate) mod kinds;
+pub(crate) mod load;
 pub(crate) mod memory;
 pub mod post;
 pub(crate) mod proposals;
 pub(crate) mod registry;
 pub(crate) mod runtime;
 pub(crate) mod supervisor;
+pub(crate) mod tell;
 pub(crate) mod writer;
 
 /// A mutex whose holder panicked still guards consistent data here: every critical section only inserts or

@@ -14,6 +14,7 @@ use super::clock::Clock;
 use super::entity::{Action, Ask, Release, View};
 use super::host::{Host, Parts, Permit, wait};
 use super::kinds::Hosted;
+use super::load::Desk;
 use super::lock;
 use super::registry::Registry;
 use super::supervisor::recovery::{self, RecoveryReport};
@@ -129,6 +130,11 @@ impl Runtime {
             ClockConfig::Manual(start) => Clock::manual(start.max(tip.at)),
         });
         let last_alive = recovery::last_alive(store.as_ref(), &tip)?;
+        let desk = Desk::new(&config.shedding, clock.now()).map_err(|invalid| Fault::Config {
+            knob: invalid.field,
+            value: invalid.given,
+            range: invalid.expected.to_owned(),
+        })?;
         let (counters, records_counted) = recovery::counters(store.as_ref())?;
         let counters = Arc::new(counters);
         let (kept, keeper) = (counters.clone(), store.clone());
@@ -164,6 +170,7 @@ impl Runtime {
             epoch,
             clock,
             last_alive,
+            desk,
             store,
             writer,
             in_flight,
@@ -263,6 +270,10 @@ impl Runtime {
     /// Ends the runtime and waits until its threads are gone.
     pub(crate) fn end(&self, ending: Ending) -> Result<(), Fault> {
         let Some(thread) = lock(&self.thread).take() else { return Ok(()) };
+        if matches!(ending, Ending::Clean) {
+            self.host.flows.flush_all(&self.host);
+            self.host.desk.flush(&self.host);
+        }
         self.host.begin_closing();
         let closed = match ending {
             Ending::Crash => {

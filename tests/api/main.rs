@@ -9,6 +9,7 @@ mod errors;
 #[path = "../support/hooked.rs"]
 mod hooked;
 mod limits;
+mod load;
 mod openapi;
 mod pages;
 mod server;

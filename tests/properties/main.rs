@@ -16,6 +16,7 @@ mod learning;
 mod load;
 mod log;
 mod mesh;
+mod node;
 mod order;
 mod proposals;
 mod replay;

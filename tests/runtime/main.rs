@@ -5,9 +5,11 @@ mod consensus;
 mod coordinators;
 mod custom_rules;
 mod durable;
+mod flows;
 #[path = "../support/hooked.rs"]
 mod hooked;
 mod lifecycle;
+mod load;
 mod quorums;
 
 use quorate::config::{ClockConfig, Config};

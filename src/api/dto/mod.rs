@@ -6,8 +6,10 @@ mod agent;
 mod capacity;
 mod cell;
 mod consensus;
+mod flow;
 mod history;
 mod job;
+mod load;
 mod quorum;
 
 use std::borrow::Cow;
@@ -17,6 +19,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
 use crate::config::HealthPolicy;
 use crate::core::agent::Grade;
+use crate::core::flow::{FlowAdvice, FlowReason, FlowState, Health as FlowHealth};
 use crate::core::gate::status::GateStatus;
 use crate::core::ids::{
     BudgetId, CellId, EntityId, IdempotencyKey, MAX_ID_BYTES, NeedId, OfferId, Resource, TokenId, VoterId,
@@ -25,6 +28,8 @@ use crate::core::proposal::{Verdict, VoteOutcome};
 use crate::core::quorum::event::{Outsiders, VoteChange};
 use crate::core::quorum::{QuorumState, QuorumType};
 use crate::core::rules::{Choice, Param, RuleSpec};
+use crate::core::shed::{Cause, Class, Load, Observed, Priority};
+use crate::core::stats::Level;
 use crate::core::time::Timestamp;
 use crate::core::worker::WorkerStatus;
 use crate::error::Error;
@@ -33,8 +38,10 @@ pub use self::agent::*;
 pub use self::capacity::*;
 pub use self::cell::*;
 pub use self::consensus::*;
+pub use self::flow::*;
 pub use self::history::*;
 pub use self::job::*;
+pub use self::load::*;
 pub use self::quorum::*;
 
 macro_rules! schema_of_id {
@@ -82,6 +89,18 @@ schema_of_names!(VoteOutcome: "recorded", "duplicate", "not_participant", "close
 schema_of_names!(Grade: "healthy", "degraded", "critical", "failed");
 schema_of_names!(VoteChange: "replace", "reject");
 schema_of_names!(Outsiders: "record", "refuse");
+
+schema_of_names!(FlowState: "normal", "throttled", "paused", "dropping");
+schema_of_names!(FlowHealth: "healthy", "warning", "unhealthy");
+schema_of_names!(FlowAdvice: "ok", "throttle", "pause", "warning", "disconnect");
+schema_of_names!(FlowReason: "flowing", "backpressure_threshold", "pause_threshold", "drop_rate_high",
+    "drop_rate_unhealthy");
+schema_of_names!(Class: "control", "dispatch", "data", "telemetry");
+schema_of_names!(Priority: "critical", "high", "normal", "low");
+schema_of_names!(Load: "healthy", "busy", "stressed", "overloaded");
+schema_of_names!(Cause: "none", "pending", "delta", "drift", "absolute", "cpu", "memory", "queue_delay");
+schema_of_names!(Observed: "served", "shed", "local_reply", "probe");
+schema_of_names!(Level: "none", "throttle", "batch", "reject");
 
 impl JsonSchema for Param {
     fn inline_schema() -> bool {

@@ -14,7 +14,7 @@ use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 
-use crate::api::dto::{AgentStats, ConsensusStats, Health, QuorumStatsReply};
+use crate::api::dto::{AgentStats, ConsensusStats, FlowsOverview, Health, QuorumStatsReply, ShedStatus};
 
 /// Content type of the page.
 pub(super) const CONTENT: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -45,6 +45,11 @@ struct Graded {
     health: &'static str,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Classed {
+    class: &'static str,
+}
+
 /// What the runtime counts; what a store that refuses work cannot tell is missing.
 #[derive(Debug, Default)]
 pub(super) struct Counted {
@@ -54,6 +59,10 @@ pub(super) struct Counted {
     pub(super) proposals: Option<ConsensusStats>,
     /// Agents and their beats.
     pub(super) agents: Option<AgentStats>,
+    /// Load, and what was shed for it.
+    pub(super) load: Option<ShedStatus>,
+    /// Flow-controlled streams.
+    pub(super) flows: FlowsOverview,
 }
 
 /// Requests served, by operation.
@@ -104,6 +113,10 @@ impl Metrics {
         if let Some(stats) = &counted.agents {
             of_agents(&mut registry, stats);
         }
+        if let Some(status) = &counted.load {
+            of_load(&mut registry, status);
+        }
+        of_flows(&mut registry, &counted.flows);
         let mut page = String::new();
         match encode(&mut page, &registry) {
             Ok(()) => page,
@@ -190,4 +203,36 @@ fn of_agents(registry: &mut Registry, stats: &AgentStats) {
     }
     registry.register("agents_monitored", "Monitored agents, by health at this instant", graded);
     counter(registry, "heartbeats", "Beats of agents, and votes that counted as one", stats.total_heartbeats);
+}
+
+fn of_load(registry: &mut Registry, status: &ShedStatus) {
+    let state = "Load of this node: 0 healthy, 1 busy, 2 stressed, 3 overloaded";
+    gauge(registry, "load_state", state, status.state as u64);
+    let (admitted, shed) = (Family::<Classed, Counter>::default(), Family::<Classed, Counter>::default());
+    let (held, refused) = (Family::<Classed, Gauge>::default(), Family::<Classed, Counter>::default());
+    for class in &status.classes {
+        let label = Classed { class: class.class.name() };
+        admitted.get_or_create(&label).inc_by(class.operations_admitted);
+        shed.get_or_create(&label).inc_by(class.operations_shed);
+        held.get_or_create(&label).set(i64::try_from(class.in_flight).unwrap_or(i64::MAX));
+        refused.get_or_create(&label).inc_by(class.shed_total);
+    }
+    registry.register("operations_admitted", "Operations carried out, by class", admitted);
+    registry.register("operations_shed", "Operations refused for the load, by class", shed);
+    registry.register("permits_held", "Places held by callers of shed.check, by class", held);
+    registry.register("permits_refused", "Places refused since a cap was met, by class", refused);
+    counter(registry, "load_changes", "Changes of the load's state", status.transitions);
+    counter(registry, "shed_checks", "Messages judged by shed.check", status.total_requests);
+    counter(registry, "shed_checks_refused", "Messages refused for the state", status.shed_requests);
+}
+
+fn of_flows(registry: &mut Registry, flows: &FlowsOverview) {
+    gauge(registry, "flows_open", "Flow-controlled streams with a buffer", flows.open);
+    gauge(registry, "flow_messages_buffered", "Messages buffered in all streams", flows.buffered);
+    gauge(registry, "flows_pausing", "Streams whose senders are to pause", flows.pausing);
+    let mut counter = |name, help, value| counter(registry, name, help, value);
+    counter("flow_messages_sent", "Messages accepted by all streams", flows.sent);
+    counter("flow_messages_delivered", "Messages read from all streams", flows.delivered);
+    counter("flow_messages_dropped", "Messages dropped by all streams", flows.dropped);
+    counter("flow_messages_returned", "Messages handed back by all streams", flows.returned);
 }

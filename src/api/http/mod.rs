@@ -161,6 +161,8 @@ impl Inner {
                     quorums: self.q.quorums().stats().await.ok(),
                     proposals: self.q.consensus().stats().await.ok(),
                     agents: self.q.agents().stats().await.ok(),
+                    load: self.q.shedding().status().await.ok(),
+                    flows: self.q.flows().overview(),
                 };
                 let text = self.metrics.page(&counted, &self.q.health());
                 HttpResponse::Ok().insert_header((CONTENT_TYPE, metrics::CONTENT)).body(text)

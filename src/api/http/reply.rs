@@ -50,7 +50,9 @@ pub(super) fn success(op: &Operation, reply: Value) -> HttpResponse {
 pub(super) fn failure(error: &Error, status: StatusCode) -> HttpResponse {
     let mut response = json(status, form(error).to_string().into());
     if error.is_retryable() {
-        response.headers_mut().insert(RETRY_AFTER, 1.into());
+        // Whole seconds, and never none: what may be tried again at once would not have been refused.
+        let ms = error.detail("retry_after_ms").and_then(Value::as_u64).unwrap_or(0);
+        response.headers_mut().insert(RETRY_AFTER, ms.div_ceil(1_000).max(1).into());
     }
     response
 }

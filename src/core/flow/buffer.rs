@@ -9,8 +9,8 @@
 //! Numbers are given in order and every number is either read or missing, so a gap needs no book-keeping: it is the
 //! distance between the number expected and the number found.
 //!
-//! Nothing here waits, and nothing reads a clock unless it must know the time: then it asks the `now` it was given. What
-//! was dropped is handed out, so that its destructors run wherever the caller wants.
+//! Nothing here waits, and nothing reads a clock unless it must know the time: then it asks the `now` it was given. What was
+//! dropped is handed out, so that its destructors run wherever the caller wants.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -211,6 +211,22 @@ impl<T> FlowBuffer<T> {
         &self.flow
     }
 
+    /// The number the next accepted message gets.
+    pub fn next_seq(&self) -> u64 {
+        self.next_seq
+    }
+
+    /// Another configuration from now on. Drops nothing: what is too much stays, and nothing enters until enough was read.
+    ///
+    /// # Errors
+    /// As [`FlowBuffer::shaped`]; the old one stays.
+    pub fn reconfigure(&mut self, now: Timestamp, config: FlowConfig) -> Result<(), FlowConfigError> {
+        config.check_shape(self.shape.size_of.is_some(), self.shape.key_of.is_some())?;
+        self.flow = Arc::new(self.flow.reconfigured(config)?);
+        self.settle(&|| now);
+        Ok(())
+    }
+
     /// What is asked about messages.
     pub fn shape(&self) -> Shape<T> {
         self.shape
@@ -374,11 +390,11 @@ impl<T> FlowBuffer<T> {
         while !self.has_room(size) {
             let policy = self.flow.policy();
             match (policy.relief)(self.load) {
-                Relief::Evict(n) if !self.is_empty() => {
+                Relief::Evict(n) if !self.is_empty() && !self.flow.is_overfull(self.load) => {
                     self.evict(now, n, policy.reason.unwrap_or(DropReason::Oldest), &mut evicted);
                     self.flow.set_dropping();
                 }
-                // All room is promised to others, and nothing is left that could give way.
+                // All room is promised to others, nothing could give way, or the limit was lowered, which drops nothing.
                 Relief::Evict(_) | Relief::Refuse => {
                     self.flow.record_rejected(now());
                     self.flow.set_dropping();

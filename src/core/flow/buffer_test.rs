@@ -515,3 +515,50 @@ proptest! {
         prop_assert!(twin.read.is_sorted());
     }
 }
+
+#[test]
+fn runs_that_follow_each_other_too_fast_are_told_as_one() {
+    // A buffer of one that is read after every second offer: each second offer drops, and the run ends at once.
+    let mut buffer = FlowBuffer::new(FlowConfig { max_buffer_size: 1, ..FlowConfig::default() }).unwrap();
+    buffer.watch();
+    let at = Timestamp::from_millis;
+    let told = |notices: Vec<Notice>| -> Vec<u64> {
+        let run = |notice: &Notice| match notice {
+            Notice::Dropped(run) => Some(run.count),
+            Notice::Transition(_) => None,
+        };
+        notices.iter().filter_map(run).collect()
+    };
+    for n in 0..1_000 {
+        buffer.offer(at(5_000), 2 * n);
+        buffer.offer(at(5_000), 2 * n + 1);
+        buffer.drain(at(5_000), 1);
+    }
+    assert_eq!(told(buffer.notices()), [1; 20]);
+    buffer.offer(at(6_000), 1);
+    buffer.offer(at(6_000), 2);
+    buffer.drain(at(6_000), 1);
+    assert_eq!(told(buffer.notices()), [981], "the next second tells what was held back, as one");
+}
+
+#[test]
+fn a_smaller_buffer_drops_nothing_and_takes_nothing_until_enough_was_read() {
+    let now = Timestamp::EPOCH;
+    for policy in [DropPolicy::DropOldest, DropPolicy::DropNewest, DropPolicy::DropAll, DropPolicy::Block] {
+        let config = FlowConfig { drop_policy: policy, max_buffer_size: 4, ..FlowConfig::default() };
+        let mut buffer = FlowBuffer::new(config.clone()).unwrap();
+        (0..4).for_each(|n| assert!(matches!(buffer.offer(now, n), Offered::Sent(_))));
+        buffer.reconfigure(now, FlowConfig { max_buffer_size: 2, ..config.clone() }).unwrap();
+        assert_eq!((buffer.len(), buffer.state()), (4, FlowState::Paused));
+        let refused = |offered| matches!(offered, Offered::Refused(9) | Offered::MustWait(9));
+        assert!(refused(buffer.offer(now, 9)), "{policy:?}");
+        assert_eq!(buffer.drain(now, 1).messages, [0]);
+        assert!(refused(buffer.offer(now, 9)), "{policy:?}: still more than fits");
+        assert_eq!(buffer.drain(now, 2).messages, [1, 2]);
+        assert!(matches!(buffer.offer(now, 5), Offered::Sent(_)));
+        let stats = buffer.stats(now);
+        assert_eq!((stats.messages_sent, stats.messages_delivered, stats.evicted_oldest), (5, 3, 0));
+        let bad = FlowConfig { max_buffer_size: 0, ..config };
+        assert!(buffer.reconfigure(now, bad).is_err() && buffer.flow().config().max_buffer_size == 2);
+    }
+}

@@ -72,6 +72,25 @@ impl FlowController {
         })
     }
 
+    /// A controller with another configuration that goes on with the counters of this one. Health starts afresh when its
+    /// window is another.
+    ///
+    /// # Errors
+    /// A configuration that does not fit; see [`FlowConfig::check`].
+    pub fn reconfigured(&self, config: FlowConfig) -> Result<Self, FlowConfigError> {
+        let next = FlowController::new(config)?;
+        for (to, from) in next.counters.all().into_iter().zip(self.counters.all()) {
+            to.set(from.get());
+        }
+        let window = |config: &FlowConfig| (config.health_window, config.health_offers);
+        if window(&next.config) == window(&self.config) {
+            next.window.go_on_from(&self.window);
+        }
+        next.dropping.store(self.dropping.load(Relaxed), Relaxed);
+        next.observe(self.load());
+        Ok(next)
+    }
+
     /// The configuration, as checked.
     pub fn config(&self) -> &FlowConfig {
         &self.config
@@ -297,6 +316,12 @@ impl FlowController {
     pub(super) fn is_full(&self, load: Load) -> bool {
         load.messages >= self.messages.capacity
             || self.bytes.as_ref().is_some_and(|bytes| load.bytes >= bytes.capacity)
+    }
+
+    /// More than may be, which only a smaller limit leads to.
+    pub(super) fn is_overfull(&self, load: Load) -> bool {
+        load.messages > self.messages.capacity
+            || self.bytes.as_ref().is_some_and(|bytes| load.bytes > bytes.capacity)
     }
 
     /// Does one more message of this size fit on top of `load`?

@@ -20,6 +20,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::buffer::{Drained, Evicted, FlowBuffer, Offered, Read};
+use super::config::{FlowConfig, FlowConfigError};
 use super::notice::Notice;
 use super::state::FlowState;
 use crate::core::time::Timestamp;
@@ -141,6 +142,21 @@ impl<T, W> Gate<T, W> {
     /// What is worth telling since the last time; see [`FlowBuffer::watch`].
     pub fn notices(&mut self) -> Vec<Notice> {
         self.buffer.notices()
+    }
+
+    /// What is still going on is worth telling, too: an open run of drops, changes that were held back.
+    pub fn finish_notices(&mut self) {
+        self.buffer.finish_notices();
+    }
+
+    /// Another configuration from now on; whoever may go on by it goes on. See [`FlowBuffer::reconfigure`].
+    ///
+    /// # Errors
+    /// As [`FlowBuffer::reconfigure`].
+    pub fn reconfigure(&mut self, now: Timestamp, config: FlowConfig) -> Result<(), FlowConfigError> {
+        let reconfigured = self.buffer.reconfigure(now, config);
+        self.pump();
+        reconfigured
     }
 
     /// How many stand in line.

@@ -33,6 +33,7 @@ mod gate;
 mod notice;
 mod ratio;
 mod recommendation;
+pub mod record;
 mod state;
 mod stats;
 mod window;

@@ -10,7 +10,7 @@ use crate::core::time::Timestamp;
 
 /// The longest run of drops told in one piece.
 pub(super) const LONGEST_RUN: u64 = 65_536;
-/// Changes of state told one by one within a second; the rest is told as one.
+/// Changes of state, and ended runs, told one by one within a second; the rest is told as one.
 const TOLD_PER_SECOND: u32 = 20;
 
 /// Why a message was not delivered.
@@ -78,22 +78,46 @@ pub enum Notice {
 pub(super) struct Notices {
     pub out: Vec<Notice>,
     state: FlowState,
-    run: Option<DropRun>,
+    /// Open runs: one, or one for each reason while there are too many to tell.
+    runs: Vec<DropRun>,
     /// Changes not told yet, since there were too many.
     held: Option<Transition>,
+    changes: Quota,
+    ended: Quota,
+}
+
+/// So many within a second are told one by one.
+#[derive(Debug)]
+struct Quota {
     second: Timestamp,
     told: u32,
 }
 
+impl Quota {
+    fn new() -> Self {
+        Quota { second: Timestamp::MIN, told: 0 }
+    }
+
+    fn takes(&mut self, at: Timestamp) -> bool {
+        if at.since(self.second) >= Duration::from_secs(1) {
+            (self.second, self.told) = (at, 0);
+        }
+        let takes = self.told < TOLD_PER_SECOND;
+        self.told += u32::from(takes);
+        takes
+    }
+}
+
 impl Notices {
     pub fn new(state: FlowState) -> Self {
-        Notices { out: Vec::new(), state, run: None, held: None, second: Timestamp::MIN, told: 0 }
+        let (changes, ended) = (Quota::new(), Quota::new());
+        Notices { out: Vec::new(), state, runs: Vec::new(), held: None, changes, ended }
     }
 
     pub fn state(&mut self, state: FlowState, load: Load, now: &impl Fn() -> Timestamp) {
         // A run goes on while the buffer is about full: a reader that takes one message now and then does not cut
-        // it into pieces.
-        if self.run.is_some() && state.can_send() {
+        // it into pieces. Where runs follow each other too fast, they are told as one.
+        if !self.runs.is_empty() && state.can_send() && self.ended.takes(now()) {
             self.end_run();
         }
         if state == self.state {
@@ -106,11 +130,7 @@ impl Notices {
             None => Transition { from, to: state, load, at, skipped: 0 },
             Some(held) => Transition { from: held.from, to: state, load, at, skipped: held.skipped + 1 },
         });
-        if at.since(self.second) >= Duration::from_secs(1) {
-            (self.second, self.told) = (at, 0);
-        }
-        if self.told < TOLD_PER_SECOND {
-            self.told += 1;
+        if self.changes.takes(at) {
             self.tell_held();
         }
     }
@@ -120,8 +140,12 @@ impl Notices {
     }
 
     pub fn drops(&mut self, more: DropRun) {
-        match &mut self.run {
-            Some(run) if run.reason == more.reason && run.count < LONGEST_RUN => {
+        let goes_on = self.runs.last().is_none_or(|run| run.reason == more.reason);
+        if !goes_on && self.ended.takes(more.from) {
+            self.end_run();
+        }
+        match self.runs.iter_mut().find(|run| run.reason == more.reason) {
+            Some(run) if run.count < LONGEST_RUN => {
                 run.count += more.count;
                 run.upto = more.upto;
                 run.seqs = match (run.seqs, more.seqs) {
@@ -129,14 +153,12 @@ impl Notices {
                     (seqs, None) | (None, seqs) => seqs,
                 };
             }
-            Some(_) | None => {
-                self.end_run();
-                self.run = Some(more);
-            }
+            Some(run) => self.out.push(Notice::Dropped(std::mem::replace(run, more))),
+            None => self.runs.push(more),
         }
     }
 
     pub fn end_run(&mut self) {
-        self.out.extend(self.run.take().map(Notice::Dropped));
+        self.out.extend(self.runs.drain(..).map(Notice::Dropped));
     }
 }

@@ -128,6 +128,16 @@ impl Window {
         (offers, drops)
     }
 
+    /// Takes over what another window of the same settings has seen.
+    pub fn go_on_from(&self, other: &Window) {
+        for (to, from) in self.slices.iter().zip(&other.slices) {
+            to.from_us.store(from.from_us.load(Relaxed), Relaxed);
+            to.offers.store(from.offers.load(Relaxed), Relaxed);
+            to.drops.store(from.drops.load(Relaxed), Relaxed);
+        }
+        self.open.store(other.open.load(Relaxed), Relaxed);
+    }
+
     pub fn reset(&self) {
         for slice in &self.slices {
             slice.from_us.store(0, Relaxed);

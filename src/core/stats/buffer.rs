@@ -162,7 +162,7 @@ pub struct StatsMetrics {
 }
 
 /// The tiers. See the [module](super) for the picture.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StatsBuffer {
     pub(super) config: StatsConfig,
     pub(super) hot: BTreeMap<(Timestamp, u64), (Entry, Option<u64>)>,
@@ -191,6 +191,13 @@ fn merge(tier: &mut BTreeMap<i64, Entry>, bucket: i64, entry: Entry) {
     tier.entry(bucket).and_modify(|held| *held = held.with(entry)).or_insert(entry);
 }
 
+impl Default for StatsBuffer {
+    /// Empty, with every knob at its default and the origin 0.
+    fn default() -> Self {
+        StatsBuffer::unchecked(StatsConfig::default(), 0)
+    }
+}
+
 impl StatsBuffer {
     /// Empty. `origin` names this buffer in its checkpoints; a new one after every restart.
     ///
@@ -198,7 +205,11 @@ impl StatsBuffer {
     /// As [`StatsConfig::check`].
     pub fn new(config: StatsConfig, origin: u64) -> Result<Self, Invalid> {
         config.check()?;
-        Ok(StatsBuffer {
+        Ok(StatsBuffer::unchecked(config, origin))
+    }
+
+    fn unchecked(config: StatsConfig, origin: u64) -> Self {
+        StatsBuffer {
             config,
             hot: BTreeMap::new(),
             warm: BTreeMap::new(),
@@ -211,7 +222,16 @@ impl StatsBuffer {
             next: 0,
             origin,
             seen: BTreeMap::new(),
-        })
+        }
+    }
+
+    /// When the level gets milder if nothing more is taken: when enough single entries have aged. `None` at the mildest.
+    pub fn falls_at(&self) -> Option<Timestamp> {
+        let held_from = self.config.levels.held_from(self.level, self.config.hot_max as u64)?;
+        // So many of the oldest have to go for the level to go.
+        let too_many = (self.hot.len() as u64).saturating_sub(held_from);
+        let ((at, _), _) = self.hot.iter().nth(usize::try_from(too_many).ok()?)?;
+        Some(at.plus(self.config.hot_age))
     }
 
     /// Takes a sample. One from the future counts as of now; a late one goes into the bucket it belongs to.

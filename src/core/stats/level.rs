@@ -88,6 +88,17 @@ impl Levels {
         Ok(())
     }
 
+    /// The fewest entries with which a level, once entered, is held; `None` for the mildest, which needs none.
+    pub fn held_from(&self, level: Level, capacity: u64) -> Option<u64> {
+        let entered = match level {
+            Level::None => return None,
+            Level::Throttle => self.throttle,
+            Level::Batch => self.batch,
+            Level::Reject => self.reject,
+        };
+        Some(entered.less(self.hysteresis).first(capacity))
+    }
+
     /// The level at this fill when it was `before`.
     ///
     /// ```

@@ -192,6 +192,8 @@ impl Actor for Timeouts {
             actor.host.gates.sweep();
             actor.host.workers.sweep();
             actor.host.durations.sweep();
+            actor.host.flow_records.sweep();
+            actor.host.load_records.sweep();
         });
     }
 }

@@ -1,0 +1,51 @@
+//! What may be asked of the node's load, how it answers, and how it says no.
+
+use super::event::Shed;
+use crate::core::shed::{Invalid, Load, Verdict};
+use crate::core::stats::{Level, Sample};
+use crate::core::time::Timestamp;
+
+/// A request.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Command {
+    /// Take samples of running work, each in its own place.
+    Record(Vec<Sample>),
+    /// Put on record what the detector and the door saw.
+    Note {
+        /// Changes of state, in order.
+        changes: Vec<Change>,
+        /// What was shed in a minute.
+        shed: Option<Box<Shed>>,
+    },
+    /// Time has passed.
+    Tick,
+}
+
+/// A change of state, as the detector tells it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Change {
+    /// The state before.
+    pub from: Load,
+    /// The state after, what led to it, and what was compared with what.
+    pub to: Verdict,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// The answer to an accepted command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reply {
+    /// Samples taken.
+    pub taken: u64,
+    /// Samples refused, since the buffer rejects and they are not critical.
+    pub refused: u64,
+    /// The level after.
+    pub level: Level,
+}
+
+/// The domain says no; nothing is recorded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Rejection {
+    /// A number does not fit.
+    Invalid(Invalid),
+}

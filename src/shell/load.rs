@@ -1,0 +1,498 @@
+//! The load of this node as the shell keeps it: the detector, the door, and what of them comes on record.
+//!
+//! ```text
+//!  readings, latencies, waits ──► Detector ──► verdict ──► Admission ──► admitted, or refused with the reason
+//!                                    ▲            │ change of state: told at once
+//!               every 250 ms while not calm       └──► state in an atomic ──► the doors: one comparison a request
+//!  what was shed ──► the minute ──► told when the minute is over
+//! ```
+//!
+//! Nothing here is stored: after a restart nothing is in flight and nothing has been measured. Permits that callers hold
+//! end by themselves, so that one who is gone gives back its place.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use super::bus::Notice;
+use super::entity::Action;
+use super::host::Host;
+use super::kinds::{Counters, Hosted};
+use super::lock;
+use super::registry::Registry;
+use super::runtime::ask;
+use super::tell::tell;
+use super::writer::Failure;
+use crate::config::{Config, SheddingConfig};
+use crate::core::ids::{EntityId, StreamId, StreamKind};
+use crate::core::load::{self, Change, ClassCounts, Command, Event, LoadMachine, NodeLoad, Shed};
+use crate::core::shed::detector::Diagnostics;
+use crate::core::shed::{
+    Admission, Class, Counts, Detector, Explanation, Invalid, Label, Load, Names, Observed, Pending, Permit,
+    Priority, Readings, Reason, Refused, ShedMetrics, ShedTable,
+};
+use crate::core::time::Timestamp;
+
+/// A minute, the grain in which shedding is recorded.
+const MINUTE_US: i64 = 60_000_000;
+/// Most requests that may be told to be pending.
+pub(crate) const MOST_PENDING: usize = 10_000_000;
+
+/// What is fed to the detector.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Fed {
+    pub(crate) latency: Option<(Observed, f64)>,
+    pub(crate) queue_delay: Option<(Priority, Duration)>,
+    pub(crate) readings: Readings,
+    pub(crate) pending: Option<usize>,
+}
+
+/// The answer of the door.
+#[derive(Debug)]
+pub(crate) struct Judged {
+    /// The number of the permit that is held, if one is.
+    pub(crate) verdict: Result<Option<u64>, Refused>,
+    pub(crate) explanation: Explanation,
+}
+
+/// Everything worth telling of the load at one instant.
+#[derive(Debug)]
+pub(crate) struct Sight {
+    pub(crate) explanation: Explanation,
+    pub(crate) diagnostics: Diagnostics,
+    pub(crate) metrics: ShedMetrics,
+    pub(crate) transitions: u64,
+    pub(crate) counts: [Counts; 4],
+    pub(crate) caps: [u32; 4],
+    pub(crate) in_flight: u64,
+    pub(crate) cap: u32,
+    pub(crate) expired: [u64; 4],
+    pub(crate) unknown_names: u64,
+    /// What the minute holds that is not over.
+    pub(crate) unrecorded: Shed,
+}
+
+/// What operations do at the doors of this process, by class.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct DoorCounts {
+    pub(crate) in_flight: u64,
+    pub(crate) admitted: u64,
+    pub(crate) shed: u64,
+}
+
+#[derive(Debug, Default)]
+struct Door {
+    in_flight: AtomicU64,
+    admitted: AtomicU64,
+    shed: AtomicU64,
+}
+
+/// The desk where load is measured and judged.
+pub(crate) struct Desk {
+    inner: Mutex<Inner>,
+    /// The state, for the doors.
+    state: AtomicU8,
+    doors: [Door; 4],
+    table: ShedTable,
+    retry_after: [Duration; 4],
+    every: Duration,
+    fresh_for: Duration,
+}
+
+struct Inner {
+    detector: Detector,
+    admission: Admission,
+    names: Names,
+    pending: Vec<Pending>,
+    held: BTreeMap<u64, (Permit, Timestamp)>,
+    next_permit: u64,
+    minute: Shed,
+    /// When the detector was last fed.
+    fed_at: Option<Timestamp>,
+    armed: Option<Timestamp>,
+}
+
+/// One operation at a door; counted as in flight while it lives.
+pub(crate) struct Inside(Arc<Desk>, Class);
+
+impl Drop for Inside {
+    fn drop(&mut self) {
+        self.0.door(self.1).in_flight.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// An operation that is not carried out for the load.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Turned {
+    pub(crate) class: Class,
+    pub(crate) state: Load,
+    pub(crate) retry_after: Duration,
+}
+
+fn minute_of(now: Timestamp) -> Timestamp {
+    Timestamp::from_micros(now.as_micros().div_euclid(MINUTE_US).saturating_mul(MINUTE_US))
+}
+
+/// The wheel's entry of the desk; the record has one of its own.
+fn timer() -> StreamId {
+    match EntityId::new("detector") {
+        Ok(id) => StreamId::new(StreamKind::Load, id),
+        Err(e) => unreachable!("the detector has a valid id: {e}"),
+    }
+}
+
+/// Id of the one record of load.
+pub(crate) fn load_id() -> EntityId {
+    match EntityId::new(load::STREAM) {
+        Ok(id) => id,
+        Err(e) => unreachable!("the record of load has a valid id: {e}"),
+    }
+}
+
+impl Desk {
+    /// Healthy, nothing in flight.
+    ///
+    /// # Errors
+    /// [`Invalid`] for the first knob that does not fit.
+    pub(crate) fn new(config: &SheddingConfig, now: Timestamp) -> Result<Self, Invalid> {
+        let detector = config.detector;
+        let longest = [detector.latency.sample_ttl, detector.reading_ttl, detector.queue.ttl];
+        Ok(Desk {
+            inner: Mutex::new(Inner {
+                detector: Detector::new(detector)?,
+                admission: Admission::new(config.admission, now)?,
+                names: Names::default(),
+                pending: Vec::new(),
+                held: BTreeMap::new(),
+                next_permit: 1,
+                minute: Shed::default(),
+                fed_at: None,
+                armed: None,
+            }),
+            state: AtomicU8::new(Load::Healthy as u8),
+            doors: Default::default(),
+            table: config.admission.table,
+            retry_after: config.admission.retry_after,
+            every: detector.every,
+            fresh_for: longest.into_iter().max().unwrap_or_default(),
+        })
+    }
+
+    fn door(&self, class: Class) -> &Door {
+        &self.doors[class.priority().index()]
+    }
+
+    /// An operation comes to a door. Control always passes; the rest by the state, which is the detector's or, where
+    /// that is worse, what the requests under way make of it.
+    pub(crate) fn enter(self: &Arc<Self>, host: &Arc<Host>, class: Class) -> Result<Inside, Turned> {
+        let door = self.door(class);
+        if class != Class::Control {
+            let measured = Load::ALL[usize::from(self.state.load(Ordering::Relaxed)).min(3)];
+            let state = measured.max(crowded(host.in_flight(), host.config.max_in_flight));
+            if self.table.sheds(state, class.priority()) {
+                door.shed.fetch_add(1, Ordering::Relaxed);
+                let now = host.clock.now();
+                let mut inner = lock(&self.inner);
+                inner.turn_minute(host, now);
+                inner.minute.shed.add(class, 1);
+                self.arm(host, &mut inner, now);
+                return Err(Turned { class, state, retry_after: self.retry_after[state as usize] });
+            }
+        }
+        door.admitted.fetch_add(1, Ordering::Relaxed);
+        door.in_flight.fetch_add(1, Ordering::AcqRel);
+        Ok(Inside(self.clone(), class))
+    }
+
+    /// What operations did at the doors so far.
+    pub(crate) fn at_the_doors(&self, class: Class) -> DoorCounts {
+        let door = self.door(class);
+        DoorCounts {
+            in_flight: door.in_flight.load(Ordering::Acquire),
+            admitted: door.admitted.load(Ordering::Relaxed),
+            shed: door.shed.load(Ordering::Relaxed),
+        }
+    }
+
+    /// The class of a name from outside.
+    pub(crate) fn classify(&self, name: &str) -> Class {
+        let named = lock(&self.inner).names.classify(name);
+        if named.report {
+            tracing::warn!(name, "nobody knows this kind of message; it is taken for data");
+        }
+        named.class
+    }
+
+    /// Judges a message; lets it hold its place for so long if that is asked.
+    pub(crate) fn judge(&self, host: &Arc<Host>, label: Label, hold: Option<Duration>) -> Judged {
+        let now = host.clock.now();
+        let mut inner = lock(&self.inner);
+        inner.turn_minute(host, now);
+        inner.expire_permits(now);
+        let verdict = match inner.admission.admit(label, now) {
+            Ok(permit) => {
+                inner.minute.admitted.add(label.class, 1);
+                Ok(inner.keep(permit, hold, now))
+            }
+            Err(refused) => {
+                let counts = match refused.reason {
+                    Reason::Shed | Reason::Limited { .. } => &mut inner.minute.shed,
+                    Reason::Full(_) => &mut inner.minute.full,
+                    Reason::Expired(_) => &mut inner.minute.expired,
+                };
+                counts.add(label.class, 1);
+                Err(refused)
+            }
+        };
+        self.arm(host, &mut inner, now);
+        Judged { verdict, explanation: inner.admission.shedder().explain() }
+    }
+
+    /// Gives a permit back. Says whether it was held.
+    pub(crate) fn release(&self, host: &Arc<Host>, permit: u64) -> bool {
+        let now = host.clock.now();
+        let mut inner = lock(&self.inner);
+        inner.expire_permits(now);
+        let held = inner.held.remove(&permit);
+        let was_held = held.is_some();
+        if let Some((permit, _)) = held {
+            inner.admission.release(permit);
+        }
+        was_held
+    }
+
+    /// Feeds the detector and evaluates at once; a state gets worse at once and better with the timer.
+    pub(crate) fn feed(&self, host: &Arc<Host>, fed: Fed) -> Result<(), Invalid> {
+        let now = host.clock.now();
+        let mut inner = lock(&self.inner);
+        let checked = [("cpu_percent", fed.readings.cpu), ("memory_percent", fed.readings.memory)];
+        for (field, value) in checked {
+            if let Some(value) = value
+                && !(value.is_finite() && value >= 0.0)
+            {
+                return Err(Invalid::new(field, value, "a finite number, at least 0"));
+            }
+        }
+        if let Some((observed, ms)) = fed.latency {
+            inner.detector.latency_ms(observed, ms, now)?;
+        }
+        if let Some((priority, waited)) = fed.queue_delay {
+            inner.detector.waited(priority, waited, now);
+        }
+        if let Some(pending) = fed.pending {
+            while inner.pending.len() < pending {
+                let begun = inner.detector.begin();
+                inner.pending.push(begun);
+            }
+            while inner.pending.len() > pending {
+                let Some(ended) = inner.pending.pop() else { break };
+                inner.detector.finish(ended);
+            }
+        }
+        inner.fed_at = Some(now);
+        self.evaluate(host, &mut inner, fed.readings, now)?;
+        self.arm(host, &mut inner, now);
+        Ok(())
+    }
+
+    /// Samples of statistics were refused.
+    pub(crate) fn refused_samples(&self, host: &Arc<Host>, count: u64) {
+        let now = host.clock.now();
+        let mut inner = lock(&self.inner);
+        inner.turn_minute(host, now);
+        inner.minute.samples_refused = inner.minute.samples_refused.saturating_add(count);
+        self.arm(host, &mut inner, now);
+    }
+
+    /// What there is to see. Changes nothing but what time has changed already.
+    pub(crate) fn sight(&self, now: Timestamp) -> Sight {
+        let mut inner = lock(&self.inner);
+        inner.expire_permits(now);
+        let (admission, detector) = (&inner.admission, &inner.detector);
+        let (in_flight, caps) = (admission.in_flight(), *admission.in_flight().caps());
+        Sight {
+            explanation: admission.shedder().explain(),
+            diagnostics: detector.diagnostics(now),
+            metrics: admission.shedder().metrics(),
+            transitions: admission.shedder().transitions(),
+            counts: Priority::ALL.map(|priority| in_flight.counts(priority)),
+            caps: [0, caps.high, caps.normal, caps.low],
+            in_flight: in_flight.total(),
+            cap: caps.global,
+            expired: admission.expired(),
+            unknown_names: inner.names.unknown_seen(),
+            unrecorded: inner.minute,
+        }
+    }
+
+    /// Time has passed: one evaluation, and the minute if it is over. Gives when to come again.
+    pub(crate) fn tick(&self, host: &Arc<Host>) -> Option<Timestamp> {
+        let now = host.clock.now();
+        let mut inner = lock(&self.inner);
+        inner.armed = None;
+        inner.turn_minute(host, now);
+        inner.expire_permits(now);
+        if let Err(invalid) = self.evaluate(host, &mut inner, Readings::default(), now) {
+            tracing::error!(%invalid, "the load could not be evaluated");
+        }
+        self.arm(host, &mut inner, now);
+        inner.armed
+    }
+
+    /// What the minute holds so far, as a request that the end of the process waits for.
+    pub(crate) fn flush(&self, host: &Arc<Host>) {
+        let minute = lock(&self.inner).take_minute(host.clock.now());
+        if let Some(shed) = minute {
+            let command = Command::Note { changes: Vec::new(), shed: Some(Box::new(shed)) };
+            drop(ask(host, &host.load_records, &load_id(), Action::Command(command, None), |_| ()));
+        }
+    }
+
+    fn evaluate(
+        &self,
+        host: &Arc<Host>,
+        inner: &mut Inner,
+        readings: Readings,
+        now: Timestamp,
+    ) -> Result<(), Invalid> {
+        let verdict = inner.detector.evaluate(readings, now)?;
+        if let Some((from, to)) = inner.admission.observe(verdict, now) {
+            self.state.store(to as u8, Ordering::Relaxed);
+            let changes = vec![Change { from, to: verdict, at: now }];
+            tell::<LoadMachine>(host, &load_id(), Command::Note { changes, shed: None });
+        }
+        Ok(())
+    }
+
+    /// Sets the timer: the next evaluation while the state may still change by itself, the end of the minute while
+    /// there is something to record.
+    fn arm(&self, host: &Arc<Host>, inner: &mut Inner, now: Timestamp) {
+        let fresh = inner.fed_at.is_some_and(|at| now.since(at) < self.fresh_for);
+        // When nothing fed is young enough to expire, and the state is what the readings say, it stays what it is.
+        let restless = fresh || inner.detector.state() != inner.detector.raw(now).state;
+        let evaluation = restless.then(|| match inner.armed {
+            Some(armed) if armed > now && armed <= now.plus(self.every) => armed,
+            Some(_) | None => now.plus(self.every),
+        });
+        let minute = (!inner.minute.is_empty())
+            .then(|| inner.minute.minute.plus(Duration::from_micros(MINUTE_US.unsigned_abs())));
+        let next = match (evaluation, minute) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        };
+        if next != inner.armed {
+            inner.armed = next;
+            host.wheel.arm(&timer(), next);
+        }
+    }
+}
+
+/// What requests under way make of the state, by the bounds of pending requests.
+fn crowded(in_flight: usize, most: usize) -> Load {
+    let tenths = in_flight.saturating_mul(10);
+    Load::ALL[[5, 7, 9].iter().filter(|bound| tenths >= most.saturating_mul(**bound)).count()]
+}
+
+impl Inner {
+    fn keep(&mut self, permit: Permit, hold: Option<Duration>, now: Timestamp) -> Option<u64> {
+        let Some(hold) = hold else {
+            self.admission.release(permit);
+            return None;
+        };
+        let number = self.next_permit;
+        self.next_permit += 1;
+        self.held.insert(number, (permit, now.plus(hold)));
+        Some(number)
+    }
+
+    /// Permits held for as long as was asked give back their places; the last instant is still held.
+    fn expire_permits(&mut self, now: Timestamp) {
+        let over = |(number, (_, until)): (&u64, &(Permit, Timestamp))| (*until < now).then_some(*number);
+        let over: Vec<u64> = self.held.iter().filter_map(over).collect();
+        for (permit, _) in over.iter().filter_map(|number| self.held.remove(number)) {
+            self.admission.release(permit);
+        }
+    }
+
+    /// Records the minute before, when another has begun.
+    fn turn_minute(&mut self, host: &Arc<Host>, now: Timestamp) {
+        if self.minute.minute == minute_of(now) {
+            return;
+        }
+        if let Some(shed) = self.take_minute(now) {
+            let command = Command::Note { changes: Vec::new(), shed: Some(Box::new(shed)) };
+            tell::<LoadMachine>(host, &load_id(), command);
+        }
+    }
+
+    fn take_minute(&mut self, now: Timestamp) -> Option<Shed> {
+        let begun = Shed { minute: minute_of(now), ..Shed::default() };
+        let over = std::mem::replace(&mut self.minute, begun);
+        (!over.is_empty()).then_some(Shed { at: now, ..over })
+    }
+}
+
+/// All that the load's record says.
+pub(crate) struct Recorded {
+    pub(crate) shed: ClassCounts,
+    pub(crate) full: ClassCounts,
+    pub(crate) expired: ClassCounts,
+    pub(crate) transitions: u64,
+}
+
+impl From<&NodeLoad> for Recorded {
+    fn from(state: &NodeLoad) -> Self {
+        Recorded {
+            shed: state.shed,
+            full: state.full,
+            expired: state.expired,
+            transitions: state.transitions,
+        }
+    }
+}
+
+impl Hosted for LoadMachine {
+    fn registry(host: &Host) -> &Registry<Self> {
+        &host.load_records
+    }
+
+    fn context(_: &Host) {}
+
+    fn notices(_: &Config, _: &EntityId, _: &NodeLoad, _: &[Event]) -> Vec<Notice> {
+        Vec::new()
+    }
+
+    fn observe(_: &Counters, _: &EntityId, events: &[Event]) {
+        for event in events {
+            match event {
+                Event::StateChanged(change) => {
+                    let (from, to) = (change.from.name(), change.to.name());
+                    tracing::warn!(kind = "load", event = event.name(), from, to, cause = ?change.cause);
+                }
+                Event::LevelChanged { from, to, .. } => {
+                    tracing::info!(kind = "load", event = event.name(), from = from.name(), to = to.name());
+                }
+                Event::Shed(minute) => {
+                    tracing::warn!(
+                        kind = "load",
+                        event = event.name(),
+                        shed = minute.shed.total(),
+                        full = minute.full.total()
+                    );
+                }
+                Event::Sampled { .. } => {}
+            }
+        }
+    }
+
+    fn carry_out(
+        _: Arc<Host>,
+        _: EntityId,
+        (): (),
+    ) -> Pin<Box<dyn Future<Output = Result<(), Failure>> + Send>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+}

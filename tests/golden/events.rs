@@ -1,0 +1,128 @@
+//! The stored bytes of every event of flows and load, as version 1 writes them. Variants and fields are only appended, so
+//! these bytes stay readable, and stay the same.
+
+use std::fs;
+use std::path::PathBuf;
+
+use quorate::core::flow::record::{self as flow, FlowTotals};
+use quorate::core::flow::{Carries, DropPolicy, DropReason, FlowConfig, FlowState};
+use quorate::core::ids::EntityId;
+use quorate::core::load::{self, ClassCounts};
+use quorate::core::shed::Load;
+use quorate::core::stats::{Entry, Level};
+use quorate::core::time::Timestamp;
+use quorate::journal::codec::{decode, encode};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+fn at(us: i64) -> Timestamp {
+    Timestamp::from_micros(us)
+}
+
+fn flows() -> Vec<flow::Event> {
+    let config = FlowConfig {
+        max_buffer_size: 300,
+        max_buffer_bytes: Some(70_000),
+        resume_threshold: "2/3".parse().ok(),
+        drop_policy: DropPolicy::Block,
+        carries: Carries::JobState,
+        block_timeout: None,
+        ..FlowConfig::default()
+    };
+    let totals = FlowTotals {
+        sent: 1,
+        delivered: 2,
+        pause_ms: 17,
+        lost_in_restart: u64::MAX,
+        ..FlowTotals::default()
+    };
+    let opened = flow::Opened { flow_id: EntityId::new("窓").unwrap(), config: config.clone(), at: at(-5) };
+    vec![
+        flow::Event::Opened(Box::new(opened)),
+        flow::Event::Configured { config: Box::new(config), at: at(6) },
+        flow::Event::StateChanged(flow::StateChanged {
+            from: FlowState::Throttled,
+            to: FlowState::Dropping,
+            cause: flow::Cause::Overflowed,
+            buffer_size: 300,
+            max_buffer_size: 300,
+            buffer_bytes: 7,
+            fill_millionths: 1_000_000,
+            skipped: 3,
+            at: at(7),
+        }),
+        flow::Event::Dropped(flow::Dropped {
+            policy: DropPolicy::DropAll,
+            reason: DropReason::Cleared,
+            count: 300,
+            first_seq: Some(4),
+            last_seq: None,
+            since: at(7),
+            at: at(8),
+        }),
+        flow::Event::Counted { totals: Box::new(totals), at: at(9) },
+        flow::Event::Restarted { life: 2, lost: 5, at: at(10) },
+        flow::Event::Closed { at: at(i64::MAX) },
+    ]
+}
+
+fn loads() -> Vec<load::Event> {
+    let taken = load::Taken {
+        entry: Entry { at: at(1), count: 3, min: -0.5, max: 2.0, sum: 3.5 },
+        critical: true,
+        producer: Some(300),
+    };
+    let counts = ClassCounts { control: 0, dispatch: 1, data: 251, telemetry: 70_000 };
+    vec![
+        load::Event::Sampled {
+            samples: vec![taken, load::Taken { producer: None, critical: false, ..taken }],
+            at: at(2),
+        },
+        load::Event::LevelChanged {
+            from: Level::None,
+            to: Level::Reject,
+            hot: 950,
+            hot_max: 1_000,
+            at: at(3),
+        },
+        load::Event::StateChanged(load::StateChanged {
+            from: Load::Healthy,
+            to: Load::Overloaded,
+            cause: load::Cause::Restarted,
+            measured_millionths: -1,
+            threshold_millionths: i64::MAX,
+            at: at(4),
+        }),
+        load::Event::Shed(Box::new(load::Shed {
+            minute: at(60_000_000),
+            shed: counts,
+            full: ClassCounts::default(),
+            expired: counts,
+            admitted: counts,
+            samples_refused: 9,
+            at: at(61_000_000),
+        })),
+    ]
+}
+
+fn check<E: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(name: &str, events: &[E]) {
+    let hex = |event: &E| encode(event).unwrap().iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let written: String = events.iter().map(|event| hex(event) + "\n").collect();
+    let file = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("tests/golden/v1/{name}.hex"));
+    if std::env::var_os("QUORATE_REWRITE_GOLDEN").is_some() {
+        fs::write(&file, &written).unwrap();
+    }
+    let stored = fs::read_to_string(&file).unwrap();
+    assert_eq!(stored, written, "{name} is written otherwise than by version 1");
+    for (line, event) in stored.lines().zip(events) {
+        let byte = |at: usize| u8::from_str_radix(&line[at..at + 2], 16).unwrap();
+        let bytes: Vec<u8> = (0..line.len()).step_by(2).map(byte).collect();
+        assert_eq!(decode::<E>(&bytes).unwrap(), *event);
+    }
+}
+
+#[test]
+fn events_of_flows_and_load_keep_the_bytes_of_version_1() {
+    check("flow", &flows());
+    check("load", &loads());
+}
