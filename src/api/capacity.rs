@@ -13,6 +13,7 @@ use super::dto::{
 };
 use crate::core::cell::event::{Granted, Return};
 use crate::core::cell::settings::{DEFAULT_WAIT, MAX_LEASE, MAX_WAIT};
+use crate::core::cell::view::Status;
 use crate::core::cell::{
     Amount, Lease, MakeOffer, OfferFate, Op, Rejection, Release, Reply, Request, Settings,
 };
@@ -243,19 +244,7 @@ impl Capacity<'_> {
             view.state.status(cell, &resource, &defaults)
         });
         let status = status.await?;
-        Ok(CapacityStatus {
-            cell_id: status.cell_id,
-            state: status.state.name().into(),
-            capacity: status.capacity.to_f64(),
-            pending_needs: status.pending_needs,
-            pending_offers: status.pending_offers,
-            active_tokens: status.active_tokens,
-            unacked_tokens: status.unacked_tokens,
-            total: status.total.to_f64(),
-            reserved: status.reserved.to_f64(),
-            lent: status.lent.to_f64(),
-            held: status.held.to_f64(),
-        })
+        Ok(capacity_view(status))
     }
 
     /// How a budget stands. One that was never used has no limits.
@@ -484,5 +473,22 @@ fn span(field: &str, given: Option<f64>, default: Duration, longest: Duration) -
         Some(s) => {
             Err(Error::invalid(field, real(s), &format!("above 0 and up to {}", longest.as_secs_f64())))
         }
+    }
+}
+
+/// How a cell stands, in plain numbers.
+pub(super) fn capacity_view(status: Status) -> CapacityStatus {
+    CapacityStatus {
+        cell_id: status.cell_id,
+        state: status.state.name().into(),
+        capacity: status.capacity.to_f64(),
+        pending_needs: status.pending_needs,
+        pending_offers: status.pending_offers,
+        active_tokens: status.active_tokens,
+        unacked_tokens: status.unacked_tokens,
+        total: status.total.to_f64(),
+        reserved: status.reserved.to_f64(),
+        lent: status.lent.to_f64(),
+        held: status.held.to_f64(),
     }
 }
