@@ -402,6 +402,9 @@ fn refused(rejection: Rejection, names: Names) -> Error {
         Rejection::Invalid { field: "wait" | "ttl", given, expected } => {
             Error::invalid(names.wait, given, &expected)
         }
+        Rejection::Invalid { field: "destination" | "to", given, expected } => {
+            Error::invalid("destination_cell_id", given, &expected)
+        }
         other => Error::from(other),
     }
 }

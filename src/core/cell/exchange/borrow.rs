@@ -95,11 +95,11 @@ fn answer(desk: &mut Desk<'_>, cell: &CellId, need: &NeedId) -> Reply {
     state.need(need).map_or(Reply::Settled, |known| known.reply(cell, state.pending()))
 }
 
-/// The same request again is answered from the record; another one under the same name is refused.
+/// The same request again is answered from the record; another one under the same name is refused. The name it gives
+/// its token is not part of what is asked: a caller that repeats itself need not remember it.
 fn repeated(known: NeedState<'_>, asked: &Request, pending: u32) -> Result<Reply, Stop> {
     let need = known.need();
-    let same = need.token == asked.token
-        && need.resource == asked.resource
+    let same = need.resource == asked.resource
         && need.amount == asked.amount
         && need.lease == asked.lease
         && need.deadline == need.asked_at.plus(asked.wait)
@@ -288,8 +288,7 @@ fn offered(offer: &Offer, fate: OfferFate) -> Reply {
 }
 
 fn offered_before(known: &Offer, fate: OfferFate, made: &MakeOffer) -> Result<Reply, Stop> {
-    let same = known.token == made.token
-        && known.destination == made.destination
+    let same = known.destination == made.destination
         && known.resource == made.resource
         && known.amount == made.amount
         && known.expires == known.made_at.plus(made.ttl);
