@@ -363,9 +363,10 @@ impl From<cell::Rejection> for Error {
             cell::Rejection::InUse { resource, used, given } => {
                 limit(format!("less of {resource} than is in use. used={used}, given={given}"), used.to_f64())
             }
-            cell::Rejection::TokenNotFound => {
-                Error::new(ErrorKind::TokenNotFound, "no token of this id is known: it was never granted, or ended long ago")
-            }
+            cell::Rejection::TokenNotFound => Error::new(
+                ErrorKind::TokenNotFound,
+                "no token of this id is known: it was never granted, or ended long ago",
+            ),
             cell::Rejection::NotOwner { holder, given } => Error::new(
                 ErrorKind::NotOwner,
                 format!("the token is another cell's. holder={holder}, given={given}"),

@@ -248,9 +248,12 @@ fn transferred(token: &Token, duplicate: bool) -> Reply {
 pub(super) fn revoke(desk: &mut Desk<'_>, id: &TokenId) -> Result<Reply, Stop> {
     let token = match find(desk, id, None)? {
         Ok(token) => token,
-        Err(EndedToken { holder, why }) => return Ok(Reply::Revoked { token: id.clone(), holder, why }),
+        Err(EndedToken { holder, why }) => {
+            return Ok(Reply::Revoked { token: id.clone(), holder, why, duplicate: true });
+        }
     };
     give_back(desk, &token, token.amount, Return::Revoked);
     desk.serve_alone(&token.source);
-    Ok(Reply::Revoked { token: token.id, holder: token.holder, why: Return::Revoked })
+    let (holder, why) = (token.holder, Return::Revoked);
+    Ok(Reply::Revoked { token: token.id, holder, why, duplicate: false })
 }
