@@ -79,9 +79,11 @@ async fn act(q: &Quorate, rng: &mut Rng, purse: &Purse, name: &str) {
     let any_cell = |rng: &mut Rng| cell(&format!("c{}", rng.next_u64() % CELLS));
     let amount = |rng: &mut Rng| (1 + rng.next_u64() % 10) as f64 / 10.0;
     let mine = any_cell(rng);
+    let nth = 1 + rng.next_u64() as usize % 6;
     let taken = || {
         let purse = purse.lock().unwrap();
-        purse.get(purse.len() / 2).cloned().unwrap_or((id("token_id", "none").unwrap(), mine.clone()))
+        let recent = purse.len().checked_sub(nth).and_then(|at| purse.get(at));
+        recent.cloned().unwrap_or((id("token_id", "none").unwrap(), mine.clone()))
     };
     let capacity = q.capacity();
     let outcome = match rng.next_u64() % 16 {
@@ -91,13 +93,13 @@ async fn act(q: &Quorate, rng: &mut Rng, purse: &Purse, name: &str) {
                 1 => [id("budgets", "b0").unwrap(), id("budgets", "b1").unwrap()].into(),
                 _ => BTreeSet::new(),
             };
-            let lease_seconds = Some([0.05, 1.0, 60.0][(rng.next_u64() % 3) as usize]);
+            let lease_seconds = Some([0.02, 1.0, 60.0][(rng.next_u64() % 3) as usize]);
             let asked = RequestCapacity {
                 budgets,
                 lease_seconds,
                 renewable: Some(rng.next_u64().is_multiple_of(2)),
                 timeout_seconds: Some(0.2),
-                ..request(mine.as_str(), amount(rng), name)
+                ..request(mine.as_str(), amount(rng) / 2.0, name)
             };
             capacity.request(asked).await.map(|asked| {
                 let tokens = asked.tokens.into_iter().map(|token| (token.token_id, mine.clone()));
@@ -207,7 +209,9 @@ async fn a_crowd_on_a_few_cells_ends_and_loses_nothing() {
     assert_eq!((stats.granted as usize, stats.total_cells), (books.granted.len(), CELLS));
     let live: usize = books.cells.values().map(|cell| cell.lent.len()).sum();
     assert_eq!(stats.active_tokens, live as u64);
-    assert!(stats.granted > 100 && stats.offers > 50 && stats.transfers > 0, "{stats:?}");
+    let busy =
+        [stats.granted, stats.offers, stats.total_tokens, stats.transfers, stats.revoked, stats.expired];
+    assert!(busy.iter().all(|n| *n > 10), "{stats:?}");
     // Every lease ends: capacity that nobody gives back is lent for a while, never lost.
     for _ in 0..4 {
         q.advance(Duration::from_secs(61)).await.unwrap();
