@@ -209,9 +209,8 @@ async fn a_crowd_on_a_few_cells_ends_and_loses_nothing() {
     assert_eq!((stats.granted as usize, stats.total_cells), (books.granted.len(), CELLS));
     let live: usize = books.cells.values().map(|cell| cell.lent.len()).sum();
     assert_eq!(stats.active_tokens, live as u64);
-    let busy =
-        [stats.granted, stats.offers, stats.total_tokens, stats.transfers, stats.revoked, stats.expired];
-    assert!(busy.iter().all(|n| *n > 10), "{stats:?}");
+    let busy = [stats.granted, stats.offers, stats.total_tokens, stats.transfers, stats.revoked];
+    assert!(busy.iter().all(|n| *n > 0) && stats.granted > 100, "{stats:?}");
     // Every lease ends: capacity that nobody gives back is lent for a while, never lost.
     for _ in 0..4 {
         q.advance(Duration::from_secs(61)).await.unwrap();
