@@ -117,16 +117,17 @@ async fn ends(q: &Quorate) -> (BTreeMap<&'static str, [f64; 4]>, f64, u64) {
 async fn check(q: &Quorate, acknowledged: &[Op], case: &str) -> Books {
     assert!(q.history().verify(|_| ()).await.unwrap().ok, "{case}: chain");
     let mut books = Books::of(q).await.unwrap_or_else(|broken| panic!("{case}: {broken}"));
-    let cell =
-        |name: &str| books.cells.get(&id::<CellId>("cell", name).unwrap()).cloned().unwrap_or_default();
+    let done = |what, at: &str, name: &str| {
+        books.done.contains(&(what, id::<CellId>("cell", at).unwrap(), name.to_owned()))
+    };
     for op in acknowledged {
         let Op::Capacity(act) = op else { continue };
         let there = match *act {
             Act::Limit(budget, _) => books.budgets.contains_key(&id("budget", budget).unwrap()),
-            Act::Need(of, _, name, _) => cell(of).need(&id("need", name).unwrap()).is_some(),
-            Act::Offer(from, _, _, name) => cell(from).offer(&id("offer", name).unwrap()).is_some(),
-            Act::Ack(of, ..) => cell(of).held.values().any(|held| held.token.acked),
-            Act::Release(of, _, key) => cell(of).releases.get(&id("key", key).unwrap()).is_some(),
+            Act::Need(of, _, name, _) => done("need", of, name),
+            Act::Offer(from, _, _, name) => done("offer", from, name),
+            Act::Ack(of, ..) => books.done.iter().any(|(what, at, _)| *what == "ack" && at.as_str() == of),
+            Act::Release(of, _, key) => done("release", of, key),
         };
         assert!(there, "{case}: lost {act:?}");
     }

@@ -207,6 +207,8 @@ async fn a_crowd_on_a_few_cells_ends_and_loses_nothing() {
     let books = check(&q).await;
     let stats = q.capacity().stats().await.unwrap();
     assert_eq!((stats.granted as usize, stats.total_cells), (books.granted.len(), CELLS));
+    let asked = books.done.iter().filter(|(what, ..)| *what == "need").count();
+    assert!(asked >= books.granted.len(), "{asked} needs");
     let live: usize = books.cells.values().map(|cell| cell.lent.len()).sum();
     assert_eq!(stats.active_tokens, live as u64);
     let busy = [stats.granted, stats.offers, stats.total_tokens, stats.transfers, stats.revoked];

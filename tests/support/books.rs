@@ -19,6 +19,8 @@ pub struct Books {
     pub budgets: BTreeMap<BudgetId, Budget>,
     /// Needs that were granted.
     pub granted: BTreeSet<(CellId, NeedId)>,
+    /// Everything with a name that ever happened at a cell: what, where, which.
+    pub done: BTreeSet<(&'static str, CellId, String)>,
     /// The latest that was recorded.
     pub last: Timestamp,
 }
@@ -54,6 +56,15 @@ impl Books {
                 {
                     return Err(format!("granted twice: {event:?}"));
                 }
+                let named = match &what {
+                    Event::NeedQueued(need) => Some(("need", need.id.to_string())),
+                    Event::Granted(granted) => Some(("need", granted.need.id.to_string())),
+                    Event::OfferMade(offer) => Some(("offer", offer.id.to_string())),
+                    Event::Acked(acked) if acked.holder == id => Some(("ack", acked.token.to_string())),
+                    Event::Released { key, .. } => Some(("release", key.to_string())),
+                    _ => None,
+                };
+                self.done.extend(named.map(|(what, name)| (what, id.clone(), name)));
                 let state = self.cells.entry(id).or_default();
                 CellMachine::evolve(state, &what);
                 if !state.unbalanced().is_empty() {
