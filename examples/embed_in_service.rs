@@ -20,8 +20,11 @@ async fn first_life(folder: &Path) -> Result<EntityId, Error> {
                 What::Opened => println!("  notice: opened on {}", notice.topic),
                 What::Voted { voter_id, vote } => println!("  notice: {voter_id} voted {vote}"),
                 What::Closed { state } => println!("  notice: {}", state.name()),
-                // Of proposals and agents; this service has none.
-                What::Cast { .. } | What::Decided { .. } | What::GradeChanged { .. } => {}
+                // Of proposals, agents and capacity; this service has none.
+                What::Cast { .. }
+                | What::Decided { .. }
+                | What::GradeChanged { .. }
+                | What::Granted { .. } => {}
             }
         }
     });

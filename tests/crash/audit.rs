@@ -239,7 +239,7 @@ pub async fn all_comes_back(folder: &Path) -> Result<usize, String> {
     q.close().await.map_err(|e| e.to_string())?;
     books.settle(later)?;
     for (id, cell) in &books.cells {
-        if cell.available != cell.settings.totals || !cell.held.is_empty() {
+        if *cell.available != cell.settings.totals || !cell.held.is_empty() {
             return Err(format!("not everything is back at {id}: {cell:?}"));
         }
     }

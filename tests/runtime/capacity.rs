@@ -219,7 +219,7 @@ async fn a_crowd_on_a_few_cells_ends_and_loses_nothing() {
     }
     let books = check(&q).await;
     for (name, state) in &books.cells {
-        assert_eq!(state.available, state.settings.totals, "{name}: {state:?}");
+        assert_eq!(*state.available, state.settings.totals, "{name}: {state:?}");
     }
     assert!(books.budgets.values().all(|budget| budget.charges.is_empty() && budget.waiting.is_empty()));
 }
