@@ -26,7 +26,7 @@ pub struct Queued {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Held {
     /// The token.
-    pub token: Token,
+    pub token: Shared<Token>,
     /// Who handed it over, if it was not granted to this cell.
     pub from: Option<CellId>,
     /// The how-manieth token this cell came to hold; orders tokens of one instant.
@@ -37,7 +37,7 @@ pub struct Held {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LentToken {
     /// The token.
-    pub token: Token,
+    pub token: Shared<Token>,
     /// The last stranger who tried to use it; its next try is not recorded again.
     pub refused: Option<CellId>,
 }
@@ -252,7 +252,7 @@ impl Cell {
                     let fate = OfferFate::Used { token: token.id.clone(), amount: token.amount };
                     self.ended_offers.keep(offer.id.clone(), (offer, fate));
                 }
-                self.lend(token);
+                self.lend(token.clone().into());
             }
             Event::Acked(ack) => self.extend(&ack.token, ack.expires, true),
             Event::Renewed(renewal) => self.extend(&renewal.token, renewal.expires, false),
@@ -284,7 +284,7 @@ impl Cell {
                     lent.refused = None;
                 }
             }
-            Event::Received { token, from, at: _ } => self.hold(token, Some(from.clone())),
+            Event::Received { token, from, at: _ } => self.hold(token.clone().into(), Some(from.clone())),
             Event::Released { key, resource, asked, amount, at: _ } => {
                 let before = ReleasedBefore { resource: resource.clone(), asked: *asked, amount: *amount };
                 self.releases.keep(key.clone(), before);
@@ -311,23 +311,24 @@ impl Cell {
             self.offers_received.retain(|offer| !granted.tokens.iter().any(|token| token.id == offer.token));
         }
         for token in &granted.tokens {
+            let token = Shared::from(token.clone());
             if self.id.as_ref() == Some(&token.source) {
-                self.lend(token);
+                self.lend(token.clone());
             }
             self.hold(token, None);
         }
         self.ended_needs.keep(granted.need.id.clone(), EndedNeed::Granted(granted.clone()));
     }
 
-    fn lend(&mut self, token: &Token) {
+    fn lend(&mut self, token: Shared<Token>) {
         self.take(&token.resource, token.amount);
-        self.lent.insert(token.id.clone(), LentToken { token: token.clone(), refused: None });
+        self.lent.insert(token.id.clone(), LentToken { token, refused: None });
     }
 
-    fn hold(&mut self, token: &Token, from: Option<CellId>) {
+    fn hold(&mut self, token: Shared<Token>, from: Option<CellId>) {
         self.held_ever += 1;
-        let held = Held { token: token.clone(), from, order: self.held_ever };
-        self.held.insert(token.id.clone(), held);
+        let name = token.id.clone();
+        self.held.insert(name, Held { token, from, order: self.held_ever });
     }
 
     fn close_offer(&mut self, offer: &Offer, why: Unused) {

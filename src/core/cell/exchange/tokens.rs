@@ -32,7 +32,7 @@ fn find(desk: &mut Desk<'_>, id: &TokenId, asks: Option<&CellId>) -> Result<Resu
     let state = desk.cell(&source);
     match (state.lent.get(id), state.ended_tokens.get(id)) {
         (Some(lent), _) => {
-            let token = lent.token.clone();
+            let token = Token::clone(&lent.token);
             desk.bring([&token.holder], &token.budgets)?;
             Ok(Ok(token))
         }
@@ -185,7 +185,7 @@ fn release_amount(
             break;
         }
         open = open.minus(part);
-        parts.push((held.token.clone(), part));
+        parts.push((Token::clone(&held.token), part));
     }
     let budgets = parts.iter().flat_map(|(token, _)| &token.budgets);
     desk.bring(parts.iter().map(|(token, _)| &token.source), budgets)?;
