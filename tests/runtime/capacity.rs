@@ -238,10 +238,14 @@ async fn a_caller_that_goes_away_in_the_middle_of_a_joint_decision_leaves_it_who
     q.capacity().request(request("a", 0.4, "need")).await.unwrap();
     *gate.0.lock().unwrap() = true;
     let capacity = q.capacity();
-    let mut offered = Box::pin(capacity.offer(offer("b", "a", 0.5)));
+    let named = OfferCapacity { offer_id: Some(id("offer_id", "o").unwrap()), ..offer("b", "a", 0.5) };
+    let mut offered = Box::pin(capacity.offer(named.clone()));
     let soon = Duration::from_millis(50);
     assert!(tokio::time::timeout(soon, &mut offered).await.is_err(), "answered before it was durable");
     drop(offered);
+    // Its repeat changes nothing, and waits all the same for what it tells.
+    let mut again = Box::pin(capacity.offer(named));
+    assert!(tokio::time::timeout(soon, &mut again).await.is_err(), "a repeat was answered too early");
     // Neither of the two shows what is not durable.
     for name in ["a", "b"] {
         let mut status = Box::pin(available(&q, name));
@@ -250,6 +254,7 @@ async fn a_caller_that_goes_away_in_the_middle_of_a_joint_decision_leaves_it_who
     assert_eq!(q.capacity().stats().await.unwrap().offers, 0);
     *gate.0.lock().unwrap() = false;
     gate.1.notify_all();
+    assert_eq!(again.await.unwrap().used, Some(0.4));
     let asked = q.capacity().request(request("a", 0.4, "need")).await.unwrap();
     assert_eq!((asked.status.as_str(), asked.source.as_deref()), ("granted", Some("b")));
     let token = HeldToken { token_id: granted(&asked).clone(), cell_id: cell("a") };
