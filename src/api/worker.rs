@@ -46,7 +46,7 @@ impl Workers<'_> {
             datacenter: request.datacenter.map_or_else(local, Ok)?,
             capacity: u32::try_from(capacity)
                 .map_err(|_| Error::invalid("capacity", capacity, "1 to 1000000"))?,
-            settings: self.q.host().config.jobs.worker.clone(),
+            settings: self.q.host().config.jobs.worker,
         };
         self.tell(request.worker_id, said).await
     }
