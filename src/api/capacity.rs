@@ -13,6 +13,7 @@ use super::dto::{
 };
 use crate::core::cell::event::{Granted, Return};
 use crate::core::cell::settings::{DEFAULT_WAIT, MAX_LEASE, MAX_WAIT};
+use crate::core::cell::view::Status;
 use crate::core::cell::{
     Amount, Lease, MakeOffer, OfferFate, Op, Rejection, Release, Reply, Request, Settings,
 };
@@ -205,14 +206,15 @@ impl Capacity<'_> {
     /// `invalid_argument`, `limit_exceeded` for less than is in use, and the faults of the store.
     pub async fn configure(&self, request: ConfigureCapacity) -> Result<CapacityConfigured, Error> {
         let defaults = self.q.host().config.capacity.settings();
-        let count = |field: &str, given: Option<i64>, default: u32| match given {
+        // What fits into the number but not into its range the cell refuses, in the same words.
+        let count = |field: &str, given: Option<i64>, default: u32, expected: &str| match given {
             None => Ok(default),
-            Some(n) => u32::try_from(n).map_err(|_| Error::invalid(field, n, "0 to 100000")),
+            Some(n) => u32::try_from(n).map_err(|_| Error::invalid(field, n, expected)),
         };
-        let max_pending = count("max_pending", request.max_pending, defaults.max_pending)?;
+        let max_pending = count("max_pending", request.max_pending, defaults.max_pending, "1 to 100000")?;
         let low_water = match (request.low_water, request.max_pending) {
             (None, None) => defaults.low_water,
-            (given, _) => count("low_water", given, max_pending / 2)?,
+            (given, _) => count("low_water", given, max_pending / 2, "less than max_pending")?,
         };
         let totals = request.totals.map_or(Ok(defaults.totals), |totals| amounts("totals", totals))?;
         let settings = Settings { totals, budgets: request.budgets, max_pending, low_water };
@@ -243,19 +245,7 @@ impl Capacity<'_> {
             view.state.status(cell, &resource, &defaults)
         });
         let status = status.await?;
-        Ok(CapacityStatus {
-            cell_id: status.cell_id,
-            state: status.state.name().into(),
-            capacity: status.capacity.to_f64(),
-            pending_needs: status.pending_needs,
-            pending_offers: status.pending_offers,
-            active_tokens: status.active_tokens,
-            unacked_tokens: status.unacked_tokens,
-            total: status.total.to_f64(),
-            reserved: status.reserved.to_f64(),
-            lent: status.lent.to_f64(),
-            held: status.held.to_f64(),
-        })
+        Ok(capacity_view(status))
     }
 
     /// How a budget stands. One that was never used has no limits.
@@ -324,7 +314,11 @@ impl Capacity<'_> {
         if given == Some(0.0) {
             return Ok(Lease::Unlimited);
         }
-        let span = span("lease_seconds", given, self.q.host().config.capacity.lease, MAX_LEASE)?;
+        let default = self.q.host().config.capacity.lease;
+        let span = span("lease_seconds", given, default, MAX_LEASE).map_err(|_| {
+            let expected = format!("0 for no limit, or up to {}", MAX_LEASE.as_secs());
+            Error::invalid("lease_seconds", given.map_or(Value::Null, real), &expected)
+        })?;
         Ok(if renewable { Lease::renewable(span) } else { Lease::limited(span) })
     }
 
@@ -374,7 +368,7 @@ impl Capacity<'_> {
                 expires_at: expires,
                 ..gone(token, Return::Released, false)
             }),
-            Reply::Revoked { token, why, .. } => Ok(gone(token, why, why != Return::Revoked)),
+            Reply::Revoked { token, holder: _, why, duplicate } => Ok(gone(token, why, duplicate)),
             other => Err(unexpected(&other)),
         }
     }
@@ -401,6 +395,9 @@ fn refused(rejection: Rejection, names: Names) -> Error {
         }
         Rejection::Invalid { field: "wait" | "ttl", given, expected } => {
             Error::invalid(names.wait, given, &expected)
+        }
+        Rejection::Invalid { field: "destination" | "to", given, expected } => {
+            Error::invalid("destination_cell_id", given, &expected)
         }
         other => Error::from(other),
     }
@@ -453,7 +450,10 @@ fn granted_view(cell: CellId, granted: &Granted) -> CapacityRequested {
 }
 
 fn amounts(field: &str, given: BTreeMap<Resource, f64>) -> Result<BTreeMap<Resource, Amount>, Error> {
-    let one = |(of, given): (Resource, f64)| Ok((of, amount(field, Some(given))?));
+    let one = |(of, given): (Resource, f64)| {
+        let amount = amount(&format!("{field}.{of}"), Some(given))?;
+        Ok((of, amount))
+    };
     given.into_iter().map(one).collect()
 }
 
@@ -484,5 +484,22 @@ fn span(field: &str, given: Option<f64>, default: Duration, longest: Duration) -
         Some(s) => {
             Err(Error::invalid(field, real(s), &format!("above 0 and up to {}", longest.as_secs_f64())))
         }
+    }
+}
+
+/// How a cell stands, in plain numbers.
+pub(super) fn capacity_view(status: Status) -> CapacityStatus {
+    CapacityStatus {
+        cell_id: status.cell_id,
+        state: status.state.name().into(),
+        capacity: status.capacity.to_f64(),
+        pending_needs: status.pending_needs,
+        pending_offers: status.pending_offers,
+        active_tokens: status.active_tokens,
+        unacked_tokens: status.unacked_tokens,
+        total: status.total.to_f64(),
+        reserved: status.reserved.to_f64(),
+        lent: status.lent.to_f64(),
+        held: status.held.to_f64(),
     }
 }

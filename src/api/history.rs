@@ -6,15 +6,19 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::Quorate;
+use super::capacity::capacity_view;
 use super::consensus::result_view;
 use super::dto::{
     AuditBallotView, AuditVoteView, BrokenView, EntityHistory, EntityLog, EventPage, EventView, HistoryQuery,
     PastState, StateAt, Verified,
 };
+use super::job::job_view;
 use super::quorum::{page_limit, status_view};
 use crate::core::Machine;
+use crate::core::cell::CellMachine;
 use crate::core::driver::Driver;
-use crate::core::ids::{CellId, EntityId, StreamId, StreamKind};
+use crate::core::ids::{CellId, EntityId, Resource, StreamId, StreamKind};
+use crate::core::job::JobMachine;
 use crate::core::proposal::audit::{AuditBallot, ballots_on_record};
 use crate::core::proposal::{ProposalMachine, Verdict};
 use crate::core::quorum::audit::votes_on_record;
@@ -100,17 +104,32 @@ impl History<'_> {
                 let (id, driver, now) = past.await?.ok_or_else(missing)?;
                 Ok(PastState::Proposal(Box::new(result_view(&id, driver.state(), now)?)))
             }
+            StreamKind::Job => {
+                let past = host.blocking(move |store| fold_until::<JobMachine>(store, &stream, &request));
+                let (_, driver, now) = past.await?.ok_or_else(missing)?;
+                let view = job_view(driver.state(), now, None).ok_or_else(missing)?;
+                Ok(PastState::Job(Box::new(view)))
+            }
+            StreamKind::Cell => {
+                let past = host.blocking(move |store| fold_until::<CellMachine>(store, &stream, &request));
+                let (id, driver, _) = past.await?.ok_or_else(missing)?;
+                let cell = CellId::new(id.as_str())
+                    .map_err(|e| Error::invalid("entity_id", id.as_str(), &e.to_string()))?;
+                let defaults = host.config.capacity.settings();
+                let status = driver.state().status(cell, &Resource::capacity(), &defaults);
+                Ok(PastState::Cell(Box::new(capacity_view(status))))
+            }
             StreamKind::Topology
             | StreamKind::Agent
             | StreamKind::Algorithms
-            | StreamKind::Cell
             | StreamKind::Budget
-            | StreamKind::Job
             | StreamKind::Gate
             | StreamKind::Worker
             | StreamKind::Flow
             | StreamKind::Load
-            | StreamKind::Durations => Err(Error::invalid("kind", kind.name(), "quorum or proposal")),
+            | StreamKind::Durations => {
+                Err(Error::invalid("kind", kind.name(), "quorum, proposal, job or cell"))
+            }
         }
     }
 
@@ -147,10 +166,16 @@ impl History<'_> {
 }
 
 /// The kinds an entity is sought among when none is named, the likeliest first.
-const SOUGHT: [StreamKind; 7] = [
+const SOUGHT: [StreamKind; 13] = [
     StreamKind::Quorum,
     StreamKind::Proposal,
+    StreamKind::Job,
+    StreamKind::Gate,
     StreamKind::Agent,
+    StreamKind::Cell,
+    StreamKind::Budget,
+    StreamKind::Worker,
+    StreamKind::Durations,
     StreamKind::Topology,
     StreamKind::Algorithms,
     StreamKind::Flow,

@@ -129,20 +129,17 @@ impl Jobs<'_> {
         let (job_id, datacenter) = (submit.job_id.clone(), submit.datacenter.clone());
         let said = job::Command::Submit(Box::new(submit));
         let stream = stream(&job_id, &datacenter)?;
-        jobs::command(self.host(), &stream, said, move |view| {
-            let Some(run) = &view.state.run else { return Err(job::Rejection::UnknownJob.into()) };
-            match view.reply {
-                Some(Ok(Reply::Submitted { token, again })) => Ok(JobSubmitted {
-                    job_id,
-                    status: run.status().name().into(),
-                    strategy_type: run.limits.strategy.name().into(),
-                    fence_token: Some(token.get()),
-                    gate_epoch: None,
-                    target_datacenters: vec![datacenter],
-                    duplicate: again,
-                }),
-                other => Err(unexpected(other)),
-            }
+        jobs::command(self.host(), &stream, said, move |view| match (view.reply, &view.state.run) {
+            (Some(Ok(Reply::Submitted { token, again })), Some(run)) => Ok(JobSubmitted {
+                job_id,
+                status: run.status().name().into(),
+                strategy_type: run.limits.strategy.name().into(),
+                fence_token: Some(token.get()),
+                gate_epoch: None,
+                target_datacenters: vec![datacenter],
+                duplicate: again,
+            }),
+            (other, _) => Err(unexpected(other)),
         })
         .await?
     }
@@ -483,9 +480,7 @@ impl Jobs<'_> {
         let seen = ask(host, &host.jobs, stream, Action::Read, move |view| {
             let (job_id, datacenter) = (view.state.job_id.as_ref()?, view.state.datacenter.as_ref()?);
             let heard = lock(&counters.heard).at(job_id, datacenter);
-            let workflows = view.state.run.iter().flat_map(|run| &run.workflows).take(MAX_SHOWN);
-            let workflows = workflows.map(|(id, workflow)| (id.clone(), workflow.status.name().into()));
-            Some(status_view(view.state.view(view.now, heard)?, view.state, workflows.collect()))
+            job_view(view.state, view.now, heard)
         });
         Ok(seen.await?)
     }
@@ -710,6 +705,13 @@ fn line_of(view: &JobView) -> JobLine {
         next_deadline: view.next_deadline,
         fence_token: view.token.get(),
     }
+}
+
+/// A job at an instant, given progress that may not be on record.
+pub(super) fn job_view(state: &Job, now: Timestamp, heard: Option<Timestamp>) -> Option<JobStatusView> {
+    let workflows = state.run.iter().flat_map(|run| &run.workflows).take(MAX_SHOWN);
+    let workflows = workflows.map(|(id, workflow)| (id.clone(), workflow.status.name().into()));
+    Some(status_view(state.view(now, heard)?, state, workflows.collect()))
 }
 
 fn status_view(view: JobView, state: &Job, workflows: BTreeMap<EntityId, String>) -> JobStatusView {

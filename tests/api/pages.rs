@@ -73,6 +73,22 @@ fn metrics_count_quorums_votes_and_requests() {
 }
 
 #[test]
+fn metrics_count_cells_and_jobs() {
+    let running = Running::start();
+    running.client.post("/api/v1/backpressure/A1/request", "{}");
+    running.client.post("/api/v1/jobs/submit", r#"{"job_id":"j","timeout_seconds":60}"#);
+    running.client.post("/api/v1/jobs/submit", r#"{"job_id":"k"}"#);
+    running.client.post("/api/v1/jobs/k/complete", "{}");
+    let page = samples(&running.client.get("/metrics").text);
+    assert_eq!(page["quorate_cells"], 1.0);
+    assert_eq!(page["quorate_tokens_live"], 1.0);
+    assert_eq!(page["quorate_capacity_granted_total"], 1.0);
+    assert_eq!(page["quorate_jobs_tracked"], 1.0);
+    assert_eq!(page[r#"quorate_jobs_ended_total{status="completed"}"#], 1.0);
+    assert_eq!(page["quorate_messages_in_transit"], 0.0);
+}
+
+#[test]
 fn metrics_count_proposals_their_votes_and_agents() {
     let running = Running::start();
     let post = |path: &str, body: serde_json::Value| {

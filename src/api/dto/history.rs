@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{ConsensusResult, QuorumStatus};
+use super::{CapacityStatus, ConsensusResult, JobStatusView, QuorumStatus};
 use crate::core::ids::{CellId, EntityId, VoterId};
 use crate::core::rules::Choice;
 use crate::core::time::Timestamp;
@@ -161,7 +161,7 @@ pub struct EntityLog {
     pub next_cursor: Option<String>,
 }
 
-/// How a quorum or a proposal stood.
+/// How an entity stood.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum PastState {
@@ -169,15 +169,19 @@ pub enum PastState {
     Quorum(Box<QuorumStatus>),
     /// A proposal.
     Proposal(Box<ConsensusResult>),
+    /// A job.
+    Job(Box<JobStatusView>),
+    /// What a cell had of `capacity`.
+    Cell(Box<CapacityStatus>),
 }
 
-/// Asks how a quorum or a proposal stood at an earlier point.
+/// Asks how a quorum, a proposal, a job or a cell stood at an earlier point.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StateAt {
-    /// Which quorum or proposal.
+    /// Which one. A job in a datacenter is named `job@datacenter`, a local one by its id alone.
     pub entity_id: EntityId,
-    /// `quorum` or `proposal`; needed only when both have this id.
+    /// `quorum`, `proposal`, `job` or `cell`; needed only when several have this id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<String>,
     /// After this many events of its log.

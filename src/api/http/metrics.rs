@@ -14,7 +14,9 @@ use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 
-use crate::api::dto::{AgentStats, ConsensusStats, FlowsOverview, Health, QuorumStatsReply, ShedStatus};
+use crate::api::dto::{
+    AgentStats, CapacityStats, ConsensusStats, FlowsOverview, Health, JobStats, QuorumStatsReply, ShedStatus,
+};
 
 /// Content type of the page.
 pub(super) const CONTENT: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -33,6 +35,11 @@ struct Timed {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Closed {
     outcome: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Ended {
+    status: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -61,6 +68,10 @@ pub(super) struct Counted {
     pub(super) agents: Option<AgentStats>,
     /// Load, and what was shed for it.
     pub(super) load: Option<ShedStatus>,
+    /// Cells and their tokens.
+    pub(super) capacity: Option<CapacityStats>,
+    /// Jobs.
+    pub(super) jobs: Option<JobStats>,
     /// Flow-controlled streams.
     pub(super) flows: FlowsOverview,
 }
@@ -116,6 +127,12 @@ impl Metrics {
         if let Some(status) = &counted.load {
             of_load(&mut registry, status);
         }
+        if let Some(stats) = &counted.capacity {
+            of_capacity(&mut registry, stats);
+        }
+        if let Some(stats) = &counted.jobs {
+            of_jobs(&mut registry, stats);
+        }
         of_flows(&mut registry, &counted.flows);
         let mut page = String::new();
         match encode(&mut page, &registry) {
@@ -166,6 +183,39 @@ fn of_quorums(registry: &mut Registry, stats: &QuorumStatsReply) {
         "recovery_closures",
         "Quorums whose end was noticed only after downtime",
         stats.recovery_closures,
+    );
+}
+
+fn of_capacity(registry: &mut Registry, stats: &CapacityStats) {
+    gauge(registry, "cells", "Cells that ever took part in the exchange of capacity", stats.total_cells);
+    gauge(registry, "cells_overloaded", "Cells that refuse requests now", stats.overloaded_cells);
+    gauge(registry, "tokens_live", "Tokens of capacity that are out", stats.active_tokens);
+    let mut counter = |name, help, value| counter(registry, name, help, value);
+    counter("capacity_granted", "Needs granted", stats.granted);
+    counter("tokens_expired", "Tokens whose lease ended", stats.expired);
+    counter("needs_expired", "Needs that waited in vain", stats.needs_expired);
+}
+
+fn of_jobs(registry: &mut Registry, stats: &JobStats) {
+    gauge(
+        registry,
+        "jobs_tracked",
+        "Jobs that have not ended, each datacenter for itself",
+        stats.tracked_jobs,
+    );
+    gauge(registry, "messages_in_transit", "Messages between gates, managers and workers", stats.in_transit);
+    let ended = Family::<Ended, Counter>::default();
+    for (status, count) in &stats.ended {
+        ended.get_or_create(&Ended { status: status.clone() }).inc_by(*count);
+    }
+    registry.register("jobs_ended", "Jobs that ended, by status", ended);
+    let mut counter = |name, help, value| counter(registry, name, help, value);
+    counter("job_extensions", "Extensions granted", stats.extensions);
+    counter("job_transfers", "Changes of leadership", stats.transfers);
+    counter(
+        "job_stale_rejections",
+        "Attempts under another leadership than that on record",
+        stats.stale_rejections,
     );
 }
 

@@ -162,6 +162,8 @@ impl Inner {
                     proposals: self.q.consensus().stats().await.ok(),
                     agents: self.q.agents().stats().await.ok(),
                     load: self.q.shedding().status().await.ok(),
+                    capacity: self.q.capacity().stats().await.ok(),
+                    jobs: self.q.jobs().stats().await.ok(),
                     flows: self.q.flows().overview(),
                 };
                 let text = self.metrics.page(&counted, &self.q.health());
