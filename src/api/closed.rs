@@ -1,4 +1,5 @@
-//! Entities that have come to an end, latest first in the index, oldest first in a page.
+//! Entities that have come to an end, latest first in the index, oldest first in a page. Each is shown as it ended: a
+//! job whose id is used again has several ends.
 
 use super::quorum::page_limit;
 use crate::core::ids::EntityId;
@@ -6,7 +7,7 @@ use crate::error::Error;
 use crate::journal::{Fault, Position, Store};
 use crate::shell::host::{Host, wait};
 use crate::shell::kinds::Hosted;
-use crate::shell::memory::read_state;
+use crate::shell::memory::read_state_at;
 
 /// Ends of other kinds read at a time while the next of this kind is sought.
 const LOOK_AHEAD: usize = 64;
@@ -49,7 +50,7 @@ fn read_page<M: Hosted, E>(
         let Some(oldest) = ends.last() else { break };
         before = oldest.position;
         for end in ends.iter().filter(|end| end.stream.kind == M::KIND) {
-            entries.extend(entry(&end.stream.id, &read_state::<M>(store, &end.stream)?));
+            entries.extend(entry(&end.stream.id, &read_state_at::<M>(store, &end.stream, end.seq)?));
         }
     }
     entries.reverse();

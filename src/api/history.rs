@@ -12,7 +12,7 @@ use super::dto::{
     AuditBallotView, AuditVoteView, BrokenView, EntityHistory, EntityLog, EventPage, EventView, HistoryQuery,
     PastState, StateAt, Verified,
 };
-use super::job::job_view;
+use super::job_view::job_view;
 use super::quorum::{page_limit, status_view};
 use crate::core::Machine;
 use crate::core::cell::CellMachine;

@@ -1,42 +1,38 @@
 //! Operations on jobs, their gates and their workers.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
-
-use serde_json::Value;
 
 use super::Quorate;
 use super::closed;
 use super::dto::{
     CancelJob, ClassEstimate, ClassRef, CompleteJob, ExtendJob, JobCancelled, JobChanged, JobExtended,
-    JobLed, JobLine, JobPage, JobProgress, JobRef, JobStats, JobStatusReply, JobStatusView, JobSubmitted,
-    JobWhy, LeaseJob, ListJobs, MoveWorkflow, SubmitJob, TransferGate, TransferJob, WhyLink,
+    JobLine, JobPage, JobProgress, JobRef, JobStats, JobStatusReply, JobStatusView, JobSubmitted, JobWhy,
+    ListJobs, MoveWorkflow, SubmitJob, WhyLink,
+};
+use super::job_view::{
+    cancelled, count, extended, job_view, line_of, millis, overall, real, strange, stream, token, unexpected,
 };
 use super::quorum::page_limit;
 use crate::core::Machine;
 use crate::core::gate::settings::TimeoutPolicy;
-use crate::core::gate::status::GateStatus;
 use crate::core::gate::{self, event::Target};
 use crate::core::ids::{EntityId, StreamId, StreamKind};
 use crate::core::job::message::{
-    FinalStatus, HealthcheckExtensionRequest, JobCancelRequest, JobCancelResponse, JobDispatch, Leader,
-    WorkflowPlan,
+    FinalStatus, HealthcheckExtensionRequest, JobCancelRequest, JobDispatch, Leader, WorkflowPlan,
 };
-use crate::core::job::settings::{DEFAULT_STUCK_MS, DowntimePolicy, MAX_SPAN_MS};
+use crate::core::job::settings::{DEFAULT_STUCK_MS, DowntimePolicy};
 use crate::core::job::timeout::Strategy;
 use crate::core::job::token::{FenceToken, GateEpoch};
-use crate::core::job::{self, Heard, Job, JobMachine, JobStatus, JobView, Reply, Submit, WorkflowStatus};
+use crate::core::job::{self, Heard, Job, JobMachine, Reply, Submit, WorkflowStatus};
 use crate::core::time::Timestamp;
 use crate::error::{Error, ErrorKind};
 use crate::journal::codec::decode;
 use crate::shell::entity::{Action, View};
 use crate::shell::host::{Host, wait};
-use crate::shell::jobs::{self, HERE, LOCAL, job_stream};
+use crate::shell::jobs::{self, HERE, LOCAL};
 use crate::shell::lock;
 use crate::shell::runtime::ask;
 
-/// Most workflows shown one by one.
-const MAX_SHOWN: usize = 1_000;
 /// Records read at a time.
 const PAGE: usize = 4_096;
 
@@ -47,11 +43,11 @@ pub struct Jobs<'a> {
 }
 
 impl Jobs<'_> {
-    fn host(&self) -> &Arc<Host> {
+    pub(super) fn host(&self) -> &Arc<Host> {
         self.q.host()
     }
 
-    fn leader(&self, node: Option<&EntityId>) -> Leader {
+    pub(super) fn leader(&self, node: Option<&EntityId>) -> Leader {
         let host = self.host();
         Leader { node: node.unwrap_or(&host.config.jobs.node).clone(), incarnation: host.epoch }
     }
@@ -231,7 +227,7 @@ impl Jobs<'_> {
         Ok(named.await?)
     }
 
-    async fn job<R: Send + 'static>(
+    pub(super) async fn job<R: Send + 'static>(
         &self,
         (job_id, datacenter): (&EntityId, Option<&EntityId>),
         said: job::Command,
@@ -241,7 +237,7 @@ impl Jobs<'_> {
         jobs::command(self.host(), &stream, said, view).await?
     }
 
-    async fn change(
+    pub(super) async fn change(
         &self,
         (job_id, datacenter): (EntityId, Option<EntityId>),
         said: job::Command,
@@ -253,6 +249,7 @@ impl Jobs<'_> {
                 Some(Ok(Reply::Changed(changed))) => changed,
                 Some(Ok(Reply::Progress(noted))) => noted.is_some(),
                 Some(Ok(Reply::Ended { again, .. })) => !again,
+                Some(Ok(Reply::Lease { .. })) => true,
                 other => return Err(unexpected(other)),
             };
             Ok(JobChanged { job_id: name, status: status.into(), changed })
@@ -353,86 +350,11 @@ impl Jobs<'_> {
         self.change((request.job_id, request.datacenter), said).await
     }
 
-    async fn led(
-        &self,
-        (job_id, datacenter): (EntityId, Option<EntityId>),
-        said: job::Command,
-    ) -> Result<JobLed, Error> {
-        let name = job_id.clone();
-        self.job((&job_id, datacenter.as_ref()), said, move |view| {
-            let (token, lease_expires_at) = match view.reply {
-                Some(Ok(Reply::Leads { token })) => (token, None),
-                Some(Ok(Reply::Lease { token, expires_at, .. })) => (token, Some(expires_at)),
-                other => return Err(unexpected(other)),
-            };
-            let run = view.state.run.as_ref();
-            Ok(JobLed {
-                leader_id: run.map_or_else(|| name.clone(), |run| run.leader.node.clone()),
-                datacenter: view.state.datacenter.clone().unwrap_or_else(|| name.clone()),
-                job_id: name,
-                fence_token: token.get(),
-                lease_expires_at,
-            })
-        })
-        .await
-    }
-
-    /// Gives leadership of a job to another leader, under a higher token. Durable on return: from then on everything
-    /// the former leader does is refused.
-    ///
-    /// # Errors
-    /// `invalid_argument`, `not_found`, `job_ended`, `lease_held`, `stale_token`, `unknown_token`, and the faults of
-    /// the store.
-    pub async fn transfer(&self, request: TransferJob) -> Result<JobLed, Error> {
-        let said = job::Command::Transfer {
-            to: self.leader(Some(&request.new_leader_id)),
-            addr: if request.new_leader_addr.is_empty() { HERE.into() } else { request.new_leader_addr },
-            force: request.force,
-            token: token(request.fence_token)?,
-        };
-        self.led((request.job_id, request.datacenter), said).await
-    }
-
-    /// Takes the lease of a job, and with it leadership under a higher token; or keeps it, if it is held. Durable on
-    /// return.
-    ///
-    /// # Errors
-    /// `invalid_argument`, `not_found`, `job_ended`, `lease_held`, and the faults of the store.
-    pub async fn acquire(&self, request: LeaseJob) -> Result<JobLed, Error> {
-        let said = job::Command::AcquireLease {
-            holder: holder(&request)?,
-            addr: if request.holder_addr.is_empty() { HERE.into() } else { request.holder_addr },
-            seen: None,
-            force: request.force,
-        };
-        self.led((request.job_id, request.datacenter), said).await
-    }
-
-    /// Keeps the lease of a job. Durable on return.
-    ///
-    /// # Errors
-    /// As [`Jobs::acquire`], and `lease_lost`, `stale_token`.
-    pub async fn renew(&self, request: LeaseJob) -> Result<JobLed, Error> {
-        let said =
-            job::Command::RenewLease { holder: holder(&request)?, token: needed(request.fence_token)? };
-        self.led((request.job_id, request.datacenter), said).await
-    }
-
-    /// Gives the lease of a job back. Durable on return.
-    ///
-    /// # Errors
-    /// As [`Jobs::renew`].
-    pub async fn release(&self, request: LeaseJob) -> Result<JobChanged, Error> {
-        let said =
-            job::Command::ReleaseLease { holder: holder(&request)?, token: needed(request.fence_token)? };
-        self.change((request.job_id, request.datacenter), said).await
-    }
-
     /// Ends a job. Durable on return.
     ///
     /// # Errors
-    /// `invalid_argument`, `not_found`, `stale_token`, `unknown_token`, and the faults of the store. A job that ended
-    /// before stays as it ended: an answer, not an error.
+    /// `invalid_argument`, `not_found`, `stale_token`, `unknown_token`, `job_ended` for one that ended otherwise, and the
+    /// faults of the store. Saying the same again changes nothing.
     pub async fn complete(&self, request: CompleteJob) -> Result<JobChanged, Error> {
         let status = match request.status.as_deref() {
             None | Some("completed") => FinalStatus::Completed,
@@ -558,8 +480,12 @@ impl Jobs<'_> {
         match request.state.as_deref() {
             None | Some("live") => {}
             Some("ended") => {
-                let line =
-                    |_: &EntityId, job: &Job| job.view(Timestamp::MAX, None).map(|view| line_of(&view));
+                // A job nobody leads has nothing to wait for either, and has not ended.
+                let line = |_: &EntityId, job: &Job| {
+                    job.view(Timestamp::MAX, None)
+                        .filter(|view| view.ended.is_some())
+                        .map(|view| line_of(&view))
+                };
                 let page = closed::page::<JobMachine, _>(host, request.limit, request.cursor, line).await?;
                 return Ok(JobPage { jobs: page.entries, live, next_cursor: page.next_cursor });
             }
@@ -640,205 +566,4 @@ impl Jobs<'_> {
             },
         })
     }
-
-    async fn gate_view(&self, job_id: &EntityId) -> Result<Option<GateStatus>, Error> {
-        let host = self.host();
-        Ok(ask(host, &host.gates, job_id, Action::Read, |view| view.state.status(view.now)).await?)
-    }
-
-    /// How a job stands at its gate.
-    ///
-    /// # Errors
-    /// `not_found`, and the faults of the store.
-    pub async fn gate_status(&self, request: JobRef) -> Result<GateStatus, Error> {
-        let known = self.gate_view(&request.job_id).await?;
-        known.ok_or_else(|| gate::Rejection::NotTracked.into())
-    }
-
-    /// Gives leadership of a job at the gate to another gate, under a higher epoch. Durable on return.
-    ///
-    /// # Errors
-    /// `invalid_argument`, `not_found`, `job_ended`, and the faults of the store.
-    pub async fn gate_transfer(&self, request: TransferGate) -> Result<GateStatus, Error> {
-        let host = self.host();
-        let said = gate::Command::Transfer {
-            to: self.leader(Some(&request.new_gate_id)),
-            addr: if request.new_gate_addr.is_empty() { HERE.into() } else { request.new_gate_addr },
-        };
-        let action = Action::Command(said, None);
-        ask(host, &host.gates, &request.job_id, action, |view| match view.reply {
-            Some(Err(rejection)) => Err(Error::from(rejection)),
-            Some(Ok(_)) | None => view.state.status(view.now).ok_or_else(strange),
-        })
-        .await?
-    }
-}
-
-fn stream(job_id: &EntityId, datacenter: &EntityId) -> Result<EntityId, Error> {
-    if datacenter.as_str().contains('@') {
-        return Err(Error::invalid("datacenter", datacenter.as_str(), "a name without @"));
-    }
-    job_stream(job_id, datacenter).map_err(|_| {
-        Error::invalid("job_id", job_id.as_str(), "an id that with the datacenter has up to 255 bytes")
-    })
-}
-
-/// What the gate says, as a status of the job.
-fn overall<'a>(gate: &GateStatus, parts: &'a [JobStatusView]) -> &'a str {
-    if let Some(status) = gate.final_status {
-        return JobStatus::from(status).name();
-    }
-    if gate.decision.is_some() {
-        return JobStatus::Timeout.name();
-    }
-    let rank = |status: &str| JobStatus::ALL.into_iter().position(|of| of.name() == status);
-    let live = parts.iter().filter(|part| part.ended_at.is_none());
-    live.map(|part| part.status.as_str()).max_by_key(|status| rank(status)).unwrap_or("submitted")
-}
-
-fn line_of(view: &JobView) -> JobLine {
-    JobLine {
-        job_id: view.job_id.clone(),
-        datacenter: view.datacenter.clone(),
-        status: view.status.name().into(),
-        started_at: view.started_at,
-        next_deadline: view.next_deadline,
-        fence_token: view.token.get(),
-    }
-}
-
-/// A job at an instant, given progress that may not be on record.
-pub(super) fn job_view(state: &Job, now: Timestamp, heard: Option<Timestamp>) -> Option<JobStatusView> {
-    let workflows = state.run.iter().flat_map(|run| &run.workflows).take(MAX_SHOWN);
-    let workflows = workflows.map(|(id, workflow)| (id.clone(), workflow.status.name().into()));
-    Some(status_view(state.view(now, heard)?, state, workflows.collect()))
-}
-
-fn status_view(view: JobView, state: &Job, workflows: BTreeMap<EntityId, String>) -> JobStatusView {
-    let seconds = |ms: u64| ms as f64 / 1_000.0;
-    let kind =
-        view.ended.as_ref().and_then(|ended| ended.kind).or(view.timeout.as_ref().map(|(kind, _)| *kind));
-    let reason = view.ended.as_ref().filter(|ended| ended.kind.is_some()).map(|ended| ended.reason.clone());
-    let globally = state.run.as_ref().is_some_and(|run| run.decision.is_some());
-    JobStatusView {
-        job_id: view.job_id,
-        datacenter: view.datacenter,
-        status: view.status.name().into(),
-        phase: view.phase.name().into(),
-        strategy_type: view.limits.strategy.name().into(),
-        timeout_rule: view.limits.rule,
-        gate_addr: view.gate.map(|gate| gate.addr),
-        run: view.run,
-        started_at: view.started_at,
-        last_progress_at: view.last_progress_at,
-        elapsed_seconds: seconds(view.elapsed_ms),
-        idle_seconds: seconds(view.idle_ms),
-        timeout_seconds: view.limits.overall_ms.map(seconds),
-        effective_timeout_seconds: view.effective_ms.map(seconds),
-        remaining_seconds: view.remaining_ms.map(seconds),
-        deadline: view.deadline,
-        stuck_threshold: seconds(view.limits.stuck_ms),
-        stuck_deadline: view.stuck_deadline,
-        learned_from: view.limits.learned_from.map(|learned| learned.evidence),
-        total_extensions_granted: seconds(view.extensions_ms),
-        max_worker_extension: seconds(view.max_extension_ms),
-        last_extension_at: view.last_extension_at,
-        active_workers_with_extensions: view.extended_workers,
-        lost_workers: view.lost_workers,
-        locally_timed_out: view.timeout.is_some(),
-        globally_timed_out: globally,
-        timeout_kind: kind.map(|kind| kind.name().to_owned()),
-        timeout_reason: reason.or(view.timeout.map(|(_, reason)| reason)).unwrap_or_default(),
-        leader_id: view.leader.node,
-        leader_incarnation: view.leader.incarnation,
-        leader_addr: view.leader_addr,
-        fence_token: view.token.get(),
-        lease_holder: view.lease_holder.map(|holder| holder.node),
-        workflow_counts: view
-            .workflows
-            .into_iter()
-            .map(|(status, n)| (status.name().to_owned(), n))
-            .collect(),
-        workflows,
-        unanswered: view.outbox,
-        resumes: view.resumes,
-        ended_reason: view.ended.as_ref().map(|ended| ended.reason.clone()),
-        ended_at: view.ended.map(|ended| ended.closed_at),
-    }
-}
-
-fn extended(job_ids: Vec<EntityId>, response: job::message::HealthcheckExtensionResponse) -> JobExtended {
-    let seconds = |ms: u64| ms as f64 / 1_000.0;
-    JobExtended {
-        granted: response.granted,
-        extension_seconds: seconds(response.extension_ms),
-        new_deadline: seconds(response.deadline_in_ms),
-        remaining_extensions: response.remaining_extensions,
-        denial_reason: response.denial_reason,
-        is_exhaustion_warning: response.is_exhaustion_warning,
-        grace_period_remaining: seconds(response.grace_period_remaining_ms),
-        in_grace_period: response.in_grace_period,
-        job_ids,
-    }
-}
-
-fn cancelled(job_id: EntityId, response: JobCancelResponse) -> JobCancelled {
-    JobCancelled {
-        job_id,
-        success: response.success,
-        cancelled_workflow_count: response.cancelled_workflow_count,
-        already_cancelled: response.already_cancelled,
-        already_completed: response.already_completed,
-        error: response.error,
-    }
-}
-
-fn holder(request: &LeaseJob) -> Result<Leader, Error> {
-    let incarnation = count("incarnation", request.incarnation)?;
-    Ok(Leader { node: request.holder_id.clone(), incarnation })
-}
-
-/// The leadership a caller shows; 0 is the same as none.
-fn token(given: Option<i64>) -> Result<Option<FenceToken>, Error> {
-    let shown = given.map(|n| count("fence_token", n)).transpose()?;
-    Ok(shown.filter(|n| *n > 0).map(FenceToken::shown))
-}
-
-/// The token of whoever claims to hold something.
-fn needed(given: Option<i64>) -> Result<FenceToken, Error> {
-    match token(given)? {
-        Some(token) => Ok(token),
-        None if given.is_some() => Err(Error::invalid("fence_token", 0, "the token of the holder, from 1")),
-        None => Err(Error::missing("fence_token")),
-    }
-}
-
-pub(super) fn count(field: &str, given: i64) -> Result<u64, Error> {
-    u64::try_from(given).map_err(|_| Error::invalid(field, given, "0 to 9223372036854775807"))
-}
-
-/// Seconds as whole milliseconds, at least one.
-fn millis(field: &str, seconds: f64) -> Result<u64, Error> {
-    let longest = MAX_SPAN_MS as f64 / 1_000.0;
-    if seconds > 0.0 && seconds <= longest {
-        return Ok(((seconds * 1_000.0).round() as u64).max(1));
-    }
-    Err(Error::invalid(field, real(seconds), &format!("above 0 and up to {longest}")))
-}
-
-/// NaN and the infinities have no JSON number; they are named as text.
-fn real(number: f64) -> Value {
-    if number.is_finite() { Value::from(number) } else { number.to_string().into() }
-}
-
-fn unexpected(reply: Option<Result<Reply, job::Rejection>>) -> Error {
-    match reply {
-        Some(Err(rejection)) => rejection.into(),
-        Some(Ok(_)) | None => strange(),
-    }
-}
-
-/// A command and its reply belong together.
-fn strange() -> Error {
-    Error::new(ErrorKind::Conflict, "the job answered something else; ask again")
 }

@@ -29,6 +29,8 @@ pub mod history;
 #[cfg(feature = "http")]
 pub mod http;
 pub mod job;
+mod job_lead;
+mod job_view;
 pub mod ops;
 pub mod quorum;
 pub mod shedding;

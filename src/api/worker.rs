@@ -2,7 +2,7 @@
 
 use super::Quorate;
 use super::dto::{LeaderLost, RegisterWorker, WorkerChanged, WorkerRef, WorkerReport};
-use super::job::count;
+use super::job_view::count;
 use crate::core::ids::EntityId;
 use crate::core::job;
 use crate::core::job::message::WorkflowOutcome;

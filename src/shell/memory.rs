@@ -87,6 +87,28 @@ pub(crate) fn read_state<M: Hosted>(store: &dyn Store, stream: &StreamId) -> Res
     load::<M>(store, stream, M::Context::default()).map(|loaded| loaded.driver.state().clone())
 }
 
+/// The state of an entity as it was right after an event.
+pub(crate) fn read_state_at<M: Hosted>(
+    store: &dyn Store,
+    stream: &StreamId,
+    seq: Seq,
+) -> Result<M::State, Fault> {
+    if wait(store.head(stream))?.is_none_or(|head| head.revision <= seq) {
+        return read_state::<M>(store, stream);
+    }
+    let mut driver = Driver::<M>::new(M::Context::default());
+    while driver.revision() < seq {
+        let page = wait(store.read(stream, driver.revision(), LOAD_PAGE))?;
+        if page.is_empty() {
+            break;
+        }
+        for record in page.iter().filter(|record| record.seq <= seq) {
+            driver.replay(&decode::<M::Event>(&record.payload)?);
+        }
+    }
+    Ok(driver.state().clone())
+}
+
 /// An entity in memory. It runs ahead of the disk; nobody is told before the disk has caught up.
 pub(crate) struct Memory<M: Hosted> {
     host: Arc<Host>,

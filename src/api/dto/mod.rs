@@ -11,6 +11,7 @@ mod history;
 mod job;
 mod load;
 mod quorum;
+mod worker;
 
 use std::borrow::Cow;
 
@@ -43,6 +44,7 @@ pub use self::history::*;
 pub use self::job::*;
 pub use self::load::*;
 pub use self::quorum::*;
+pub use self::worker::*;
 
 macro_rules! schema_of_id {
     ($($name:ident),*) => { $(

@@ -29,7 +29,9 @@
 //! | live | AcquireLease | free, expired, or forced | LeaderChanged, LeaseTaken | lease |
 //! | live | AcquireLease, RenewLease | holds it | LeaseRenewed, same token | lease |
 //! | live | Complete, Cancel | | Ended, all work stopped, final status queued | ended |
-//! | ended | Complete, Cancel | | – | as it ended |
+//! | ended | Complete | as it ended; otherwise | – | as it ended; `AlreadyTerminal` |
+//! | ended | Cancel | | – | as it ended |
+//! | ended | Transition | brings a result of a workflow that was stopped | LateResult, once | `AlreadyTerminal` |
 //! | tracking | Tick | now after the budget's deadline | TimeoutDetected, Ended or a queued report | – |
 //! | tracking | Tick | now after the idle deadline, progress known in memory | ProgressNoted | – |
 //! | tracking | Tick | now after the idle deadline | TimeoutDetected, Ended or a queued report | – |

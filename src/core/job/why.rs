@@ -26,6 +26,8 @@ pub struct Link {
     pub sentence: String,
 }
 
+const HEARD: &str = "the gate was heard of while its decision was waited for";
+
 /// The chain of what decided about the latest run of a job, oldest first, from its record: number, instant, event.
 pub fn why<'a>(record: impl IntoIterator<Item = (u64, Timestamp, &'a Event)>) -> Vec<Link> {
     let mut chain: Vec<Link> = Vec::new();
@@ -40,10 +42,22 @@ pub fn why<'a>(record: impl IntoIterator<Item = (u64, Timestamp, &'a Event)>) ->
         if let Event::Submitted(_) = event {
             chain.clear();
         }
+        // A gate that answers and does not decide is heard of often; the last time is enough.
+        if let (Event::GateHeard { .. }, Some(last)) = (event, chain.last_mut())
+            && last.sentence == HEARD
+        {
+            (last.seq, last.at) = (seq, at);
+            continue;
+        }
         chain.extend(sentence(event).map(|sentence| Link { seq, at, sentence }));
     }
     chain.extend(signs.take().map(told));
     chain
+}
+
+/// A reason, if one was given.
+fn because(reason: &str) -> String {
+    if reason.is_empty() { String::new() } else { format!(": {reason}") }
 }
 
 fn told((count, seq, at, progress): (u64, u64, Timestamp, Timestamp)) -> Link {
@@ -69,13 +83,13 @@ fn sentence(event: &Event) -> Option<String> {
             )
         }
         Event::WorkflowMoved(step) => format!(
-            "workflow {} went from {} to {} in attempt {} under token {}: {}",
+            "workflow {} went from {} to {} in attempt {} under token {}{}",
             step.workflow_id,
             step.from.name(),
             step.to.name(),
             step.attempt,
             step.token,
-            step.reason
+            because(&step.reason)
         ),
         Event::AttemptMade { workflow_id, attempt, .. } => {
             format!("workflow {workflow_id} waits again, as attempt {attempt}")
@@ -103,18 +117,18 @@ fn sentence(event: &Event) -> Option<String> {
         Event::WorkerLost { worker_id, reason, .. } => format!("worker {worker_id} is lost: {reason}"),
         Event::WorkerHealthy { worker_id, .. } => format!("worker {worker_id} is well again"),
         Event::TimeoutDetected(event) => format!("time was over: {}", event.reason),
-        Event::GateHeard { .. } => "the gate was heard of while its decision was waited for".to_owned(),
+        Event::GateHeard { .. } => HEARD.to_owned(),
         Event::GlobalTimeoutAccepted { decision_id, reason, .. } => {
             format!("the gate decided that time is over, decision {decision_id}: {reason}")
         }
         Event::GateChanged { gate, .. } => format!("gate {} leads under epoch {}", gate.gate_id, gate.epoch),
         Event::Ended(event) => {
             format!(
-                "ended as {} under token {} as of {}: {}",
+                "ended as {} under token {} as of {}{}",
                 event.status.name(),
                 event.token,
                 event.closed_at,
-                event.reason
+                because(&event.reason)
             )
         }
         Event::LeaderChanged(event) => format!(

@@ -358,13 +358,13 @@ fn apply(draft: &mut Draft<'_>, report: &WorkflowReport, heard: &Heard) -> Resul
         }
         (Cancelling, WorkflowOutcome::Completed | WorkflowOutcome::Failed | WorkflowOutcome::Cancelled) => {
             if report.outcome != WorkflowOutcome::Cancelled {
-                late(draft, report);
+                late(draft, id, &report.result);
             }
             stopped(draft, std::slice::from_ref(id), "its worker confirms");
             Ok(Reply::Changed(true))
         }
         (Cancelled, WorkflowOutcome::Completed | WorkflowOutcome::Failed) => {
-            late(draft, report);
+            late(draft, id, &report.result);
             Ok(Reply::Changed(false))
         }
         (
@@ -385,11 +385,10 @@ fn finish(draft: &mut Draft<'_>, report: &WorkflowReport, to: WorkflowStatus, re
 }
 
 /// Keeps what came too late to count; the first stays.
-fn late(draft: &mut Draft<'_>, report: &WorkflowReport) {
-    let workflow_id = report.workflow_id.clone();
-    let known = draft.run().ok().and_then(|run| run.workflows.get(&workflow_id));
+pub(super) fn late(draft: &mut Draft<'_>, id: &EntityId, result: &Option<String>) {
+    let known = draft.run().ok().and_then(|run| run.workflows.get(id));
     if known.is_some_and(|workflow| workflow.late_result.is_none()) {
-        let (result, at) = (report.result.clone(), draft.now);
+        let (workflow_id, result, at) = (id.clone(), result.clone(), draft.now);
         draft.push(Event::LateResult { workflow_id, result, at });
     }
 }

@@ -68,7 +68,7 @@ fn check_lease(draft: &Draft<'_>, to: &Leader) -> Result<(), Rejection> {
     match lease.holder_at(draft.now).filter(|holder| *holder != to) {
         Some(holder) => Err(Rejection::LeaseHeld {
             holder: holder.clone(),
-            expires_in_ms: millis(lease.expires_at.since(draft.now)),
+            expires_in_ms: millis(lease.expires_at.since(draft.now)).max(1),
         }),
         None => Ok(()),
     }

@@ -49,7 +49,7 @@ fn handle(draft: &mut Draft<'_>, command: Command, heard: &Heard) -> Result<Repl
             work::assign_asked(draft, &workflow_id, &worker_id)
         }
         Command::Transition { workflow_id, to, reason, result, token } => {
-            draft.check_live("transition", token)?;
+            draft.check_fence("transition", token)?;
             work::transition(draft, &workflow_id, to, &reason, result)
         }
         Command::Transfer { to, addr, force, token } => lead::transfer(draft, to, addr, force, token),

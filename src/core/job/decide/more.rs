@@ -6,7 +6,7 @@ use crate::core::ids::EntityId;
 use crate::core::job::command::Reply;
 use crate::core::job::event::{Denied, Event, Granted};
 use crate::core::job::extension::{self, Denial, Sums, Tracker};
-use crate::core::job::message::HealthcheckExtensionRequest;
+use crate::core::job::message::{FinalStatus, HealthcheckExtensionRequest};
 use crate::core::job::rejection::Rejection;
 use crate::core::job::settings::{EXTRA_REPORT_MS, MAX_WORKERS};
 use crate::core::job::state::{Refused, Run, micros};
@@ -43,10 +43,11 @@ pub(super) fn extend(
 
 /// Why nothing is given whatever was given before, if so.
 fn outsider(run: &Run, request: &HealthcheckExtensionRequest) -> Option<Denial> {
-    if run.ended.is_some() {
-        Some(Denial::JobTerminal)
-    } else if run.timed_out.is_some() {
+    let ended = run.ended.as_ref().map(|ended| ended.status);
+    if ended == Some(FinalStatus::Timeout) || ended.is_none() && run.timed_out.is_some() {
         Some(Denial::AlreadyTimedOut)
+    } else if ended.is_some() {
+        Some(Denial::JobTerminal)
     } else if run.lost.contains(&request.worker_id) {
         Some(Denial::WorkerSuspect)
     } else if !run.knows_worker(&request.worker_id) {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::draft::Draft;
-use super::{more, stop};
+use super::{inbox, more, stop};
 use crate::core::ids::EntityId;
 use crate::core::job::command::Reply;
 use crate::core::job::event::{Event, ProgressNoted};
@@ -61,6 +61,13 @@ pub(super) fn transition(
 ) -> Result<Reply, Rejection> {
     check_text("reason", reason)?;
     check_result(&result)?;
+    let stopped = |run: &Run| {
+        let status = run.workflows.get(id).map(|workflow| workflow.status);
+        run.ended.is_some() && status == Some(WorkflowStatus::Cancelled)
+    };
+    if result.is_some() && draft.run().is_ok_and(stopped) {
+        inbox::late(draft, id, &result);
+    }
     let run = draft.live()?;
     let (from, strict) = (workflow(run, id)?.status, run.terms.settings.strict_transitions);
     if !from.may_become(to, strict) {

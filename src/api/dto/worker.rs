@@ -1,0 +1,86 @@
+//! Requests and replies about the gates and workers of jobs.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::core::ids::EntityId;
+
+/// Gives leadership of a job at the gate to another gate.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TransferGate {
+    /// Which job.
+    pub job_id: EntityId,
+    /// Which gate is to lead.
+    pub new_gate_id: EntityId,
+    /// Where it listens.
+    #[serde(default)]
+    pub new_gate_addr: String,
+}
+
+/// Names a worker.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct WorkerRef {
+    /// Which worker.
+    pub worker_id: EntityId,
+}
+
+/// Registers a worker.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RegisterWorker {
+    /// Which worker.
+    pub worker_id: EntityId,
+    /// Where it works; `local` when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub datacenter: Option<EntityId>,
+    /// Most workflows it runs at the same time, 1 to 1000000; 1 when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capacity: Option<i64>,
+}
+
+/// Says what became of a workflow.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct WorkerReport {
+    /// Which worker.
+    pub worker_id: EntityId,
+    /// Which job.
+    pub job_id: EntityId,
+    /// Which workflow.
+    pub workflow_id: EntityId,
+    /// `running`, `completed`, `failed` or `cancelled`.
+    pub outcome: String,
+    /// Items done so far; never fewer than before.
+    #[serde(default)]
+    pub completed_count: i64,
+    /// What it made or why it failed, opaque.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub result: Option<String>,
+    /// The handing over that was carried out; the last one when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dispatch_token: Option<i64>,
+}
+
+/// Says that a worker lost the leader of a job.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LeaderLost {
+    /// Which worker.
+    pub worker_id: EntityId,
+    /// Which job.
+    pub job_id: EntityId,
+}
+
+/// Whether a worker changed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct WorkerChanged {
+    /// Which worker.
+    pub worker_id: EntityId,
+    /// Something was not so before.
+    pub changed: bool,
+    /// Jobs it was told to.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub job_ids: Vec<EntityId>,
+}

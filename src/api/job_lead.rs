@@ -1,0 +1,121 @@
+//! Who leads a job: handovers, leases, and the gate.
+
+use super::dto::{JobChanged, JobLed, JobRef, LeaseJob, TransferGate, TransferJob};
+use super::job::Jobs;
+use super::job_view::{holder, needed, strange, token, unexpected};
+use crate::core::gate;
+use crate::core::gate::status::GateStatus;
+use crate::core::ids::EntityId;
+use crate::core::job::{self, Reply};
+use crate::error::Error;
+use crate::shell::entity::Action;
+use crate::shell::jobs::HERE;
+use crate::shell::runtime::ask;
+
+impl Jobs<'_> {
+    async fn led(
+        &self,
+        (job_id, datacenter): (EntityId, Option<EntityId>),
+        said: job::Command,
+    ) -> Result<JobLed, Error> {
+        let name = job_id.clone();
+        self.job((&job_id, datacenter.as_ref()), said, move |view| {
+            let (token, lease_expires_at) = match view.reply {
+                Some(Ok(Reply::Leads { token })) => (token, None),
+                Some(Ok(Reply::Lease { token, expires_at, .. })) => (token, Some(expires_at)),
+                other => return Err(unexpected(other)),
+            };
+            let run = view.state.run.as_ref();
+            Ok(JobLed {
+                leader_id: run.map_or_else(|| name.clone(), |run| run.leader.node.clone()),
+                datacenter: view.state.datacenter.clone().unwrap_or_else(|| name.clone()),
+                job_id: name,
+                fence_token: token.get(),
+                lease_expires_at,
+            })
+        })
+        .await
+    }
+
+    /// Gives leadership of a job to another leader, under a higher token. Durable on return: from then on everything
+    /// the former leader does is refused.
+    ///
+    /// # Errors
+    /// `invalid_argument`, `not_found`, `job_ended`, `lease_held`, `stale_token`, `unknown_token`, and the faults of
+    /// the store.
+    pub async fn transfer(&self, request: TransferJob) -> Result<JobLed, Error> {
+        let said = job::Command::Transfer {
+            to: self.leader(Some(&request.new_leader_id)),
+            addr: if request.new_leader_addr.is_empty() { HERE.into() } else { request.new_leader_addr },
+            force: request.force,
+            token: token(request.fence_token)?,
+        };
+        self.led((request.job_id, request.datacenter), said).await
+    }
+
+    /// Takes the lease of a job, and with it leadership under a higher token; or keeps it, if it is held. Durable on
+    /// return.
+    ///
+    /// # Errors
+    /// `invalid_argument`, `not_found`, `job_ended`, `lease_held`, and the faults of the store.
+    pub async fn acquire(&self, request: LeaseJob) -> Result<JobLed, Error> {
+        let said = job::Command::AcquireLease {
+            holder: holder(&request)?,
+            addr: if request.holder_addr.is_empty() { HERE.into() } else { request.holder_addr },
+            seen: None,
+            force: request.force,
+        };
+        self.led((request.job_id, request.datacenter), said).await
+    }
+
+    /// Keeps the lease of a job. Durable on return.
+    ///
+    /// # Errors
+    /// As [`Jobs::acquire`], and `lease_lost`, `stale_token`.
+    pub async fn renew(&self, request: LeaseJob) -> Result<JobLed, Error> {
+        let said =
+            job::Command::RenewLease { holder: holder(&request)?, token: needed(request.fence_token)? };
+        self.led((request.job_id, request.datacenter), said).await
+    }
+
+    /// Gives the lease of a job back. Durable on return.
+    ///
+    /// # Errors
+    /// As [`Jobs::renew`].
+    pub async fn release(&self, request: LeaseJob) -> Result<JobChanged, Error> {
+        let said =
+            job::Command::ReleaseLease { holder: holder(&request)?, token: needed(request.fence_token)? };
+        self.change((request.job_id, request.datacenter), said).await
+    }
+    pub(super) async fn gate_view(&self, job_id: &EntityId) -> Result<Option<GateStatus>, Error> {
+        let host = self.host();
+        Ok(ask(host, &host.gates, job_id, Action::Read, |view| view.state.status(view.now)).await?)
+    }
+
+    /// How a job stands at its gate.
+    ///
+    /// # Errors
+    /// `not_found`, and the faults of the store.
+    pub async fn gate_status(&self, request: JobRef) -> Result<GateStatus, Error> {
+        let known = self.gate_view(&request.job_id).await?;
+        known.ok_or_else(|| gate::Rejection::NotTracked.into())
+    }
+
+    /// Gives leadership of a job at the gate to another gate, under a higher epoch. Durable on return.
+    ///
+    /// # Errors
+    /// `invalid_argument`, `not_found`, `job_ended`, and the faults of the store.
+    pub async fn gate_transfer(&self, request: TransferGate) -> Result<GateStatus, Error> {
+        let host = self.host();
+        let said = gate::Command::Transfer {
+            to: self.leader(Some(&request.new_gate_id)),
+            addr: if request.new_gate_addr.is_empty() { HERE.into() } else { request.new_gate_addr },
+        };
+        let action = Action::Command(said, None);
+        ask(host, &host.gates, &request.job_id, action, |view| match view.reply {
+            Some(Err(rejection)) => Err(Error::from(rejection)),
+            Some(Ok(_)) | None => view.state.status(view.now).ok_or_else(strange),
+        })
+        .await?
+    }
+}

@@ -1,0 +1,195 @@
+//! What is shown of jobs, and how the numbers of requests about them are read.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::dto::{JobCancelled, JobExtended, JobLine, JobStatusView, LeaseJob};
+use crate::core::gate::status::GateStatus;
+use crate::core::ids::EntityId;
+use crate::core::job::message::{JobCancelResponse, Leader};
+use crate::core::job::settings::MAX_SPAN_MS;
+use crate::core::job::token::FenceToken;
+use crate::core::job::{self, Job, JobStatus, JobView, Reply};
+use crate::core::time::Timestamp;
+use crate::error::{Error, ErrorKind};
+use crate::shell::jobs::job_stream;
+
+/// Most workflows shown one by one.
+const MAX_SHOWN: usize = 1_000;
+
+pub(super) fn stream(job_id: &EntityId, datacenter: &EntityId) -> Result<EntityId, Error> {
+    if datacenter.as_str().contains('@') {
+        return Err(Error::invalid("datacenter", datacenter.as_str(), "a name without @"));
+    }
+    job_stream(job_id, datacenter).map_err(|_| {
+        Error::invalid("job_id", job_id.as_str(), "an id that with the datacenter has up to 255 bytes")
+    })
+}
+
+/// What the gate says, as a status of the job.
+pub(super) fn overall<'a>(gate: &GateStatus, parts: &'a [JobStatusView]) -> &'a str {
+    if let Some(status) = gate.final_status {
+        return JobStatus::from(status).name();
+    }
+    if gate.decision.is_some() {
+        return JobStatus::Timeout.name();
+    }
+    let rank = |status: &str| JobStatus::ALL.into_iter().position(|of| of.name() == status);
+    let live = parts.iter().filter(|part| part.ended_at.is_none());
+    live.map(|part| part.status.as_str()).max_by_key(|status| rank(status)).unwrap_or("submitted")
+}
+
+pub(super) fn line_of(view: &JobView) -> JobLine {
+    JobLine {
+        job_id: view.job_id.clone(),
+        datacenter: view.datacenter.clone(),
+        status: view.status.name().into(),
+        started_at: view.started_at,
+        next_deadline: view.next_deadline,
+        fence_token: view.token.get(),
+    }
+}
+
+/// A job at an instant, given progress that may not be on record.
+pub(super) fn job_view(state: &Job, now: Timestamp, heard: Option<Timestamp>) -> Option<JobStatusView> {
+    let workflows = state.run.iter().flat_map(|run| &run.workflows).take(MAX_SHOWN);
+    let workflows = workflows.map(|(id, workflow)| (id.clone(), workflow.status.name().into()));
+    Some(status_view(state.view(now, heard)?, state, workflows.collect()))
+}
+
+pub(super) fn status_view(
+    view: JobView,
+    state: &Job,
+    workflows: BTreeMap<EntityId, String>,
+) -> JobStatusView {
+    let seconds = |ms: u64| ms as f64 / 1_000.0;
+    let kind =
+        view.ended.as_ref().and_then(|ended| ended.kind).or(view.timeout.as_ref().map(|(kind, _)| *kind));
+    let reason = view.ended.as_ref().filter(|ended| ended.kind.is_some()).map(|ended| ended.reason.clone());
+    let globally = state.run.as_ref().is_some_and(|run| run.decision.is_some());
+    JobStatusView {
+        job_id: view.job_id,
+        datacenter: view.datacenter,
+        status: view.status.name().into(),
+        phase: view.phase.name().into(),
+        strategy_type: view.limits.strategy.name().into(),
+        timeout_rule: view.limits.rule,
+        gate_addr: view.gate.map(|gate| gate.addr),
+        run: view.run,
+        started_at: view.started_at,
+        last_progress_at: view.last_progress_at,
+        elapsed_seconds: seconds(view.elapsed_ms),
+        idle_seconds: seconds(view.idle_ms),
+        timeout_seconds: view.limits.overall_ms.map(seconds),
+        effective_timeout_seconds: view.effective_ms.map(seconds),
+        remaining_seconds: view.remaining_ms.map(seconds),
+        deadline: view.deadline,
+        stuck_threshold: seconds(view.limits.stuck_ms),
+        stuck_deadline: view.stuck_deadline,
+        learned_from: view.limits.learned_from.map(|learned| learned.evidence),
+        total_extensions_granted: seconds(view.extensions_ms),
+        max_worker_extension: seconds(view.max_extension_ms),
+        last_extension_at: view.last_extension_at,
+        active_workers_with_extensions: view.extended_workers,
+        lost_workers: view.lost_workers,
+        locally_timed_out: view.timeout.is_some(),
+        globally_timed_out: globally,
+        timeout_kind: kind.map(|kind| kind.name().to_owned()),
+        timeout_reason: reason.or(view.timeout.map(|(_, reason)| reason)).unwrap_or_default(),
+        leader_id: view.leader.node,
+        leader_incarnation: view.leader.incarnation,
+        leader_addr: view.leader_addr,
+        fence_token: view.token.get(),
+        lease_holder: view.lease_holder.map(|holder| holder.node),
+        workflow_counts: view
+            .workflows
+            .into_iter()
+            .map(|(status, n)| (status.name().to_owned(), n))
+            .collect(),
+        workflows,
+        unanswered: view.outbox,
+        resumes: view.resumes,
+        ended_reason: view.ended.as_ref().map(|ended| ended.reason.clone()),
+        ended_at: view.ended.map(|ended| ended.closed_at),
+    }
+}
+
+pub(super) fn extended(
+    job_ids: Vec<EntityId>,
+    response: job::message::HealthcheckExtensionResponse,
+) -> JobExtended {
+    let seconds = |ms: u64| ms as f64 / 1_000.0;
+    JobExtended {
+        granted: response.granted,
+        extension_seconds: seconds(response.extension_ms),
+        new_deadline: seconds(response.deadline_in_ms),
+        remaining_extensions: response.remaining_extensions,
+        denial_reason: response.denial_reason,
+        is_exhaustion_warning: response.is_exhaustion_warning,
+        grace_period_remaining: seconds(response.grace_period_remaining_ms),
+        in_grace_period: response.in_grace_period,
+        job_ids,
+    }
+}
+
+pub(super) fn cancelled(job_id: EntityId, response: JobCancelResponse) -> JobCancelled {
+    JobCancelled {
+        job_id,
+        success: response.success,
+        cancelled_workflow_count: response.cancelled_workflow_count,
+        already_cancelled: response.already_cancelled,
+        already_completed: response.already_completed,
+        error: response.error,
+    }
+}
+
+pub(super) fn holder(request: &LeaseJob) -> Result<Leader, Error> {
+    let incarnation = count("incarnation", request.incarnation)?;
+    Ok(Leader { node: request.holder_id.clone(), incarnation })
+}
+
+/// The leadership a caller shows; 0 is the same as none.
+pub(super) fn token(given: Option<i64>) -> Result<Option<FenceToken>, Error> {
+    let shown = given.map(|n| count("fence_token", n)).transpose()?;
+    Ok(shown.filter(|n| *n > 0).map(FenceToken::shown))
+}
+
+/// The token of whoever claims to hold something.
+pub(super) fn needed(given: Option<i64>) -> Result<FenceToken, Error> {
+    match token(given)? {
+        Some(token) => Ok(token),
+        None if given.is_some() => Err(Error::invalid("fence_token", 0, "the token of the holder, from 1")),
+        None => Err(Error::missing("fence_token")),
+    }
+}
+
+pub(super) fn count(field: &str, given: i64) -> Result<u64, Error> {
+    u64::try_from(given).map_err(|_| Error::invalid(field, given, "0 to 9223372036854775807"))
+}
+
+/// Seconds as whole milliseconds, at least one.
+pub(super) fn millis(field: &str, seconds: f64) -> Result<u64, Error> {
+    let longest = MAX_SPAN_MS as f64 / 1_000.0;
+    if seconds > 0.0 && seconds <= longest {
+        return Ok(((seconds * 1_000.0).round() as u64).max(1));
+    }
+    Err(Error::invalid(field, real(seconds), &format!("above 0 and up to {longest}")))
+}
+
+/// NaN and the infinities have no JSON number; they are named as text.
+pub(super) fn real(number: f64) -> Value {
+    if number.is_finite() { Value::from(number) } else { number.to_string().into() }
+}
+
+pub(super) fn unexpected(reply: Option<Result<Reply, job::Rejection>>) -> Error {
+    match reply {
+        Some(Err(rejection)) => rejection.into(),
+        Some(Ok(_)) | None => strange(),
+    }
+}
+
+/// A command and its reply belong together.
+pub(super) fn strange() -> Error {
+    Error::new(ErrorKind::Conflict, "the job answered something else; ask again")
+}
