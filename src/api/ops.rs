@@ -311,6 +311,12 @@ impl Operation {
         text.into()
     }
 
+    /// The field of the request that says what it is about: the one in the path, if there is just one.
+    pub fn subject(&self) -> Option<&'static str> {
+        let mut names = self.path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
+        names.next().filter(|_| names.next().is_none())
+    }
+
     /// The request's fields in order: name, description and whether it must be given.
     pub fn fields(&self) -> Vec<Field> {
         let schema = (self.request)().to_value();

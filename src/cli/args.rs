@@ -60,10 +60,24 @@ fn noun_command(noun: &'static str) -> Command {
 }
 
 fn verb_command(verb: &'static str, op: &Operation) -> Command {
-    let fields = op.fields().into_iter().map(|field| field_arg(&field));
+    let subject = op.subject();
+    let fields = op.fields().into_iter().map(|field| {
+        let is_subject = subject == Some(field.name.as_str());
+        let arg = field_arg(&field);
+        if is_subject { arg.required(false).required_unless_present(SUBJECT) } else { arg }
+    });
     let command = Command::new(verb).about(sentence(op.summary));
     // `set_default` is the name in the table; on a command line words are joined by a hyphen.
     let command = if verb.contains('_') { command.alias(verb.replace('_', "-")) } else { command };
+    let command = match subject {
+        Some(name) => command.arg(
+            Arg::new(SUBJECT)
+                .value_name(name.to_uppercase())
+                .conflicts_with(field_name_id(name))
+                .help("What it is about, instead of the flag of that name"),
+        ),
+        None => command,
+    };
     command
         .args(fields)
         .arg(
@@ -103,9 +117,16 @@ fn field_arg(field: &Field) -> Arg {
     }
 }
 
+/// The id of the value that stands without a flag.
+pub(super) const SUBJECT: &str = ":subject:";
+
 /// The id of a field's flag.
 pub(super) fn field_id(field: &Field) -> String {
-    format!(":{}", field.name)
+    field_name_id(&field.name)
+}
+
+fn field_name_id(name: &str) -> String {
+    format!(":{name}")
 }
 
 #[cfg(feature = "http")]
@@ -153,6 +174,9 @@ script moves it. One JSON object a line:
   {\"op\":\"clock.advance\",\"ms\":N}     moves the clock; every deadline on the way fires at its own time, in order
   {\"op\":\"crash\"}                    drops the runtime as kill -9 would, opens the same journal again, recovers
   {\"op\":\"crash\",\"down_ms\":N}        the same, with N ms passing while nothing runs
+  {\"op\":\"network.fault\", …}         from now on messages between gates, managers and workers are lost (loss, 0 to \
+1), doubled (duplicate), late (delay_ms, and at random up to jitter_ms more), or cut off from the datacenters, workers \
+or gates named in cut; chance begins at seed; without fields the network is mended
   {\"op\":\"events\"}                   prints the journal's events since the last such line, one a line
   blank lines, # lines                are ignored
 

@@ -124,7 +124,11 @@ async fn verify(q: &Quorate) -> Result<Value, Error> {
 fn fields(op: &Operation, matches: &ArgMatches) -> Map<String, Value> {
     let mut request = Map::new();
     for field in op.fields() {
-        let Some(texts) = matches.get_many::<String>(&args::field_id(&field)) else { continue };
+        let is_subject = op.subject() == Some(field.name.as_str());
+        let alone = if is_subject { matches.get_many::<String>(args::SUBJECT) } else { None };
+        let Some(texts) = alone.or_else(|| matches.get_many::<String>(&args::field_id(&field))) else {
+            continue;
+        };
         let mut values: Vec<Value> = texts.map(|text| op.field_from_text(&field.name, text)).collect();
         let value = if values.len() == 1 {
             values.remove(0)
