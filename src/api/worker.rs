@@ -51,10 +51,11 @@ impl Workers<'_> {
         self.tell(request.worker_id, said).await
     }
 
-    /// Takes nothing new, and is gone when everything has ended. Durable on return.
+    /// Takes nothing new, and is gone when everything has ended; a worker nobody knows is gone already. Durable on
+    /// return.
     ///
     /// # Errors
-    /// `not_found`, and the faults of the store.
+    /// The faults of the store.
     pub async fn leave(&self, request: WorkerRef) -> Result<WorkerChanged, Error> {
         self.tell(request.worker_id, worker::Command::Leave).await
     }
@@ -79,7 +80,7 @@ impl Workers<'_> {
             workflow_id: request.workflow_id,
             dispatch_token: token.map(DispatchToken::shown),
             outcome,
-            completed_count: count("completed_count", request.completed_count)?,
+            completed_count: request.completed_count.map(|n| count("completed_count", n)).transpose()?,
             result: request.result,
         };
         self.tell(request.worker_id, worker::Command::Report(Box::new(report))).await

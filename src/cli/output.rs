@@ -235,6 +235,11 @@ fn is_part(name: &str, value: &Value) -> bool {
     }
 }
 
+/// How much of a field fits into a cell. A sentence stands in the last column and is read to its end.
+fn longest(name: &str) -> usize {
+    if name == "sentence" { usize::MAX } else { LONGEST_CELL }
+}
+
 /// Rows as a table, with their names in front when they have some; columns in which no row holds anything are left
 /// out.
 fn list(rows: &[&Map<String, Value>], names: Option<&[&str]>) -> String {
@@ -252,7 +257,10 @@ fn list(rows: &[&Map<String, Value>], names: Option<&[&str]>) -> String {
         columns.sort_by_key(|name| order.iter().position(|other| other == name));
     }
     let line = |row: &Map<String, Value>| {
-        columns.iter().map(|name| field(name, row.get(*name).unwrap_or(&Value::Null), LONGEST_CELL)).collect()
+        columns
+            .iter()
+            .map(|name| field(name, row.get(*name).unwrap_or(&Value::Null), longest(name)))
+            .collect()
     };
     match names {
         None => table(&columns, rows.iter().map(|row| line(row))),

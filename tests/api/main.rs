@@ -9,6 +9,7 @@ mod endpoints;
 mod errors;
 #[path = "../support/hooked.rs"]
 mod hooked;
+mod jobs;
 mod limits;
 mod load;
 mod openapi;

@@ -3,6 +3,7 @@
 mod consensus;
 mod folder;
 mod help;
+mod jobs;
 mod play;
 mod replay;
 mod server;

@@ -11,6 +11,7 @@ mod durable;
 mod flows;
 #[path = "../support/hooked.rs"]
 mod hooked;
+mod jobs;
 mod lifecycle;
 mod load;
 mod quorums;

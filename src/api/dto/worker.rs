@@ -52,9 +52,9 @@ pub struct WorkerReport {
     pub workflow_id: EntityId,
     /// `running`, `completed`, `failed` or `cancelled`.
     pub outcome: String,
-    /// Items done so far; never fewer than before.
-    #[serde(default)]
-    pub completed_count: i64,
+    /// Items done so far, never fewer than before; as before when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub completed_count: Option<i64>,
     /// What it made or why it failed, opaque.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub result: Option<String>,

@@ -260,7 +260,7 @@ fn numbers_out_of_range_are_refused_by_name() {
     assert_eq!(refused(Submit { timeout_ms: Some(u64::MAX), ..plain() }), "timeout_ms");
     assert_eq!(refused(Submit { stuck_threshold_ms: 0, ..plain() }), "stuck_threshold_ms");
     assert_eq!(refused(Submit { timeout_rule: "guess".to_owned(), ..plain() }), "timeout_rule");
-    assert_eq!(refused(Submit { timeout_rule: "gate_coordinated".to_owned(), ..plain() }), "gate");
+    assert_eq!(refused(Submit { timeout_rule: "gate_coordinated".to_owned(), ..plain() }), "gate_addr");
     assert_eq!(refused(Submit { timeout_rule: "local_authority".to_owned(), ..with_gate() }), "timeout_rule");
     let set = |change: fn(&mut Settings)| {
         let mut settings = Settings::default();

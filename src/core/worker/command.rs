@@ -58,8 +58,8 @@ pub struct Report {
     pub dispatch_token: Option<DispatchToken>,
     /// What became of it.
     pub outcome: WorkflowOutcome,
-    /// Items done so far; never fewer than before.
-    pub completed_count: u64,
+    /// Items done so far, never fewer than before; none = as before.
+    pub completed_count: Option<u64>,
     /// What it made or why it failed, opaque.
     pub result: Option<String>,
 }

@@ -159,6 +159,7 @@ fn report(draft: &mut Draft, report: Report) -> Result<(), Rejection> {
     if !workflow.runs() {
         return if workflow.outcome == outcome { Ok(()) } else { Err(Rejection::Ended { workflow_id }) };
     }
+    let completed_count = completed_count.unwrap_or(workflow.completed_count);
     if completed_count < workflow.completed_count {
         return Err(Rejection::CountFell { held: workflow.completed_count, given: completed_count });
     }

@@ -80,7 +80,7 @@ fn done(workflow: &str, outcome: WorkflowOutcome, completed_count: u64) -> Comma
         workflow_id,
         dispatch_token,
         outcome,
-        completed_count,
+        completed_count: Some(completed_count),
         result,
     }))
 }
@@ -181,7 +181,7 @@ fn a_later_attempt_takes_the_place_of_the_one_that_runs() {
         workflow_id: id("w"),
         dispatch_token: Some(DispatchToken::shown(1)),
         outcome: WorkflowOutcome::Completed,
-        completed_count: 0,
+        completed_count: None,
         result: None,
     }));
     let (held, given) = (DispatchToken::shown(5), DispatchToken::shown(1));

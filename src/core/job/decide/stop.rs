@@ -66,7 +66,7 @@ pub(super) fn cancel(draft: &mut Draft<'_>, request: &JobCancelRequest) -> Resul
     // A cancellation without a token is from somebody who knows of none.
     let shown = Some(request.fence_token).filter(|token| *token != FenceToken::NONE);
     draft.check_fence("cancel", shown)?;
-    let (at, reason) = (draft.now, format!("cancelled by {}: {}", request.requester_id, request.reason));
+    let (at, reason) = (draft.now, words(request));
     let stopped = end(draft, FinalStatus::Cancelled, reason, None, at);
     Ok(Reply::Cancel(JobCancelResponse {
         success: true,
@@ -75,6 +75,13 @@ pub(super) fn cancel(draft: &mut Draft<'_>, request: &JobCancelRequest) -> Resul
         already_completed: false,
         error: None,
     }))
+}
+
+/// Who cancels and why, as far as it was said.
+fn words(request: &JobCancelRequest) -> String {
+    let by = |who: &str| if who.is_empty() { String::new() } else { format!(" by {who}") };
+    let why = |reason: &str| if reason.is_empty() { String::new() } else { format!(": {reason}") };
+    format!("cancelled{}{}", by(&request.requester_id), why(&request.reason))
 }
 
 /// A job that has ended: a second cancellation succeeds, any other is told how it ended.

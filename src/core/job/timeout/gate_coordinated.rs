@@ -13,7 +13,7 @@ pub(super) const ENTRY: TimeoutRuleEntry = TimeoutRuleEntry {
 
 fn limits(asked: &Asked<'_>) -> Result<Limits, Rejection> {
     if !asked.has_gate {
-        return Err(invalid("gate", "none", "the gate that coordinates the job"));
+        return Err(invalid("gate_addr", "none", "the gate that coordinates the job"));
     }
     Ok(as_asked(ENTRY.name, Strategy::GateCoordinated, asked))
 }

@@ -1,0 +1,135 @@
+//! Jobs, gates and workers over HTTP.
+
+use quorate::Config;
+use quorate::api::http::Options;
+use quorate::core::ids::EntityId;
+use serde_json::{Value, json};
+
+use crate::client::{Answer, Running};
+
+fn ok(answer: &Answer, key: &str) -> Value {
+    assert_eq!((answer.status, &answer.json["success"]), (200, &json!(true)), "{answer:?}");
+    answer.json[key].clone()
+}
+
+#[test]
+fn a_job_lives_its_whole_life_over_http() {
+    let running = Running::start();
+    let post = |path: &str, body: Value| running.client.post(&format!("/api/v1/{path}"), &body.to_string());
+    let get = |path: &str| running.client.get(&format!("/api/v1/{path}"));
+
+    let submitted = ok(
+        &post(
+            "jobs/submit",
+            json!({ "job_id": "a b", "timeout_seconds": 600, "workflows": [{ "workflow_id": "w" }] }),
+        ),
+        "job",
+    );
+    assert_eq!((&submitted["status"], &submitted["fence_token"]), (&json!("submitted"), &json!(1)));
+    assert_eq!(submitted["target_datacenters"], json!(["local"]));
+    ok(&post("workers/register", json!({ "worker_id": "w1" })), "worker");
+    ok(
+        &post("jobs/a%20b/workflow", json!({ "workflow_id": "w", "to": "dispatched", "worker_id": "w1" })),
+        "job",
+    );
+    let more = ok(&post("jobs/extend", json!({ "worker_id": "w1", "current_progress": 0.5 })), "extension");
+    assert_eq!((&more["granted"], &more["extension_seconds"]), (&json!(true), &json!(15.0)));
+    assert_eq!(more["job_ids"], json!(["a b"]));
+    let noted = ok(&post("jobs/a%20b/progress", json!({ "fence_token": 1 })), "job");
+    assert_eq!(noted["changed"], json!(true));
+
+    let led = ok(&post("jobs/a%20b/transfer", json!({ "new_leader_id": "m2", "fence_token": 1 })), "job");
+    assert_eq!((&led["leader_id"], &led["fence_token"]), (&json!("m2"), &json!(2)));
+    let lease = ok(&post("jobs/a%20b/acquire", json!({ "holder_id": "m2", "incarnation": 4 })), "job");
+    let held = json!({ "holder_id": "m2", "incarnation": 4, "fence_token": lease["fence_token"] });
+    assert!(ok(&post("jobs/a%20b/renew", held.clone()), "job")["lease_expires_at"].is_string());
+    assert_eq!(ok(&post("jobs/a%20b/release", held), "job")["changed"], json!(true));
+
+    let status = ok(&get("jobs/a%20b/status"), "status");
+    let here = &status["datacenters"][0];
+    assert_eq!((&status["status"], &here["leader_id"]), (&json!("dispatching"), &json!("m2")));
+    assert_eq!(here["effective_timeout_seconds"], json!(615.0));
+    assert_eq!(here["workflows"], json!({ "w": "dispatched" }));
+    let report = json!({ "job_id": "a b", "workflow_id": "w", "outcome": "completed", "result": "42" });
+    ok(&post("workers/w1/report", report), "worker");
+    for _ in 0..2_000 {
+        if get("jobs/stats").json["stats"]["tracked_jobs"] == 0 {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    assert_eq!(ok(&get("jobs/a%20b/status"), "status")["status"], json!("completed"));
+    let why = ok(&get("jobs/a%20b/why"), "why");
+    let sentences = why["chain"].as_array().unwrap();
+    assert!(sentences.iter().all(|link| link["seq"].is_u64() && link["sentence"].is_string()));
+    assert!(sentences.last().unwrap()["sentence"].as_str().unwrap().starts_with("ended as completed"));
+
+    let ended = get("jobs?state=ended").json;
+    assert_eq!((&ended["live"], &ended["jobs"][0]["job_id"]), (&json!(0), &json!("a b")));
+    assert_eq!(ok(&get("jobs/stats"), "stats")["ended"], json!({ "completed": 1 }));
+    assert_eq!(ok(&get("jobs/estimate/etl"), "estimate")["enough"], json!(false));
+    let cancelled = ok(&post("jobs/a%20b/cancel", json!({})), "job");
+    assert_eq!((&cancelled["success"], &cancelled["already_completed"]), (&json!(false), &json!(true)));
+}
+
+#[test]
+fn every_refusal_about_a_job_has_its_status_and_kind() {
+    let mut config = Config::memory();
+    config.jobs.datacenters = [EntityId::new("east").unwrap()].into_iter().collect();
+    let running = Running::with(config, Options::default());
+    let post = |path: &str, body: Value| running.client.post(&format!("/api/v1/{path}"), &body.to_string());
+    let get = |path: &str| running.client.get(&format!("/api/v1/{path}"));
+    ok(&post("jobs/submit", json!({ "job_id": "j", "workflows": [{ "workflow_id": "w" }] })), "job");
+    ok(&post("jobs/j/transfer", json!({ "new_leader_id": "m2" })), "job");
+    ok(&post("jobs/j/acquire", json!({ "holder_id": "m2" })), "job");
+    ok(&post("jobs/submit", json!({ "job_id": "over" })), "job");
+    ok(&post("jobs/over/complete", json!({})), "job");
+
+    let (old, made_up) = (json!({ "fence_token": 1 }), json!({ "fence_token": 99 }));
+    let cases: Vec<(Answer, (u16, &str))> = vec![
+        (get("jobs/nobody/status"), (404, "not_found")),
+        (get("jobs/nobody/why"), (404, "not_found")),
+        (get("gates/nobody/status"), (404, "not_found")),
+        (get("workers/nobody/status"), (404, "not_found")),
+        (post("jobs/nobody/cancel", json!({})), (404, "not_found")),
+        (post("jobs/submit", json!({ "job_id": "j", "timeout_seconds": 9 })), (409, "already_exists")),
+        (post("jobs/over/progress", json!({})), (409, "job_ended")),
+        (post("jobs/over/complete", json!({ "status": "failed" })), (409, "job_ended")),
+        (
+            post("jobs/j/workflow", json!({ "workflow_id": "w", "to": "completed" })),
+            (409, "illegal_transition"),
+        ),
+        (post("jobs/j/acquire", json!({ "holder_id": "m3" })), (409, "lease_held")),
+        (post("jobs/j/progress", old), (412, "stale_token")),
+        (post("jobs/j/progress", made_up), (412, "unknown_token")),
+        (post("jobs/submit", json!({ "timeout_seconds": 0 })), (422, "invalid_argument")),
+        (post("jobs/submit", json!({ "timeout_seconds": 1e300 })), (422, "invalid_argument")),
+        (post("jobs/submit", json!({ "colour": "red" })), (422, "invalid_argument")),
+        (post("jobs/submit", json!({ "target_datacenters": ["moon"] })), (422, "unknown_datacenter")),
+        (get("jobs?state=dead"), (422, "invalid_argument")),
+        (running.client.post("/api/v1/jobs/submit", "{\"timeout_seconds\":"), (400, "malformed_request")),
+    ];
+    for (answer, expected) in &cases {
+        assert_eq!(answer.error(), *expected, "{answer:?}");
+    }
+    let stale = post("jobs/j/progress", json!({ "fence_token": 1 })).json;
+    assert_eq!((&stale["error"]["held"], &stale["error"]["given"]), (&json!(3), &json!(1)));
+}
+
+#[test]
+fn a_job_in_several_datacenters_is_seen_at_its_gate() {
+    let running = Running::start();
+    let post = |path: &str, body: Value| running.client.post(&format!("/api/v1/{path}"), &body.to_string());
+    let get = |path: &str| running.client.get(&format!("/api/v1/{path}"));
+    let submitted =
+        ok(&post("jobs/submit", json!({ "job_id": "g", "target_datacenters": ["east", "west"] })), "job");
+    assert_eq!(
+        (&submitted["strategy_type"], &submitted["gate_epoch"]),
+        (&json!("gate_coordinated"), &json!(1))
+    );
+    let moved = ok(&post("gates/g/transfer", json!({ "new_gate_id": "gate-2" })), "status");
+    assert_eq!((&moved["gate_epoch"], &moved["gate"]["node"]), (&json!(2), &json!("gate-2")));
+    assert_eq!(ok(&get("gates/g/status"), "status")["datacenters"].as_array().unwrap().len(), 2);
+    assert_eq!(post("jobs/g/progress", json!({})).error(), (422, "invalid_argument"));
+    assert_eq!(post("jobs/g/progress", json!({})).field(), "datacenter");
+}
