@@ -20,7 +20,7 @@ async fn first_life(folder: &Path) -> Result<EntityId, Error> {
                 What::Opened => println!("  notice: opened on {}", notice.topic),
                 What::Voted { voter_id, vote } => println!("  notice: {voter_id} voted {vote}"),
                 What::Closed { state } => println!("  notice: {}", state.name()),
-                // Of proposals, agents, cells and jobs; this service has none.
+                // Of proposals, agents, capacity and jobs; this service has none.
                 _ => {}
             }
         }

@@ -387,14 +387,13 @@ impl From<cell::Rejection> for Error {
             cell::Rejection::InUse { resource, used, given } => {
                 limit(format!("less of {resource} than is in use. used={used}, given={given}"), used.to_f64())
             }
-            cell::Rejection::TokenNotFound => {
-                Error::new(ErrorKind::TokenNotFound, "no token of this id was ever granted")
-            }
+            cell::Rejection::TokenNotFound => Error::new(
+                ErrorKind::TokenNotFound,
+                "no token of this id is known: it was never granted, or ended long ago",
+            ),
             cell::Rejection::NotOwner { holder, given } => Error::new(
                 ErrorKind::NotOwner,
-                format!(
-                    "another cell holds the token; the attempt is on record. holder={holder}, given={given}"
-                ),
+                format!("the token is another cell's. holder={holder}, given={given}"),
             )
             .with("holder", holder.as_str())
             .with("given", given.as_str()),

@@ -205,14 +205,15 @@ impl Capacity<'_> {
     /// `invalid_argument`, `limit_exceeded` for less than is in use, and the faults of the store.
     pub async fn configure(&self, request: ConfigureCapacity) -> Result<CapacityConfigured, Error> {
         let defaults = self.q.host().config.capacity.settings();
-        let count = |field: &str, given: Option<i64>, default: u32| match given {
+        // What fits into the number but not into its range the cell refuses, in the same words.
+        let count = |field: &str, given: Option<i64>, default: u32, expected: &str| match given {
             None => Ok(default),
-            Some(n) => u32::try_from(n).map_err(|_| Error::invalid(field, n, "0 to 100000")),
+            Some(n) => u32::try_from(n).map_err(|_| Error::invalid(field, n, expected)),
         };
-        let max_pending = count("max_pending", request.max_pending, defaults.max_pending)?;
+        let max_pending = count("max_pending", request.max_pending, defaults.max_pending, "1 to 100000")?;
         let low_water = match (request.low_water, request.max_pending) {
             (None, None) => defaults.low_water,
-            (given, _) => count("low_water", given, max_pending / 2)?,
+            (given, _) => count("low_water", given, max_pending / 2, "less than max_pending")?,
         };
         let totals = request.totals.map_or(Ok(defaults.totals), |totals| amounts("totals", totals))?;
         let settings = Settings { totals, budgets: request.budgets, max_pending, low_water };
@@ -324,7 +325,11 @@ impl Capacity<'_> {
         if given == Some(0.0) {
             return Ok(Lease::Unlimited);
         }
-        let span = span("lease_seconds", given, self.q.host().config.capacity.lease, MAX_LEASE)?;
+        let default = self.q.host().config.capacity.lease;
+        let span = span("lease_seconds", given, default, MAX_LEASE).map_err(|_| {
+            let expected = format!("0 for no limit, or up to {}", MAX_LEASE.as_secs());
+            Error::invalid("lease_seconds", given.map_or(Value::Null, real), &expected)
+        })?;
         Ok(if renewable { Lease::renewable(span) } else { Lease::limited(span) })
     }
 
@@ -374,7 +379,7 @@ impl Capacity<'_> {
                 expires_at: expires,
                 ..gone(token, Return::Released, false)
             }),
-            Reply::Revoked { token, why, .. } => Ok(gone(token, why, why != Return::Revoked)),
+            Reply::Revoked { token, holder: _, why, duplicate } => Ok(gone(token, why, duplicate)),
             other => Err(unexpected(&other)),
         }
     }
@@ -401,6 +406,9 @@ fn refused(rejection: Rejection, names: Names) -> Error {
         }
         Rejection::Invalid { field: "wait" | "ttl", given, expected } => {
             Error::invalid(names.wait, given, &expected)
+        }
+        Rejection::Invalid { field: "destination" | "to", given, expected } => {
+            Error::invalid("destination_cell_id", given, &expected)
         }
         other => Error::from(other),
     }
@@ -453,7 +461,10 @@ fn granted_view(cell: CellId, granted: &Granted) -> CapacityRequested {
 }
 
 fn amounts(field: &str, given: BTreeMap<Resource, f64>) -> Result<BTreeMap<Resource, Amount>, Error> {
-    let one = |(of, given): (Resource, f64)| Ok((of, amount(field, Some(given))?));
+    let one = |(of, given): (Resource, f64)| {
+        let amount = amount(&format!("{field}.{of}"), Some(given))?;
+        Ok((of, amount))
+    };
     given.into_iter().map(one).collect()
 }
 

@@ -249,6 +249,8 @@ impl Borrowed<'_> {
             self.release_when_durable(now, release);
         } else {
             self.host.writer.commit_jointly(writes);
+            self.cells.values_mut().for_each(|loan| loan.memory.keep_snapshot());
+            self.budgets.values_mut().for_each(|loan| loan.memory.keep_snapshot());
         }
         self.give_back();
     }

@@ -183,11 +183,12 @@ impl<M: Hosted> Memory<M> {
     ) {
         if let Some((append, done)) = self.prepare(addr, events, effects, now, key, releases) {
             self.host.writer.commit(append, done);
+            self.keep_snapshot();
         }
     }
 
     /// As [`Memory::submit`], but leaves it to the caller to hand the append to the writer, before the next one of
-    /// this entity. There is none when nothing happened.
+    /// this entity, and to keep a snapshot after that. There is none when nothing happened.
     pub(crate) fn prepare(
         &mut self,
         addr: &Addr<Entity<M>>,
@@ -251,7 +252,6 @@ impl<M: Hosted> Memory<M> {
             vec![]
         };
         self.arm();
-        self.keep_snapshot();
         let addr = addr.clone();
         let done = move |result: Result<_, Failure>| match result {
             Ok(_) => {
@@ -282,7 +282,7 @@ impl<M: Hosted> Memory<M> {
 
     /// Every so many events the state is kept, so that rebuilding a long-lived entity stays short. A large state
     /// is kept less often: about as many bytes of events are written between two snapshots as one takes.
-    fn keep_snapshot(&mut self) {
+    pub(crate) fn keep_snapshot(&mut self) {
         let revision = self.driver.revision();
         if revision < self.next_snapshot {
             return;
@@ -292,7 +292,8 @@ impl<M: Hosted> Memory<M> {
         self.next_snapshot = revision + pause;
         let snapshot = Snapshot { revision, hash: self.hash, version: M::STATE_VERSION, state };
         let (host, stream) = (self.host.clone(), self.stream.clone());
-        // Saved behind the append it includes; a snapshot ahead of the journal is ignored anyway.
+        // Saved behind the append it includes: one that is ahead of the journal would, after a crash, stand for a
+        // past that never was.
         self.host.writer.barrier(Box::new(move |result| {
             if result.is_err() {
                 return;

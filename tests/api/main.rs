@@ -2,6 +2,7 @@
 #![cfg(feature = "http")]
 
 mod agents;
+mod capacity;
 mod client;
 mod consensus;
 mod endpoints;

@@ -2,14 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::time::Duration;
 
 use quorate::Quorate;
 use quorate::api::dto::{ConsensusRef, EventView, HistoryQuery};
-use quorate::config::Config;
+use quorate::config::{ClockConfig, Config};
 use quorate::core::ids::{EntityId, StreamId, StreamKind};
 use quorate::core::quorum::Event;
 use quorate::journal::Due;
 use quorate::journal::codec::{AppendBuilder, decode};
+
+use crate::books::Books;
 
 /// Something the child was told had taken effect.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -19,6 +22,8 @@ pub enum Acknowledged {
     Vote(String, String, bool),
     Ask(String),
     Answer(String, String, String),
+    /// Something with a name at a cell: what, where, which.
+    Capacity(String, String, String),
 }
 
 impl Acknowledged {
@@ -34,6 +39,9 @@ impl Acknowledged {
             ["ask", proposal] => Some(Acknowledged::Ask(proposal.into())),
             ["answer", proposal, agent, choice] => {
                 Some(Acknowledged::Answer(proposal.into(), agent.into(), choice.into()))
+            }
+            ["capacity", what, cell, name] => {
+                Some(Acknowledged::Capacity(what.into(), cell.into(), name.into()))
             }
             _ => None,
         }
@@ -100,11 +108,13 @@ pub async fn audit(q: &Quorate, acknowledged: &BTreeSet<Acknowledged>) -> Result
     }
     let mut quorums: BTreeMap<String, Naive> = BTreeMap::new();
     let mut asked: BTreeMap<String, Asked> = BTreeMap::new();
+    let mut books = Books::default();
     let mut cursor = None;
     loop {
         let request = HistoryQuery { limit: Some(1000), cursor, ..Default::default() };
         let page = q.history().query(request).await.map_err(|e| e.to_string())?;
         for event in page.events {
+            books.add(&event)?;
             if event.kind == "proposal" {
                 asked.entry(event.entity_id.to_string()).or_default().add(&event)?;
             }
@@ -136,6 +146,8 @@ pub async fn audit(q: &Quorate, acknowledged: &BTreeSet<Acknowledged>) -> Result
             break;
         }
     }
+    let done: BTreeSet<_> =
+        books.done.iter().map(|(what, cell, name)| (*what, cell.as_str(), name.as_str())).collect();
     for told in acknowledged {
         let there = match told {
             Acknowledged::Start(quorum) => quorums.contains_key(quorum),
@@ -149,11 +161,16 @@ pub async fn audit(q: &Quorate, acknowledged: &BTreeSet<Acknowledged>) -> Result
             Acknowledged::Answer(proposal, agent, choice) => {
                 asked.get(proposal).is_some_and(|asked| asked.votes.get(agent) == Some(choice))
             }
+            Acknowledged::Capacity(what, cell, name) => {
+                done.contains(&(what.as_str(), cell.as_str(), name.as_str()))
+            }
         };
         if !there {
             return Err(format!("lost: {told:?}"));
         }
     }
+    books.settle(q.now())?;
+    books.agree()?;
     for (id, naive) in &quorums {
         let status =
             q.quorums().status(&EntityId::new(id.as_str()).unwrap()).await.map_err(|e| e.to_string())?;
@@ -209,4 +226,25 @@ pub async fn append_the_last_record_again(folder: &Path, quorum: &EntityId) {
     append.push(last.at, &event).unwrap();
     store.commit(epoch, last.at, &[append.finish(Due::Unchanged, None)]).await.unwrap();
     store.close().await.unwrap();
+}
+
+/// Once all leases, offers and waits are over, all capacity is back. Opens the store a day later.
+pub async fn all_comes_back(folder: &Path) -> Result<usize, String> {
+    let q = Quorate::open(Config::at(folder)).await.map_err(|e| e.to_string())?;
+    let later = q.now().plus(Duration::from_secs(24 * 60 * 60));
+    q.crash().await;
+    let config = Config { clock: ClockConfig::Manual(later), ..Config::at(folder) };
+    let q = Quorate::open(config).await.map_err(|e| e.to_string())?;
+    let mut books = Books::of(&q).await?;
+    q.close().await.map_err(|e| e.to_string())?;
+    books.settle(later)?;
+    for (id, cell) in &books.cells {
+        if *cell.available != cell.settings.totals || !cell.held.is_empty() {
+            return Err(format!("not everything is back at {id}: {cell:?}"));
+        }
+    }
+    match books.budgets.iter().find(|(_, budget)| !budget.charges.is_empty()) {
+        Some(budget) => Err(format!("still charged: {budget:?}")),
+        None => Ok(books.granted.len()),
+    }
 }

@@ -4,9 +4,12 @@ use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use quorate::api::dto::{CancelQuorum, ConsensusVote, RegisterAgent, RegisterAlgorithm, RequestConsensus};
+use quorate::api::dto::{
+    CancelQuorum, ConsensusVote, HeldToken, OfferCapacity, RegisterAgent, RegisterAlgorithm, ReleaseCapacity,
+    RequestCapacity, RequestConsensus, SetBudget, id,
+};
 use quorate::config::Config;
-use quorate::core::ids::EntityId;
+use quorate::core::ids::{CellId, EntityId, Resource};
 use quorate::core::rules::{Choice, Param, RuleSpec};
 use quorate::{ErrorKind, Quorate, StartQuorum, Vote};
 
@@ -90,6 +93,61 @@ async fn ask(q: &Quorate, early: bool, life: &str, n: usize) {
     answer(q, false, &id, "stranger", Choice::For).await;
 }
 
+/// Cells that lend and borrow, all of them charged to one budget.
+const CELLS: usize = 6;
+
+/// Asks for capacity, offers some, says what arrived and gives some back; short leases end by themselves.
+async fn exchange(q: &Quorate, life: &str, n: usize) {
+    let cell = |n: usize| -> CellId { id("cell_id", &format!("k{}", n % CELLS)).unwrap() };
+    let (mine, other, capacity) = (cell(n), cell(n + 1 + n % (CELLS - 1)), q.capacity());
+    let need = format!("n-{life}-{n}");
+    let request = RequestCapacity {
+        need_id: Some(id("need_id", &need).unwrap()),
+        timeout_seconds: Some(0.05),
+        lease_seconds: Some(if n.is_multiple_of(3) { 0.01 } else { 60.0 }),
+        budgets: [id("budgets", "fleet").unwrap()].into(),
+        ..RequestCapacity::new(mine.as_str()).unwrap().of((1 + n % 9) as f64 / 10.0)
+    };
+    let mut asked = capacity.request(request.clone()).await.unwrap();
+    if asked.status == "overloaded" {
+        capacity.release(give_back(&mine, 1.0, &need)).await.unwrap();
+        tell(&format!("capacity release {mine} {need}"));
+        return;
+    }
+    tell(&format!("capacity need {mine} {need}"));
+    if asked.status == "pending" {
+        let offer = OfferCapacity {
+            source_cell_id: other.clone(),
+            destination_cell_id: mine.clone(),
+            capacity: Some(0.3),
+            resource: None,
+            offer_id: Some(id("offer_id", &need).unwrap()),
+            ttl_seconds: Some(0.02),
+        };
+        if capacity.offer(offer).await.unwrap().offer_id.is_some() {
+            tell(&format!("capacity offer {other} {need}"));
+        }
+        asked = capacity.request(request).await.unwrap();
+    }
+    for token in asked.tokens {
+        let held = HeldToken { token_id: token.token_id.clone(), cell_id: mine.clone() };
+        // Somebody else may have released it, and a short lease may be over.
+        if capacity.ack(held).await.is_ok() {
+            tell(&format!("capacity ack {mine} {}", token.token_id));
+        }
+    }
+    if n.is_multiple_of(2) {
+        capacity.release(give_back(&mine, 0.4, &need)).await.unwrap();
+        tell(&format!("capacity release {mine} {need}"));
+    }
+}
+
+fn give_back(cell: &CellId, amount: f64, key: &str) -> ReleaseCapacity {
+    let idempotency_key = Some(id("idempotency_key", key).unwrap());
+    let (token_id, resource) = (None, None);
+    ReleaseCapacity { cell_id: cell.clone(), capacity: Some(amount), token_id, resource, idempotency_key }
+}
+
 /// One voter's life: votes on everything, some of it changing, some too late, some cancelled under it.
 async fn voter(q: Quorate, early: bool, life: String, me: usize, round: Arc<AtomicUsize>) {
     loop {
@@ -99,6 +157,9 @@ async fn voter(q: Quorate, early: bool, life: String, me: usize, round: Arc<Atom
         vote(&q, early, &lasting, &fresh, !n.is_multiple_of(3)).await;
         // The same voter changes its mind in every life.
         vote(&q, early, &lasting, &format!("fickle-{me}"), n.is_multiple_of(2)).await;
+        if n % 4 == 1 {
+            exchange(&q, &life, n).await;
+        }
         if n.is_multiple_of(8) {
             ask(&q, early, &life, n).await;
             let id = EntityId::new(format!("q-{life}-{n}")).unwrap();
@@ -136,6 +197,11 @@ async fn the_child_votes_until_it_is_killed() {
             Err(e) => assert_eq!(e.kind(), ErrorKind::AlreadyExists, "{e}"),
         }
     }
+    let fleet = SetBudget {
+        budget_id: id("budget_id", "fleet").unwrap(),
+        limits: [(Resource::capacity(), 3.5)].into(),
+    };
+    q.capacity().set_budget(fleet).await.unwrap();
     for agent in AGENTS {
         q.agents().register(RegisterAgent::new(agent).unwrap()).await.unwrap();
     }

@@ -5,6 +5,8 @@
 //! what was printed. The same folder goes through many lives.
 
 mod audit;
+#[path = "../support/books.rs"]
+mod books;
 mod child;
 
 use std::collections::BTreeSet;
@@ -70,7 +72,7 @@ async fn check(folder: &Path, acknowledged: &BTreeSet<Acknowledged>) -> Result<(
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_acknowledged_is_lost_or_counted_twice_in_200_kills() {
     let mut rng = Rng::new(std::process::id().into());
-    let (mut votes, mut answers) = (0, 0);
+    let (mut votes, mut answers, mut grants) = (0, 0, 0);
     for _ in 0..KILLS / LIVES {
         let folder = tempfile::tempdir().unwrap();
         let mut acknowledged = BTreeSet::new();
@@ -84,10 +86,12 @@ async fn nothing_acknowledged_is_lost_or_counted_twice_in_200_kills() {
                 panic!("after life {life}, killed {after:?} after its first acknowledgement: {broken}");
             }
         }
+        grants += audit::all_comes_back(folder.path()).await.unwrap_or_else(|broken| panic!("{broken}"));
         votes += acknowledged.len();
         answers += acknowledged.iter().filter(|told| matches!(told, Acknowledged::Answer(..))).count();
     }
     assert!(answers > KILLS, "agents answered {answers} times");
+    assert!(grants > KILLS, "capacity was granted {grants} times");
     println!("{KILLS} kills, {votes} acknowledgements, all there, none twice");
 }
 

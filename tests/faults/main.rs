@@ -5,6 +5,10 @@
 //! is counted twice; one close per quorum at most; the chains verify; and running the script again ends as if
 //! nothing had happened.
 
+#[path = "../support/books.rs"]
+mod books;
+mod capacity;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,6 +38,7 @@ enum Op {
     Algorithm(&'static str, &'static str),
     Ask(&'static str, Option<&'static str>, i64),
     Answer(&'static str, &'static str, Choice),
+    Capacity(capacity::Act),
 }
 
 /// Enough to pass every kind of transition: all ends, a change, an outsider, a late vote, a fallback, a snapshot.
@@ -223,6 +228,7 @@ async fn run(q: &Quorate, op: &Op) -> Result<(), Error> {
             let vote = ConsensusVote::new(&entity(name), who, *choice)?;
             q.consensus().vote(vote).await.map(drop)
         }
+        Op::Capacity(act) => capacity::act(q, *act).await,
     }
 }
 

@@ -485,7 +485,7 @@ impl Play {
         }
         self.agrees()?;
         for cell in self.world.cells() {
-            prop_assert_eq!(&cell.available, &cell.settings.totals, "capacity leaked");
+            prop_assert_eq!(&*cell.available, &cell.settings.totals, "capacity leaked");
             prop_assert!(cell.queue.is_empty() && cell.held.is_empty() && cell.lent.is_empty());
         }
         for budget in self.world.budgets() {

@@ -1,6 +1,9 @@
 //! Does the real runtime keep its promises from outside?
 
 mod agents;
+#[path = "../support/books.rs"]
+mod books;
+mod capacity;
 mod consensus;
 mod coordinators;
 mod custom_rules;

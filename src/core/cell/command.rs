@@ -306,8 +306,10 @@ pub enum Reply {
         token: TokenId,
         /// Who held it.
         holder: CellId,
-        /// How it ended; not [`Return::Revoked`] when it had ended before.
+        /// How it ended.
         why: Return,
+        /// It had ended before; nothing changed.
+        duplicate: bool,
     },
     /// The cell or budget is set up.
     Configured {

@@ -93,7 +93,7 @@ pub(super) fn serve_alone(cell: &mut Cell, now: Timestamp, events: &mut Vec<Even
 
 fn first_servable_alone(cell: &Cell) -> Option<Need> {
     let servable = |need: &Need| need.budgets.is_empty() && need.amount <= cell.available(&need.resource);
-    cell.heads().into_iter().map(|head| &head.need).find(|need| servable(need)).cloned()
+    cell.heads().into_iter().find(|head| servable(&head.need)).map(|head| Need::clone(&head.need))
 }
 
 /// The token of a grant that begins now.

@@ -74,6 +74,7 @@ pub mod exchange;
 pub mod kept;
 pub mod rejection;
 pub mod settings;
+pub mod shared;
 pub mod state;
 pub mod stats;
 pub mod view;

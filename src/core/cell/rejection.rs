@@ -49,7 +49,7 @@ pub enum Rejection {
     },
     /// Nothing is known of this token.
     TokenNotFound,
-    /// Another cell holds the token. The attempt is on record.
+    /// The token is another cell's. If it lives, the attempt is on record.
     NotOwner {
         /// Who holds it, or last did.
         holder: CellId,

@@ -9,6 +9,7 @@ use super::command::OfferFate;
 use super::event::{Event, Granted, Need, Offer, Return, Token, Unused};
 use super::kept::Kept;
 use super::settings::Settings;
+use super::shared::Shared;
 use crate::core::ids::{BudgetId, CellId, IdempotencyKey, NeedId, OfferId, Resource, TokenId};
 use crate::core::time::Timestamp;
 
@@ -16,7 +17,7 @@ use crate::core::time::Timestamp;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Queued {
     /// The need.
-    pub need: Need,
+    pub need: Shared<Need>,
     /// The budget it waits for; only the head of its resource ever does.
     pub waits_for: Option<BudgetId>,
 }
@@ -25,7 +26,7 @@ pub struct Queued {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Held {
     /// The token.
-    pub token: Token,
+    pub token: Shared<Token>,
     /// Who handed it over, if it was not granted to this cell.
     pub from: Option<CellId>,
     /// The how-manieth token this cell came to hold; orders tokens of one instant.
@@ -36,7 +37,7 @@ pub struct Held {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LentToken {
     /// The token.
-    pub token: Token,
+    pub token: Shared<Token>,
     /// The last stranger who tried to use it; its next try is not recorded again.
     pub refused: Option<CellId>,
 }
@@ -87,21 +88,21 @@ pub struct Cell {
     /// Which cell; none before it first takes part.
     pub id: Option<CellId>,
     /// How it is set up.
-    pub settings: Settings,
+    pub settings: Shared<Settings>,
     /// What is neither lent nor reserved.
-    pub available: BTreeMap<Resource, Amount>,
+    pub available: Shared<BTreeMap<Resource, Amount>>,
     /// The needs that wait, in the order they came.
-    pub queue: VecDeque<Queued>,
+    pub queue: Shared<VecDeque<Queued>>,
     /// Requests are refused until the queue is short again.
     pub overloaded: bool,
     /// Open offers this cell made: their amounts are reserved.
-    pub offers_made: BTreeMap<OfferId, Offer>,
+    pub offers_made: Shared<BTreeMap<OfferId, Offer>>,
     /// Open offers to this cell, in the order they came.
-    pub offers_received: Vec<Offer>,
+    pub offers_received: Shared<Vec<Offer>>,
     /// Live tokens made of this cell's capacity, those it holds itself among them.
-    pub lent: BTreeMap<TokenId, LentToken>,
+    pub lent: Shared<BTreeMap<TokenId, LentToken>>,
     /// Live tokens this cell may use, those of its own capacity among them.
-    pub held: BTreeMap<TokenId, Held>,
+    pub held: Shared<BTreeMap<TokenId, Held>>,
     /// Tokens this cell ever came to hold.
     pub held_ever: u64,
     /// Needs that ended.
@@ -219,16 +220,16 @@ impl Cell {
         match event {
             Event::Opened { cell, settings, at: _ } => {
                 self.id = Some(cell.clone());
-                self.available = settings.totals.clone();
-                self.settings = settings.clone();
+                self.available = settings.totals.clone().into();
+                self.settings = settings.clone().into();
             }
             Event::Configured { settings, at: _ } => self.configure(settings),
             Event::NeedQueued(need) => {
-                self.queue.push_back(Queued { need: need.clone(), waits_for: None });
+                self.queue.push_back(Queued { need: need.clone().into(), waits_for: None });
             }
             Event::NeedExpired { need, at: _ } => {
                 if let Some(need) = self.unqueue(need) {
-                    self.ended_needs.keep(need.id.clone(), EndedNeed::Expired(need));
+                    self.ended_needs.keep(need.id.clone(), EndedNeed::Expired(Need::clone(&need)));
                 }
             }
             Event::NeedBlocked { need, budget, at: _ } => {
@@ -251,7 +252,7 @@ impl Cell {
                     let fate = OfferFate::Used { token: token.id.clone(), amount: token.amount };
                     self.ended_offers.keep(offer.id.clone(), (offer, fate));
                 }
-                self.lend(token);
+                self.lend(token.clone().into());
             }
             Event::Acked(ack) => self.extend(&ack.token, ack.expires, true),
             Event::Renewed(renewal) => self.extend(&renewal.token, renewal.expires, false),
@@ -283,7 +284,7 @@ impl Cell {
                     lent.refused = None;
                 }
             }
-            Event::Received { token, from, at: _ } => self.hold(token, Some(from.clone())),
+            Event::Received { token, from, at: _ } => self.hold(token.clone().into(), Some(from.clone())),
             Event::Released { key, resource, asked, amount, at: _ } => {
                 let before = ReleasedBefore { resource: resource.clone(), asked: *asked, amount: *amount };
                 self.releases.keep(key.clone(), before);
@@ -295,36 +296,39 @@ impl Cell {
     fn configure(&mut self, settings: &Settings) {
         let used = |of: &Resource| self.reserved(of).plus(self.lent(of));
         let available = settings.totals.iter().map(|(of, total)| (of.clone(), total.minus(used(of))));
-        self.available = available.collect();
-        self.settings = settings.clone();
+        self.available = available.collect::<BTreeMap<_, _>>().into();
+        self.settings = settings.clone().into();
     }
 
-    fn unqueue(&mut self, id: &NeedId) -> Option<Need> {
+    fn unqueue(&mut self, id: &NeedId) -> Option<Shared<Need>> {
         let at = self.queue.iter().position(|queued| &queued.need.id == id)?;
         self.queue.remove(at).map(|queued| queued.need)
     }
 
     fn grant(&mut self, granted: &Granted) {
         self.unqueue(&granted.need.id);
-        self.offers_received.retain(|offer| !granted.tokens.iter().any(|token| token.id == offer.token));
+        if granted.tokens.iter().any(Token::is_borrowed) {
+            self.offers_received.retain(|offer| !granted.tokens.iter().any(|token| token.id == offer.token));
+        }
         for token in &granted.tokens {
+            let token = Shared::from(token.clone());
             if self.id.as_ref() == Some(&token.source) {
-                self.lend(token);
+                self.lend(token.clone());
             }
             self.hold(token, None);
         }
         self.ended_needs.keep(granted.need.id.clone(), EndedNeed::Granted(granted.clone()));
     }
 
-    fn lend(&mut self, token: &Token) {
+    fn lend(&mut self, token: Shared<Token>) {
         self.take(&token.resource, token.amount);
-        self.lent.insert(token.id.clone(), LentToken { token: token.clone(), refused: None });
+        self.lent.insert(token.id.clone(), LentToken { token, refused: None });
     }
 
-    fn hold(&mut self, token: &Token, from: Option<CellId>) {
+    fn hold(&mut self, token: Shared<Token>, from: Option<CellId>) {
         self.held_ever += 1;
-        let held = Held { token: token.clone(), from, order: self.held_ever };
-        self.held.insert(token.id.clone(), held);
+        let name = token.id.clone();
+        self.held.insert(name, Held { token, from, order: self.held_ever });
     }
 
     fn close_offer(&mut self, offer: &Offer, why: Unused) {

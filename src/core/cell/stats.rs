@@ -5,8 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::event::{Event, Return, Unused};
+use super::kept::Kept;
 use super::settings::Settings;
 use crate::core::ids::{CellId, Resource, TokenId};
+
+/// At least so many tokens that ended last, over all cells, are still found by their name alone.
+pub const ENDED_KEPT: usize = 8192;
 
 /// Counters over all cells. What concerns a source and a holder is counted on the stream of the source.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,6 +23,8 @@ pub struct CellStats {
     pub total_tokens: u64,
     /// Live tokens, each with its source.
     pub live: BTreeMap<TokenId, CellId>,
+    /// Tokens that ended, each with its source.
+    pub ended: Kept<TokenId, CellId, ENDED_KEPT>,
     /// What is reserved or lent of each resource, in millionths, over all cells.
     pub in_use: BTreeMap<Resource, u64>,
     /// Needs granted.
@@ -83,6 +89,7 @@ impl CellStats {
                 self.use_less(&returned.resource, returned.amount.millionths());
                 if returned.left.is_zero() {
                     self.live.remove(&returned.token);
+                    self.ended.keep(returned.token.clone(), cell.clone());
                     match returned.why {
                         Return::Released => self.released += 1,
                         Return::Expired => self.expired += 1,
@@ -127,9 +134,10 @@ impl CellStats {
         self.live.len() as u64
     }
 
-    /// The source of a live token, for [`Lookup::source_of`](super::exchange::Lookup::source_of).
+    /// The source of a token that lives, or that ended not long ago, for
+    /// [`Lookup::source_of`](super::exchange::Lookup::source_of).
     pub fn source_of(&self, token: &TokenId) -> Option<&CellId> {
-        self.live.get(token)
+        self.live.get(token).or_else(|| self.ended.get(token))
     }
 
     /// Mean available over the cells that have the resource, in whole units; 0 when none has.

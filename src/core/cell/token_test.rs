@@ -96,7 +96,8 @@ fn an_acknowledgement_after_the_end_says_how_it_ended() {
     assert_eq!(status(&mut world, &whole("t-o", "a"), 1), "released");
     assert_eq!(world.run(&ack("t-o", "a"), ms(2)), Err(Rejection::TokenReleased));
     let mut world = borrowed(Lease::default());
-    let revoked = Reply::Revoked { token: token("t-o"), holder: cell("a"), why: Return::Revoked };
+    let revoked =
+        Reply::Revoked { token: token("t-o"), holder: cell("a"), why: Return::Revoked, duplicate: false };
     assert_eq!(world.run(&Op::Revoke { token: token("t-o") }, ms(1)), Ok(revoked));
     assert_eq!(world.run(&ack("t-o", "a"), ms(2)), Err(Rejection::TokenRevoked));
     assert_eq!((available(&world, "b"), world.stats.revoked), (1.0, 1));

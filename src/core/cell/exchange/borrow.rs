@@ -42,7 +42,7 @@ pub(super) fn request(desk: &mut Desk<'_>, asked: &Request) -> Result<Reply, Sto
     if desk.cell(&asked.cell).knows_token(&asked.token) {
         return Err(Rejection::AlreadyExists { what: "token", id: asked.token.to_string() }.into());
     }
-    let mut budgets = settings.budgets;
+    let mut budgets = settings.budgets.clone();
     budgets.extend(asked.budgets.iter().cloned());
     check_budgets(&budgets)?;
     desk.bring([], &budgets)?;
@@ -72,7 +72,7 @@ pub(super) fn request(desk: &mut Desk<'_>, asked: &Request) -> Result<Reply, Sto
     let alone = desk.cell(&asked.cell).head(&need.resource).is_none();
     let own = decide::cover(desk.cell(&asked.cell), &need) == Cover::Own;
     if alone && own && held_up_by(desk, &asked.cell, &need).is_none() {
-        let queued = Queued { need, waits_for: None };
+        let queued = Queued { need: need.into(), waits_for: None };
         grant(desk, &asked.cell, &queued, Cover::Own)?;
     } else if desk.cell(&asked.cell).pending() >= settings.max_pending {
         let (pending, at) = (desk.cell(&asked.cell).pending(), desk.now);
@@ -95,11 +95,11 @@ fn answer(desk: &mut Desk<'_>, cell: &CellId, need: &NeedId) -> Reply {
     state.need(need).map_or(Reply::Settled, |known| known.reply(cell, state.pending()))
 }
 
-/// The same request again is answered from the record; another one under the same name is refused.
+/// The same request again is answered from the record; another one under the same name is refused. The name it gives
+/// its token is not part of what is asked: a caller that repeats itself need not remember it.
 fn repeated(known: NeedState<'_>, asked: &Request, pending: u32) -> Result<Reply, Stop> {
     let need = known.need();
-    let same = need.token == asked.token
-        && need.resource == asked.resource
+    let same = need.resource == asked.resource
         && need.amount == asked.amount
         && need.lease == asked.lease
         && need.deadline == need.asked_at.plus(asked.wait)
@@ -167,7 +167,7 @@ fn wait_for(desk: &mut Desk<'_>, cell: &CellId, head: &Queued, budget: Option<Bu
         return;
     }
     let at = desk.now;
-    let Need { id, resource, amount, deadline, .. } = head.need.clone();
+    let Need { id, resource, amount, deadline, .. } = Need::clone(&head.need);
     desk.happen(cell, Event::NeedBlocked { need: id.clone(), budget: budget.clone(), at });
     if let Some(before) = &head.waits_for {
         end_wait(desk, before, cell, &id, WaitEnd::Elsewhere);
@@ -185,7 +185,7 @@ fn end_wait(desk: &mut Desk<'_>, budget: &BudgetId, cell: &CellId, need: &NeedId
 
 /// Grants a need that is covered and that all its budgets admit.
 fn grant(desk: &mut Desk<'_>, cell: &CellId, head: &Queued, cover: Cover) -> Result<(), Stop> {
-    let (need, at) = (head.need.clone(), desk.now);
+    let (need, at) = (Need::clone(&head.need), desk.now);
     let used = match cover {
         Cover::Offers(used) => used,
         Cover::Own | Cover::Short => Vec::new(),
@@ -288,8 +288,7 @@ fn offered(offer: &Offer, fate: OfferFate) -> Reply {
 }
 
 fn offered_before(known: &Offer, fate: OfferFate, made: &MakeOffer) -> Result<Reply, Stop> {
-    let same = known.token == made.token
-        && known.destination == made.destination
+    let same = known.destination == made.destination
         && known.resource == made.resource
         && known.amount == made.amount
         && known.expires == known.made_at.plus(made.ttl);
@@ -328,7 +327,7 @@ pub(super) fn configure(desk: &mut Desk<'_>, id: &CellId, settings: &Settings) -
     settings.check()?;
     desk.bring([id], [])?;
     let cell = desk.cell(id);
-    if cell.is_open() && &cell.settings == settings {
+    if cell.is_open() && &*cell.settings == settings {
         return Ok(Reply::Configured { changed: false });
     }
     let before = cell.settings.totals.clone();

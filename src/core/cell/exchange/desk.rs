@@ -7,7 +7,7 @@ use super::super::command::Effect;
 use super::super::event;
 use super::super::rejection::Rejection;
 use super::super::state::Cell;
-use super::super::{decide, settings::Settings};
+use super::super::{decide, settings::Settings, shared::Shared};
 use super::{Event, Lookup};
 use crate::core::ids::{BudgetId, CellId, EntityId, StreamId, StreamKind};
 use crate::core::time::Timestamp;
@@ -116,8 +116,12 @@ impl<'w> Desk<'w> {
     }
 
     /// How a cell is set up, or will be when it takes part.
-    pub fn settings(&mut self, id: &CellId) -> Settings {
-        if self.cell(id).is_open() { self.cell(id).settings.clone() } else { self.world.settings_of(id) }
+    pub fn settings(&mut self, id: &CellId) -> Shared<Settings> {
+        if self.cell(id).is_open() {
+            self.cell(id).settings.clone()
+        } else {
+            self.world.settings_of(id).into()
+        }
     }
 
     /// Something happens to a cell that was brought.

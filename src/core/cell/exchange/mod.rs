@@ -41,7 +41,7 @@ pub trait Lookup {
     /// The state of a budget, or `None` when it is not at hand. One that was never used is at hand as the default.
     fn budget(&self, stream: &StreamId) -> Option<&budget::Budget>;
 
-    /// The source of a live token, if an index knows it. Without one, only the holder of a token is known to hold it.
+    /// The source of a token, live or ended, if an index knows it. Without one, only the holder of a token is known to hold it.
     fn source_of(&self, _token: &TokenId) -> Option<CellId> {
         None
     }

@@ -32,7 +32,7 @@ fn find(desk: &mut Desk<'_>, id: &TokenId, asks: Option<&CellId>) -> Result<Resu
     let state = desk.cell(&source);
     match (state.lent.get(id), state.ended_tokens.get(id)) {
         (Some(lent), _) => {
-            let token = lent.token.clone();
+            let token = Token::clone(&lent.token);
             desk.bring([&token.holder], &token.budgets)?;
             Ok(Ok(token))
         }
@@ -185,7 +185,7 @@ fn release_amount(
             break;
         }
         open = open.minus(part);
-        parts.push((held.token.clone(), part));
+        parts.push((Token::clone(&held.token), part));
     }
     let budgets = parts.iter().flat_map(|(token, _)| &token.budgets);
     desk.bring(parts.iter().map(|(token, _)| &token.source), budgets)?;
@@ -248,9 +248,12 @@ fn transferred(token: &Token, duplicate: bool) -> Reply {
 pub(super) fn revoke(desk: &mut Desk<'_>, id: &TokenId) -> Result<Reply, Stop> {
     let token = match find(desk, id, None)? {
         Ok(token) => token,
-        Err(EndedToken { holder, why }) => return Ok(Reply::Revoked { token: id.clone(), holder, why }),
+        Err(EndedToken { holder, why }) => {
+            return Ok(Reply::Revoked { token: id.clone(), holder, why, duplicate: true });
+        }
     };
     give_back(desk, &token, token.amount, Return::Revoked);
     desk.serve_alone(&token.source);
-    Ok(Reply::Revoked { token: token.id, holder: token.holder, why: Return::Revoked })
+    let (holder, why) = (token.holder, Return::Revoked);
+    Ok(Reply::Revoked { token: token.id, holder, why, duplicate: false })
 }
