@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use quorate::Quorate;
-use quorate::api::dto::{ConsensusRef, EventView, HistoryQuery};
+use quorate::api::dto::{ConsensusRef, EventView, HistoryQuery, JobRef, ListJobs};
 use quorate::config::{ClockConfig, Config};
 use quorate::core::ids::{EntityId, StreamId, StreamKind};
 use quorate::core::quorum::Event;
@@ -13,6 +13,7 @@ use quorate::journal::Due;
 use quorate::journal::codec::{AppendBuilder, decode};
 
 use crate::books::Books;
+use crate::work::Work;
 
 /// Something the child was told had taken effect.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -24,6 +25,8 @@ pub enum Acknowledged {
     Answer(String, String, String),
     /// Something with a name at a cell: what, where, which.
     Capacity(String, String, String),
+    /// Something about a job: what, of which stream, and which one.
+    Job(String, String, String),
 }
 
 impl Acknowledged {
@@ -42,6 +45,10 @@ impl Acknowledged {
             }
             ["capacity", what, cell, name] => {
                 Some(Acknowledged::Capacity(what.into(), cell.into(), name.into()))
+            }
+            ["job", what, stream] => Some(Acknowledged::Job(what.into(), stream.into(), String::new())),
+            ["job", what, stream, which] => {
+                Some(Acknowledged::Job(what.into(), stream.into(), which.into()))
             }
             _ => None,
         }
@@ -109,12 +116,14 @@ pub async fn audit(q: &Quorate, acknowledged: &BTreeSet<Acknowledged>) -> Result
     let mut quorums: BTreeMap<String, Naive> = BTreeMap::new();
     let mut asked: BTreeMap<String, Asked> = BTreeMap::new();
     let mut books = Books::default();
+    let mut work = Work::default();
     let mut cursor = None;
     loop {
         let request = HistoryQuery { limit: Some(1000), cursor, ..Default::default() };
         let page = q.history().query(request).await.map_err(|e| e.to_string())?;
         for event in page.events {
             books.add(&event)?;
+            work.add(&event)?;
             if event.kind == "proposal" {
                 asked.entry(event.entity_id.to_string()).or_default().add(&event)?;
             }
@@ -148,6 +157,8 @@ pub async fn audit(q: &Quorate, acknowledged: &BTreeSet<Acknowledged>) -> Result
     }
     let done: BTreeSet<_> =
         books.done.iter().map(|(what, cell, name)| (*what, cell.as_str(), name.as_str())).collect();
+    let worked: BTreeSet<_> =
+        work.done.iter().map(|(what, name, which)| (*what, name.as_str(), which.as_str())).collect();
     for told in acknowledged {
         let there = match told {
             Acknowledged::Start(quorum) => quorums.contains_key(quorum),
@@ -163,6 +174,9 @@ pub async fn audit(q: &Quorate, acknowledged: &BTreeSet<Acknowledged>) -> Result
             }
             Acknowledged::Capacity(what, cell, name) => {
                 done.contains(&(what.as_str(), cell.as_str(), name.as_str()))
+            }
+            Acknowledged::Job(what, stream, which) => {
+                worked.contains(&(what.as_str(), stream.as_str(), which.as_str()))
             }
         };
         if !there {
@@ -205,10 +219,52 @@ pub async fn audit(q: &Quorate, acknowledged: &BTreeSet<Acknowledged>) -> Result
             return Err(format!("{id} is {}, recorded {recorded}", live.state));
         }
     }
+    jobs_are_as_recorded(q, &work).await?;
     let stats = q.consensus().stats().await.map_err(|e| e.to_string())?;
     let votes: usize = asked.values().map(|asked| asked.votes.len()).sum();
     if (stats.votes, stats.aborted) != (votes as u64, 0) {
         return Err(format!("counted {stats:?}, recorded {votes} votes"));
+    }
+    Ok(())
+}
+
+/// Whoever has not ended is tracked and has a deadline; whoever has ended stays so. A job may fall due, and a message
+/// arrive, while it is looked at: an end that is not on record yet is no contradiction.
+async fn jobs_are_as_recorded(q: &Quorate, work: &Work) -> Result<(), String> {
+    for (name, book) in &work.jobs {
+        let (job_id, datacenter) = name.split_once('@').unwrap_or((name, "local"));
+        let job_id = EntityId::new(job_id).unwrap();
+        let request = JobRef { job_id, datacenter: Some(EntityId::new(datacenter).unwrap()) };
+        let live = q.jobs().status(request).await.map_err(|e| format!("lost {name}: {e}"))?;
+        let live = &live.datacenters[0];
+        match book.ended {
+            Some(status) if live.status != status.name() => {
+                return Err(format!("{name} is {}, recorded {status:?}", live.status));
+            }
+            _ => {}
+        }
+        if live.fence_token < book.token.get() {
+            return Err(format!("{name} is led under {}, recorded {:?}", live.fence_token, book.token));
+        }
+    }
+    let mut cursor = None;
+    let mut tracked = 0;
+    loop {
+        let request = ListJobs { limit: Some(1000), cursor, ..ListJobs::default() };
+        let page = q.jobs().list(request).await.map_err(|e| e.to_string())?;
+        tracked += page.jobs.len();
+        let live = |status: &str| !["completed", "failed", "cancelled", "timeout"].contains(&status);
+        if let Some(job) = page.jobs.iter().find(|job| live(&job.status) && job.next_deadline.is_none()) {
+            return Err(format!("live and never looked at again: {job:?}"));
+        }
+        cursor = page.next_cursor;
+        if cursor.is_none() {
+            break;
+        }
+    }
+    // Jobs of gates may have begun meanwhile, one in each of two datacenters.
+    if tracked > work.open() + work.gates.len() * 2 {
+        return Err(format!("{tracked} jobs are tracked, {} are open on record", work.open()));
     }
     Ok(())
 }
@@ -235,6 +291,7 @@ pub async fn all_comes_back(folder: &Path) -> Result<usize, String> {
     q.crash().await;
     let config = Config { clock: ClockConfig::Manual(later), ..Config::at(folder) };
     let q = Quorate::open(config).await.map_err(|e| e.to_string())?;
+    every_job_comes_to_its_end(&q).await?;
     let mut books = Books::of(&q).await?;
     q.close().await.map_err(|e| e.to_string())?;
     books.settle(later)?;
@@ -247,4 +304,46 @@ pub async fn all_comes_back(folder: &Path) -> Result<usize, String> {
         Some(budget) => Err(format!("still charged: {budget:?}")),
         None => Ok(books.granted.len()),
     }
+}
+
+/// With time, every job has ended and everybody who must hear of it has.
+async fn every_job_comes_to_its_end(q: &Quorate) -> Result<(), String> {
+    let fail = |e: quorate::Error| e.to_string();
+    // Repeats, waits for confirmation and the time after which silent datacenters are given up.
+    for _ in 0..4 {
+        q.advance(Duration::from_secs(60)).await.map_err(fail)?;
+    }
+    q.advance(Duration::from_secs(2 * 60 * 60)).await.map_err(fail)?;
+    let mut work = Work::default();
+    let mut cursor = None;
+    loop {
+        let request = HistoryQuery { limit: Some(1000), cursor, ..Default::default() };
+        let page = q.history().query(request).await.map_err(fail)?;
+        page.events.iter().try_for_each(|event| work.add(event))?;
+        cursor = page.next_cursor;
+        if cursor.is_none() {
+            break;
+        }
+    }
+    for (name, book) in &work.jobs {
+        let (job_id, datacenter) = name.split_once('@').unwrap_or((name, "local"));
+        let job_id = EntityId::new(job_id).unwrap();
+        let request = JobRef { job_id, datacenter: Some(EntityId::new(datacenter).unwrap()) };
+        let live = q.jobs().status(request).await.map_err(fail)?;
+        if book.ended.is_none() || live.datacenters[0].unanswered != 0 {
+            return Err(format!("{name} has not come to its end: {:?}", live.datacenters[0]));
+        }
+    }
+    for (name, book) in &work.gates {
+        let request = JobRef { job_id: EntityId::new(name.as_str()).unwrap(), datacenter: None };
+        let gate = q.jobs().gate_status(request).await.map_err(fail)?;
+        if book.finished.is_none() || gate.datacenters.iter().any(|dc| !dc.unanswered.is_empty()) {
+            return Err(format!("{name} has not come to its end: {gate:?}"));
+        }
+    }
+    let stats = q.jobs().stats().await.map_err(fail)?;
+    if (stats.tracked_jobs, stats.noted_in_memory, stats.in_transit) != (0, 0, 0) {
+        return Err(format!("something of jobs is left: {stats:?}"));
+    }
+    Ok(())
 }

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use quorate::api::dto::{
-    CancelQuorum, ConsensusVote, HeldToken, OfferCapacity, RegisterAgent, RegisterAlgorithm, ReleaseCapacity,
-    RequestCapacity, RequestConsensus, SetBudget, id,
+    CancelJob, CancelQuorum, CompleteJob, ConsensusVote, ExtendJob, HeldToken, JobProgress, OfferCapacity,
+    PlanWorkflow, RegisterAgent, RegisterAlgorithm, RegisterWorker, ReleaseCapacity, RequestCapacity,
+    RequestConsensus, SetBudget, SubmitJob, TransferJob, WorkerReport, id,
 };
 use quorate::config::Config;
 use quorate::core::ids::{CellId, EntityId, Resource};
@@ -148,6 +149,113 @@ fn give_back(cell: &CellId, amount: f64, key: &str) -> ReleaseCapacity {
     ReleaseCapacity { cell_id: cell.clone(), capacity: Some(amount), token_id, resource, idempotency_key }
 }
 
+/// The worker of jobs that have workflows.
+const WORKER: &str = "hand";
+
+/// A job here, or one through a gate in two datacenters: it gets on, gets more time and another leader, and is
+/// completed, cancelled, left to its deadline, or left to the next life.
+async fn employ(q: &Quorate, life: &str, n: usize) {
+    let job_id = EntityId::new(format!("j-{life}-{n}")).unwrap();
+    let worker_id: EntityId = id("worker_id", WORKER).unwrap();
+    let datacenters = ["east", "west"].map(|dc| EntityId::new(dc).unwrap());
+    let (gated, worked) = (n.is_multiple_of(2), n % 8 == 3);
+    let one: EntityId = id("workflow_id", "one").unwrap();
+    let workflow = PlanWorkflow {
+        workflow_id: one.clone(),
+        depends_on: Vec::new(),
+        worker_id: Some(worker_id.clone()),
+    };
+    let submit = SubmitJob {
+        job_id: Some(job_id.clone()),
+        timeout_seconds: Some(if n % 5 == 4 { 0.02 } else { 600.0 }),
+        target_datacenters: if gated { datacenters.to_vec() } else { Vec::new() },
+        workflows: if worked { vec![workflow] } else { Vec::new() },
+        ..SubmitJob::default()
+    };
+    q.jobs().submit(submit).await.unwrap();
+    tell(&format!("job submit {job_id}"));
+    let wheres = if gated { datacenters.map(Some).to_vec() } else { vec![None] };
+    for datacenter in wheres {
+        let stream = datacenter.as_ref().map_or_else(|| job_id.to_string(), |dc| format!("{job_id}@{dc}"));
+        let progress = JobProgress {
+            job_id: job_id.clone(),
+            datacenter: datacenter.clone(),
+            workflow_id: None,
+            completed_count: None,
+            fence_token: None,
+        };
+        // It may have ended, and where a gate hands it out it may not have begun.
+        let _ = q.jobs().progress(progress).await;
+        let request_id = format!("r-{n}");
+        let extend = ExtendJob {
+            job_id: Some(job_id.clone()),
+            datacenter: datacenter.clone(),
+            worker_id: worker_id.clone(),
+            reason: String::new(),
+            current_progress: 1.0,
+            estimated_completion: 1.0,
+            active_workflow_count: 1,
+            completed_items: None,
+            total_items: None,
+            request_id: Some(request_id.clone()),
+            fence_token: None,
+        };
+        if q.jobs().extend(extend).await.is_ok_and(|extended| extended.granted) {
+            tell(&format!("job extend {stream} {request_id}"));
+        }
+        let transfer = TransferJob {
+            job_id: job_id.clone(),
+            datacenter: datacenter.clone(),
+            new_leader_id: id("new_leader_id", "other").unwrap(),
+            new_leader_addr: String::new(),
+            force: false,
+            fence_token: None,
+        };
+        let mut held = None;
+        if let Ok(led) = q.jobs().transfer(transfer).await {
+            tell(&format!("job transfer {stream} {}", led.fence_token));
+            held = i64::try_from(led.fence_token).ok();
+        }
+        if worked {
+            let report = WorkerReport {
+                worker_id: worker_id.clone(),
+                job_id: job_id.clone(),
+                workflow_id: one.clone(),
+                outcome: "completed".into(),
+                completed_count: 1,
+                result: None,
+                dispatch_token: None,
+            };
+            if q.workers().report(report).await.is_ok() {
+                tell(&format!("job report {job_id}"));
+            }
+        } else if n % 3 == 1 {
+            let complete = CompleteJob {
+                job_id: job_id.clone(),
+                datacenter: datacenter.clone(),
+                status: None,
+                reason: String::new(),
+                fence_token: held,
+            };
+            if q.jobs().complete(complete).await.is_ok_and(|done| done.status == "completed") {
+                tell(&format!("job complete {stream}"));
+            }
+        }
+    }
+    if n % 3 == 2 {
+        let cancel = CancelJob {
+            job_id: job_id.clone(),
+            datacenter: None,
+            requester_id: "u".into(),
+            reason: String::new(),
+            fence_token: None,
+        };
+        if q.jobs().cancel(cancel).await.is_ok_and(|cancelled| cancelled.success) {
+            tell(&format!("job cancel {job_id}"));
+        }
+    }
+}
+
 /// One voter's life: votes on everything, some of it changing, some too late, some cancelled under it.
 async fn voter(q: Quorate, early: bool, life: String, me: usize, round: Arc<AtomicUsize>) {
     loop {
@@ -157,6 +265,9 @@ async fn voter(q: Quorate, early: bool, life: String, me: usize, round: Arc<Atom
         vote(&q, early, &lasting, &fresh, !n.is_multiple_of(3)).await;
         // The same voter changes its mind in every life.
         vote(&q, early, &lasting, &format!("fickle-{me}"), n.is_multiple_of(2)).await;
+        if n % 8 == 3 || n % 8 == 6 {
+            employ(&q, &life, n).await;
+        }
         if n % 4 == 1 {
             exchange(&q, &life, n).await;
         }
@@ -202,6 +313,12 @@ async fn the_child_votes_until_it_is_killed() {
         limits: [(Resource::capacity(), 3.5)].into(),
     };
     q.capacity().set_budget(fleet).await.unwrap();
+    let worker = RegisterWorker {
+        worker_id: id("worker_id", WORKER).unwrap(),
+        datacenter: None,
+        capacity: Some(1_000_000),
+    };
+    q.workers().register(worker).await.unwrap();
     for agent in AGENTS {
         q.agents().register(RegisterAgent::new(agent).unwrap()).await.unwrap();
     }

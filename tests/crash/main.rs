@@ -8,6 +8,8 @@ mod audit;
 #[path = "../support/books.rs"]
 mod books;
 mod child;
+#[path = "../support/work.rs"]
+mod work;
 
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};
@@ -72,7 +74,7 @@ async fn check(folder: &Path, acknowledged: &BTreeSet<Acknowledged>) -> Result<(
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_acknowledged_is_lost_or_counted_twice_in_200_kills() {
     let mut rng = Rng::new(std::process::id().into());
-    let (mut votes, mut answers, mut grants) = (0, 0, 0);
+    let (mut votes, mut answers, mut grants, mut jobs) = (0, 0, 0, 0);
     for _ in 0..KILLS / LIVES {
         let folder = tempfile::tempdir().unwrap();
         let mut acknowledged = BTreeSet::new();
@@ -88,8 +90,10 @@ async fn nothing_acknowledged_is_lost_or_counted_twice_in_200_kills() {
         }
         grants += audit::all_comes_back(folder.path()).await.unwrap_or_else(|broken| panic!("{broken}"));
         votes += acknowledged.len();
+        jobs += acknowledged.iter().filter(|told| matches!(told, Acknowledged::Job(..))).count();
         answers += acknowledged.iter().filter(|told| matches!(told, Acknowledged::Answer(..))).count();
     }
+    assert!(jobs > KILLS, "something was done about jobs {jobs} times");
     assert!(answers > KILLS, "agents answered {answers} times");
     assert!(grants > KILLS, "capacity was granted {grants} times");
     println!("{KILLS} kills, {votes} acknowledgements, all there, none twice");

@@ -218,18 +218,19 @@ fn a_gate_of_a_higher_epoch_takes_over_and_gets_what_was_not_answered() {
 
 #[test]
 fn a_dispatch_that_comes_again_after_the_end_does_not_start_the_job_again() {
-    let dispatch = |number| {
+    let dispatch_of = |epoch, number| {
         let dispatch = JobDispatch {
             timeout_ms: Some(60_000),
             stuck_threshold_ms: 120_000,
             workflows: Vec::new(),
             class: None,
             timeout_rule: String::new(),
-            gate_epoch: GateEpoch::shown(1),
+            gate_epoch: GateEpoch::shown(epoch),
             gate_addr: "gate:1".into(),
         };
         from_gate(number, Body::JobDispatch(dispatch))
     };
+    let dispatch = |number| dispatch_of(1, number);
     let mut job = J::default();
     let step = job.step(dispatch(3), us(0));
     assert_eq!(ack_of(&step.effects), [AckOutcome::Accepted]);
@@ -240,7 +241,11 @@ fn a_dispatch_that_comes_again_after_the_end_does_not_start_the_job_again() {
         (ack_of(&late.effects), late.events),
         (vec![AckOutcome::AlreadyFinal(FinalStatus::Timeout)], vec![])
     );
-    assert_eq!(ack_of(&job.step(dispatch(4), us(3 * S)).effects), [AckOutcome::Accepted]);
+    // The gate numbers anew what it sends again under another leadership.
+    let renumbered = job.step(dispatch(4), us(3 * S));
+    assert_eq!(ack_of(&renumbered.effects), [AckOutcome::AlreadyFinal(FinalStatus::Timeout)]);
+    assert_eq!(job.state().runs, 1);
+    assert_eq!(ack_of(&job.step(dispatch_of(2, 5), us(4 * S)).effects), [AckOutcome::Accepted]);
     assert_eq!(job.state().runs, 2);
 }
 

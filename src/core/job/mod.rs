@@ -101,7 +101,7 @@ pub fn errand(state: &Job, after: Timestamp) -> Option<Timestamp> {
 
 impl Machine for JobMachine {
     const KIND: StreamKind = StreamKind::Job;
-    const STATE_VERSION: u16 = 1;
+    const STATE_VERSION: u16 = 2;
     type State = Job;
     type Command = Command;
     type Event = Event;

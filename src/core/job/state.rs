@@ -76,8 +76,6 @@ pub struct Run {
     pub suspended_at: Option<Timestamp>,
     /// The gate that coordinates it.
     pub gate: Option<GateSeat>,
-    /// Number of the gate's message that brought it.
-    pub dispatch_number: u64,
     /// What was asked for; the workflows are below.
     pub terms: Terms,
     /// How much time it has.
@@ -235,7 +233,6 @@ impl Run {
             leader_addr: event.leader_addr.clone(),
             suspended_at: None,
             gate: event.gate.clone(),
-            dispatch_number: event.dispatch_number,
             terms: event.terms.clone(),
             limits: event.limits.clone(),
             started_at: event.at,

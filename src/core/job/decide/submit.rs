@@ -90,14 +90,15 @@ fn take_on(draft: &mut Draft<'_>, submit: Submit) -> Result<Reply, Rejection> {
     Ok(Reply::Submitted { token, again: false })
 }
 
-/// A gate sends its dispatch until it is answered; one that comes after the end must not start the job again. Numbers
-/// of a gate only grow.
+/// A gate sends its dispatch until it is answered, under a new number when leadership changed meanwhile; one that comes
+/// after the end must not start the job again. A run of a gate keeps the epoch it began in, and the next begins in a
+/// higher one than anybody has seen.
 fn is_repeat(run: &Run, gate: &Option<GateSeat>, number: u64) -> bool {
-    let same_gate = match (&run.gate, gate) {
+    let same_run = match (&run.gate, gate) {
         (Some(held), Some(given)) => given.epoch <= held.epoch,
         (Some(_), None) | (None, Some(_)) | (None, None) => false,
     };
-    same_gate && number != 0 && number <= run.dispatch_number
+    same_run && number != 0
 }
 
 /// A gate that was replaced starts nothing.

@@ -1,0 +1,960 @@
+//! One job over its gate, three managers and two workers, on a network that loses, doubles, delays and reorders, with
+//! processes that die at any moment and clocks that jump ahead.
+//!
+//! ```text
+//!  random commands ──► gate ◄────── letters ──────► 3 managers ◄────── letters ──────► 2 workers
+//!                       └ each a process of its own: a driver, a clock, a life that ends and begins again
+//! ```
+//!
+//! Everything follows from a seed. After the last command faults stop and time passes until nothing is left to happen;
+//! then all must agree. A failure prints the line that plays it again; with fewer steps it is often shorter.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use proptest::prelude::*;
+use quorate::core::Machine;
+use quorate::core::driver::Driver;
+use quorate::core::gate::{self, Datacenters, Gate, GateMachine, GlobalRule, Target, TimeoutPolicy, Track};
+use quorate::core::ids::EntityId;
+use quorate::core::job::heard::{LatestProgress, Memory};
+use quorate::core::job::message::*;
+use quorate::core::job::outbox::Notice;
+use quorate::core::job::token::{FenceToken, GateEpoch};
+use quorate::core::job::{self, Heard, Job, JobMachine, Phase, Reply, Submit};
+use quorate::core::rng::Rng;
+use quorate::core::time::{Downtime, Timestamp};
+use quorate::core::worker::{self, Worker, WorkerMachine};
+use quorate::journal::codec::{decode, encode};
+
+const MS: i64 = 1_000;
+const S: i64 = 1_000 * MS;
+const BUDGET_MS: u64 = 60_000;
+const STUCK_MS: u64 = 25_000;
+const DCS: [&str; 3] = ["a", "b", "c"];
+/// Each serves the datacenter of its number.
+const WORKERS: [&str; 2] = ["w", "x"];
+/// Longest time from the end of all faults until nothing is left to happen.
+const HEALS: i64 = 3_600 * S;
+/// `seed:steps` of a single play.
+const REPLAY: &str = "QUORATE_JOB_NETWORK";
+
+fn id(name: &str) -> EntityId {
+    EntityId::new(name).unwrap()
+}
+
+fn leader(incarnation: u64) -> Leader {
+    Leader { node: id("m"), incarnation }
+}
+
+fn us(us: i64) -> Timestamp {
+    Timestamp::from_micros(us)
+}
+
+/// What a manager's process keeps in memory beside the record.
+#[derive(Default)]
+struct Shared(Mutex<Memory>);
+
+impl LatestProgress for Shared {
+    fn at(&self, job: &EntityId, datacenter: &EntityId) -> Option<Timestamp> {
+        self.0.lock().unwrap().at(job, datacenter)
+    }
+    fn count(&self, job: &EntityId, datacenter: &EntityId, workflow: &EntityId, attempt: u32) -> Option<u64> {
+        self.0.lock().unwrap().count(job, datacenter, workflow, attempt)
+    }
+}
+
+/// What is done to a party.
+enum Op<M: Machine> {
+    Boot,
+    Settle,
+    Errand(Timestamp),
+    Command(M::Command),
+}
+
+/// What came of it.
+struct Done<M: Machine> {
+    before: M::State,
+    events: Vec<M::Event>,
+    effects: Vec<M::Effect>,
+    reply: Option<Result<M::Reply, M::Rejection>>,
+}
+
+/// A process with one entity.
+struct Node<M: Machine> {
+    driver: Driver<M>,
+    context: M::Context,
+    log: Vec<M::Event>,
+    /// Its clock is so far ahead of the world's.
+    skew: i64,
+    /// When it begins again, if it is dead.
+    back: Option<i64>,
+    began: i64,
+    last_alive: i64,
+    errand: Option<Timestamp>,
+    /// What fell due before this instant could not be looked at in time.
+    excused: Timestamp,
+}
+
+impl<M: Machine> Node<M> {
+    fn new(context: M::Context, world: i64) -> Self {
+        Node {
+            driver: Driver::new(context.clone()),
+            context,
+            log: Vec::new(),
+            skew: 0,
+            back: None,
+            began: world,
+            last_alive: world,
+            errand: None,
+            excused: us(world),
+        }
+    }
+
+    fn state(&self) -> &M::State {
+        self.driver.state()
+    }
+
+    fn now(&self, world: i64) -> Timestamp {
+        us(world + self.skew)
+    }
+
+    /// When the world must look at it next.
+    fn next(&self, world: i64) -> Option<i64> {
+        if self.back.is_some() {
+            return self.back;
+        }
+        let at = self.driver.due().into_iter().chain(self.errand).min()?;
+        Some((at.as_micros() - self.skew).max(world))
+    }
+
+    fn wants(&self, world: i64) -> Option<Op<M>> {
+        match self.back {
+            Some(back) => (back <= world).then_some(Op::Boot),
+            None if self.driver.due().is_some_and(|due| due <= self.now(world)) => Some(Op::Settle),
+            None => self.errand.filter(|at| *at <= self.now(world)).map(Op::Errand),
+        }
+    }
+
+    fn kill(&mut self, world: i64, down: i64) {
+        let beat = 5 * S;
+        let now = world + self.skew;
+        self.last_alive = self.began.max(now - (now - self.began) % beat);
+        self.back = Some(world + down.max(MS));
+    }
+
+    fn jump(&mut self, world: i64, ahead: i64) {
+        self.skew += ahead;
+        self.excused = self.now(world);
+    }
+
+    fn apply(&mut self, op: Op<M>, world: i64) -> Done<M> {
+        let now = self.now(world);
+        let before = self.state().clone();
+        let (events, effects, reply) = match op {
+            Op::Boot => {
+                self.back = None;
+                self.began = now.as_micros();
+                self.excused = now;
+                self.errand = None;
+                // What survives is the record, as a fold or as a snapshot.
+                let mut replayed = Driver::<M>::new(self.context.clone());
+                for event in &self.log {
+                    replayed.replay(&decode(&encode(event).unwrap()).unwrap());
+                }
+                let kept: M::State = decode(&encode(&before).unwrap()).unwrap();
+                assert_eq!(replayed.state(), &kept, "replay is live");
+                let revision = self.driver.revision();
+                self.driver = Driver::new(self.context.clone()).restore(kept, revision);
+                let away = Downtime { last_alive: us(self.last_alive), began: now };
+                let resumed = self.driver.resume(away);
+                assert!(self.driver.resume(away).events.is_empty(), "once in a process");
+                (resumed.events, M::owed(self.driver.state()), None)
+            }
+            Op::Settle => {
+                let settled = self.driver.settle(now);
+                assert!(!settled.events.is_empty(), "a tick that is due does something");
+                assert!(self.driver.due().is_none_or(|due| due > now), "and moves what is due");
+                (settled.events, settled.effects, None)
+            }
+            Op::Errand(due) => {
+                self.errand = None;
+                let step = self.driver.step(M::run_errands(due).unwrap(), now);
+                assert!(step.events.is_empty(), "an errand writes nothing: {:?}", step.events);
+                (step.events, step.effects, None)
+            }
+            Op::Command(command) => {
+                let step = self.driver.step(command, now);
+                (step.events, step.effects, Some(step.reply))
+            }
+        };
+        self.log.extend(events.iter().cloned());
+        if self.errand.is_none_or(|at| at > now) {
+            self.errand = M::errand(self.driver.state(), now);
+        }
+        Done { before, events, effects, reply }
+    }
+}
+
+/// What goes wrong on the way, in percent and microseconds.
+#[derive(Clone, Copy, Default)]
+struct Faults {
+    lost: u64,
+    doubled: u64,
+    delay: i64,
+    /// Of a step after which the process dies, its events durable and nothing of it sent.
+    dies: u64,
+}
+
+struct World {
+    now: i64,
+    rng: Rng,
+    faults: Faults,
+    gate: Node<GateMachine>,
+    managers: Vec<Node<JobMachine>>,
+    memories: Vec<Arc<Shared>>,
+    workers: Vec<Node<WorkerMachine>>,
+    letters: BTreeMap<(i64, u64), Message>,
+    sent: u64,
+    leaders: u64,
+    gates: u64,
+    steps: u64,
+}
+
+/// Did nothing happen but that something was put on record as refused?
+fn is_refused(names: &[&str]) -> bool {
+    names.iter().all(|name| ["fence_rejected", "gate_heard"].contains(name))
+}
+
+impl World {
+    fn new(seed: u64) -> Self {
+        let now = 1_000_000 * S;
+        let memories: Vec<Arc<Shared>> = DCS.iter().map(|_| Arc::default()).collect();
+        let managers = memories.iter().map(|memory| Node::new(Heard::of(memory.clone()), now)).collect();
+        let mut world = World {
+            now,
+            rng: Rng::new(seed),
+            faults: Faults::default(),
+            gate: Node::new(Datacenters::default(), now),
+            managers,
+            memories,
+            workers: WORKERS.iter().map(|_| Node::new((), now)).collect(),
+            letters: BTreeMap::new(),
+            sent: 0,
+            leaders: 1,
+            gates: 1,
+            steps: 0,
+        };
+        for n in 0..WORKERS.len() {
+            let register = worker::Command::Register {
+                worker_id: id(WORKERS[n]),
+                datacenter: id(DCS[n]),
+                capacity: 4,
+                settings: worker::Settings::default(),
+            };
+            world.ask_worker(n, register, false);
+        }
+        world.ask_gate(world.track(), false);
+        world
+    }
+
+    fn chance(&mut self, percent: u64) -> bool {
+        self.rng.next_u64() % 100 < percent
+    }
+
+    fn below(&mut self, end: u64) -> u64 {
+        self.rng.next_u64() % end
+    }
+
+    fn track(&self) -> gate::Command {
+        let target = |dc: &&str| Target { datacenter: id(dc), manager: leader(1), manager_addr: "m".into() };
+        let plan = |name: &str, on: &[&str]| WorkflowPlan {
+            workflow_id: id(name),
+            depends_on: on.iter().map(|on| id(on)).collect(),
+            worker_id: None,
+        };
+        gate::Command::Track(Box::new(Track {
+            job_id: id("job"),
+            gate: Leader { node: id("g"), incarnation: self.gates },
+            gate_addr: "g".into(),
+            targets: DCS.iter().map(target).collect(),
+            plan: JobDispatch {
+                timeout_ms: Some(BUDGET_MS),
+                stuck_threshold_ms: STUCK_MS,
+                workflows: vec![plan("one", &[]), plan("two", &["one"])],
+                class: None,
+                timeout_rule: "gate_coordinated".into(),
+                gate_epoch: GateEpoch::NONE,
+                gate_addr: "g".into(),
+            },
+            settings: gate::Settings {
+                stuck_ms: 40_000,
+                abandon_ms: 200_000,
+                dc_timeout_policy: TimeoutPolicy::Majority,
+            },
+        }))
+    }
+
+    // What leaves.
+
+    fn send(&mut self, message: Message) {
+        if self.chance(self.faults.lost) {
+            return;
+        }
+        let copies = if self.chance(self.faults.doubled) { 2 } else { 1 };
+        for _ in 0..copies {
+            let delay = 1 + self.below(self.faults.delay as u64 + 1) as i64;
+            self.sent += 1;
+            self.letters.insert((self.now + delay, self.sent), message.clone());
+        }
+    }
+
+    /// Sends what a step made, unless its process dies before it can.
+    fn sends(&mut self, messages: Vec<Message>) -> bool {
+        if !messages.is_empty() && self.chance(self.faults.dies) {
+            return false;
+        }
+        messages.into_iter().for_each(|message| self.send(message));
+        true
+    }
+
+    fn downtime(&mut self) -> i64 {
+        let longest = [S, 10 * S, 60 * S][self.below(3) as usize];
+        self.below(longest as u64) as i64
+    }
+
+    // What happens to a party, and the laws of every step.
+
+    fn do_gate(&mut self, op: Op<GateMachine>, refused: bool) {
+        let done = self.gate.apply(op, self.now);
+        let names: Vec<_> = done.events.iter().map(gate::Event::name).collect();
+        assert!(!refused || is_refused(&names), "a replaced leader had an effect: {names:?}");
+        let run = |state: &Gate| state.run.clone();
+        for event in &done.events {
+            let gate::Event::Declared { rule, at, .. } = event else { continue };
+            let known = run(&done.before).expect("what is not tracked is not decided");
+            assert!(known.decision.is_none() && known.cancel.is_none(), "decided twice");
+            if *rule == GlobalRule::Overall {
+                let most = known.datacenters.values().map(|dc| dc.totals.extensions_ms).max().unwrap_or(0);
+                let last = known.submitted_at.plus(Duration::from_millis(BUDGET_MS + most));
+                assert!(*at > last, "decided while an extension covers");
+                check_instant(*at, last, self.gate.excused);
+            }
+        }
+        let after = self.gate.state();
+        assert!(after.gate_epoch >= done.before.gate_epoch, "epochs only grow");
+        for (name, floor) in &done.before.floors {
+            assert!(after.floors.get(name) >= Some(floor), "tokens only grow");
+        }
+        let messages = done.effects.into_iter().map(|gate::Effect::Send(message)| *message).collect();
+        if !self.sends(messages) {
+            let down = self.downtime();
+            self.gate.kill(self.now, down);
+        }
+    }
+
+    fn do_manager(&mut self, n: usize, op: Op<JobMachine>, refused: bool) {
+        if matches!(op, Op::Boot) {
+            *self.memories[n].0.lock().unwrap() = Memory::default();
+        }
+        let done = self.managers[n].apply(op, self.now);
+        let names: Vec<_> = done.events.iter().map(job::Event::name).collect();
+        assert!(!refused || is_refused(&names), "a replaced leader had an effect: {names:?}");
+        let node = &mut self.managers[n];
+        let now = node.now(self.now);
+        let led = |state: &Job| state.run.as_ref().is_some_and(|run| run.phase() != Phase::Suspended);
+        if !led(&done.before) && led(node.state()) {
+            node.excused = now;
+        }
+        for event in &done.events {
+            match event {
+                job::Event::TimeoutDetected(found) => {
+                    check_instant(found.at, found.deadline, node.excused);
+                }
+                job::Event::Ended(end) => {
+                    if end.kind == Some(TimeoutKind::GateUnresponsiveFallback) {
+                        check_instant(end.at, end.closed_at, node.excused);
+                    }
+                    self.memories[n].0.lock().unwrap().forget(&id("job"), &id(DCS[n]));
+                }
+                _ => {}
+            }
+        }
+        if let Some(Ok(Reply::Progress(Some(noted)))) = &done.reply {
+            self.memories[n].0.lock().unwrap().note(&id("job"), &id(DCS[n]), noted.clone());
+        }
+        let messages = done.effects.into_iter().map(|job::Effect::Send(message)| *message).collect();
+        if !self.sends(messages) {
+            let down = self.downtime();
+            self.managers[n].kill(self.now, down);
+        }
+    }
+
+    fn do_worker(&mut self, n: usize, op: Op<WorkerMachine>, refused: bool) {
+        let done = self.workers[n].apply(op, self.now);
+        let names: Vec<_> = done.events.iter().map(worker::Event::name).collect();
+        assert!(!refused || is_refused(&names), "a replaced leader had an effect: {names:?}");
+        for (name, before) in &done.before.jobs {
+            let after = self.workers[n].state().jobs.get(name);
+            assert!(after.is_some_and(|job| job.fence_token >= before.fence_token), "tokens only grow");
+        }
+        let messages = done.effects.into_iter().filter_map(|effect| match effect {
+            worker::Effect::Send(message) => Some(*message),
+            worker::Effect::Start(_) | worker::Effect::Stop(_) | worker::Effect::Abort(_) => None,
+        });
+        if !self.sends(messages.collect()) {
+            let down = self.downtime();
+            self.workers[n].kill(self.now, down);
+        }
+    }
+
+    fn ask_gate(&mut self, command: gate::Command, refused: bool) {
+        while self.gate.back.is_none()
+            && let Some(op) = self.gate.wants(self.now)
+        {
+            self.do_gate(op, false);
+        }
+        if self.gate.back.is_none() {
+            self.do_gate(Op::Command(command), refused);
+        }
+    }
+
+    fn ask_manager(&mut self, n: usize, command: job::Command, refused: bool) {
+        while self.managers[n].back.is_none()
+            && let Some(op) = self.managers[n].wants(self.now)
+        {
+            self.do_manager(n, op, false);
+        }
+        if self.managers[n].back.is_none() {
+            self.do_manager(n, Op::Command(command), refused);
+        }
+    }
+
+    fn ask_worker(&mut self, n: usize, command: worker::Command, refused: bool) {
+        while self.workers[n].back.is_none()
+            && let Some(op) = self.workers[n].wants(self.now)
+        {
+            self.do_worker(n, op, false);
+        }
+        if self.workers[n].back.is_none() {
+            self.do_worker(n, Op::Command(command), refused);
+        }
+    }
+
+    /// A letter arrives. Who is dead gets none.
+    fn deliver(&mut self, message: Message) {
+        match message.to.clone() {
+            Party::Gate(_) => {
+                let stale = stale_at_gate(self.gate.state(), &message);
+                self.ask_gate(gate::Command::Receive(Box::new(message)), stale);
+            }
+            Party::Manager { datacenter, .. } => {
+                let n = DCS.iter().position(|dc| *dc == datacenter.as_str()).unwrap();
+                let stale = stale_at_manager(self.managers[n].state(), &message);
+                let command = match Submit::of_dispatch(&message) {
+                    Some(submit) => job::Command::Submit(Box::new(submit)),
+                    None => job::Command::Receive(Box::new(message)),
+                };
+                self.ask_manager(n, command, stale);
+            }
+            Party::Worker(name) => {
+                let n = WORKERS.iter().position(|worker| *worker == name.as_str()).unwrap();
+                let stale = stale_at_worker(self.workers[n].state(), &message);
+                self.ask_worker(n, worker::Command::Receive(Box::new(message)), stale);
+            }
+        }
+    }
+
+    /// The next instant at which anything happens by itself.
+    fn next(&self) -> Option<i64> {
+        let managers = self.managers.iter().filter_map(|node| node.next(self.now));
+        let workers = self.workers.iter().filter_map(|node| node.next(self.now));
+        let letters = self.letters.keys().next().map(|(at, _)| *at);
+        self.gate.next(self.now).into_iter().chain(managers).chain(workers).chain(letters).min()
+    }
+
+    /// Lets time pass until `end`.
+    fn pass(&mut self, end: i64) {
+        while let Some(at) = self.next().filter(|at| *at <= end) {
+            self.now = self.now.max(at);
+            self.steps += 1;
+            assert!(self.steps < 200_000, "they never come to rest");
+            if let Some(op) = self.gate.wants(self.now) {
+                self.do_gate(op, false);
+                continue;
+            }
+            if let Some(n) = (0..DCS.len()).find(|n| self.managers[*n].wants(self.now).is_some()) {
+                let op = self.managers[n].wants(self.now).unwrap();
+                self.do_manager(n, op, false);
+                continue;
+            }
+            if let Some(n) = (0..WORKERS.len()).find(|n| self.workers[*n].wants(self.now).is_some()) {
+                let op = self.workers[n].wants(self.now).unwrap();
+                self.do_worker(n, op, false);
+                continue;
+            }
+            if let Some(letter) = self.letters.first_entry().filter(|letter| letter.key().0 <= self.now) {
+                let message = letter.remove();
+                self.deliver(message);
+            }
+        }
+        self.now = self.now.max(end);
+    }
+
+    // What its users do.
+
+    fn token(&mut self, n: usize) -> (Option<FenceToken>, bool) {
+        let run = self.managers[n].state().run.as_ref();
+        let held = run.map_or(0, |run| run.token.get());
+        match self.below(6) {
+            0 => (Some(FenceToken::shown(held.saturating_sub(1).max(1))), held > 1),
+            1 => (Some(FenceToken::shown(held + 1)), held > 0),
+            2 => (None, false),
+            _ => (Some(FenceToken::shown(held.max(1))), false),
+        }
+    }
+
+    fn act(&mut self) {
+        let n = self.below(3) as usize;
+        let w = self.below(2) as usize;
+        match self.below(26) {
+            0..=6 => {
+                let longest = [S, 5 * S, 20 * S, 40 * S][self.below(4) as usize];
+                let span = self.below(longest as u64) as i64;
+                self.pass(self.now + span);
+            }
+            7 => {
+                let down = self.downtime();
+                match self.below(6) {
+                    0 => self.gate.kill(self.now, down),
+                    1 => self.gate.kill(self.now, 3 * down),
+                    k @ 2..=4 => self.managers[k as usize - 2].kill(self.now, down),
+                    _ => self.workers[w].kill(self.now, down),
+                }
+            }
+            8 => {
+                let ahead = self.below(50 * S as u64) as i64;
+                match self.below(6) {
+                    0 => self.gate.jump(self.now, ahead),
+                    k @ 1..=3 => self.managers[k as usize - 1].jump(self.now, ahead),
+                    _ => self.workers[w].jump(self.now, ahead),
+                }
+            }
+            9 => {
+                self.faults = Faults {
+                    lost: [0, 10, 40, 100][self.below(4) as usize],
+                    doubled: [0, 30][self.below(2) as usize],
+                    delay: [0, 100 * MS, 8 * S][self.below(3) as usize],
+                    dies: [0, 2, 10][self.below(3) as usize],
+                }
+            }
+            // Not where a datacenter was given up: what it says late of its run could be about the next one.
+            10 if self.all_answered() => self.ask_gate(self.track(), false),
+            11 if self.chance(30) => {
+                let cancel = gate::Command::Cancel { requester_id: "u".into(), reason: String::new() };
+                self.ask_gate(cancel, false);
+            }
+            12 => {
+                self.gates += 1;
+                let to = Leader { node: id(["g", "h"][w]), incarnation: self.gates };
+                self.ask_gate(gate::Command::Transfer { to, addr: "g".into() }, false);
+            }
+            13 | 14 => {
+                let (token, refused) = self.token(n);
+                let progress = job::Command::Progress { workflow_id: None, completed_count: None, token };
+                self.ask_manager(n, progress, refused);
+            }
+            15 => {
+                let (token, refused) = self.token(n);
+                let request = Box::new(more_time(WORKERS[w], self.below(9)));
+                self.ask_manager(n, job::Command::Extend { request, token }, refused);
+            }
+            16 => {
+                let (token, refused) = self.token(n);
+                let status = [FinalStatus::Completed, FinalStatus::Failed][self.below(2) as usize];
+                let complete = job::Command::Complete { status, reason: String::new(), token };
+                self.ask_manager(n, complete, refused);
+            }
+            17 | 18 => {
+                let (token, refused) = self.token(n);
+                self.leaders += 1;
+                let transfer = job::Command::Transfer {
+                    to: leader(self.leaders),
+                    addr: ["m", "n"][w].into(),
+                    force: false,
+                    token,
+                };
+                self.ask_manager(n, transfer, refused);
+            }
+            19 if self.chance(30) => {
+                let (token, refused) = self.token(n);
+                let token = token.unwrap_or(FenceToken::shown(1));
+                let held = self.managers[n].state().run.as_ref().map_or(0, |run| run.token.get());
+                let refused = refused || (held > 0 && token.get() != held);
+                self.ask_manager(n, job::Command::Suspend { token, reason: String::new() }, refused);
+            }
+            20 | 21 => {
+                let workflow_id = id(["one", "two"][self.below(2) as usize]);
+                let assign = job::Command::Assign { workflow_id, worker_id: id(WORKERS[w]), token: None };
+                self.ask_manager(w, assign, false);
+            }
+            22 => {
+                self.leaders += 1;
+                let lease = job::Command::AcquireLease {
+                    holder: leader(self.leaders - self.below(2)),
+                    addr: "m".into(),
+                    seen: None,
+                    force: false,
+                };
+                self.ask_manager(n, lease, false);
+            }
+            23 | 24 => self.work(w),
+            _ => {
+                let job_id = id("job");
+                let lost = if self.chance(50) {
+                    worker::Command::LeaderLost { job_id }
+                } else {
+                    let request = Box::new(more_time(WORKERS[w], self.below(9)));
+                    worker::Command::RequestExtension { job_id, request }
+                };
+                self.ask_worker(w, lost, false);
+            }
+        }
+    }
+
+    fn all_answered(&self) -> bool {
+        let finished = self.gate.state().finished.as_ref();
+        finished.is_none_or(|finished| finished.datacenters.values().all(|dc| dc.ended))
+    }
+
+    /// Something becomes of what a worker runs.
+    fn work(&mut self, w: usize) {
+        let outcomes = [
+            WorkflowOutcome::Running,
+            WorkflowOutcome::Completed,
+            WorkflowOutcome::Completed,
+            WorkflowOutcome::Failed,
+        ];
+        let outcome = outcomes[self.below(4) as usize];
+        for workflow_id in running(self.workers[w].state()) {
+            self.report(w, workflow_id, outcome);
+        }
+    }
+
+    fn report(&mut self, w: usize, workflow_id: EntityId, outcome: WorkflowOutcome) {
+        let report = worker::Report {
+            job_id: id("job"),
+            workflow_id,
+            dispatch_token: None,
+            outcome,
+            completed_count: 1,
+            result: Some("r".into()),
+        };
+        self.ask_worker(w, worker::Command::Report(Box::new(report)), false);
+    }
+
+    // The end.
+
+    /// Faults stop, somebody leads what nobody led, workers get done, and time passes.
+    fn heal(&mut self) {
+        self.faults = Faults::default();
+        let end = self.now + HEALS;
+        loop {
+            for w in 0..WORKERS.len() {
+                for workflow_id in running(self.workers[w].state()) {
+                    self.report(w, workflow_id, WorkflowOutcome::Completed);
+                }
+            }
+            for n in 0..DCS.len() {
+                let run = self.managers[n].state().run.as_ref();
+                if run.is_some_and(|run| run.phase() == Phase::Suspended) {
+                    self.leaders += 1;
+                    let to = leader(self.leaders);
+                    let transfer =
+                        job::Command::Transfer { to, addr: "m".into(), force: true, token: None };
+                    self.ask_manager(n, transfer, false);
+                }
+            }
+            match self.next() {
+                Some(at) => {
+                    assert!(at <= end, "something is left to happen at {at}, now is {}", self.now);
+                    self.pass(at);
+                }
+                None => return,
+            }
+        }
+    }
+
+    fn check(&self) {
+        let gate = self.gate.state();
+        assert!(gate.run.is_none() && gate.outbox().next().is_none(), "still tracked at the gate");
+        let finished = gate.finished.as_ref().expect("it was tracked");
+        check_gate(&self.gate.log);
+        for (n, manager) in self.managers.iter().enumerate() {
+            let job = manager.state();
+            check_job(&manager.log);
+            assert!(job.outbox.is_empty(), "left to send at {}: {:?}", DCS[n], job.outbox);
+            assert_eq!(self.memories[n].0.lock().unwrap().len(), 0, "left in memory");
+            let dc = &finished.datacenters[&id(DCS[n])];
+            let ended = job.run.as_ref().map(|run| run.ended.as_ref().expect("a run ends").status);
+            if let Some(told) = dc.own_final() {
+                assert_eq!(Some(told), ended, "the gate and {} disagree", DCS[n]);
+            } else {
+                assert!(dc.abandoned, "{} neither ended nor was given up", DCS[n]);
+            }
+        }
+        for worker in &self.workers {
+            let worker = worker.state();
+            assert_eq!((worker.running(), worker.outbox.len(), worker.parked.len()), (0, 0, 0));
+        }
+        check_verdict(finished);
+    }
+}
+
+fn more_time(worker: &str, progress: u64) -> HealthcheckExtensionRequest {
+    HealthcheckExtensionRequest {
+        worker_id: id(worker),
+        reason: String::new(),
+        current_progress: progress as f64,
+        estimated_completion_ms: 0,
+        active_workflow_count: 1,
+        completed_items: None,
+        total_items: None,
+        request_id: None,
+    }
+}
+
+fn running(worker: &Worker) -> Vec<EntityId> {
+    let jobs = worker.jobs.values();
+    jobs.flat_map(|job| job.running().map(|(name, _)| name.clone())).collect()
+}
+
+/// A deadline is noticed in the microsecond after it, or at the first instant at which anybody could look.
+fn check_instant(at: Timestamp, deadline: Timestamp, excused: Timestamp) {
+    let exact = at.as_micros() == deadline.as_micros() + 1;
+    assert!(exact || (deadline < excused && at == excused), "noticed at {at}, due after {deadline}");
+}
+
+/// Is it said under a leadership that was replaced?
+fn stale_at_gate(gate: &Gate, message: &Message) -> bool {
+    let token = match &message.body {
+        Body::JobProgressReport(body) => body.fence_token,
+        Body::JobTimeoutReport(body) => body.fence_token,
+        Body::JobLeaderTransfer(body) => body.fence_token,
+        Body::JobFinalStatus(body) => body.fence_token,
+        _ => return false,
+    };
+    gate.run.is_some() && gate.floors.get(&message.datacenter).is_some_and(|floor| token < *floor)
+}
+
+fn stale_at_manager(job: &Job, message: &Message) -> bool {
+    let Some(run) = &job.run else { return false };
+    let epoch = run.gate.as_ref().map_or(GateEpoch::NONE, |gate| gate.epoch);
+    match &message.body {
+        Body::JobGlobalTimeout(body) => {
+            body.gate_epoch < epoch || (run.ended.is_none() && body.fence_token < run.token)
+        }
+        Body::JobLeaderGateTransfer(body) => body.gate_epoch < epoch,
+        Body::JobDispatch(body) => body.gate_epoch < job.highest_epoch,
+        Body::WorkflowReport(body) => {
+            run.workflows[&body.workflow_id].dispatch_token != body.dispatch_token
+        }
+        _ => false,
+    }
+}
+
+fn stale_at_worker(worker: &Worker, message: &Message) -> bool {
+    let token = match &message.body {
+        Body::WorkflowDispatch(body) => body.fence_token,
+        Body::WorkflowCancel(body) => body.fence_token,
+        Body::JobLeaderWorkerTransfer(body) => body.fence_token,
+        _ => return false,
+    };
+    worker.jobs.get(&message.job_id).is_some_and(|job| token < job.fence_token)
+}
+
+/// Each run ends once, is decided at most once, and epochs grow with every change of leadership.
+fn check_gate(log: &[gate::Event]) {
+    let (mut open, mut decided, mut epoch) = (false, false, GateEpoch::NONE);
+    for event in log {
+        let minted = match event {
+            gate::Event::Tracked(tracked) => {
+                assert!(!open);
+                (open, decided) = (true, false);
+                Some(tracked.gate_epoch)
+            }
+            gate::Event::GateTransferred { gate_epoch, .. } | gate::Event::Resumed { gate_epoch, .. } => {
+                Some(*gate_epoch)
+            }
+            gate::Event::Declared { .. } | gate::Event::CancelRequested { .. } => {
+                assert!(open && !decided, "decided twice");
+                decided = true;
+                None
+            }
+            gate::Event::Finished { .. } => {
+                assert!(open, "finished twice");
+                open = false;
+                None
+            }
+            _ => None,
+        };
+        if let Some(minted) = minted {
+            assert!(minted > epoch, "an epoch was used twice");
+            epoch = minted;
+        }
+    }
+    assert!(!open);
+}
+
+/// Each run ends once; tokens grow with every leadership; time is over only when budget, extensions and idleness say so;
+/// what had to arrive was answered, or is on record as given up.
+fn check_job(log: &[job::Event]) {
+    let mut token = FenceToken::NONE;
+    let (mut open, mut over) = (false, false);
+    let (mut started, mut last_grant, mut granted) = (Timestamp::MIN, None::<Timestamp>, 0);
+    let mut owed: BTreeSet<u64> = BTreeSet::new();
+    for event in log {
+        let minted = match event {
+            job::Event::Submitted(submitted) => {
+                assert!(!open, "begun twice");
+                (open, over, started, last_grant, granted) = (true, false, submitted.at, None, 0);
+                Some(submitted.token)
+            }
+            job::Event::LeaderChanged(changed) => Some(changed.token),
+            job::Event::Resumed(resumed) => Some(resumed.token),
+            job::Event::TokenAdopted { token, .. } => Some(*token),
+            job::Event::ExtensionGranted(grant) => {
+                assert!(open && !over, "more time for what is over");
+                granted += grant.grant_us;
+                assert_eq!(grant.total_us, granted);
+                last_grant = Some(grant.at);
+                None
+            }
+            job::Event::TimeoutDetected(found) => {
+                assert!(open && !over, "noticed twice");
+                over = true;
+                let budget = Duration::from_millis(BUDGET_MS) + Duration::from_micros(granted);
+                let since_grant = last_grant.map_or(Duration::MAX, |at| found.at.since(at));
+                match found.kind {
+                    TimeoutKind::Overall => assert!(found.at.since(started) > budget, "an extension covers"),
+                    _ => assert!(since_grant > Duration::from_millis(STUCK_MS), "an extension covers"),
+                }
+                None
+            }
+            job::Event::Ended(_) => {
+                assert!(open, "ended twice");
+                open = false;
+                None
+            }
+            job::Event::Queued(entry) => {
+                if matches!(entry.notice, Notice::Final { .. }) {
+                    owed.insert(entry.number);
+                }
+                None
+            }
+            job::Event::Acked { number, .. } => {
+                owed.remove(number);
+                None
+            }
+            _ => None,
+        };
+        if let Some(minted) = minted {
+            assert!(minted > token, "a token was used twice");
+            token = minted;
+        }
+    }
+    assert!(!open);
+    assert!(owed.is_empty(), "final statuses that nobody answered: {owed:?}");
+}
+
+/// How all ended together follows from how each did.
+fn check_verdict(finished: &gate::Finished) {
+    let silent = finished.cancel.is_some().then_some(FinalStatus::Cancelled);
+    let ends: Vec<_> = finished.datacenters.values().map(|dc| dc.own_final().or(silent)).collect();
+    let any = |status| ends.contains(&Some(status));
+    let expected = if ends.iter().all(|end| *end == Some(FinalStatus::Completed)) {
+        FinalStatus::Completed
+    } else if finished.decision.is_some() {
+        FinalStatus::Timeout
+    } else if any(FinalStatus::Failed) {
+        FinalStatus::Failed
+    } else if any(FinalStatus::Cancelled) {
+        FinalStatus::Cancelled
+    } else {
+        FinalStatus::Timeout
+    };
+    assert_eq!(finished.status, expected, "{ends:?}");
+    assert_eq!(finished.late_completion, expected == FinalStatus::Completed && finished.decision.is_some());
+}
+
+/// Says how to play it again when it fails.
+struct Line(u64, u64);
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let Line(seed, steps) = self;
+            eprintln!("{REPLAY}={seed}:{steps} cargo test --test properties job_network");
+        }
+    }
+}
+
+fn play(seed: u64, steps: u64) -> World {
+    let _line = Line(seed, steps);
+    let mut world = World::new(seed);
+    (0..steps).for_each(|_| world.act());
+    world.heal();
+    if std::env::var("DUMP").is_ok() { for e in &world.gate.log { eprintln!("G {} {}", e.at(), &format!("{e:?}")[..format!("{e:?}").len().min(330)]); } for (n,m) in world.managers.iter().enumerate() { for e in &m.log { eprintln!("M{n} {} {}", e.at(), &format!("{e:?}")[..format!("{e:?}").len().min(330)]); } } }
+    world.check();
+    world
+}
+
+#[test]
+fn everybody_agrees_in_the_end_whatever_the_network_and_the_processes_did() {
+    if let Ok(line) = std::env::var(REPLAY) {
+        let (seed, steps) = line.split_once(':').expect("seed:steps");
+        play(seed.parse().unwrap(), steps.parse().unwrap());
+        return;
+    }
+    let (mut names, mut ends) = (BTreeSet::new(), BTreeSet::new());
+    for seed in 0..std::env::var("NSEEDS").map_or(400, |n| n.parse().unwrap()) {
+        let world = play(seed, 20 + seed % 180);
+        names.extend(world.gate.log.iter().map(gate::Event::name));
+        names.extend(world.managers.iter().flat_map(|node| &node.log).map(job::Event::name));
+        names.extend(world.workers.iter().flat_map(|node| &node.log).map(worker::Event::name));
+        ends.insert(world.gate.state().finished.as_ref().unwrap().status);
+    }
+    // The seeds reach what they are there for.
+    let reached = [
+        "abandoned",
+        "aborted",
+        "cancel_requested",
+        "cancel_unconfirmed",
+        "declared",
+        "delivered",
+        "extension_granted",
+        "fence_rejected",
+        "gate_changed",
+        "late_final",
+        "leader_changed",
+        "lease_taken",
+        "resumed",
+        "stop_asked",
+        "suspended",
+        "timeout_detected",
+        "transfer_parked",
+    ];
+    let missing: Vec<_> = reached.iter().filter(|name| !names.contains(*name)).collect();
+    assert!(missing.is_empty(), "never happened: {missing:?}");
+    assert_eq!(ends.len(), 4, "{ends:?}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 100, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn everybody_agrees_in_the_end_of_any_play(seed in any::<u64>(), steps in 0..120u64) {
+        play(seed, steps);
+    }
+}

@@ -1,0 +1,166 @@
+//! Jobs and their gates, kept anew from what the journal says. Every event is checked against what came before it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use quorate::api::dto::EventView;
+use quorate::core::gate;
+use quorate::core::job::message::FinalStatus;
+use quorate::core::job::token::{FenceToken, GateEpoch};
+use quorate::core::job::{self};
+use quorate::core::time::Timestamp;
+use quorate::core::worker;
+use serde::de::DeserializeOwned;
+use serde_json::json;
+
+/// A job in one datacenter.
+#[derive(Debug, Default)]
+pub struct JobBook {
+    /// The highest token ever minted, and so the one in force.
+    pub token: FenceToken,
+    /// How the latest run ended; none while it is under way.
+    pub ended: Option<FinalStatus>,
+    deadline: Option<Timestamp>,
+}
+
+/// A job at its gate.
+#[derive(Debug, Default)]
+pub struct GateBook {
+    epoch: GateEpoch,
+    pub finished: Option<FinalStatus>,
+    decided: bool,
+}
+
+#[derive(Debug, Default)]
+pub struct Work {
+    /// By the name of the stream.
+    pub jobs: BTreeMap<String, JobBook>,
+    pub gates: BTreeMap<String, GateBook>,
+    /// Everything that was asked for and happened: what, where, which.
+    pub done: BTreeSet<(&'static str, String, String)>,
+}
+
+fn read<T: DeserializeOwned>(event: &EventView) -> Result<T, String> {
+    serde_json::from_value(json!({ &event.event: event.data })).map_err(|e| format!("{e}: {event:?}"))
+}
+
+fn must(holds: bool, what: &str, event: &EventView) -> Result<(), String> {
+    if holds { Ok(()) } else { Err(format!("{what}: {event:?}")) }
+}
+
+impl Work {
+    /// Adds one event; others than those of jobs, gates and workers say nothing here.
+    pub fn add(&mut self, event: &EventView) -> Result<(), String> {
+        match event.kind.as_str() {
+            "job" => self.job(event, &read(event)?),
+            "gate" => self.gate(event, &read(event)?),
+            "worker" => {
+                if let worker::Event::Reported { job_id, .. } = read(event)? {
+                    self.note("report", job_id.as_str(), "");
+                }
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn note(&mut self, what: &'static str, name: &str, which: &str) {
+        self.done.insert((what, name.to_owned(), which.to_owned()));
+    }
+
+    fn job(&mut self, event: &EventView, what: &job::Event) -> Result<(), String> {
+        let name = event.entity_id.as_str();
+        let is_new = !self.jobs.contains_key(name);
+        let book = self.jobs.entry(name.to_owned()).or_default();
+        let minted = match what {
+            job::Event::Submitted(submitted) => Some(submitted.token),
+            job::Event::LeaderChanged(changed) => Some(changed.token),
+            job::Event::Resumed(resumed) => Some(resumed.token),
+            job::Event::TokenAdopted { token, .. } => Some(*token),
+            _ => None,
+        };
+        if let Some(minted) = minted {
+            must(minted > book.token, "a token was used twice", event)?;
+            book.token = minted;
+        }
+        let under = match what {
+            job::Event::Ended(ended) => Some(ended.token),
+            job::Event::Queued(entry) => Some(entry.token),
+            job::Event::WorkflowMoved(moved) => Some(moved.token),
+            _ => None,
+        };
+        must(under.is_none_or(|under| under == book.token), "under another leadership", event)?;
+        match what {
+            job::Event::Submitted(_) => {
+                must(is_new || book.ended.is_some(), "begun twice", event)?;
+                (book.ended, book.deadline) = (None, None);
+                self.note("submit", name, "");
+            }
+            job::Event::TimeoutDetected(found) => {
+                must(book.deadline.is_none(), "noticed twice", event)?;
+                must(found.deadline < found.at, "noticed too early", event)?;
+                book.deadline = Some(found.deadline);
+            }
+            job::Event::Ended(ended) => {
+                must(book.ended.is_none(), "ended twice", event)?;
+                let alone = ended.kind.is_some_and(|kind| matches!(kind.name(), "overall" | "stuck"));
+                let closed = Some(ended.closed_at) == book.deadline;
+                must(!alone || closed, "not closed as of its deadline", event)?;
+                book.ended = Some(ended.status);
+                let what = match ended.status {
+                    FinalStatus::Completed => "complete",
+                    FinalStatus::Cancelled => "cancel",
+                    FinalStatus::Failed | FinalStatus::Timeout => return Ok(()),
+                };
+                self.note(what, name, "");
+            }
+            job::Event::LeaderChanged(changed) => self.note("transfer", name, &changed.token.to_string()),
+            job::Event::ExtensionGranted(granted) => {
+                self.note("extend", name, granted.request_id.as_deref().unwrap_or_default());
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn gate(&mut self, event: &EventView, what: &gate::Event) -> Result<(), String> {
+        let name = event.entity_id.as_str();
+        let is_new = !self.gates.contains_key(name);
+        let book = self.gates.entry(name.to_owned()).or_default();
+        let minted = match what {
+            gate::Event::Tracked(tracked) => Some(tracked.gate_epoch),
+            gate::Event::GateTransferred { gate_epoch, .. } | gate::Event::Resumed { gate_epoch, .. } => {
+                Some(*gate_epoch)
+            }
+            _ => None,
+        };
+        if let Some(minted) = minted {
+            must(minted > book.epoch, "an epoch was used twice", event)?;
+            book.epoch = minted;
+        }
+        match what {
+            gate::Event::Tracked(_) => {
+                must(is_new || book.finished.is_some(), "tracked twice", event)?;
+                (book.finished, book.decided) = (None, false);
+                self.note("submit", name, "");
+            }
+            gate::Event::Declared { .. } | gate::Event::CancelRequested { .. } => {
+                must(!book.decided, "decided twice", event)?;
+                book.decided = true;
+                if matches!(what, gate::Event::CancelRequested { .. }) {
+                    self.note("cancel", name, "");
+                }
+            }
+            gate::Event::Finished { status, .. } => {
+                must(book.finished.is_none(), "finished twice", event)?;
+                book.finished = Some(*status);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Jobs that have not ended.
+    pub fn open(&self) -> usize {
+        self.jobs.values().filter(|job| job.ended.is_none()).count()
+    }
+}
