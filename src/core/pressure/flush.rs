@@ -502,6 +502,11 @@ impl<J: Ord + Clone, W: Ord + Clone, M: Ord + Clone> FlushPlanner<J, W, M> {
         self.held.values().map(BTreeMap::len).sum::<usize>() + self.outbox.len()
     }
 
+    /// Is an update of this workflow held that is not critical?
+    pub fn is_held(&self, job: &J, workflow: &W) -> bool {
+        self.held.get(job).is_some_and(|held| held.contains_key(workflow))
+    }
+
     /// Critical updates not yet acknowledged, in the order they were offered: to be stored, and offered again after a
     /// restart.
     pub fn outbox(&self) -> impl Iterator<Item = &Update<J, W>> {
