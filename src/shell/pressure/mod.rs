@@ -26,29 +26,28 @@
 //! # Sources
 //! As [`core::pressure`](crate::core::pressure).
 
+mod side;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use super::entity::Action;
-use super::host::Host;
-use super::kinds::track;
-use super::lock;
-use super::runtime::ask;
+use self::side::Side;
+use crate::core::Machine;
 use crate::core::gate::Gate;
 use crate::core::ids::{EntityId, StreamId, StreamKind};
 use crate::core::job::message::{Message, Party, WorkflowOutcome};
 use crate::core::load::{NodeLoad, STREAM};
-use crate::core::pressure::{
-    Applied, Body, DecayConfig, FlushConfig, FlushCounts, FlushPlanner, Forwarding, GatePressure, Outgoing, Peers,
-    Update,
-};
-use crate::core::resend::fnv1a;
+use crate::core::pressure::{Applied, DecayConfig, FlushCounts, Forwarding, GatePressure};
 use crate::core::shed::{Invalid, Label, MessageKind};
 use crate::core::stats::{Decoded, Level, Signal, SignalConfig, Signaller, WireSignal};
 use crate::core::time::Timestamp;
 use crate::core::worker::{self, Report, Worker, WorkerMachine};
-use crate::core::Machine;
+use crate::shell::entity::Action;
+use crate::shell::host::Host;
+use crate::shell::kinds::track;
+use crate::shell::lock;
+use crate::shell::runtime::ask;
 
 /// Most jobs of which is remembered when their progress was last let on.
 const MOST_PACED: usize = 4_096;
@@ -59,9 +58,6 @@ pub(crate) struct Manager {
     pub(crate) datacenter: EntityId,
     pub(crate) node: EntityId,
 }
-
-type Planner = FlushPlanner<EntityId, EntityId, Manager>;
-type Sending = Outgoing<EntityId, EntityId, Manager>;
 
 /// A level and the delay that goes with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,17 +113,6 @@ struct Inner {
     refused: BTreeMap<EntityId, u64>,
 }
 
-/// One worker.
-struct Side {
-    peers: Peers<Manager>,
-    planner: Planner,
-    /// The reports the planner holds, by job and workflow.
-    reports: BTreeMap<(EntityId, EntityId), Report>,
-    leaders: BTreeMap<EntityId, Manager>,
-    offered: u64,
-    due: Option<Timestamp>,
-}
-
 /// The wheel's entry of all workers together.
 fn timer() -> StreamId {
     match EntityId::new("pressure") {
@@ -178,71 +163,6 @@ fn note(applied: Applied, from: &Manager, to: &str) {
     if let Applied::Changed { from: old, to: new } = applied {
         let (datacenter, node) = (&from.datacenter, &from.node);
         tracing::info!(%datacenter, %node, to, from = old.name(), level = new.name(), "back-pressure changed");
-    }
-}
-
-impl Side {
-    fn new(worker: &EntityId) -> Result<Self, Invalid> {
-        let seed = fnv1a(worker.as_str().bytes());
-        Ok(Side {
-            peers: Peers::new(DecayConfig::default())?,
-            planner: FlushPlanner::new(FlushConfig { seed, ..FlushConfig::default() })?,
-            reports: BTreeMap::new(),
-            leaders: BTreeMap::new(),
-            offered: 0,
-            due: None,
-        })
-    }
-
-    fn led_by(&mut self, leaders: BTreeMap<EntityId, Manager>, now: Timestamp) {
-        let known: BTreeSet<Manager> = self.leaders.values().cloned().collect();
-        self.leaders = leaders;
-        let stays: BTreeSet<&Manager> = self.leaders.values().collect();
-        self.peers.retain(|manager| stays.contains(manager));
-        for gone in known.iter().filter(|manager| !stays.contains(manager)) {
-            self.planner.remove(gone, now);
-        }
-    }
-
-    fn update(&mut self, report: &Report, critical: bool) -> Update<EntityId, EntityId> {
-        self.offered += 1;
-        Update {
-            job: report.job_id.clone(),
-            workflow: report.workflow_id.clone(),
-            seq: self.offered,
-            completed: report.completed_count,
-            failed: 0,
-            rate: 0.0,
-            elapsed: Duration::ZERO,
-            critical,
-        }
-    }
-
-    /// What goes out now, with the reports it stands for.
-    fn flush(&mut self, now: Timestamp) -> Vec<(u64, Vec<Report>)> {
-        let leaders = &self.leaders;
-        let sent = self.planner.flush(&self.peers, |job| leaders.get(job).cloned(), now);
-        let reports = |sent: Sending| {
-            let workflows = match sent.body {
-                Body::Batch(batch) => batch.workflows,
-                Body::Critical(update) => vec![update],
-            };
-            let held = workflows.into_iter().filter_map(|u| self.reports.get(&(u.job, u.workflow)).cloned());
-            (sent.id, held.collect())
-        };
-        let sent = sent.into_iter().map(reports).collect();
-        self.tidy();
-        sent
-    }
-
-    /// Reports the planner holds no longer are not needed.
-    fn tidy(&mut self) {
-        let planner = &self.planner;
-        self.reports.retain(|(job, workflow), _| planner.is_held(job, workflow));
-    }
-
-    fn next(&self, now: Timestamp) -> Option<Timestamp> {
-        self.planner.due(&self.peers, |job| self.leaders.get(job).cloned(), now)
     }
 }
 
@@ -376,7 +296,12 @@ impl Pressure {
     ///
     /// # Errors
     /// [`NotOn`], counted: what is asked there, and when to come again.
-    pub(crate) fn progress_to(&self, datacenter: &EntityId, job: &EntityId, now: Timestamp) -> Result<(), NotOn> {
+    pub(crate) fn progress_to(
+        &self,
+        datacenter: &EntityId,
+        job: &EntityId,
+        now: Timestamp,
+    ) -> Result<(), NotOn> {
         let mut inner = lock(&self.inner);
         let inner = &mut *inner;
         let level = inner.gate.level(datacenter, now).unwrap_or_default();
@@ -433,7 +358,9 @@ impl Pressure {
         let side = inner.side(worker).map_err(refused)?;
         let key = (report.job_id.clone(), report.workflow_id.clone());
         let held = side.reports.get(&key).filter(|held| held.dispatch_token == report.dispatch_token);
-        if let Some(held) = held.map(|held| held.completed_count).filter(|held| report.completed_count < *held) {
+        if let Some(held) =
+            held.map(|held| held.completed_count).filter(|held| report.completed_count < *held)
+        {
             return Err(worker::Rejection::CountFell { held, given: report.completed_count });
         }
         side.led_by(leaders, now);
@@ -477,7 +404,13 @@ impl Pressure {
         lock(&self.inner).next()
     }
 
-    fn pump(&self, host: &Arc<Host>, mut inner: std::sync::MutexGuard<'_, Inner>, worker: &EntityId, now: Timestamp) {
+    fn pump(
+        &self,
+        host: &Arc<Host>,
+        mut inner: std::sync::MutexGuard<'_, Inner>,
+        worker: &EntityId,
+        now: Timestamp,
+    ) {
         let sent = inner.pump(worker, now);
         self.arm(host, &inner);
         drop(inner);
@@ -487,7 +420,8 @@ impl Pressure {
                 let mut arrived = true;
                 for report in reports {
                     let action = Action::Command(worker::Command::Report(Box::new(report)), None);
-                    match ask(&surroundings, &surroundings.workers, &worker, action, |view| view.reply).await {
+                    match ask(&surroundings, &surroundings.workers, &worker, action, |view| view.reply).await
+                    {
                         Ok(Some(Err(rejection))) => {
                             tracing::debug!(%worker, %rejection, "a report that waited is of no use any more");
                         }
@@ -525,7 +459,8 @@ impl Pressure {
     pub(crate) fn worker(&self, worker: &EntityId, now: Timestamp) -> WorkerSight {
         let inner = lock(&self.inner);
         let Some(side) = inner.workers.get(worker) else { return WorkerSight::default() };
-        let all = side.peers.all(now).map(|(manager, level, delay)| (manager.clone(), Asked { level, delay }));
+        let all =
+            side.peers.all(now).map(|(manager, level, delay)| (manager.clone(), Asked { level, delay }));
         WorkerSight {
             managers: all.collect(),
             counts: side.planner.counts(),
@@ -597,7 +532,8 @@ pub(crate) async fn hold(
         }
         let command = worker::Command::Report(Box::new(asked));
         // What is refused, or says nothing new, is answered as ever.
-        let news = WorkerMachine::decide(view.state, command, view.now, &()).is_ok_and(|d| !d.events.is_empty());
+        let news =
+            WorkerMachine::decide(view.state, command, view.now, &()).is_ok_and(|d| !d.events.is_empty());
         leaders(view.state).filter(|_| news).map(|leaders| (token, leaders))
     });
     let (token, leaders) = seen.await.ok().flatten()?;
