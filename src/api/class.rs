@@ -10,6 +10,7 @@ const CLASSES: &[(&str, Class)] = &[
     ("shed.release", Class::Control),
     ("shed.status", Class::Control),
     ("stats.level", Class::Control),
+    ("pressure.status", Class::Control),
     ("flow.drain", Class::Control),
     ("flow.close", Class::Control),
     ("flow.offer", Class::Data),

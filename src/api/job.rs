@@ -12,6 +12,7 @@ use super::dto::{
 use super::job_view::{
     cancelled, count, extended, job_view, line_of, millis, overall, real, strange, stream, token, unexpected,
 };
+use super::pressure::not_on;
 use super::quorum::page_limit;
 use crate::core::Machine;
 use crate::core::gate::settings::TimeoutPolicy;
@@ -24,6 +25,7 @@ use crate::core::job::settings::{DEFAULT_STUCK_MS, DowntimePolicy};
 use crate::core::job::timeout::Strategy;
 use crate::core::job::token::{FenceToken, GateEpoch};
 use crate::core::job::{self, Heard, Job, JobMachine, Reply, Submit, WorkflowStatus};
+use crate::core::stats::Level;
 use crate::core::time::Timestamp;
 use crate::error::{Error, ErrorKind};
 use crate::journal::codec::decode;
@@ -237,6 +239,22 @@ impl Jobs<'_> {
         jobs::command(self.host(), &stream, said, view).await?
     }
 
+    /// Does the datacenter take progress of the job? The gate knows, of the jobs it tracks.
+    async fn may_pass(&self, job_id: &EntityId, named: Option<&EntityId>) -> Result<(), Error> {
+        let (host, now) = (self.host(), self.q.now());
+        if host.pressure.overall(now) == Level::None {
+            return Ok(());
+        }
+        let tracked = self.datacenters(job_id).await?;
+        let target = match (named, tracked.as_slice()) {
+            (Some(named), all) => all.iter().find(|name| *name == named),
+            (None, [only]) => Some(only),
+            (None, _) => None,
+        };
+        let Some(datacenter) = target else { return Ok(()) };
+        host.pressure.progress_to(datacenter, job_id, now).map_err(|held| not_on(datacenter, held))
+    }
+
     pub(super) async fn change(
         &self,
         (job_id, datacenter): (EntityId, Option<EntityId>),
@@ -260,9 +278,10 @@ impl Jobs<'_> {
     /// Says that a job got on. Known at once; on record within a second of progress.
     ///
     /// # Errors
-    /// `invalid_argument`, `not_found`, `job_ended`, `stale_token`, `unknown_token`, `no_leader`, and the faults of
-    /// the store.
+    /// `invalid_argument`, `not_found`, `job_ended`, `stale_token`, `unknown_token`, `no_leader`, `overloaded` when the
+    /// datacenter asks its gate for less, and the faults of the store.
     pub async fn progress(&self, request: JobProgress) -> Result<JobChanged, Error> {
+        self.may_pass(&request.job_id, request.datacenter.as_ref()).await?;
         let said = job::Command::Progress {
             workflow_id: request.workflow_id,
             completed_count: request.completed_count.map(|n| count("completed_count", n)).transpose()?,

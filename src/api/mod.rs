@@ -12,6 +12,7 @@
 //!           ├─ flows()       open · offer · drain · status · recommendation · configure · close
 //!           ├─ shedding()    check · release · record · status
 //!           ├─ stats()       record · level · summary
+//!           ├─ pressure()    status
 //!           └─ history()     query · entity · state_at · verify
 //!  ops::OPERATIONS        the same, by name, over JSON: what HTTP, the command line and play stand on
 //! ```
@@ -32,6 +33,7 @@ pub mod job;
 mod job_lead;
 mod job_view;
 pub mod ops;
+pub mod pressure;
 pub mod quorum;
 pub mod shedding;
 pub mod stats;
@@ -260,6 +262,11 @@ impl Quorate {
     /// ```
     pub fn flows(&self) -> flow::FlowsApi<'_> {
         flow::FlowsApi { q: self }
+    }
+
+    /// Operations on back-pressure between managers, workers and gates.
+    pub fn pressure(&self) -> pressure::PressureApi<'_> {
+        pressure::PressureApi { q: self }
     }
 
     /// Operations on load shedding.

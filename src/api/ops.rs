@@ -254,6 +254,8 @@ pub static OPERATIONS: &[Operation] = &[
         key: Some("load"), RecordLoad => LoadRecorded, |q, r| q.shedding().record(r).await?),
     operation!("shed.status", "show load, shedding and why", Get "/shed/status",
         key: Some("status"), Nothing => ShedStatus, |q, r| { let Nothing {} = r; q.shedding().status().await? }),
+    operation!("pressure.status", "show who asks whom to slow down", Get "/pressure/status",
+        key: Some("status"), AskPressure => PressureStatus, |q, r| q.pressure().status(r).await?),
     operation!("stats.record", "record statistics of running work", Post "/stats/record",
         key: Some("recorded"), RecordStats => StatsRecorded, |q, r| q.stats().record(r).await?),
     operation!("stats.level", "show what the statistics' fill asks of senders", Get "/stats/level",

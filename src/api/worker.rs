@@ -3,6 +3,7 @@
 use super::Quorate;
 use super::dto::{LeaderLost, RegisterWorker, WorkerChanged, WorkerRef, WorkerReport};
 use super::job_view::count;
+use super::pressure::ms;
 use crate::core::ids::EntityId;
 use crate::core::job;
 use crate::core::job::message::WorkflowOutcome;
@@ -12,6 +13,7 @@ use crate::error::Error;
 use crate::shell::entity::Action;
 use crate::shell::jobs::{self, LOCAL};
 use crate::shell::lock;
+use crate::shell::pressure;
 use crate::shell::runtime::ask;
 
 /// Operations on workers.
@@ -26,10 +28,13 @@ impl Workers<'_> {
         let name = worker_id.clone();
         ask(host, &host.workers, &worker_id, Action::Command(said, None), move |view| match view.reply {
             Some(Err(rejection)) => Err(Error::from(rejection)),
-            Some(Ok(reply)) => {
-                Ok(WorkerChanged { worker_id: name, changed: reply.changed, job_ids: Vec::new() })
-            }
-            None => Ok(WorkerChanged { worker_id: name, changed: false, job_ids: Vec::new() }),
+            Some(Ok(reply)) => Ok(WorkerChanged {
+                worker_id: name,
+                changed: reply.changed,
+                job_ids: Vec::new(),
+                held_ms: None,
+            }),
+            None => Ok(WorkerChanged { worker_id: name, changed: false, job_ids: Vec::new(), held_ms: None }),
         })
         .await?
     }
@@ -60,7 +65,9 @@ impl Workers<'_> {
         self.tell(request.worker_id, worker::Command::Leave).await
     }
 
-    /// Says what became of a workflow; the leader of its job is told until it answers. Durable on return.
+    /// Says what became of a workflow; the leader of its job is told until it answers. Durable on return, unless the
+    /// managers of the worker asked for less: then a report that a workflow still runs may wait in memory, and the
+    /// answer says for how long. The first report of a workflow and its end never wait.
     ///
     /// # Errors
     /// `invalid_argument`, `not_found`, `stale_token`, `job_ended`, and the faults of the store.
@@ -83,7 +90,14 @@ impl Workers<'_> {
             completed_count: request.completed_count.map(|n| count("completed_count", n)).transpose()?,
             result: request.result,
         };
-        self.tell(request.worker_id, worker::Command::Report(Box::new(report))).await
+        let (host, worker_id) = (self.q.host(), request.worker_id);
+        if let Some(held) = pressure::hold(host, &worker_id, &report).await {
+            let held_ms = Some(ms(held.map_err(Error::from)?));
+            return Ok(WorkerChanged { worker_id, changed: false, job_ids: Vec::new(), held_ms });
+        }
+        let changed = self.tell(worker_id.clone(), worker::Command::Report(Box::new(report.clone()))).await?;
+        host.pressure.reported(host, &worker_id, &report);
+        Ok(changed)
     }
 
     /// Says that a worker cannot reach the leader of a job any more. Durable on return.
@@ -117,7 +131,12 @@ impl Workers<'_> {
     ) -> Result<WorkerChanged, Error> {
         let host = self.q.host();
         let streams = lock(&host.counters.jobs).of_worker(&worker_id);
-        let mut told = WorkerChanged { worker_id: worker_id.clone(), changed: false, job_ids: Vec::new() };
+        let mut told = WorkerChanged {
+            worker_id: worker_id.clone(),
+            changed: false,
+            job_ids: Vec::new(),
+            held_ms: None,
+        };
         for stream in streams {
             let seen = jobs::command(host, &stream, said(worker_id.clone()), |view| {
                 let changed = matches!(view.reply, Some(Ok(job::Reply::Changed(true))));

@@ -14,6 +14,7 @@ use super::ids::IdSource;
 use super::kinds::Counters;
 use super::load::Desk;
 use super::post::{Direct, Mailbox, Transport};
+use super::pressure::Pressure;
 use super::registry::Registry;
 use super::supervisor::restart::Restarts;
 use super::supervisor::timeouts::Wheel;
@@ -74,6 +75,8 @@ pub(crate) struct Host {
     pub(crate) flows: Flows,
     /// Where load is measured and judged.
     pub(crate) desk: Arc<Desk>,
+    /// What managers, workers and gates know of each other's load.
+    pub(crate) pressure: Arc<Pressure>,
     /// The way to the agents.
     pub(crate) coordinator: Arc<dyn Coordinator>,
     /// Inboxes of agents in this process.
@@ -109,6 +112,7 @@ pub(crate) struct Parts {
     pub(crate) clock: Arc<Clock>,
     pub(crate) last_alive: Timestamp,
     pub(crate) desk: Desk,
+    pub(crate) pressure: Pressure,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) writer: Writer,
     pub(crate) in_flight: Arc<AtomicUsize>,
@@ -139,6 +143,7 @@ impl Host {
             load_records: Registry::new(parts.arbiters),
             flows: Flows::default(),
             desk: Arc::new(parts.desk),
+            pressure: Arc::new(parts.pressure),
             coordinator: parts.config.coordinator.clone().unwrap_or_else(|| in_process.clone()),
             transport: Mutex::new(parts.config.transport.clone().unwrap_or_else(|| Arc::new(Direct))),
             mailbox: Mailbox::new(parts.clock.clone()),

@@ -10,6 +10,7 @@ use super::entity::Action;
 use super::host::{Host, wait};
 use super::kinds::{Counters, Hosted, track};
 use super::lock;
+use super::pressure::{know_level, leaders, managers};
 use super::registry::Registry;
 use super::runtime::ask;
 use super::writer::Failure;
@@ -18,9 +19,11 @@ use crate::core::durations::{self, DurationsMachine};
 use crate::core::gate::{self, Datacenters, Gate, GateMachine};
 use crate::core::ids::{EntityId, IdError, StreamId, StreamKind};
 use crate::core::job::heard::LatestProgress;
-use crate::core::job::message::{FinalStatus, Message, Party, TimeoutKind};
+use crate::core::job::message::{AckOutcome, Body, FinalStatus, Message, Party, ReportAck, TimeoutKind};
 use crate::core::job::timeout::Estimate;
+use crate::core::job::token::FenceToken;
 use crate::core::job::{self, Heard, Job, JobMachine, Reply, Submit};
+use crate::core::shed::MessageKind;
 use crate::core::time::Timestamp;
 use crate::core::worker::{self, Worker, WorkerMachine};
 use crate::journal::codec::decode;
@@ -51,6 +54,7 @@ pub(crate) async fn command<R: Send + 'static>(
     command: job::Command,
     view: impl FnOnce(super::entity::View<'_, JobMachine>) -> R + Send + 'static,
 ) -> Result<R, Failure> {
+    know_level(host).await;
     let counters = host.counters.clone();
     let action = Action::Command(command, None);
     ask(host, &host.jobs, stream, action, move |seen| {
@@ -66,12 +70,21 @@ pub(crate) async fn command<R: Send + 'static>(
 
 /// Hands a message to whom it is for. One that cannot be handed over is as good as lost: what matters is sent again.
 pub(crate) async fn deliver(host: &Arc<Host>, message: Message) {
+    let (from, signal, job_id) = (message.from.clone(), message.signal, message.job_id.clone());
+    let said = (&from, signal.as_ref());
     let taken = match message.to.clone() {
-        Party::Gate(_) => {
-            let id = message.job_id.clone();
-            let action = Action::Command(gate::Command::Receive(Box::new(message)), None);
-            ask(host, &host.gates, &id, action, |_| ()).await
-        }
+        Party::Gate(_) => match refusal(host, &message) {
+            Some(answer) => {
+                host.pressure.gate_heard(host.clock.now(), &job_id, said, None);
+                send(host, &answer);
+                Ok(())
+            }
+            None => {
+                let action = Action::Command(gate::Command::Receive(Box::new(message)), None);
+                let led = ask(host, &host.gates, &job_id, action, |view| managers(view.state)).await;
+                led.map(|led| host.pressure.gate_heard(host.clock.now(), &job_id, said, Some(led)))
+            }
+        },
         Party::Manager { datacenter, .. } => match job_stream(&message.job_id, &datacenter) {
             Ok(stream) => receive(host, &stream, message).await,
             Err(error) => {
@@ -81,12 +94,32 @@ pub(crate) async fn deliver(host: &Arc<Host>, message: Message) {
         },
         Party::Worker(worker) => {
             let action = Action::Command(worker::Command::Receive(Box::new(message)), None);
-            ask(host, &host.workers, &worker, action, |_| ()).await
+            let led = ask(host, &host.workers, &worker, action, |view| leaders(view.state)).await;
+            led.map(|led| host.pressure.worker_heard(host, &worker, said, led))
         }
     };
     if let Err(failure) = taken {
         tracing::warn!(?failure, "message not taken; it is sent again if it matters");
     }
+}
+
+/// The answer to progress for which a gate has too much load. Everything else it looks at, whatever the load.
+fn refusal(host: &Arc<Host>, message: &Message) -> Option<Message> {
+    let Body::JobProgressReport(_) = &message.body else { return None };
+    let turned = host.desk.enter(host, MessageKind::JobProgress.class()).err()?;
+    let retry_after_ms = u64::try_from(turned.retry_after.as_millis()).unwrap_or(u64::MAX);
+    let ack = ReportAck {
+        outcome: AckOutcome::Refused { retry_after_ms },
+        fence_token: FenceToken::NONE,
+        leader_addr: None,
+    };
+    Some(Message {
+        from: message.to.clone(),
+        to: message.from.clone(),
+        body: Body::ReportAck(ack),
+        signal: None,
+        ..message.clone()
+    })
 }
 
 async fn receive(host: &Arc<Host>, stream: &EntityId, message: Message) -> Result<(), Failure> {
@@ -143,7 +176,9 @@ impl LatestProgress for InMemory {
 
 fn send(host: &Host, message: &Message) {
     let transport = lock(&host.transport).clone();
-    transport.send(message.clone(), &host.mailbox);
+    let mut message = message.clone();
+    host.pressure.stamp(&mut message);
+    transport.send(message, &host.mailbox);
 }
 
 type Done = Pin<Box<dyn Future<Output = Result<(), Failure>> + Send>>;

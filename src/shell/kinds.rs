@@ -36,6 +36,7 @@ use crate::journal::{Fault, Record};
 
 use super::entity::{Action, Errand, Poke};
 use super::load::load_id;
+use super::pressure::is_timer;
 use super::proposals::tell_absence;
 
 /// First and longest pause before an effect is tried again.
@@ -246,6 +247,9 @@ pub(crate) fn poke(host: &Arc<Host>, stream: &StreamId, poke: Poke) {
             host.flow_records.poke(host, &stream.id, poke);
         }
         StreamKind::Load if stream.id == load_id() => host.load_records.poke(host, &stream.id, poke),
+        StreamKind::Load if is_timer(stream) => {
+            let _ = poke.done.send(host.pressure.tick(host));
+        }
         StreamKind::Load => {
             // Nobody hears of it when the one who poked is gone.
             let _ = poke.done.send(host.desk.tick(host));

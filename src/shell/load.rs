@@ -488,6 +488,15 @@ impl Hosted for LoadMachine {
         }
     }
 
+    fn follow(host: &Arc<Host>, _: &EntityId, events: &[Event]) {
+        for event in events {
+            match event {
+                Event::LevelChanged { to, .. } => host.pressure.level_is(*to),
+                Event::StateChanged(_) | Event::Shed(_) | Event::Sampled { .. } => {}
+            }
+        }
+    }
+
     fn carry_out(
         _: Arc<Host>,
         _: EntityId,

@@ -16,6 +16,7 @@ use super::host::{Host, Parts, Permit, wait};
 use super::kinds::Hosted;
 use super::load::Desk;
 use super::lock;
+use super::pressure::Pressure;
 use super::registry::Registry;
 use super::supervisor::recovery::{self, RecoveryReport};
 use super::supervisor::restart::RestartSupervisor;
@@ -23,6 +24,7 @@ use super::supervisor::timeouts::{self, Timeouts};
 use super::writer::{Failure, Writer};
 use crate::config::{ClockConfig, Config};
 use crate::core::ids::EntityId;
+use crate::core::shed::Invalid;
 use crate::core::time::Timestamp;
 use crate::journal::codec::encode;
 use crate::journal::{Fault, Position, Store};
@@ -130,11 +132,13 @@ impl Runtime {
             ClockConfig::Manual(start) => Clock::manual(start.max(tip.at)),
         });
         let last_alive = recovery::last_alive(store.as_ref(), &tip)?;
-        let desk = Desk::new(&config.shedding, clock.now()).map_err(|invalid| Fault::Config {
+        let unfit = |invalid: Invalid| Fault::Config {
             knob: invalid.field,
             value: invalid.given,
             range: invalid.expected.to_owned(),
-        })?;
+        };
+        let desk = Desk::new(&config.shedding, clock.now()).map_err(unfit)?;
+        let pressure = Pressure::new(epoch).map_err(unfit)?;
         let (counters, records_counted) = recovery::counters(store.as_ref())?;
         let counters = Arc::new(counters);
         let (kept, keeper) = (counters.clone(), store.clone());
@@ -171,6 +175,7 @@ impl Runtime {
             clock,
             last_alive,
             desk,
+            pressure,
             store,
             writer,
             in_flight,

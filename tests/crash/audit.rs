@@ -47,9 +47,7 @@ impl Acknowledged {
                 Some(Acknowledged::Capacity(what.into(), cell.into(), name.into()))
             }
             ["job", what, stream] => Some(Acknowledged::Job(what.into(), stream.into(), String::new())),
-            ["job", what, stream, which] => {
-                Some(Acknowledged::Job(what.into(), stream.into(), which.into()))
-            }
+            ["job", what, stream, which] => Some(Acknowledged::Job(what.into(), stream.into(), which.into())),
             _ => None,
         }
     }

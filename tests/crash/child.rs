@@ -160,11 +160,8 @@ async fn employ(q: &Quorate, life: &str, n: usize) {
     let datacenters = ["east", "west"].map(|dc| EntityId::new(dc).unwrap());
     let (gated, worked) = (n.is_multiple_of(2), n % 8 == 3);
     let one: EntityId = id("workflow_id", "one").unwrap();
-    let workflow = PlanWorkflow {
-        workflow_id: one.clone(),
-        depends_on: Vec::new(),
-        worker_id: Some(worker_id.clone()),
-    };
+    let workflow =
+        PlanWorkflow { workflow_id: one.clone(), depends_on: Vec::new(), worker_id: Some(worker_id.clone()) };
     let submit = SubmitJob {
         job_id: Some(job_id.clone()),
         timeout_seconds: Some(if n % 5 == 4 { 0.02 } else { 600.0 }),

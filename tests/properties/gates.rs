@@ -246,7 +246,15 @@ fn track(script: &Script) -> Track {
 fn message(dc: usize, from: u64, number: u64, body: Body) -> Command {
     let from = Party::Manager { datacenter: name(dc), node: node(from) };
     let to = Party::Gate(id("g"));
-    Command::Receive(Box::new(Message { job_id: id("j"), datacenter: name(dc), from, to, number, body }))
+    Command::Receive(Box::new(Message {
+        job_id: id("j"),
+        datacenter: name(dc),
+        from,
+        to,
+        number,
+        body,
+        signal: None,
+    }))
 }
 
 /// How one datacenter stands, in plain numbers.
@@ -473,7 +481,10 @@ impl Naive {
                         self.adopt(dc, token, token);
                         self.dcs[dc].ended = Some(status);
                     }
-                    AckOutcome::Stale | AckOutcome::UnknownJob | AckOutcome::AlreadyFinal(_) => {}
+                    AckOutcome::Stale
+                    | AckOutcome::UnknownJob
+                    | AckOutcome::AlreadyFinal(_)
+                    | AckOutcome::Refused { .. } => {}
                 }
             }
         }

@@ -671,8 +671,7 @@ impl World {
                 if run.is_some_and(|run| run.phase() == Phase::Suspended) {
                     self.leaders += 1;
                     let to = leader(self.leaders);
-                    let transfer =
-                        job::Command::Transfer { to, addr: "m".into(), force: true, token: None };
+                    let transfer = job::Command::Transfer { to, addr: "m".into(), force: true, token: None };
                     self.ask_manager(n, transfer, false);
                 }
             }
@@ -757,9 +756,7 @@ fn stale_at_manager(job: &Job, message: &Message) -> bool {
         }
         Body::JobLeaderGateTransfer(body) => body.gate_epoch < epoch,
         Body::JobDispatch(body) => body.gate_epoch < job.highest_epoch,
-        Body::WorkflowReport(body) => {
-            run.workflows[&body.workflow_id].dispatch_token != body.dispatch_token
-        }
+        Body::WorkflowReport(body) => run.workflows[&body.workflow_id].dispatch_token != body.dispatch_token,
         _ => false,
     }
 }
@@ -905,7 +902,16 @@ fn play(seed: u64, steps: u64) -> World {
     let mut world = World::new(seed);
     (0..steps).for_each(|_| world.act());
     world.heal();
-    if std::env::var("DUMP").is_ok() { for e in &world.gate.log { eprintln!("G {} {}", e.at(), &format!("{e:?}")[..format!("{e:?}").len().min(330)]); } for (n,m) in world.managers.iter().enumerate() { for e in &m.log { eprintln!("M{n} {} {}", e.at(), &format!("{e:?}")[..format!("{e:?}").len().min(330)]); } } }
+    if std::env::var("DUMP").is_ok() {
+        for e in &world.gate.log {
+            eprintln!("G {} {}", e.at(), &format!("{e:?}")[..format!("{e:?}").len().min(330)]);
+        }
+        for (n, m) in world.managers.iter().enumerate() {
+            for e in &m.log {
+                eprintln!("M{n} {} {}", e.at(), &format!("{e:?}")[..format!("{e:?}").len().min(330)]);
+            }
+        }
+    }
     world.check();
     world
 }

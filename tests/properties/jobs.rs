@@ -190,7 +190,8 @@ impl World {
 
     fn receive(&mut self, from: Party, number: u64, body: Body) {
         let to = Party::Manager { datacenter: id("dc"), node: leader(self.leaders) };
-        let message = Message { job_id: id("job"), datacenter: id("dc"), from, to, number, body };
+        let message =
+            Message { job_id: id("job"), datacenter: id("dc"), from, to, number, body, signal: None };
         self.ask(Command::Receive(Box::new(message)));
     }
 

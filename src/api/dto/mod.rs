@@ -10,6 +10,7 @@ mod flow;
 mod history;
 mod job;
 mod load;
+mod pressure;
 mod quorum;
 mod worker;
 
@@ -43,6 +44,7 @@ pub use self::flow::*;
 pub use self::history::*;
 pub use self::job::*;
 pub use self::load::*;
+pub use self::pressure::*;
 pub use self::quorum::*;
 pub use self::worker::*;
 

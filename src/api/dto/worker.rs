@@ -83,4 +83,8 @@ pub struct WorkerChanged {
     /// Jobs it was told to.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub job_ids: Vec<EntityId>,
+    /// A report of progress waits in memory, for so long at the least, since its managers asked for less. The newest
+    /// of each workflow goes out; at reject all but one a time are dropped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held_ms: Option<u64>,
 }

@@ -73,7 +73,15 @@ pub(super) fn with(dcs: &[&str], timeout_ms: Option<u64>, dc_timeout_policy: Tim
 pub(super) fn message(dc: &str, number: u64, body: Body) -> Command {
     let from = Party::Manager { datacenter: id(dc), node: node(&format!("m-{dc}")) };
     let to = Party::Gate(id("g"));
-    Command::Receive(Box::new(Message { job_id: id("j"), datacenter: id(dc), from, to, number, body }))
+    Command::Receive(Box::new(Message {
+        job_id: id("j"),
+        datacenter: id(dc),
+        from,
+        to,
+        number,
+        body,
+        signal: None,
+    }))
 }
 
 /// What a datacenter reports under token 1.

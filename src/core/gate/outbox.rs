@@ -70,6 +70,7 @@ impl Run {
             to: Party::Manager { datacenter: errand.datacenter.clone(), node: dc.leader.clone() },
             number: errand.number,
             body: self.body(gate, dc, errand.what, now)?,
+            signal: None,
         })
     }
 

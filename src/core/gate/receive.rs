@@ -164,6 +164,7 @@ fn answer(message: &Message, body: Body) -> Message {
         to: message.from.clone(),
         number: message.number,
         body,
+        signal: None,
     }
 }
 
@@ -302,6 +303,7 @@ fn answered(mut draft: Draft, message: &Message, ack: &ReportAck, kinds: &[What]
         (AckOutcome::Stale, What::GlobalTimeout) => adopt(&mut draft, message, ack, &dc)?,
         // A dispatch shows no token. Another gate leads the job there, or the receiver is behind: it is tried again.
         (AckOutcome::Stale, What::Dispatch | What::Cancel) | (AckOutcome::UnknownJob, _) => {}
+        (AckOutcome::Refused { .. }, _) => {}
         (AckOutcome::AlreadyFinal(status), _) if ack.fence_token > dc.earlier => {
             draft.push(delivered());
             adopt(&mut draft, message, ack, &dc)?;

@@ -278,7 +278,8 @@ fn messages_of_another_job_and_for_others_are_refused() {
         fence_token: token(1),
         leader_addr: None,
     });
-    let message = Message { job_id: id("job"), datacenter: id("dc"), from, to, number: 1, body };
+    let message =
+        Message { job_id: id("job"), datacenter: id("dc"), from, to, number: 1, body, signal: None };
     let elsewhere = Message { job_id: id("other"), ..message.clone() };
     let reply = job.step(Command::Receive(Box::new(elsewhere)), us(S)).reply;
     assert!(matches!(reply, Err(Rejection::Invalid { field: "job_id", .. })));

@@ -112,14 +112,14 @@ fn bodies(effects: &[Effect]) -> Vec<Body> {
 fn from_gate(number: u64, body: Body) -> Command {
     let from = Party::Gate(id("g1"));
     let to = Party::Manager { datacenter: id("dc"), node: leader("m1") };
-    let message = Message { job_id: id("job"), datacenter: id("dc"), from, to, number, body };
+    let message = Message { job_id: id("job"), datacenter: id("dc"), from, to, number, body, signal: None };
     Command::Receive(Box::new(message))
 }
 
 fn from_worker(worker: &str, number: u64, body: Body) -> Command {
     let to = Party::Manager { datacenter: id("dc"), node: leader("m1") };
     let from = Party::Worker(id(worker));
-    let message = Message { job_id: id("job"), datacenter: id("dc"), from, to, number, body };
+    let message = Message { job_id: id("job"), datacenter: id("dc"), from, to, number, body, signal: None };
     Command::Receive(Box::new(message))
 }
 

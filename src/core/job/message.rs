@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use super::token::{DispatchToken, FenceToken, GateEpoch};
 use crate::core::ids::EntityId;
+use crate::core::stats::WireSignal;
 
 /// A party that sends and receives.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -60,6 +61,9 @@ pub struct Message {
     pub number: u64,
     /// What it says.
     pub body: Body,
+    /// What the node that sends it for a manager asks of senders; none: it says nothing of it, and what was known stays.
+    /// Filled in on the way out: the machines know nothing of the load.
+    pub signal: Option<WireSignal>,
 }
 
 /// What a message says.
@@ -349,6 +353,11 @@ pub enum AckOutcome {
     UnknownJob,
     /// The job has ended.
     AlreadyFinal(FinalStatus),
+    /// The receiver has too much load and did not look at it.
+    Refused {
+        /// When to come again, in ms.
+        retry_after_ms: u64,
+    },
 }
 
 /// Run a workflow.

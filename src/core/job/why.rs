@@ -170,6 +170,7 @@ fn sentence(event: &Event) -> Option<String> {
                 AckOutcome::Accepted => return None,
                 AckOutcome::Stale => "stale".to_owned(),
                 AckOutcome::UnknownJob => "unknown job".to_owned(),
+                AckOutcome::Refused { retry_after_ms } => format!("come again in {retry_after_ms} ms"),
                 AckOutcome::AlreadyFinal(status) => format!("already {}", status.name()),
             };
             format!("message {number} was answered: {outcome}")

@@ -177,8 +177,8 @@ struct Route<J> {
     number: u64,
     /// The job after which the next one is taken when not all can go.
     turn: Option<J>,
-    /// A critical update went out since the last flush.
-    spoke: bool,
+    /// When a critical update last went out since the last flush.
+    spoke: Option<Timestamp>,
 }
 
 /// The planner of one worker. The outbox and the gaps are worth storing, the rest is not.
@@ -308,7 +308,7 @@ impl<J: Ord + Clone, W: Ord + Clone, M: Ord + Clone> FlushPlanner<J, W, M> {
             if let Some(critical) = self.outbox.get_mut(&place) {
                 critical.out = true;
             }
-            self.route(&to).spoke = true;
+            self.route(&to).spoke = Some(now);
             let id = self.id();
             self.sent.insert(id, (now, to.clone(), Sent::Critical(place)));
             out.push(Outgoing { id, to, number: None, body: Body::Critical(update), probe: false });
@@ -322,7 +322,7 @@ impl<J: Ord + Clone, W: Ord + Clone, M: Ord + Clone> FlushPlanner<J, W, M> {
     }
 
     fn route(&mut self, manager: &M) -> &mut Route<J> {
-        let empty = Route { last: None, flushes: 0, number: 0, turn: None, spoke: false };
+        let empty = Route { last: None, flushes: 0, number: 0, turn: None, spoke: None };
         self.routes.entry(manager.clone()).or_insert(empty)
     }
 
@@ -348,11 +348,14 @@ impl<J: Ord + Clone, W: Ord + Clone, M: Ord + Clone> FlushPlanner<J, W, M> {
         now: Timestamp,
         out: &mut Vec<Outgoing<J, W, M>>,
     ) {
-        let (level, _) = self.pressure(manager, peers, now);
+        let (level, delay) = self.pressure(manager, peers, now);
+        let (pace, seed) = (self.config.pace, self.config.seed);
         let waiting: usize = jobs.iter().map(|job| self.waiting_of(job).count()).sum();
         let route = self.route(manager);
         let left = peers.upto(manager, now).map(|upto| upto.saturating_sub(route.number));
-        let spoke = std::mem::take(&mut route.spoke);
+        // A critical update is as good as a probe for as long as a probe would be.
+        let interval = pace.interval(level, delay, seed, route.flushes);
+        let spoke = route.spoke.take().is_some_and(|at| now.since(at) < interval);
         route.last = Some(now);
         route.flushes += 1;
         // Those that were not reached last time come first.
@@ -500,6 +503,11 @@ impl<J: Ord + Clone, W: Ord + Clone, M: Ord + Clone> FlushPlanner<J, W, M> {
     /// Updates not yet acknowledged.
     pub fn held(&self) -> usize {
         self.held.values().map(BTreeMap::len).sum::<usize>() + self.outbox.len()
+    }
+
+    /// Is an update of this workflow held that is not critical?
+    pub fn is_held(&self, job: &J, workflow: &W) -> bool {
+        self.held.get(job).is_some_and(|held| held.contains_key(workflow))
     }
 
     /// Critical updates not yet acknowledged, in the order they were offered: to be stored, and offered again after a

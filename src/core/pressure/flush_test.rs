@@ -195,6 +195,23 @@ fn a_critical_update_is_probe_enough() {
 }
 
 #[test]
+fn a_critical_update_of_long_ago_is_no_probe() {
+    let (mut planner, peers) = (planner(), peers_at(Level::Reject));
+    for (late, sent, dropped) in [(4_049, vec![], 1), (4_050, vec!["?a[1.1]"], 0)] {
+        let mut planner = planner.clone();
+        offer(&mut planner, &[critical('b', 1, 1)]);
+        assert_eq!(text(&planner.shutdown(to_one, ms(0))), ["!b1.1"]);
+        offer(&mut planner, &[update('a', 1, 1)]);
+        let text = text(&planner.flush(&peers, to_one, ms(late)));
+        assert_eq!(
+            (text, planner.counts().dropped),
+            (sent.into_iter().map(str::to_owned).collect(), dropped)
+        );
+    }
+    assert_eq!(planner.flush(&peers, to_one, ms(0)).len(), 0);
+}
+
+#[test]
 fn without_credits_one_message_goes_out_and_nothing_is_dropped() {
     let (mut planner, mut peers) = (planner(), peers_at(Level::None));
     let mut grant = |planner: &mut Planner, seq, upto, at| {

@@ -84,6 +84,16 @@ impl<D: Ord + Clone, M: Ord + Clone> GatePressure<D, M> {
         }
     }
 
+    /// Every datacenter a manager told of, with its managers.
+    pub fn datacenters(&self) -> impl Iterator<Item = (&D, &BTreeSet<M>)> {
+        self.members.iter()
+    }
+
+    /// The delay of a manager.
+    pub fn manager_delay(&self, manager: &M, now: Timestamp) -> Duration {
+        self.peers.delay_of(manager, now)
+    }
+
     /// The level of a manager.
     pub fn manager_level(&self, manager: &M, now: Timestamp) -> Level {
         self.peers.level_of(manager, now)

@@ -157,6 +157,17 @@ impl<K: Ord + Clone> Peers<K> {
             .and_then(|heard| heard.signal.upto)
     }
 
+    /// Every peer that told anything, with its level and delay.
+    pub fn all(&self, now: Timestamp) -> impl Iterator<Item = (&K, Level, Duration)> {
+        let config = self.config.signal;
+        self.heard.iter().map(move |(peer, heard)| (peer, heard.level(now), heard.delay(&config, now)))
+    }
+
+    /// Only these peers are there; the others have left.
+    pub fn retain(&mut self, stays: impl Fn(&K) -> bool) {
+        self.heard.retain(|peer, _| stays(peer));
+    }
+
     /// Peers that ask for anything, with their levels.
     pub fn pressured(&self, now: Timestamp) -> impl Iterator<Item = (&K, Level)> {
         self.heard

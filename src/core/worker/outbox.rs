@@ -80,6 +80,7 @@ impl Worker {
             to: Party::Manager { datacenter, node: job.leader.clone() },
             number: errand.number,
             body,
+            signal: None,
         })
     }
 

@@ -105,6 +105,7 @@ fn answer(
         to: message.from.clone(),
         number: message.number,
         body: Body::WorkerAck(ack),
+        signal: None,
     });
     draft.decided(taken.err())
 }
@@ -295,8 +296,8 @@ fn report_answered(draft: &mut Draft, message: &Message, ack: &ReportAck) -> Res
             let replaced = |name: &EntityId, _: &Workflow| *name == workflow_id;
             draft.ask_to_stop(&message.job_id, "another attempt took its place", replaced);
         }
-        // The leader may be recovering: it is asked again.
-        AckOutcome::UnknownJob => {}
+        // The leader may be recovering, or has too much to do: it is asked again.
+        AckOutcome::UnknownJob | AckOutcome::Refused { .. } => {}
     }
     Ok(())
 }

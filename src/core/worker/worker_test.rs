@@ -38,7 +38,15 @@ fn worker(capacity: u32) -> W {
 fn said(leader: &str, job: &str, number: u64, body: Body) -> Command {
     let from = Party::Manager { datacenter: id("d"), node: node(leader) };
     let to = Party::Worker(id("k"));
-    Command::Receive(Box::new(Message { job_id: id(job), datacenter: id("d"), from, to, number, body }))
+    Command::Receive(Box::new(Message {
+        job_id: id(job),
+        datacenter: id("d"),
+        from,
+        to,
+        number,
+        body,
+        signal: None,
+    }))
 }
 
 fn attempt(workflow: &str, attempt: u32, dispatch: u64, fence: u64) -> Command {

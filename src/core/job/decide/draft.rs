@@ -159,6 +159,7 @@ impl<'a> Draft<'a> {
             to: message.from.clone(),
             number: message.number,
             body,
+            signal: None,
         });
     }
 

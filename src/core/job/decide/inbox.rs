@@ -252,7 +252,8 @@ fn acked(draft: &mut Draft<'_>, number: u64, ack: &ReportAck) -> Result<Reply, R
             AckOutcome::Stale if ack.fence_token > held || over || !of_this_run => {
                 draft.push(Event::Acked { number, outcome: ack.outcome, at });
             }
-            AckOutcome::Stale => {}
+            // It is sent again in its own time.
+            AckOutcome::Stale | AckOutcome::Refused { .. } => {}
         }
     }
     if replaced {

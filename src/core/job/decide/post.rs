@@ -114,7 +114,7 @@ pub(super) fn message(state: &Job, to: Party, number: u64, body: Body) -> Option
     let (job_id, datacenter) = (state.job_id.clone()?, state.datacenter.clone()?);
     let node = state.run.as_ref()?.leader.clone();
     let from = Party::Manager { datacenter: datacenter.clone(), node };
-    Some(Message { job_id, datacenter, from, to, number, body })
+    Some(Message { job_id, datacenter, from, to, number, body, signal: None })
 }
 
 /// What an entry says, with leader, address and gate as they are now.

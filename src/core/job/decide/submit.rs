@@ -25,6 +25,7 @@ pub(super) fn submit(draft: &mut Draft<'_>, submit: Submit) -> Result<Reply, Rej
         to: Party::Gate(gate.gate_id.clone()),
         number: submit.dispatch_number,
         body: Body::ReportAck(inbox::ack(draft, AckOutcome::Accepted)),
+        signal: None,
     });
     let reply = take_on(draft, submit);
     let outcome = match &reply {

@@ -1,0 +1,79 @@
+//! Operations on back-pressure: who asks whom to slow down.
+
+use std::time::Duration;
+
+use super::Quorate;
+use super::dto::{AskPressure, DatacenterPressure, ManagerPressure, PressureStatus, WorkerPressure};
+use crate::core::ids::EntityId;
+use crate::core::stats::Level;
+use crate::error::{Error, ErrorKind};
+use crate::shell::pressure::{Asked, Manager, NotOn};
+
+/// Operations on back-pressure.
+#[derive(Clone, Copy, Debug)]
+pub struct PressureApi<'a> {
+    pub(super) q: &'a Quorate,
+}
+
+impl PressureApi<'_> {
+    /// Who asks whom to slow down, and what becomes of it. Asking changes nothing.
+    ///
+    /// # Errors
+    /// The faults of the store.
+    pub async fn status(&self, request: AskPressure) -> Result<PressureStatus, Error> {
+        let AskPressure { worker_id, datacenter } = request;
+        let (host, now) = (self.q.host(), self.q.now());
+        drop(host.admit(false)?);
+        let wanted = |name: &EntityId| datacenter.as_ref().is_none_or(|only| only == name);
+        let known = host.pressure.datacenters(now).into_iter().filter(|dc| wanted(&dc.datacenter));
+        let datacenters = known.map(|dc| DatacenterPressure {
+            datacenter: dc.datacenter,
+            level: dc.asked.level,
+            delay_ms: ms(dc.asked.delay),
+            managers: dc.managers.into_iter().map(manager).collect(),
+            refused: dc.refused,
+        });
+        let worker = worker_id.map(|worker_id| {
+            let sight = host.pressure.worker(&worker_id, now);
+            let asked = sight.managers.iter().map(|(_, asked)| *asked);
+            WorkerPressure {
+                worker_id,
+                level: asked.clone().map(|asked| asked.level).max().unwrap_or(Level::None),
+                delay_ms: ms(asked.map(|asked| asked.delay).max().unwrap_or_default()),
+                managers: sight.managers.into_iter().map(manager).collect(),
+                offered: sight.counts.offered,
+                delivered: sight.counts.delivered,
+                superseded: sight.counts.superseded.saturating_add(sight.counts.stale),
+                dropped: sight.counts.dropped,
+                held: sight.held as u64,
+                gaps: sight.gaps,
+                next_at: sight.next_at,
+            }
+        });
+        Ok(PressureStatus {
+            own_level: host.pressure.own_level(),
+            overall_level: host.pressure.overall(now),
+            datacenters: datacenters.collect(),
+            worker,
+        })
+    }
+}
+
+fn manager((Manager { datacenter, node }, asked): (Manager, Asked)) -> ManagerPressure {
+    ManagerPressure { datacenter, manager_id: node, level: asked.level, delay_ms: ms(asked.delay) }
+}
+
+pub(super) fn ms(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// The error for progress that is not let on to its datacenter.
+pub(super) fn not_on(datacenter: &EntityId, not_on: NotOn) -> Error {
+    let NotOn { level, retry_after } = not_on;
+    let message = format!("the datacenter asks for less. datacenter={datacenter}, level={}", level.name());
+    Error::new(ErrorKind::Overloaded, message)
+        .with("accepted", false)
+        .with("reason", level.name())
+        .with("datacenter", datacenter.as_str())
+        .with("retry_after_ms", ms(retry_after).max(1))
+}

@@ -1,0 +1,91 @@
+//! One worker towards its managers: what they asked, and the reports of progress that wait for it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use super::Manager;
+use crate::core::ids::EntityId;
+use crate::core::pressure::{Body, DecayConfig, FlushConfig, FlushPlanner, Outgoing, Peers, Update};
+use crate::core::resend::fnv1a;
+use crate::core::shed::Invalid;
+use crate::core::time::Timestamp;
+use crate::core::worker::Report;
+
+type Planner = FlushPlanner<EntityId, EntityId, Manager>;
+type Sending = Outgoing<EntityId, EntityId, Manager>;
+
+/// One worker.
+pub(super) struct Side {
+    pub(super) peers: Peers<Manager>,
+    pub(super) planner: Planner,
+    /// The reports the planner holds, by job and workflow.
+    pub(super) reports: BTreeMap<(EntityId, EntityId), Report>,
+    pub(super) leaders: BTreeMap<EntityId, Manager>,
+    pub(super) offered: u64,
+    pub(super) due: Option<Timestamp>,
+}
+
+impl Side {
+    pub(super) fn new(worker: &EntityId) -> Result<Self, Invalid> {
+        let seed = fnv1a(worker.as_str().bytes());
+        Ok(Side {
+            peers: Peers::new(DecayConfig::default())?,
+            planner: FlushPlanner::new(FlushConfig { seed, ..FlushConfig::default() })?,
+            reports: BTreeMap::new(),
+            leaders: BTreeMap::new(),
+            offered: 0,
+            due: None,
+        })
+    }
+
+    pub(super) fn led_by(&mut self, leaders: BTreeMap<EntityId, Manager>, now: Timestamp) {
+        let known: BTreeSet<Manager> = self.leaders.values().cloned().collect();
+        self.leaders = leaders;
+        let stays: BTreeSet<&Manager> = self.leaders.values().collect();
+        self.peers.retain(|manager| stays.contains(manager));
+        for gone in known.iter().filter(|manager| !stays.contains(manager)) {
+            self.planner.remove(gone, now);
+        }
+    }
+
+    pub(super) fn update(&mut self, report: &Report, critical: bool) -> Update<EntityId, EntityId> {
+        self.offered += 1;
+        Update {
+            job: report.job_id.clone(),
+            workflow: report.workflow_id.clone(),
+            seq: self.offered,
+            completed: report.completed_count.unwrap_or_default(),
+            failed: 0,
+            rate: 0.0,
+            elapsed: Duration::ZERO,
+            critical,
+        }
+    }
+
+    /// What goes out now, with the reports it stands for.
+    pub(super) fn flush(&mut self, now: Timestamp) -> Vec<(u64, Vec<Report>)> {
+        let leaders = &self.leaders;
+        let sent = self.planner.flush(&self.peers, |job| leaders.get(job).cloned(), now);
+        let reports = |sent: Sending| {
+            let workflows = match sent.body {
+                Body::Batch(batch) => batch.workflows,
+                Body::Critical(update) => vec![update],
+            };
+            let held = workflows.into_iter().filter_map(|u| self.reports.get(&(u.job, u.workflow)).cloned());
+            (sent.id, held.collect())
+        };
+        let sent = sent.into_iter().map(reports).collect();
+        self.tidy();
+        sent
+    }
+
+    /// Reports the planner holds no longer are not needed.
+    pub(super) fn tidy(&mut self) {
+        let planner = &self.planner;
+        self.reports.retain(|(job, workflow), _| planner.is_held(job, workflow));
+    }
+
+    pub(super) fn next(&self, now: Timestamp) -> Option<Timestamp> {
+        self.planner.due(&self.peers, |job| self.leaders.get(job).cloned(), now)
+    }
+}
