@@ -197,7 +197,7 @@ fn a_critical_update_is_probe_enough() {
 #[test]
 fn a_critical_update_of_long_ago_is_no_probe() {
     let (mut planner, peers) = (planner(), peers_at(Level::Reject));
-    for (late, sent, dropped) in [(4_049, vec![], 1), (4_050, vec!["?a[1.1]"], 0)] {
+    for (late, sent, dropped) in [(4_049, vec![], 1), (4_050, vec!["?a[1.1]-0"], 0)] {
         let mut planner = planner.clone();
         offer(&mut planner, &[critical('b', 1, 1)]);
         assert_eq!(text(&planner.shutdown(to_one, ms(0))), ["!b1.1"]);
