@@ -219,7 +219,7 @@ async fn employ(q: &Quorate, life: &str, n: usize) {
                 job_id: job_id.clone(),
                 workflow_id: one.clone(),
                 outcome: "completed".into(),
-                completed_count: 1,
+                completed_count: Some(1),
                 result: None,
                 dispatch_token: None,
             };
