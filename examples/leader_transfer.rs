@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use quorate::api::dto::{CompleteJob, JobRef, LeaseJob, SubmitJob, id};
 use quorate::config::ClockConfig;
+use quorate::core::ids::EntityId;
 use quorate::core::time::Timestamp;
 use quorate::{Config, Error, Quorate};
 
@@ -37,7 +38,7 @@ async fn main() -> Result<(), Error> {
     let q =
         Quorate::open(Config { clock: ClockConfig::Manual(Timestamp::EPOCH), ..Config::memory() }).await?;
     let jobs = q.jobs();
-    let job_id = id("job_id", "billing")?;
+    let job_id: EntityId = id("job_id", "billing")?;
     jobs.submit(SubmitJob { job_id: Some(job_id.clone()), ..SubmitJob::default() }).await?;
 
     // The lease says who leads, for thirty seconds at a time; the token says whose work counts.

@@ -8,12 +8,13 @@ use std::time::Duration;
 use quorate::api::NetworkFaults;
 use quorate::api::dto::{CompleteJob, JobRef, SubmitJob, id};
 use quorate::config::ClockConfig;
+use quorate::core::ids::EntityId;
 use quorate::core::time::Timestamp;
 use quorate::{Config, Error, Quorate};
 
 async fn submit(q: &Quorate, name: &str) -> Result<JobRef, Error> {
     let targets = ["east", "west", "north"].map(|name| id("target_datacenters", name));
-    let job_id = id("job_id", name)?;
+    let job_id: EntityId = id("job_id", name)?;
     let job = SubmitJob {
         job_id: Some(job_id.clone()),
         timeout_seconds: Some(60.0),

@@ -648,7 +648,7 @@ impl World {
             workflow_id,
             dispatch_token: None,
             outcome,
-            completed_count: 1,
+            completed_count: Some(1),
             result: Some("r".into()),
         };
         self.ask_worker(w, worker::Command::Report(Box::new(report)), false);

@@ -204,7 +204,10 @@ fn after_the_flag_nothing_is_granted_and_the_denial_is_recorded_once() {
     assert_eq!(job.step(extend(asks("w", 1.0)), us(62 * S)).events, []);
     let mut over = started(plain());
     over.step(Command::Tick, us(61 * S));
-    assert_eq!(answered(&mut over, asks("w", 0.0), 62 * S).denial_reason.as_deref(), Some("already_timed_out"));
+    assert_eq!(
+        answered(&mut over, asks("w", 0.0), 62 * S).denial_reason.as_deref(),
+        Some("already_timed_out")
+    );
     let mut named = started(Submit { workflows: vec![plan("a", &[], Some("w"))], ..plain() });
     assert_eq!(
         answered(&mut named, asks("z", 0.0), 0).denial_reason.as_deref(),
