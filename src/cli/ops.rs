@@ -18,14 +18,18 @@ use crate::error::{Error, ErrorKind};
 
 /// Operations that make the data folder when it is not there. The others have nothing to say about an empty one.
 const FOUNDERS: &[&str] = &[
-    "flow.open",
-    "stats.record",
     "quorum.start",
     "cell.register",
     "cell.mesh",
     "cmp.register",
     "agent.register",
     "algorithm.register",
+    "capacity.configure",
+    "budget.set",
+    "flow.open",
+    "stats.record",
+    "worker.register",
+    "job.submit",
 ];
 
 /// Where an operation is carried out.

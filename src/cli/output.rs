@@ -166,7 +166,7 @@ fn advice(kind: ErrorKind) -> &'static str {
         ErrorKind::StoreError => "look at the cause, then try again; nothing took effect",
         ErrorKind::StoreLocked => "use --url to reach the server that holds the folder, or stop it",
         ErrorKind::StoreMissing => {
-            "check the path; `quorate serve`, `quorum start` and `cell register` make a store"
+            "check the path; `quorate serve`, and operations that begin something (`quorum start`, `job submit`), make a store"
         }
         ErrorKind::StoreForeign => "choose a folder that is empty or holds a Quorate store",
         ErrorKind::StoreVersion => "use the newer version of quorate that wrote this folder",

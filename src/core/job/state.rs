@@ -116,6 +116,8 @@ pub struct Run {
     pub workflows: BTreeMap<EntityId, Workflow>,
     /// Steps of all its workflows.
     pub steps: u64,
+    /// Has it ever got on?
+    pub got_on: bool,
     /// How often a new process took it up.
     pub resumes: u64,
 }
@@ -208,6 +210,7 @@ impl Run {
     }
 
     fn progress(&mut self, at: Timestamp) {
+        self.got_on = true;
         self.last_progress_at = self.last_progress_at.max(at);
         self.idle_from = self.idle_from.max(at);
     }
@@ -253,6 +256,7 @@ impl Run {
             ended: None,
             workflows: event.terms.workflows.iter().map(|p| (p.workflow_id.clone(), workflow(p))).collect(),
             steps: 0,
+            got_on: false,
             resumes: 0,
         }
     }
