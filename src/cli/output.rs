@@ -15,6 +15,9 @@ const LONGEST_CELL: usize = 72;
 /// Longest text of a field that has fields itself, in characters; what is longer gets a part of its own.
 const LONGEST_FIELD: usize = 80;
 
+/// Most columns of a table that has a single row; one of more is told downwards, like a reply.
+const MOST_COLUMNS: usize = 12;
+
 /// Fields that hold what somebody brought along; shown as the JSON they are.
 const OPAQUE: &[&str] = &["proposal", "subject"];
 
@@ -212,6 +215,10 @@ fn tables(reply: &Value) -> String {
     for (name, value) in parts {
         out.push_str(&format!("\n{name}\n"));
         out.push_str(&match value {
+            // One row of very many columns reads better downwards.
+            Value::Array(items) if items.len() == 1 && items[0].as_object().is_some_and(is_long) => {
+                tables(&items[0])
+            }
             Value::Array(items) => list(&items.iter().filter_map(Value::as_object).collect::<Vec<_>>(), None),
             Value::Object(rows) if rows.values().all(Value::is_object) => {
                 let names: Vec<&str> = rows.keys().map(String::as_str).collect();
@@ -233,6 +240,10 @@ fn is_part(name: &str, value: &Value) -> bool {
         }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
     }
+}
+
+fn is_long(row: &Map<String, Value>) -> bool {
+    row.values().filter(|value| !is_empty(value)).count() > MOST_COLUMNS
 }
 
 /// How much of a field fits into a cell. A sentence stands in the last column and is read to its end.
@@ -405,6 +416,16 @@ mod tests {
             "",
         ];
         assert_eq!(shown, lines.join("\n"));
+    }
+
+    #[test]
+    fn a_single_row_of_many_columns_is_told_downwards() {
+        let row =
+            |columns: usize| (0..columns).map(|n| (format!("c{n:02}"), json!(n))).collect::<Map<_, _>>();
+        let lines = |rows: &[Map<String, Value>]| tables(&json!({ "rows": rows })).lines().count();
+        assert_eq!(lines(&[row(MOST_COLUMNS)]), 5);
+        assert_eq!(lines(&[row(MOST_COLUMNS + 1)]), 3 + MOST_COLUMNS + 1);
+        assert_eq!(lines(&[row(MOST_COLUMNS + 1), row(MOST_COLUMNS + 1)]), 6);
     }
 
     #[test]

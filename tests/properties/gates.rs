@@ -207,7 +207,7 @@ impl World {
         self.gate = Driver::default().restore(stored, self.log.len() as u64);
         let last_alive = us(self.now);
         self.now += down;
-        let away = Downtime { last_alive, began: us(self.now) };
+        let away = Downtime { last_alive, began: us(self.now), takes_over: true };
         let resumed = self.gate.resume(away);
         self.keep(resumed.events, resumed.effects);
         assert!(self.gate.resume(away).events.is_empty(), "once in a process");

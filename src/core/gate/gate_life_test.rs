@@ -14,7 +14,7 @@ fn cancelled(step: &Step<GateMachine>) -> JobCancelResponse {
 }
 
 fn away(last_alive: i64, began: i64) -> Downtime {
-    Downtime { last_alive: us(last_alive), began: us(began) }
+    Downtime { last_alive: us(last_alive), began: us(began), takes_over: true }
 }
 
 /// A job in one datacenter whose time was declared over at 1 s and 1 µs.
@@ -255,7 +255,12 @@ fn a_new_process_leads_anew_and_what_nobody_watched_is_nobodys_silence() {
     gate.step(progress("a", report("a", 1)), us(10 * S));
     assert_eq!(gate.due(), Some(us(190 * S)));
     let resumed = gate.resume(away(20 * S, 500 * S));
-    let event = Event::Resumed { gate_epoch: GateEpoch::shown(2), away_us: 480_000_000, at: us(500 * S) };
+    let event = Event::Resumed {
+        gate_epoch: GateEpoch::shown(2),
+        taken_over: true,
+        away_us: 480_000_000,
+        at: us(500 * S),
+    };
     assert_eq!(resumed.events, [event]);
     assert_eq!(gate.due(), Some(us(670 * S)), "ten seconds of silence were seen before");
     assert_eq!(errands(&gate)[0].2, "gate_transfer");
@@ -268,6 +273,15 @@ fn a_new_process_leads_anew_and_what_nobody_watched_is_nobodys_silence() {
         gate.step(progress("a", moved), us(at as i64 * S));
     }
     assert_eq!(gate.due(), Some(us(1_000 * S + 1)), "the age of the job went on");
+}
+
+#[test]
+fn a_process_that_only_carries_out_a_command_leads_nothing_anew() {
+    let mut gate = tracked(&["a"], Some(1_000_000));
+    gate.step(progress("a", report("a", 1)), us(10 * S));
+    let resumed = gate.resume(Downtime { takes_over: false, ..away(20 * S, 500 * S) });
+    assert_eq!((resumed.events.len(), gate.state().gate_epoch), (1, GateEpoch::shown(1)));
+    assert_eq!((gate.due(), errands(&gate).len()), (Some(us(670 * S)), 0));
 }
 
 #[test]

@@ -324,7 +324,7 @@ impl Run {
     fn resumed(&mut self, event: &Resumed) {
         let away = Duration::from_micros(event.away_us);
         self.token = event.token;
-        self.resumes = self.resumes.saturating_add(1);
+        self.resumes = self.resumes.saturating_add(u64::from(event.taken_over));
         self.budget_from = self.budget_from.plus(Duration::from_micros(event.unbudgeted_us));
         self.wait_longer(away);
     }
@@ -409,10 +409,12 @@ impl Job {
             }
             Event::Resumed(event) => {
                 self.resumed_in = Some(event.began);
-                self.outbox.retain(|_, entry| !entry.is_transfer());
-                self.mint(event.token);
                 self.wait_longer(Duration::from_micros(event.away_us));
-                self.lease.void();
+                if event.taken_over {
+                    self.outbox.retain(|_, entry| !entry.is_transfer());
+                    self.mint(event.token);
+                    self.lease.void();
+                }
             }
             Event::StoppingResumed { began, away_us } => {
                 self.resumed_in = Some(*began);
