@@ -220,6 +220,10 @@ struct World {
     leaders: u64,
     gates: u64,
     steps: u64,
+    /// Does work fail, and does anybody cancel?
+    fails: bool,
+    /// How the datacenters end when faults have stopped, unless they ended before; none leaves it to their workers.
+    at_last: Option<FinalStatus>,
 }
 
 /// Did nothing happen but that something was put on record as refused?
@@ -245,6 +249,9 @@ impl World {
             leaders: 1,
             gates: 1,
             steps: 0,
+            fails: !seed.is_multiple_of(4),
+            at_last: [Some(FinalStatus::Completed), Some(FinalStatus::Failed), None, None]
+                [(seed % 4) as usize],
         };
         for n in 0..WORKERS.len() {
             let register = worker::Command::Register {
@@ -551,7 +558,7 @@ impl World {
             }
             // Not where a datacenter was given up: what it says late of its run could be about the next one.
             10 if self.all_answered() => self.ask_gate(self.track(), false),
-            11 if self.chance(30) => {
+            11 if self.fails && self.chance(30) => {
                 let cancel = gate::Command::Cancel { requester_id: "u".into(), reason: String::new() };
                 self.ask_gate(cancel, false);
             }
@@ -562,7 +569,8 @@ impl World {
             }
             13 | 14 => {
                 let (token, refused) = self.token(n);
-                let progress = job::Command::Progress { workflow_id: None, completed_count: None, token };
+                let completed_count = [None, Some(self.below(9))][self.below(2) as usize];
+                let progress = job::Command::Progress { workflow_id: None, completed_count, token };
                 self.ask_manager(n, progress, refused);
             }
             15 => {
@@ -572,7 +580,8 @@ impl World {
             }
             16 => {
                 let (token, refused) = self.token(n);
-                let status = [FinalStatus::Completed, FinalStatus::Failed][self.below(2) as usize];
+                let failed = self.fails && self.chance(50);
+                let status = if failed { FinalStatus::Failed } else { FinalStatus::Completed };
                 let complete = job::Command::Complete { status, reason: String::new(), token };
                 self.ask_manager(n, complete, refused);
             }
@@ -636,7 +645,7 @@ impl World {
             WorkflowOutcome::Completed,
             WorkflowOutcome::Failed,
         ];
-        let outcome = outcomes[self.below(4) as usize];
+        let outcome = outcomes[self.below(if self.fails { 4 } else { 3 }) as usize];
         for workflow_id in running(self.workers[w].state()) {
             self.report(w, workflow_id, outcome);
         }
@@ -673,6 +682,11 @@ impl World {
                     let to = leader(self.leaders);
                     let transfer = job::Command::Transfer { to, addr: "m".into(), force: true, token: None };
                     self.ask_manager(n, transfer, false);
+                } else if let (Some(status), true) =
+                    (self.at_last, run.is_some_and(|run| run.ended.is_none()))
+                {
+                    let reason = String::new();
+                    self.ask_manager(n, job::Command::Complete { status, reason, token: None }, false);
                 }
             }
             match self.next() {
@@ -902,16 +916,6 @@ fn play(seed: u64, steps: u64) -> World {
     let mut world = World::new(seed);
     (0..steps).for_each(|_| world.act());
     world.heal();
-    if std::env::var("DUMP").is_ok() {
-        for e in &world.gate.log {
-            eprintln!("G {} {}", e.at(), &format!("{e:?}")[..format!("{e:?}").len().min(330)]);
-        }
-        for (n, m) in world.managers.iter().enumerate() {
-            for e in &m.log {
-                eprintln!("M{n} {} {}", e.at(), &format!("{e:?}")[..format!("{e:?}").len().min(330)]);
-            }
-        }
-    }
     world.check();
     world
 }
@@ -923,13 +927,13 @@ fn everybody_agrees_in_the_end_whatever_the_network_and_the_processes_did() {
         play(seed.parse().unwrap(), steps.parse().unwrap());
         return;
     }
-    let (mut names, mut ends) = (BTreeSet::new(), BTreeSet::new());
-    for seed in 0..std::env::var("NSEEDS").map_or(400, |n| n.parse().unwrap()) {
+    let (mut names, mut ends) = (BTreeSet::new(), BTreeMap::new());
+    for seed in 0..400 {
         let world = play(seed, 20 + seed % 180);
         names.extend(world.gate.log.iter().map(gate::Event::name));
         names.extend(world.managers.iter().flat_map(|node| &node.log).map(job::Event::name));
         names.extend(world.workers.iter().flat_map(|node| &node.log).map(worker::Event::name));
-        ends.insert(world.gate.state().finished.as_ref().unwrap().status);
+        *ends.entry(world.gate.state().finished.as_ref().unwrap().status.name()).or_insert(0) += 1;
     }
     // The seeds reach what they are there for.
     let reached = [
@@ -953,7 +957,7 @@ fn everybody_agrees_in_the_end_whatever_the_network_and_the_processes_did() {
     ];
     let missing: Vec<_> = reached.iter().filter(|name| !names.contains(*name)).collect();
     assert!(missing.is_empty(), "never happened: {missing:?}");
-    assert_eq!(ends.len(), 4, "{ends:?}");
+    assert!(ends.len() == 4 && ends.values().all(|times| *times >= 5), "rarely ends so: {ends:?}");
 }
 
 proptest! {

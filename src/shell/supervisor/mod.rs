@@ -6,6 +6,7 @@
 //! | [`restart`] | hears of deaths; back-off and budget; wakes what died | only about restarts |
 //! | [`recovery`] | at open: counters, deadlines, and everything owed or overdue, before the first command | no |
 
+pub(crate) mod deadlines;
 pub(crate) mod recovery;
 pub(crate) mod restart;
 pub(crate) mod timeouts;

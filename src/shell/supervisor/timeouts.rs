@@ -1,7 +1,6 @@
 //! One timer service for all entities. It keeps no truth of its own: every entry can be asked again of the entity,
 //! and a late or repeated poke harms nothing.
 
-use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -15,7 +14,9 @@ use crate::shell::host::Host;
 use crate::shell::jobs::deliver;
 use crate::shell::kinds::{errand, poke, send_to_sleep, track};
 use crate::shell::lock;
-use crate::shell::supervisor::recovery;
+
+use super::deadlines::Deadlines;
+use super::recovery;
 
 /// Entities poked at the same time when many are due; bounds the memory a burst takes.
 const BURST: usize = 1024;
@@ -26,63 +27,37 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(1);
 /// How often a process notes that it lives.
 pub(crate) const ALIVE_EVERY: Duration = Duration::from_secs(5);
 
-/// Every deadline, soonest first.
+/// Every deadline, and who waits for the soonest.
 #[derive(Debug, Default)]
 pub(crate) struct Wheel {
-    entries: Mutex<Entries>,
+    deadlines: Mutex<Deadlines>,
     sooner: Notify,
     /// Held while due entries are settled: whoever settles next finds them done, not merely begun.
     settling: tokio::sync::Mutex<()>,
 }
 
-#[derive(Debug, Default)]
-struct Entries {
-    by_time: BTreeSet<(Timestamp, StreamId)>,
-    by_stream: HashMap<StreamId, Timestamp>,
-}
-
 impl Wheel {
     /// Sets or clears the deadline of one entity.
     pub(crate) fn arm(&self, stream: &StreamId, due: Option<Timestamp>) {
-        let mut guard = lock(&self.entries);
-        let entries = &mut *guard;
-        let before = entries.by_time.first().map(|(at, _)| *at);
-        if let Some(old) = entries.by_stream.remove(stream) {
-            entries.by_time.remove(&(old, stream.clone()));
-        }
-        if let Some(due) = due {
-            entries.by_stream.insert(stream.clone(), due);
-            entries.by_time.insert((due, stream.clone()));
-        }
-        let after = entries.by_time.first().map(|(at, _)| *at);
-        drop(guard);
-        if after.is_some_and(|after| before.is_none_or(|before| after < before)) {
+        if lock(&self.deadlines).arm(stream, due) {
             self.sooner.notify_one();
         }
     }
 
     /// The soonest deadline.
     pub(crate) fn next(&self) -> Option<Timestamp> {
-        lock(&self.entries).by_time.first().map(|(at, _)| *at)
+        lock(&self.deadlines).next()
     }
 
     /// How many entities have a deadline.
     pub(crate) fn len(&self) -> usize {
-        lock(&self.entries).by_stream.len()
+        lock(&self.deadlines).len()
     }
 
     /// Takes up to `limit` entries due at `now`, soonest first.
     fn take_due(&self, now: Timestamp, limit: usize) -> Vec<(Timestamp, StreamId)> {
-        let mut guard = lock(&self.entries);
-        let entries = &mut *guard;
-        let mut due = Vec::new();
-        while due.len() < limit && entries.by_time.first().is_some_and(|(at, _)| *at <= now) {
-            if let Some((at, stream)) = entries.by_time.pop_first() {
-                entries.by_stream.remove(&stream);
-                due.push((at, stream));
-            }
-        }
-        due
+        let mut deadlines = lock(&self.deadlines);
+        std::iter::from_fn(|| deadlines.take(now)).take(limit).collect()
     }
 }
 
@@ -234,27 +209,5 @@ async fn until(host: &Host, next: Option<Timestamp>, sooner: impl Future<Output 
     tokio::select! {
         () = tokio::time::sleep(pause) => true,
         () = sooner => false,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::core::ids::{EntityId, StreamKind};
-
-    #[test]
-    fn deadlines_leave_the_wheel_in_time_order_and_once() {
-        let wheel = Wheel::default();
-        let stream = |id: &str| StreamId::new(StreamKind::Quorum, EntityId::new(id).unwrap());
-        let at = Timestamp::from_millis;
-        wheel.arm(&stream("b"), Some(at(2)));
-        wheel.arm(&stream("a"), Some(at(2)));
-        wheel.arm(&stream("c"), Some(at(1)));
-        wheel.arm(&stream("c"), Some(at(3)));
-        wheel.arm(&stream("d"), Some(at(1)));
-        wheel.arm(&stream("d"), None);
-        assert_eq!(wheel.take_due(at(2), 9), [(at(2), stream("a")), (at(2), stream("b"))]);
-        assert_eq!((wheel.len(), wheel.next()), (1, Some(at(3))));
-        assert_eq!(wheel.take_due(at(2), 9), []);
     }
 }
