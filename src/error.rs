@@ -133,7 +133,7 @@ pub const KINDS: &[KindEntry] = &[
     line(ErrorKind::QuorumClosed, "quorum_closed", 409, 4, false),
     line(ErrorKind::QuorumTimeout, "quorum_timeout", 409, 4, false),
     line(ErrorKind::TokenNotFound, "token_not_found", 404, 3, false),
-    line(ErrorKind::NotOwner, "not_owner", 403, 5, false),
+    line(ErrorKind::NotOwner, "not_token_owner", 403, 5, false),
     line(ErrorKind::TokenExpired, "token_expired", 410, 4, false),
     line(ErrorKind::TokenReleased, "token_released", 409, 4, false),
     line(ErrorKind::TokenRevoked, "token_revoked", 409, 4, false),

@@ -137,7 +137,7 @@ impl Capacity<'_> {
     /// Says that the holder has its token; its lease starts again. Durable on return.
     ///
     /// # Errors
-    /// `token_not_found`, `not_owner`, `token_expired`, `token_released`, `token_revoked`, and the faults of the
+    /// `token_not_found`, `not_token_owner`, `token_expired`, `token_released`, `token_revoked`, and the faults of the
     /// store.
     pub async fn ack(&self, request: HeldToken) -> Result<CapacityToken, Error> {
         self.token(Op::Ack { token: request.token_id, cell: request.cell_id }).await
