@@ -16,7 +16,7 @@ const LONGEST_CELL: usize = 72;
 const LONGEST_FIELD: usize = 80;
 
 /// Most columns of a table that has a single row; one of more is told downwards, like a reply.
-const MOST_COLUMNS: usize = 12;
+const MOST_COLUMNS: usize = 20;
 
 /// Fields that hold what somebody brought along; shown as the JSON they are.
 const OPAQUE: &[&str] = &["proposal", "subject"];
@@ -147,7 +147,7 @@ fn advice(kind: ErrorKind) -> &'static str {
             "nothing; the outcome is final, and `quorate quorum status` shows it"
         }
         ErrorKind::TokenNotFound => "`quorate history query --kind cell` shows the tokens that were granted",
-        ErrorKind::NotOwner => "the holder named in the message may act, or transfer the token",
+        ErrorKind::NotTokenOwner => "the holder named in the message may act, or transfer the token",
         ErrorKind::TokenExpired | ErrorKind::TokenReleased | ErrorKind::TokenRevoked => {
             "request capacity again"
         }
@@ -243,7 +243,8 @@ fn is_part(name: &str, value: &Value) -> bool {
 }
 
 fn is_long(row: &Map<String, Value>) -> bool {
-    row.values().filter(|value| !is_empty(value)).count() > MOST_COLUMNS
+    let brief = BRIEF.iter().any(|(known_by, _)| row.contains_key(*known_by));
+    !brief && row.values().filter(|value| !is_empty(value)).count() > MOST_COLUMNS
 }
 
 /// How much of a field fits into a cell. A sentence stands in the last column and is read to its end.
