@@ -8,6 +8,9 @@
 #[path = "../support/books.rs"]
 mod books;
 mod capacity;
+mod jobs;
+#[path = "../support/work.rs"]
+mod work;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -39,6 +42,7 @@ enum Op {
     Ask(&'static str, Option<&'static str>, i64),
     Answer(&'static str, &'static str, Choice),
     Capacity(capacity::Act),
+    Job(jobs::Act),
 }
 
 /// Enough to pass every kind of transition: all ends, a change, an outsider, a late vote, a fallback, a snapshot.
@@ -229,6 +233,7 @@ async fn run(q: &Quorate, op: &Op) -> Result<(), Error> {
             q.consensus().vote(vote).await.map(drop)
         }
         Op::Capacity(act) => capacity::act(q, *act).await,
+        Op::Job(act) => jobs::act(q, *act).await,
     }
 }
 

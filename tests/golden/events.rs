@@ -1,5 +1,5 @@
-//! The stored bytes of every event of flows and load, as version 1 writes them. Variants and fields are only appended, so
-//! these bytes stay readable, and stay the same.
+//! The stored bytes of every event, as version 1 writes them. Variants and fields are only appended, so these bytes stay
+//! readable, and stay the same. Here: flows and load.
 
 use std::fs;
 use std::path::PathBuf;
@@ -15,7 +15,8 @@ use quorate::journal::codec::{decode, encode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-fn at(us: i64) -> Timestamp {
+/// An instant.
+pub fn at(us: i64) -> Timestamp {
     Timestamp::from_micros(us)
 }
 
@@ -105,7 +106,30 @@ fn loads() -> Vec<load::Event> {
     ]
 }
 
-fn check<E: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(name: &str, events: &[E]) {
+/// The variants of an enum by name. One that is missing here does not compile; one that is missing among the events is
+/// told by [`check`].
+macro_rules! variants {
+    ($list:ident of $module:ident::Event: $($name:ident),+) => {
+        fn $list(event: &$module::Event) -> (&'static str, &'static [&'static str]) {
+            let name = match event {
+                $($module::Event::$name { .. } => stringify!($name),)+
+            };
+            (name, &[$(stringify!($name)),+])
+        }
+    };
+}
+pub(crate) use variants;
+
+/// Are the events written as they were, and read back; and is each variant there, in the order of the numbers they are
+/// stored with?
+pub fn check<E: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(
+    name: &str,
+    events: &[E],
+    variant: impl Fn(&E) -> (&'static str, &'static [&'static str]),
+) {
+    let mut there: Vec<_> = events.iter().map(|event| variant(event).0).collect();
+    there.dedup();
+    assert_eq!(there, variant(&events[0]).1, "variants of {name}");
     let hex = |event: &E| encode(event).unwrap().iter().map(|byte| format!("{byte:02x}")).collect::<String>();
     let written: String = events.iter().map(|event| hex(event) + "\n").collect();
     let file = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("tests/golden/v1/{name}.hex"));
@@ -121,8 +145,11 @@ fn check<E: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(name: &s
     }
 }
 
+variants!(flow_variants of flow::Event: Opened, Configured, StateChanged, Dropped, Counted, Restarted, Closed);
+variants!(load_variants of load::Event: Sampled, LevelChanged, StateChanged, Shed);
+
 #[test]
 fn events_of_flows_and_load_keep_the_bytes_of_version_1() {
-    check("flow", &flows());
-    check("load", &loads());
+    check("flow", &flows(), flow_variants);
+    check("load", &loads(), load_variants);
 }

@@ -3,7 +3,9 @@
 //! `tests/golden/v1/*.bin` are groups as version 1 wrote them. They are never edited. Write them anew, only when
 //! a file is added, with `QUORATE_REWRITE_GOLDEN=1 cargo test --test golden`.
 
+mod capacity;
 mod events;
+mod jobs;
 
 use std::fs;
 use std::path::PathBuf;

@@ -1,4 +1,4 @@
-//! A memory store with something done before every commit: a file written, a gate waited at, a count taken.
+//! A store with something done before every commit: a file written, a gate waited at, a count taken.
 
 use quorate::core::ids::{IdempotencyKey, StreamId};
 use quorate::core::time::Timestamp;
@@ -6,79 +6,78 @@ use quorate::journal::{
     Append, Appended, Epoch, Fault, Head, OpenReport, Pending, Position, Record, Seq, Snapshot, Store, Tip,
     VerifyCursor, VerifyStep,
 };
-use quorate::store::memory::MemoryStore;
 
 type BeforeCommit = Box<dyn Fn(&[Append]) -> Result<(), Fault> + Send + Sync>;
 
 pub struct Hooked {
-    memory: MemoryStore,
+    store: Box<dyn Store>,
     before_commit: BeforeCommit,
 }
 
 impl Hooked {
     pub fn new(
-        memory: MemoryStore,
+        store: impl Store + 'static,
         before_commit: impl Fn(&[Append]) -> Result<(), Fault> + Send + Sync + 'static,
     ) -> Self {
-        Hooked { memory, before_commit: Box::new(before_commit) }
+        Hooked { store: Box::new(store), before_commit: Box::new(before_commit) }
     }
 }
 
 impl Store for Hooked {
     fn commit<'a>(&'a self, epoch: Epoch, at: Timestamp, group: &'a [Append]) -> Pending<'a, Vec<Appended>> {
         match (self.before_commit)(group) {
-            Ok(()) => self.memory.commit(epoch, at, group),
+            Ok(()) => self.store.commit(epoch, at, group),
             Err(fault) => Box::pin(std::future::ready(Err(fault))),
         }
     }
 
     fn acquire<'a>(&'a self, owner: &'a str) -> Pending<'a, Epoch> {
-        self.memory.acquire(owner)
+        self.store.acquire(owner)
     }
     fn head<'a>(&'a self, stream: &'a StreamId) -> Pending<'a, Option<Head>> {
-        self.memory.head(stream)
+        self.store.head(stream)
     }
     fn read<'a>(&'a self, stream: &'a StreamId, after: Seq, limit: usize) -> Pending<'a, Vec<Record>> {
-        self.memory.read(stream, after, limit)
+        self.store.read(stream, after, limit)
     }
     fn scan(&self, after: Position, limit: usize) -> Pending<'_, Vec<Record>> {
-        self.memory.scan(after, limit)
+        self.store.scan(after, limit)
     }
     fn settled_before(&self, before: Position, limit: usize) -> Pending<'_, Vec<Record>> {
-        self.memory.settled_before(before, limit)
+        self.store.settled_before(before, limit)
     }
     fn tip(&self) -> Pending<'_, Tip> {
-        self.memory.tip()
+        self.store.tip()
     }
     fn deadlines(
         &self,
         after: Option<(Timestamp, StreamId)>,
         limit: usize,
     ) -> Pending<'_, Vec<(Timestamp, StreamId)>> {
-        self.memory.deadlines(after, limit)
+        self.store.deadlines(after, limit)
     }
     fn find_key<'a>(&'a self, key: &'a IdempotencyKey) -> Pending<'a, Option<StreamId>> {
-        self.memory.find_key(key)
+        self.store.find_key(key)
     }
     fn save_snapshot<'a>(&'a self, stream: &'a StreamId, snapshot: Snapshot) -> Pending<'a, ()> {
-        self.memory.save_snapshot(stream, snapshot)
+        self.store.save_snapshot(stream, snapshot)
     }
     fn load_snapshot<'a>(&'a self, stream: &'a StreamId) -> Pending<'a, Option<Snapshot>> {
-        self.memory.load_snapshot(stream)
+        self.store.load_snapshot(stream)
     }
     fn save_projection<'a>(&'a self, name: &'a str, at: Position, bytes: Vec<u8>) -> Pending<'a, ()> {
-        self.memory.save_projection(name, at, bytes)
+        self.store.save_projection(name, at, bytes)
     }
     fn load_projection<'a>(&'a self, name: &'a str) -> Pending<'a, Option<(Position, Vec<u8>)>> {
-        self.memory.load_projection(name)
+        self.store.load_projection(name)
     }
     fn verify(&self, from: VerifyCursor, limit: usize) -> Pending<'_, VerifyStep> {
-        self.memory.verify(from, limit)
+        self.store.verify(from, limit)
     }
     fn open_report(&self) -> OpenReport {
-        self.memory.open_report()
+        self.store.open_report()
     }
     fn close(&self) -> Pending<'_, ()> {
-        self.memory.close()
+        self.store.close()
     }
 }

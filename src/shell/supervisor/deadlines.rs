@@ -57,7 +57,3 @@ impl Deadlines {
         Some((at, stream))
     }
 }
-
-#[cfg(test)]
-#[path = "deadlines_test.rs"]
-mod tests;

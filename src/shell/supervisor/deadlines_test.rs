@@ -1,7 +1,8 @@
 use proptest::prelude::*;
 
-use super::*;
-use crate::core::ids::{EntityId, StreamKind};
+use super::deadlines::Deadlines;
+use crate::core::ids::{EntityId, StreamId, StreamKind};
+use crate::core::time::Timestamp;
 
 fn stream(name: &str) -> StreamId {
     StreamId::new(StreamKind::Quorum, EntityId::new(name).unwrap())

@@ -10,3 +10,7 @@ pub(crate) mod deadlines;
 pub(crate) mod recovery;
 pub(crate) mod restart;
 pub(crate) mod timeouts;
+
+// Here and not in the file it tests, which the benches include too.
+#[cfg(test)]
+mod deadlines_test;

@@ -1,0 +1,587 @@
+//! The events of jobs, their gates, workers, and the durations of classes of jobs.
+
+use quorate::core::durations::{self, Ended, Limit, Record};
+use quorate::core::gate::{self, Target, TimeoutPolicy, Totals, Tracked, verdict};
+use quorate::core::ids::EntityId;
+use quorate::core::job::event::{self as job, Manner, TokenDomain};
+use quorate::core::job::extension::{Baseline, Denial};
+use quorate::core::job::message::{
+    AckOutcome, FinalStatus, HealthcheckExtensionRequest, JobDispatch, Leader, TimeoutKind, WorkflowOutcome,
+    WorkflowPlan,
+};
+use quorate::core::job::outbox::{Entry, Notice, Recipient};
+use quorate::core::job::settings::{DowntimePolicy, ExtensionMode};
+use quorate::core::job::timeout::{Estimate, Limits, Strategy};
+use quorate::core::job::token::{DispatchToken, FenceToken, GateEpoch};
+use quorate::core::job::workflow::Moved;
+use quorate::core::job::{Settings, WorkflowStatus};
+use quorate::core::worker;
+
+use crate::events::{at, check, variants};
+
+const KINDS: [TimeoutKind; 5] = [
+    TimeoutKind::Overall,
+    TimeoutKind::Stuck,
+    TimeoutKind::GlobalDecision,
+    TimeoutKind::GateUnresponsiveFallback,
+    TimeoutKind::GateUndecidedFallback,
+];
+const ENDS: [FinalStatus; 4] =
+    [FinalStatus::Completed, FinalStatus::Failed, FinalStatus::Cancelled, FinalStatus::Timeout];
+const OUTCOMES: [AckOutcome; 5] = [
+    AckOutcome::Accepted,
+    AckOutcome::Stale,
+    AckOutcome::UnknownJob,
+    AckOutcome::AlreadyFinal(FinalStatus::Timeout),
+    AckOutcome::Refused { retry_after_ms: 70_000 },
+];
+
+fn id(name: &str) -> EntityId {
+    EntityId::new(name).unwrap()
+}
+
+fn ids() -> Vec<EntityId> {
+    vec![id("one"), id("二")]
+}
+
+fn leader() -> Leader {
+    Leader { node: id("node"), incarnation: 300 }
+}
+
+fn token() -> FenceToken {
+    FenceToken::shown(251)
+}
+
+fn epoch() -> GateEpoch {
+    GateEpoch::shown(70_000)
+}
+
+fn dispatch() -> DispatchToken {
+    DispatchToken::shown(250)
+}
+
+fn plan() -> Vec<WorkflowPlan> {
+    let one = WorkflowPlan { workflow_id: id("one"), depends_on: Vec::new(), worker_id: Some(id("w")) };
+    let two = WorkflowPlan { workflow_id: id("二"), depends_on: vec![id("one")], worker_id: None };
+    vec![one, two]
+}
+
+fn seat(incarnation: Option<u64>) -> job::GateSeat {
+    job::GateSeat { gate_id: id("gate"), incarnation, addr: "g:1".into(), epoch: epoch() }
+}
+
+fn submitted() -> [job::Event; 2] {
+    let mut settings = Settings::default();
+    settings.extension.mode = ExtensionMode::MaxPerWorker;
+    settings.extension.max_total_ms = Some(90_000);
+    settings.downtime = DowntimePolicy::Exclude;
+    settings.strict_transitions = true;
+    let full = job::Submitted {
+        job_id: id("job"),
+        datacenter: id("窓"),
+        leader: leader(),
+        leader_addr: "m:1".into(),
+        gate: Some(seat(Some(7))),
+        dispatch_number: 9,
+        token: token(),
+        terms: job::Terms {
+            timeout_ms: Some(60_000),
+            stuck_threshold_ms: 120_000,
+            settings,
+            class: Some(id("class")),
+            timeout_rule: "learned".into(),
+            workflows: plan(),
+        },
+        limits: Limits {
+            rule: "learned".into(),
+            strategy: Strategy::GateCoordinated,
+            overall_ms: Some(61_000),
+            stuck_ms: 1,
+            learned_from: Some(Estimate {
+                overall_ms: Some(61_000),
+                stuck_ms: None,
+                samples: 20,
+                evidence: "20 jobs".into(),
+            }),
+        },
+        at: at(-5),
+    };
+    let terms = job::Terms {
+        timeout_ms: None,
+        stuck_threshold_ms: u64::MAX,
+        settings: Settings::default(),
+        class: None,
+        timeout_rule: String::new(),
+        workflows: Vec::new(),
+    };
+    let strategy = Strategy::LocalAuthority;
+    let limits = Limits { rule: String::new(), strategy, overall_ms: None, stuck_ms: 1, learned_from: None };
+    let bare = job::Submitted { gate: None, dispatch_number: 0, terms, limits, ..full.clone() };
+    [full, bare].map(|event| job::Event::Submitted(Box::new(event)))
+}
+
+/// Every status once as origin and once as goal.
+fn moved() -> Vec<job::Event> {
+    let next = |n: usize| WorkflowStatus::ALL[(n + 1) % WorkflowStatus::ALL.len()];
+    let steps = WorkflowStatus::ALL.iter().enumerate().map(|(n, from)| Moved {
+        workflow_id: id("one"),
+        attempt: 3,
+        from: *from,
+        to: next(n),
+        reason: "so".into(),
+        at: at(3),
+        seq: 4,
+        token: token(),
+        worker_id: n.is_multiple_of(2).then(|| id("w")),
+        dispatch_token: n.is_multiple_of(2).then(dispatch),
+        result: (n == 0).then(|| "r".into()),
+        settles: n == 1,
+    });
+    steps.map(job::Event::WorkflowMoved).collect()
+}
+
+fn extensions() -> Vec<job::Event> {
+    let granted = job::Granted {
+        worker_id: id("w"),
+        request_id: Some("r".into()),
+        reason: "slow".into(),
+        grant_us: 30_000_000,
+        total_us: 45_000_000,
+        max_us: 30_000_000,
+        sum_us: 45_000_000,
+        remaining: 3,
+        warning: true,
+        exceeds_base: false,
+        deadline: at(60_000_000),
+        baseline: Baseline { progress: 0.5, completed_items: Some(300) },
+        at: at(6),
+    };
+    let bare = job::Granted {
+        request_id: None,
+        baseline: Baseline { progress: 0.0, completed_items: None },
+        ..granted.clone()
+    };
+    let denials = [
+        Denial::MaxExtensionsExceeded,
+        Denial::NoProgress,
+        Denial::WorkerNotRegistered,
+        Denial::WorkerSuspect,
+        Denial::JobTerminal,
+        Denial::AlreadyTimedOut,
+    ];
+    let denied = denials.map(|denial| {
+        let (request_id, counts) = (Some("r".into()), denial == Denial::NoProgress);
+        let worker_id = id("w");
+        job::Event::ExtensionDenied(job::Denied {
+            worker_id,
+            request_id,
+            denial,
+            counts,
+            exhausts: !counts,
+            at: at(7),
+        })
+    });
+    [granted, bare]
+        .map(|grant| job::Event::ExtensionGranted(Box::new(grant)))
+        .into_iter()
+        .chain(denied)
+        .collect()
+}
+
+fn timeouts() -> Vec<job::Event> {
+    let found = KINDS.map(|kind| {
+        let known = kind == TimeoutKind::Overall;
+        job::Event::TimeoutDetected(Box::new(job::TimedOut {
+            kind,
+            reason: kind.name().into(),
+            deadline: at(10),
+            elapsed_ms: 60_001,
+            effective_ms: known.then_some(60_000),
+            base_ms: known.then_some(30_000),
+            extensions_ms: 30_000,
+            idle_ms: 5,
+            since_extension_ms: known.then_some(17),
+            at: at(11),
+        }))
+    });
+    found.into()
+}
+
+fn ended() -> Vec<job::Event> {
+    let ends = ENDS.into_iter().zip(KINDS).map(|(status, kind)| {
+        job::Event::Ended(Box::new(job::Ended {
+            status,
+            reason: "so".into(),
+            kind: (status == FinalStatus::Timeout).then_some(kind),
+            token: token(),
+            elapsed_ms: 300,
+            closed_at: at(12),
+            at: at(13),
+        }))
+    });
+    ends.collect()
+}
+
+fn queued() -> Vec<job::Event> {
+    let (reason, kind) = (String::from("so"), TimeoutKind::Stuck);
+    let notices = [
+        Notice::Timeout { reason: reason.clone(), kind, elapsed_ms: 5, effective_ms: Some(6) },
+        Notice::LeaderTransfer { elapsed_ms: 7, idle_ms: 8 },
+        Notice::Final { status: FinalStatus::Timeout, reason: reason.clone(), kind: Some(kind) },
+        Notice::Dispatch { workflow_id: id("one"), attempt: 2, dispatch_token: dispatch() },
+        Notice::Cancel { workflow_ids: ids(), reason },
+        Notice::WorkerTransfer { workflow_ids: ids(), old_manager: Some(leader()) },
+    ];
+    let entries = notices.into_iter().enumerate().map(|(n, notice)| {
+        let to = if n < 3 { Recipient::Gate } else { Recipient::Worker(id("w")) };
+        let (number, token) = (n as u64, token());
+        let entry = Entry { number, run: 2, to, notice, token, since: at(14), deferred: n == 1 };
+        job::Event::Queued(Box::new(entry))
+    });
+    entries.collect()
+}
+
+fn led() -> Vec<job::Event> {
+    let changed = [Manner::Graceful, Manner::Takeover, Manner::Forced].map(|manner| {
+        job::Event::LeaderChanged(Box::new(job::LeaderChanged {
+            to: leader(),
+            addr: "n:2".into(),
+            from: Leader { node: id("m"), incarnation: 1 },
+            token: token(),
+            manner,
+            vacant_us: 17,
+            at: at(19),
+        }))
+    });
+    let resumed = job::Resumed {
+        began: at(21),
+        token: token(),
+        away_us: 5,
+        unbudgeted_us: 6,
+        elapsed_ms: 7,
+        idle_ms: 8,
+    };
+    let rest = [
+        job::Event::Suspended { token: token(), reason: "so".into(), at: at(20) },
+        job::Event::Resumed(resumed),
+        job::Event::TokenAdopted { token: token(), at: at(22) },
+        job::Event::LeaseTaken { holder: leader(), token: token(), expires_at: at(30_000_023), at: at(23) },
+        job::Event::LeaseRenewed { expires_at: at(30_000_024), at: at(24) },
+        job::Event::LeaseReleased { at: at(25) },
+    ];
+    let fenced = [TokenDomain::Manager, TokenDomain::Gate, TokenDomain::Dispatch].map(|domain| {
+        let what = "progress".into();
+        job::Event::FenceRejected(job::FenceRejected { what, domain, held: 7, given: 5, at: at(26) })
+    });
+    changed.into_iter().chain(rest).chain(fenced).collect()
+}
+
+fn all_jobs() -> Vec<job::Event> {
+    let count = Some((id("one"), 300));
+    let mut all: Vec<job::Event> = submitted().into();
+    all.extend([count, None].map(|count| job::Event::ProgressNoted(job::ProgressNoted { at: at(2), count })));
+    all.extend(moved());
+    all.extend([
+        job::Event::AttemptMade { workflow_id: id("one"), attempt: 2, at: at(4) },
+        job::Event::StepRefused {
+            workflow_id: id("one"),
+            from: WorkflowStatus::Aggregated,
+            to: WorkflowStatus::Pending,
+            at: at(5),
+        },
+        job::Event::LateResult { workflow_id: id("one"), result: Some("r".into()), at: at(5) },
+    ]);
+    all.extend(extensions());
+    all.extend([
+        job::Event::ExtensionsReset { worker_id: id("w"), at: at(8) },
+        job::Event::WorkerLost { worker_id: id("w"), reason: "so".into(), at: at(9) },
+        job::Event::WorkerHealthy { worker_id: id("w"), at: at(10) },
+    ]);
+    all.extend(timeouts());
+    all.extend([
+        job::Event::GateHeard { at: at(11) },
+        job::Event::GlobalTimeoutAccepted { decision_id: 2, reason: "so".into(), at: at(11) },
+        job::Event::GateChanged { gate: seat(None), at: at(11) },
+    ]);
+    all.extend(ended());
+    all.extend(queued());
+    all.extend(OUTCOMES.map(|outcome| job::Event::Acked { number: 3, outcome, at: at(15) }));
+    all.extend([
+        job::Event::Deferred { number: 3, at: at(16) },
+        job::Event::CancelNarrowed { number: 3, workflow_ids: ids(), at: at(17) },
+        job::Event::CancelUnconfirmed { number: 3, worker_id: id("w"), workflow_ids: Vec::new(), at: at(18) },
+    ]);
+    all.extend(led());
+    all.push(job::Event::StoppingResumed { began: at(27), away_us: u64::MAX });
+    all
+}
+
+fn tracked(dc_timeout_policy: TimeoutPolicy) -> gate::Event {
+    let target = Target { datacenter: id("窓"), manager: leader(), manager_addr: "m:1".into() };
+    gate::Event::Tracked(Box::new(Tracked {
+        job_id: id("job"),
+        gate: leader(),
+        gate_addr: "g:1".into(),
+        gate_epoch: epoch(),
+        targets: vec![target],
+        plan: JobDispatch {
+            timeout_ms: Some(60_000),
+            stuck_threshold_ms: 120_000,
+            workflows: plan(),
+            class: Some(id("class")),
+            timeout_rule: "gate_coordinated".into(),
+            gate_epoch: epoch(),
+            gate_addr: "g:1".into(),
+        },
+        settings: gate::Settings { dc_timeout_policy, ..gate::Settings::default() },
+        at: at(-5),
+    }))
+}
+
+fn declared(rule: verdict::GlobalRule) -> gate::Event {
+    gate::Event::Declared {
+        decision_id: 1,
+        rule,
+        reason: rule.name().into(),
+        evidence: verdict::Evidence {
+            elapsed_ms: 300,
+            effective_timeout_ms: Some(299),
+            idle_ms: vec![(id("a"), 5)],
+            timed_out: ids(),
+        },
+        at: at(6),
+    }
+}
+
+fn gates() -> Vec<gate::Event> {
+    let totals = Totals {
+        workflows_total: 1,
+        workflows_completed: 2,
+        workflows_failed: 3,
+        extensions_ms: 70_000,
+        max_extension_ms: 300,
+        workers_with_extensions: 4,
+    };
+    let over = |kind| gate::Event::DatacenterTimedOut {
+        datacenter: id("窓"),
+        kind,
+        reason: "so".into(),
+        elapsed_ms: 5,
+        effective_timeout_ms: (kind == TimeoutKind::Overall).then_some(4),
+        fence_token: token(),
+        at: at(4),
+    };
+    let ended = |status| gate::Event::DatacenterEnded {
+        datacenter: id("窓"),
+        status,
+        reason: "so".into(),
+        kind: (status == FinalStatus::Timeout).then_some(TimeoutKind::GlobalDecision),
+        provisional: status == FinalStatus::Failed,
+        corrects: status == FinalStatus::Completed,
+        fence_token: token(),
+        at: at(5),
+    };
+    let rules = [
+        verdict::GlobalRule::Overall,
+        verdict::GlobalRule::AllStuck,
+        verdict::GlobalRule::MajorityTimedOut,
+        verdict::GlobalRule::NoneRunning,
+        verdict::GlobalRule::AnyTimedOut,
+    ];
+    let (leader, fence_token) = (leader(), token());
+    let mut all: Vec<gate::Event> = TimeoutPolicy::ALL.map(tracked).into();
+    all.push(gate::Event::LeaderChanged {
+        datacenter: id("窓"),
+        leader: leader.clone(),
+        addr: "n:2".into(),
+        fence_token,
+        at: at(2),
+    });
+    let datacenter = id("窓");
+    all.push(gate::Event::Progressed { datacenter, totals, moved: true, report_seq: 9, at: at(3) });
+    all.extend(KINDS.map(over));
+    all.extend(ENDS.map(ended));
+    all.extend(rules.map(declared));
+    all.extend(OUTCOMES.map(|outcome| gate::Event::Delivered {
+        number: 4,
+        datacenter: id("窓"),
+        outcome,
+        at: at(7),
+    }));
+    let finished = |status| {
+        let late_completion = status == FinalStatus::Completed;
+        gate::Event::Finished { status, late_completion, at: at(11) }
+    };
+    all.extend([
+        gate::Event::CancelRequested { requester_id: "u".into(), reason: String::new(), at: at(8) },
+        gate::Event::CancelDelivered {
+            number: 5,
+            datacenter: id("窓"),
+            cancelled_workflow_count: 300,
+            at: at(9),
+        },
+        gate::Event::Abandoned { datacenters: ids(), at: at(10) },
+    ]);
+    all.extend(ENDS.map(finished));
+    all.extend([
+        gate::Event::GateTransferred {
+            gate: leader.clone(),
+            gate_addr: "h:1".into(),
+            gate_epoch: epoch(),
+            at: at(12),
+        },
+        gate::Event::Resumed { gate_epoch: epoch(), away_us: 300, at: at(13) },
+        gate::Event::FenceRejected(gate::event::FenceRejected {
+            datacenter: id("窓"),
+            message: "job_progress_report".into(),
+            leader,
+            held: token(),
+            given: FenceToken::NONE,
+            at: at(14),
+        }),
+        gate::Event::LateFinal {
+            datacenter: id("窓"),
+            status: FinalStatus::Completed,
+            fence_token,
+            at: at(i64::MAX),
+        },
+    ]);
+    all
+}
+
+fn workers() -> Vec<worker::Event> {
+    let job_id = || id("job");
+    let outcomes = [
+        WorkflowOutcome::Running,
+        WorkflowOutcome::Completed,
+        WorkflowOutcome::Failed,
+        WorkflowOutcome::Cancelled,
+    ];
+    let reported = outcomes.map(|outcome| worker::Event::Reported {
+        job_id: job_id(),
+        workflow_id: id("one"),
+        outcome,
+        completed_count: 300,
+        result: (outcome == WorkflowOutcome::Completed).then(|| "r".into()),
+        at: at(3),
+    });
+    let mut all = vec![
+        worker::Event::Registered {
+            worker_id: id("w"),
+            datacenter: id("窓"),
+            capacity: 300,
+            settings: worker::Settings::default(),
+            at: at(-5),
+        },
+        worker::Event::Dispatched {
+            job_id: job_id(),
+            workflow_id: id("one"),
+            attempt: 2,
+            dispatch_token: dispatch(),
+            leader: leader(),
+            fence_token: token(),
+            at: at(2),
+        },
+    ];
+    all.extend(reported);
+    let workflow_id = id("one");
+    all.push(worker::Event::ReportDelivered { number: 9, job_id: job_id(), workflow_id, at: at(4) });
+    all.extend([Some("n:2".into()), None].map(|addr| worker::Event::LeaderChanged {
+        job_id: job_id(),
+        leader: leader(),
+        addr,
+        fence_token: token(),
+        rescued: ids(),
+        at: at(5),
+    }));
+    let request = HealthcheckExtensionRequest {
+        worker_id: id("w"),
+        reason: "slow".into(),
+        current_progress: -0.5,
+        estimated_completion_ms: 70_000,
+        active_workflow_count: 1,
+        completed_items: Some(300),
+        total_items: None,
+        request_id: Some("r".into()),
+    };
+    all.extend([
+        worker::Event::TransferParked {
+            job_id: job_id(),
+            workflow_ids: ids(),
+            leader: leader(),
+            addr: "n:2".into(),
+            fence_token: token(),
+            until: at(60_000_006),
+            at: at(6),
+        },
+        worker::Event::ParkedExpired { at: at(7) },
+        worker::Event::StopAsked {
+            job_id: job_id(),
+            workflow_ids: ids(),
+            reason: "so".into(),
+            abort_at: at(10_000_008),
+            at: at(8),
+        },
+        worker::Event::Aborted { job_id: job_id(), workflow_ids: ids(), at: at(9) },
+        worker::Event::LeaderLost { job_id: job_id(), until: at(5_000_010), at: at(10) },
+        worker::Event::ExtensionRequested { job_id: job_id(), request, at: at(11) },
+    ]);
+    all.extend([None, Some("no_progress".into())].map(|denial_reason: Option<String>| {
+        let granted = denial_reason.is_none();
+        worker::Event::ExtensionAnswered {
+            number: 3,
+            job_id: job_id(),
+            granted,
+            extension_ms: 30_000,
+            denial_reason,
+            at: at(12),
+        }
+    }));
+    all.extend([
+        worker::Event::FenceRejected {
+            job_id: job_id(),
+            message: "workflow_cancel".into(),
+            held: token(),
+            given: FenceToken::shown(5),
+            at: at(13),
+        },
+        worker::Event::Draining { at: at(14) },
+        worker::Event::Left { at: at(15) },
+        worker::Event::Resumed { away_us: u64::MAX, at: at(i64::MAX) },
+    ]);
+    all
+}
+
+fn all_durations() -> Vec<durations::Event> {
+    let ends = [
+        Ended::Finished,
+        Ended::TimedOut { after: Limit::Overall, silent_us: 7 },
+        Ended::TimedOut { after: Limit::Stuck, silent_us: 300 },
+        Ended::Cancelled { silent_us: 70_000 },
+    ];
+    let recorded = ends.map(|ended| durations::Event::Recorded {
+        record: Record { duration_us: 60_000_000, longest_gap_us: 251, ended },
+        at: at(-1),
+    });
+    recorded.into_iter().chain([durations::Event::Aged { at: at(2) }]).collect()
+}
+
+variants!(job_variants of job::Event: Submitted, ProgressNoted, WorkflowMoved, AttemptMade, StepRefused, LateResult,
+    ExtensionGranted, ExtensionDenied, ExtensionsReset, WorkerLost, WorkerHealthy, TimeoutDetected, GateHeard,
+    GlobalTimeoutAccepted, GateChanged, Ended, Queued, Acked, Deferred, CancelNarrowed, CancelUnconfirmed, LeaderChanged,
+    Suspended, Resumed, TokenAdopted, LeaseTaken, LeaseRenewed, LeaseReleased, FenceRejected, StoppingResumed);
+variants!(gate_variants of gate::Event: Tracked, LeaderChanged, Progressed, DatacenterTimedOut, DatacenterEnded, Declared,
+    Delivered, CancelRequested, CancelDelivered, Abandoned, Finished, GateTransferred, Resumed, FenceRejected,
+    LateFinal);
+variants!(worker_variants of worker::Event: Registered, Dispatched, Reported, ReportDelivered, LeaderChanged,
+    TransferParked, ParkedExpired, StopAsked, Aborted, LeaderLost, ExtensionRequested, ExtensionAnswered,
+    FenceRejected, Draining, Left, Resumed);
+variants!(durations_variants of durations::Event: Recorded, Aged);
+
+#[test]
+fn events_of_jobs_gates_workers_and_durations_keep_the_bytes_of_version_1() {
+    check("job", &all_jobs(), job_variants);
+    check("gate", &gates(), gate_variants);
+    check("worker", &workers(), worker_variants);
+    check("durations", &all_durations(), durations_variants);
+}
