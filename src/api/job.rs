@@ -5,9 +5,9 @@ use std::sync::Arc;
 use super::Quorate;
 use super::closed;
 use super::dto::{
-    CancelJob, ClassEstimate, ClassRef, CompleteJob, ExtendJob, JobCancelled, JobChanged, JobExtended,
-    JobLine, JobPage, JobProgress, JobRef, JobStats, JobStatusReply, JobStatusView, JobSubmitted, JobWhy,
-    ListJobs, MoveWorkflow, SubmitJob, WhyLink,
+    CancelJob, CompleteJob, ExtendJob, JobCancelled, JobChanged, JobExtended, JobLine, JobPage, JobProgress,
+    JobRef, JobStats, JobStatusReply, JobStatusView, JobSubmitted, JobWhy, ListJobs, MoveWorkflow, SubmitJob,
+    WhyLink,
 };
 use super::job_view::{
     cancelled, count, extended, job_view, line_of, millis, overall, real, strange, stream, token, unexpected,
@@ -21,10 +21,10 @@ use crate::core::ids::{EntityId, StreamId, StreamKind};
 use crate::core::job::message::{
     FinalStatus, HealthcheckExtensionRequest, JobCancelRequest, JobDispatch, Leader, WorkflowPlan,
 };
-use crate::core::job::settings::{DEFAULT_STUCK_MS, DowntimePolicy};
+use crate::core::job::settings::{DEFAULT_STUCK_MS, DowntimePolicy, ExtensionMode, MAX_SPAN_MS};
 use crate::core::job::timeout::Strategy;
 use crate::core::job::token::{FenceToken, GateEpoch};
-use crate::core::job::{self, Heard, Job, JobMachine, Reply, Submit, WorkflowStatus};
+use crate::core::job::{self, Heard, Job, JobMachine, JobStatus, Reply, Submit, WorkflowStatus};
 use crate::core::stats::Level;
 use crate::core::time::Timestamp;
 use crate::error::{Error, ErrorKind};
@@ -77,6 +77,11 @@ impl Jobs<'_> {
         submit.class = request.class.clone();
         submit.timeout_rule = request.timeout_rule.clone().unwrap_or_default();
         submit.settings = self.settings(&request)?;
+        let policy = request.dc_timeout_policy.as_deref().map_or(Ok(None), |name| {
+            let names = TimeoutPolicy::ALL.map(TimeoutPolicy::name).join(", ");
+            let policy = TimeoutPolicy::from_name(name).map(Some);
+            policy.ok_or_else(|| Error::invalid("dc_timeout_policy", name, &format!("one of {names}")))
+        })?;
         let plan = |workflow: super::dto::PlanWorkflow| WorkflowPlan {
             workflow_id: workflow.workflow_id,
             depends_on: workflow.depends_on,
@@ -95,11 +100,6 @@ impl Jobs<'_> {
         if gate_addr.trim().is_empty() {
             return Err(Error::invalid("gate_addr", gate_addr, "a visible text"));
         }
-        let policy = request.dc_timeout_policy.as_deref().map_or(Ok(None), |name| {
-            let names = TimeoutPolicy::ALL.map(TimeoutPolicy::name).join(", ");
-            let policy = TimeoutPolicy::from_name(name).map(Some);
-            policy.ok_or_else(|| Error::invalid("dc_timeout_policy", name, &format!("one of {names}")))
-        })?;
         self.submit_to_gate(submit, targets, gate_addr, policy).await
     }
 
@@ -114,6 +114,13 @@ impl Jobs<'_> {
         if let Some(most) = request.max_total_extension_seconds {
             settings.extension.max_total_ms = Some(millis("max_total_extension_seconds", most)?);
         }
+        settings.extension.mode = match request.extension_mode.as_deref() {
+            None => settings.extension.mode,
+            Some("sum_all") => ExtensionMode::SumAll,
+            Some("max_per_worker") => ExtensionMode::MaxPerWorker,
+            Some(other) => return Err(Error::invalid("extension_mode", other, "sum_all or max_per_worker")),
+        };
+        settings.strict_transitions = request.strict_transitions.unwrap_or(settings.strict_transitions);
         settings.downtime = match request.downtime.as_deref() {
             None => settings.downtime,
             Some("count") => DowntimePolicy::Count,
@@ -181,6 +188,7 @@ impl Jobs<'_> {
                 workflows: submit.workflows,
                 class: submit.class,
                 timeout_rule: submit.timeout_rule,
+                settings: submit.settings,
                 gate_epoch: GateEpoch::NONE,
                 gate_addr: gate_addr.clone(),
             },
@@ -188,10 +196,10 @@ impl Jobs<'_> {
         };
         let action = Action::Command(gate::Command::Track(Box::new(track)), None);
         let job_id = submit.job_id.clone();
-        ask(host, &host.gates, &submit.job_id, action, move |view| match view.reply {
+        let tracked = ask(host, &host.gates, &submit.job_id, action, move |view| match view.reply {
             Some(Ok(gate::Reply::Tracked { gate_epoch, new })) => Ok(JobSubmitted {
                 job_id,
-                status: "submitted".into(),
+                status: JobStatus::Submitted.name().into(),
                 strategy_type: Strategy::GateCoordinated.name().into(),
                 fence_token: None,
                 gate_epoch: Some(gate_epoch.get()),
@@ -200,16 +208,24 @@ impl Jobs<'_> {
             }),
             Some(Err(rejection)) => Err(Error::from(rejection)),
             Some(Ok(_)) | None => Err(strange()),
-        })
-        .await?
+        });
+        let mut tracked = tracked.await??;
+        if tracked.duplicate {
+            tracked.status = self.status(JobRef { job_id: submit.job_id, datacenter: None }).await?.status;
+        }
+        Ok(tracked)
     }
 
     /// The stream of a job: in the datacenter named, or the only one it runs in.
     async fn find(&self, job_id: &EntityId, datacenter: Option<&EntityId>) -> Result<EntityId, Error> {
-        if let Some(datacenter) = datacenter {
-            return stream(job_id, datacenter);
+        let tracked = self.datacenters(job_id).await?;
+        if let Some(named) = datacenter {
+            if !tracked.is_empty() && !tracked.contains(named) {
+                return Err(gate::Rejection::UnknownDatacenter { datacenter: named.clone() }.into());
+            }
+            return stream(job_id, named);
         }
-        match self.datacenters(job_id).await?.as_slice() {
+        match tracked.as_slice() {
             [] => Ok(job_id.clone()),
             [only] => stream(job_id, only),
             several => {
@@ -297,9 +313,10 @@ impl Jobs<'_> {
     /// answer, not an error.
     pub async fn extend(&self, request: ExtendJob) -> Result<JobExtended, Error> {
         let optional = |field, given: Option<i64>| given.map(|n| count(field, n)).transpose();
-        if !request.estimated_completion.is_finite() || request.estimated_completion < 0.0 {
+        let longest = MAX_SPAN_MS as f64 / 1_000.0;
+        if !(0.0..=longest).contains(&request.estimated_completion) {
             let given = real(request.estimated_completion);
-            return Err(Error::invalid("estimated_completion", given, "a finite number from 0"));
+            return Err(Error::invalid("estimated_completion", given, &format!("0 to {longest}")));
         }
         let asked = HealthcheckExtensionRequest {
             worker_id: request.worker_id.clone(),
@@ -385,13 +402,17 @@ impl Jobs<'_> {
         self.change((request.job_id, request.datacenter), said).await
     }
 
-    /// Stops a job: everywhere, or in one datacenter. Durable on return.
+    /// Stops a job: everywhere, or in one datacenter. A `fence_token` is one datacenter's; of a job in several it needs
+    /// the `datacenter` too. Durable on return.
     ///
     /// # Errors
     /// `invalid_argument`, `not_found`, `stale_token`, `unknown_token`, and the faults of the store.
     pub async fn cancel(&self, request: CancelJob) -> Result<JobCancelled, Error> {
         let (host, job_id) = (self.host(), request.job_id);
-        let gated = request.datacenter.is_none() && !self.datacenters(&job_id).await?.is_empty();
+        let token = token(request.fence_token)?;
+        // Leadership is that of one datacenter: whoever shows it means that one.
+        let everywhere = request.datacenter.is_none() && token.is_none();
+        let gated = everywhere && !self.datacenters(&job_id).await?.is_empty();
         let name = job_id.clone();
         if gated {
             let said = gate::Command::Cancel { requester_id: request.requester_id, reason: request.reason };
@@ -406,7 +427,7 @@ impl Jobs<'_> {
         let said = job::Command::Cancel(JobCancelRequest {
             requester_id: request.requester_id,
             reason: request.reason,
-            fence_token: token(request.fence_token)?.unwrap_or(FenceToken::NONE),
+            fence_token: token.unwrap_or(FenceToken::NONE),
         });
         self.job((&job_id, request.datacenter.as_ref()), said, move |view| match view.reply {
             Some(Ok(Reply::Cancel(response))) => Ok(cancelled(name, response)),
@@ -437,7 +458,7 @@ impl Jobs<'_> {
         };
         let mut streams = Vec::new();
         match (&request.datacenter, &gate) {
-            (Some(datacenter), _) => streams.push(stream(&request.job_id, datacenter)?),
+            (Some(named), _) => streams.push(self.find(&request.job_id, Some(named)).await?),
             (None, Some(gate)) => {
                 for dc in &gate.datacenters {
                     streams.push(stream(&request.job_id, &dc.datacenter)?);
@@ -556,33 +577,6 @@ impl Jobs<'_> {
             transfers: index.transfers,
             noted_in_memory: lock(&host.counters.heard).len() as u64,
             in_transit: host.mailbox.len() as u64,
-        })
-    }
-
-    /// What is known of the durations of a class of jobs.
-    ///
-    /// # Errors
-    /// The faults of the store.
-    pub async fn estimate(&self, request: ClassRef) -> Result<ClassEstimate, Error> {
-        let known = jobs::estimate(self.host(), Some(&request.class)).await?;
-        let seconds = |ms: Option<u64>| ms.map(|ms| ms as f64 / 1_000.0);
-        Ok(match known {
-            None => ClassEstimate {
-                class: request.class,
-                enough: false,
-                samples: 0,
-                timeout_seconds: None,
-                stuck_threshold: None,
-                evidence: "too few jobs of the class have finished".into(),
-            },
-            Some(known) => ClassEstimate {
-                class: request.class,
-                enough: true,
-                samples: known.samples,
-                timeout_seconds: seconds(known.overall_ms),
-                stuck_threshold: seconds(known.stuck_ms),
-                evidence: known.evidence,
-            },
         })
     }
 }

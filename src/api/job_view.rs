@@ -67,7 +67,9 @@ pub(super) fn status_view(
     let kind =
         view.ended.as_ref().and_then(|ended| ended.kind).or(view.timeout.as_ref().map(|(kind, _)| *kind));
     let reason = view.ended.as_ref().filter(|ended| ended.kind.is_some()).map(|ended| ended.reason.clone());
-    let globally = state.run.as_ref().is_some_and(|run| run.decision.is_some());
+    let run = state.run.as_ref();
+    let gated = run.filter(|run| run.gate.is_some());
+    let decision = run.and_then(|run| run.decision);
     JobStatusView {
         job_id: view.job_id,
         datacenter: view.datacenter,
@@ -94,13 +96,18 @@ pub(super) fn status_view(
         active_workers_with_extensions: view.extended_workers,
         lost_workers: view.lost_workers,
         locally_timed_out: view.timeout.is_some(),
-        globally_timed_out: globally,
+        globally_timed_out: decision.is_some(),
         timeout_kind: kind.map(|kind| kind.name().to_owned()),
         timeout_reason: reason.or(view.timeout.map(|(_, reason)| reason)).unwrap_or_default(),
+        timeout_reported_at: gated.and_then(|run| run.timed_out.as_ref()).map(|found| found.at),
+        gate_last_contact_at: gated.map(|run| run.contact_from),
+        gate_epoch: gated.map(|_| view.gate_epoch.get()),
+        last_decision_id: decision,
         leader_id: view.leader.node,
         leader_incarnation: view.leader.incarnation,
         leader_addr: view.leader_addr,
         fence_token: view.token.get(),
+        timeout_fence_token: view.token.get(),
         lease_holder: view.lease_holder.map(|holder| holder.node),
         workflow_counts: view
             .workflows
@@ -109,7 +116,7 @@ pub(super) fn status_view(
             .collect(),
         workflows,
         unanswered: view.outbox,
-        resumes: view.resumes,
+        resume_count: view.resumes,
         ended_reason: view.ended.as_ref().map(|ended| ended.reason.clone()),
         ended_at: view.ended.map(|ended| ended.closed_at),
     }
@@ -140,6 +147,7 @@ pub(super) fn cancelled(job_id: EntityId, response: JobCancelResponse) -> JobCan
         cancelled_workflow_count: response.cancelled_workflow_count,
         already_cancelled: response.already_cancelled,
         already_completed: response.already_completed,
+        already_terminal: response.already_terminal.map(|status| status.name().to_owned()),
         error: response.error,
     }
 }
