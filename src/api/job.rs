@@ -10,7 +10,8 @@ use super::dto::{
     WhyLink,
 };
 use super::job_view::{
-    cancelled, count, extended, job_view, line_of, millis, overall, real, strange, stream, token, unexpected,
+    cancelled, count, extended, job_view, line_of, millis, overall, real, settings, strange, stream, token,
+    unexpected,
 };
 use super::pressure::not_on;
 use super::quorum::page_limit;
@@ -21,7 +22,7 @@ use crate::core::ids::{EntityId, StreamId, StreamKind};
 use crate::core::job::message::{
     FinalStatus, HealthcheckExtensionRequest, JobCancelRequest, JobDispatch, Leader, WorkflowPlan,
 };
-use crate::core::job::settings::{DEFAULT_STUCK_MS, DowntimePolicy, ExtensionMode, MAX_SPAN_MS};
+use crate::core::job::settings::{DEFAULT_STUCK_MS, MAX_SPAN_MS};
 use crate::core::job::timeout::Strategy;
 use crate::core::job::token::{FenceToken, GateEpoch};
 use crate::core::job::{self, Heard, Job, JobMachine, JobStatus, Reply, Submit, WorkflowStatus};
@@ -57,8 +58,8 @@ impl Jobs<'_> {
     /// Takes a job on: here, or through the gate in the datacenters named. Durable on return.
     ///
     /// # Errors
-    /// `invalid_argument`, `unknown_datacenter`, `already_exists` for another job that runs under this id, and the
-    /// faults of the store.
+    /// `invalid_argument`, `unknown_datacenter`, `already_exists` for another job that runs under this id or for a job
+    /// without a gate under an id that a gate knows, and the faults of the store.
     pub async fn submit(&self, request: SubmitJob) -> Result<JobSubmitted, Error> {
         let job_id = match &request.job_id {
             Some(id) if id.as_str().contains('@') => {
@@ -76,7 +77,7 @@ impl Jobs<'_> {
         submit.stuck_threshold_ms = stuck.unwrap_or(DEFAULT_STUCK_MS);
         submit.class = request.class.clone();
         submit.timeout_rule = request.timeout_rule.clone().unwrap_or_default();
-        submit.settings = self.settings(&request)?;
+        submit.settings = settings(self.host().config.jobs.settings.clone(), &request)?;
         let policy = request.dc_timeout_policy.as_deref().map_or(Ok(None), |name| {
             let names = TimeoutPolicy::ALL.map(TimeoutPolicy::name).join(", ");
             let policy = TimeoutPolicy::from_name(name).map(Some);
@@ -90,6 +91,10 @@ impl Jobs<'_> {
         submit.workflows = request.workflows.into_iter().map(plan).collect();
         submit.estimate = jobs::estimate(self.host(), submit.class.as_ref()).await?;
         if !gated {
+            // A job at a gate is found by its id first: a second one of that id could not be reached.
+            if !self.datacenters(&job_id).await?.is_empty() {
+                return Err(taken("a gate has, or had, a job of this id"));
+            }
             return self.submit_here(submit).await;
         }
         let mut targets = request.target_datacenters;
@@ -101,33 +106,6 @@ impl Jobs<'_> {
             return Err(Error::invalid("gate_addr", gate_addr, "a visible text"));
         }
         self.submit_to_gate(submit, targets, gate_addr, policy).await
-    }
-
-    fn settings(&self, request: &SubmitJob) -> Result<job::Settings, Error> {
-        let mut settings = self.host().config.jobs.settings.clone();
-        if let Some(most) = request.max_attempts {
-            settings.max_attempts = u32::try_from(most)
-                .ok()
-                .filter(|most| (1..=1_000).contains(most))
-                .ok_or_else(|| Error::invalid("max_attempts", most, "1 to 1000"))?;
-        }
-        if let Some(most) = request.max_total_extension_seconds {
-            settings.extension.max_total_ms = Some(millis("max_total_extension_seconds", most)?);
-        }
-        settings.extension.mode = match request.extension_mode.as_deref() {
-            None => settings.extension.mode,
-            Some("sum_all") => ExtensionMode::SumAll,
-            Some("max_per_worker") => ExtensionMode::MaxPerWorker,
-            Some(other) => return Err(Error::invalid("extension_mode", other, "sum_all or max_per_worker")),
-        };
-        settings.strict_transitions = request.strict_transitions.unwrap_or(settings.strict_transitions);
-        settings.downtime = match request.downtime.as_deref() {
-            None => settings.downtime,
-            Some("count") => DowntimePolicy::Count,
-            Some("exclude") => DowntimePolicy::Exclude,
-            Some(other) => return Err(Error::invalid("downtime", other, "count or exclude")),
-        };
-        Ok(settings)
     }
 
     async fn submit_here(&self, submit: Submit) -> Result<JobSubmitted, Error> {
@@ -158,6 +136,9 @@ impl Jobs<'_> {
     ) -> Result<JobSubmitted, Error> {
         let host = self.host();
         let gate = self.leader(None);
+        if self.runs_here(&submit.job_id).await? {
+            return Err(taken("a job without a gate runs under this id"));
+        }
         for datacenter in &datacenters {
             stream(&submit.job_id, datacenter)?;
         }
@@ -214,6 +195,15 @@ impl Jobs<'_> {
             tracked.status = self.status(JobRef { job_id: submit.job_id, datacenter: None }).await?.status;
         }
         Ok(tracked)
+    }
+
+    /// Does a job of this id run here that no gate coordinates?
+    async fn runs_here(&self, job_id: &EntityId) -> Result<bool, Error> {
+        let host = self.host();
+        let runs = |view: View<'_, JobMachine>| {
+            view.state.run.as_ref().is_some_and(|run| run.gate.is_none() && run.ended.is_none())
+        };
+        Ok(ask(host, &host.jobs, job_id, Action::Read, runs).await?)
     }
 
     /// The stream of a job: in the datacenter named, or the only one it runs in.
@@ -579,4 +569,8 @@ impl Jobs<'_> {
             in_transit: host.mailbox.len() as u64,
         })
     }
+}
+
+fn taken(message: &str) -> Error {
+    Error::new(ErrorKind::AlreadyExists, message).with("field", "job_id")
 }

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::dto::{JobCancelled, JobExtended, JobLine, JobStatusView, LeaseJob};
+use super::dto::{JobCancelled, JobExtended, JobLine, JobStatusView, LeaseJob, SubmitJob};
 use crate::core::gate::status::GateStatus;
 use crate::core::ids::EntityId;
 use crate::core::job::message::{JobCancelResponse, Leader};
-use crate::core::job::settings::MAX_SPAN_MS;
+use crate::core::job::settings::{DowntimePolicy, ExtensionMode, MAX_SPAN_MS};
 use crate::core::job::token::FenceToken;
 use crate::core::job::{self, Job, JobStatus, JobView, Reply};
 use crate::core::time::Timestamp;
@@ -183,6 +183,33 @@ pub(super) fn millis(field: &str, seconds: f64) -> Result<u64, Error> {
         return Ok(((seconds * 1_000.0).round() as u64).max(1));
     }
     Err(Error::invalid(field, real(seconds), &format!("above 0 and up to {longest}")))
+}
+
+/// How a job is run, as far as the request says something else than the configuration.
+pub(super) fn settings(mut settings: job::Settings, request: &SubmitJob) -> Result<job::Settings, Error> {
+    if let Some(most) = request.max_attempts {
+        settings.max_attempts = u32::try_from(most)
+            .ok()
+            .filter(|most| (1..=1_000).contains(most))
+            .ok_or_else(|| Error::invalid("max_attempts", most, "1 to 1000"))?;
+    }
+    if let Some(most) = request.max_total_extension_seconds {
+        settings.extension.max_total_ms = Some(millis("max_total_extension_seconds", most)?);
+    }
+    settings.extension.mode = match request.extension_mode.as_deref() {
+        None => settings.extension.mode,
+        Some("sum_all") => ExtensionMode::SumAll,
+        Some("max_per_worker") => ExtensionMode::MaxPerWorker,
+        Some(other) => return Err(Error::invalid("extension_mode", other, "sum_all or max_per_worker")),
+    };
+    settings.strict_transitions = request.strict_transitions.unwrap_or(settings.strict_transitions);
+    settings.downtime = match request.downtime.as_deref() {
+        None => settings.downtime,
+        Some("count") => DowntimePolicy::Count,
+        Some("exclude") => DowntimePolicy::Exclude,
+        Some(other) => return Err(Error::invalid("downtime", other, "count or exclude")),
+    };
+    Ok(settings)
 }
 
 /// NaN and the infinities have no JSON number; they are named as text.

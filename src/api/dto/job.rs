@@ -29,7 +29,8 @@ pub struct PlanWorkflow {
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SubmitJob {
-    /// Its id, without `@`; made when left out. Used again after the end, it begins a new run under a higher token.
+    /// Its id, without `@`; made when left out. Used again after the end, it begins a new run under a higher token; with
+    /// a gate if the one before had one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub job_id: Option<EntityId>,
     /// Seconds the job may run, above 0; without an overall limit when left out. Being stuck is noticed all the same.
