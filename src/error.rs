@@ -419,10 +419,12 @@ impl From<cell::Rejection> for Error {
 /// A number of a request as the caller knows it: spans are given in seconds and kept in milliseconds.
 fn in_seconds(field: &str, given: &str, expected: &str) -> Error {
     match field.strip_suffix("_ms") {
-        Some(name @ ("timeout" | "estimated_completion" | "max_total_extension")) => {
+        Some(name @ ("timeout" | "max_total_extension")) => {
             Error::invalid(&format!("{name}_seconds"), given, &format!("{expected} (milliseconds)"))
         }
-        Some(name @ "stuck_threshold") => Error::invalid(name, given, &format!("{expected} (milliseconds)")),
+        Some(name @ ("stuck_threshold" | "estimated_completion")) => {
+            Error::invalid(name, given, &format!("{expected} (milliseconds)"))
+        }
         Some(_) | None => Error::invalid(field, typed(field, given), expected),
     }
 }

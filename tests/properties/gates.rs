@@ -9,6 +9,7 @@ use quorate::core::gate::{
     Command, Effect, Event, Gate, GateMachine, Settings, Target, TimeoutPolicy, Track, errand,
 };
 use quorate::core::ids::EntityId;
+use quorate::core::job;
 use quorate::core::job::message::{
     AckOutcome, Body, FinalStatus, JobDispatch, JobFinalStatus, JobLeaderTransfer, JobProgressReport,
     JobTimeoutReport, Leader, Message, Party, ReportAck, TimeoutKind,
@@ -232,6 +233,7 @@ fn track(script: &Script) -> Track {
             workflows: Vec::new(),
             class: None,
             timeout_rule: "gate_coordinated".to_owned(),
+            settings: job::Settings::default(),
             gate_epoch: GateEpoch::NONE,
             gate_addr: "gate:1".into(),
         },

@@ -292,6 +292,7 @@ impl World {
                 workflows: vec![plan("one", &[]), plan("two", &["one"])],
                 class: None,
                 timeout_rule: "gate_coordinated".into(),
+                settings: job::Settings::default(),
                 gate_epoch: GateEpoch::NONE,
                 gate_addr: "g".into(),
             },

@@ -112,6 +112,7 @@ fn a_request_to_stop_goes_everywhere_and_repeats_succeed() {
             cancelled_workflow_count: 3,
             already_cancelled: false,
             already_completed: false,
+            already_terminal: None,
             error,
         })
     };
@@ -143,6 +144,7 @@ fn what_came_before_a_request_to_stop_stands() {
     failed.step(ends("a", 1, FinalStatus::Failed, false), us(1));
     let response = cancelled(&failed.step(cancel(), us(2)));
     assert!(!response.success && !response.already_completed);
+    assert_eq!(response.already_terminal, Some(FinalStatus::Failed));
     assert_eq!(response.error.as_deref(), Some("the job has ended. status=failed"));
 }
 

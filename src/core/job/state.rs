@@ -521,7 +521,9 @@ impl Run {
             Event::ExtensionGranted(event) => self.granted(event),
             Event::ExtensionDenied(event) => self.denied(event),
             Event::ExtensionsReset { worker_id, .. } => {
-                self.active.remove(worker_id);
+                if !self.at_workers().contains_key(worker_id) {
+                    self.active.remove(worker_id);
+                }
                 if let Some(tracker) = self.trackers.get_mut(worker_id) {
                     tracker.reset();
                 }

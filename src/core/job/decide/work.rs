@@ -180,7 +180,7 @@ pub(super) fn follow(draft: &mut Draft<'_>, id: &EntityId, reason: &str) {
         cancel_all(draft, &dependents(draft, id), "a workflow it depends on did not complete");
     }
     if let Some(worker) = now.worker_id.filter(|_| !now.status.is_at_worker()) {
-        more::release_worker(draft, &worker);
+        more::workflow_finished(draft, &worker);
     }
     dispatch_ready(draft);
     settle(draft);
