@@ -5,8 +5,8 @@ use std::time::Duration;
 use super::Quorate;
 use super::class::class_of;
 use super::dto::{
-    ByClass, ByPriority, CapView, CheckShed, ClassView, ExplainView, LoadRecorded, PermitReleased, RecordLoad,
-    RefusedTotals, ReleasePermit, ShedChecked, ShedStatus, TiersView,
+    ByClass, ByPriority, CapView, CheckShed, ClassView, ExplainView, LoadRecorded, PermitReleased,
+    RecordLoad, RefusedTotals, ReleasePermit, ShedChecked, ShedStatus, TiersView,
 };
 use super::ops::{Method, OPERATIONS};
 use crate::core::load::ClassCounts;

@@ -21,7 +21,13 @@ const LOOK_MS: u64 = 1_000;
 /// # Errors
 /// Those of the call; `Interrupted` after a signal.
 pub(super) async fn interruptible(call: impl Future<Output = Result<Value, Error>>) -> Result<Value, Stop> {
-    let mut signals = Signals::listen()?;
+    unless(Signals::listen()?, call).await
+}
+
+async fn unless(
+    mut signals: Signals,
+    call: impl Future<Output = Result<Value, Error>>,
+) -> Result<Value, Stop> {
     tokio::select! {
         answer = call => Ok(answer?),
         () = signals.next() => Err(Stop::Interrupted),
@@ -47,8 +53,10 @@ pub(super) async fn request(
     if !opened["decision"].is_null() {
         return Ok(opened);
     }
+    // Who is told that this waits may end it from then on.
+    let signals = Signals::listen()?;
     let progress = Progress::begin(place, &opened, output)?;
-    let decided = interruptible(decision(place, &opened, &progress)).await;
+    let decided = unless(signals, decision(place, &opened, &progress)).await;
     progress.end();
     if matches!(decided, Err(Stop::Interrupted)) {
         let id = text(&opened["proposal_id"]);

@@ -256,6 +256,7 @@ fn led() -> Vec<job::Event> {
     let resumed = job::Resumed {
         began: at(21),
         token: token(),
+        taken_over: true,
         away_us: 5,
         unbudgeted_us: 6,
         elapsed_ms: 7,
@@ -332,6 +333,7 @@ fn tracked(dc_timeout_policy: TimeoutPolicy) -> gate::Event {
             timeout_rule: "gate_coordinated".into(),
             gate_epoch: epoch(),
             gate_addr: "g:1".into(),
+            settings: Settings::default(),
         },
         settings: gate::Settings { dc_timeout_policy, ..gate::Settings::default() },
         at: at(-5),
@@ -430,7 +432,7 @@ fn gates() -> Vec<gate::Event> {
             gate_epoch: epoch(),
             at: at(12),
         },
-        gate::Event::Resumed { gate_epoch: epoch(), away_us: 300, at: at(13) },
+        gate::Event::Resumed { gate_epoch: epoch(), taken_over: true, away_us: 300, at: at(13) },
         gate::Event::FenceRejected(gate::event::FenceRejected {
             datacenter: id("窓"),
             message: "job_progress_report".into(),
