@@ -1,61 +1,72 @@
 //! A memory of what has ended, so that a repeat is answered. It forgets the oldest first.
 
-use std::collections::{BTreeMap, VecDeque};
-
 use serde::{Deserialize, Serialize};
 
+use super::layered::Layered;
 use super::shared::Shared;
 
-/// At least so many ended things of one sort a cell remembers. The journal keeps all; this only answers repeats.
+/// So many ended things of one sort a cell remembers. The journal keeps all; this only answers repeats.
 pub const KEPT: usize = 128;
-/// In so many parts the memory is kept, besides the youngest; the oldest part is forgotten as a whole.
-const PARTS: usize = 8;
 
-/// The newest entries: at least `N`, and an eighth more at most. A joint decision works on copies of the states, and
-/// most often adds one entry to a copy: only the youngest part is written to, the older ones are shared by all copies.
+/// The newest `N` entries. A copy of the memory costs the same however much it remembers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(bound(serialize = "K: Ord + Serialize, V: Serialize"))]
 #[serde(bound(deserialize = "K: Ord + Deserialize<'de>, V: Deserialize<'de>"))]
 pub struct Kept<K: Ord, V, const N: usize = KEPT> {
-    young: Shared<BTreeMap<K, Shared<V>>>,
-    /// The youngest first.
-    old: Shared<VecDeque<Part<K, V>>>,
+    /// Each with its number.
+    entries: Layered<K, (u64, Shared<V>)>,
+    /// The keys by their numbers, at most `N` of them.
+    order: Layered<u64, K>,
+    /// How many were ever kept: the number of the next.
+    next: u64,
 }
-
-type Part<K, V> = Shared<BTreeMap<K, Shared<V>>>;
 
 impl<K: Ord, V, const N: usize> Default for Kept<K, V, N> {
     fn default() -> Self {
-        Kept { young: Shared::from(BTreeMap::new()), old: Shared::from(VecDeque::new()) }
+        Kept { entries: Layered::default(), order: Layered::default(), next: 0 }
     }
 }
 
 impl<K: Ord + Clone, V, const N: usize> Kept<K, V, N> {
     /// The entry of this key, unless it is forgotten.
     pub fn get(&self, key: &K) -> Option<&V> {
-        let found = self.young.get(key).or_else(|| self.old.iter().find_map(|part| part.get(key)));
-        found.map(|value| &**value)
+        self.entries.get(key).map(|(_, value)| &**value)
     }
 
     pub(super) fn keep(&mut self, key: K, value: V) {
-        if self.young.len() >= N.div_ceil(PARTS) {
-            self.old.push_front(std::mem::replace(&mut self.young, Shared::from(BTreeMap::new())));
-            self.old.truncate(PARTS);
+        let number = self.next;
+        self.next += 1;
+        self.order.insert(number, key.clone());
+        self.entries.insert(key, (number, Shared::from(value)));
+        let forgotten =
+            number.checked_sub(N as u64).and_then(|oldest| Some((oldest, self.order.remove(&oldest)?)));
+        if let Some((oldest, key)) = forgotten
+            // A key that was kept again since has a newer entry.
+            && self.entries.get(&key).is_some_and(|(number, _)| *number == oldest)
+        {
+            self.entries.remove(&key);
         }
-        self.young.insert(key, Shared::from(value));
     }
 }
 
 #[test]
 fn the_newest_are_kept_and_the_oldest_forgotten() {
     let mut kept: Kept<usize, usize> = Kept::default();
-    let most = KEPT + KEPT / PARTS;
-    (1..=most).for_each(|n| kept.keep(n, n));
-    assert_eq!((kept.get(&1), kept.get(&KEPT), kept.get(&most)), (Some(&1), Some(&KEPT), Some(&most)));
+    (1..=KEPT).for_each(|n| kept.keep(n, n));
+    assert_eq!((kept.get(&1), kept.get(&KEPT)), (Some(&1), Some(&KEPT)));
     kept.keep(0, 7);
-    assert_eq!((kept.get(&0), kept.get(&1), kept.get(&(KEPT / PARTS))), (Some(&7), None, None));
-    assert_eq!(kept.get(&(KEPT / PARTS + 1)), Some(&(KEPT / PARTS + 1)));
-    // The newest entry of a key counts.
-    kept.keep(KEPT, 9);
-    assert_eq!(kept.get(&KEPT), Some(&9));
+    assert_eq!((kept.get(&0), kept.get(&1), kept.get(&2)), (Some(&7), None, Some(&2)));
+    assert_eq!((kept.entries.len(), kept.order.len()), (KEPT, KEPT));
+}
+
+#[test]
+fn the_newest_entry_of_a_key_counts_and_stays_the_longest() {
+    let mut kept: Kept<usize, usize> = Kept::default();
+    kept.keep(1, 1);
+    kept.keep(1, 9);
+    (2..=KEPT).for_each(|n| kept.keep(n, n));
+    assert_eq!(kept.get(&1), Some(&9));
+    kept.keep(0, 7);
+    assert_eq!(kept.get(&1), None);
+    assert_eq!((kept.entries.len(), kept.order.len()), (KEPT, KEPT));
 }

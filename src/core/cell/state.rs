@@ -1,6 +1,5 @@
 //! What is known of a cell: the fold of its events.
 
-use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, VecDeque};
 
 use serde::{Deserialize, Serialize};
@@ -9,6 +8,7 @@ use super::amount::Amount;
 use super::command::OfferFate;
 use super::event::{Event, Granted, Need, Offer, Return, Returned, Token, Unused};
 use super::kept::Kept;
+use super::layered::Layered;
 use super::settings::Settings;
 use super::shared::Shared;
 use crate::core::ids::{BudgetId, CellId, IdempotencyKey, NeedId, OfferId, Resource, TokenId};
@@ -101,12 +101,12 @@ pub struct Cell {
     /// Open offers to this cell, in the order they came.
     pub offers_received: Shared<Vec<Offer>>,
     /// Live tokens made of this cell's capacity, those it holds itself among them.
-    pub lent: Shared<BTreeMap<TokenId, LentToken>>,
+    pub lent: Layered<TokenId, LentToken>,
     /// Live tokens this cell may use, those of its own capacity among them.
-    pub held: Shared<BTreeMap<TokenId, Held>>,
+    pub held: Layered<TokenId, Held>,
     /// When all of these end by themselves: the last instants, each with how many end then. A token the cell lends to
     /// itself ends once.
-    pub ends: Shared<BTreeMap<Timestamp, u32>>,
+    pub ends: Layered<Timestamp, u32>,
     /// Tokens this cell ever came to hold.
     pub held_ever: u64,
     /// Needs that ended.
@@ -212,7 +212,7 @@ impl Cell {
 
     /// The last instant of what ends first by itself.
     pub(super) fn first_end(&self) -> Option<Timestamp> {
-        self.ends.first_key_value().map(|(last, _)| *last)
+        self.ends.iter().next().map(|(last, _)| *last)
     }
 
     pub(super) fn evolve(&mut self, event: &Event) {
@@ -398,17 +398,17 @@ impl Cell {
 
     /// One thing more ends by itself after this instant.
     fn ends_at(&mut self, last: Timestamp) {
-        *self.ends.entry(last).or_default() += 1;
+        match self.ends.get_mut(&last) {
+            Some(count) => *count += 1,
+            None => self.ends.insert(last, 1),
+        }
     }
 
     /// One thing less ends by itself after this instant.
     fn ended_at(&mut self, last: Timestamp) {
-        if let Entry::Occupied(mut count) = self.ends.entry(last) {
-            if *count.get() > 1 {
-                *count.get_mut() -= 1;
-            } else {
-                count.remove();
-            }
+        match self.ends.get_mut(&last) {
+            Some(count) if *count > 1 => *count -= 1,
+            Some(_) | None => drop(self.ends.remove(&last)),
         }
     }
 
