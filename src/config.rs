@@ -225,6 +225,10 @@ pub struct JobsConfig {
     pub learned: durations::Settings,
     /// How long a worker waits for what.
     pub worker: worker::Settings,
+    /// Does this process take over the leadership that the process before it held, minting new tokens? A process that
+    /// only carries out a command and ends, as those of the command line do, says no: tokens that were given out stay
+    /// in force, and what nobody could see while nobody served is not held against the job.
+    pub take_over: bool,
 }
 
 impl Default for JobsConfig {
@@ -236,6 +240,7 @@ impl Default for JobsConfig {
             gate: gate::Settings::default(),
             learned: durations::Settings::default(),
             worker: worker::Settings::default(),
+            take_over: true,
         }
     }
 }

@@ -48,7 +48,7 @@ pub enum ErrorKind {
     /// No such token was ever granted.
     TokenNotFound,
     /// The token is held by another cell.
-    NotOwner,
+    NotTokenOwner,
     /// The lease of the token has ended.
     TokenExpired,
     /// The token was released.
@@ -133,7 +133,7 @@ pub const KINDS: &[KindEntry] = &[
     line(ErrorKind::QuorumClosed, "quorum_closed", 409, 4, false),
     line(ErrorKind::QuorumTimeout, "quorum_timeout", 409, 4, false),
     line(ErrorKind::TokenNotFound, "token_not_found", 404, 3, false),
-    line(ErrorKind::NotOwner, "not_owner", 403, 5, false),
+    line(ErrorKind::NotTokenOwner, "not_token_owner", 403, 5, false),
     line(ErrorKind::TokenExpired, "token_expired", 410, 4, false),
     line(ErrorKind::TokenReleased, "token_released", 409, 4, false),
     line(ErrorKind::TokenRevoked, "token_revoked", 409, 4, false),
@@ -392,7 +392,7 @@ impl From<cell::Rejection> for Error {
                 "no token of this id is known: it was never granted, or ended long ago",
             ),
             cell::Rejection::NotOwner { holder, given } => Error::new(
-                ErrorKind::NotOwner,
+                ErrorKind::NotTokenOwner,
                 format!("the token is another cell's. holder={holder}, given={given}"),
             )
             .with("holder", holder.as_str())
@@ -419,10 +419,12 @@ impl From<cell::Rejection> for Error {
 /// A number of a request as the caller knows it: spans are given in seconds and kept in milliseconds.
 fn in_seconds(field: &str, given: &str, expected: &str) -> Error {
     match field.strip_suffix("_ms") {
-        Some(name @ ("timeout" | "estimated_completion" | "max_total_extension")) => {
+        Some(name @ ("timeout" | "max_total_extension")) => {
             Error::invalid(&format!("{name}_seconds"), given, &format!("{expected} (milliseconds)"))
         }
-        Some(name @ "stuck_threshold") => Error::invalid(name, given, &format!("{expected} (milliseconds)")),
+        Some(name @ ("stuck_threshold" | "estimated_completion")) => {
+            Error::invalid(name, given, &format!("{expected} (milliseconds)"))
+        }
         Some(_) | None => Error::invalid(field, typed(field, given), expected),
     }
 }

@@ -23,6 +23,8 @@ use crate::shell::entity::Action;
 use crate::shell::runtime::ask;
 use crate::shell::{joint, lock};
 
+/// Words that stand where an id would in HTTP paths.
+const RESERVED: [&str; 2] = ["offer", "stats"];
 /// What is asked for or given back when nothing is said.
 const DEFAULT_AMOUNT: f64 = 0.1;
 
@@ -39,6 +41,7 @@ impl Capacity<'_> {
     /// `invalid_argument`, `already_exists` when the need's name stands for another request, and the faults of the
     /// store. A full queue is an answer (`overloaded`), not an error.
     pub async fn request(&self, request: RequestCapacity) -> Result<CapacityRequested, Error> {
+        check_name("cell_id", &request.cell_id)?;
         let amount = amount("requested_capacity", request.requested_capacity)?;
         let wait = span("timeout_seconds", request.timeout_seconds, DEFAULT_WAIT, MAX_WAIT)?;
         let lease = self.lease(request.lease_seconds, request.renewable.unwrap_or(false))?;
@@ -89,6 +92,8 @@ impl Capacity<'_> {
     /// `invalid_argument`, `already_exists`, `limit_exceeded`, and the faults of the store. Too little capacity and
     /// nobody in need are answers, not errors.
     pub async fn offer(&self, request: OfferCapacity) -> Result<CapacityOffered, Error> {
+        check_name("source_cell_id", &request.source_cell_id)?;
+        check_name("destination_cell_id", &request.destination_cell_id)?;
         let offered = amount("capacity", request.capacity)?;
         let default = self.q.host().config.capacity.offer_ttl;
         let ttl = span("ttl_seconds", request.ttl_seconds, default, MAX_WAIT)?;
@@ -137,7 +142,7 @@ impl Capacity<'_> {
     /// Says that the holder has its token; its lease starts again. Durable on return.
     ///
     /// # Errors
-    /// `token_not_found`, `not_owner`, `token_expired`, `token_released`, `token_revoked`, and the faults of the
+    /// `token_not_found`, `not_token_owner`, `token_expired`, `token_released`, `token_revoked`, and the faults of the
     /// store.
     pub async fn ack(&self, request: HeldToken) -> Result<CapacityToken, Error> {
         self.token(Op::Ack { token: request.token_id, cell: request.cell_id }).await
@@ -205,6 +210,7 @@ impl Capacity<'_> {
     /// # Errors
     /// `invalid_argument`, `limit_exceeded` for less than is in use, and the faults of the store.
     pub async fn configure(&self, request: ConfigureCapacity) -> Result<CapacityConfigured, Error> {
+        check_name("cell_id", &request.cell_id)?;
         let defaults = self.q.host().config.capacity.settings();
         // What fits into the number but not into its range the cell refuses, in the same words.
         let count = |field: &str, given: Option<i64>, default: u32, expected: &str| match given {
@@ -447,6 +453,14 @@ fn granted_view(cell: CellId, granted: &Granted) -> CapacityRequested {
         tokens,
         ..requested("granted", cell)
     }
+}
+
+fn check_name(field: &str, cell: &CellId) -> Result<(), Error> {
+    if RESERVED.contains(&cell.as_str()) {
+        let expected = format!("an id other than {}", RESERVED.join(", "));
+        return Err(Error::invalid(field, cell.as_str(), &expected));
+    }
+    Ok(())
 }
 
 fn amounts(field: &str, given: BTreeMap<Resource, f64>) -> Result<BTreeMap<Resource, Amount>, Error> {

@@ -23,8 +23,10 @@ use crate::error::{Error, ErrorKind};
 use crate::shell::flows::{self, Fate, Live, Message, NotLive, Outcome, Seen, Why};
 use crate::shell::host::Host;
 
+/// Messages of a page when nothing is said.
+const DEFAULT_DRAINED: i64 = 100;
 /// Most messages of one page.
-const MOST_DRAINED: i64 = 1_000;
+const MOST_DRAINED: usize = 1_000;
 
 /// Operations on flow-controlled streams.
 #[derive(Clone, Copy, Debug)]
@@ -95,9 +97,9 @@ impl FlowsApi<'_> {
     /// `invalid_argument` for the count, `not_found`, and the faults of the store.
     pub async fn drain(&self, request: DrainFlow) -> Result<FlowDrained, Error> {
         let DrainFlow { flow_id, count } = request;
-        let given = count.unwrap_or(100);
-        let count = usize::try_from(given).ok().filter(|_| given <= MOST_DRAINED);
-        let count = count.ok_or_else(|| Error::invalid("count", given, "0 to 1000"))?;
+        let given = count.unwrap_or(DEFAULT_DRAINED);
+        let count = usize::try_from(given).map_err(|_| Error::invalid("count", given, "0 or more"))?;
+        let count = count.min(MOST_DRAINED);
         let live = self.live(&flow_id).await?;
         let (drained, seen) = live.drain(self.q.host(), count);
         let message = |m: Message| MessageView { seq: m.seq, message: m.value, sender: m.sender };

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use super::Quorate;
 use super::closed;
 use super::dto::{
-    CancelJob, ClassEstimate, ClassRef, CompleteJob, ExtendJob, JobCancelled, JobChanged, JobExtended,
-    JobLine, JobPage, JobProgress, JobRef, JobStats, JobStatusReply, JobStatusView, JobSubmitted, JobWhy,
-    ListJobs, MoveWorkflow, SubmitJob, WhyLink,
+    CancelJob, CompleteJob, ExtendJob, JobCancelled, JobChanged, JobExtended, JobLine, JobPage, JobProgress,
+    JobRef, JobStats, JobStatusReply, JobStatusView, JobSubmitted, JobWhy, ListJobs, MoveWorkflow, SubmitJob,
+    WhyLink,
 };
 use super::job_view::{
-    cancelled, count, extended, job_view, line_of, millis, overall, real, strange, stream, token, unexpected,
+    cancelled, count, extended, job_view, line_of, millis, overall, real, settings, strange, stream, token,
+    unexpected,
 };
 use super::pressure::not_on;
 use super::quorum::page_limit;
@@ -21,10 +22,10 @@ use crate::core::ids::{EntityId, StreamId, StreamKind};
 use crate::core::job::message::{
     FinalStatus, HealthcheckExtensionRequest, JobCancelRequest, JobDispatch, Leader, WorkflowPlan,
 };
-use crate::core::job::settings::{DEFAULT_STUCK_MS, DowntimePolicy};
+use crate::core::job::settings::{DEFAULT_STUCK_MS, MAX_SPAN_MS};
 use crate::core::job::timeout::Strategy;
 use crate::core::job::token::{FenceToken, GateEpoch};
-use crate::core::job::{self, Heard, Job, JobMachine, Reply, Submit, WorkflowStatus};
+use crate::core::job::{self, Heard, Job, JobMachine, JobStatus, Reply, Submit, WorkflowStatus};
 use crate::core::stats::Level;
 use crate::core::time::Timestamp;
 use crate::error::{Error, ErrorKind};
@@ -57,8 +58,8 @@ impl Jobs<'_> {
     /// Takes a job on: here, or through the gate in the datacenters named. Durable on return.
     ///
     /// # Errors
-    /// `invalid_argument`, `unknown_datacenter`, `already_exists` for another job that runs under this id, and the
-    /// faults of the store.
+    /// `invalid_argument`, `unknown_datacenter`, `already_exists` for another job that runs under this id or for a job
+    /// without a gate under an id that a gate knows, and the faults of the store.
     pub async fn submit(&self, request: SubmitJob) -> Result<JobSubmitted, Error> {
         let job_id = match &request.job_id {
             Some(id) if id.as_str().contains('@') => {
@@ -76,7 +77,12 @@ impl Jobs<'_> {
         submit.stuck_threshold_ms = stuck.unwrap_or(DEFAULT_STUCK_MS);
         submit.class = request.class.clone();
         submit.timeout_rule = request.timeout_rule.clone().unwrap_or_default();
-        submit.settings = self.settings(&request)?;
+        submit.settings = settings(self.host().config.jobs.settings.clone(), &request)?;
+        let policy = request.dc_timeout_policy.as_deref().map_or(Ok(None), |name| {
+            let names = TimeoutPolicy::ALL.map(TimeoutPolicy::name).join(", ");
+            let policy = TimeoutPolicy::from_name(name).map(Some);
+            policy.ok_or_else(|| Error::invalid("dc_timeout_policy", name, &format!("one of {names}")))
+        })?;
         let plan = |workflow: super::dto::PlanWorkflow| WorkflowPlan {
             workflow_id: workflow.workflow_id,
             depends_on: workflow.depends_on,
@@ -85,6 +91,10 @@ impl Jobs<'_> {
         submit.workflows = request.workflows.into_iter().map(plan).collect();
         submit.estimate = jobs::estimate(self.host(), submit.class.as_ref()).await?;
         if !gated {
+            // A job at a gate is found by its id first: a second one of that id could not be reached.
+            if !self.datacenters(&job_id).await?.is_empty() {
+                return Err(taken("a gate has, or had, a job of this id"));
+            }
             return self.submit_here(submit).await;
         }
         let mut targets = request.target_datacenters;
@@ -95,32 +105,7 @@ impl Jobs<'_> {
         if gate_addr.trim().is_empty() {
             return Err(Error::invalid("gate_addr", gate_addr, "a visible text"));
         }
-        let policy = request.dc_timeout_policy.as_deref().map_or(Ok(None), |name| {
-            let names = TimeoutPolicy::ALL.map(TimeoutPolicy::name).join(", ");
-            let policy = TimeoutPolicy::from_name(name).map(Some);
-            policy.ok_or_else(|| Error::invalid("dc_timeout_policy", name, &format!("one of {names}")))
-        })?;
         self.submit_to_gate(submit, targets, gate_addr, policy).await
-    }
-
-    fn settings(&self, request: &SubmitJob) -> Result<job::Settings, Error> {
-        let mut settings = self.host().config.jobs.settings.clone();
-        if let Some(most) = request.max_attempts {
-            settings.max_attempts = u32::try_from(most)
-                .ok()
-                .filter(|most| (1..=1_000).contains(most))
-                .ok_or_else(|| Error::invalid("max_attempts", most, "1 to 1000"))?;
-        }
-        if let Some(most) = request.max_total_extension_seconds {
-            settings.extension.max_total_ms = Some(millis("max_total_extension_seconds", most)?);
-        }
-        settings.downtime = match request.downtime.as_deref() {
-            None => settings.downtime,
-            Some("count") => DowntimePolicy::Count,
-            Some("exclude") => DowntimePolicy::Exclude,
-            Some(other) => return Err(Error::invalid("downtime", other, "count or exclude")),
-        };
-        Ok(settings)
     }
 
     async fn submit_here(&self, submit: Submit) -> Result<JobSubmitted, Error> {
@@ -151,6 +136,9 @@ impl Jobs<'_> {
     ) -> Result<JobSubmitted, Error> {
         let host = self.host();
         let gate = self.leader(None);
+        if self.runs_here(&submit.job_id).await? {
+            return Err(taken("a job without a gate runs under this id"));
+        }
         for datacenter in &datacenters {
             stream(&submit.job_id, datacenter)?;
         }
@@ -181,6 +169,7 @@ impl Jobs<'_> {
                 workflows: submit.workflows,
                 class: submit.class,
                 timeout_rule: submit.timeout_rule,
+                settings: submit.settings,
                 gate_epoch: GateEpoch::NONE,
                 gate_addr: gate_addr.clone(),
             },
@@ -188,10 +177,10 @@ impl Jobs<'_> {
         };
         let action = Action::Command(gate::Command::Track(Box::new(track)), None);
         let job_id = submit.job_id.clone();
-        ask(host, &host.gates, &submit.job_id, action, move |view| match view.reply {
+        let tracked = ask(host, &host.gates, &submit.job_id, action, move |view| match view.reply {
             Some(Ok(gate::Reply::Tracked { gate_epoch, new })) => Ok(JobSubmitted {
                 job_id,
-                status: "submitted".into(),
+                status: JobStatus::Submitted.name().into(),
                 strategy_type: Strategy::GateCoordinated.name().into(),
                 fence_token: None,
                 gate_epoch: Some(gate_epoch.get()),
@@ -200,16 +189,33 @@ impl Jobs<'_> {
             }),
             Some(Err(rejection)) => Err(Error::from(rejection)),
             Some(Ok(_)) | None => Err(strange()),
-        })
-        .await?
+        });
+        let mut tracked = tracked.await??;
+        if tracked.duplicate {
+            tracked.status = self.status(JobRef { job_id: submit.job_id, datacenter: None }).await?.status;
+        }
+        Ok(tracked)
+    }
+
+    /// Does a job of this id run here that no gate coordinates?
+    async fn runs_here(&self, job_id: &EntityId) -> Result<bool, Error> {
+        let host = self.host();
+        let runs = |view: View<'_, JobMachine>| {
+            view.state.run.as_ref().is_some_and(|run| run.gate.is_none() && run.ended.is_none())
+        };
+        Ok(ask(host, &host.jobs, job_id, Action::Read, runs).await?)
     }
 
     /// The stream of a job: in the datacenter named, or the only one it runs in.
     async fn find(&self, job_id: &EntityId, datacenter: Option<&EntityId>) -> Result<EntityId, Error> {
-        if let Some(datacenter) = datacenter {
-            return stream(job_id, datacenter);
+        let tracked = self.datacenters(job_id).await?;
+        if let Some(named) = datacenter {
+            if !tracked.is_empty() && !tracked.contains(named) {
+                return Err(gate::Rejection::UnknownDatacenter { datacenter: named.clone() }.into());
+            }
+            return stream(job_id, named);
         }
-        match self.datacenters(job_id).await?.as_slice() {
+        match tracked.as_slice() {
             [] => Ok(job_id.clone()),
             [only] => stream(job_id, only),
             several => {
@@ -297,9 +303,10 @@ impl Jobs<'_> {
     /// answer, not an error.
     pub async fn extend(&self, request: ExtendJob) -> Result<JobExtended, Error> {
         let optional = |field, given: Option<i64>| given.map(|n| count(field, n)).transpose();
-        if !request.estimated_completion.is_finite() || request.estimated_completion < 0.0 {
+        let longest = MAX_SPAN_MS as f64 / 1_000.0;
+        if !(0.0..=longest).contains(&request.estimated_completion) {
             let given = real(request.estimated_completion);
-            return Err(Error::invalid("estimated_completion", given, "a finite number from 0"));
+            return Err(Error::invalid("estimated_completion", given, &format!("0 to {longest}")));
         }
         let asked = HealthcheckExtensionRequest {
             worker_id: request.worker_id.clone(),
@@ -385,13 +392,17 @@ impl Jobs<'_> {
         self.change((request.job_id, request.datacenter), said).await
     }
 
-    /// Stops a job: everywhere, or in one datacenter. Durable on return.
+    /// Stops a job: everywhere, or in one datacenter. A `fence_token` is one datacenter's; of a job in several it needs
+    /// the `datacenter` too. Durable on return.
     ///
     /// # Errors
     /// `invalid_argument`, `not_found`, `stale_token`, `unknown_token`, and the faults of the store.
     pub async fn cancel(&self, request: CancelJob) -> Result<JobCancelled, Error> {
         let (host, job_id) = (self.host(), request.job_id);
-        let gated = request.datacenter.is_none() && !self.datacenters(&job_id).await?.is_empty();
+        let token = token(request.fence_token)?;
+        // Leadership is that of one datacenter: whoever shows it means that one.
+        let everywhere = request.datacenter.is_none() && token.is_none();
+        let gated = everywhere && !self.datacenters(&job_id).await?.is_empty();
         let name = job_id.clone();
         if gated {
             let said = gate::Command::Cancel { requester_id: request.requester_id, reason: request.reason };
@@ -406,7 +417,7 @@ impl Jobs<'_> {
         let said = job::Command::Cancel(JobCancelRequest {
             requester_id: request.requester_id,
             reason: request.reason,
-            fence_token: token(request.fence_token)?.unwrap_or(FenceToken::NONE),
+            fence_token: token.unwrap_or(FenceToken::NONE),
         });
         self.job((&job_id, request.datacenter.as_ref()), said, move |view| match view.reply {
             Some(Ok(Reply::Cancel(response))) => Ok(cancelled(name, response)),
@@ -437,7 +448,7 @@ impl Jobs<'_> {
         };
         let mut streams = Vec::new();
         match (&request.datacenter, &gate) {
-            (Some(datacenter), _) => streams.push(stream(&request.job_id, datacenter)?),
+            (Some(named), _) => streams.push(self.find(&request.job_id, Some(named)).await?),
             (None, Some(gate)) => {
                 for dc in &gate.datacenters {
                     streams.push(stream(&request.job_id, &dc.datacenter)?);
@@ -558,31 +569,8 @@ impl Jobs<'_> {
             in_transit: host.mailbox.len() as u64,
         })
     }
+}
 
-    /// What is known of the durations of a class of jobs.
-    ///
-    /// # Errors
-    /// The faults of the store.
-    pub async fn estimate(&self, request: ClassRef) -> Result<ClassEstimate, Error> {
-        let known = jobs::estimate(self.host(), Some(&request.class)).await?;
-        let seconds = |ms: Option<u64>| ms.map(|ms| ms as f64 / 1_000.0);
-        Ok(match known {
-            None => ClassEstimate {
-                class: request.class,
-                enough: false,
-                samples: 0,
-                timeout_seconds: None,
-                stuck_threshold: None,
-                evidence: "too few jobs of the class have finished".into(),
-            },
-            Some(known) => ClassEstimate {
-                class: request.class,
-                enough: true,
-                samples: known.samples,
-                timeout_seconds: seconds(known.overall_ms),
-                stuck_threshold: seconds(known.stuck_ms),
-                evidence: known.evidence,
-            },
-        })
-    }
+fn taken(message: &str) -> Error {
+    Error::new(ErrorKind::AlreadyExists, message).with("field", "job_id")
 }

@@ -1,6 +1,6 @@
-//! Who leads a job: handovers, leases, and the gate.
+//! Who leads a job: handovers, leases, and the gate. What is learned of how long jobs take.
 
-use super::dto::{JobChanged, JobLed, JobRef, LeaseJob, TransferGate, TransferJob};
+use super::dto::{ClassEstimate, ClassRef, JobChanged, JobLed, JobRef, LeaseJob, TransferGate, TransferJob};
 use super::job::Jobs;
 use super::job_view::{holder, needed, strange, token, unexpected};
 use crate::core::gate;
@@ -9,7 +9,7 @@ use crate::core::ids::EntityId;
 use crate::core::job::{self, Reply};
 use crate::error::Error;
 use crate::shell::entity::Action;
-use crate::shell::jobs::HERE;
+use crate::shell::jobs::{self, HERE};
 use crate::shell::runtime::ask;
 
 impl Jobs<'_> {
@@ -117,5 +117,32 @@ impl Jobs<'_> {
             Some(Ok(_)) | None => view.state.status(view.now).ok_or_else(strange),
         })
         .await?
+    }
+
+    /// What is known of the durations of a class of jobs.
+    ///
+    /// # Errors
+    /// The faults of the store.
+    pub async fn estimate(&self, request: ClassRef) -> Result<ClassEstimate, Error> {
+        let known = jobs::estimate(self.host(), Some(&request.class)).await?;
+        let seconds = |ms: Option<u64>| ms.map(|ms| ms as f64 / 1_000.0);
+        Ok(match known {
+            None => ClassEstimate {
+                class: request.class,
+                enough: false,
+                samples: 0,
+                timeout_seconds: None,
+                stuck_threshold: None,
+                evidence: "too few jobs of the class have finished".into(),
+            },
+            Some(known) => ClassEstimate {
+                class: request.class,
+                enough: true,
+                samples: known.samples,
+                timeout_seconds: seconds(known.overall_ms),
+                stuck_threshold: seconds(known.stuck_ms),
+                evidence: known.evidence,
+            },
+        })
     }
 }

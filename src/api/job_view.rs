@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::dto::{JobCancelled, JobExtended, JobLine, JobStatusView, LeaseJob};
+use super::dto::{JobCancelled, JobExtended, JobLine, JobStatusView, LeaseJob, SubmitJob};
 use crate::core::gate::status::GateStatus;
 use crate::core::ids::EntityId;
 use crate::core::job::message::{JobCancelResponse, Leader};
-use crate::core::job::settings::MAX_SPAN_MS;
+use crate::core::job::settings::{DowntimePolicy, ExtensionMode, MAX_SPAN_MS};
 use crate::core::job::token::FenceToken;
 use crate::core::job::{self, Job, JobStatus, JobView, Reply};
 use crate::core::time::Timestamp;
@@ -67,7 +67,9 @@ pub(super) fn status_view(
     let kind =
         view.ended.as_ref().and_then(|ended| ended.kind).or(view.timeout.as_ref().map(|(kind, _)| *kind));
     let reason = view.ended.as_ref().filter(|ended| ended.kind.is_some()).map(|ended| ended.reason.clone());
-    let globally = state.run.as_ref().is_some_and(|run| run.decision.is_some());
+    let run = state.run.as_ref();
+    let gated = run.filter(|run| run.gate.is_some());
+    let decision = run.and_then(|run| run.decision);
     JobStatusView {
         job_id: view.job_id,
         datacenter: view.datacenter,
@@ -94,13 +96,18 @@ pub(super) fn status_view(
         active_workers_with_extensions: view.extended_workers,
         lost_workers: view.lost_workers,
         locally_timed_out: view.timeout.is_some(),
-        globally_timed_out: globally,
+        globally_timed_out: decision.is_some(),
         timeout_kind: kind.map(|kind| kind.name().to_owned()),
         timeout_reason: reason.or(view.timeout.map(|(_, reason)| reason)).unwrap_or_default(),
+        timeout_reported_at: gated.and_then(|run| run.timed_out.as_ref()).map(|found| found.at),
+        gate_last_contact_at: gated.map(|run| run.contact_from),
+        gate_epoch: gated.map(|_| view.gate_epoch.get()),
+        last_decision_id: decision,
         leader_id: view.leader.node,
         leader_incarnation: view.leader.incarnation,
         leader_addr: view.leader_addr,
         fence_token: view.token.get(),
+        timeout_fence_token: view.token.get(),
         lease_holder: view.lease_holder.map(|holder| holder.node),
         workflow_counts: view
             .workflows
@@ -109,7 +116,7 @@ pub(super) fn status_view(
             .collect(),
         workflows,
         unanswered: view.outbox,
-        resumes: view.resumes,
+        resume_count: view.resumes,
         ended_reason: view.ended.as_ref().map(|ended| ended.reason.clone()),
         ended_at: view.ended.map(|ended| ended.closed_at),
     }
@@ -140,6 +147,7 @@ pub(super) fn cancelled(job_id: EntityId, response: JobCancelResponse) -> JobCan
         cancelled_workflow_count: response.cancelled_workflow_count,
         already_cancelled: response.already_cancelled,
         already_completed: response.already_completed,
+        already_terminal: response.already_terminal.map(|status| status.name().to_owned()),
         error: response.error,
     }
 }
@@ -175,6 +183,33 @@ pub(super) fn millis(field: &str, seconds: f64) -> Result<u64, Error> {
         return Ok(((seconds * 1_000.0).round() as u64).max(1));
     }
     Err(Error::invalid(field, real(seconds), &format!("above 0 and up to {longest}")))
+}
+
+/// How a job is run, as far as the request says something else than the configuration.
+pub(super) fn settings(mut settings: job::Settings, request: &SubmitJob) -> Result<job::Settings, Error> {
+    if let Some(most) = request.max_attempts {
+        settings.max_attempts = u32::try_from(most)
+            .ok()
+            .filter(|most| (1..=1_000).contains(most))
+            .ok_or_else(|| Error::invalid("max_attempts", most, "1 to 1000"))?;
+    }
+    if let Some(most) = request.max_total_extension_seconds {
+        settings.extension.max_total_ms = Some(millis("max_total_extension_seconds", most)?);
+    }
+    settings.extension.mode = match request.extension_mode.as_deref() {
+        None => settings.extension.mode,
+        Some("sum_all") => ExtensionMode::SumAll,
+        Some("max_per_worker") => ExtensionMode::MaxPerWorker,
+        Some(other) => return Err(Error::invalid("extension_mode", other, "sum_all or max_per_worker")),
+    };
+    settings.strict_transitions = request.strict_transitions.unwrap_or(settings.strict_transitions);
+    settings.downtime = match request.downtime.as_deref() {
+        None => settings.downtime,
+        Some("count") => DowntimePolicy::Count,
+        Some("exclude") => DowntimePolicy::Exclude,
+        Some(other) => return Err(Error::invalid("downtime", other, "count or exclude")),
+    };
+    Ok(settings)
 }
 
 /// NaN and the infinities have no JSON number; they are named as text.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::Quorate;
 use super::class::class_of;
 use super::dto::{
-    ByClass, CapView, CheckShed, ClassView, ExplainView, LoadRecorded, PermitReleased, RecordLoad,
+    ByClass, ByPriority, CapView, CheckShed, ClassView, ExplainView, LoadRecorded, PermitReleased, RecordLoad,
     RefusedTotals, ReleasePermit, ShedChecked, ShedStatus, TiersView,
 };
 use super::ops::{Method, OPERATIONS};
@@ -162,7 +162,7 @@ impl Shedding<'_> {
             total_requests: sight.metrics.total_requests,
             shed_requests: sight.metrics.shed_requests,
             shed_rate: sight.metrics.shed_rate(),
-            shed_by_class: ByClass { control: shed[0], dispatch: shed[1], data: shed[2], telemetry: shed[3] },
+            shed_by_priority: ByPriority { critical: shed[0], high: shed[1], normal: shed[2], low: shed[3] },
             transitions: sight.transitions,
             unknown_names: sight.unknown_names,
             all_time: RefusedTotals {
@@ -176,7 +176,7 @@ impl Shedding<'_> {
 
     /// What is known of a name: an operation of the table, a kind of message, or data.
     fn label_of(&self, name: &str) -> Label {
-        if let Some(kind) = MessageKind::from_name(name) {
+        if let Some(kind) = MessageKind::from_any_name(name) {
             return Label::of(kind);
         }
         let class = match OPERATIONS.iter().find(|op| op.name == name) {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Quorate;
-use super::dto::{AskSummary, LevelView, RecordStats, StatsLevel, StatsRecorded, StatsSummary};
+use super::dto::{AskSummary, LevelView, RecordStats, SignalView, StatsLevel, StatsRecorded, StatsSummary};
 use super::shedding::invalid;
 use crate::core::load::{Command, NodeLoad, Rejection};
 use crate::core::stats::{Entry, Level, Sample, SignalConfig, SignalSeq};
@@ -54,8 +54,15 @@ impl StatsApi<'_> {
     /// The faults of the store.
     pub async fn level(&self) -> Result<StatsLevel, Error> {
         let seen = self.read(|state, now| state.stats.clone().metrics(now)).await?;
+        let level = level_view(seen.level);
         Ok(StatsLevel {
-            level: level_view(seen.level),
+            signal: SignalView {
+                level: level.backpressure_level,
+                suggested_delay_ms: level.backpressure_delay_ms,
+                batch_only: level.backpressure_batch_only,
+                drop_non_critical: level.backpressure_drop_non_critical,
+            },
+            level,
             hot_count: seen.hot as u64,
             hot_max: seen.hot_max as u64,
             fill: seen.fill,

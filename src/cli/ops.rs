@@ -18,14 +18,18 @@ use crate::error::{Error, ErrorKind};
 
 /// Operations that make the data folder when it is not there. The others have nothing to say about an empty one.
 const FOUNDERS: &[&str] = &[
-    "flow.open",
-    "stats.record",
     "quorum.start",
     "cell.register",
     "cell.mesh",
     "cmp.register",
     "agent.register",
     "algorithm.register",
+    "capacity.configure",
+    "budget.set",
+    "flow.open",
+    "stats.record",
+    "worker.register",
+    "job.submit",
 ];
 
 /// Where an operation is carried out.
@@ -42,7 +46,10 @@ impl Place {
         match (matches.get_one::<String>("url"), matches.get_one::<PathBuf>("data")) {
             (Some(url), _) => Ok(Place::Server(url.clone())),
             (None, Some(data)) => {
-                Ok(Place::Folder(Quorate::open(open::folder(data, FOUNDERS.contains(&op.name))?).await?))
+                let mut config = open::folder(data, FOUNDERS.contains(&op.name))?;
+                // A command leads nothing: tokens it was given, and those it gives out, outlive it.
+                config.jobs.take_over = false;
+                Ok(Place::Folder(Quorate::open(config).await?))
             }
             (None, None) => Err(Error::invalid("data", Value::Null, "--data DIR or --url URL")),
         }

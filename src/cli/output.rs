@@ -15,6 +15,9 @@ const LONGEST_CELL: usize = 72;
 /// Longest text of a field that has fields itself, in characters; what is longer gets a part of its own.
 const LONGEST_FIELD: usize = 80;
 
+/// Most columns of a table that has a single row; one of more is told downwards, like a reply.
+const MOST_COLUMNS: usize = 20;
+
 /// Fields that hold what somebody brought along; shown as the JSON they are.
 const OPAQUE: &[&str] = &["proposal", "subject"];
 
@@ -144,7 +147,7 @@ fn advice(kind: ErrorKind) -> &'static str {
             "nothing; the outcome is final, and `quorate quorum status` shows it"
         }
         ErrorKind::TokenNotFound => "`quorate history query --kind cell` shows the tokens that were granted",
-        ErrorKind::NotOwner => "the holder named in the message may act, or transfer the token",
+        ErrorKind::NotTokenOwner => "the holder named in the message may act, or transfer the token",
         ErrorKind::TokenExpired | ErrorKind::TokenReleased | ErrorKind::TokenRevoked => {
             "request capacity again"
         }
@@ -166,7 +169,7 @@ fn advice(kind: ErrorKind) -> &'static str {
         ErrorKind::StoreError => "look at the cause, then try again; nothing took effect",
         ErrorKind::StoreLocked => "use --url to reach the server that holds the folder, or stop it",
         ErrorKind::StoreMissing => {
-            "check the path; `quorate serve`, `quorum start` and `cell register` make a store"
+            "check the path; `quorate serve`, and operations that begin something (`quorum start`, `job submit`), make a store"
         }
         ErrorKind::StoreForeign => "choose a folder that is empty or holds a Quorate store",
         ErrorKind::StoreVersion => "use the newer version of quorate that wrote this folder",
@@ -212,6 +215,10 @@ fn tables(reply: &Value) -> String {
     for (name, value) in parts {
         out.push_str(&format!("\n{name}\n"));
         out.push_str(&match value {
+            // One row of very many columns reads better downwards.
+            Value::Array(items) if items.len() == 1 && items[0].as_object().is_some_and(is_long) => {
+                tables(&items[0])
+            }
             Value::Array(items) => list(&items.iter().filter_map(Value::as_object).collect::<Vec<_>>(), None),
             Value::Object(rows) if rows.values().all(Value::is_object) => {
                 let names: Vec<&str> = rows.keys().map(String::as_str).collect();
@@ -233,6 +240,11 @@ fn is_part(name: &str, value: &Value) -> bool {
         }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
     }
+}
+
+fn is_long(row: &Map<String, Value>) -> bool {
+    let brief = BRIEF.iter().any(|(known_by, _)| row.contains_key(*known_by));
+    !brief && row.values().filter(|value| !is_empty(value)).count() > MOST_COLUMNS
 }
 
 /// How much of a field fits into a cell. A sentence stands in the last column and is read to its end.
@@ -405,6 +417,16 @@ mod tests {
             "",
         ];
         assert_eq!(shown, lines.join("\n"));
+    }
+
+    #[test]
+    fn a_single_row_of_many_columns_is_told_downwards() {
+        let row =
+            |columns: usize| (0..columns).map(|n| (format!("c{n:02}"), json!(n))).collect::<Map<_, _>>();
+        let lines = |rows: &[Map<String, Value>]| tables(&json!({ "rows": rows })).lines().count();
+        assert_eq!(lines(&[row(MOST_COLUMNS)]), 5);
+        assert_eq!(lines(&[row(MOST_COLUMNS + 1)]), 3 + MOST_COLUMNS + 1);
+        assert_eq!(lines(&[row(MOST_COLUMNS + 1), row(MOST_COLUMNS + 1)]), 6);
     }
 
     #[test]

@@ -82,12 +82,15 @@ pub struct Downtime {
     pub last_alive: Timestamp,
     /// When the process that serves now began to serve.
     pub began: Timestamp,
+    /// Does it go on with what the process before it led? One that only carries out a command of somebody does not:
+    /// it mints no tokens, and whoever led goes on leading.
+    pub takes_over: bool,
 }
 
 impl Downtime {
     /// A process that began with nobody before it.
     pub fn none(began: Timestamp) -> Self {
-        Downtime { last_alive: began, began }
+        Downtime { last_alive: began, began, takes_over: true }
     }
 
     /// How long nobody watched an entity whose latest record is of the instant `known_alive`.

@@ -126,7 +126,6 @@ async fn receive(host: &Arc<Host>, stream: &EntityId, message: Message) -> Resul
     let said = match Submit::of_dispatch(&message) {
         None => job::Command::Receive(Box::new(message)),
         Some(mut submit) => {
-            submit.settings = host.config.jobs.settings.clone();
             submit.leader_addr = HERE.to_owned();
             submit.estimate = estimate(host, submit.class.as_ref()).await?;
             job::Command::Submit(Box::new(submit))

@@ -18,7 +18,7 @@ use super::load::Desk;
 use super::lock;
 use super::pressure::Pressure;
 use super::registry::Registry;
-use super::supervisor::recovery::{self, RecoveryReport};
+use super::supervisor::recovery::{self, Alive, RecoveryReport};
 use super::supervisor::restart::RestartSupervisor;
 use super::supervisor::timeouts::{self, Timeouts};
 use super::writer::{Failure, Writer};
@@ -132,6 +132,10 @@ impl Runtime {
             ClockConfig::Manual(start) => Clock::manual(start.max(tip.at)),
         });
         let last_alive = recovery::last_alive(store.as_ref(), &tip)?;
+        if !config.jobs.take_over {
+            // What this process records is no sign that somebody serves.
+            recovery::keep_alive_note(store.as_ref(), Alive { at: last_alive, stands: true });
+        }
         let unfit = |invalid: Invalid| Fault::Config {
             knob: invalid.field,
             value: invalid.given,
@@ -190,7 +194,10 @@ impl Runtime {
 
     fn recover(&mut self) -> Result<(), Fault> {
         let now = self.host.clock.now();
-        let recovery::Open { tracked, resuming } = recovery::deadlines(&self.host)?;
+        let recovery::Open { tracked, mut resuming } = recovery::deadlines(&self.host)?;
+        if !self.host.away.takes_over {
+            resuming.clear();
+        }
         self.report.tracked = tracked;
         recovery::unwell_agents(&self.host);
         let host = self.host.clone();

@@ -3,7 +3,21 @@
 use serde_json::json;
 use tempfile::TempDir;
 
-use super::{run, text};
+use super::{Ran, run, text};
+
+#[test]
+fn tokens_outlive_the_commands_that_gave_them_out() {
+    let folder = TempDir::new().unwrap();
+    let at = |args: &[&str]| run(&[args, &["--data", text(folder.path()), "--json"]].concat());
+    let token = |told: Ran| told.ok().json()["fence_token"].as_u64();
+    assert_eq!(token(at(&["job", "submit", "--job-id", "j"])), Some(1));
+    at(&["job", "status", "j"]).ok();
+    let led = at(&["job", "transfer", "j", "--new-leader-id", "m2", "--fence-token", "1"]);
+    assert_eq!(token(led), Some(2));
+    at(&["job", "why", "j"]).ok();
+    assert_eq!(at(&["job", "complete", "j", "--fence-token", "1"]).code(), 8, "it leads no longer");
+    at(&["job", "complete", "j", "--fence-token", "2"]).ok();
+}
 
 #[test]
 fn why_tells_people_in_sentences_and_machines_in_json() {

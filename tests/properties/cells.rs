@@ -13,9 +13,10 @@ use quorate::core::Machine;
 use quorate::core::cell::budget::{self, WaitEnd};
 use quorate::core::cell::event::{Return, Unused};
 use quorate::core::cell::exchange::Event;
+use quorate::core::cell::state::NeedState;
 use quorate::core::cell::{
-    self, Amount, Budget, BudgetMachine, Cell, CellMachine, Lease, MakeOffer, Op, Release, Request, Settings,
-    World,
+    self, Amount, Budget, BudgetMachine, Cell, CellMachine, Lease, MakeOffer, Op, Rejection, Release, Reply,
+    Request, Settings, World,
 };
 use quorate::core::ids::{
     BudgetId, CellId, IdempotencyKey, NeedId, OfferId, Resource, StreamId, StreamKind, TokenId,
@@ -228,6 +229,7 @@ impl Shadow {
         }
         CellMachine::evolve(state, event);
         prop_assert_eq!(state.unbalanced(), vec![], "{:?} broke the balance of {}", event, stream);
+        prop_assert_eq!(&*state.ends, &ends(state), "{:?} lost count of what ends at {}", event, stream);
         for (of, available) in &state.available {
             prop_assert!(Some(available) <= state.settings.totals.get(of), "more available than there is");
         }
@@ -264,6 +266,19 @@ impl Shadow {
         prop_assert_eq!(state.overspent(), vec![], "{:?} broke the limit of {}", event, stream);
         Ok(())
     }
+}
+
+/// Counts anew when everything a cell knows ends.
+fn ends(cell: &Cell) -> BTreeMap<Timestamp, u32> {
+    let borrowed = cell.held.values().filter(|held| held.token.is_borrowed());
+    let tokens = cell.lent.values().map(|lent| &lent.token).chain(borrowed.map(|held| &held.token));
+    let offers = cell.offers_made.values().chain(&cell.offers_received).map(|offer| offer.expires);
+    let needs = cell.queue.iter().map(|queued| queued.need.deadline);
+    let mut ends = BTreeMap::new();
+    for last in tokens.filter_map(|token| token.expires).chain(offers).chain(needs) {
+        *ends.entry(last).or_default() += 1;
+    }
+    ends
 }
 
 struct Play {
@@ -393,7 +408,9 @@ impl Play {
             _ => {
                 if let Some(op) = self.op(act) {
                     let before = self.world.log.len();
-                    let reply = self.world.run(&op, us(self.now));
+                    let reply = self.world.run_alone(&op, us(self.now));
+                    self.told(&reply)?;
+                    self.world.run_owed(us(self.now));
                     if matches!((act, &self.last), (Act::Repeat, Some((_, true)))) {
                         let own = self.world.log[before..].iter().filter(|(_, event)| is_asked_for(event));
                         prop_assert_eq!(own.count(), 0, "a repeat did something. op={:?}", op);
@@ -405,6 +422,21 @@ impl Play {
             }
         }
         self.shadow.catch_up(&self.world, us(self.now))
+    }
+
+    /// An answer says what is so after it.
+    fn told(&self, reply: &Result<Reply, Rejection>) -> Result<(), TestCaseError> {
+        match reply {
+            Ok(Reply::Granted { cell, granted }) => {
+                let state = self.world.cell(cell);
+                prop_assert_eq!(state.need(&granted.need.id), Some(NeedState::Granted(granted)));
+            }
+            Ok(Reply::Released { cell, resource, total_capacity, .. }) if self.world.cell(cell).is_open() => {
+                prop_assert_eq!(self.world.cell(cell).available(resource), *total_capacity);
+            }
+            _ => {}
+        }
+        Ok(())
     }
 
     fn states(world: &World) -> (Vec<Cell>, Vec<Budget>, cell::CellStats) {

@@ -203,7 +203,7 @@ impl Book {
     fn ack(&mut self, name: usize, by: usize, now: i64) -> &'static str {
         let Some(token) = self.tokens.iter_mut().find(|token| token.name == name) else { return "gone" };
         if token.holder != by {
-            return "not_owner";
+            return "not_token_owner";
         }
         if !token.acked {
             token.acked = true;
@@ -234,7 +234,7 @@ impl Book {
             return "transferred";
         }
         if token.holder != from {
-            return "not_owner";
+            return "not_token_owner";
         }
         token.giver = Some(from);
         self.came += 1;
@@ -313,7 +313,7 @@ fn word(reply: Result<quorate::core::cell::Reply, quorate::core::cell::Rejection
         Ok(reply) => reply.status(),
         Err(No::Invalid { .. }) => "invalid",
         Err(No::TokenNotFound | No::TokenExpired | No::TokenReleased | No::TokenRevoked) => "gone",
-        Err(No::NotOwner { .. }) => "not_owner",
+        Err(No::NotOwner { .. }) => "not_token_owner",
         Err(_) => "another rejection",
     }
 }
@@ -335,7 +335,7 @@ proptest! {
             if let Some((op, expected)) = both(&mut book, act, minted, now) {
                 // The book forgets who held what has ended.
                 let mut said = word(world.run(&op, us(now)));
-                if expected == "gone" && said == "not_owner" {
+                if expected == "gone" && said == "not_token_owner" {
                     said = "gone";
                 }
                 prop_assert_eq!(said, expected, "{:?} at {}", op, now);

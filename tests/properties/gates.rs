@@ -9,6 +9,7 @@ use quorate::core::gate::{
     Command, Effect, Event, Gate, GateMachine, Settings, Target, TimeoutPolicy, Track, errand,
 };
 use quorate::core::ids::EntityId;
+use quorate::core::job;
 use quorate::core::job::message::{
     AckOutcome, Body, FinalStatus, JobDispatch, JobFinalStatus, JobLeaderTransfer, JobProgressReport,
     JobTimeoutReport, Leader, Message, Party, ReportAck, TimeoutKind,
@@ -207,7 +208,7 @@ impl World {
         self.gate = Driver::default().restore(stored, self.log.len() as u64);
         let last_alive = us(self.now);
         self.now += down;
-        let away = Downtime { last_alive, began: us(self.now) };
+        let away = Downtime { last_alive, began: us(self.now), takes_over: true };
         let resumed = self.gate.resume(away);
         self.keep(resumed.events, resumed.effects);
         assert!(self.gate.resume(away).events.is_empty(), "once in a process");
@@ -232,6 +233,7 @@ fn track(script: &Script) -> Track {
             workflows: Vec::new(),
             class: None,
             timeout_rule: "gate_coordinated".to_owned(),
+            settings: job::Settings::default(),
             gate_epoch: GateEpoch::NONE,
             gate_addr: "gate:1".into(),
         },

@@ -167,7 +167,7 @@ impl<M: Machine> Node<M> {
                 assert_eq!(replayed.state(), &kept, "replay is live");
                 let revision = self.driver.revision();
                 self.driver = Driver::new(self.context.clone()).restore(kept, revision);
-                let away = Downtime { last_alive: us(self.last_alive), began: now };
+                let away = Downtime { last_alive: us(self.last_alive), began: now, takes_over: true };
                 let resumed = self.driver.resume(away);
                 assert!(self.driver.resume(away).events.is_empty(), "once in a process");
                 (resumed.events, M::owed(self.driver.state()), None)
@@ -292,6 +292,7 @@ impl World {
                 workflows: vec![plan("one", &[]), plan("two", &["one"])],
                 class: None,
                 timeout_rule: "gate_coordinated".into(),
+                settings: job::Settings::default(),
                 gate_epoch: GateEpoch::NONE,
                 gate_addr: "g".into(),
             },

@@ -289,7 +289,7 @@ impl World {
                 *self.memory.0.lock().unwrap() = Memory::default();
                 self.job = Driver::new(Heard::of(self.memory.clone())).restore(kept, revision);
                 let before = self.job.state().clone();
-                let away = Downtime { last_alive: us(last_alive), began: us(self.began) };
+                let away = Downtime { last_alive: us(last_alive), began: us(self.began), takes_over: true };
                 let resumed = self.job.resume(away);
                 check_change(&before, self.job.state(), &resumed.events);
                 self.keep(&resumed.events, &JobMachine::owed(self.job.state()));

@@ -142,7 +142,7 @@ async fn act(q: &Quorate, rng: &mut Rng, purse: &Purse, name: &str) {
         let fits = matches!(
             error.kind(),
             ErrorKind::TokenNotFound
-                | ErrorKind::NotOwner
+                | ErrorKind::NotTokenOwner
                 | ErrorKind::TokenExpired
                 | ErrorKind::TokenReleased
                 | ErrorKind::TokenRevoked

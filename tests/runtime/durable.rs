@@ -86,7 +86,9 @@ async fn neither_a_vote_nor_a_read_that_saw_it_is_answered_before_the_flush() {
 async fn votes_that_wait_for_one_flush_share_the_next() {
     let (q, gate) = gated(manual()).await;
     gate.set(true);
-    let voted: Vec<_> = (0..100).map(|n| q.quorums().vote(vote(&format!("v{n}")))).collect();
+    let mut voted: Vec<_> = (0..100).map(|n| Box::pin(q.quorums().vote(vote(&format!("v{n}"))))).collect();
+    // The first flush takes until all are there.
+    assert!(waits(&mut voted[99]).await);
     gate.set(false);
     for (n, voted) in voted.into_iter().enumerate() {
         assert_eq!(

@@ -29,7 +29,8 @@ pub struct PlanWorkflow {
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SubmitJob {
-    /// Its id, without `@`; made when left out. Used again after the end, it begins a new run under a higher token.
+    /// Its id, without `@`; made when left out. Used again after the end, it begins a new run under a higher token; with
+    /// a gate if the one before had one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub job_id: Option<EntityId>,
     /// Seconds the job may run, above 0; without an overall limit when left out. Being stuck is noticed all the same.
@@ -65,6 +66,13 @@ pub struct SubmitJob {
     /// Most seconds all extensions of the job give together; no limit when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_total_extension_seconds: Option<f64>,
+    /// How extensions of several workers add up: `sum_all` (default), or `max_per_worker`, where the job gets what the
+    /// worker with the most has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub extension_mode: Option<String>,
+    /// Only the plain table of workflow steps: no cancelling while a failure is being cleaned up. False when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub strict_transitions: Option<bool>,
     /// Does the budget run while nobody serves? `count` (default) or `exclude`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub downtime: Option<String>,
@@ -337,8 +345,11 @@ pub struct JobCancelled {
     pub cancelled_workflow_count: u64,
     /// It was cancelled before.
     pub already_cancelled: bool,
-    /// It was over before.
+    /// It was completed before.
     pub already_completed: bool,
+    /// How it ended before, if not by a cancellation: `completed`, `failed` or `timeout`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub already_terminal: Option<String>,
     /// Why not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
@@ -404,6 +415,14 @@ pub struct JobStatusView {
     pub timeout_kind: Option<String>,
     /// The same for people.
     pub timeout_reason: String,
+    /// When time was found to be over here, of which a gate is told.
+    pub timeout_reported_at: Option<Timestamp>,
+    /// When the gate was last heard of, later by the times nobody served since; the submission before that.
+    pub gate_last_contact_at: Option<Timestamp>,
+    /// Highest leadership at the gate ever seen.
+    pub gate_epoch: Option<u64>,
+    /// The gate's decision that was accepted.
+    pub last_decision_id: Option<u64>,
     /// Who leads it.
     pub leader_id: EntityId,
     /// Which of the leader's lives.
@@ -412,6 +431,8 @@ pub struct JobStatusView {
     pub leader_addr: String,
     /// Leadership.
     pub fence_token: u64,
+    /// The leadership that messages about timeouts show; it is the same.
+    pub timeout_fence_token: u64,
     /// Who holds the lease.
     pub lease_holder: Option<EntityId>,
     /// Its workflows by status.
@@ -421,7 +442,7 @@ pub struct JobStatusView {
     /// Messages that are not answered yet.
     pub unanswered: u64,
     /// How often a new process took it up.
-    pub resumes: u64,
+    pub resume_count: u64,
     /// How it ended, for people.
     pub ended_reason: Option<String>,
     /// When it ended.

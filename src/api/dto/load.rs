@@ -1,11 +1,18 @@
 //! Requests and replies about load shedding and the statistics of running work.
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::de::IntoDeserializer;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::core::shed::{Cause, Class, Load, Observed, Priority};
 use crate::core::stats::Level;
 use crate::core::time::Timestamp;
+
+fn class_in_any_case<'de, D: Deserializer<'de>>(given: D) -> Result<Option<Class>, D::Error> {
+    let Some(name) = Option::<String>::deserialize(given)? else { return Ok(None) };
+    let name = name.to_ascii_lowercase();
+    Class::deserialize(name.as_str().into_deserializer()).map(Some)
+}
 
 /// Asks whether a message would be let in now, and takes it in as one of the requests counted.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
@@ -15,8 +22,8 @@ pub struct CheckShed {
     /// data. One of `handler` and `class` is given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub handler: Option<String>,
-    /// Its class.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// Its class, in upper or lower case.
+    #[serde(default, deserialize_with = "class_in_any_case", skip_serializing_if = "Option::is_none")]
     pub class: Option<Class>,
     /// It may be delayed but not dropped; where left out, what its kind says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -132,8 +139,8 @@ pub struct RecordLoad {
     /// How long a message waited before work on it began, 0 to 3600000.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub queue_delay_ms: Option<f64>,
-    /// The class of the message that waited; `data` when left out.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// The class of the message that waited, in upper or lower case; `data` when left out.
+    #[serde(default, deserialize_with = "class_in_any_case", skip_serializing_if = "Option::is_none")]
     pub class: Option<Class>,
     /// Requests taken and not finished, 0 to 10000000.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -162,6 +169,19 @@ pub struct ByClass {
     pub data: u64,
     /// What nobody misses for a while.
     pub telemetry: u64,
+}
+
+/// A count for each priority.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ByPriority {
+    /// Control: 0 for ever.
+    pub critical: u64,
+    /// Dispatch.
+    pub high: u64,
+    /// Data.
+    pub normal: u64,
+    /// Telemetry.
+    pub low: u64,
 }
 
 /// One class at this instant.
@@ -256,8 +276,8 @@ pub struct ShedStatus {
     pub shed_requests: u64,
     /// Refused of all, 0 to 1.
     pub shed_rate: f64,
-    /// Refused for the state, by class.
-    pub shed_by_class: ByClass,
+    /// Refused for the state, by priority.
+    pub shed_by_priority: ByPriority,
     /// Changes of state in this process.
     pub transitions: u64,
     /// Messages of names nobody knows.
@@ -333,12 +353,27 @@ pub struct StatsRecorded {
     pub level: LevelView,
 }
 
+/// What senders are told at a level.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SignalView {
+    /// The level as a number, 0 to 3.
+    pub level: u8,
+    /// How long to wait between messages.
+    pub suggested_delay_ms: u64,
+    /// Send one message per job.
+    pub batch_only: bool,
+    /// Send only what is critical.
+    pub drop_non_critical: bool,
+}
+
 /// The level, and how full the buffer of statistics is.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct StatsLevel {
     /// The level, and what it asks.
     #[serde(flatten)]
     pub level: LevelView,
+    /// The same as the signal that goes out to senders.
+    pub signal: SignalView,
     /// Single samples held, younger than 60 s.
     pub hot_count: u64,
     /// Most of them.

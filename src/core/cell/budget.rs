@@ -222,10 +222,11 @@ impl Budget {
         charges.chain(self.waiting.iter().map(|waiter| waiter.deadline))
     }
 
-    /// Lets go of everything that is over, in the order of the deadlines.
-    pub(super) fn settle(&mut self, now: Timestamp) -> Vec<Event> {
+    /// Lets go of everything that is over, in the order of the deadlines. Gives the state then, with the events, or
+    /// `None` when nothing is over.
+    pub(super) fn settle(&self, now: Timestamp) -> Option<(Budget, Vec<Event>)> {
         if !self.deadlines().any(|last| last < now) {
-            return Vec::new();
+            return None;
         }
         let mut over: Vec<(Timestamp, Event)> = Vec::new();
         for Charge { token, source, resource, amount, expires, .. } in self.charges.values() {
@@ -242,8 +243,9 @@ impl Budget {
         over.retain(|(last, _)| *last < now);
         over.sort_by_key(|(last, _)| *last);
         let events: Vec<Event> = over.into_iter().map(|(_, event)| event).collect();
-        events.iter().for_each(|event| self.evolve(event));
-        events
+        let mut after = self.clone();
+        events.iter().for_each(|event| after.evolve(event));
+        Some((after, events))
     }
 
     /// Whoever waits first and fits is to be served by its cell.
@@ -281,11 +283,10 @@ impl Machine for BudgetMachine {
 
     fn decide(state: &Budget, command: Command, now: Timestamp, _: &()) -> Result<Decision<Self>, Rejection> {
         match command {
-            Command::Tick => {
-                let mut after = state.clone();
-                let events = after.settle(now);
-                Ok(Decision::accept(events, Reply::Settled).with_effects(after.owed()))
-            }
+            Command::Tick => Ok(match state.settle(now) {
+                Some((after, events)) => Decision::accept(events, Reply::Settled).with_effects(after.owed()),
+                None => Decision::answer(Reply::Settled).with_effects(state.owed()),
+            }),
         }
     }
 

@@ -15,30 +15,35 @@ pub(super) fn decide(
     now: Timestamp,
 ) -> Result<Decision<CellMachine>, Rejection> {
     match command {
-        Command::Tick => {
-            let mut after = state.clone();
-            let events = settle(&mut after, now);
-            Ok(Decision::accept(events, Reply::Settled).with_effects(owed(&after)))
-        }
+        Command::Tick => Ok(match settle(state, now) {
+            Some((after, events)) => Decision::accept(events, Reply::Settled).with_effects(owed(&after)),
+            None => Decision::answer(Reply::Settled).with_effects(owed(state)),
+        }),
     }
 }
 
 /// When something first ends by itself. A deadline is inclusive: it falls due right after.
 pub(super) fn due(state: &Cell) -> Option<Timestamp> {
-    state.deadlines().min().filter(|last| *last < Timestamp::MAX).map(Timestamp::next)
+    state.first_end().filter(|last| *last < Timestamp::MAX).map(Timestamp::next)
 }
 
 /// Ends everything that is over, in the order of the deadlines; then serves who can be served *now*. A need that
-/// expired meanwhile is not served after the fact, and a need that is served gets its full lease.
-pub(super) fn settle(cell: &mut Cell, now: Timestamp) -> Vec<Event> {
-    let mut events = Vec::new();
-    if cell.deadlines().any(|last| last < now) {
+/// expired meanwhile is not served after the fact, and a need that is served gets its full lease. Gives the state then,
+/// with the events, or `None` when there is nothing to do: most cells that are looked at have nothing to settle, and
+/// are not copied for it.
+pub(super) fn settle(cell: &Cell, now: Timestamp) -> Option<(Cell, Vec<Event>)> {
+    let over = cell.first_end().is_some_and(|last| last < now);
+    if !over && !can_serve_alone(cell) {
+        return None;
+    }
+    let (mut after, mut events) = (cell.clone(), Vec::new());
+    if over {
         for (_, event) in overdue(cell, now) {
-            happen(cell, event, &mut events);
+            happen(&mut after, event, &mut events);
         }
     }
-    serve_alone(cell, now, &mut events);
-    events
+    serve_alone(&mut after, now, &mut events);
+    Some((after, events))
 }
 
 /// What is over, ordered by deadline; a token that a cell lends to itself is one thing.
@@ -79,10 +84,9 @@ pub(super) fn returned(token: &Token, why: Return, at: Timestamp) -> Returned {
 
 /// Serves heads of queues that need neither a budget nor an offer, and ends an overload that is over.
 pub(super) fn serve_alone(cell: &mut Cell, now: Timestamp, events: &mut Vec<Event>) {
-    while let Some(need) = first_servable_alone(cell) {
-        let Some(id) = cell.id.clone() else { break };
-        let token = make_token(&need, need.token.clone(), &id, &id, need.amount, now);
-        let granted = Granted { need, tokens: vec![token], offers: Vec::new(), at: now };
+    while let (Some(id), Some(need)) = (&cell.id, first_servable_alone(cell)) {
+        let token = make_token(need, need.token.clone(), id, id, need.amount, now);
+        let granted = Granted { need: need.clone(), tokens: vec![token], offers: Vec::new(), at: now };
         happen(cell, Event::Granted(granted), events);
     }
     if cell.is_relieved() {
@@ -91,9 +95,14 @@ pub(super) fn serve_alone(cell: &mut Cell, now: Timestamp, events: &mut Vec<Even
     }
 }
 
-fn first_servable_alone(cell: &Cell) -> Option<Need> {
+/// Does [`serve_alone`] do anything?
+pub(super) fn can_serve_alone(cell: &Cell) -> bool {
+    (cell.is_open() && first_servable_alone(cell).is_some()) || cell.is_relieved()
+}
+
+fn first_servable_alone(cell: &Cell) -> Option<&Need> {
     let servable = |need: &Need| need.budgets.is_empty() && need.amount <= cell.available(&need.resource);
-    cell.heads().into_iter().find(|head| servable(&head.need)).map(|head| Need::clone(&head.need))
+    cell.heads().into_iter().find(|head| servable(&head.need)).map(|head| &*head.need)
 }
 
 /// The token of a grant that begins now.

@@ -1,12 +1,13 @@
 //! What is known of a cell: the fold of its events.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
 use super::amount::Amount;
 use super::command::OfferFate;
-use super::event::{Event, Granted, Need, Offer, Return, Token, Unused};
+use super::event::{Event, Granted, Need, Offer, Return, Returned, Token, Unused};
 use super::kept::Kept;
 use super::settings::Settings;
 use super::shared::Shared;
@@ -103,6 +104,9 @@ pub struct Cell {
     pub lent: Shared<BTreeMap<TokenId, LentToken>>,
     /// Live tokens this cell may use, those of its own capacity among them.
     pub held: Shared<BTreeMap<TokenId, Held>>,
+    /// When all of these end by themselves: the last instants, each with how many end then. A token the cell lends to
+    /// itself ends once.
+    pub ends: Shared<BTreeMap<Timestamp, u32>>,
     /// Tokens this cell ever came to hold.
     pub held_ever: u64,
     /// Needs that ended.
@@ -206,14 +210,9 @@ impl Cell {
         u32::try_from(self.queue.len()).unwrap_or(u32::MAX)
     }
 
-    /// The last instants of everything that ends by itself.
-    pub(super) fn deadlines(&self) -> impl Iterator<Item = Timestamp> {
-        let needs = self.queue.iter().map(|queued| queued.need.deadline);
-        let made = self.offers_made.values().map(|offer| offer.expires);
-        let received = self.offers_received.iter().map(|offer| offer.expires);
-        let lent = self.lent.values().filter_map(|lent| lent.token.expires);
-        let held = self.held.values().filter_map(|held| held.token.expires);
-        needs.chain(made).chain(received).chain(lent).chain(held)
+    /// The last instant of what ends first by itself.
+    pub(super) fn first_end(&self) -> Option<Timestamp> {
+        self.ends.first_key_value().map(|(last, _)| *last)
     }
 
     pub(super) fn evolve(&mut self, event: &Event) {
@@ -225,6 +224,7 @@ impl Cell {
             }
             Event::Configured { settings, at: _ } => self.configure(settings),
             Event::NeedQueued(need) => {
+                self.ends_at(need.deadline);
                 self.queue.push_back(Queued { need: need.clone().into(), waits_for: None });
             }
             Event::NeedExpired { need, at: _ } => {
@@ -242,13 +242,18 @@ impl Cell {
             Event::OverloadCleared { .. } => self.overloaded = false,
             Event::OfferMade(offer) => {
                 self.take(&offer.resource, offer.amount);
+                self.ends_at(offer.expires);
                 self.offers_made.insert(offer.id.clone(), offer.clone());
             }
-            Event::OfferReceived(offer) => self.offers_received.push(offer.clone()),
+            Event::OfferReceived(offer) => {
+                self.ends_at(offer.expires);
+                self.offers_received.push(offer.clone());
+            }
             Event::OfferClosed { offer, why, at: _ } => self.close_offer(offer, *why),
             Event::Lent { offer, token, returned: _, at: _ } => {
                 if let Some(offer) = self.offers_made.remove(offer) {
                     self.give_back(&offer.resource, offer.amount);
+                    self.ended_at(offer.expires);
                     let fate = OfferFate::Used { token: token.id.clone(), amount: token.amount };
                     self.ended_offers.keep(offer.id.clone(), (offer, fate));
                 }
@@ -261,23 +266,9 @@ impl Cell {
                     lent.refused = Some(by.clone());
                 }
             }
-            Event::Returned(returned) => {
-                let last = returned.left.is_zero();
-                if let Some(lent) = self.lent.get_mut(&returned.token) {
-                    lent.token.amount = returned.left;
-                    self.give_back(&returned.resource, returned.amount);
-                }
-                if last {
-                    self.lent.remove(&returned.token);
-                    self.held.remove(&returned.token);
-                    let ended = EndedToken { holder: returned.holder.clone(), why: returned.why };
-                    self.ended_tokens.keep(returned.token.clone(), ended);
-                } else if let Some(held) = self.held.get_mut(&returned.token) {
-                    held.token.amount = returned.left;
-                }
-            }
+            Event::Returned(returned) => self.take_back(returned),
             Event::HandedOver { token, source: _, from: _, to, at: _ } => {
-                self.held.remove(token);
+                self.let_go(token);
                 if let Some(lent) = self.lent.get_mut(token) {
                     lent.token.holder = to.clone();
                     lent.token.acked = false;
@@ -302,13 +293,15 @@ impl Cell {
 
     fn unqueue(&mut self, id: &NeedId) -> Option<Shared<Need>> {
         let at = self.queue.iter().position(|queued| &queued.need.id == id)?;
-        self.queue.remove(at).map(|queued| queued.need)
+        let need = self.queue.remove(at)?.need;
+        self.ended_at(need.deadline);
+        Some(need)
     }
 
     fn grant(&mut self, granted: &Granted) {
         self.unqueue(&granted.need.id);
-        if granted.tokens.iter().any(Token::is_borrowed) {
-            self.offers_received.retain(|offer| !granted.tokens.iter().any(|token| token.id == offer.token));
+        for token in granted.tokens.iter().filter(|token| token.is_borrowed()) {
+            self.forget_offer(&token.id);
         }
         for token in &granted.tokens {
             let token = Shared::from(token.clone());
@@ -322,20 +315,67 @@ impl Cell {
 
     fn lend(&mut self, token: Shared<Token>) {
         self.take(&token.resource, token.amount);
+        if let Some(last) = token.expires {
+            self.ends_at(last);
+        }
         self.lent.insert(token.id.clone(), LentToken { token, refused: None });
     }
 
     fn hold(&mut self, token: Shared<Token>, from: Option<CellId>) {
         self.held_ever += 1;
+        if let Some(last) = token.expires.filter(|_| token.is_borrowed()) {
+            self.ends_at(last);
+        }
         let name = token.id.clone();
         self.held.insert(name, Held { token, from, order: self.held_ever });
+    }
+
+    /// The token is not held here any more, or never was.
+    fn let_go(&mut self, id: &TokenId) {
+        if let Some(Held { token, .. }) = self.held.remove(id)
+            && let Some(last) = token.expires.filter(|_| token.is_borrowed())
+        {
+            self.ended_at(last);
+        }
+    }
+
+    fn take_back(&mut self, returned: &Returned) {
+        let id = &returned.token;
+        if !returned.left.is_zero() {
+            if let Some(lent) = self.lent.get_mut(id) {
+                lent.token.amount = returned.left;
+                self.give_back(&returned.resource, returned.amount);
+            }
+            if let Some(held) = self.held.get_mut(id) {
+                held.token.amount = returned.left;
+            }
+            return;
+        }
+        if let Some(LentToken { token, refused: _ }) = self.lent.remove(id) {
+            self.give_back(&returned.resource, returned.amount);
+            if let Some(last) = token.expires {
+                self.ended_at(last);
+            }
+        }
+        self.let_go(id);
+        let ended = EndedToken { holder: returned.holder.clone(), why: returned.why };
+        self.ended_tokens.keep(id.clone(), ended);
+    }
+
+    /// An open offer to this cell is open no more.
+    fn forget_offer(&mut self, token: &TokenId) {
+        if let Some(at) = self.offers_received.iter().position(|offer| &offer.token == token) {
+            let offer = self.offers_received.remove(at);
+            self.ended_at(offer.expires);
+        }
     }
 
     fn close_offer(&mut self, offer: &Offer, why: Unused) {
         // Offers of two cells may have one name; only the source knows its own by it.
         if self.id.as_ref() != Some(&offer.source) {
-            self.offers_received.retain(|received| received.token != offer.token);
+            self.forget_offer(&offer.token);
         } else if self.offers_made.remove(&offer.id).is_some() {
+            self.ended_at(offer.expires);
             self.give_back(&offer.resource, offer.amount);
             self.ended_offers.keep(offer.id.clone(), (offer.clone(), OfferFate::Unused(why)));
         }
@@ -344,9 +384,31 @@ impl Cell {
     fn extend(&mut self, id: &TokenId, expires: Option<Timestamp>, acked: bool) {
         let lent = self.lent.get_mut(id).map(|lent| &mut lent.token);
         let held = self.held.get_mut(id).map(|held| &mut held.token);
+        let mut before = None;
         for token in lent.into_iter().chain(held) {
-            token.expires = expires;
+            before = Some(std::mem::replace(&mut token.expires, expires));
             token.acked |= acked;
+        }
+        // Lent, held or both, it ends once, and did so before.
+        if let Some(before) = before {
+            before.into_iter().for_each(|last| self.ended_at(last));
+            expires.into_iter().for_each(|last| self.ends_at(last));
+        }
+    }
+
+    /// One thing more ends by itself after this instant.
+    fn ends_at(&mut self, last: Timestamp) {
+        *self.ends.entry(last).or_default() += 1;
+    }
+
+    /// One thing less ends by itself after this instant.
+    fn ended_at(&mut self, last: Timestamp) {
+        if let Entry::Occupied(mut count) = self.ends.entry(last) {
+            if *count.get() > 1 {
+                *count.get_mut() -= 1;
+            } else {
+                count.remove();
+            }
         }
     }
 

@@ -103,6 +103,9 @@ impl World {
     ///
     /// # Errors
     /// See [`World::run`].
+    ///
+    /// # Panics
+    /// When the decision does not say what is owed by an entity it wrote to.
     pub fn run_alone(&mut self, op: &Op, now: Timestamp) -> Result<Reply, Rejection> {
         let mut streams = BTreeSet::new();
         loop {
@@ -113,8 +116,11 @@ impl World {
                     streams = locked.streams;
                     streams.extend(more);
                 }
-                Outcome::Done { events, effects: _, reply } => {
+                Outcome::Done { events, effects, reply } => {
+                    let written: Vec<StreamId> = events.keys().cloned().collect();
                     self.commit(events);
+                    let owed = written.iter().flat_map(|stream| self.owed_by(stream));
+                    owed.for_each(|owed| assert!(effects.contains(&owed), "not said: {owed:?} after {op:?}"));
                     return Ok(reply);
                 }
                 Outcome::Refused { events, rejection } => {
@@ -132,6 +138,12 @@ impl World {
         cells.chain(budgets).collect()
     }
 
+    fn owed_by(&self, stream: &StreamId) -> impl Iterator<Item = Effect> + use<> {
+        let cell = self.cells.get(stream).map(|driver| CellMachine::owed(driver.state()));
+        let budget = self.budgets.get(stream).map(|driver| BudgetMachine::owed(driver.state()));
+        cell.into_iter().chain(budget).flatten()
+    }
+
     /// Runs what is owed until nothing is. An entity is settled before it is asked: what it waits for may be over.
     ///
     /// # Panics
@@ -145,9 +157,7 @@ impl World {
             let budget = || self.budgets.iter().find(|(_, driver)| owes_budget(driver));
             let Some(stream) = cell.or_else(|| budget().map(|(id, _)| id.clone())) else { return };
             self.settle(&stream, now);
-            let cell = self.cells.get(&stream).map(|driver| CellMachine::owed(driver.state()));
-            let budget = self.budgets.get(&stream).map(|driver| BudgetMachine::owed(driver.state()));
-            let Some(effect) = cell.into_iter().chain(budget).flatten().next() else { continue };
+            let Some(effect) = self.owed_by(&stream).next() else { continue };
             let op = Op::from(effect);
             let before = self.log.len();
             let done = self.run_alone(&op, now);

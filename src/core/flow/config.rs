@@ -24,6 +24,19 @@ pub enum Carries {
     Audit,
 }
 
+impl Carries {
+    /// The name, as in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Carries::Anything => "anything",
+            Carries::Votes => "votes",
+            Carries::Tokens => "tokens",
+            Carries::JobState => "job_state",
+            Carries::Audit => "audit",
+        }
+    }
+}
+
 /// The knobs of one flow-controlled stream.
 ///
 /// ```
@@ -181,7 +194,7 @@ impl FlowConfig {
             return Err(misfit("max_buffer_bytes", bytes, bound));
         }
         if keys && self.carries != Carries::Anything {
-            let bound = format!("none, since the stream carries {:?}", self.carries);
+            let bound = format!("none, since the stream carries {}", self.carries.name());
             return Err(misfit("key_of", "a function", bound));
         }
         Ok(())
@@ -193,11 +206,11 @@ impl FlowConfig {
             return Ok(());
         }
         if self.drop_policy.is_lossy() {
-            let bound = format!("a policy that loses nothing, since the stream carries {:?}", self.carries);
+            let bound = format!("a policy that loses nothing, since the stream carries {}", self.carries.name());
             return Err(misfit("drop_policy", self.drop_policy.name(), bound));
         }
         if let Some(age) = self.max_age {
-            let bound = format!("none, since the stream carries {:?}", self.carries);
+            let bound = format!("none, since the stream carries {}", self.carries.name());
             return Err(misfit("max_age", format_args!("{age:?}"), bound));
         }
         Ok(())

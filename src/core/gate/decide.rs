@@ -194,29 +194,16 @@ pub(super) fn cancel(
     let state = draft.state();
     let all = state.datacenters().ok_or(Rejection::NotTracked)?;
     let stopped = all.values().map(|dc| dc.cancelled_workflows).fold(0, u64::saturating_add);
-    let over = |status: FinalStatus| Some(format!("the job has ended. status={}", status.name()));
     let ended = state.finished.as_ref().map(|finished| finished.status);
-    let decided = state.run.as_ref().and_then(|run| run.decision.as_ref());
-    let again = state.run.as_ref().is_some_and(|run| run.cancel.is_some());
-    let (already_cancelled, already_completed, error) = match ended {
-        Some(FinalStatus::Cancelled) => (true, false, None),
-        Some(FinalStatus::Completed) => (false, true, None),
-        Some(status @ (FinalStatus::Failed | FinalStatus::Timeout)) => (false, false, over(status)),
-        None if decided.is_some() => (false, false, over(FinalStatus::Timeout)),
-        None => (again, false, None),
-    };
-    let new = ended.is_none() && decided.is_none() && !again;
-    if new {
-        let (requester_id, reason) = (clip(requester_id), clip(reason));
-        draft.push(Event::CancelRequested { requester_id, reason, at: draft.now });
+    let run = state.run.as_ref();
+    let decided = run.is_some_and(|run| run.decision.is_some()).then_some(FinalStatus::Timeout);
+    let again = run.is_some_and(|run| run.cancel.is_some()).then_some(FinalStatus::Cancelled);
+    if let Some(before) = ended.or(decided).or(again) {
+        return Ok(JobCancelResponse::over(before, stopped));
     }
-    Ok(JobCancelResponse {
-        success: new || already_cancelled,
-        cancelled_workflow_count: stopped,
-        already_cancelled,
-        already_completed,
-        error,
-    })
+    let (requester_id, reason) = (clip(requester_id), clip(reason));
+    draft.push(Event::CancelRequested { requester_id, reason, at: draft.now });
+    Ok(JobCancelResponse::stopped(stopped))
 }
 
 fn running(state: &Gate) -> Result<&Run, Rejection> {

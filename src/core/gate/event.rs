@@ -164,6 +164,8 @@ pub enum Event {
     Resumed {
         /// The epoch of its leadership.
         gate_epoch: GateEpoch,
+        /// Did leadership begin anew? Not when the process only carries out a command.
+        taken_over: bool,
         /// How long nobody watched, in microseconds. It is nobody's silence.
         away_us: u64,
         /// When the process began to serve.

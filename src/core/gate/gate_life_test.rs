@@ -14,7 +14,7 @@ fn cancelled(step: &Step<GateMachine>) -> JobCancelResponse {
 }
 
 fn away(last_alive: i64, began: i64) -> Downtime {
-    Downtime { last_alive: us(last_alive), began: us(began) }
+    Downtime { last_alive: us(last_alive), began: us(began), takes_over: true }
 }
 
 /// A job in one datacenter whose time was declared over at 1 s and 1 µs.
@@ -112,6 +112,7 @@ fn a_request_to_stop_goes_everywhere_and_repeats_succeed() {
             cancelled_workflow_count: 3,
             already_cancelled: false,
             already_completed: false,
+            already_terminal: None,
             error,
         })
     };
@@ -143,6 +144,7 @@ fn what_came_before_a_request_to_stop_stands() {
     failed.step(ends("a", 1, FinalStatus::Failed, false), us(1));
     let response = cancelled(&failed.step(cancel(), us(2)));
     assert!(!response.success && !response.already_completed);
+    assert_eq!(response.already_terminal, Some(FinalStatus::Failed));
     assert_eq!(response.error.as_deref(), Some("the job has ended. status=failed"));
 }
 
@@ -255,7 +257,12 @@ fn a_new_process_leads_anew_and_what_nobody_watched_is_nobodys_silence() {
     gate.step(progress("a", report("a", 1)), us(10 * S));
     assert_eq!(gate.due(), Some(us(190 * S)));
     let resumed = gate.resume(away(20 * S, 500 * S));
-    let event = Event::Resumed { gate_epoch: GateEpoch::shown(2), away_us: 480_000_000, at: us(500 * S) };
+    let event = Event::Resumed {
+        gate_epoch: GateEpoch::shown(2),
+        taken_over: true,
+        away_us: 480_000_000,
+        at: us(500 * S),
+    };
     assert_eq!(resumed.events, [event]);
     assert_eq!(gate.due(), Some(us(670 * S)), "ten seconds of silence were seen before");
     assert_eq!(errands(&gate)[0].2, "gate_transfer");
@@ -268,6 +275,15 @@ fn a_new_process_leads_anew_and_what_nobody_watched_is_nobodys_silence() {
         gate.step(progress("a", moved), us(at as i64 * S));
     }
     assert_eq!(gate.due(), Some(us(1_000 * S + 1)), "the age of the job went on");
+}
+
+#[test]
+fn a_process_that_only_carries_out_a_command_leads_nothing_anew() {
+    let mut gate = tracked(&["a"], Some(1_000_000));
+    gate.step(progress("a", report("a", 1)), us(10 * S));
+    let resumed = gate.resume(Downtime { takes_over: false, ..away(20 * S, 500 * S) });
+    assert_eq!((resumed.events.len(), gate.state().gate_epoch), (1, GateEpoch::shown(1)));
+    assert_eq!((gate.due(), errands(&gate).len()), (Some(us(670 * S)), 0));
 }
 
 #[test]

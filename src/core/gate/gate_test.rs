@@ -36,6 +36,7 @@ pub(super) fn plan(timeout_ms: Option<u64>) -> JobDispatch {
         workflows: vec![WorkflowPlan { workflow_id: id("w"), depends_on: Vec::new(), worker_id: None }],
         class: None,
         timeout_rule: "gate_coordinated".to_owned(),
+        settings: crate::core::job::Settings::default(),
         gate_epoch: GateEpoch::NONE,
         gate_addr: "gate:1".into(),
     }
@@ -174,10 +175,13 @@ fn a_job_is_tracked_before_it_is_dispatched_and_its_targets_stay() {
     let again = gate.step(Command::Track(Box::new(asked(&["a", "b"], None, Settings::default()))), us(8));
     assert_eq!((again.events.len(), again.effects.len()), (0, 0));
     assert_eq!(again.reply, Ok(Reply::Tracked { gate_epoch: GateEpoch::shown(1), new: false }));
+    let mut once = asked(&["a", "b"], None, Settings::default());
+    once.plan.settings.max_attempts = 1;
     for other in [
         asked(&["a"], None, Settings::default()),
         asked(&["a", "b"], Some(1), Settings::default()),
         asked(&["a", "b"], None, Settings { stuck_ms: 1, ..Settings::default() }),
+        once,
     ] {
         let refused = gate.step(Command::Track(Box::new(other)), us(9));
         assert_eq!(refused.reply, Err(Rejection::AlreadyTracked { gate_epoch: GateEpoch::shown(1) }));

@@ -210,6 +210,7 @@ pub(super) fn fingerprint(plan: &JobDispatch) -> u64 {
         workflows,
         class,
         timeout_rule,
+        settings,
         gate_epoch: _,
         gate_addr,
     } = plan;
@@ -222,6 +223,7 @@ pub(super) fn fingerprint(plan: &JobDispatch) -> u64 {
     class.iter().for_each(|class| add(class.as_str()));
     add(timeout_rule);
     add(gate_addr);
+    settings.numbers().iter().for_each(|number| add(&number.to_string()));
     for workflow in workflows {
         add(&format!("{} {}", workflow.depends_on.len(), workflow.worker_id.is_some()));
         let ids =

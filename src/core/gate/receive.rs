@@ -351,16 +351,7 @@ fn cancel_request(mut draft: Draft, message: &Message, request: &JobCancelReques
     let (response, reply) = match cancelled {
         Ok(response) => (response.clone(), Ok(Reply::Cancelled(response))),
         Err(rejection) => {
-            let error = Some(rejection.to_string());
-            let (success, cancelled_workflow_count) = (false, 0);
-            let (already_cancelled, already_completed) = (false, false);
-            let response = JobCancelResponse {
-                success,
-                cancelled_workflow_count,
-                already_cancelled,
-                already_completed,
-                error,
-            };
+            let response = JobCancelResponse::refused(rejection.to_string());
             (response, Err(rejection))
         }
     };
@@ -385,7 +376,7 @@ fn cancel_answered(mut draft: Draft, message: &Message, response: &JobCancelResp
     if draft.state().datacenters().is_none() {
         return Err(Rejection::NotTracked);
     }
-    let done = response.success || response.already_cancelled || response.already_completed;
+    let done = response.success || response.already_cancelled || response.already_terminal.is_some();
     // Otherwise it refused, for instance by a token that is no longer on record: it is tried again.
     if let Some(errand) = found.filter(|_| done) {
         draft.push(Event::CancelDelivered {

@@ -350,7 +350,7 @@ impl Gate {
                 }
                 self.lead_anew(*gate_epoch, *at);
             }
-            Event::Resumed { gate_epoch, away_us, at } => {
+            Event::Resumed { gate_epoch, taken_over, away_us, at } => {
                 self.served_since = Some(*at);
                 let away = Duration::from_micros(*away_us);
                 if let Some(run) = &mut self.run {
@@ -359,7 +359,9 @@ impl Gate {
                     let asked = run.cancel.as_mut().map(|cancel| &mut cancel.silent_since);
                     decided.into_iter().chain(asked).for_each(|since| *since = since.plus(away));
                 }
-                self.lead_anew(*gate_epoch, *at);
+                if *taken_over {
+                    self.lead_anew(*gate_epoch, *at);
+                }
             }
             Event::FenceRejected(FenceRejected { datacenter, message, given, .. }) => {
                 self.change(datacenter, |dc| {

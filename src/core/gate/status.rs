@@ -1,5 +1,7 @@
 //! How a job stands at an instant, in plain numbers, for people and doors.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use super::outbox::What;
@@ -12,7 +14,7 @@ use crate::core::job::token::{FenceToken, GateEpoch};
 use crate::core::time::Timestamp;
 
 /// How a job stands over all its datacenters.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct GateStatus {
     /// The job.
     pub job_id: EntityId,
@@ -40,6 +42,30 @@ pub struct GateStatus {
     pub final_status: Option<FinalStatus>,
     /// It completed everywhere although its time was declared over.
     pub late_completion: bool,
+    /// Was its time declared over everywhere?
+    pub globally_timed_out: bool,
+    /// Why it was, for people; empty when it was not.
+    pub timeout_reason: String,
+    /// How often that was declared for this run: 0 or the number of the decision.
+    pub timeout_fence_token: u64,
+    /// The budget in seconds, without extensions; while it is tracked.
+    pub timeout_seconds: Option<f64>,
+    /// The datacenters it was dispatched to.
+    pub target_datacenters: Vec<EntityId>,
+    /// How it stands in each: running, completed, failed, timed_out or cancelled.
+    pub dc_status: BTreeMap<EntityId, &'static str>,
+    /// When something last moved there, later by the times nobody served.
+    pub dc_last_progress: BTreeMap<EntityId, Timestamp>,
+    /// Where the manager listens.
+    pub dc_manager_addrs: BTreeMap<EntityId, String>,
+    /// The leadership there; 0 before it was first heard of.
+    pub dc_fence_tokens: BTreeMap<EntityId, FenceToken>,
+    /// Seconds of all extensions granted there.
+    pub dc_total_extensions: BTreeMap<EntityId, f64>,
+    /// Seconds of the largest one.
+    pub dc_max_extension: BTreeMap<EntityId, f64>,
+    /// Workers with extensions there.
+    pub dc_workers_with_extensions: BTreeMap<EntityId, u64>,
     /// Each datacenter.
     pub datacenters: Vec<DatacenterStatus>,
 }
@@ -98,6 +124,17 @@ pub struct DatacenterStatus {
     pub unanswered: Vec<&'static str>,
 }
 
+fn each<T>(
+    datacenters: &BTreeMap<EntityId, Datacenter>,
+    of: impl Fn(&Datacenter) -> T,
+) -> BTreeMap<EntityId, T> {
+    datacenters.iter().map(|(name, dc)| (name.clone(), of(dc))).collect()
+}
+
+fn seconds(ms: u64) -> f64 {
+    ms as f64 / 1_000.0
+}
+
 impl Gate {
     /// How the job stands at `now`; `None` before it was ever tracked.
     pub fn status(&self, now: Timestamp) -> Option<GateStatus> {
@@ -109,6 +146,7 @@ impl Gate {
         let decision = run.map(|run| &run.decision).or(finished.map(|finished| &finished.decision))?;
         let cancel = run.map(|run| &run.cancel).or(finished.map(|finished| &finished.cancel))?;
         let end = finished.map_or(now, |finished| finished.at);
+        let datacenters = self.datacenters()?;
         Some(GateStatus {
             job_id: self.job_id.clone()?,
             tracked: run.is_some(),
@@ -128,7 +166,19 @@ impl Gate {
             cancel_requested: cancel.is_some(),
             final_status: finished.map(|finished| finished.status),
             late_completion: finished.is_some_and(|finished| finished.late_completion),
-            datacenters: self.datacenters()?.iter().map(|(name, dc)| self.one(name, dc, now)).collect(),
+            globally_timed_out: decision.is_some(),
+            timeout_reason: decision.as_ref().map(|decided| decided.reason.clone()).unwrap_or_default(),
+            timeout_fence_token: decision.as_ref().map_or(0, |decided| decided.decision_id),
+            timeout_seconds: run.and_then(|run| run.timeout_ms).map(seconds),
+            target_datacenters: datacenters.keys().cloned().collect(),
+            dc_status: each(datacenters, |dc| dc.status.name()),
+            dc_last_progress: each(datacenters, |dc| dc.last_progress),
+            dc_manager_addrs: each(datacenters, |dc| dc.addr.clone()),
+            dc_fence_tokens: each(datacenters, Datacenter::known_token),
+            dc_total_extensions: each(datacenters, |dc| seconds(dc.totals.extensions_ms)),
+            dc_max_extension: each(datacenters, |dc| seconds(dc.totals.max_extension_ms)),
+            dc_workers_with_extensions: each(datacenters, |dc| dc.totals.workers_with_extensions),
+            datacenters: datacenters.iter().map(|(name, dc)| self.one(name, dc, now)).collect(),
         })
     }
 

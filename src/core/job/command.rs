@@ -182,9 +182,8 @@ impl Submit {
         }
     }
 
-    /// What a gate's dispatch asks for, with ids for addresses, default settings and no estimate; none for any other
-    /// message, or one that is not from a gate to a manager. Whoever knows better fills it in and submits it; the gate
-    /// is answered all the same.
+    /// What a gate's dispatch asks for, with ids for addresses and no estimate; none for any other message, or one that
+    /// is not from a gate to a manager. Whoever knows better fills it in and submits it; the gate is answered all the same.
     pub fn of_dispatch(message: &Message) -> Option<Self> {
         let (Body::JobDispatch(dispatch), Party::Gate(gate_id), Party::Manager { datacenter, node }) =
             (&message.body, &message.from, &message.to)
@@ -203,6 +202,7 @@ impl Submit {
             stuck_threshold_ms: dispatch.stuck_threshold_ms,
             class: dispatch.class.clone(),
             timeout_rule: dispatch.timeout_rule.clone(),
+            settings: dispatch.settings.clone(),
             workflows: dispatch.workflows.clone(),
             dispatch_number: message.number,
             ..Submit::new(message.job_id.clone(), datacenter.clone(), node.clone(), node.node.as_str())

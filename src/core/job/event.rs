@@ -473,8 +473,10 @@ impl Manner {
 pub struct Resumed {
     /// When the process began.
     pub began: Timestamp,
-    /// The new token.
+    /// The token in force from then on.
     pub token: FenceToken,
+    /// Is it a new one, since the process took over? One that only carries out a command changes nobody's leadership.
+    pub taken_over: bool,
     /// How long nobody served, in microseconds. Waiting and idleness leave it out.
     pub away_us: u64,
     /// How much of it the budget leaves out, in microseconds.

@@ -225,6 +225,7 @@ fn a_dispatch_that_comes_again_after_the_end_does_not_start_the_job_again() {
             workflows: Vec::new(),
             class: None,
             timeout_rule: String::new(),
+            settings: Settings::default(),
             gate_epoch: GateEpoch::shown(epoch),
             gate_addr: "gate:1".into(),
         };
@@ -247,6 +248,25 @@ fn a_dispatch_that_comes_again_after_the_end_does_not_start_the_job_again() {
     assert_eq!(job.state().runs, 1);
     assert_eq!(ack_of(&job.step(dispatch_of(2, 5), us(4 * S)).effects), [AckOutcome::Accepted]);
     assert_eq!(job.state().runs, 2);
+}
+
+#[test]
+fn a_dispatch_brings_every_number_the_job_was_submitted_with() {
+    let mut settings = Settings { max_attempts: 1, ..Settings::default() };
+    settings.extension.max_total_ms = Some(5_000);
+    let dispatch = JobDispatch {
+        timeout_ms: Some(60_000),
+        stuck_threshold_ms: 120_000,
+        workflows: Vec::new(),
+        class: None,
+        timeout_rule: String::new(),
+        settings: settings.clone(),
+        gate_epoch: GateEpoch::shown(1),
+        gate_addr: "gate:1".into(),
+    };
+    let mut job = J::default();
+    job.step(from_gate(3, Body::JobDispatch(dispatch)), us(0));
+    assert_eq!(job.state().run.as_ref().map(|run| &run.terms.settings), Some(&settings));
 }
 
 #[test]
@@ -317,4 +337,10 @@ fn a_cancellation_names_both_tokens_when_they_differ() {
     );
     let late = response(&done.step(cancel(1), us(2 * S)));
     assert_eq!((late.success, late.already_completed, late.already_cancelled), (false, true, false));
+    assert_eq!(late.already_terminal, Some(FinalStatus::Completed));
+    let mut over = waiting();
+    over.step(decision(1, 1), us(61 * S));
+    let late = response(&over.step(cancel(1), us(62 * S)));
+    assert_eq!((late.success, late.already_completed, late.already_cancelled), (false, false, false));
+    assert_eq!(late.already_terminal, Some(FinalStatus::Timeout));
 }

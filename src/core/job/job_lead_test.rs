@@ -13,7 +13,7 @@ fn acquire(holder: &str, seen: Option<u64>, force: bool) -> Command {
 }
 
 fn away(last_alive: i64, began: i64) -> Downtime {
-    Downtime { last_alive: us(last_alive), began: us(began) }
+    Downtime { last_alive: us(last_alive), began: us(began), takes_over: true }
 }
 
 #[test]
@@ -173,6 +173,19 @@ fn a_challenger_waits_a_full_duration_after_the_last_change_it_saw() {
         job.step(acquire("m2", Some(1), false), us(0)).reply,
         Err(Rejection::LeaseChanged { held: 0, given: 1 })
     );
+}
+
+#[test]
+fn a_process_that_only_carries_out_a_command_changes_nobodys_leadership() {
+    let mut job = started(Submit { timeout_ms: Some(600_000), ..with_gate() });
+    job.step(acquire("m1", None, false), us(0));
+    let (held, queued) = (run(&job).token, job.state().outbox.len());
+    let resumed = job.resume(Downtime { takes_over: false, ..away(15 * S, 100 * S) });
+    assert_eq!(names(&resumed.events), ["resumed"]);
+    assert_eq!((run(&job).token, run(&job).resumes, job.state().outbox.len()), (held, 0, queued));
+    assert_eq!(job.due(), Some(us((85 + 120) * S + 1)), "what nobody could see is no idleness all the same");
+    assert_eq!(job.step(acquire("m2", None, true), us(101 * S)).reply.map(|_| ()), Ok(()));
+    assert_eq!(run(&job).token.next(), job.state().highest_token.next());
 }
 
 #[test]

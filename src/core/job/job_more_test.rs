@@ -122,7 +122,7 @@ fn a_worker_that_is_well_again_begins_anew_without_taking_anything_back() {
 }
 
 #[test]
-fn a_worker_begins_anew_when_nothing_of_the_job_is_left_with_it_and_not_before() {
+fn a_worker_begins_anew_with_each_workflow_it_finishes_and_has_extensions_while_it_has_workflows() {
     let workflows = vec![plan("a", &[], Some("w")), plan("b", &[], Some("w")), plan("c", &[], None)];
     let mut job = started(Submit { workflows, ..plain() });
     answered(&mut job, asks("w", 1.0), 0);
@@ -133,10 +133,14 @@ fn a_worker_begins_anew_when_nothing_of_the_job_is_left_with_it_and_not_before()
     for name in ["a", "b"] {
         job.step(to(name, WorkflowStatus::Running), us(S));
     }
-    assert_eq!(names(&job.step(to("a", WorkflowStatus::Completed), us(2 * S)).events), ["workflow_moved"]);
+    let step = job.step(to("a", WorkflowStatus::Completed), us(2 * S));
+    assert_eq!(names(&step.events), ["workflow_moved", "extensions_reset"]);
+    assert_eq!((run(&job).active.len(), run(&job).total_us), (1, 15_000_000));
+    let again = answered(&mut job, asks("w", 0.0), 2 * S);
+    assert_eq!((again.extension_ms, again.remaining_extensions), (15_000, 4));
     let step = job.step(to("b", WorkflowStatus::Completed), us(2 * S));
     assert_eq!(names(&step.events), ["workflow_moved", "extensions_reset"]);
-    assert_eq!((run(&job).active.len(), run(&job).total_us), (0, 15_000_000));
+    assert_eq!((run(&job).active.len(), run(&job).total_us), (0, 30_000_000));
     job.step(
         Command::Complete { status: FinalStatus::Failed, reason: String::new(), token: None },
         us(3 * S),

@@ -146,7 +146,7 @@ fn a_worker_is_not_given_up_for_the_time_in_which_nobody_could_hear_it() {
     let mut job = started(Submit { workflows: vec![plan("a", &[], Some("w"))], ..plain() });
     let end = 60 * S + 1;
     job.step(Command::Tick, us(end));
-    let away = Downtime { last_alive: us(end + 4 * S), began: us(end + 500 * S) };
+    let away = Downtime { last_alive: us(end + 4 * S), began: us(end + 500 * S), takes_over: true };
     assert_eq!(names(&job.resume(away).events), ["stopping_resumed"]);
     assert_eq!(job.resume(away).events, []);
     assert_eq!(job.due(), Some(us(end + 511 * S)));

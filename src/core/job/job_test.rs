@@ -220,6 +220,9 @@ fn what_comes_with_the_deadline_comes_first_and_what_comes_after_is_too_late() {
 #[test]
 fn progress_is_written_once_a_second_and_the_deadline_is_exact_all_the_same() {
     let (mut job, memory) = remembering(Submit { timeout_ms: None, ..plain() });
+    assert_eq!(run(&job).status(), JobStatus::Submitted);
+    assert_eq!(names(&noting(&mut job, &memory, progress(), us(0))), ["progress_noted"], "it runs");
+    assert_eq!(run(&job).status(), JobStatus::Running);
     assert_eq!(noting(&mut job, &memory, progress(), us(S - 1)), []);
     assert_eq!(names(&noting(&mut job, &memory, progress(), us(S))), ["progress_noted"]);
     for at in [S + 1, 2 * S - 1] {
@@ -235,7 +238,8 @@ fn progress_is_written_once_a_second_and_the_deadline_is_exact_all_the_same() {
 #[test]
 fn a_late_tick_records_known_progress_and_times_out_from_there() {
     let (mut job, memory) = remembering(Submit { timeout_ms: None, ..plain() });
-    noting(&mut job, &memory, progress(), us(S / 2));
+    noting(&mut job, &memory, progress(), us(0));
+    assert_eq!(noting(&mut job, &memory, progress(), us(S / 2)), []);
     let step = job.step(Command::Tick, us(500 * S));
     assert_eq!(names(&step.events), ["progress_noted", "timeout_detected", "ended"]);
     assert_eq!(run(&job).ended.clone().unwrap().closed_at, us(120 * S + S / 2));

@@ -17,6 +17,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::settings::Settings;
 use super::token::{DispatchToken, FenceToken, GateEpoch};
 use crate::core::ids::EntityId;
 use crate::core::stats::WireSignal;
@@ -120,6 +121,8 @@ pub struct JobDispatch {
     pub class: Option<EntityId>,
     /// Name of the timeout rule.
     pub timeout_rule: String,
+    /// Every other number, the same in every datacenter.
+    pub settings: Settings,
     /// The gate's epoch.
     pub gate_epoch: GateEpoch,
     /// Where the gate listens.
@@ -324,10 +327,44 @@ pub struct JobCancelResponse {
     pub cancelled_workflow_count: u64,
     /// It was cancelled before.
     pub already_cancelled: bool,
-    /// It was over before.
+    /// It was completed before.
     pub already_completed: bool,
+    /// How it ended before, if not by a cancellation.
+    pub already_terminal: Option<FinalStatus>,
     /// Why not.
     pub error: Option<String>,
+}
+
+impl JobCancelResponse {
+    /// It is stopped by this request.
+    pub fn stopped(cancelled_workflow_count: u64) -> Self {
+        JobCancelResponse {
+            success: true,
+            cancelled_workflow_count,
+            already_cancelled: false,
+            already_completed: false,
+            already_terminal: None,
+            error: None,
+        }
+    }
+
+    /// It was over before: a second cancellation succeeds, any other is told how it ended.
+    pub fn over(status: FinalStatus, cancelled_workflow_count: u64) -> Self {
+        let again = status == FinalStatus::Cancelled;
+        JobCancelResponse {
+            success: again,
+            cancelled_workflow_count,
+            already_cancelled: again,
+            already_completed: status == FinalStatus::Completed,
+            already_terminal: (!again).then_some(status),
+            error: (!again).then(|| format!("the job has ended. status={}", status.name())),
+        }
+    }
+
+    /// It goes on.
+    pub fn refused(error: String) -> Self {
+        JobCancelResponse { success: false, error: Some(error), ..Self::stopped(0) }
+    }
 }
 
 /// What the receiver of a report says to it.

@@ -168,6 +168,59 @@ impl Default for Settings {
 }
 
 impl Settings {
+    /// Every number in a fixed order, by which two settings can be told apart.
+    pub(crate) fn numbers(&self) -> [u64; 23] {
+        let Settings {
+            report_period_ms,
+            fallback_ms,
+            undecided_ms,
+            retry: RetrySettings { first_ms, max_ms, jitter_percent, unknown_ms },
+            extension:
+                ExtensionSettings {
+                    base_ms,
+                    min_grant_ms,
+                    max_grants,
+                    warning_threshold,
+                    grace_ms,
+                    eviction_threshold,
+                    max_total_ms,
+                    mode,
+                },
+            max_attempts,
+            cancel_confirm_ms,
+            cancel_tries,
+            strict_transitions,
+            downtime,
+            lease: LeaseSettings { duration_ms, renew_ms, margin_ms },
+        } = self;
+        [
+            *report_period_ms,
+            *fallback_ms,
+            *undecided_ms,
+            *first_ms,
+            *max_ms,
+            u64::from(*jitter_percent),
+            *unknown_ms,
+            *base_ms,
+            *min_grant_ms,
+            u64::from(*max_grants),
+            u64::from(*warning_threshold),
+            *grace_ms,
+            u64::from(*eviction_threshold),
+            // No limit is told from every limit: a span is at least 1 ms.
+            max_total_ms.unwrap_or(0),
+            u64::from(*mode == ExtensionMode::MaxPerWorker),
+            u64::from(*max_attempts),
+            *cancel_confirm_ms,
+            u64::from(*cancel_tries),
+            u64::from(*strict_transitions),
+            u64::from(*downtime == DowntimePolicy::Exclude),
+            *duration_ms,
+            *renew_ms,
+            *margin_ms,
+        ]
+    }
+
     /// Checks every number.
     ///
     /// # Errors

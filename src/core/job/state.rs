@@ -116,6 +116,8 @@ pub struct Run {
     pub workflows: BTreeMap<EntityId, Workflow>,
     /// Steps of all its workflows.
     pub steps: u64,
+    /// Has it ever got on?
+    pub got_on: bool,
     /// How often a new process took it up.
     pub resumes: u64,
 }
@@ -208,6 +210,7 @@ impl Run {
     }
 
     fn progress(&mut self, at: Timestamp) {
+        self.got_on = true;
         self.last_progress_at = self.last_progress_at.max(at);
         self.idle_from = self.idle_from.max(at);
     }
@@ -253,6 +256,7 @@ impl Run {
             ended: None,
             workflows: event.terms.workflows.iter().map(|p| (p.workflow_id.clone(), workflow(p))).collect(),
             steps: 0,
+            got_on: false,
             resumes: 0,
         }
     }
@@ -320,7 +324,7 @@ impl Run {
     fn resumed(&mut self, event: &Resumed) {
         let away = Duration::from_micros(event.away_us);
         self.token = event.token;
-        self.resumes = self.resumes.saturating_add(1);
+        self.resumes = self.resumes.saturating_add(u64::from(event.taken_over));
         self.budget_from = self.budget_from.plus(Duration::from_micros(event.unbudgeted_us));
         self.wait_longer(away);
     }
@@ -405,10 +409,12 @@ impl Job {
             }
             Event::Resumed(event) => {
                 self.resumed_in = Some(event.began);
-                self.outbox.retain(|_, entry| !entry.is_transfer());
-                self.mint(event.token);
                 self.wait_longer(Duration::from_micros(event.away_us));
-                self.lease.void();
+                if event.taken_over {
+                    self.outbox.retain(|_, entry| !entry.is_transfer());
+                    self.mint(event.token);
+                    self.lease.void();
+                }
             }
             Event::StoppingResumed { began, away_us } => {
                 self.resumed_in = Some(*began);
@@ -515,7 +521,9 @@ impl Run {
             Event::ExtensionGranted(event) => self.granted(event),
             Event::ExtensionDenied(event) => self.denied(event),
             Event::ExtensionsReset { worker_id, .. } => {
-                self.active.remove(worker_id);
+                if !self.at_workers().contains_key(worker_id) {
+                    self.active.remove(worker_id);
+                }
                 if let Some(tracker) = self.trackers.get_mut(worker_id) {
                     tracker.reset();
                 }

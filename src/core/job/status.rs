@@ -224,11 +224,11 @@ impl Run {
             if self.steps == 0 { JobStatus::Submitted } else { JobStatus::Queued }
         } else if any(WorkflowStatus::Cancelling) {
             JobStatus::Completing
-        } else if self.last_progress_at == self.started_at {
-            JobStatus::Submitted
-        } else {
-            // Without workflows of its own it is run elsewhere, and got on.
+        } else if self.got_on {
+            // Without workflows of its own it is run elsewhere.
             JobStatus::Running
+        } else {
+            JobStatus::Submitted
         }
     }
 

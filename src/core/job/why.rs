@@ -141,13 +141,16 @@ fn sentence(event: &Event) -> Option<String> {
         Event::Suspended { token, reason, .. } => {
             format!("leadership under token {token} was given up: {reason}")
         }
-        Event::Resumed(event) => format!(
-            "a new process took the job up under token {}; nobody served for {} ms, elapsed_ms={}, idle_ms={}",
-            event.token,
-            event.away_us / 1_000,
-            event.elapsed_ms,
-            event.idle_ms
-        ),
+        Event::Resumed(event) => {
+            let who = if event.taken_over {
+                format!("a new process took the job up under token {}", event.token)
+            } else {
+                format!("a command came while nobody served; token {} stays in force", event.token)
+            };
+            let away_ms = event.away_us / 1_000;
+            let (elapsed, idle) = (event.elapsed_ms, event.idle_ms);
+            format!("{who}; nobody served for {away_ms} ms, elapsed_ms={elapsed}, idle_ms={idle}")
+        }
         Event::TokenAdopted { token, .. } => format!("token {token} was adopted"),
         Event::LeaseTaken { holder, token, expires_at, .. } => {
             format!("{} took the lease under token {token} until {expires_at}", holder.node)

@@ -183,6 +183,35 @@ kinds! {
     RemoteProbe, "remote_probe", Telemetry, false;
 }
 
+impl MessageKind {
+    /// The kind of a name from outside, however it is spelt: `JobSubmission`, `job-submission` and `job_submission` are
+    /// one. A submission that is not recognised would be treated as data and refused too early.
+    pub fn from_any_name(name: &str) -> Option<Self> {
+        if name.len() > LONGEST_NAME {
+            return None;
+        }
+        let mut snake = String::with_capacity(name.len() + 4);
+        let mut after_small = false;
+        for c in name.chars() {
+            match c {
+                '-' | ' ' => snake.push('_'),
+                c if c.is_ascii_uppercase() => {
+                    if after_small {
+                        snake.push('_');
+                    }
+                    snake.push(c.to_ascii_lowercase());
+                }
+                c => snake.push(c),
+            }
+            after_small = c.is_ascii_lowercase() || c.is_ascii_digit();
+        }
+        match snake.as_str() {
+            "submit_job" => Some(MessageKind::JobSubmission),
+            name => Self::from_name(name),
+        }
+    }
+}
+
 /// What was made of a name from outside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Named {
@@ -217,7 +246,7 @@ pub struct Names {
 impl Names {
     /// The class of a name.
     pub fn classify(&mut self, name: &str) -> Named {
-        if let Some(kind) = MessageKind::from_name(name) {
+        if let Some(kind) = MessageKind::from_any_name(name) {
             return Named { class: kind.class(), report: false };
         }
         self.seen = self.seen.saturating_add(1);
@@ -270,8 +299,11 @@ mod tests {
     #[test]
     fn an_unknown_name_is_data_and_is_reported_once() {
         let mut names = Names::default();
-        assert_eq!(names.classify("JobSubmission"), Named { class: Class::Data, report: true });
-        assert_eq!(names.classify("JobSubmission"), Named { class: Class::Data, report: false });
+        assert_eq!(names.classify("JobBlessing"), Named { class: Class::Data, report: true });
+        assert_eq!(names.classify("JobBlessing"), Named { class: Class::Data, report: false });
+        for name in ["JobSubmission", "submit_job", "SubmitJob", "JOB_SUBMISSION", "job-submission"] {
+            assert_eq!(names.classify(name), Named { class: Class::Dispatch, report: false }, "{name}");
+        }
         assert_eq!(names.classify("job_submission"), Named { class: Class::Dispatch, report: false });
         assert_eq!(names.unknown_seen(), 2);
     }

@@ -7,12 +7,14 @@
 //! 4. everything overdue or owed is settled: closed as of its deadline, effects carried out;
 //! 5. open proposals of custom rules are judged by the rules that are known now;
 //! 6. jobs, gates and workers that are not overdue are woken, in the background: each mints the token of this process.
+//!    Not in a process that only carries out a command.
 //!
 //! A crash in the middle repeats the same steps: each is a fold or an ordinary command.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
 use crate::core::agent::Grade;
@@ -75,13 +77,29 @@ pub(crate) fn counters(store: &dyn Store) -> Result<(Counters, u64), Fault> {
 
 /// The last instant at which a process served this journal, as far as is known.
 pub(crate) fn last_alive(store: &dyn Store, tip: &Tip) -> Result<Timestamp, Fault> {
-    let noted = wait(store.load_projection(ALIVE))?.and_then(|(_, bytes)| decode::<Timestamp>(&bytes).ok());
-    Ok(noted.map_or(tip.at, |noted| noted.max(tip.at)))
+    let noted = wait(store.load_projection(ALIVE))?.and_then(|(_, bytes)| decode::<Alive>(&bytes).ok());
+    Ok(noted.map_or(tip.at, |noted| if noted.stands { noted.at } else { noted.at.max(tip.at) }))
 }
 
-/// Notes that this process lived at `at`. Losing the note costs only what is told from it: how long nobody served.
+/// A sign of life of a process that serves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Alive {
+    /// It was alive then.
+    pub(crate) at: Timestamp,
+    /// Later records are those of processes that only carried out commands.
+    pub(crate) stands: bool,
+}
+
+/// Notes that this process lived at `at`, if it serves.
 pub(crate) fn note_alive(host: &Host, at: Timestamp) {
-    let noted = encode(&at).and_then(|bytes| wait(host.store.save_projection(ALIVE, 0, bytes)));
+    if host.away.takes_over {
+        keep_alive_note(host.store.as_ref(), Alive { at, stands: false });
+    }
+}
+
+/// Keeps a sign of life. Losing it costs only what is told from it: how long nobody served.
+pub(crate) fn keep_alive_note(store: &dyn Store, alive: Alive) {
+    let noted = encode(&alive).and_then(|bytes| wait(store.save_projection(ALIVE, 0, bytes)));
     if let Err(fault) = noted {
         tracing::debug!(%fault, "sign of life not kept");
     }

@@ -72,8 +72,8 @@ pub(super) fn request(desk: &mut Desk<'_>, asked: &Request) -> Result<Reply, Sto
     let alone = desk.cell(&asked.cell).head(&need.resource).is_none();
     let own = decide::cover(desk.cell(&asked.cell), &need) == Cover::Own;
     if alone && own && held_up_by(desk, &asked.cell, &need).is_none() {
-        let queued = Queued { need: need.into(), waits_for: None };
-        grant(desk, &asked.cell, &queued, Cover::Own)?;
+        let granted = grant(desk, &asked.cell, need, None, Cover::Own)?;
+        return Ok(Reply::Granted { cell: asked.cell.clone(), granted });
     } else if desk.cell(&asked.cell).pending() >= settings.max_pending {
         let (pending, at) = (desk.cell(&asked.cell).pending(), desk.now);
         desk.happen(&asked.cell, Event::OverloadRaised { pending, at });
@@ -155,7 +155,7 @@ fn serve_resource(desk: &mut Desk<'_>, cell: &CellId, resource: &Resource) -> Re
             wait_for(desk, cell, &head, budget);
             break;
         }
-        grant(desk, cell, &head, cover)?;
+        grant(desk, cell, Need::clone(&head.need), head.waits_for.as_ref(), cover)?;
     }
     desk.serve_alone(cell);
     Ok(())
@@ -184,21 +184,28 @@ fn end_wait(desk: &mut Desk<'_>, budget: &BudgetId, cell: &CellId, need: &NeedId
 }
 
 /// Grants a need that is covered and that all its budgets admit.
-fn grant(desk: &mut Desk<'_>, cell: &CellId, head: &Queued, cover: Cover) -> Result<(), Stop> {
-    let (need, at) = (Need::clone(&head.need), desk.now);
+fn grant(
+    desk: &mut Desk<'_>,
+    cell: &CellId,
+    need: Need,
+    waits_for: Option<&BudgetId>,
+    cover: Cover,
+) -> Result<Granted, Stop> {
+    let at = desk.now;
     let used = match cover {
         Cover::Offers(used) => used,
         Cover::Own | Cover::Short => Vec::new(),
     };
     desk.bring(used.iter().map(|(offer, _)| &offer.source), &need.budgets)?;
-    let mut tokens: Vec<_> = used
-        .iter()
-        .map(|(offer, part)| decide::make_token(&need, offer.token.clone(), &offer.source, cell, *part, at))
-        .collect();
-    if used.is_empty() {
-        tokens.push(decide::make_token(&need, need.token.clone(), cell, cell, need.amount, at));
-    }
-    if let Some(budget) = &head.waits_for {
+    let tokens: Vec<_> = if used.is_empty() {
+        vec![decide::make_token(&need, need.token.clone(), cell, cell, need.amount, at)]
+    } else {
+        let token = |(offer, part): &(Offer, Amount)| {
+            decide::make_token(&need, offer.token.clone(), &offer.source, cell, *part, at)
+        };
+        used.iter().map(token).collect()
+    };
+    if let Some(budget) = waits_for {
         end_wait(desk, budget, cell, &need.id, WaitEnd::Granted);
     }
     for budget in &need.budgets {
@@ -215,14 +222,14 @@ fn grant(desk: &mut Desk<'_>, cell: &CellId, head: &Queued, cover: Cover) -> Res
             desk.happen_to_budget(budget, budget::Event::Charged { charge, at });
         }
     }
-    let granted = Granted { need, tokens: tokens.clone(), offers: decide::names(&used), at };
-    desk.happen(cell, Event::Granted(granted));
-    for ((offer, part), token) in used.into_iter().zip(tokens) {
-        let returned = offer.amount.minus(part);
+    let granted = Granted { need, tokens, offers: decide::names(&used), at };
+    desk.happen(cell, Event::Granted(granted.clone()));
+    for ((offer, part), token) in used.into_iter().zip(&granted.tokens) {
+        let (returned, token) = (offer.amount.minus(part), token.clone());
         desk.happen(&offer.source, Event::Lent { offer: offer.id.clone(), token, returned, at });
         desk.serve_alone(&offer.source);
     }
-    Ok(())
+    Ok(granted)
 }
 
 pub(super) fn offer(desk: &mut Desk<'_>, made: &MakeOffer) -> Result<Reply, Stop> {

@@ -7,42 +7,44 @@ use super::super::decide;
 use super::super::event::{Event, Extended, Return, Returned, Token};
 use super::super::rejection::{Rejection, invalid};
 use super::super::settings::Lease;
+use super::super::shared::Shared;
 use super::super::state::{EndedToken, ReleasedBefore};
 use super::desk::{Desk, Stop};
 use crate::core::ids::{CellId, IdempotencyKey, Resource, TokenId};
 
 /// A token as its source knows it, with source, holder and budgets at the desk.
-fn find(desk: &mut Desk<'_>, id: &TokenId, asks: Option<&CellId>) -> Result<Result<Token, EndedToken>, Stop> {
+fn find(desk: &mut Desk<'_>, id: &TokenId, asks: Option<&CellId>) -> Result<Found, Stop> {
     let source = match (desk.world().source_of(id), asks) {
         (Some(source), _) => source,
         (None, None) => return Err(Rejection::TokenNotFound.into()),
         (None, Some(cell)) => {
             desk.bring([cell], [])?;
             let state = desk.cell(cell);
-            let held = state.held.get(id).map(|held| held.token.source.clone());
-            match (held, state.ended_tokens.get(id)) {
-                (Some(source), _) => source,
-                (None, Some(ended)) => return Ok(Err(ended.clone())),
+            if let Some(held) = state.held.get(id) {
+                held.token.source.clone()
+            } else if let Some(ended) = state.ended_tokens.get(id) {
+                return Ok(Err(ended.clone()));
+            } else {
                 // It may be a token of its own that somebody else holds.
-                (None, None) => cell.clone(),
+                cell.clone()
             }
         }
     };
     desk.bring([&source], [])?;
     let state = desk.cell(&source);
-    match (state.lent.get(id), state.ended_tokens.get(id)) {
-        (Some(lent), _) => {
-            let token = Token::clone(&lent.token);
-            desk.bring([&token.holder], &token.budgets)?;
-            Ok(Ok(token))
-        }
-        (None, Some(ended)) => Ok(Err(ended.clone())),
-        (None, None) => Err(Rejection::TokenNotFound.into()),
+    if let Some(lent) = state.lent.get(id) {
+        let token = lent.token.clone();
+        desk.bring([&token.holder], &token.budgets)?;
+        return Ok(Ok(token));
     }
+    state.ended_tokens.get(id).cloned().map(Err).ok_or(Rejection::TokenNotFound.into())
 }
 
+/// A token that lives, or how it ended.
+type Found = Result<Shared<Token>, EndedToken>;
+
 /// A live token that this cell holds. A stranger's attempt is recorded, once in a row.
-fn find_own(desk: &mut Desk<'_>, id: &TokenId, cell: &CellId) -> Result<Token, Stop> {
+fn find_own(desk: &mut Desk<'_>, id: &TokenId, cell: &CellId) -> Result<Shared<Token>, Stop> {
     let token = match find(desk, id, Some(cell))? {
         Ok(token) => token,
         Err(ended) if &ended.holder != cell => return Err(not_owner(ended.holder, cell).into()),
@@ -56,7 +58,7 @@ fn find_own(desk: &mut Desk<'_>, id: &TokenId, cell: &CellId) -> Result<Token, S
         let refused = Event::UseRefused { token: id.clone(), by: cell.clone(), at: desk.now };
         desk.happen(&token.source, refused);
     }
-    Err(Stop::OnRecord(not_owner(token.holder, cell)))
+    Err(Stop::OnRecord(not_owner(token.holder.clone(), cell)))
 }
 
 fn not_owner(holder: CellId, given: &CellId) -> Rejection {
@@ -80,7 +82,7 @@ fn happen_to_both(desk: &mut Desk<'_>, source: &CellId, holder: &CellId, event: 
 }
 
 /// Starts the lease again.
-fn extend(desk: &mut Desk<'_>, token: &Token, as_event: fn(Extended) -> Event) -> Token {
+fn extend(desk: &mut Desk<'_>, mut token: Shared<Token>, as_event: fn(Extended) -> Event) -> Shared<Token> {
     let (expires, at) = (token.lease.expires(desk.now), desk.now);
     let (id, source, holder) = (token.id.clone(), token.source.clone(), token.holder.clone());
     for budget in &token.budgets {
@@ -89,18 +91,19 @@ fn extend(desk: &mut Desk<'_>, token: &Token, as_event: fn(Extended) -> Event) -
     }
     let extended = Extended { token: id, source, holder, expires, at };
     happen_to_both(desk, &token.source, &token.holder, as_event(extended));
-    Token { expires, ..token.clone() }
+    token.expires = expires;
+    token
 }
 
 pub(super) fn ack(desk: &mut Desk<'_>, id: &TokenId, cell: &CellId) -> Result<Reply, Stop> {
     let token = find_own(desk, id, cell)?;
     let duplicate = token.acked;
-    let token = if duplicate { token } else { extend(desk, &token, Event::Acked) };
+    let token = if duplicate { token } else { extend(desk, token, Event::Acked) };
     Ok(Reply::Acknowledged {
-        token: token.id,
-        source: token.source,
-        destination: token.holder,
-        resource: token.resource,
+        token: id.clone(),
+        source: token.source.clone(),
+        destination: token.holder.clone(),
+        resource: token.resource.clone(),
         capacity: token.amount,
         expires: token.expires,
         duplicate,
@@ -110,11 +113,11 @@ pub(super) fn ack(desk: &mut Desk<'_>, id: &TokenId, cell: &CellId) -> Result<Re
 pub(super) fn renew(desk: &mut Desk<'_>, id: &TokenId, cell: &CellId) -> Result<Reply, Stop> {
     let token = find_own(desk, id, cell)?;
     let token = match token.lease {
-        Lease::Limited { us: _, renewable: true } => extend(desk, &token, Event::Renewed),
+        Lease::Limited { us: _, renewable: true } => extend(desk, token, Event::Renewed),
         Lease::Limited { us: _, renewable: false } => return Err(Rejection::NotRenewable.into()),
         Lease::Unlimited => token,
     };
-    Ok(Reply::Renewed { token: token.id, expires: token.expires })
+    Ok(Reply::Renewed { token: id.clone(), expires: token.expires })
 }
 
 /// Gives so much of a token back to its source.
@@ -151,6 +154,13 @@ fn released(desk: &mut Desk<'_>, cell: &CellId, resource: &Resource, capacity: A
 
 fn release_token(desk: &mut Desk<'_>, cell: &CellId, id: &TokenId) -> Result<Reply, Stop> {
     let token = find_own(desk, id, cell)?;
+    if &token.source == cell && desk.is_quiet(cell) {
+        // Nobody waits for what comes back, so all of it is available. There is no need to look, which would copy.
+        let total_capacity = desk.cell(cell).available(&token.resource).plus(token.amount);
+        give_back(desk, &token, token.amount, Return::Released);
+        let (cell, resource, capacity) = (cell.clone(), token.resource.clone(), token.amount);
+        return Ok(Reply::Released { cell, resource, capacity, total_capacity });
+    }
     give_back(desk, &token, token.amount, Return::Released);
     desk.serve_alone(&token.source);
     Ok(released(desk, cell, &token.resource, token.amount))
@@ -178,14 +188,14 @@ fn release_amount(
         desk.cell(cell).held.values().filter(|held| &held.token.resource == resource).collect();
     held.sort_by_key(|held| (held.token.granted_at, held.order));
     let mut open = asked;
-    let mut parts: Vec<(Token, Amount)> = Vec::new();
+    let mut parts: Vec<(Shared<Token>, Amount)> = Vec::new();
     for held in held {
         let part = held.token.amount.min(open);
         if part.is_zero() {
             break;
         }
         open = open.minus(part);
-        parts.push((Token::clone(&held.token), part));
+        parts.push((held.token.clone(), part));
     }
     let budgets = parts.iter().flat_map(|(token, _)| &token.budgets);
     desk.bring(parts.iter().map(|(token, _)| &token.source), budgets)?;
@@ -212,7 +222,7 @@ pub(super) fn transfer(desk: &mut Desk<'_>, id: &TokenId, from: &CellId, to: &Ce
     desk.bring([from, to], [])?;
     let before = desk.cell(to).held.get(id);
     if let Some(held) = before.filter(|held| held.from.as_ref() == Some(from)) {
-        return Ok(transferred(&held.token.clone(), true));
+        return Ok(transferred(&held.token, true));
     }
     let token = find_own(desk, id, from)?;
     if to != &token.source && desk.cell(to).knows_token(id) {
@@ -228,7 +238,7 @@ pub(super) fn transfer(desk: &mut Desk<'_>, id: &TokenId, from: &CellId, to: &Ce
         at,
     };
     happen_to_both(desk, &token.source, from, handed);
-    let token = Token { holder: to.clone(), acked: false, ..token };
+    let token = Token { holder: to.clone(), acked: false, ..Token::clone(&token) };
     desk.happen(to, Event::Received { token: token.clone(), from: from.clone(), at });
     Ok(transferred(&token, false))
 }
@@ -254,6 +264,6 @@ pub(super) fn revoke(desk: &mut Desk<'_>, id: &TokenId) -> Result<Reply, Stop> {
     };
     give_back(desk, &token, token.amount, Return::Revoked);
     desk.serve_alone(&token.source);
-    let (holder, why) = (token.holder, Return::Revoked);
-    Ok(Reply::Revoked { token: token.id, holder, why, duplicate: false })
+    let (holder, why) = (token.holder.clone(), Return::Revoked);
+    Ok(Reply::Revoked { token: id.clone(), holder, why, duplicate: false })
 }

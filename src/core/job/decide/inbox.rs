@@ -8,8 +8,9 @@ use crate::core::job::command::{Reply, Submit};
 use crate::core::job::event::{Event, GateSeat};
 use crate::core::job::heard::Heard;
 use crate::core::job::message::{
-    AckOutcome, Body, FinalStatus, JobFinalStatus, JobGlobalTimeout, JobLeaderGateTransfer, Message, Party,
-    ReportAck, TimeoutKind, WorkerAck, WorkflowOutcome, WorkflowReport,
+    AckOutcome, Body, FinalStatus, JobCancelResponse, JobFinalStatus, JobGlobalTimeout,
+    JobLeaderGateTransfer, Message, Party, ReportAck, TimeoutKind, WorkerAck, WorkflowOutcome,
+    WorkflowReport,
 };
 use crate::core::job::outbox::{Entry, Notice, Recipient};
 use crate::core::job::rejection::{Rejection, invalid};
@@ -37,7 +38,10 @@ pub(super) fn receive(draft: &mut Draft<'_>, message: Message, heard: &Heard) ->
                 }
                 Ok(_) => {}
                 Err(rejection) => {
-                    draft.answer(&message, Body::JobCancelResponse(stop::not_cancelled(rejection)));
+                    draft.answer(
+                        &message,
+                        Body::JobCancelResponse(JobCancelResponse::refused(rejection.to_string())),
+                    );
                 }
             }
             reply

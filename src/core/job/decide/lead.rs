@@ -179,7 +179,8 @@ fn held(draft: &Draft<'_>) -> Result<Reply, Rejection> {
     Ok(Reply::Lease { token: lease.token, version: lease.version, expires_at: lease.expires_at })
 }
 
-/// A new process takes the job up: under a new token, with what nobody could see left out of every wait. A job that
+/// A new process takes the job up: under a new token, unless it only carries out a command, and with what nobody could
+/// see left out of every wait. A job that
 /// nobody leads is left as it is, and one that has ended too, but for the workers that did not confirm yet. What this
 /// process took up before stays as it is.
 pub(in crate::core::job) fn resume(state: &Job, away: Downtime) -> Vec<Event> {
@@ -196,7 +197,8 @@ pub(in crate::core::job) fn resume(state: &Job, away: Downtime) -> Vec<Event> {
         return if asks { vec![Event::StoppingResumed { began, away_us }] } else { Vec::new() };
     }
     // Numbers that ran out are never minted again; the job then goes on under the last one.
-    let Some(token) = state.highest_token.next() else { return Vec::new() };
+    let token = if away.takes_over { state.highest_token.next() } else { Some(run.token) };
+    let Some(token) = token else { return Vec::new() };
     let unbudgeted_us = match run.terms.settings.downtime {
         DowntimePolicy::Count => 0,
         DowntimePolicy::Exclude => away_us,
@@ -206,11 +208,14 @@ pub(in crate::core::job) fn resume(state: &Job, away: Downtime) -> Vec<Event> {
     draft.push(Event::Resumed(Resumed {
         began,
         token,
+        taken_over: away.takes_over,
         away_us,
         unbudgeted_us,
         elapsed_ms: millis(elapsed).saturating_sub(unbudgeted_us / 1_000),
         idle_ms: millis(idle.saturating_sub(length)),
     }));
-    tell(&mut draft, None);
+    if away.takes_over {
+        tell(&mut draft, None);
+    }
     draft.into_events()
 }

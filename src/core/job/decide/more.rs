@@ -143,11 +143,11 @@ pub(super) fn worker_healthy(draft: &mut Draft<'_>, worker: &EntityId) -> Result
     Ok(Reply::Changed(lost || extended))
 }
 
-/// A worker with nothing left of the job needs no more time for it.
-pub(super) fn release_worker(draft: &mut Draft<'_>, worker: &EntityId) {
+/// A worker that finished a workflow got on: what else it has of the job gets as much time as if it began now.
+pub(super) fn workflow_finished(draft: &mut Draft<'_>, worker: &EntityId) {
     let Ok(run) = draft.live() else { return };
     let used = run.trackers.get(worker).is_some_and(Tracker::is_used);
-    if used && !run.at_workers().contains_key(worker) {
+    if used {
         let at = draft.now;
         draft.push(Event::ExtensionsReset { worker_id: worker.clone(), at });
     }

@@ -61,20 +61,14 @@ pub(super) fn cancel(draft: &mut Draft<'_>, request: &JobCancelRequest) -> Resul
     check_text("requester_id", &request.requester_id)?;
     check_text("reason", &request.reason)?;
     if let Some(ended) = &draft.led()?.ended {
-        return Ok(Reply::Cancel(already(ended.status)));
+        return Ok(Reply::Cancel(JobCancelResponse::over(ended.status, 0)));
     }
     // A cancellation without a token is from somebody who knows of none.
     let shown = Some(request.fence_token).filter(|token| *token != FenceToken::NONE);
     draft.check_fence("cancel", shown)?;
     let (at, reason) = (draft.now, words(request));
     let stopped = end(draft, FinalStatus::Cancelled, reason, None, at);
-    Ok(Reply::Cancel(JobCancelResponse {
-        success: true,
-        cancelled_workflow_count: stopped,
-        already_cancelled: false,
-        already_completed: false,
-        error: None,
-    }))
+    Ok(Reply::Cancel(JobCancelResponse::stopped(stopped)))
 }
 
 /// Who cancels and why, as far as it was said.
@@ -82,27 +76,4 @@ fn words(request: &JobCancelRequest) -> String {
     let by = |who: &str| if who.is_empty() { String::new() } else { format!(" by {who}") };
     let why = |reason: &str| if reason.is_empty() { String::new() } else { format!(": {reason}") };
     format!("cancelled{}{}", by(&request.requester_id), why(&request.reason))
-}
-
-/// A job that has ended: a second cancellation succeeds, any other is told how it ended.
-fn already(status: FinalStatus) -> JobCancelResponse {
-    let cancelled = status == FinalStatus::Cancelled;
-    JobCancelResponse {
-        success: cancelled,
-        cancelled_workflow_count: 0,
-        already_cancelled: cancelled,
-        already_completed: !cancelled,
-        error: (!cancelled).then(|| format!("the job has ended. status={}", status.name())),
-    }
-}
-
-/// Why a cancellation did not happen, to tell whoever asked.
-pub(super) fn not_cancelled(rejection: &Rejection) -> JobCancelResponse {
-    JobCancelResponse {
-        success: false,
-        cancelled_workflow_count: 0,
-        already_cancelled: false,
-        already_completed: false,
-        error: Some(rejection.to_string()),
-    }
 }

@@ -180,7 +180,7 @@ pub(super) fn follow(draft: &mut Draft<'_>, id: &EntityId, reason: &str) {
         cancel_all(draft, &dependents(draft, id), "a workflow it depends on did not complete");
     }
     if let Some(worker) = now.worker_id.filter(|_| !now.status.is_at_worker()) {
-        more::release_worker(draft, &worker);
+        more::workflow_finished(draft, &worker);
     }
     dispatch_ready(draft);
     settle(draft);
@@ -331,7 +331,8 @@ pub(super) fn progress(
     note_progress(draft, count, heard)
 }
 
-/// Progress counts when more is done than before. It is written down at most once a second.
+/// Progress counts when more is done than before. It is written down at most once a second; the first sign of a job
+/// without workflows at once, since it says that the job runs.
 pub(super) fn note_progress(
     draft: &mut Draft<'_>,
     count: Option<(EntityId, u64)>,
@@ -349,7 +350,8 @@ pub(super) fn note_progress(
         }
     }
     let noted = Noted { count: count.clone().map(|(id, count)| (id, attempt, count)), at: draft.now };
-    if draft.now.since(run.last_progress_at) >= Duration::from_millis(PROGRESS_WRITE_MS) {
+    let first = run.workflows.is_empty() && !run.got_on;
+    if first || draft.now.since(run.last_progress_at) >= Duration::from_millis(PROGRESS_WRITE_MS) {
         let at = draft.now;
         draft.push(Event::ProgressNoted(ProgressNoted { at, count }));
     }
