@@ -161,10 +161,10 @@ impl<M: Hosted> Memory<M> {
         self.durable.load(Ordering::Acquire) >= self.driver.revision()
     }
 
-    /// The wheel let go of its entry.
+    /// The wheel let go of its entry. If the entity was loaded since, it has one of before again.
     pub(crate) fn disarmed(&mut self) {
-        self.armed = None;
-        self.arm();
+        self.armed = self.driver.due();
+        self.host.wheel.arm(&self.stream, self.armed);
     }
 
     /// The wheel of errands let go of its entry.

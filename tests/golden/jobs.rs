@@ -256,11 +256,11 @@ fn led() -> Vec<job::Event> {
     let resumed = job::Resumed {
         began: at(21),
         token: token(),
-        taken_over: true,
         away_us: 5,
         unbudgeted_us: 6,
         elapsed_ms: 7,
         idle_ms: 8,
+        taken_over: true,
     };
     let rest = [
         job::Event::Suspended { token: token(), reason: "so".into(), at: at(20) },
@@ -331,9 +331,9 @@ fn tracked(dc_timeout_policy: TimeoutPolicy) -> gate::Event {
             workflows: plan(),
             class: Some(id("class")),
             timeout_rule: "gate_coordinated".into(),
+            settings: Settings::default(),
             gate_epoch: epoch(),
             gate_addr: "g:1".into(),
-            settings: Settings::default(),
         },
         settings: gate::Settings { dc_timeout_policy, ..gate::Settings::default() },
         at: at(-5),
@@ -432,7 +432,7 @@ fn gates() -> Vec<gate::Event> {
             gate_epoch: epoch(),
             at: at(12),
         },
-        gate::Event::Resumed { gate_epoch: epoch(), taken_over: true, away_us: 300, at: at(13) },
+        gate::Event::Resumed { gate_epoch: epoch(), away_us: 300, taken_over: true, at: at(13) },
         gate::Event::FenceRejected(gate::event::FenceRejected {
             datacenter: id("窓"),
             message: "job_progress_report".into(),

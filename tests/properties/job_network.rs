@@ -570,8 +570,9 @@ impl World {
             }
             13 | 14 => {
                 let (token, refused) = self.token(n);
-                let completed_count = [None, Some(self.below(9))][self.below(2) as usize];
-                let progress = job::Command::Progress { workflow_id: None, completed_count, token };
+                let count = self.chance(50).then(|| (id("one"), self.below(9)));
+                let (workflow_id, completed_count) = count.unzip();
+                let progress = job::Command::Progress { workflow_id, completed_count, token };
                 self.ask_manager(n, progress, refused);
             }
             15 => {

@@ -1,15 +1,19 @@
 //! Jobs on the runtime: time that passes, leaders that pause, workers that hear, and nothing left behind.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use quorate::api::dto::{
     CompleteJob, JobProgress, JobRef, JobStats, PlanWorkflow, RegisterWorker, SubmitJob, TransferJob,
     WorkerRef, WorkerReport,
 };
+use quorate::config::ClockConfig;
 use quorate::core::ids::EntityId;
 use quorate::core::job::WorkflowStatus;
 use quorate::core::job::message::FinalStatus;
+use quorate::core::time::Timestamp;
 use quorate::shell::bus::What;
+use quorate::store::memory::MemoryStore;
 use quorate::{Config, ErrorKind, Quorate};
 
 use crate::manual;
@@ -181,4 +185,18 @@ async fn an_id_that_is_used_again_is_listed_with_each_of_its_ends_and_not_while_
     assert_eq!(ended().await, [first.clone()]);
     q.advance(Duration::from_secs(2)).await.unwrap();
     assert_eq!(ended().await, [first, ("timeout".to_owned(), 2)]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_overdue_at_open_is_looked_at_once() {
+    let disk = MemoryStore::new();
+    let q = Quorate::open_with(manual(), Arc::new(disk.reopen())).await.unwrap();
+    for (name, timeout) in [("a", 1.0), ("b", 1.0), ("c", 60.0)] {
+        q.jobs().submit(SubmitJob { timeout_seconds: Some(timeout), ..job(name) }).await.unwrap();
+    }
+    q.crash().await;
+    let later = ClockConfig::Manual(Timestamp::from_millis(2_000));
+    let q = Quorate::open_with(Config { clock: later, ..manual() }, Arc::new(disk.reopen())).await.unwrap();
+    assert_eq!((q.recovery_report().tracked, q.recovery_report().settled), (3, 2));
+    assert_eq!((status(&q, "a").await, status(&q, "c").await), ("timeout".into(), "submitted".into()));
 }
