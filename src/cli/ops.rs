@@ -26,6 +26,8 @@ const FOUNDERS: &[&str] = &[
     "cmp.register",
     "agent.register",
     "algorithm.register",
+    "job.submit",
+    "worker.register",
 ];
 
 /// Where an operation is carried out.

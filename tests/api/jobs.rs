@@ -47,9 +47,12 @@ fn a_job_lives_its_whole_life_over_http() {
 
     let status = ok(&get("jobs/a%20b/status"), "status");
     let here = &status["datacenters"][0];
-    assert_eq!((&status["status"], &here["leader_id"]), (&json!("dispatching"), &json!("m2")));
+    assert_eq!(here["leader_id"], json!("m2"));
     assert_eq!(here["effective_timeout_seconds"], json!(615.0));
-    assert_eq!(here["workflows"], json!({ "w": "dispatched" }));
+    // The worker says that it has the workflow when it hears of the new leader, sooner or later.
+    let stands = (&status["status"], &here["workflows"]["w"]);
+    let may_stand = [("dispatching", "dispatched"), ("running", "running")];
+    assert!(may_stand.iter().any(|(job, work)| stands == (&json!(job), &json!(work))), "{stands:?}");
     let report = json!({ "job_id": "a b", "workflow_id": "w", "outcome": "completed", "result": "42" });
     ok(&post("workers/w1/report", report), "worker");
     for _ in 0..2_000 {

@@ -408,7 +408,7 @@ impl Job {
                 self.outbox.retain(|_, entry| !entry.is_transfer());
                 self.mint(event.token);
                 self.wait_longer(Duration::from_micros(event.away_us));
-                self.lease.void();
+                self.lease.goes_on_under(event.token);
             }
             Event::StoppingResumed { began, away_us } => {
                 self.resumed_in = Some(*began);
