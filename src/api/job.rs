@@ -402,13 +402,23 @@ impl Jobs<'_> {
         let token = token(request.fence_token)?;
         // Leadership is that of one datacenter: whoever shows it means that one.
         let everywhere = request.datacenter.is_none() && token.is_none();
-        let gated = everywhere && !self.datacenters(&job_id).await?.is_empty();
+        let tracked = if everywhere { self.datacenters(&job_id).await? } else { Vec::new() };
         let name = job_id.clone();
-        if gated {
+        if !tracked.is_empty() {
+            // The gate asks its managers after it has answered; what they will stop is counted here.
+            let mut open = 0;
+            for datacenter in &tracked {
+                open += self.open_workflows(&stream(&job_id, datacenter)?).await?;
+            }
             let said = gate::Command::Cancel { requester_id: request.requester_id, reason: request.reason };
             let action = Action::Command(said, None);
             return ask(host, &host.gates, &job_id, action, move |view| match view.reply {
-                Some(Ok(gate::Reply::Cancelled(response))) => Ok(cancelled(name, response)),
+                Some(Ok(gate::Reply::Cancelled(mut response))) => {
+                    if response.success && !response.already_cancelled {
+                        response.cancelled_workflow_count = open;
+                    }
+                    Ok(cancelled(name, response))
+                }
                 Some(Err(rejection)) => Err(Error::from(rejection)),
                 Some(Ok(_)) | None => Err(strange()),
             })
@@ -424,6 +434,16 @@ impl Jobs<'_> {
             other => Err(unexpected(other)),
         })
         .await
+    }
+
+    async fn open_workflows(&self, stream: &EntityId) -> Result<u64, Error> {
+        let host = self.host();
+        let open = |view: View<'_, JobMachine>| {
+            let live = view.state.run.iter().filter(|run| run.ended.is_none());
+            live.flat_map(|run| run.workflows.values()).filter(|workflow| !workflow.is_settled()).count()
+                as u64
+        };
+        Ok(ask(host, &host.jobs, stream, Action::Read, open).await?)
     }
 
     async fn view(&self, stream: &EntityId) -> Result<Option<JobStatusView>, Error> {

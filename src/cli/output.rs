@@ -161,7 +161,7 @@ fn advice(kind: ErrorKind) -> &'static str {
         ErrorKind::LeaseHeld => "wait until the lease ends, or take it with --force",
         ErrorKind::LeaseLost => "stop what is done under it, then take the lease again",
         ErrorKind::NoLeader => "take the job over first (`quorate job transfer`, `quorate job acquire`)",
-        ErrorKind::UnknownDatacenter => "name a datacenter of the configuration",
+        ErrorKind::UnknownDatacenter => "name a datacenter of the job, or of the configuration",
         ErrorKind::LimitExceeded => "wait until something ends, or raise the limit named above",
         ErrorKind::Overloaded | ErrorKind::Conflict => "try again",
         ErrorKind::Fenced => "stop this process; another one owns the journal now",

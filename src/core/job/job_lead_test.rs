@@ -211,6 +211,26 @@ fn a_restart_mints_a_token_counts_downtime_as_budget_and_not_as_idleness() {
 }
 
 #[test]
+fn a_restart_leaves_the_lease_its_end_and_its_holder_who_must_learn_the_token() {
+    let mut job = started(plain());
+    job.step(acquire("m1", None, false), us(0));
+    job.resume(away(5 * S, 10 * S));
+    let held = Err(Rejection::LeaseHeld { holder: leader("m1"), expires_in_ms: 20_000 });
+    assert_eq!(job.step(acquire("m2", None, false), us(10 * S)).reply, held);
+    let renew = |t| Command::RenewLease { holder: leader("m1"), token: token(t) };
+    assert_eq!(
+        job.step(renew(2), us(10 * S)).reply,
+        Err(Rejection::Stale { held: token(3), given: token(2) })
+    );
+    let Ok(Reply::Lease { token: kept, expires_at, .. }) = job.step(renew(3), us(11 * S)).reply else {
+        panic!()
+    };
+    assert_eq!((kept, expires_at), (token(3), us(41 * S)));
+    job.resume(away(35 * S, 40 * S));
+    assert!(job.step(acquire("m2", None, false), us(41 * S)).reply.is_ok());
+}
+
+#[test]
 fn downtime_begins_with_the_last_record_if_that_is_later_than_the_last_sign_of_life() {
     let mut job = started(Submit { timeout_ms: None, ..plain() });
     job.step(progress(), us(18 * S));

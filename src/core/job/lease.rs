@@ -9,7 +9,8 @@
 //! A lease has expired at the instant it ends. Its holder counts from when it *asked* for the last renewal, and stops a
 //! margin before the end, so that two clocks of different rate never both believe they hold it. A challenger on another
 //! host compares no clocks: it waits a full duration after the last change it saw. Each taking mints a new fencing token,
-//! also after a release; renewing keeps it.
+//! also after a release; renewing keeps it. A restart of the process that serves the job mints one too, and leaves holder
+//! and end as they are.
 //!
 //! # Source
 //! C. Gray, D. Cheriton, *Leases: an efficient fault-tolerant mechanism for distributed file cache consistency*, SOSP
@@ -46,6 +47,14 @@ impl Lease {
     /// May this leader, showing this token, act at this instant? A lease that nobody ever took is nobody's.
     pub fn is_held_by(&self, leader: &Leader, token: FenceToken, now: Timestamp) -> bool {
         self.holder_at(now) == Some(leader) && self.token == token
+    }
+
+    /// A new process serves the job under a new token. The holder keeps its time, of which downtime is a part, and must
+    /// learn the token before it acts again.
+    pub(super) fn goes_on_under(&mut self, token: FenceToken) {
+        if self.holder.is_some() {
+            (self.token, self.version) = (token, self.version.saturating_add(1));
+        }
     }
 
     /// Ended by a change of leadership that was no taking.

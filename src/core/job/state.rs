@@ -413,7 +413,7 @@ impl Job {
                 if event.taken_over {
                     self.outbox.retain(|_, entry| !entry.is_transfer());
                     self.mint(event.token);
-                    self.lease.void();
+                    self.lease.goes_on_under(event.token);
                 }
             }
             Event::StoppingResumed { began, away_us } => {
