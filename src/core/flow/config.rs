@@ -206,7 +206,8 @@ impl FlowConfig {
             return Ok(());
         }
         if self.drop_policy.is_lossy() {
-            let bound = format!("a policy that loses nothing, since the stream carries {}", self.carries.name());
+            let bound =
+                format!("a policy that loses nothing, since the stream carries {}", self.carries.name());
             return Err(misfit("drop_policy", self.drop_policy.name(), bound));
         }
         if let Some(age) = self.max_age {
