@@ -1,5 +1,10 @@
 //! Messages with deadlines, and messages that do not give way.
 
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+use proptest::sample::select;
+
 use super::*;
 use crate::core::flow::{Carries, DropPolicy, FlowBuffer, FlowConfig};
 
@@ -67,10 +72,10 @@ fn the_oldest_that_is_not_critical_gives_way() {
         assert!(matches!(offer(&mut buffer, 0, name, critical), Offered::Sent(_)), "{name}");
     }
     let drained = buffer.drain(at(0), 9);
-    assert_eq!(drained.lagged, [
-        Lagged { count: 1, first_seq: 1, last_seq: 1 },
-        Lagged { count: 1, first_seq: 3, last_seq: 3 }
-    ]);
+    assert_eq!(
+        drained.lagged,
+        [Lagged { count: 1, first_seq: 1, last_seq: 1 }, Lagged { count: 1, first_seq: 3, last_seq: 3 }]
+    );
     assert_eq!(names(drained), ["result", "error", "c"]);
     assert!(buffer.is_empty() && buffer.stats(at(0)).is_balanced());
 }
@@ -102,12 +107,55 @@ fn everything_gives_way_but_what_is_critical() {
 
 #[test]
 fn what_may_not_be_lost_has_no_deadline() {
-    let config = FlowConfig {
-        drop_policy: DropPolicy::Block,
-        carries: Carries::Votes,
-        ..FlowConfig::default()
-    };
+    let config =
+        FlowConfig { drop_policy: DropPolicy::Block, carries: Carries::Votes, ..FlowConfig::default() };
     assert!(FlowBuffer::shaped(config.clone(), shape()).is_err());
     let shape = Shape { deadline_of: None, ..shape() };
     assert!(FlowBuffer::shaped(config, shape).is_ok());
+}
+
+proptest! {
+    #[test]
+    fn nothing_critical_gives_way_nothing_is_read_too_late_and_all_is_accounted_for(
+        steps in vec((0u8..4, 0i64..4, option::of(0i64..12), any::<bool>()), 0..120),
+        capacity in 1usize..6,
+        policy in select(vec![DropPolicy::DropOldest, DropPolicy::DropNewest, DropPolicy::DropAll]),
+    ) {
+        let config = FlowConfig { max_buffer_size: capacity, drop_policy: policy, ..FlowConfig::default() };
+        let shape = Shape {
+            deadline_of: Some(|(_, end, _): &(u64, Option<i64>, bool)| end.map(at)),
+            critical_of: Some(|(_, _, critical): &(u64, Option<i64>, bool)| *critical),
+            ..Shape::default()
+        };
+        let mut buffer = FlowBuffer::shaped(config, shape).unwrap();
+        let (mut now, mut next_read) = (0i64, 0u64);
+        for (what, pause, end, critical) in steps {
+            now += pause;
+            if what < 3 {
+                let message = (buffer.next_seq(), end.map(|ms| now + ms), critical);
+                if let Offered::Sent(sent) = buffer.offer(at(now), message) {
+                    for (_, (_, end, critical)) in sent.evicted.into_messages() {
+                        prop_assert!(!critical || end.is_some_and(|end| end < now));
+                    }
+                }
+            } else {
+                let drained = buffer.drain(at(now), 2);
+                let missing: u64 = drained.lagged.iter().map(|gap| gap.count).sum();
+                for (_, end, _) in &drained.messages {
+                    prop_assert!(end.is_none_or(|end| end >= now));
+                }
+                prop_assert!(drained.messages.is_sorted_by_key(|(seq, ..)| *seq));
+                next_read += missing + drained.messages.len() as u64;
+                if let Some((seq, ..)) = drained.messages.last() {
+                    prop_assert!(next_read > *seq);
+                }
+            }
+            prop_assert!(buffer.len() <= capacity);
+            prop_assert!(buffer.stats(at(now)).is_balanced());
+        }
+        let rest = buffer.drain(at(now), usize::MAX);
+        let missing: u64 = rest.lagged.iter().map(|gap| gap.count).sum();
+        prop_assert_eq!(next_read + missing + rest.messages.len() as u64, buffer.next_seq());
+        prop_assert_eq!(buffer.len(), 0);
+    }
 }
