@@ -15,18 +15,21 @@ use super::dto::{
     FlowsOverview, GapView, MessageOffered, MessageView, OfferMessage, OpenFlow,
 };
 use super::ops::parse;
+use super::shedding::deadline as deadline_at;
 use super::wait::longest;
 use crate::core::flow::record::{FlowTotals, Rejection};
-use crate::core::flow::{FlowConfig, FlowStats, SuggestedAction};
+use crate::core::flow::{Carries, FlowConfig, FlowStats, SuggestedAction};
 use crate::core::ids::EntityId;
 use crate::error::{Error, ErrorKind};
-use crate::shell::flows::{self, Fate, Live, Message, NotLive, Outcome, Seen, Why};
+use crate::shell::flows::{self, Fate, Key, Live, Message, NotLive, Outcome, Seen, Why};
 use crate::shell::host::Host;
 
 /// Messages of a page when nothing is said.
 const DEFAULT_DRAINED: i64 = 100;
 /// Most messages of one page.
 const MOST_DRAINED: usize = 1_000;
+/// Longest key of a message, in bytes.
+const MOST_KEY: usize = 256;
 
 /// Operations on flow-controlled streams.
 #[derive(Clone, Copy, Debug)]
@@ -75,7 +78,11 @@ impl FlowsApi<'_> {
     /// `invalid_argument` for a message that is too large for any stream or a wait out of bounds, `not_found`, and the
     /// faults of the store.
     pub async fn offer(&self, request: OfferMessage) -> Result<MessageOffered, Error> {
-        let OfferMessage { flow_id, message, sender, wait_ms } = request;
+        let OfferMessage { flow_id, message, sender, wait_ms, key, deadline_ms, critical } = request;
+        let deadline = deadline_ms.map(|ms| deadline_at(self.q.now(), ms)).transpose()?;
+        if let Some(key) = key.as_ref().filter(|key| key.is_empty() || key.len() > MOST_KEY) {
+            return Err(Error::invalid("key", key.as_str(), &format!("1 to {MOST_KEY} bytes")));
+        }
         let wait = wait_ms.map_or(Ok(Duration::ZERO), |ms| longest("wait_ms", ms))?;
         let host = self.q.host();
         let bytes = message.to_string().len();
@@ -86,7 +93,23 @@ impl FlowsApi<'_> {
         }
         let live = self.live(&flow_id).await?;
         let sender = sender.map(|sender| sender.as_str().to_owned());
-        let outcome = live.offer(host, Message { seq: 0, value: message, sender, bytes }, wait).await;
+        let carries = live.config().0.carries;
+        let loses = [("key", key.is_some()), ("deadline_ms", deadline.is_some())];
+        if let Some((field, _)) = loses.iter().find(|(_, given)| *given && carries != Carries::Anything) {
+            let given: Value = if *field == "key" { key.into() } else { deadline_ms.into() };
+            let expected = format!("nothing, since the stream carries {} and loses none", carries.name());
+            return Err(Error::invalid(field, given, &expected));
+        }
+        let message = Message {
+            seq: 0,
+            value: message,
+            sender,
+            bytes,
+            key: key.map(Key::new),
+            deadline,
+            critical: critical.unwrap_or(false),
+        };
+        let outcome = live.offer(host, message, wait).await;
         Ok(offered(flow_id, outcome))
     }
 
@@ -102,7 +125,14 @@ impl FlowsApi<'_> {
         let count = count.min(MOST_DRAINED);
         let live = self.live(&flow_id).await?;
         let (drained, seen) = live.drain(self.q.host(), count);
-        let message = |m: Message| MessageView { seq: m.seq, message: m.value, sender: m.sender };
+        let message = |m: Message| MessageView {
+            seq: m.seq,
+            message: m.value,
+            sender: m.sender,
+            key: m.key.map(|key| key.name),
+            deadline: m.deadline,
+            critical: m.critical,
+        };
         let gap = |gap: &crate::core::flow::Lagged| GapView {
             count: gap.count,
             first_seq: gap.first_seq,
@@ -292,12 +322,13 @@ fn offered(flow_id: EntityId, outcome: Outcome) -> MessageOffered {
         Why::Refused => "rejected_newest",
         Why::Full => "full",
         Why::TimedOut => "timeout",
+        Why::Expired => "expired",
         Why::Closed => "closed",
         Why::TooLarge => "too_large",
     });
     let worth_trying = came_back.as_ref().is_some_and(|(why, _)| match why {
         Why::Refused | Why::Full | Why::TimedOut => true,
-        Why::Closed | Why::TooLarge => false,
+        Why::Closed | Why::TooLarge | Why::Expired => false,
     });
     MessageOffered {
         flow_id,
@@ -334,6 +365,7 @@ fn figures(stats: &FlowStats, totals: &FlowTotals) -> FlowFigures {
         cleared: totals.cleared,
         shed: totals.shed,
         expired: totals.expired,
+        conflated: totals.conflated,
         lost_in_restart: totals.lost_in_restart,
         timed_out: totals.timed_out,
         refused_full: totals.refused_full,

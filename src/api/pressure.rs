@@ -29,6 +29,7 @@ impl PressureApi<'_> {
         let datacenters = known.map(|dc| DatacenterPressure {
             datacenter: dc.datacenter,
             level: dc.asked.level,
+            state: word(dc.asked.level).to_owned(),
             delay_ms: ms(dc.asked.delay),
             managers: dc.managers.into_iter().map(manager).collect(),
             refused: dc.refused,
@@ -36,9 +37,11 @@ impl PressureApi<'_> {
         let worker = worker_id.map(|worker_id| {
             let sight = host.pressure.worker(&worker_id, now);
             let asked = sight.managers.iter().map(|(_, asked)| *asked);
+            let level = asked.clone().map(|asked| asked.level).max().unwrap_or(Level::None);
             WorkerPressure {
                 worker_id,
-                level: asked.clone().map(|asked| asked.level).max().unwrap_or(Level::None),
+                level,
+                state: word(level).to_owned(),
                 delay_ms: ms(asked.map(|asked| asked.delay).max().unwrap_or_default()),
                 managers: sight.managers.into_iter().map(manager).collect(),
                 offered: sight.counts.offered,
@@ -56,6 +59,16 @@ impl PressureApi<'_> {
             datacenters: datacenters.collect(),
             worker,
         })
+    }
+}
+
+/// What a level makes senders do.
+fn word(level: Level) -> &'static str {
+    match level {
+        Level::None => "no_backpressure",
+        Level::Throttle => "throttled",
+        Level::Batch => "batch_only",
+        Level::Reject => "reject",
     }
 }
 

@@ -45,7 +45,7 @@ impl Shedding<'_> {
             }
             (None, None) => return Err(Error::missing("handler")),
         };
-        let deadline = deadline_ms.map(|ms| self.deadline(ms)).transpose()?;
+        let deadline = deadline_ms.map(|ms| deadline(self.q.now(), ms)).transpose()?;
         let label = Label { critical: critical.unwrap_or(plain.critical), deadline, ..plain };
         let hold = hold_ms.map(|ms| within("hold_ms", ms, 1, HOUR_MS)).transpose()?;
         drop(host.admit(false)?);
@@ -185,13 +185,14 @@ impl Shedding<'_> {
         };
         Label { class, critical: false, deadline: None }
     }
+}
 
-    fn deadline(&self, ms: i64) -> Result<Timestamp, Error> {
-        if !(-DAY_MS..=DAY_MS).contains(&ms) {
-            return Err(Error::invalid("deadline_ms", ms, "-86400000 to 86400000"));
-        }
-        Ok(Timestamp::from_micros(self.q.now().as_micros().saturating_add(ms * 1_000)))
+/// The instant so many milliseconds from now.
+pub(super) fn deadline(now: Timestamp, ms: i64) -> Result<Timestamp, Error> {
+    if !(-DAY_MS..=DAY_MS).contains(&ms) {
+        return Err(Error::invalid("deadline_ms", ms, "-86400000 to 86400000"));
     }
+    Ok(Timestamp::from_micros(now.as_micros().saturating_add(ms * 1_000)))
 }
 
 /// The error for an operation that is not carried out for the load.

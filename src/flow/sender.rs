@@ -15,6 +15,7 @@ use crate::core::flow::{
     Drained, Evicted, FlowBuffer, FlowConfig, FlowConfigError, FlowController, FlowRecommendation, FlowStats,
     Manner, Pass, Returned, Sent, Shape, Verdict,
 };
+use crate::core::time::Timestamp;
 
 /// A sender and the reader of a new stream.
 ///
@@ -56,6 +57,20 @@ impl<T> FlowBuilder<T> {
     /// same key. Called with a lock held: quick, and not back into the stream.
     pub fn key_of(mut self, key_of: fn(&T) -> Option<u64>) -> Self {
         self.shape.key_of = Some(key_of);
+        self
+    }
+
+    /// Until when a message is of use; it is dropped as expired after that, and the reader told of the gap. The same message
+    /// always has the same deadline. Called as [`FlowBuilder::key_of`].
+    pub fn deadline_of(mut self, deadline_of: fn(&T) -> Option<Timestamp>) -> Self {
+        self.shape.deadline_of = Some(deadline_of);
+        self
+    }
+
+    /// Which messages never give way to others: a policy that drops spares them, and refuses the new one where nothing
+    /// else is left. The same message always says the same. Called as [`FlowBuilder::key_of`].
+    pub fn critical_of(mut self, critical_of: fn(&T) -> bool) -> Self {
+        self.shape.critical_of = Some(critical_of);
         self
     }
 

@@ -87,6 +87,18 @@ pub struct OfferMessage {
     /// decided at once. Time that moves only when told to is not waited for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wait_ms: Option<i64>,
+    /// Only the newest message of a key matters: an older one that is still buffered gives way to it. 1 to 256 bytes; not
+    /// on streams that carry what may not be lost.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// Milliseconds from now until which the message is of use, -86400000 to 86400000. After that it is not buffered, and
+    /// not handed to the reader, who is told of the gap. Not on streams that carry what may not be lost.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deadline_ms: Option<i64>,
+    /// It does not give way to others, whatever the policy: where all that is buffered is critical, the new message comes
+    /// back. Handed to the reader. False when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub critical: Option<bool>,
 }
 
 impl OfferMessage {
@@ -96,7 +108,15 @@ impl OfferMessage {
     /// `invalid_argument` when the name is not an id.
     pub fn new(flow_id: &str, message: impl Into<Value>) -> Result<Self, Error> {
         let flow_id = id("flow_id", flow_id)?;
-        Ok(OfferMessage { flow_id, message: message.into(), sender: None, wait_ms: None })
+        Ok(OfferMessage {
+            flow_id,
+            message: message.into(),
+            sender: None,
+            wait_ms: None,
+            key: None,
+            deadline_ms: None,
+            critical: None,
+        })
     }
 }
 
@@ -173,7 +193,7 @@ pub struct MessageOffered {
     /// Its number in this life of the stream.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seq: Option<u64>,
-    /// Why it came back: `rejected_newest`, `full`, `timeout`, `closed` or `too_large`.
+    /// Why it came back: `rejected_newest`, `full`, `timeout`, `expired`, `closed` or `too_large`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// The message that came back.
@@ -207,6 +227,15 @@ pub struct MessageView {
     /// Who sent it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sender: Option<String>,
+    /// Its key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// The last instant at which it is of use.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deadline: Option<Timestamp>,
+    /// It does not give way to others.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub critical: bool,
 }
 
 /// What was taken out of a stream.
@@ -265,6 +294,8 @@ pub struct FlowFigures {
     pub shed: u64,
     /// Dropped for their age.
     pub expired: u64,
+    /// Superseded by a newer message of their key: evicted, but not dropped.
+    pub conflated: u64,
     /// Buffered when a process ended, by the totals that were last recorded.
     pub lost_in_restart: u64,
     /// Given back after waiting.

@@ -42,6 +42,8 @@ pub struct DatacenterPressure {
     pub datacenter: EntityId,
     /// The worst level of its managers.
     pub level: Level,
+    /// What that makes of what is sent to it: `no_backpressure`, `throttled`, `batch_only` or `reject`.
+    pub state: String,
     /// The longest delay of its managers.
     pub delay_ms: u64,
     /// Its managers.
@@ -70,6 +72,8 @@ pub struct WorkerPressure {
     pub worker_id: EntityId,
     /// The worst level of its managers.
     pub level: Level,
+    /// What that makes it do: `no_backpressure`, `throttled`, `batch_only` or `reject`.
+    pub state: String,
     /// The longest delay of its managers.
     pub delay_ms: u64,
     /// Its managers.

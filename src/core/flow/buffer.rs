@@ -12,139 +12,20 @@
 //! Nothing here waits, and nothing reads a clock unless it must know the time: then it asks the `now` it was given. What was
 //! dropped is handed out, so that its destructors run wherever the caller wants.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use super::config::{FlowConfig, FlowConfigError};
 use super::controller::FlowController;
 use super::drop::Relief;
 use super::notice::{DropReason, DropRun, Notice, Notices};
+use super::parts::{Drained, Entry, Evicted, Lagged, Offered, Read, Sent, Shape};
 use super::state::{FlowState, Load};
 use super::stats::{FlowStats, Returned};
 use crate::core::time::Timestamp;
 
-/// Holes left by conflation before the ring is closed up.
+/// Holes left by messages taken out of the middle before the ring is closed up.
 const FEW_HOLES: usize = 32;
-
-/// What the buffer asks about a message.
-#[derive(Debug)]
-pub struct Shape<T> {
-    /// Its bytes, where `max_buffer_bytes` counts them.
-    pub size_of: Option<fn(&T) -> usize>,
-    /// Its key, where only the newest message of a key matters.
-    pub key_of: Option<fn(&T) -> Option<u64>>,
-}
-
-impl<T> Default for Shape<T> {
-    fn default() -> Self {
-        Shape { size_of: None, key_of: None }
-    }
-}
-
-impl<T> Clone for Shape<T> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<T> Copy for Shape<T> {}
-
-impl<T> Shape<T> {
-    #[inline]
-    pub(crate) fn size(&self, message: &T) -> usize {
-        self.size_of.map_or(0, |size_of| size_of(message))
-    }
-
-    #[inline]
-    fn key(&self, message: &T) -> Option<u64> {
-        self.key_of.and_then(|key_of| key_of(message))
-    }
-}
-
-#[derive(Debug)]
-pub(super) struct Entry<T> {
-    seq: u64,
-    at: Timestamp,
-    size: usize,
-    /// None is the hole a conflated message left.
-    message: Option<T>,
-}
-
-/// Messages that were dropped to make room.
-#[derive(Debug)]
-pub struct Evicted<T>(pub(super) VecDeque<Entry<T>>);
-
-impl<T> Evicted<T> {
-    pub(super) const fn none() -> Self {
-        Evicted(VecDeque::new())
-    }
-
-    /// How many.
-    pub fn len(&self) -> usize {
-        self.0.iter().filter(|entry| entry.message.is_some()).count()
-    }
-
-    /// None?
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// The messages with their numbers, in the order in which they gave way.
-    pub fn into_messages(self) -> impl Iterator<Item = (u64, T)> {
-        self.0.into_iter().filter_map(|entry| Some((entry.seq, entry.message?)))
-    }
-}
-
-/// A message was accepted.
-#[derive(Debug)]
-pub struct Sent<T> {
-    /// Its number: 0 for the first, then one more for each accepted message.
-    pub seq: u64,
-    /// What gave way to it.
-    pub evicted: Evicted<T>,
-}
-
-/// What became of an offer.
-#[derive(Debug)]
-pub enum Offered<T> {
-    /// It is buffered.
-    Sent(Sent<T>),
-    /// There is no room and the policy refuses it.
-    Refused(T),
-    /// There is no room and the policy is to wait. Not counted: offer it again.
-    MustWait(T),
-    /// It is larger than the whole buffer.
-    TooLarge(T),
-}
-
-/// Messages are missing: these numbers were accepted and dropped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Lagged {
-    /// How many.
-    pub count: u64,
-    /// The first missing number.
-    pub first_seq: u64,
-    /// The last missing number.
-    pub last_seq: u64,
-}
-
-/// What the reader comes upon.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Read<T> {
-    /// A message and its number.
-    Message(u64, T),
-    /// A gap.
-    Lagged(Lagged),
-}
-
-/// What a drain took out.
-#[derive(Debug)]
-pub struct Drained<T> {
-    /// The messages, oldest first.
-    pub messages: Vec<T>,
-    /// The gaps before and between them.
-    pub lagged: Vec<Lagged>,
-}
 
 /// The ring of one stream and the counters that belong to it.
 ///
@@ -174,6 +55,10 @@ pub struct FlowBuffer<T> {
     holes: usize,
     /// The number of the newest message of each key.
     keys: BTreeMap<u64, u64>,
+    /// The deadlines of buffered messages, with their numbers.
+    ends: BTreeSet<(Timestamp, u64)>,
+    /// Buffered messages that do not give way.
+    critical: usize,
     notices: Option<Box<Notices>>,
 }
 
@@ -189,9 +74,9 @@ impl<T> FlowBuffer<T> {
     /// The same for messages with sizes or keys.
     ///
     /// # Errors
-    /// As [`FlowBuffer::new`]; a limit of bytes without sizes; keys on a stream that may not lose anything.
+    /// As [`FlowBuffer::new`]; a limit of bytes without sizes; keys or deadlines on a stream that may not lose anything.
     pub fn shaped(config: FlowConfig, shape: Shape<T>) -> Result<Self, FlowConfigError> {
-        config.check_shape(shape.size_of.is_some(), shape.key_of.is_some())?;
+        config.check_shape(shape.size_of.is_some(), shape.loses())?;
         Ok(FlowBuffer {
             flow: Arc::new(FlowController::new(config)?),
             shape,
@@ -202,6 +87,8 @@ impl<T> FlowBuffer<T> {
             read_seq: 0,
             holes: 0,
             keys: BTreeMap::new(),
+            ends: BTreeSet::new(),
+            critical: 0,
             notices: None,
         })
     }
@@ -221,7 +108,7 @@ impl<T> FlowBuffer<T> {
     /// # Errors
     /// As [`FlowBuffer::shaped`]; the old one stays.
     pub fn reconfigure(&mut self, now: Timestamp, config: FlowConfig) -> Result<(), FlowConfigError> {
-        config.check_shape(self.shape.size_of.is_some(), self.shape.key_of.is_some())?;
+        config.check_shape(self.shape.size_of.is_some(), self.shape.loses())?;
         self.flow = Arc::new(self.flow.reconfigured(config)?);
         self.settle(&|| now);
         Ok(())
@@ -343,11 +230,20 @@ impl<T> FlowBuffer<T> {
 
     /// Drops what is too old; true when something was.
     pub(super) fn expire(&mut self, now: &impl Fn() -> Timestamp, expired: &mut Evicted<T>) -> bool {
-        let Some(age) = self.flow.config().max_age else { return false };
-        if self.entries.is_empty() {
-            return false;
+        let before = self.load.messages;
+        if !self.entries.is_empty() {
+            self.expire_old(now, expired);
         }
-        let (before, now_is) = (self.load.messages, now());
+        if !self.ends.is_empty() {
+            self.expire_overdue(now, expired);
+        }
+        self.load.messages < before
+    }
+
+    /// Drops what is older than the stream allows.
+    fn expire_old(&mut self, now: &impl Fn() -> Timestamp, expired: &mut Evicted<T>) {
+        let Some(age) = self.flow.config().max_age else { return };
+        let now_is = now();
         loop {
             // A hole is as old as the message that left it, and is nothing to drop.
             self.trim();
@@ -356,7 +252,18 @@ impl<T> FlowBuffer<T> {
             }
             self.evict(now, 1, DropReason::Expired, expired);
         }
-        self.load.messages < before
+    }
+
+    /// Drops what has outlived its own deadline, wherever it stands. At its deadline a message is still of use.
+    fn expire_overdue(&mut self, now: &impl Fn() -> Timestamp, expired: &mut Evicted<T>) {
+        let now_is = now();
+        while let Some(&(end, seq)) = self.ends.first()
+            && end < now_is
+        {
+            self.pull(seq, DropReason::Expired, expired);
+            self.ends.remove(&(end, seq));
+            self.note_drops(now, DropReason::Expired, 1, Some((seq, seq)));
+        }
     }
 
     /// One message in, or the reason why not.
@@ -382,7 +289,7 @@ impl<T> FlowBuffer<T> {
         if let Some(older) = older
             && self.fits_instead_of(older, size)
         {
-            self.conflate(older, &mut evicted);
+            self.pull(older, DropReason::Conflated, &mut evicted);
         }
         if !self.has_room(size) {
             self.expire(now, &mut evicted);
@@ -390,11 +297,18 @@ impl<T> FlowBuffer<T> {
         while !self.has_room(size) {
             let policy = self.flow.policy();
             match (policy.relief)(self.load) {
-                Relief::Evict(n) if !self.is_empty() && !self.flow.is_overfull(self.load) => {
-                    self.evict(now, n, policy.reason.unwrap_or(DropReason::Oldest), &mut evicted);
+                Relief::Evict(n)
+                    if self.critical < self.load.messages && !self.flow.is_overfull(self.load) =>
+                {
+                    let reason = policy.reason.unwrap_or(DropReason::Oldest);
+                    if self.critical == 0 {
+                        self.evict(now, n, reason, &mut evicted);
+                    } else {
+                        self.evict_around_critical(now, n, reason, &mut evicted);
+                    }
                     self.flow.set_dropping();
                 }
-                // All room is promised to others, nothing could give way, or the limit was lowered, which drops nothing.
+                // All room is promised to others, nothing can give way, or the limit was lowered, which drops nothing.
                 Relief::Evict(_) | Relief::Refuse => {
                     self.flow.record_rejected(now());
                     self.flow.set_dropping();
@@ -410,7 +324,7 @@ impl<T> FlowBuffer<T> {
         }
         // An older one that did not make room by itself is superseded all the same, if it is still there.
         if let Some(older) = key.and_then(|key| self.keys.get(&key).copied()) {
-            self.conflate(older, &mut evicted);
+            self.pull(older, DropReason::Conflated, &mut evicted);
         }
         let seq = self.push(now, message, size, key);
         Offered::Sent(Sent { seq, evicted })
@@ -421,6 +335,10 @@ impl<T> FlowBuffer<T> {
         let seq = self.next_seq;
         self.next_seq += 1;
         let at = if self.flow.config().max_age.is_some() { now() } else { Timestamp::EPOCH };
+        if let Some(end) = self.shape.deadline(&message) {
+            self.ends.insert((end, seq));
+        }
+        self.critical += usize::from(self.shape.is_critical(&message));
         self.entries.push_back(Entry { seq, at, size, message: Some(message) });
         self.load.messages += 1;
         self.load.bytes += size;
@@ -499,11 +417,16 @@ impl<T> FlowBuffer<T> {
     fn forget(&mut self, entry: &Entry<T>) {
         self.load.messages -= 1;
         self.load.bytes -= entry.size;
-        if let Some(key) = entry.message.as_ref().and_then(|message| self.shape.key(message))
+        let Some(message) = &entry.message else { return };
+        if let Some(key) = self.shape.key(message)
             && self.keys.get(&key) == Some(&entry.seq)
         {
             self.keys.remove(&key);
         }
+        if let Some(end) = self.shape.deadline(message) {
+            self.ends.remove(&(end, entry.seq));
+        }
+        self.critical -= usize::from(self.shape.is_critical(message));
     }
 
     /// Drops up to `n` of the oldest.
@@ -524,8 +447,9 @@ impl<T> FlowBuffer<T> {
             // Everything goes at once, however much it is.
             let all = std::mem::take(&mut self.entries);
             let last = all.back().map_or(first, |entry| entry.seq);
-            (self.load, self.holes) = (Load::default(), 0);
+            (self.load, self.holes, self.critical) = (Load::default(), 0, 0);
             self.keys.clear();
+            self.ends.clear();
             if evicted.0.is_empty() {
                 evicted.0 = all
             } else {
@@ -556,15 +480,38 @@ impl<T> FlowBuffer<T> {
         self.flow.fits(load, size)
     }
 
-    /// Takes an older message of the same key out of the middle.
-    fn conflate(&mut self, older: u64, evicted: &mut Evicted<T>) {
-        let Ok(at) = self.entries.binary_search_by_key(&older, |entry| entry.seq) else { return };
+    /// Drops up to `n` of the oldest that are not critical.
+    fn evict_around_critical(
+        &mut self,
+        now: &impl Fn() -> Timestamp,
+        n: usize,
+        reason: DropReason,
+        evicted: &mut Evicted<T>,
+    ) {
+        let gives_way = |entry: &&Entry<T>| {
+            entry.message.as_ref().is_some_and(|message| !self.shape.is_critical(message))
+        };
+        let seqs: Vec<u64> = self.entries.iter().filter(gives_way).take(n).map(|entry| entry.seq).collect();
+        for seq in &seqs {
+            self.pull(*seq, reason, evicted);
+        }
+        if let (Some(first), Some(last)) = (seqs.first(), seqs.last()) {
+            self.note_drops(now, reason, seqs.len() as u64, Some((*first, *last)));
+        }
+    }
+
+    /// Takes a message out of the middle.
+    fn pull(&mut self, seq: u64, reason: DropReason, evicted: &mut Evicted<T>) {
+        let Ok(at) = self.entries.binary_search_by_key(&seq, |entry| entry.seq) else { return };
         let place = &mut self.entries[at];
-        let gone = Entry { seq: older, at: place.at, size: place.size, message: place.message.take() };
+        if place.message.is_none() {
+            return;
+        }
+        let gone = Entry { seq, at: place.at, size: place.size, message: place.message.take() };
         self.holes += 1;
         self.forget(&gone);
         evicted.0.push_back(gone);
-        self.flow.record_lost(DropReason::Conflated, 1);
+        self.flow.record_lost(reason, 1);
         if self.holes > FEW_HOLES && self.holes > self.load.messages {
             self.entries.retain(|entry| entry.message.is_some());
             self.holes = 0;

@@ -107,7 +107,7 @@ fn sized(bytes: usize, policy: DropPolicy) -> FlowBuffer<u64> {
         drop_policy: policy,
         ..FlowConfig::default()
     };
-    FlowBuffer::shaped(config, Shape { size_of: Some(|n| *n as usize), key_of: None }).unwrap()
+    FlowBuffer::shaped(config, Shape { size_of: Some(|n| *n as usize), ..Shape::default() }).unwrap()
 }
 
 #[test]
@@ -132,7 +132,7 @@ fn a_limit_of_bytes_needs_sizes_and_votes_allow_no_keys() {
     assert_eq!(FlowBuffer::<u64>::new(bytes).unwrap_err().field, "max_buffer_bytes");
     let votes =
         FlowConfig { carries: Carries::Votes, drop_policy: DropPolicy::Block, ..FlowConfig::default() };
-    let keyed = Shape { size_of: None, key_of: Some(|n: &u64| Some(*n)) };
+    let keyed = Shape { key_of: Some(|n: &u64| Some(*n)), ..Shape::default() };
     assert_eq!(FlowBuffer::shaped(votes, keyed).unwrap_err().field, "key_of");
 }
 
@@ -140,7 +140,7 @@ fn a_limit_of_bytes_needs_sizes_and_votes_allow_no_keys() {
 fn keyed(capacity: usize, policy: DropPolicy) -> FlowBuffer<u64> {
     let config = FlowConfig { max_buffer_size: capacity, drop_policy: policy, ..FlowConfig::default() };
     let key_of: fn(&u64) -> Option<u64> = |n| (*n < 1_000).then_some(n / 10);
-    FlowBuffer::shaped(config, Shape { size_of: None, key_of: Some(key_of) }).unwrap()
+    FlowBuffer::shaped(config, Shape { key_of: Some(key_of), ..Shape::default() }).unwrap()
 }
 
 #[test]
@@ -161,7 +161,8 @@ fn of_one_key_only_the_newest_is_kept_in_its_own_place() {
 
 #[test]
 fn a_message_that_is_refused_does_not_take_its_older_one_along() {
-    let shape = Shape { size_of: Some(|n: &u64| *n as usize), key_of: Some(|_: &u64| Some(1)) };
+    let shape =
+        Shape { size_of: Some(|n: &u64| *n as usize), key_of: Some(|_: &u64| Some(1)), ..Shape::default() };
     for policy in [DropPolicy::DropNewest, DropPolicy::Block] {
         let config = FlowConfig { max_buffer_bytes: Some(10), drop_policy: policy, ..FlowConfig::default() };
         let mut buffer = FlowBuffer::shaped(config, shape).unwrap();
@@ -209,7 +210,7 @@ fn old_messages_are_dropped_first_and_never_delivered() {
 #[test]
 fn a_hole_that_is_old_takes_no_young_message_along() {
     let config = FlowConfig { max_age: Some(Duration::from_millis(10)), ..FlowConfig::default() };
-    let shape = Shape { size_of: None, key_of: Some(|_: &u64| Some(1)) };
+    let shape = Shape { key_of: Some(|_: &u64| Some(1)), ..Shape::default() };
     let mut buffer = FlowBuffer::shaped(config, shape).unwrap();
     let at = Timestamp::from_millis;
     buffer.offer(at(0), 1);
@@ -430,6 +431,7 @@ proptest! {
         let shape = Shape {
             size_of: Some(|m: &Message| m.size as usize),
             key_of: if keys { Some((|m: &Message| Some(m.key)) as fn(&Message) -> Option<u64>) } else { None },
+            ..Shape::default()
         };
         let mut buffer = FlowBuffer::shaped(config(capacity, bytes, policy, aging), shape).unwrap();
         let mut twin = Twin {

@@ -19,9 +19,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::buffer::{Drained, Evicted, FlowBuffer, Offered, Read};
+use super::buffer::FlowBuffer;
 use super::config::{FlowConfig, FlowConfigError};
 use super::notice::Notice;
+use super::parts::{Drained, Evicted, Offered, Read};
 use super::state::FlowState;
 use crate::core::time::Timestamp;
 

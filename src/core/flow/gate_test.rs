@@ -221,7 +221,7 @@ fn one_wait_is_one_pause_event_and_a_throttled_decision_one_throttle_event() {
 fn a_large_message_waits_for_its_bytes_and_holds_up_the_small_ones() {
     let config =
         FlowConfig { max_buffer_bytes: Some(100), drop_policy: DropPolicy::Block, ..FlowConfig::default() };
-    let shape = Shape { size_of: Some(|n: &u64| *n as usize), key_of: None };
+    let shape = Shape { size_of: Some(|n: &u64| *n as usize), ..Shape::default() };
     let mut gate: Line = Gate::new(FlowBuffer::shaped(config, shape).unwrap());
     for _ in 0..3 {
         gate.put(&now, 20, 20);

@@ -35,11 +35,12 @@ use super::writer::Failure;
 use crate::config::Config;
 use crate::core::flow::record::{Command, Event, Flow, FlowMachine, FlowTotals, Rejection, Reply};
 use crate::core::flow::{
-    Drained, FlowBuffer, FlowConfig, FlowConfigError, FlowRecommendation, FlowState, FlowStats, Gate, Manner,
-    Notice, Offered, Pass, Returned, Shape,
+    Carries, Drained, FlowBuffer, FlowConfig, FlowConfigError, FlowRecommendation, FlowState, FlowStats,
+    Gate, Manner, Notice, Offered, Pass, Returned, Shape,
 };
 use crate::core::ids::{EntityId, StreamId, StreamKind};
 use crate::core::time::Timestamp;
+use crate::journal::chain::digest;
 
 /// How long totals and an open run of drops may be off the record.
 const NOTE_AFTER: Duration = Duration::from_secs(5);
@@ -51,6 +52,24 @@ pub(crate) struct Message {
     pub(crate) value: Value,
     pub(crate) sender: Option<String>,
     pub(crate) bytes: usize,
+    pub(crate) key: Option<Key>,
+    pub(crate) deadline: Option<Timestamp>,
+    pub(crate) critical: bool,
+}
+
+/// The name under which only the newest message counts, and a number made of it that no two names share in practice.
+#[derive(Debug)]
+pub(crate) struct Key {
+    pub(crate) name: String,
+    number: u64,
+}
+
+impl Key {
+    pub(crate) fn new(name: String) -> Self {
+        let digest = digest(name.as_bytes());
+        let number = digest.0.iter().take(8).fold(0, |number, byte| (number << 8) | u64::from(*byte));
+        Key { name, number }
+    }
 }
 
 /// Why a message went back.
@@ -62,6 +81,8 @@ pub(crate) enum Why {
     Full,
     /// It waited as long as it may.
     TimedOut,
+    /// Nobody has use for it any more.
+    Expired,
     /// The stream is closed.
     Closed,
     /// It is larger than the whole buffer.
@@ -134,7 +155,15 @@ pub(crate) struct Flows {
 
 impl Live {
     fn new(id: EntityId, state: &Flow) -> Result<Self, FlowConfigError> {
-        let shape = Shape { size_of: Some(|message: &Message| message.bytes), key_of: None };
+        let mut shape = Shape {
+            size_of: Some(|message: &Message| message.bytes),
+            critical_of: Some(|message: &Message| message.critical),
+            ..Shape::default()
+        };
+        if state.config.carries == Carries::Anything {
+            shape.key_of = Some(|message: &Message| message.key.as_ref().map(|key| key.number));
+            shape.deadline_of = Some(|message: &Message| message.deadline);
+        }
         let mut buffer = FlowBuffer::shaped(state.config.clone(), shape)?;
         buffer.watch();
         let mut gate = Gate::new(buffer);
@@ -148,10 +177,23 @@ impl Live {
 
     /// Offers a message. One that may not wait is decided at once, as if the delay or pause asked of it had just passed.
     pub(crate) async fn offer(&self, host: &Arc<Host>, message: Message, wait: Duration) -> Outcome {
+        let now = host.clock.now();
+        let wait = match message.deadline {
+            Some(end) if end < now => return self.give_back_now(host, Why::Expired, message, now),
+            Some(end) => wait.min(end.since(now)),
+            None => wait,
+        };
         if wait.is_zero() || host.clock.is_manual() {
             return self.offer_now(host, message);
         }
         self.offer_in_time(host, message, wait).await
+    }
+
+    fn give_back_now(&self, host: &Arc<Host>, why: Why, message: Message, now: Timestamp) -> Outcome {
+        let mut inner = lock(&self.inner);
+        let (fate, gave_way) = give_back(&mut inner.gate, why, message);
+        self.after(host, &mut inner, now);
+        Outcome { fate, gave_way, seen: inner.seen() }
     }
 
     fn offer_now(&self, host: &Arc<Host>, message: Message) -> Outcome {
@@ -310,7 +352,7 @@ fn give_back(gate: &mut Gate<Message, oneshot::Sender<()>>, why: Why, message: M
     match why {
         Why::Refused => {}
         Why::Full => flow.record_returned(Returned::Full),
-        Why::TimedOut => flow.record_returned(Returned::Timeout),
+        Why::TimedOut | Why::Expired => flow.record_returned(Returned::Timeout),
         Why::Closed => flow.record_returned(Returned::Closed),
         Why::TooLarge => flow.record_returned(Returned::TooLarge),
     }
