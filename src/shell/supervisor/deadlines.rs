@@ -1,9 +1,9 @@
 //! Deadlines by time and by entity, at most one for each.
 //!
 //! Setting, moving and clearing one take the logarithm of their number. Timing wheels do it in constant time, but give up
-//! the exact order, or sort each slot again when its time comes. Measured, the logarithm does not show: from ten
-//! thousand to a million deadlines the cost grows no more than that of a plain hash map of as many entries, which is to
-//! say by what no longer fits the caches (`cargo bench --bench jobs`).
+//! the exact order, or sort each slot again when its time comes. Measured, the logarithm hardly shows: from ten
+//! thousand to a million deadlines the cost grows about as much as that of a plain hash map of as many entries, which is
+//! to say by what no longer fits the caches (`cargo bench --bench jobs`).
 //!
 //! # Source
 //! G. Varghese, T. Lauck, *Hashed and Hierarchical Timing Wheels*, SOSP 1987, sections 3 and 4.2 (ordered trees), 6.
