@@ -188,6 +188,19 @@ fn capacity_that_comes_back_serves_who_waits_at_the_lender() {
 }
 
 #[test]
+fn a_release_serves_who_waits_in_the_same_decision_and_answers_what_is_left() {
+    let mut world = World::default();
+    status(&mut world, &request("a", "has", 0.8), 0);
+    status(&mut world, &request("a", "wants", 0.5), 1);
+    let from = world.log.len();
+    let Ok(Reply::Released { total_capacity, .. }) = world.run_alone(&whole("t-has", "a"), ms(2)) else {
+        panic!()
+    };
+    assert_eq!(names(&world, from), ["a returned", "a granted"]);
+    assert_eq!((total_capacity, world.owed()), (amount(0.5), vec![]));
+}
+
+#[test]
 fn a_token_that_is_handed_on_keeps_its_lease_and_must_be_acknowledged_again() {
     let mut world = borrowed(Lease::default());
     status(&mut world, &ack("t-o", "a"), 1_000);
