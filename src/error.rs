@@ -514,7 +514,10 @@ impl From<worker::Rejection> for Error {
                 plain(ErrorKind::NotFound).with("field", "workflow_id")
             }
             worker::Rejection::Draining | worker::Rejection::Full { .. } => plain(ErrorKind::LimitExceeded),
-            worker::Rejection::NotForMe { .. } | worker::Rejection::NotForWorker { .. } => {
+            worker::Rejection::NotForMe { expected, given } => {
+                Error::invalid("datacenter", given.as_str(), &format!("{expected}, where the worker is"))
+            }
+            worker::Rejection::NotForWorker { .. } => {
                 Error::invalid("message", message, "one for this worker")
             }
             worker::Rejection::Ended { .. } => plain(ErrorKind::JobEnded),

@@ -386,9 +386,10 @@ pub(super) fn parse<T: DeserializeOwned>(fields: Map<String, Value>) -> Result<T
         let message = error.inner().to_string();
         // A missing or unknown field is named in the message, its path is the whole object.
         let named = message.split('`').nth(1).unwrap_or_default().to_owned();
-        let field = if path_is_whole { named } else { error.path().to_string() };
+        let field = if path_is_whole { named.clone() } else { error.path().to_string() };
         if message.starts_with("missing field") {
-            return Error::missing(&field);
+            let missing = if path_is_whole { field } else { format!("{field}.{named}") };
+            return Error::missing(&missing);
         }
         let value = if path_is_whole { input.get(&field) } else { value_at(&input, error.path()) };
         let expected = message.rsplit_once("expected ").map_or(message.as_str(), |(_, expected)| expected);
@@ -399,6 +400,7 @@ pub(super) fn parse<T: DeserializeOwned>(fields: Map<String, Value>) -> Result<T
             "u64" | "usize" => "a whole number, at least 0",
             "a map" => "a JSON object",
             "u32" => "a whole number from 0 to 4294967295",
+            other if other.starts_with("struct ") => "a JSON object",
             other => other,
         };
         Error::invalid(&field, value.cloned().unwrap_or_default(), expected)

@@ -45,6 +45,9 @@ impl Workers<'_> {
     /// `invalid_argument`, and the faults of the store.
     pub async fn register(&self, request: RegisterWorker) -> Result<WorkerChanged, Error> {
         let local = || EntityId::new(LOCAL).map_err(|e| Error::invalid("datacenter", LOCAL, &e.to_string()));
+        if let Some(given) = request.datacenter.as_ref().filter(|given| given.as_str().contains('@')) {
+            return Err(Error::invalid("datacenter", given.as_str(), "a name without @"));
+        }
         let capacity = request.capacity.unwrap_or(1);
         let said = worker::Command::Register {
             worker_id: request.worker_id.clone(),

@@ -90,6 +90,7 @@ async fn a_leader_that_paused_is_refused_whatever_it_does_after_a_transfer() {
         fence_token: None,
     };
     let new = q.jobs().transfer(transfer).await.unwrap();
+    q.advance(Duration::from_secs(1)).await.unwrap();
     q.jobs().progress(progress("j", i64::try_from(new.fence_token).unwrap())).await.unwrap();
     // m1 wakes up and believes it leads.
     let kind = |error: quorate::Error| error.kind();
