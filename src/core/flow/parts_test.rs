@@ -159,3 +159,15 @@ proptest! {
         prop_assert_eq!(buffer.len(), 0);
     }
 }
+
+#[test]
+fn what_was_read_does_not_expire_later() {
+    let mut buffer = buffer(9, DropPolicy::DropOldest);
+    buffer.watch();
+    buffer.offer(at(0), ("read", Some(10), false));
+    buffer.read(at(5));
+    buffer.offer(at(20), ("new", None, false));
+    buffer.read(at(20));
+    buffer.finish_notices();
+    assert_eq!(buffer.notices(), []);
+}
