@@ -177,9 +177,9 @@ async fn an_id_that_is_used_again_is_listed_with_each_of_its_ends_and_not_while_
     q.jobs().submit(job("j")).await.unwrap();
     q.jobs().complete(complete("j", 1)).await.unwrap();
     let first = ("completed".to_owned(), 1);
-    assert_eq!(ended().await, [first.clone()]);
+    assert_eq!(ended().await, std::slice::from_ref(&first));
     q.jobs().submit(SubmitJob { timeout_seconds: Some(1.0), ..job("j") }).await.unwrap();
-    assert_eq!(ended().await, [first.clone()]);
+    assert_eq!(ended().await, std::slice::from_ref(&first));
     q.advance(Duration::from_secs(2)).await.unwrap();
     assert_eq!(ended().await, [first, ("timeout".to_owned(), 2)]);
 }
