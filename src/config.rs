@@ -21,6 +21,8 @@ use crate::shell::coordinator::Coordinator;
 use crate::shell::custom::CustomRuleSet;
 #[cfg(feature = "runtime")]
 use crate::shell::post::Transport;
+#[cfg(feature = "runtime")]
+use crate::shell::sampler::Sampler;
 use crate::store::StoreOptions;
 
 /// Settings of one runtime. Checked when it opens.
@@ -60,6 +62,10 @@ pub struct Config {
     /// The way between gates, managers and workers; within this process when `None`.
     #[cfg(feature = "runtime")]
     pub transport: Option<Arc<dyn Transport>>,
+    /// Who measures the load of the machine, every [`DetectorConfig::every`]; nobody when `None`, the default. With one,
+    /// a busy machine makes this process refuse work, by class.
+    #[cfg(feature = "runtime")]
+    pub sampler: Option<Arc<dyn Sampler>>,
     /// Custom rules known from the start, also to proposals that an earlier process left open.
     #[cfg(feature = "runtime")]
     pub custom_rules: CustomRuleSet,
@@ -372,6 +378,8 @@ impl Default for Config {
             },
             #[cfg(feature = "runtime")]
             coordinator: None,
+            #[cfg(feature = "runtime")]
+            sampler: None,
             #[cfg(feature = "runtime")]
             transport: None,
             #[cfg(feature = "runtime")]

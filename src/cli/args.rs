@@ -141,6 +141,12 @@ fn serve_command() -> Command {
                 .default_value("127.0.0.1:7171")
                 .help("The address to listen on; port 0 takes a free one. There is no authentication"),
         )
+        .arg(
+            Arg::new("sample-machine")
+                .long("sample-machine")
+                .action(ArgAction::SetTrue)
+                .help("Measure processor and memory of this machine, and shed load when they are scarce"),
+        )
 }
 
 fn play_command() -> Command {

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::ArgMatches;
 use serde_json::{Value, json};
@@ -12,6 +13,7 @@ use super::signals::Signals;
 use crate::api::Quorate;
 use crate::api::http::{self, Options};
 use crate::error::Error;
+use crate::shell::sampler::ThisMachine;
 
 /// Serves until SIGINT or SIGTERM, then answers what is under way and closes the store.
 pub(super) async fn run(matches: &ArgMatches, output: &Output) -> Result<u8, Stop> {
@@ -23,7 +25,11 @@ pub(super) async fn run(matches: &ArgMatches, output: &Output) -> Result<u8, Sto
         .ok_or_else(|| Error::invalid("data", Value::Null, "a data folder"))?;
     // Heard from here on: a signal during recovery stops the server as soon as it is up.
     let mut signals = Signals::listen()?;
-    let q = Quorate::open(open::folder(data, true)?).await?;
+    let mut config = open::folder(data, true)?;
+    if matches.get_flag("sample-machine") {
+        config.sampler = Some(Arc::new(ThisMachine::default()));
+    }
+    let q = Quorate::open(config).await?;
     let mut server = http::serve(q.clone(), listen, Options::default())?;
     let url = format!("http://{}", server.addr());
     if output.is_json() {

@@ -33,6 +33,7 @@ pub(crate) mod pressure;
 pub(crate) mod proposals;
 pub(crate) mod registry;
 pub(crate) mod runtime;
+pub mod sampler;
 pub(crate) mod supervisor;
 pub(crate) mod tell;
 pub(crate) mod writer;

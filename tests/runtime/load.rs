@@ -1,13 +1,16 @@
 //! Load shedding and statistics in a running runtime.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use quorate::api::dto::{AskSummary, CheckShed, HistoryQuery, RecordLoad, RecordStats, ReleasePermit};
 use quorate::api::ops;
 use quorate::config::ClockConfig;
-use quorate::core::shed::{Caps, Class, Load};
+use quorate::core::shed::{Caps, Cause, Class, Load, Readings};
 use quorate::core::stats::Level;
 use quorate::core::time::Timestamp;
+use quorate::shell::sampler::{Sampler, ThisMachine};
 use quorate::{Config, Error, ErrorKind, Quorate};
 use serde_json::{Map, Value};
 
@@ -130,4 +133,45 @@ async fn statistics_survive_a_restart_and_what_has_aged_moves_on_first() {
     let summary = q.stats().summary(AskSummary::default()).await.unwrap();
     assert_eq!((summary.count, summary.hot_count, summary.warm_count), (900, 100, 1));
     q.crash().await;
+}
+
+/// A machine that cannot be measured at first, and is busy then.
+#[derive(Debug, Default)]
+struct Busy(AtomicUsize);
+
+impl Sampler for Busy {
+    fn sample(&self) -> Result<Readings, String> {
+        match self.0.fetch_add(1, Ordering::SeqCst) {
+            0 => Err("no sensor".into()),
+            1 => Ok(Readings { cpu: Some(f64::NAN), memory: None }),
+            2 => panic!("the sensor broke"),
+            _ => Ok(Readings { cpu: Some(95.5), memory: Some(40.0) }),
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_load_of_the_machine_is_looked_at_again_and_again_whatever_goes_wrong() {
+    let mut config = Config { sampler: Some(Arc::<Busy>::default()), ..Config::memory() };
+    config.shedding.detector.every = Duration::from_millis(5);
+    let q = Quorate::open(config).await.unwrap();
+    for _ in 0..2_000 {
+        let status = q.shedding().status().await.unwrap();
+        if status.state == Load::Overloaded {
+            let explain = status.explain;
+            assert_eq!((explain.cause, explain.measured, explain.threshold), (Cause::Cpu, 95.5, 95.0));
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    panic!("never overloaded: {:?}", q.shedding().status().await);
+}
+
+#[test]
+fn this_machine_is_measured_in_percent() {
+    let machine = ThisMachine::default();
+    for _ in 0..3 {
+        let Readings { cpu: Some(cpu), memory: Some(memory) } = machine.sample().unwrap() else { panic!() };
+        assert!((0.0..=100.5).contains(&cpu) && (0.1..=100.0).contains(&memory), "{cpu} {memory}");
+    }
 }

@@ -14,6 +14,7 @@ use crate::shell::host::Host;
 use crate::shell::jobs::deliver;
 use crate::shell::kinds::{errand, poke, send_to_sleep, track};
 use crate::shell::lock;
+use crate::shell::sampler::Sampling;
 
 use super::deadlines::Deadlines;
 use super::recovery;
@@ -154,6 +155,10 @@ impl Actor for Timeouts {
         ctx.run_interval(ALIVE_EVERY, |actor, _| {
             let host = actor.host.clone();
             actor.host.tokio.spawn_blocking(move || recovery::note_alive(&host, host.clock.now()));
+        });
+        let sampling = Sampling::default();
+        ctx.run_interval(self.host.config.shedding.detector.every, move |actor, _| {
+            sampling.look(&actor.host)
         });
         ctx.run_interval(self.host.config.idle_after / 2, |actor, _| {
             actor.host.quorums.sweep();
