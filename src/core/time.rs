@@ -82,15 +82,28 @@ pub struct Downtime {
     pub last_alive: Timestamp,
     /// When the process that serves now began to serve.
     pub began: Timestamp,
-    /// Does it go on with what the process before it led? One that only carries out a command of somebody does not:
-    /// it mints no tokens, and whoever led goes on leading.
-    pub takes_over: bool,
+    /// What kind of gap it was.
+    pub gap: Gap,
+}
+
+/// Why nobody could see anything for a while.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Gap {
+    /// No process served; the one that does now goes on with what the one before it led.
+    Restart,
+    /// No process served, and the one that does now only carries out a command of somebody: whoever led goes on leading.
+    Command,
+    /// The machine was suspended, with the process on it.
+    Suspend,
+    /// The wall clock was set ahead while the process served. No time passed.
+    ClockJump,
 }
 
 impl Downtime {
     /// A process that began with nobody before it.
     pub fn none(began: Timestamp) -> Self {
-        Downtime { last_alive: began, began, takes_over: true }
+        Downtime { last_alive: began, began, gap: Gap::Restart }
     }
 
     /// How long nobody watched an entity whose latest record is of the instant `known_alive`.

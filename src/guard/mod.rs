@@ -2,7 +2,7 @@
 //!
 //! A leader that was paused does not know that it was replaced. It wakes up, believes that it still leads, and writes. No
 //! lease, timeout or check of its own prevents that: between its check and its write it may sleep as long as it
-//! likes. Only the resource can tell, by comparing the [`FenceToken`](crate::core::job::token::FenceToken) that comes
+//! likes. Only the resource can tell, by comparing the [`FenceToken`] that comes
 //! with the write with the highest it has seen, *in the same step as the write*:
 //!
 //! ```text

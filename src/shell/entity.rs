@@ -20,7 +20,7 @@ use super::kinds::{Hosted, perform};
 use super::memory::{Loaded, Memory, Waiting, load, lost};
 use super::writer::Failure;
 use crate::core::ids::{IdempotencyKey, StreamId};
-use crate::core::time::Timestamp;
+use crate::core::time::{Downtime, Timestamp};
 use crate::core::{Decision, Machine};
 use crate::journal::Fault;
 
@@ -163,6 +163,8 @@ pub(crate) struct Entity<M: Hosted> {
     seat: Seat,
     watch: DeathWatch<M>,
     memory: Memory<M>,
+    /// How many gaps of the clock the entity has left out.
+    gaps_seen: usize,
 }
 
 // Nothing in it is ever pinned.
@@ -178,16 +180,15 @@ impl<M: Hosted> Entity<M> {
             kind: std::marker::PhantomData,
         };
         let memory = Memory::empty(seat.host.clone(), seat.stream.clone());
-        Entity { seat, watch, memory }
+        Entity { seat, watch, memory, gaps_seen: 0 }
     }
 
     fn on_loaded(&mut self, loaded: Result<Loaded<M>, Fault>, ctx: &mut Context<Self>) {
         match loaded {
             Ok(loaded) => {
                 self.memory.fill(loaded);
-                let resumed = self.memory.driver.resume(self.seat.host.away);
-                let now = self.seat.host.clock.now();
-                self.memory.submit(&ctx.address(), resumed.events, resumed.effects, now, None, Vec::new());
+                self.go_on(self.seat.host.away, &ctx.address());
+                self.catch_up(&ctx.address());
                 self.memory.arm();
                 for effect in M::owed(self.memory.driver.state()) {
                     perform::<M>(&self.seat.host, &self.seat.stream.id, effect);
@@ -199,6 +200,23 @@ impl<M: Hosted> Entity<M> {
                 ctx.address().do_send(Doom);
             }
         }
+    }
+
+    /// Leaves out a time in which nobody could see anything.
+    fn go_on(&mut self, away: Downtime, addr: &Addr<Self>) {
+        let resumed = self.memory.driver.resume(away);
+        let now = self.seat.host.clock.now();
+        self.memory.submit(addr, resumed.events, resumed.effects, now, None, Vec::new());
+    }
+
+    /// The present instant, after leaving out what this process slept through or skipped.
+    fn catch_up(&mut self, addr: &Addr<Self>) -> Timestamp {
+        let now = self.seat.host.clock.now();
+        for gap in self.seat.host.clock.gaps(self.gaps_seen) {
+            self.gaps_seen += 1;
+            self.go_on(gap, addr);
+        }
+        now
     }
 
     /// Somebody asked for what does not exist; it need not stay in memory.
@@ -246,8 +264,8 @@ impl<M: Hosted> Handler<Ask<M>> for Entity<M> {
             ask.refuse(failure.fault().clone());
             return;
         }
-        let now = self.seat.host.clock.now();
         let addr = ctx.address();
+        let now = self.catch_up(&addr);
         match ask.action {
             Action::Command(command, key) => {
                 let step = self.memory.driver.step(command, now);
@@ -320,7 +338,7 @@ impl<M: Hosted> Handler<Poke> for Entity<M> {
         if self.memory.doomed.get().is_some() {
             return;
         }
-        let now = self.seat.host.clock.now();
+        let now = self.catch_up(&ctx.address());
         let settled = self.memory.driver.settle(now);
         // The wheel let go of its entry when it sent the poke.
         self.memory.disarmed();
@@ -342,7 +360,7 @@ impl<M: Hosted> Handler<Errand> for Entity<M> {
         let Some(command) = M::run_errands(errand.due).filter(|_| self.memory.doomed.get().is_none()) else {
             return;
         };
-        let now = self.seat.host.clock.now();
+        let now = self.catch_up(&ctx.address());
         self.memory.errand_begun();
         let step = self.memory.driver.step(command, now);
         let done: Release = Box::new(move |_| {

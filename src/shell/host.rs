@@ -30,7 +30,7 @@ use crate::core::job::JobMachine;
 use crate::core::load::LoadMachine;
 use crate::core::proposal::ProposalMachine;
 use crate::core::quorum::QuorumMachine;
-use crate::core::time::{Downtime, Timestamp};
+use crate::core::time::{Downtime, Gap, Timestamp};
 use crate::core::topology::TopologyMachine;
 use crate::core::worker::WorkerMachine;
 use crate::journal::{Epoch, Fault, Store};
@@ -152,7 +152,7 @@ impl Host {
             away: Downtime {
                 last_alive: parts.last_alive.min(parts.clock.now()),
                 began: parts.clock.now(),
-                takes_over: parts.config.jobs.take_over,
+                gap: if parts.config.jobs.take_over { Gap::Restart } else { Gap::Command },
             },
             config: parts.config,
             began: parts.clock.now(),

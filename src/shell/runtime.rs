@@ -25,7 +25,7 @@ use super::writer::{Failure, Writer};
 use crate::config::{ClockConfig, Config};
 use crate::core::ids::EntityId;
 use crate::core::shed::Invalid;
-use crate::core::time::Timestamp;
+use crate::core::time::{Gap, Timestamp};
 use crate::journal::codec::encode;
 use crate::journal::{Fault, Position, Store};
 
@@ -195,7 +195,7 @@ impl Runtime {
     fn recover(&mut self) -> Result<(), Fault> {
         let now = self.host.clock.now();
         let recovery::Open { tracked, mut resuming } = recovery::deadlines(&self.host)?;
-        if !self.host.away.takes_over {
+        if self.host.away.gap == Gap::Command {
             resuming.clear();
         }
         self.report.tracked = tracked;

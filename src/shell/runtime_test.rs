@@ -1,8 +1,11 @@
 //! A panic in an entity actor, and a vote that only the directory knows: from inside they can be planted.
 
 use super::*;
-use crate::core::ids::EntityId;
+use crate::Quorate;
+use crate::api::dto::{JobRef, SubmitJob};
+use crate::core::ids::{EntityId, StreamId, StreamKind};
 use crate::core::quorum::{Command, Policy, QuorumState, QuorumType, Start};
+use crate::shell::kinds::send_to_sleep;
 use crate::store::memory::MemoryStore;
 use std::time::Duration;
 
@@ -126,4 +129,36 @@ async fn a_check_asks_the_directory_when_its_agent_last_voted() {
     runtime.advance(Timestamp::from_millis(9_000)).await;
     assert_eq!(recorded().await, Some(Grade::Degraded));
     runtime.end(Ending::Clean).unwrap();
+}
+
+async fn over_a_gap(gap: Gap) -> Vec<(String, u64, f64)> {
+    let q = Quorate::open(Config::memory()).await.unwrap();
+    for (name, timeout) in [("asleep", None), ("short", Some(600.0)), ("long", Some(7_200.0))] {
+        let job = SubmitJob { job_id: Some(id(name)), timeout_seconds: timeout, ..SubmitJob::default() };
+        q.jobs().submit(job).await.unwrap();
+    }
+    // One of them is woken by the first look after the gap.
+    send_to_sleep(q.host(), &StreamId::new(StreamKind::Job, id("asleep")));
+    q.host().clock.pass(Duration::from_secs(3_600), gap);
+    let mut seen = Vec::new();
+    for name in ["asleep", "short", "long"] {
+        let job = JobRef { job_id: id(name), datacenter: None };
+        let status = q.jobs().status(job.clone()).await.unwrap();
+        let again = q.jobs().status(job).await.unwrap();
+        assert_eq!(status.status, again.status);
+        let here = &status.datacenters[0];
+        assert!(here.idle_seconds < 60.0, "{here:?}");
+        seen.push((status.status, here.fence_token, here.elapsed_seconds.round()));
+    }
+    q.close().await.unwrap();
+    seen
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_suspend_is_no_idleness_and_a_clock_set_ahead_is_not_even_time() {
+    let seen = |status: &str, elapsed| (status.to_owned(), 1, elapsed);
+    let slept = [seen("submitted", 3_600.0), seen("timeout", 3_600.0), seen("submitted", 3_600.0)];
+    assert_eq!(over_a_gap(Gap::Suspend).await, slept);
+    let jumped = [seen("submitted", 0.0), seen("submitted", 0.0), seen("submitted", 0.0)];
+    assert_eq!(over_a_gap(Gap::ClockJump).await, jumped);
 }

@@ -15,6 +15,7 @@ use quorate::core::job::timeout::{Estimate, Limits, Strategy};
 use quorate::core::job::token::{DispatchToken, FenceToken, GateEpoch};
 use quorate::core::job::workflow::Moved;
 use quorate::core::job::{Settings, WorkflowStatus};
+use quorate::core::time::Gap;
 use quorate::core::worker;
 
 use crate::events::{at, check, variants};
@@ -253,18 +254,19 @@ fn led() -> Vec<job::Event> {
             at: at(19),
         }))
     });
-    let resumed = job::Resumed {
-        began: at(21),
-        token: token(),
-        away_us: 5,
-        unbudgeted_us: 6,
-        elapsed_ms: 7,
-        idle_ms: 8,
-        taken_over: true,
-    };
+    let suspended = [job::Event::Suspended { token: token(), reason: "so".into(), at: at(20) }];
+    let resumed = [Gap::Restart, Gap::Command, Gap::Suspend, Gap::ClockJump].map(|gap| {
+        job::Event::Resumed(job::Resumed {
+            began: at(21),
+            token: token(),
+            gap,
+            away_us: 5,
+            unbudgeted_us: 6,
+            elapsed_ms: 7,
+            idle_ms: 8,
+        })
+    });
     let rest = [
-        job::Event::Suspended { token: token(), reason: "so".into(), at: at(20) },
-        job::Event::Resumed(resumed),
         job::Event::TokenAdopted { token: token(), at: at(22) },
         job::Event::LeaseTaken { holder: leader(), token: token(), expires_at: at(30_000_023), at: at(23) },
         job::Event::LeaseRenewed { expires_at: at(30_000_024), at: at(24) },
@@ -274,7 +276,7 @@ fn led() -> Vec<job::Event> {
         let what = "progress".into();
         job::Event::FenceRejected(job::FenceRejected { what, domain, held: 7, given: 5, at: at(26) })
     });
-    changed.into_iter().chain(rest).chain(fenced).collect()
+    changed.into_iter().chain(suspended).chain(resumed).chain(rest).chain(fenced).collect()
 }
 
 fn all_jobs() -> Vec<job::Event> {
@@ -432,7 +434,7 @@ fn gates() -> Vec<gate::Event> {
             gate_epoch: epoch(),
             at: at(12),
         },
-        gate::Event::Resumed { gate_epoch: epoch(), away_us: 300, taken_over: true, at: at(13) },
+        gate::Event::Resumed { gate_epoch: epoch(), away_us: 300, gap: Gap::Restart, at: at(13) },
         gate::Event::FenceRejected(gate::event::FenceRejected {
             datacenter: id("窓"),
             message: "job_progress_report".into(),

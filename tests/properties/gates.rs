@@ -15,7 +15,7 @@ use quorate::core::job::message::{
     JobTimeoutReport, Leader, Message, Party, ReportAck, TimeoutKind,
 };
 use quorate::core::job::token::{FenceToken, GateEpoch};
-use quorate::core::time::{Downtime, Timestamp};
+use quorate::core::time::{Downtime, Gap, Timestamp};
 use quorate::journal::codec::{decode, encode};
 
 const MS: i64 = 1_000;
@@ -208,7 +208,7 @@ impl World {
         self.gate = Driver::default().restore(stored, self.log.len() as u64);
         let last_alive = us(self.now);
         self.now += down;
-        let away = Downtime { last_alive, began: us(self.now), takes_over: true };
+        let away = Downtime { last_alive, began: us(self.now), gap: Gap::Restart };
         let resumed = self.gate.resume(away);
         self.keep(resumed.events, resumed.effects);
         assert!(self.gate.resume(away).events.is_empty(), "once in a process");

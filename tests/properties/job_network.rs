@@ -24,7 +24,7 @@ use quorate::core::job::outbox::Notice;
 use quorate::core::job::token::{FenceToken, GateEpoch};
 use quorate::core::job::{self, Heard, Job, JobMachine, Phase, Reply, Submit};
 use quorate::core::rng::Rng;
-use quorate::core::time::{Downtime, Timestamp};
+use quorate::core::time::{Downtime, Gap, Timestamp};
 use quorate::core::worker::{self, Worker, WorkerMachine};
 use quorate::journal::codec::{decode, encode};
 
@@ -167,7 +167,7 @@ impl<M: Machine> Node<M> {
                 assert_eq!(replayed.state(), &kept, "replay is live");
                 let revision = self.driver.revision();
                 self.driver = Driver::new(self.context.clone()).restore(kept, revision);
-                let away = Downtime { last_alive: us(self.last_alive), began: now, takes_over: true };
+                let away = Downtime { last_alive: us(self.last_alive), began: now, gap: Gap::Restart };
                 let resumed = self.driver.resume(away);
                 assert!(self.driver.resume(away).events.is_empty(), "once in a process");
                 (resumed.events, M::owed(self.driver.state()), None)

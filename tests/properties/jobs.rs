@@ -13,7 +13,7 @@ use quorate::core::job::message::*;
 use quorate::core::job::outbox::Notice;
 use quorate::core::job::token::{DispatchToken, FenceToken, GateEpoch};
 use quorate::core::job::{Command, Effect, Event, Heard, Job, JobMachine, Reply, Submit, errand};
-use quorate::core::time::{Downtime, Timestamp};
+use quorate::core::time::{Downtime, Gap, Timestamp};
 use quorate::journal::codec::{decode, encode};
 
 const S: i64 = 1_000_000;
@@ -289,7 +289,7 @@ impl World {
                 *self.memory.0.lock().unwrap() = Memory::default();
                 self.job = Driver::new(Heard::of(self.memory.clone())).restore(kept, revision);
                 let before = self.job.state().clone();
-                let away = Downtime { last_alive: us(last_alive), began: us(self.began), takes_over: true };
+                let away = Downtime { last_alive: us(last_alive), began: us(self.began), gap: Gap::Restart };
                 let resumed = self.job.resume(away);
                 check_change(&before, self.job.state(), &resumed.events);
                 self.keep(&resumed.events, &JobMachine::owed(self.job.state()));

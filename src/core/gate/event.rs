@@ -7,7 +7,7 @@ use super::verdict::{Evidence, GlobalRule};
 use crate::core::ids::EntityId;
 use crate::core::job::message::{AckOutcome, FinalStatus, JobDispatch, Leader, TimeoutKind};
 use crate::core::job::token::{FenceToken, GateEpoch};
-use crate::core::time::Timestamp;
+use crate::core::time::{Gap, Timestamp};
 
 /// A datacenter a job runs in, and who manages it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -164,8 +164,8 @@ pub enum Event {
     Resumed {
         /// The epoch of its leadership.
         gate_epoch: GateEpoch,
-        /// Did leadership begin anew? Not when the process only carries out a command.
-        taken_over: bool,
+        /// Why nobody watched. Leadership begins anew with a restart only.
+        gap: Gap,
         /// How long nobody watched, in microseconds. It is nobody's silence.
         away_us: u64,
         /// When the process began to serve.

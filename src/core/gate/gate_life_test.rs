@@ -14,7 +14,7 @@ fn cancelled(step: &Step<GateMachine>) -> JobCancelResponse {
 }
 
 fn away(last_alive: i64, began: i64) -> Downtime {
-    Downtime { last_alive: us(last_alive), began: us(began), takes_over: true }
+    Downtime { last_alive: us(last_alive), began: us(began), gap: Gap::Restart }
 }
 
 /// A job in one datacenter whose time was declared over at 1 s and 1 µs.
@@ -259,7 +259,7 @@ fn a_new_process_leads_anew_and_what_nobody_watched_is_nobodys_silence() {
     let resumed = gate.resume(away(20 * S, 500 * S));
     let event = Event::Resumed {
         gate_epoch: GateEpoch::shown(2),
-        taken_over: true,
+        gap: Gap::Restart,
         away_us: 480_000_000,
         at: us(500 * S),
     };
@@ -281,9 +281,21 @@ fn a_new_process_leads_anew_and_what_nobody_watched_is_nobodys_silence() {
 fn a_process_that_only_carries_out_a_command_leads_nothing_anew() {
     let mut gate = tracked(&["a"], Some(1_000_000));
     gate.step(progress("a", report("a", 1)), us(10 * S));
-    let resumed = gate.resume(Downtime { takes_over: false, ..away(20 * S, 500 * S) });
+    let resumed = gate.resume(Downtime { gap: Gap::Command, ..away(20 * S, 500 * S) });
     assert_eq!((resumed.events.len(), gate.state().gate_epoch), (1, GateEpoch::shown(1)));
     assert_eq!((gate.due(), errands(&gate).len()), (Some(us(670 * S)), 0));
+}
+
+#[test]
+fn a_clock_that_was_set_ahead_ages_no_job() {
+    let mut gate = tracked(&["a"], Some(100_000));
+    let age = |gate: &G, at| gate.state().status(us(at)).unwrap().elapsed_ms;
+    gate.step(progress("a", report("a", 1)), us(10 * S));
+    gate.resume(Downtime { gap: Gap::ClockJump, ..away(20 * S, 500 * S) });
+    assert_eq!((gate.due(), age(&gate, 500 * S)), (Some(us(580 * S + 1)), 20_000));
+    let mut slept = tracked(&["a"], Some(1_000_000));
+    slept.resume(Downtime { gap: Gap::Suspend, ..away(20 * S, 500 * S) });
+    assert_eq!((slept.state().gate_epoch, age(&slept, 500 * S)), (GateEpoch::shown(1), 500_000));
 }
 
 #[test]

@@ -83,7 +83,7 @@ pub use verdict::GlobalRule;
 use super::ids::{EntityId, StreamKind};
 use super::job::message::Message;
 use super::resend::micros;
-use super::time::{Downtime, Timestamp};
+use super::time::{Downtime, Gap, Timestamp};
 use super::{Decision, Machine};
 
 /// Most datacenters of one job.
@@ -188,11 +188,14 @@ impl Machine for GateMachine {
     /// put anything on record since the process began was resumed by it, or made by it.
     fn resume(state: &Gate, away: Downtime) -> Vec<Event> {
         let served = state.served_since == Some(away.began) || state.noted_at > away.began;
-        let epoch = if away.takes_over { state.gate_epoch.next() } else { Some(state.gate_epoch) };
+        let epoch = match away.gap {
+            Gap::Restart => state.gate_epoch.next(),
+            Gap::Command | Gap::Suspend | Gap::ClockJump => Some(state.gate_epoch),
+        };
         let epoch = epoch.filter(|_| state.run.is_some() && !served);
         let resumed = |gate_epoch| {
             let away_us = micros(away.length_after(state.noted_at));
-            Event::Resumed { gate_epoch, taken_over: away.takes_over, away_us, at: away.began }
+            Event::Resumed { gate_epoch, gap: away.gap, away_us, at: away.began }
         };
         epoch.map(resumed).into_iter().collect()
     }

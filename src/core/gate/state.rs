@@ -12,7 +12,7 @@ use super::verdict::{self, GlobalRule};
 use crate::core::ids::EntityId;
 use crate::core::job::message::{AckOutcome, FinalStatus, JobDispatch, Leader};
 use crate::core::job::token::{FenceToken, GateEpoch};
-use crate::core::time::Timestamp;
+use crate::core::time::{Gap, Timestamp};
 
 /// State of one job at its gate. Empty before it is first tracked.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -52,6 +52,8 @@ pub struct Run {
     pub settings: Settings,
     /// When it was submitted: its age counts from here, also through times when nobody served.
     pub submitted_at: Timestamp,
+    /// Time that the clock skipped since then and that did not pass, in microseconds.
+    pub skipped_us: u64,
     /// The base budget in ms; `None` = no overall limit.
     pub timeout_ms: Option<u64>,
     /// Tells plans apart after the plan itself was dropped.
@@ -184,6 +186,8 @@ pub struct Finished {
     pub late_completion: bool,
     /// When it was submitted.
     pub submitted_at: Timestamp,
+    /// Time that the clock skipped and that did not pass, in microseconds.
+    pub skipped_us: u64,
     /// When it ended.
     pub at: Timestamp,
     /// The gate that led it.
@@ -350,16 +354,19 @@ impl Gate {
                 }
                 self.lead_anew(*gate_epoch, *at);
             }
-            Event::Resumed { gate_epoch, taken_over, away_us, at } => {
+            Event::Resumed { gate_epoch, gap, away_us, at } => {
                 self.served_since = Some(*at);
                 let away = Duration::from_micros(*away_us);
                 if let Some(run) = &mut self.run {
+                    if *gap == Gap::ClockJump {
+                        run.skipped_us = run.skipped_us.saturating_add(*away_us);
+                    }
                     run.datacenters.values_mut().for_each(|dc| dc.shift(away));
                     let decided = run.decision.as_mut().map(|decision| &mut decision.silent_since);
                     let asked = run.cancel.as_mut().map(|cancel| &mut cancel.silent_since);
                     decided.into_iter().chain(asked).for_each(|since| *since = since.plus(away));
                 }
-                if *taken_over {
+                if *gap == Gap::Restart {
                     self.lead_anew(*gate_epoch, *at);
                 }
             }
@@ -409,6 +416,7 @@ impl Gate {
             epoch: *gate_epoch,
             settings: *settings,
             submitted_at: *at,
+            skipped_us: 0,
             timeout_ms: plan.timeout_ms,
             fingerprint: super::outbox::fingerprint(plan),
             plan: Some(Box::new(plan.clone())),
@@ -430,6 +438,7 @@ impl Gate {
                 status,
                 late_completion,
                 submitted_at: run.submitted_at,
+                skipped_us: run.skipped_us,
                 at,
                 gate: run.gate,
                 decision: run.decision,

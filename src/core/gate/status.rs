@@ -1,6 +1,7 @@
 //! How a job stands at an instant, in plain numbers, for people and doors.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde::Serialize;
 
@@ -143,6 +144,7 @@ impl Gate {
         let gate = run.map(|run| &run.gate).or(finished.map(|finished| &finished.gate))?;
         let submitted_at =
             run.map(|run| run.submitted_at).or(finished.map(|finished| finished.submitted_at))?;
+        let skipped_us = run.map(|run| run.skipped_us).or(finished.map(|finished| finished.skipped_us));
         let decision = run.map(|run| &run.decision).or(finished.map(|finished| &finished.decision))?;
         let cancel = run.map(|run| &run.cancel).or(finished.map(|finished| &finished.cancel))?;
         let end = finished.map_or(now, |finished| finished.at);
@@ -153,7 +155,7 @@ impl Gate {
             gate: gate.clone(),
             gate_epoch: self.gate_epoch,
             submitted_at,
-            elapsed_ms: ms_between(submitted_at, end),
+            elapsed_ms: ms_between(submitted_at.plus(Duration::from_micros(skipped_us.unwrap_or(0))), end),
             effective_timeout_ms: run.and_then(effective_timeout_ms),
             dc_timeout_policy: run.map(|run| run.settings.dc_timeout_policy),
             due: self.due(),

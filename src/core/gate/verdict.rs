@@ -88,7 +88,12 @@ fn overall_due(run: &Run) -> Option<Timestamp> {
     run.datacenters
         .values()
         .any(|dc| !dc.ended)
-        .then(|| run.submitted_at.plus(Duration::from_millis(limit)).next())
+        .then(|| aged_from(run).plus(Duration::from_millis(limit)).next())
+}
+
+/// Where the job's age counts from.
+fn aged_from(run: &Run) -> Timestamp {
+    run.submitted_at.plus(Duration::from_micros(run.skipped_us))
 }
 
 /// The first instant at which all that runs is stuck.
@@ -127,7 +132,7 @@ pub(super) fn evidence(run: &Run, now: Timestamp) -> Evidence {
     let running = run.datacenters.iter().filter(|(_, dc)| dc.runs());
     let timed_out = run.datacenters.iter().filter(|(_, dc)| dc.status == DcStatus::TimedOut);
     Evidence {
-        elapsed_ms: ms_between(run.submitted_at, now),
+        elapsed_ms: ms_between(aged_from(run), now),
         effective_timeout_ms: effective_timeout_ms(run),
         idle_ms: running.map(|(name, dc)| (name.clone(), ms_between(dc.last_progress, now))).collect(),
         timed_out: timed_out.map(|(name, _)| name.clone()).collect(),

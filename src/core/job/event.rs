@@ -10,7 +10,7 @@ use super::timeout::Limits;
 use super::token::{DispatchToken, FenceToken, GateEpoch};
 use super::workflow::{Moved, WorkflowStatus};
 use crate::core::ids::EntityId;
-use crate::core::time::Timestamp;
+use crate::core::time::{Gap, Timestamp};
 
 /// One thing that happened.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -475,8 +475,8 @@ pub struct Resumed {
     pub began: Timestamp,
     /// The token in force from then on.
     pub token: FenceToken,
-    /// Is it a new one, since the process took over? One that only carries out a command changes nobody's leadership.
-    pub taken_over: bool,
+    /// Why nobody served. The token is a new one after a restart only.
+    pub gap: Gap,
     /// How long nobody served, in microseconds. Waiting and idleness leave it out.
     pub away_us: u64,
     /// How much of it the budget leaves out, in microseconds.

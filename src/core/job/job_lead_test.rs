@@ -3,6 +3,7 @@
 use super::super::lease::Challenger;
 use super::super::settings::DowntimePolicy;
 use super::*;
+use crate::core::time::Gap;
 
 fn transfer(to: &str, force: bool, shown: Option<u64>) -> Command {
     Command::Transfer { to: leader(to), addr: format!("{to}:1"), force, token: shown.map(token) }
@@ -13,7 +14,7 @@ fn acquire(holder: &str, seen: Option<u64>, force: bool) -> Command {
 }
 
 fn away(last_alive: i64, began: i64) -> Downtime {
-    Downtime { last_alive: us(last_alive), began: us(began), takes_over: true }
+    Downtime { last_alive: us(last_alive), began: us(began), gap: Gap::Restart }
 }
 
 #[test]
@@ -180,12 +181,37 @@ fn a_process_that_only_carries_out_a_command_changes_nobodys_leadership() {
     let mut job = started(Submit { timeout_ms: Some(600_000), ..with_gate() });
     job.step(acquire("m1", None, false), us(0));
     let (held, queued) = (run(&job).token, job.state().outbox.len());
-    let resumed = job.resume(Downtime { takes_over: false, ..away(15 * S, 100 * S) });
+    let resumed = job.resume(Downtime { gap: Gap::Command, ..away(15 * S, 100 * S) });
     assert_eq!(names(&resumed.events), ["resumed"]);
     assert_eq!((run(&job).token, run(&job).resumes, job.state().outbox.len()), (held, 0, queued));
     assert_eq!(job.due(), Some(us((85 + 120) * S + 1)), "what nobody could see is no idleness all the same");
     assert_eq!(job.step(acquire("m2", None, true), us(101 * S)).reply.map(|_| ()), Ok(()));
     assert_eq!(run(&job).token.next(), job.state().highest_token.next());
+}
+
+#[test]
+fn a_clock_that_was_set_ahead_moves_no_deadline_and_a_suspend_only_the_budget() {
+    let job = || {
+        let mut job = started(Submit { timeout_ms: Some(600_000), ..plain() });
+        job.step(acquire("m1", None, false), us(0));
+        job.step(progress(), us(10 * S));
+        job
+    };
+    let gap = |gap| Downtime { gap, ..away(15 * S, 415 * S) };
+    let mut jumped = job();
+    jumped.resume(gap(Gap::ClockJump));
+    assert_eq!(run(&jumped).elapsed(us(415 * S)).as_secs(), 15);
+    assert_eq!(jumped.due(), Some(us((10 + 400 + 120) * S + 1)));
+    let held = Err(Rejection::LeaseHeld { holder: leader("m1"), expires_in_ms: 1 });
+    assert_eq!(jumped.step(acquire("m2", None, false), us(430 * S - 1)).reply, held);
+    assert!(jumped.step(acquire("m2", None, false), us(430 * S)).reply.is_ok());
+    assert_eq!(run(&jumped).overall_deadline(), Some(us(1_000 * S)));
+    let mut slept = job();
+    slept.resume(gap(Gap::Suspend));
+    assert_eq!((run(&slept).token, run(&slept).resumes), (token(2), 0));
+    assert_eq!(slept.due(), Some(us((10 + 400 + 120) * S + 1)));
+    assert_eq!(run(&slept).overall_deadline(), Some(us(600 * S)));
+    assert!(slept.step(acquire("m2", None, false), us(415 * S)).reply.is_ok(), "its lease is over");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Sending again and reporting progress, without writing.
 
 use super::*;
+use crate::core::time::Gap;
 
 /// Every errand up to an instant, and what it sent.
 fn errands(job: &mut J, mut after: i64, to: i64) -> Vec<(i64, Vec<Body>)> {
@@ -146,7 +147,7 @@ fn a_worker_is_not_given_up_for_the_time_in_which_nobody_could_hear_it() {
     let mut job = started(Submit { workflows: vec![plan("a", &[], Some("w"))], ..plain() });
     let end = 60 * S + 1;
     job.step(Command::Tick, us(end));
-    let away = Downtime { last_alive: us(end + 4 * S), began: us(end + 500 * S), takes_over: true };
+    let away = Downtime { last_alive: us(end + 4 * S), began: us(end + 500 * S), gap: Gap::Restart };
     assert_eq!(names(&job.resume(away).events), ["stopping_resumed"]);
     assert_eq!(job.resume(away).events, []);
     assert_eq!(job.due(), Some(us(end + 511 * S)));

@@ -16,7 +16,7 @@ use super::timeout::Limits;
 use super::token::{DispatchToken, FenceToken, GateEpoch};
 use super::workflow::{Moved, Workflow, WorkflowStatus};
 use crate::core::ids::EntityId;
-use crate::core::time::Timestamp;
+use crate::core::time::{Gap, Timestamp};
 
 /// Refused attempts that are remembered between two changes, so that each is recorded once.
 pub const MAX_REMEMBERED: usize = 64;
@@ -324,7 +324,7 @@ impl Run {
     fn resumed(&mut self, event: &Resumed) {
         let away = Duration::from_micros(event.away_us);
         self.token = event.token;
-        self.resumes = self.resumes.saturating_add(u64::from(event.taken_over));
+        self.resumes = self.resumes.saturating_add(u64::from(event.gap == Gap::Restart));
         self.budget_from = self.budget_from.plus(Duration::from_micros(event.unbudgeted_us));
         self.wait_longer(away);
     }
@@ -410,7 +410,10 @@ impl Job {
             Event::Resumed(event) => {
                 self.resumed_in = Some(event.began);
                 self.wait_longer(Duration::from_micros(event.away_us));
-                if event.taken_over {
+                if event.gap == Gap::ClockJump {
+                    self.lease.expires_at = self.lease.expires_at.plus(Duration::from_micros(event.away_us));
+                }
+                if event.gap == Gap::Restart {
                     self.outbox.retain(|_, entry| !entry.is_transfer());
                     self.mint(event.token);
                     self.lease.goes_on_under(event.token);

@@ -13,7 +13,7 @@
 use super::event::{Event, TokenDomain};
 use super::message::AckOutcome;
 use super::outbox::{Notice, Recipient};
-use crate::core::time::Timestamp;
+use crate::core::time::{Gap, Timestamp};
 
 /// One link of the chain.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -142,14 +142,19 @@ fn sentence(event: &Event) -> Option<String> {
             format!("leadership under token {token} was given up: {reason}")
         }
         Event::Resumed(event) => {
-            let who = if event.taken_over {
-                format!("a new process took the job up under token {}", event.token)
-            } else {
-                format!("a command came while nobody served; token {} stays in force", event.token)
-            };
-            let away_ms = event.away_us / 1_000;
+            let (token, away_ms) = (event.token, event.away_us / 1_000);
             let (elapsed, idle) = (event.elapsed_ms, event.idle_ms);
-            format!("{who}; nobody served for {away_ms} ms, elapsed_ms={elapsed}, idle_ms={idle}")
+            let what = match event.gap {
+                Gap::Restart => format!(
+                    "a new process took the job up under token {token}; nobody served for {away_ms} ms"
+                ),
+                Gap::Command => format!(
+                    "a command came while nobody served, for {away_ms} ms; token {token} stays in force"
+                ),
+                Gap::Suspend => format!("the machine was suspended for {away_ms} ms"),
+                Gap::ClockJump => format!("the clock was set ahead by {away_ms} ms, which moves no deadline"),
+            };
+            format!("{what}, elapsed_ms={elapsed}, idle_ms={idle}")
         }
         Event::TokenAdopted { token, .. } => format!("token {token} was adopted"),
         Event::LeaseTaken { holder, token, expires_at, .. } => {

@@ -35,7 +35,7 @@ pub use state::NodeLoad;
 
 use super::ids::StreamKind;
 use super::shed::Load;
-use super::time::{Downtime, Timestamp};
+use super::time::{Downtime, Gap, Timestamp};
 use super::{Decision, Machine};
 
 /// Id of the one stream of this kind.
@@ -85,8 +85,12 @@ impl Machine for LoadMachine {
     }
 
     /// A new process has measured nothing: whatever the load was, it is healthy until something is measured.
-    fn resume(state: &NodeLoad, Downtime { began, .. }: Downtime) -> Vec<Event> {
-        if state.state == Load::Healthy || state.since > began {
+    fn resume(state: &NodeLoad, Downtime { began, gap, .. }: Downtime) -> Vec<Event> {
+        let new_process = match gap {
+            Gap::Restart | Gap::Command => true,
+            Gap::Suspend | Gap::ClockJump => false,
+        };
+        if !new_process || state.state == Load::Healthy || state.since > began {
             return Vec::new();
         }
         let change = StateChanged {

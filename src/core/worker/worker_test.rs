@@ -4,6 +4,7 @@ use super::*;
 use crate::core::driver::{Driver, Step};
 use crate::core::job::message::*;
 use crate::core::job::token::FenceToken;
+use crate::core::time::Gap;
 
 type W = Driver<WorkerMachine>;
 
@@ -529,7 +530,7 @@ fn a_new_process_starts_again_what_ran_and_waits_go_on() {
     worker.step(stop(&["x"], 1), us(S));
     worker.step(Command::LeaderLost { job_id: id("j") }, us(S));
     worker.step(transfer(&["z"], "n", 2), us(S));
-    let away = Downtime { last_alive: us(2 * S), began: us(102 * S), takes_over: true };
+    let away = Downtime { last_alive: us(2 * S), began: us(102 * S), gap: Gap::Restart };
     let resumed = worker.resume(away);
     assert_eq!(resumed.events, [Event::Resumed { away_us: 100_000_000, at: us(102 * S) }]);
     let owed = WorkerMachine::owed(worker.state());
@@ -545,7 +546,7 @@ fn a_new_process_starts_again_what_ran_and_waits_go_on() {
 #[test]
 fn a_worker_with_nothing_to_do_is_not_resumed() {
     let mut worker = worker(9);
-    assert!(worker.resume(Downtime { last_alive: us(1), began: us(2), takes_over: true }).events.is_empty());
+    assert!(worker.resume(Downtime { last_alive: us(1), began: us(2), gap: Gap::Restart }).events.is_empty());
 }
 
 #[test]

@@ -19,7 +19,7 @@ use tokio::sync::oneshot;
 
 use crate::core::agent::Grade;
 use crate::core::ids::{EntityId, StreamId, StreamKind};
-use crate::core::time::Timestamp;
+use crate::core::time::{Gap, Timestamp};
 use crate::journal::codec::{decode, encode};
 use crate::journal::{Fault, OpenReport, Store, Tip};
 use crate::shell::entity::Poke;
@@ -92,7 +92,7 @@ pub(crate) struct Alive {
 
 /// Notes that this process lived at `at`, if it serves.
 pub(crate) fn note_alive(host: &Host, at: Timestamp) {
-    if host.away.takes_over {
+    if host.away.gap == Gap::Restart {
         keep_alive_note(host.store.as_ref(), Alive { at, stands: false });
     }
 }

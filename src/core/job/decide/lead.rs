@@ -10,7 +10,7 @@ use crate::core::job::rejection::{Rejection, invalid};
 use crate::core::job::settings::{DowntimePolicy, check_text};
 use crate::core::job::state::Job;
 use crate::core::job::token::{FenceToken, Standing, standing};
-use crate::core::time::Downtime;
+use crate::core::time::{Downtime, Gap};
 
 pub(super) fn transfer(
     draft: &mut Draft<'_>,
@@ -179,8 +179,8 @@ fn held(draft: &Draft<'_>) -> Result<Reply, Rejection> {
     Ok(Reply::Lease { token: lease.token, version: lease.version, expires_at: lease.expires_at })
 }
 
-/// A new process takes the job up: under a new token, unless it only carries out a command, and with what nobody could
-/// see left out of every wait. A job that
+/// After a gap the job goes on: under a new token if a new process took it up, and with what nobody could see left out
+/// of every wait. A clock that was set ahead moves no deadline. A job that
 /// nobody leads is left as it is, and one that has ended too, but for the workers that did not confirm yet. What this
 /// process took up before stays as it is.
 pub(in crate::core::job) fn resume(state: &Job, away: Downtime) -> Vec<Event> {
@@ -197,24 +197,27 @@ pub(in crate::core::job) fn resume(state: &Job, away: Downtime) -> Vec<Event> {
         return if asks { vec![Event::StoppingResumed { began, away_us }] } else { Vec::new() };
     }
     // Numbers that ran out are never minted again; the job then goes on under the last one.
-    let token = if away.takes_over { state.highest_token.next() } else { Some(run.token) };
+    let token = match away.gap {
+        Gap::Restart => state.highest_token.next(),
+        Gap::Command | Gap::Suspend | Gap::ClockJump => Some(run.token),
+    };
     let Some(token) = token else { return Vec::new() };
-    let unbudgeted_us = match run.terms.settings.downtime {
-        DowntimePolicy::Count => 0,
-        DowntimePolicy::Exclude => away_us,
+    let unbudgeted_us = match (away.gap, run.terms.settings.downtime) {
+        (Gap::ClockJump, _) | (_, DowntimePolicy::Exclude) => away_us,
+        (Gap::Restart | Gap::Command | Gap::Suspend, DowntimePolicy::Count) => 0,
     };
     let mut draft = Draft::new(state, began);
     let (elapsed, idle) = (run.elapsed(began), run.idle(began));
     draft.push(Event::Resumed(Resumed {
         began,
         token,
-        taken_over: away.takes_over,
+        gap: away.gap,
         away_us,
         unbudgeted_us,
         elapsed_ms: millis(elapsed).saturating_sub(unbudgeted_us / 1_000),
         idle_ms: millis(idle.saturating_sub(length)),
     }));
-    if away.takes_over {
+    if away.gap == Gap::Restart {
         tell(&mut draft, None);
     }
     draft.into_events()
