@@ -106,8 +106,9 @@ fn core_alone(criterion: &mut Criterion) {
                 names[n % names.len()].clone()
             };
             let now = Timestamp::EPOCH;
-            for _ in 0..others {
-                let (need, token) = next();
+            for n in 0..others {
+                let need = NeedId::new(format!("other-need-{n}")).unwrap();
+                let token = TokenId::new(format!("other-token-{n}")).unwrap();
                 one.run(&Op::Request(Request::new(cell.clone(), need, token, part)), now);
             }
             bencher.iter(|| {
