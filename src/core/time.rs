@@ -46,6 +46,11 @@ impl Timestamp {
         Self::from_micros(self.0.saturating_add(i64::try_from(d.as_micros()).unwrap_or(i64::MAX)))
     }
 
+    /// This instant moved earlier by `d`, never before [`Timestamp::MIN`].
+    pub fn minus(self, d: Duration) -> Self {
+        Self::from_micros(self.0.saturating_sub(i64::try_from(d.as_micros()).unwrap_or(i64::MAX)))
+    }
+
     /// The first instant strictly later than this one. A deadline is inclusive, so a thing with deadline `d`
     /// falls due at `d.next()`.
     pub fn next(self) -> Self {
@@ -151,6 +156,7 @@ mod tests {
     #[test]
     fn arithmetic_saturates_instead_of_wrapping() {
         assert_eq!(Timestamp::MAX.plus(Duration::MAX), Timestamp::MAX);
+        assert_eq!(Timestamp::EPOCH.minus(Duration::MAX), Timestamp::from_micros(-i64::MAX));
         assert_eq!(Timestamp::MIN.since(Timestamp::MAX), Duration::ZERO);
         assert_eq!(Timestamp::from_micros(-1).as_millis(), -1);
     }

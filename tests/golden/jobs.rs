@@ -1,7 +1,7 @@
 //! The events of jobs, their gates, workers, and the durations of classes of jobs.
 
 use quorate::core::durations::{self, Ended, Limit, Record};
-use quorate::core::gate::{self, Target, TimeoutPolicy, Totals, Tracked, verdict};
+use quorate::core::gate::{self, Rebuilt, Target, TimeoutPolicy, Totals, Tracked, verdict};
 use quorate::core::ids::EntityId;
 use quorate::core::job::event::{self as job, Manner, TokenDomain};
 use quorate::core::job::extension::{Baseline, Denial};
@@ -10,6 +10,7 @@ use quorate::core::job::message::{
     WorkflowPlan,
 };
 use quorate::core::job::outbox::{Entry, Notice, Recipient};
+use quorate::core::job::recall::Charter;
 use quorate::core::job::settings::{DowntimePolicy, ExtensionMode};
 use quorate::core::job::timeout::{Estimate, Limits, Strategy};
 use quorate::core::job::token::{DispatchToken, FenceToken, GateEpoch};
@@ -316,6 +317,15 @@ fn all_jobs() -> Vec<job::Event> {
     ]);
     all.extend(led());
     all.push(job::Event::StoppingResumed { began: at(27), away_us: u64::MAX });
+    let targets =
+        vec![Target { datacenter: id("窓"), manager: leader(), manager_addr: "m:1".into() }];
+    let settings = gate::Settings::default();
+    let charter = Charter { epoch: epoch(), gate_addr: "g:1".into(), targets, settings };
+    all.extend([
+        job::Event::CharterNoted { charter: Box::new(charter), at: at(28) },
+        job::Event::RecallAsked { gate_epoch: epoch(), at: at(29) },
+        job::Event::GateCancelAccepted { requester_id: "u".into(), reason: "so".into(), at: at(30) },
+    ]);
     all
 }
 
@@ -391,6 +401,7 @@ fn gates() -> Vec<gate::Event> {
         verdict::GlobalRule::MajorityTimedOut,
         verdict::GlobalRule::NoneRunning,
         verdict::GlobalRule::AnyTimedOut,
+        verdict::GlobalRule::Recalled,
     ];
     let (leader, fence_token) = (leader(), token());
     let mut all: Vec<gate::Event> = TimeoutPolicy::ALL.map(tracked).into();
@@ -450,6 +461,21 @@ fn gates() -> Vec<gate::Event> {
             at: at(i64::MAX),
         },
     ]);
+    let gate::Event::Tracked(tracked) = tracked(TimeoutPolicy::All) else { unreachable!() };
+    all.push(gate::Event::Rebuilt(Box::new(Rebuilt {
+        tracked: *tracked,
+        told_by: id("窓"),
+        submitted_at: at(-70_000),
+    })));
+    all.extend([true, false].map(|knows_gate| gate::Event::Recalled {
+        datacenter: id("窓"),
+        totals,
+        report_seq: 300,
+        submitted_at: at(-70_000),
+        knows_gate,
+        at: at(15),
+    }));
+    all.push(gate::Event::EpochAdopted { gate_epoch: epoch(), at: at(16) });
     all
 }
 
@@ -573,10 +599,11 @@ fn all_durations() -> Vec<durations::Event> {
 variants!(job_variants of job::Event: Submitted, ProgressNoted, WorkflowMoved, AttemptMade, StepRefused, LateResult,
     ExtensionGranted, ExtensionDenied, ExtensionsReset, WorkerLost, WorkerHealthy, TimeoutDetected, GateHeard,
     GlobalTimeoutAccepted, GateChanged, Ended, Queued, Acked, Deferred, CancelNarrowed, CancelUnconfirmed, LeaderChanged,
-    Suspended, Resumed, TokenAdopted, LeaseTaken, LeaseRenewed, LeaseReleased, FenceRejected, StoppingResumed);
+    Suspended, Resumed, TokenAdopted, LeaseTaken, LeaseRenewed, LeaseReleased, FenceRejected, StoppingResumed,
+    CharterNoted, RecallAsked, GateCancelAccepted);
 variants!(gate_variants of gate::Event: Tracked, LeaderChanged, Progressed, DatacenterTimedOut, DatacenterEnded, Declared,
     Delivered, CancelRequested, CancelDelivered, Abandoned, Finished, GateTransferred, Resumed, FenceRejected,
-    LateFinal);
+    LateFinal, Rebuilt, Recalled, EpochAdopted);
 variants!(worker_variants of worker::Event: Registered, Dispatched, Reported, ReportDelivered, LeaderChanged,
     TransferParked, ParkedExpired, StopAsked, Aborted, LeaderLost, ExtensionRequested, ExtensionAnswered,
     FenceRejected, Draining, Left, Resumed);

@@ -674,6 +674,9 @@ fn invariant_the_log_is_lawful(log: &[Event], script: &Script) {
             | Event::CancelRequested { .. }
             | Event::CancelDelivered { .. }
             | Event::FenceRejected(_)
+            | Event::Rebuilt(_)
+            | Event::Recalled { .. }
+            | Event::EpochAdopted { .. }
             | Event::LateFinal { .. } => {}
         }
         assert!(declared <= 1 && finished <= 1, "{log:?}");

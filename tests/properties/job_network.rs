@@ -222,6 +222,10 @@ struct World {
     steps: u64,
     /// Does work fail, and does anybody cancel?
     fails: bool,
+    /// Does the gate lose its memory?
+    forgets: bool,
+    /// What the gate had on record before it lost its memory, each time.
+    forgotten: Vec<Vec<gate::Event>>,
     /// How the datacenters end when faults have stopped, unless they ended before; none leaves it to their workers.
     at_last: Option<FinalStatus>,
 }
@@ -250,6 +254,8 @@ impl World {
             gates: 1,
             steps: 0,
             fails: !seed.is_multiple_of(4),
+            forgets: !seed.is_multiple_of(3),
+            forgotten: Vec::new(),
             at_last: [Some(FinalStatus::Completed), Some(FinalStatus::Failed), None, None]
                 [(seed % 4) as usize],
         };
@@ -343,7 +349,11 @@ impl World {
             let gate::Event::Declared { rule, at, .. } = event else { continue };
             let known = run(&done.before).expect("what is not tracked is not decided");
             assert!(known.decision.is_none() && known.cancel.is_none(), "decided twice");
-            if *rule == GlobalRule::Overall {
+            if *rule == GlobalRule::Overall && known.rebuilt.is_some() {
+                let most = known.datacenters.values().map(|dc| dc.totals.extensions_ms).max().unwrap_or(0);
+                let last = known.submitted_at.plus(Duration::from_millis(BUDGET_MS + most));
+                assert!(*at > last, "decided while an extension covers");
+            } else if *rule == GlobalRule::Overall {
                 let most = known.datacenters.values().map(|dc| dc.totals.extensions_ms).max().unwrap_or(0);
                 let last = known.submitted_at.plus(Duration::from_millis(BUDGET_MS + most));
                 assert!(*at > last, "decided while an extension covers");
@@ -370,6 +380,9 @@ impl World {
         let names: Vec<_> = done.events.iter().map(job::Event::name).collect();
         assert!(!refused || is_refused(&names), "a replaced leader had an effect: {names:?}");
         let node = &mut self.managers[n];
+        let (before, after) = (&done.before, node.state());
+        assert!(after.highest_epoch >= before.highest_epoch, "epochs only grow");
+        assert!(after.highest_token >= before.highest_token, "tokens only grow");
         let now = node.now(self.now);
         let led = |state: &Job| state.run.as_ref().is_some_and(|run| run.phase() != Phase::Suspended);
         if !led(&done.before) && led(node.state()) {
@@ -526,7 +539,7 @@ impl World {
     fn act(&mut self) {
         let n = self.below(3) as usize;
         let w = self.below(2) as usize;
-        match self.below(26) {
+        match self.below(27) {
             0..=6 => {
                 let longest = [S, 5 * S, 20 * S, 40 * S][self.below(4) as usize];
                 let span = self.below(longest as u64) as i64;
@@ -621,6 +634,7 @@ impl World {
                 self.ask_manager(n, lease, false);
             }
             23 | 24 => self.work(w),
+            25 if self.forgets => self.forget(),
             _ => {
                 let job_id = id("job");
                 let lost = if self.chance(50) {
@@ -632,6 +646,17 @@ impl World {
                 self.ask_worker(w, lost, false);
             }
         }
+    }
+
+    /// The store of the gate is gone, and with it all it knows; its clock goes on.
+    fn forget(&mut self) {
+        let (skew, back) = (self.gate.skew, self.gate.back);
+        let fresh = Node { skew, back, ..Node::new(Datacenters::default(), self.now) };
+        let before = std::mem::replace(&mut self.gate, fresh);
+        self.gate.excused = self.gate.now(self.now);
+        self.gate.began = self.gate.excused.as_micros();
+        self.gate.last_alive = self.gate.began;
+        self.forgotten.push(before.log);
     }
 
     fn all_answered(&self) -> bool {
@@ -704,15 +729,20 @@ impl World {
     fn check(&self) {
         let gate = self.gate.state();
         assert!(gate.run.is_none() && gate.outbox().next().is_none(), "still tracked at the gate");
-        let finished = gate.finished.as_ref().expect("it was tracked");
         check_gate(&self.gate.log);
+        self.forgotten.iter().for_each(|log| check_epochs(log));
         for (n, manager) in self.managers.iter().enumerate() {
             let job = manager.state();
             check_job(&manager.log);
             assert!(job.outbox.is_empty(), "left to send at {}: {:?}", DCS[n], job.outbox);
             assert_eq!(self.memories[n].0.lock().unwrap().len(), 0, "left in memory");
-            let dc = &finished.datacenters[&id(DCS[n])];
             let ended = job.run.as_ref().map(|run| run.ended.as_ref().expect("a run ends").status);
+            // A gate that lost its memory after all had ended and were answered has nothing to know again.
+            let Some(finished) = &gate.finished else {
+                assert!(!self.forgotten.is_empty(), "it was tracked");
+                continue;
+            };
+            let dc = &finished.datacenters[&id(DCS[n])];
             if let Some(told) = dc.own_final() {
                 assert_eq!(Some(told), ended, "the gate and {} disagree", DCS[n]);
             } else {
@@ -723,7 +753,30 @@ impl World {
             let worker = worker.state();
             assert_eq!((worker.running(), worker.outbox.len(), worker.parked.len()), (0, 0, 0));
         }
-        check_verdict(finished);
+        gate.finished.as_ref().into_iter().for_each(check_verdict);
+        self.check_not_contradicted();
+    }
+
+    /// How a run ended everywhere before the memory of it was lost is how it ended after.
+    fn check_not_contradicted(&self) {
+        let Some(last) = &self.gate.state().finished else { return };
+        let applied = |n: usize| {
+            let run = self.managers[n].state().run.as_ref();
+            run.and_then(|run| run.ended.as_ref()?.kind) == Some(TimeoutKind::GlobalDecision)
+        };
+        for log in &self.forgotten {
+            let mut gate = Driver::<GateMachine>::new(Datacenters::default());
+            log.iter().for_each(|event| gate.replay(event));
+            let Some(before) = gate.state().finished.as_ref().filter(|end| end.epoch == last.epoch) else {
+                continue;
+            };
+            let complete = before.datacenters.values().all(|dc| dc.ended);
+            // A decision that nobody had to carry out is known to nobody any more.
+            let known = before.decision.is_none() || (0..DCS.len()).any(applied);
+            if complete && known {
+                assert_eq!(before.status, last.status, "it ended otherwise before the memory was lost");
+            }
+        }
     }
 }
 
@@ -771,7 +824,7 @@ fn stale_at_manager(job: &Job, message: &Message) -> bool {
             body.gate_epoch < epoch || (run.ended.is_none() && body.fence_token < run.token)
         }
         Body::JobLeaderGateTransfer(body) => body.gate_epoch < epoch,
-        Body::JobDispatch(body) => body.gate_epoch < job.highest_epoch,
+        Body::JobDispatch(body) => body.plan.gate_epoch < job.highest_epoch,
         Body::WorkflowReport(body) => run.workflows[&body.workflow_id].dispatch_token != body.dispatch_token,
         _ => false,
     }
@@ -797,9 +850,14 @@ fn check_gate(log: &[gate::Event]) {
                 (open, decided) = (true, false);
                 Some(tracked.gate_epoch)
             }
-            gate::Event::GateTransferred { gate_epoch, .. } | gate::Event::Resumed { gate_epoch, .. } => {
-                Some(*gate_epoch)
+            // A later run may take the place of one that was rebuilt by mistake.
+            gate::Event::Rebuilt(rebuilt) => {
+                (open, decided) = (true, false);
+                Some(rebuilt.tracked.gate_epoch)
             }
+            gate::Event::GateTransferred { gate_epoch, .. }
+            | gate::Event::EpochAdopted { gate_epoch, .. }
+            | gate::Event::Resumed { gate_epoch, .. } => Some(*gate_epoch),
             gate::Event::Declared { .. } | gate::Event::CancelRequested { .. } => {
                 assert!(open && !decided, "decided twice");
                 decided = true;
@@ -818,6 +876,23 @@ fn check_gate(log: &[gate::Event]) {
         }
     }
     assert!(!open);
+}
+
+/// Of a record that was lost: epochs grew as long as it was there.
+fn check_epochs(log: &[gate::Event]) {
+    let mut epoch = GateEpoch::NONE;
+    for event in log {
+        let minted = match event {
+            gate::Event::Tracked(tracked) => tracked.gate_epoch,
+            gate::Event::Rebuilt(rebuilt) => rebuilt.tracked.gate_epoch,
+            gate::Event::GateTransferred { gate_epoch, .. }
+            | gate::Event::EpochAdopted { gate_epoch, .. }
+            | gate::Event::Resumed { gate_epoch, .. } => *gate_epoch,
+            _ => continue,
+        };
+        assert!(minted > epoch, "an epoch was used twice");
+        epoch = minted;
+    }
 }
 
 /// Each run ends once; tokens grow with every leadership; time is over only when budget, extensions and idleness say so;
@@ -933,9 +1008,12 @@ fn everybody_agrees_in_the_end_whatever_the_network_and_the_processes_did() {
     for seed in 0..400 {
         let world = play(seed, 20 + seed % 180);
         names.extend(world.gate.log.iter().map(gate::Event::name));
+        names.extend(world.forgotten.iter().flatten().map(gate::Event::name));
         names.extend(world.managers.iter().flat_map(|node| &node.log).map(job::Event::name));
         names.extend(world.workers.iter().flat_map(|node| &node.log).map(worker::Event::name));
-        *ends.entry(world.gate.state().finished.as_ref().unwrap().status.name()).or_insert(0) += 1;
+        if let Some(finished) = &world.gate.state().finished {
+            *ends.entry(finished.status.name()).or_insert(0) += 1;
+        }
     }
     // The seeds reach what they are there for.
     let reached = [
@@ -945,10 +1023,14 @@ fn everybody_agrees_in_the_end_whatever_the_network_and_the_processes_did() {
         "cancel_unconfirmed",
         "declared",
         "delivered",
+        "epoch_adopted",
         "extension_granted",
         "fence_rejected",
         "gate_changed",
         "late_final",
+        "rebuilt",
+        "recall_asked",
+        "recalled",
         "leader_changed",
         "lease_taken",
         "resumed",

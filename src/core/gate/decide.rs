@@ -21,7 +21,7 @@ pub(super) type Decided = Result<Decision<GateMachine>, Rejection>;
 pub(super) fn decide(state: &Gate, command: Command, now: Timestamp, known: &Datacenters) -> Decided {
     match command {
         Command::Track(track) => self::track(state, *track, now, known),
-        Command::Receive(message) => receive::receive(state, &message, now),
+        Command::Receive(message) => receive::receive(state, &message, now, known),
         Command::Cancel { requester_id, reason } => {
             let mut draft = Draft::of(state, now);
             let response = cancel(&mut draft, &requester_id, &reason)?;
@@ -137,7 +137,7 @@ fn track(state: &Gate, track: Track, now: Timestamp, known: &Datacenters) -> Dec
     Ok(draft.decided(Ok(Reply::Tracked { gate_epoch, new: true })))
 }
 
-fn check(track: &Track, known: &Datacenters) -> Result<(), Rejection> {
+pub(super) fn check(track: &Track, known: &Datacenters) -> Result<(), Rejection> {
     let Track { gate_addr, targets, plan, settings, .. } = track;
     settings.check()?;
     if let Some(timeout_ms) = plan.timeout_ms {

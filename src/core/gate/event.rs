@@ -185,6 +185,31 @@ pub enum Event {
         /// When.
         at: Timestamp,
     },
+    /// The gate had lost its memory of the job, and tracks it again by what a manager told it. Every other datacenter is
+    /// asked to tell what it knows.
+    Rebuilt(Box<Rebuilt>),
+    /// A datacenter told everything it knows, after the memory was lost. Recorded once per rebuild.
+    Recalled {
+        /// Where.
+        datacenter: EntityId,
+        /// The totals from now on.
+        totals: Totals,
+        /// Orders the reports of one leader.
+        report_seq: u64,
+        /// When the job was submitted: as long ago as any datacenter says.
+        submitted_at: Timestamp,
+        /// Does it know who leads? Otherwise it is told.
+        knows_gate: bool,
+        /// When.
+        at: Timestamp,
+    },
+    /// A datacenter knew of a higher epoch than this gate, which had begun anew without memory.
+    EpochAdopted {
+        /// The epoch it leads under from now on, higher than either.
+        gate_epoch: GateEpoch,
+        /// When.
+        at: Timestamp,
+    },
 }
 
 /// How the tracking of a job began.
@@ -206,6 +231,17 @@ pub struct Tracked {
     pub settings: Settings,
     /// When.
     pub at: Timestamp,
+}
+
+/// How the tracking of a job began again, after the memory of it was lost.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Rebuilt {
+    /// As it is tracked from now on. The plan shows the epoch in which the run once began.
+    pub tracked: Tracked,
+    /// The datacenter that told it.
+    pub told_by: EntityId,
+    /// When the job was submitted: as long before now as the manager says.
+    pub submitted_at: Timestamp,
 }
 
 /// What a datacenter counts.
@@ -261,6 +297,9 @@ impl Event {
             Event::Resumed { .. } => "resumed",
             Event::FenceRejected(_) => "fence_rejected",
             Event::LateFinal { .. } => "late_final",
+            Event::Rebuilt(_) => "rebuilt",
+            Event::Recalled { .. } => "recalled",
+            Event::EpochAdopted { .. } => "epoch_adopted",
         }
     }
 
@@ -268,6 +307,7 @@ impl Event {
     pub fn at(&self) -> Timestamp {
         match self {
             Event::Tracked(tracked) => tracked.at,
+            Event::Rebuilt(rebuilt) => rebuilt.tracked.at,
             Event::FenceRejected(rejected) => rejected.at,
             Event::LeaderChanged { at, .. }
             | Event::Progressed { at, .. }
@@ -281,6 +321,8 @@ impl Event {
             | Event::Finished { at, .. }
             | Event::GateTransferred { at, .. }
             | Event::Resumed { at, .. }
+            | Event::Recalled { at, .. }
+            | Event::EpochAdopted { at, .. }
             | Event::LateFinal { at, .. } => *at,
         }
     }

@@ -235,7 +235,7 @@ fn another_gate_leads_under_a_higher_epoch_and_everybody_hears_of_it() {
                 assert_eq!((told.new_gate, told.old_gate), (node("h"), Some(node("g"))));
                 (message.datacenter.to_string(), told.gate_epoch.get())
             }
-            Body::JobDispatch(dispatch) => (message.datacenter.to_string(), dispatch.gate_epoch.get()),
+            Body::JobDispatch(sent) => (message.datacenter.to_string(), sent.plan.gate_epoch.get()),
             other => panic!("{other:?}"),
         })
         .collect();

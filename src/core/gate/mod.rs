@@ -15,7 +15,12 @@
 //! | never tracked, ended | Track | known datacenters, each once | Tracked; then they are sent the job | tracked, new |
 //! | tracked | Track | the same plan for the same datacenters | – | tracked |
 //! | tracked | Track | another plan | – | `AlreadyTracked` |
-//! | never tracked | a report | | – | `NotTracked`; told *unknown job* |
+//! | never tracked | a report | | – | `NotTracked`; told *unknown job*, and so asked for a recall |
+//! | never tracked | recall | everything a manager knows | Rebuilt, Recalled; the others are asked for theirs | told *accepted* |
+//! | rebuilt | a report | its datacenter did not recall yet | – | `Unheard`; told *unknown job* |
+//! | rebuilt | recall | the same run, not heard of yet | Recalled; Declared or CancelRequested if that was decided before | told *accepted* |
+//! | rebuilt | answer | a datacenter does not have the job | Delivered; it is sent the job | |
+//! | tracked | recall | a higher epoch is known there | EpochAdopted; everybody hears of it | |
 //! | any | a report | lower token, or one of an earlier run | FenceRejected, once | `Stale`; told *stale* |
 //! | any | a report, an answer | higher token | LeaderChanged; what is unanswered is sent again | |
 //! | tracked | progress | anything but the number of the report is new | Progressed | told *accepted* |
@@ -49,11 +54,15 @@
 //! - *Nobody's silence counts while nobody served.* A new process moves the clocks of silence on by the time that passed
 //!   unwatched. The age of the job goes on counting. So tracking ends at the latest after timeout, extensions and the
 //!   time to abandon, the last one without such gaps.
+//! - *A gate may lose its memory.* One that does not know a job, because its store is gone or it took over from one that
+//!   is, tracks it again by what managers tell it, see `rebuild.rs`.
 //! - *The stream is the tombstone.* A job that has ended answers late reports for ever, and an id that is used again
 //!   starts with higher epochs and tokens than it ever had.
 //!
 //! # Source
 //! Fencing: M. Burrows, *The Chubby lock service for loosely-coupled distributed systems*, OSDI 2006, section 2.4.
+//! Memory regained from the participants: C. Mohan, B. Lindsay, R. Obermarck, *Transaction Management in the R\**
+//! *Distributed Database Management System*, ACM TODS 11(4), 1986, section 3.
 //! At-least-once with recognised repeats: P. Helland, *Life beyond Distributed Transactions*, CIDR 2007. Age and silence
 //! as two clocks: the schedule-to-close and heartbeat timeouts of Temporal (docs.temporal.io, *Detecting activity
 //! failures*).
@@ -62,6 +71,7 @@ pub mod command;
 mod decide;
 pub mod event;
 pub mod outbox;
+mod rebuild;
 mod receive;
 pub mod rejection;
 pub mod settings;
@@ -73,10 +83,10 @@ use std::fmt;
 use std::sync::Arc;
 
 pub use command::{Command, Reply, Track};
-pub use event::{Event, Target, Totals, Tracked};
+pub use event::{Event, Rebuilt, Target, Totals, Tracked};
 pub use rejection::Rejection;
 pub use settings::{Settings, TimeoutPolicy};
-pub use state::{Datacenter, DcStatus, Finished, Gate, Run};
+pub use state::{Datacenter, DcStatus, Finished, Gate, Regained, Run};
 pub use status::{DatacenterStatus, GateStatus};
 pub use verdict::GlobalRule;
 
@@ -137,7 +147,7 @@ pub struct GateMachine;
 
 impl Machine for GateMachine {
     const KIND: StreamKind = StreamKind::Gate;
-    const STATE_VERSION: u16 = 1;
+    const STATE_VERSION: u16 = 2;
     type State = Gate;
     type Command = Command;
     type Event = Event;

@@ -6,12 +6,14 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::event::Target;
 use super::state::{Datacenter, Gate, Run};
 use super::verdict::ms_between;
 use crate::core::ids::EntityId;
 use crate::core::job::message::{
     AckOutcome, Body, JobCancelRequest, JobDispatch, JobGlobalTimeout, JobLeaderGateTransfer, Message, Party,
 };
+use crate::core::job::recall::{Charter, Dispatch};
 use crate::core::resend::{Sending, fnv1a};
 use crate::core::time::Timestamp;
 
@@ -27,6 +29,8 @@ pub enum What {
     GateTransfer,
     /// That it is to be stopped.
     Cancel,
+    /// Who leads it, and that it is to tell everything: the gate lost its memory of the job.
+    Recall,
 }
 
 impl What {
@@ -37,6 +41,7 @@ impl What {
             What::GlobalTimeout => "global_timeout",
             What::GateTransfer => "gate_transfer",
             What::Cancel => "cancel",
+            What::Recall => "recall",
         }
     }
 }
@@ -60,6 +65,15 @@ impl Run {
         self.outbox.values().any(|errand| errand.what == What::Dispatch && errand.datacenter == *datacenter)
     }
 
+    fn charter(&self, gate_addr: String) -> Charter {
+        let targets = self.datacenters.iter().map(|(datacenter, dc)| Target {
+            datacenter: datacenter.clone(),
+            manager: dc.leader.clone(),
+            manager_addr: dc.addr.clone(),
+        });
+        Charter { epoch: self.epoch, gate_addr, targets: targets.collect(), settings: self.settings }
+    }
+
     fn message(&self, gate: &Gate, errand: &Errand, now: Timestamp) -> Option<Message> {
         let job_id = gate.job_id.clone()?;
         let dc = self.datacenters.get(&errand.datacenter)?;
@@ -77,7 +91,9 @@ impl Run {
     fn body(&self, gate: &Gate, dc: &Datacenter, what: What, now: Timestamp) -> Option<Body> {
         let body = match what {
             What::Dispatch => {
-                Body::JobDispatch(JobDispatch { gate_epoch: self.epoch, ..self.plan.as_deref()?.clone() })
+                let plan = JobDispatch { gate_epoch: self.epoch, ..self.plan.as_deref()?.clone() };
+                let charter = self.charter(plan.gate_addr.clone());
+                Body::JobDispatch(Box::new(Dispatch { plan, charter }))
             }
             What::GlobalTimeout => {
                 let decision = self.decision.as_ref()?;
@@ -89,11 +105,12 @@ impl Run {
                     decision_id: decision.decision_id,
                 })
             }
-            What::GateTransfer => Body::JobLeaderGateTransfer(JobLeaderGateTransfer {
+            What::GateTransfer | What::Recall => Body::JobLeaderGateTransfer(JobLeaderGateTransfer {
                 new_gate: self.gate.clone(),
                 new_gate_addr: self.gate_addr.clone(),
                 gate_epoch: gate.gate_epoch,
                 old_gate: self.old_gate.clone(),
+                recall: (what == What::Recall).then_some(self.epoch),
             }),
             What::Cancel => {
                 let cancel = self.cancel.as_ref()?;
@@ -188,15 +205,22 @@ impl Gate {
                 }
                 self.drop_errands(|errand| errand.number == number);
             }
+            What::Recall => {
+                run.heard(datacenter);
+                if outcome == AckOutcome::UnknownJob {
+                    self.not_there(datacenter, at);
+                }
+                self.drop_errands(|errand| errand.number == number);
+            }
             What::GateTransfer | What::Cancel => self.drop_errands(|errand| errand.number == number),
         }
     }
 }
 
 impl Run {
-    /// The plan is large, and needed only while a datacenter does not have it.
+    /// The plan is large, and needed only while a datacenter does not have it, or may not.
     fn drop_plan(&mut self) {
-        if self.outbox.values().all(|errand| errand.what != What::Dispatch) {
+        if self.outbox.values().all(|errand| !matches!(errand.what, What::Dispatch | What::Recall)) {
             self.plan = None;
         }
     }

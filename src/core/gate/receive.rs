@@ -5,6 +5,7 @@ use super::decide::{Decided, Draft, addr, cancel, clip};
 use super::event::{Event, FenceRejected, Totals};
 use super::outbox::{Errand, What};
 use super::rejection::Rejection;
+use super::{Datacenters, rebuild};
 use super::state::{Datacenter, DcStatus, Gate};
 use crate::core::job::message::{
     AckOutcome, Body, FinalStatus, JobCancelRequest, JobCancelResponse, JobFinalStatus, JobProgressReport,
@@ -16,7 +17,7 @@ use crate::core::time::Timestamp;
 /// Most notes of what was fenced, per leader of a datacenter; what comes after them is refused without a note.
 const MAX_FENCED: usize = 16;
 
-pub(super) fn receive(state: &Gate, message: &Message, now: Timestamp) -> Decided {
+pub(super) fn receive(state: &Gate, message: &Message, now: Timestamp, known: &Datacenters) -> Decided {
     if let Some(expected) = state.job_id.as_ref().filter(|id| **id != message.job_id) {
         return Err(Rejection::OtherJob { expected: expected.clone(), given: message.job_id.clone() });
     }
@@ -52,8 +53,11 @@ pub(super) fn receive(state: &Gate, message: &Message, now: Timestamp) -> Decide
             let shown = Shown::new("job_final_status", report.fence_token, &report.manager, addr);
             self::report(draft, message, &shown, |draft, dc| ended(draft, message, dc, report))
         }
+        Body::JobRecall(recall) => rebuild::recalled(draft, message, recall, known),
         Body::JobCancelRequest(request) => cancel_request(draft, message, request),
-        Body::ReportAck(ack) => answered(draft, message, ack, &[What::Dispatch, What::GateTransfer]),
+        Body::ReportAck(ack) => {
+            answered(draft, message, ack, &[What::Dispatch, What::GateTransfer, What::Recall])
+        }
         Body::GlobalTimeoutAck(ack) => answered(draft, message, ack, &[What::GlobalTimeout]),
         Body::JobCancelResponse(response) => cancel_answered(draft, message, response),
         Body::JobDispatch(_) => not_for_gate("job_dispatch"),
@@ -70,18 +74,25 @@ pub(super) fn receive(state: &Gate, message: &Message, now: Timestamp) -> Decide
 }
 
 /// The leadership a report shows.
-struct Shown<'a> {
+pub(super) struct Shown<'a> {
     message: &'static str,
     token: FenceToken,
     leader: &'a Leader,
     addr: &'a str,
     /// It claims the token for its leader alone.
     transfer: bool,
+    /// It tells everything, also a gate that knows nothing.
+    everything: bool,
 }
 
 impl<'a> Shown<'a> {
+    /// What a recall shows.
+    pub(super) fn in_recall(token: FenceToken, leader: &'a Leader, addr: &'a str) -> Self {
+        Shown { everything: true, ..Shown::new("job_recall", token, leader, addr) }
+    }
+
     fn new(message: &'static str, token: FenceToken, leader: &'a Leader, addr: &'a str) -> Self {
-        Shown { message, token, leader, addr, transfer: false }
+        Shown { message, token, leader, addr, transfer: false, everything: false }
     }
 
     /// Does it move the datacenter to another leader, or its leader to another address?
@@ -91,7 +102,7 @@ impl<'a> Shown<'a> {
 }
 
 /// A report: fenced, then its leadership noted, then taken.
-fn report(
+pub(super) fn report(
     mut draft: Draft,
     message: &Message,
     shown: &Shown,
@@ -105,6 +116,10 @@ fn report(
         let unknown = Rejection::UnknownDatacenter { datacenter: datacenter.clone() };
         return Ok(refused(draft, message, AckOutcome::UnknownJob, unknown));
     };
+    if !shown.everything && draft.state().run.as_ref().is_some_and(|run| run.is_unheard(datacenter)) {
+        let unheard = Rejection::Unheard { datacenter: datacenter.clone() };
+        return Ok(refused(draft, message, AckOutcome::UnknownJob, unheard));
+    }
     addr("manager_addr", shown.addr)?;
     let held = dc.fence_token;
     let stale = dc.is_stale(shown.token);
@@ -183,7 +198,7 @@ fn note_fenced(draft: &mut Draft, message: &Message, shown: &Shown, dc: &Datacen
     }
 }
 
-fn ended_or_accepted(dc: &Datacenter) -> AckOutcome {
+pub(super) fn ended_or_accepted(dc: &Datacenter) -> AckOutcome {
     dc.own_final().map_or(AckOutcome::Accepted, AckOutcome::AlreadyFinal)
 }
 
@@ -219,7 +234,12 @@ fn progress(draft: &mut Draft, message: &Message, dc: &Datacenter, report: &JobP
     AckOutcome::Accepted
 }
 
-fn timed_out(draft: &mut Draft, message: &Message, dc: &Datacenter, report: &JobTimeoutReport) -> AckOutcome {
+pub(super) fn timed_out(
+    draft: &mut Draft,
+    message: &Message,
+    dc: &Datacenter,
+    report: &JobTimeoutReport,
+) -> AckOutcome {
     // What a later leader says of the end replaces a provisional status, what the same leader says does not: the two
     // may have overtaken each other, and a final status counts for more.
     let settled = dc.final_status.is_some() && report.fence_token <= dc.final_token;
@@ -237,7 +257,12 @@ fn timed_out(draft: &mut Draft, message: &Message, dc: &Datacenter, report: &Job
     ended_or_accepted(dc)
 }
 
-fn ended(draft: &mut Draft, message: &Message, dc: &Datacenter, report: &JobFinalStatus) -> AckOutcome {
+pub(super) fn ended(
+    draft: &mut Draft,
+    message: &Message,
+    dc: &Datacenter,
+    report: &JobFinalStatus,
+) -> AckOutcome {
     let same = dc.final_status == Some(report.status);
     if dc.ended {
         return if same { AckOutcome::Accepted } else { ended_or_accepted(dc) };
@@ -301,8 +326,17 @@ fn answered(mut draft: Draft, message: &Message, ack: &ReportAck, kinds: &[What]
         }
         // Refused by its token: the answer says which one holds, and the decision is sent again with that.
         (AckOutcome::Stale, What::GlobalTimeout) => adopt(&mut draft, message, ack, &dc)?,
+        // It does not have the job, or has an earlier run of it, whose token it shows.
+        (AckOutcome::UnknownJob, What::Recall) => {
+            adopt(&mut draft, message, ack, &dc)?;
+            let run = draft.state().run.as_ref();
+            if let Some(number) = run.and_then(|run| run.recall_of(&errand.datacenter)) {
+                let datacenter = errand.datacenter.clone();
+                draft.push(Event::Delivered { number, datacenter, outcome: ack.outcome, at });
+            }
+        }
         // A dispatch shows no token. Another gate leads the job there, or the receiver is behind: it is tried again.
-        (AckOutcome::Stale, What::Dispatch | What::Cancel) | (AckOutcome::UnknownJob, _) => {}
+        (AckOutcome::Stale, What::Dispatch | What::Cancel | What::Recall) | (AckOutcome::UnknownJob, _) => {}
         (AckOutcome::Refused { .. }, _) => {}
         (AckOutcome::AlreadyFinal(status), _) if ack.fence_token > dc.earlier => {
             draft.push(delivered());

@@ -31,6 +31,12 @@ pub enum Rejection {
         /// Which.
         datacenter: EntityId,
     },
+    /// The gate lost its memory of the job, and this datacenter did not tell what it knows yet.
+    #[error("the memory of the job was lost, and the datacenter has to tell everything first. datacenter={datacenter}")]
+    Unheard {
+        /// Which.
+        datacenter: EntityId,
+    },
     /// The job is tracked, with another plan.
     #[error("the job is tracked already, with another plan. gate_epoch={gate_epoch}")]
     AlreadyTracked {

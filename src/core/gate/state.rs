@@ -58,6 +58,8 @@ pub struct Run {
     pub timeout_ms: Option<u64>,
     /// Tells plans apart after the plan itself was dropped.
     pub fingerprint: u64,
+    /// How the memory of it was regained, if it was lost.
+    pub rebuilt: Option<Regained>,
     /// What is dispatched; dropped when every datacenter has it.
     pub plan: Option<Box<JobDispatch>>,
     /// Where it runs.
@@ -68,6 +70,17 @@ pub struct Run {
     pub cancel: Option<Cancel>,
     /// What datacenters must hear of and did not answer.
     pub outbox: BTreeMap<u64, Errand>,
+}
+
+/// A job whose gate lost its memory of it, and regained it from managers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Regained {
+    /// When it was tracked again.
+    pub at: Timestamp,
+    /// What datacenters are silent since: the rebuild, later by the times nobody served.
+    pub silent_since: Timestamp,
+    /// Datacenters that did not tell what they know yet.
+    pub unheard: BTreeSet<EntityId>,
 }
 
 /// A job in one datacenter, as its gate has it.
@@ -184,6 +197,10 @@ pub struct Finished {
     pub status: FinalStatus,
     /// It completed everywhere although its time was declared over.
     pub late_completion: bool,
+    /// The epoch the run began in.
+    pub epoch: GateEpoch,
+    /// When it was tracked again, if the memory of it was lost.
+    pub rebuilt_at: Option<Timestamp>,
     /// When it was submitted.
     pub submitted_at: Timestamp,
     /// Time that the clock skipped and that did not pass, in microseconds.
@@ -263,7 +280,20 @@ impl Gate {
     pub(super) fn evolve(&mut self, event: &Event) {
         self.noted_at = self.noted_at.max(event.at());
         match event {
-            Event::Tracked(tracked) => self.track(tracked),
+            Event::Tracked(tracked) => {
+                self.begin(tracked);
+                self.send_to_open(What::Dispatch, tracked.at);
+            }
+            Event::Rebuilt(rebuilt) => self.rebuilt(rebuilt),
+            Event::Recalled { datacenter, totals, report_seq, submitted_at, knows_gate, at } => {
+                self.change(datacenter, |dc| {
+                    dc.count(totals);
+                    dc.report_seq = Some(*report_seq);
+                    (dc.last_report, dc.last_progress) = (Some(*at), *at);
+                });
+                self.recalled(datacenter, *submitted_at, *knows_gate, *at);
+            }
+            Event::EpochAdopted { gate_epoch, at } => self.adopt_epoch(*gate_epoch, *at),
             Event::LeaderChanged { datacenter, leader, addr, fence_token, at } => {
                 self.floors.insert(datacenter.clone(), *fence_token);
                 self.change(datacenter, |dc| {
@@ -280,17 +310,11 @@ impl Gate {
             }
             Event::Progressed { datacenter, totals, moved, report_seq, at } => {
                 self.change(datacenter, |dc| {
-                    dc.totals = *totals;
+                    dc.count(totals);
                     dc.report_seq = Some(*report_seq);
                     dc.last_report = Some(*at);
                     if *moved {
                         dc.last_progress = *at;
-                    }
-                    // What the counters say of the end holds until they say otherwise; only a final status ends it.
-                    if !dc.ended && dc.final_status.is_none() && dc.status != DcStatus::TimedOut {
-                        let all = totals.workflows_total > 0
-                            && totals.workflows_completed == totals.workflows_total;
-                        dc.status = if all { DcStatus::Completed } else { DcStatus::Running };
                     }
                 })
             }
@@ -311,6 +335,7 @@ impl Gate {
                     dc.last_progress = *at;
                 });
                 if !provisional {
+                    self.run.iter_mut().for_each(|run| run.heard(datacenter));
                     self.drop_errands(|errand| errand.datacenter == *datacenter);
                 }
             }
@@ -364,7 +389,8 @@ impl Gate {
                     run.datacenters.values_mut().for_each(|dc| dc.shift(away));
                     let decided = run.decision.as_mut().map(|decision| &mut decision.silent_since);
                     let asked = run.cancel.as_mut().map(|cancel| &mut cancel.silent_since);
-                    decided.into_iter().chain(asked).for_each(|since| *since = since.plus(away));
+                    let regained = run.rebuilt.as_mut().map(|regained| &mut regained.silent_since);
+                    decided.into_iter().chain(asked).chain(regained).for_each(|since| *since = since.plus(away));
                 }
                 if *gap == Gap::Restart {
                     self.lead_anew(*gate_epoch, *at);
@@ -384,7 +410,8 @@ impl Gate {
         }
     }
 
-    fn track(&mut self, tracked: &Tracked) {
+    /// Begins a run; what is sent comes after.
+    pub(super) fn begin(&mut self, tracked: &Tracked) {
         let Tracked { job_id, gate, gate_addr, gate_epoch, targets, plan, settings, at } = tracked;
         let datacenters = targets.iter().map(|target| {
             let floor = self.floors.get(&target.datacenter).copied().unwrap_or_default();
@@ -419,6 +446,7 @@ impl Gate {
             skipped_us: 0,
             timeout_ms: plan.timeout_ms,
             fingerprint: super::outbox::fingerprint(plan),
+            rebuilt: None,
             plan: Some(Box::new(plan.clone())),
             datacenters: datacenters.collect(),
             decision: None,
@@ -429,7 +457,6 @@ impl Gate {
         self.gate_epoch = *gate_epoch;
         self.finished = None;
         self.run = Some(run);
-        self.send_to_open(What::Dispatch, *at);
     }
 
     fn finish(&mut self, status: FinalStatus, late_completion: bool, at: Timestamp) {
@@ -437,6 +464,8 @@ impl Gate {
             self.finished = Some(Finished {
                 status,
                 late_completion,
+                epoch: run.epoch,
+                rebuilt_at: run.rebuilt.map(|regained| regained.at),
                 submitted_at: run.submitted_at,
                 skipped_us: run.skipped_us,
                 at,
@@ -449,12 +478,13 @@ impl Gate {
     }
 
     /// The leadership of the gate began anew: everybody hears of it, and of all they did not answer.
-    fn lead_anew(&mut self, gate_epoch: GateEpoch, at: Timestamp) {
+    pub(super) fn lead_anew(&mut self, gate_epoch: GateEpoch, at: Timestamp) {
         self.gate_epoch = gate_epoch;
         self.drop_errands(|errand| errand.what == What::GateTransfer);
         let Some(run) = &self.run else { return };
-        // A dispatch that is still under way says who leads by itself.
-        let reached: Vec<EntityId> = run.open().filter(|name| !run.dispatches(name)).cloned().collect();
+        // A dispatch that is still under way says who leads by itself, and so does a request to tell everything.
+        let says = |name: &EntityId| run.dispatches(name) || run.recall_of(name).is_some();
+        let reached: Vec<EntityId> = run.open().filter(|name| !says(name)).cloned().collect();
         self.send_again(None, at);
         reached.into_iter().for_each(|name| self.send(name, What::GateTransfer, at));
     }

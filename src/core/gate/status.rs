@@ -25,6 +25,10 @@ pub struct GateStatus {
     pub gate: Leader,
     /// The epoch of its leadership.
     pub gate_epoch: GateEpoch,
+    /// When the gate tracked it again after it had lost its memory of the job; none if it did not.
+    pub rebuilt_at: Option<Timestamp>,
+    /// Datacenters that did not tell yet what they know, after the memory was lost.
+    pub unheard: Vec<EntityId>,
     /// When the job was submitted.
     pub submitted_at: Timestamp,
     /// How long it ran, or runs, in ms.
@@ -147,6 +151,7 @@ impl Gate {
         let skipped_us = run.map(|run| run.skipped_us).or(finished.map(|finished| finished.skipped_us));
         let decision = run.map(|run| &run.decision).or(finished.map(|finished| &finished.decision))?;
         let cancel = run.map(|run| &run.cancel).or(finished.map(|finished| &finished.cancel))?;
+        let regained = run.and_then(|run| run.rebuilt.as_ref());
         let end = finished.map_or(now, |finished| finished.at);
         let datacenters = self.datacenters()?;
         Some(GateStatus {
@@ -154,6 +159,8 @@ impl Gate {
             tracked: run.is_some(),
             gate: gate.clone(),
             gate_epoch: self.gate_epoch,
+            rebuilt_at: regained.map(|regained| regained.at).or(finished.and_then(|end| end.rebuilt_at)),
+            unheard: regained.map(|regained| regained.unheard.iter().cloned().collect()).unwrap_or_default(),
             submitted_at,
             elapsed_ms: ms_between(submitted_at.plus(Duration::from_micros(skipped_us.unwrap_or(0))), end),
             effective_timeout_ms: run.and_then(effective_timeout_ms),

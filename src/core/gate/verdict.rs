@@ -9,7 +9,9 @@
 //! | 4 | `none_running` | nowhere does it run, and somewhere time is over |
 //!
 //! A datacenter *has ended* by its own final status that no correction can follow. It *runs* when it has not ended and
-//! did not report that its time is over. Rules 3 and 4 hold at the message that makes them true, so only the first two
+//! did not report that its time is over. After the gate lost its memory of the job, the first rule waits until every
+//! datacenter was heard of, or the stuck threshold has passed since the rebuild; a decision that was carried out before is
+//! taken over as the rule `recalled`. Rules 3 and 4 hold at the message that makes them true, so only the first two
 //! need a deadline. The policy `all` is rule 4 alone.
 
 use serde::{Deserialize, Serialize};
@@ -36,6 +38,8 @@ pub enum GlobalRule {
     NoneRunning,
     /// Time is over in one datacenter, and the policy says that this is enough.
     AnyTimedOut,
+    /// It was decided before the gate lost its memory of the job, and carried out in a datacenter.
+    Recalled,
 }
 
 impl GlobalRule {
@@ -47,6 +51,7 @@ impl GlobalRule {
             GlobalRule::MajorityTimedOut => "majority_timed_out",
             GlobalRule::NoneRunning => "none_running",
             GlobalRule::AnyTimedOut => "any_timed_out",
+            GlobalRule::Recalled => "recalled",
         }
     }
 }
@@ -85,10 +90,10 @@ pub(super) fn due(run: &Run) -> Option<Timestamp> {
 /// The first instant at which the job is too old; the deadline itself is still inside.
 fn overall_due(run: &Run) -> Option<Timestamp> {
     let limit = effective_timeout_ms(run)?;
-    run.datacenters
-        .values()
-        .any(|dc| !dc.ended)
-        .then(|| aged_from(run).plus(Duration::from_millis(limit)).next())
+    let over = aged_from(run).plus(Duration::from_millis(limit)).next();
+    // Extensions that may be forgotten count as long as somebody may still tell of them.
+    let over = run.held_until().map_or(over, |held| held.max(over));
+    run.datacenters.values().any(|dc| !dc.ended).then_some(over)
 }
 
 /// Where the job's age counts from.
@@ -158,7 +163,10 @@ pub(super) fn reason(run: &Run, rule: GlobalRule, evidence: &Evidence) -> String
             let stuck_ms = run.settings.stuck_ms;
             format!("{name}: nothing moves anywhere. idle_ms={idle}, stuck_ms={stuck_ms}")
         }
-        GlobalRule::MajorityTimedOut | GlobalRule::AnyTimedOut | GlobalRule::NoneRunning => {
+        GlobalRule::MajorityTimedOut
+        | GlobalRule::AnyTimedOut
+        | GlobalRule::NoneRunning
+        | GlobalRule::Recalled => {
             let over = timed_out.len();
             format!("{name}: time is over in datacenters. timed_out={over}, datacenters={targets}")
         }

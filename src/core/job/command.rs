@@ -6,6 +6,7 @@ use super::message::{
     Body, FinalStatus, HealthcheckExtensionRequest, HealthcheckExtensionResponse, JobCancelRequest,
     JobCancelResponse, Leader, Message, Party, WorkflowPlan,
 };
+use super::recall::{Charter, Dispatch};
 use super::settings::{DEFAULT_STUCK_MS, Settings};
 use super::timeout::Estimate;
 use super::token::FenceToken;
@@ -158,6 +159,8 @@ pub struct Submit {
     pub estimate: Option<Estimate>,
     /// The workflows.
     pub workflows: Vec<WorkflowPlan>,
+    /// What a gate that lost its memory of the job will have to be told; none without a gate.
+    pub charter: Option<Charter>,
     /// Number of the gate's message that brings it, which is then answered; 0 if none does.
     pub dispatch_number: u64,
 }
@@ -178,6 +181,7 @@ impl Submit {
             timeout_rule: String::new(),
             estimate: None,
             workflows: Vec::new(),
+            charter: None,
             dispatch_number: 0,
         }
     }
@@ -190,6 +194,7 @@ impl Submit {
         else {
             return None;
         };
+        let Dispatch { plan: dispatch, charter } = &**dispatch;
         let gate = GateSeat {
             gate_id: gate_id.clone(),
             incarnation: None,
@@ -204,6 +209,7 @@ impl Submit {
             timeout_rule: dispatch.timeout_rule.clone(),
             settings: dispatch.settings.clone(),
             workflows: dispatch.workflows.clone(),
+            charter: Some(charter.clone()),
             dispatch_number: message.number,
             ..Submit::new(message.job_id.clone(), datacenter.clone(), node.clone(), node.node.as_str())
         })

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::extension::{Baseline, Denial};
 use super::message::{AckOutcome, FinalStatus, Leader, TimeoutKind, WorkflowPlan};
 use super::outbox::Entry;
+use super::recall::Charter;
 use super::settings::Settings;
 use super::timeout::Limits;
 use super::token::{DispatchToken, FenceToken, GateEpoch};
@@ -194,6 +195,29 @@ pub enum Event {
         /// How long nobody served, in microseconds.
         away_us: u64,
     },
+    /// What a gate that lost its memory will have to be told is kept. Follows the submission.
+    CharterNoted {
+        /// What came with the dispatch.
+        charter: Box<Charter>,
+        /// When.
+        at: Timestamp,
+    },
+    /// A gate that lost its memory of the job asked to be told everything. Recorded once per epoch.
+    RecallAsked {
+        /// The epoch it leads under since.
+        gate_epoch: GateEpoch,
+        /// When.
+        at: Timestamp,
+    },
+    /// The gate asked to stop the job, and it is stopped.
+    GateCancelAccepted {
+        /// Who asked the gate.
+        requester_id: String,
+        /// Why.
+        reason: String,
+        /// When it came.
+        at: Timestamp,
+    },
 }
 
 impl Event {
@@ -230,6 +254,9 @@ impl Event {
             Event::LeaseReleased { .. } => "lease_released",
             Event::FenceRejected(_) => "fence_rejected",
             Event::StoppingResumed { .. } => "stopping_resumed",
+            Event::CharterNoted { .. } => "charter_noted",
+            Event::RecallAsked { .. } => "recall_asked",
+            Event::GateCancelAccepted { .. } => "gate_cancel_accepted",
         }
     }
 
@@ -265,6 +292,9 @@ impl Event {
             | Event::TokenAdopted { at, .. }
             | Event::LeaseTaken { at, .. }
             | Event::LeaseRenewed { at, .. }
+            | Event::CharterNoted { at, .. }
+            | Event::RecallAsked { at, .. }
+            | Event::GateCancelAccepted { at, .. }
             | Event::LeaseReleased { at } => *at,
         }
     }

@@ -97,6 +97,9 @@ impl JobIndex {
             | Event::Suspended { .. }
             | Event::Resumed(_)
             | Event::StoppingResumed { .. }
+            | Event::CharterNoted { .. }
+            | Event::RecallAsked { .. }
+            | Event::GateCancelAccepted { .. }
             | Event::TokenAdopted { .. }
             | Event::LeaseTaken { .. }
             | Event::LeaseRenewed { .. }

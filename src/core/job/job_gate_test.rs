@@ -1,5 +1,6 @@
 //! A manager with a gate: reports, decisions and waits.
 
+use super::recall::{Charter, Dispatch};
 use super::*;
 
 /// Over its budget, waiting for the gate since 60.000001 s.
@@ -199,6 +200,7 @@ fn a_gate_of_a_higher_epoch_takes_over_and_gets_what_was_not_answered() {
             new_gate_addr: format!("{node}:1"),
             gate_epoch: GateEpoch::shown(epoch),
             old_gate: None,
+            recall: None,
         };
         from_gate(9, Body::JobLeaderGateTransfer(transfer))
     };
@@ -216,6 +218,22 @@ fn a_gate_of_a_higher_epoch_takes_over_and_gets_what_was_not_answered() {
     );
 }
 
+/// A plan as a gate hands it out to the datacenters `a` and `dc`.
+pub(super) fn handed_out(plan: JobDispatch) -> Body {
+    let target = |dc: &str| crate::core::gate::Target {
+        datacenter: id(dc),
+        manager: leader("m1"),
+        manager_addr: format!("{dc}:1"),
+    };
+    let charter = Charter {
+        epoch: plan.gate_epoch,
+        gate_addr: plan.gate_addr.clone(),
+        targets: vec![target("a"), target("dc")],
+        settings: crate::core::gate::Settings::default(),
+    };
+    Body::JobDispatch(Box::new(Dispatch { plan, charter }))
+}
+
 #[test]
 fn a_dispatch_that_comes_again_after_the_end_does_not_start_the_job_again() {
     let dispatch_of = |epoch, number| {
@@ -229,7 +247,7 @@ fn a_dispatch_that_comes_again_after_the_end_does_not_start_the_job_again() {
             gate_epoch: GateEpoch::shown(epoch),
             gate_addr: "gate:1".into(),
         };
-        from_gate(number, Body::JobDispatch(dispatch))
+        from_gate(number, handed_out(dispatch))
     };
     let dispatch = |number| dispatch_of(1, number);
     let mut job = J::default();
@@ -265,7 +283,7 @@ fn a_dispatch_brings_every_number_the_job_was_submitted_with() {
         gate_addr: "gate:1".into(),
     };
     let mut job = J::default();
-    job.step(from_gate(3, Body::JobDispatch(dispatch)), us(0));
+    job.step(from_gate(3, handed_out(dispatch)), us(0));
     assert_eq!(job.state().run.as_ref().map(|run| &run.terms.settings), Some(&settings));
 }
 

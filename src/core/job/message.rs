@@ -5,7 +5,8 @@
 //!        ┌──────────────────────────────────────────────────────────────────────┐
 //!       gate                                                                 manager (one per datacenter)
 //!        └──────────────────────────────────────────────────────────────────────┘    │
-//!            JobProgressReport, JobTimeoutReport, JobLeaderTransfer, JobFinalStatus   │ WorkflowDispatch,
+//!            JobProgressReport, JobTimeoutReport, JobLeaderTransfer, JobFinalStatus,  │ WorkflowDispatch,
+//!            JobRecall                                                                │
 //!                                                                                     │ WorkflowCancel,
 //!                                  WorkflowReport, HealthcheckExtensionRequest        │ JobLeaderWorkerTransfer
 //!                                  ◄──────────────────────────────────────────── worker
@@ -17,6 +18,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::recall::{Dispatch, JobRecall};
 use super::settings::Settings;
 use super::token::{DispatchToken, FenceToken, GateEpoch};
 use crate::core::ids::EntityId;
@@ -71,7 +73,7 @@ pub struct Message {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Body {
     /// Gate → manager: run this job in your datacenter.
-    JobDispatch(JobDispatch),
+    JobDispatch(Box<Dispatch>),
     /// Manager → gate: how it goes. Sent once every period, not repeated.
     JobProgressReport(JobProgressReport),
     /// Manager → gate: the job's time is over here.
@@ -80,6 +82,8 @@ pub enum Body {
     JobLeaderTransfer(JobLeaderTransfer),
     /// Manager → gate: the job has ended here.
     JobFinalStatus(JobFinalStatus),
+    /// Manager → gate: everything it must know of the job to lead it again.
+    JobRecall(Box<JobRecall>),
     /// Gate → manager: the job's time is over everywhere.
     JobGlobalTimeout(JobGlobalTimeout),
     /// Gate → manager: another gate leads the job.
@@ -305,6 +309,8 @@ pub struct JobLeaderGateTransfer {
     pub gate_epoch: GateEpoch,
     /// The gate before.
     pub old_gate: Option<Leader>,
+    /// The gate has lost its memory of the job: it asks to be told everything of the run that began in this epoch.
+    pub recall: Option<GateEpoch>,
 }
 
 /// Stop the job.

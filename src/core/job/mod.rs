@@ -38,6 +38,9 @@
 //! | awaiting gate | Tick | now after the wait's deadline | Ended | – |
 //! | any | Tick | a worker never confirmed | CancelUnconfirmed | – |
 //! | live | Tick | a worker's grace is over | WorkerLost, its workflows fail | – |
+//! | any | an answer of the gate | it does not know the job | Deferred, of what it answers; it is told everything | changed |
+//! | live, ended | gate transfer | asks to be told everything of this run | RecallAsked, GateChanged; it is told everything | changed |
+//! | nothing, an earlier run | gate transfer | likewise | – | `UnknownJob` |
 //! | suspended | anything else | | – | `Suspended` |
 //!
 //! The budget is tested before idleness. At the instant of a deadline a job is alive; a microsecond later it is not.
@@ -49,6 +52,9 @@
 //!
 //! A new process mints a new token before anything is sent. The budget goes on over downtime (or leaves it out, if so
 //! set); idleness and waits leave it out, since nobody could see what happened.
+//!
+//! A gate that lost its memory of the job, as one whose store is gone, is told everything: see [`recall`]. So is one that
+//! is refused because of its epoch, for it may have begun anew without knowing.
 //!
 //! Sending again and reporting progress writes nothing: see [`errand`]. A worker's report counts only under the
 //! dispatch token of the handing over on record; a result that comes too late is kept and does not count.
@@ -66,6 +72,7 @@ pub mod index;
 pub mod lease;
 pub mod message;
 pub mod outbox;
+pub mod recall;
 pub mod rejection;
 pub mod settings;
 pub mod state;
@@ -101,7 +108,7 @@ pub fn errand(state: &Job, after: Timestamp) -> Option<Timestamp> {
 
 impl Machine for JobMachine {
     const KIND: StreamKind = StreamKind::Job;
-    const STATE_VERSION: u16 = 2;
+    const STATE_VERSION: u16 = 3;
     type State = Job;
     type Command = Command;
     type Event = Event;

@@ -12,6 +12,7 @@ use super::extension::{Denial, Tracker};
 use super::lease::Lease;
 use super::message::{Leader, WorkflowPlan};
 use super::outbox::{Entry, Notice, Recipient};
+use super::recall::Charter;
 use super::timeout::Limits;
 use super::token::{DispatchToken, FenceToken, GateEpoch};
 use super::workflow::{Moved, Workflow, WorkflowStatus};
@@ -76,6 +77,10 @@ pub struct Run {
     pub suspended_at: Option<Timestamp>,
     /// The gate that coordinates it.
     pub gate: Option<GateSeat>,
+    /// What a gate that lost its memory of the job is told; none of a job that came without.
+    pub charter: Option<Charter>,
+    /// Who asked the gate to stop the job and why, if it was the gate that had it stopped.
+    pub gate_cancel: Option<(String, String)>,
     /// What was asked for; the workflows are below.
     pub terms: Terms,
     /// How much time it has.
@@ -236,6 +241,8 @@ impl Run {
             leader_addr: event.leader_addr.clone(),
             suspended_at: None,
             gate: event.gate.clone(),
+            charter: None,
+            gate_cancel: None,
             terms: event.terms.clone(),
             limits: event.limits.clone(),
             started_at: event.at,
@@ -445,6 +452,9 @@ impl Job {
             | Event::TimeoutDetected(_)
             | Event::GateHeard { .. }
             | Event::GlobalTimeoutAccepted { .. }
+            | Event::CharterNoted { .. }
+            | Event::RecallAsked { .. }
+            | Event::GateCancelAccepted { .. }
             | Event::Suspended { .. } => {}
         }
         self.refused.clear();
@@ -542,6 +552,10 @@ impl Run {
             Event::GateHeard { at } => self.contact_from = self.contact_from.max(*at),
             Event::GlobalTimeoutAccepted { decision_id, .. } => self.decision = Some(*decision_id),
             Event::GateChanged { gate, .. } => self.gate = Some(gate.clone()),
+            Event::CharterNoted { charter, .. } => self.charter = Some((**charter).clone()),
+            Event::GateCancelAccepted { requester_id, reason, .. } => {
+                self.gate_cancel = Some((requester_id.clone(), reason.clone()));
+            }
             Event::Ended(event) => self.end(event),
             Event::LeaderChanged(event) => self.led_by(event),
             Event::Suspended { at, .. } => self.suspended_at = Some(*at),
@@ -558,6 +572,7 @@ impl Run {
             | Event::LeaseRenewed { .. }
             | Event::LeaseReleased { .. }
             | Event::StoppingResumed { .. }
+            | Event::RecallAsked { .. }
             | Event::FenceRejected(_) => {}
         }
     }

@@ -49,6 +49,7 @@ pub(super) fn receive(mut draft: Draft, message: &Message) -> Decided {
         Body::JobTimeoutReport(_) => not_for_worker("job_timeout_report"),
         Body::JobLeaderTransfer(_) => not_for_worker("job_leader_transfer"),
         Body::JobFinalStatus(_) => not_for_worker("job_final_status"),
+        Body::JobRecall(_) => not_for_worker("job_recall"),
         Body::JobGlobalTimeout(_) => not_for_worker("job_global_timeout"),
         Body::JobLeaderGateTransfer(_) => not_for_worker("job_leader_gate_transfer"),
         Body::JobCancelRequest(_) => not_for_worker("job_cancel_request"),

@@ -2,13 +2,13 @@
 
 use super::draft::Draft;
 use super::work::{With, check_result, follow, note_progress, step, workflow};
-use super::{more, stop, submit};
+use super::{more, recall, stop, submit};
 use crate::core::ids::EntityId;
 use crate::core::job::command::{Reply, Submit};
 use crate::core::job::event::{Event, GateSeat};
 use crate::core::job::heard::Heard;
 use crate::core::job::message::{
-    AckOutcome, Body, FinalStatus, JobCancelResponse, JobFinalStatus, JobGlobalTimeout,
+    AckOutcome, Body, FinalStatus, JobCancelRequest, JobCancelResponse, JobFinalStatus, JobGlobalTimeout,
     JobLeaderGateTransfer, Message, Party, ReportAck, TimeoutKind, WorkerAck, WorkflowOutcome,
     WorkflowReport,
 };
@@ -31,7 +31,7 @@ pub(super) fn receive(draft: &mut Draft<'_>, message: Message, heard: &Heard) ->
         Body::JobGlobalTimeout(decision) => global_timeout(draft, &message, decision),
         Body::JobLeaderGateTransfer(transfer) => gate_transfer(draft, &message, transfer),
         Body::JobCancelRequest(request) => {
-            let reply = stop::cancel(draft, request);
+            let reply = cancel(draft, &message, request);
             match &reply {
                 Ok(Reply::Cancel(response)) => {
                     draft.answer(&message, Body::JobCancelResponse(response.clone()))
@@ -60,6 +60,7 @@ pub(super) fn receive(draft: &mut Draft<'_>, message: Message, heard: &Heard) ->
         Body::JobTimeoutReport(_) => not_mine("job_timeout_report"),
         Body::JobLeaderTransfer(_) => not_mine("job_leader_transfer"),
         Body::JobFinalStatus(_) => not_mine("job_final_status"),
+        Body::JobRecall(_) => not_mine("job_recall"),
         Body::WorkflowDispatch(_) => not_mine("workflow_dispatch"),
         Body::WorkflowCancel(_) => not_mine("workflow_cancel"),
         Body::JobLeaderWorkerTransfer(_) => not_mine("job_leader_worker_transfer"),
@@ -92,7 +93,7 @@ pub(super) fn ack(draft: &Draft<'_>, outcome: AckOutcome) -> ReportAck {
     }
 }
 
-fn answer(draft: &mut Draft<'_>, message: &Message, outcome: AckOutcome) {
+pub(super) fn answer(draft: &mut Draft<'_>, message: &Message, outcome: AckOutcome) {
     let body = Body::ReportAck(ack(draft, outcome));
     draft.answer(message, body);
 }
@@ -120,6 +121,9 @@ fn global_timeout(
     };
     let body = Body::GlobalTimeoutAck(ack(draft, outcome));
     draft.answer(message, body);
+    if let Err(Rejection::StaleGate { .. }) = &reply {
+        recall::tell(draft, message.from.clone(), 0);
+    }
     reply
 }
 
@@ -192,12 +196,34 @@ fn resend_final(draft: &mut Draft<'_>, message: &Message) {
     draft.send(message.from.clone(), 0, body);
 }
 
+/// A request of the gate means the job everywhere: that it came is on record, should the gate forget that it asked.
+fn cancel(draft: &mut Draft<'_>, message: &Message, request: &JobCancelRequest) -> Result<Reply, Rejection> {
+    let live = draft.live().is_ok_and(|run| run.gate.is_some());
+    let reply = stop::cancel(draft, request);
+    if let (true, Party::Gate(_), Ok(_)) = (live, &message.from, &reply) {
+        let (requester_id, reason, at) = (request.requester_id.clone(), request.reason.clone(), draft.now);
+        draft.push(Event::GateCancelAccepted { requester_id, reason, at });
+    }
+    reply
+}
+
 fn gate_transfer(
     draft: &mut Draft<'_>,
     message: &Message,
     transfer: &JobLeaderGateTransfer,
 ) -> Result<Reply, Rejection> {
     check_text("new_gate_addr", &transfer.new_gate_addr)?;
+    match transfer.recall {
+        Some(epoch) => recall::asked(draft, message, transfer, epoch),
+        None => answer_transfer(draft, message, transfer),
+    }
+}
+
+pub(super) fn answer_transfer(
+    draft: &mut Draft<'_>,
+    message: &Message,
+    transfer: &JobLeaderGateTransfer,
+) -> Result<Reply, Rejection> {
     let reply = accept_gate(draft, transfer);
     let outcome = match &reply {
         Ok(_) => AckOutcome::Accepted,
@@ -206,10 +232,16 @@ fn gate_transfer(
         Err(_) => return reply,
     };
     answer(draft, message, outcome);
+    if let Err(Rejection::StaleGate { .. }) = &reply {
+        recall::tell(draft, message.from.clone(), 0);
+    }
     reply
 }
 
-fn accept_gate(draft: &mut Draft<'_>, transfer: &JobLeaderGateTransfer) -> Result<Reply, Rejection> {
+pub(super) fn accept_gate(
+    draft: &mut Draft<'_>,
+    transfer: &JobLeaderGateTransfer,
+) -> Result<Reply, Rejection> {
     let Some(gate) = draft.led()?.gate.clone() else { return Err(Rejection::NoGate) };
     let given = GateSeat {
         gate_id: transfer.new_gate.node.clone(),
@@ -259,6 +291,9 @@ fn acked(draft: &mut Draft<'_>, number: u64, ack: &ReportAck) -> Result<Reply, R
             // It is sent again in its own time.
             AckOutcome::Stale | AckOutcome::Refused { .. } => {}
         }
+    }
+    if ack.outcome == AckOutcome::UnknownJob {
+        recall::tell_gate(draft);
     }
     if replaced {
         draft.record_fence("report", held, ack.fence_token.get());

@@ -6,6 +6,7 @@ mod inbox;
 mod lead;
 mod more;
 mod post;
+mod recall;
 mod stop;
 mod submit;
 mod work;

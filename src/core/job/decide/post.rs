@@ -87,7 +87,7 @@ pub(super) fn report_progress(draft: &mut Draft<'_>) {
     draft.send(to, 0, Body::JobProgressReport(report));
 }
 
-fn progress_report(run: &Run, now: Timestamp) -> JobProgressReport {
+pub(super) fn progress_report(run: &Run, now: Timestamp) -> JobProgressReport {
     let count = |wanted: fn(WorkflowStatus) -> bool| {
         run.workflows.values().filter(|workflow| wanted(workflow.status)).count() as u64
     };

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::draft::Draft;
-use super::{inbox, work};
+use super::{inbox, recall, work};
 use crate::core::ids::EntityId;
 use crate::core::job::command::{Reply, Submit};
 use crate::core::job::event::{Event, GateSeat, Submitted, Terms};
@@ -28,6 +28,9 @@ pub(super) fn submit(draft: &mut Draft<'_>, submit: Submit) -> Result<Reply, Rej
         signal: None,
     });
     let reply = take_on(draft, submit);
+    if let (Some(answer), Err(Rejection::StaleGate { .. })) = (&answer, &reply) {
+        recall::tell(draft, answer.to.clone(), 0);
+    }
     let outcome = match &reply {
         Ok(_) => AckOutcome::Accepted,
         Err(Rejection::AlreadyTerminal { status }) => AckOutcome::AlreadyFinal(*status),
@@ -64,6 +67,7 @@ fn take_on(draft: &mut Draft<'_>, submit: Submit) -> Result<Reply, Rejection> {
             if let Some(gate) = submit.gate {
                 adopt_gate(draft, gate);
             }
+            recall::note_charter(draft, submit.charter);
             return Ok(Reply::Submitted { token, again: true });
         }
         if is_repeat(run, &submit.gate, submit.dispatch_number) {
@@ -87,6 +91,7 @@ fn take_on(draft: &mut Draft<'_>, submit: Submit) -> Result<Reply, Rejection> {
         limits,
         at: draft.now,
     })));
+    recall::note_charter(draft, submit.charter);
     work::dispatch_ready(draft);
     Ok(Reply::Submitted { token, again: false })
 }
