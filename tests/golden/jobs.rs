@@ -317,8 +317,7 @@ fn all_jobs() -> Vec<job::Event> {
     ]);
     all.extend(led());
     all.push(job::Event::StoppingResumed { began: at(27), away_us: u64::MAX });
-    let targets =
-        vec![Target { datacenter: id("窓"), manager: leader(), manager_addr: "m:1".into() }];
+    let targets = vec![Target { datacenter: id("窓"), manager: leader(), manager_addr: "m:1".into() }];
     let settings = gate::Settings::default();
     let charter = Charter { epoch: epoch(), gate_addr: "g:1".into(), targets, settings };
     all.extend([

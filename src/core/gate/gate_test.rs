@@ -8,6 +8,8 @@ use crate::core::job::token::{FenceToken, GateEpoch};
 
 #[path = "gate_life_test.rs"]
 mod life;
+#[path = "gate_rebuild_test.rs"]
+mod rebuild;
 
 pub(super) type G = Driver<GateMachine>;
 

@@ -33,7 +33,7 @@ use super::receive::{self, Shown};
 use super::rejection::Rejection;
 use super::state::{Datacenter, Gate, Regained, Run};
 use super::verdict::{self, GlobalRule};
-use super::{DcStatus, Datacenters};
+use super::{Datacenters, DcStatus};
 use crate::core::ids::EntityId;
 use crate::core::job::message::{AckOutcome, Leader, Message};
 use crate::core::job::recall::JobRecall as Recall;
@@ -141,7 +141,8 @@ fn note(draft: &mut Draft, datacenter: &EntityId, recall: &Recall) {
         max_extension_ms: report.max_worker_extension_ms.max(before.max_extension_ms),
         workers_with_extensions: report.workers_with_extensions,
     };
-    let began = at.minus(Duration::from_millis(report.elapsed_ms)).minus(Duration::from_micros(run.skipped_us));
+    let began =
+        at.minus(Duration::from_millis(report.elapsed_ms)).minus(Duration::from_micros(run.skipped_us));
     draft.push(Event::Recalled {
         datacenter: datacenter.clone(),
         totals,

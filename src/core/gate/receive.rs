@@ -5,8 +5,8 @@ use super::decide::{Decided, Draft, addr, cancel, clip};
 use super::event::{Event, FenceRejected, Totals};
 use super::outbox::{Errand, What};
 use super::rejection::Rejection;
-use super::{Datacenters, rebuild};
 use super::state::{Datacenter, DcStatus, Gate};
+use super::{Datacenters, rebuild};
 use crate::core::job::message::{
     AckOutcome, Body, FinalStatus, JobCancelRequest, JobCancelResponse, JobFinalStatus, JobProgressReport,
     JobTimeoutReport, Leader, Message, Party, ReportAck,

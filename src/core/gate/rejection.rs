@@ -32,7 +32,9 @@ pub enum Rejection {
         datacenter: EntityId,
     },
     /// The gate lost its memory of the job, and this datacenter did not tell what it knows yet.
-    #[error("the memory of the job was lost, and the datacenter has to tell everything first. datacenter={datacenter}")]
+    #[error(
+        "the memory of the job was lost, and the datacenter has to tell everything first. datacenter={datacenter}"
+    )]
     Unheard {
         /// Which.
         datacenter: EntityId,

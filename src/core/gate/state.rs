@@ -390,7 +390,11 @@ impl Gate {
                     let decided = run.decision.as_mut().map(|decision| &mut decision.silent_since);
                     let asked = run.cancel.as_mut().map(|cancel| &mut cancel.silent_since);
                     let regained = run.rebuilt.as_mut().map(|regained| &mut regained.silent_since);
-                    decided.into_iter().chain(asked).chain(regained).for_each(|since| *since = since.plus(away));
+                    decided
+                        .into_iter()
+                        .chain(asked)
+                        .chain(regained)
+                        .for_each(|since| *since = since.plus(away));
                 }
                 if *gap == Gap::Restart {
                     self.lead_anew(*gate_epoch, *at);

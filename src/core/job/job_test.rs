@@ -18,6 +18,8 @@ mod gate;
 mod lead;
 #[path = "job_more_test.rs"]
 mod more;
+#[path = "job_recall_test.rs"]
+mod recalls;
 #[path = "job_send_test.rs"]
 mod send;
 #[path = "job_work_test.rs"]

@@ -191,7 +191,9 @@ fn sentence(event: &Event) -> Option<String> {
             )
         }
         Event::RecallAsked { gate_epoch, .. } => {
-            format!("the gate had lost its memory of the job and was told everything; it leads under epoch {gate_epoch}")
+            format!(
+                "the gate had lost its memory of the job and was told everything; it leads under epoch {gate_epoch}"
+            )
         }
         Event::GateCancelAccepted { requester_id, reason, .. } => {
             let by = if requester_id.is_empty() { String::new() } else { format!(" for {requester_id}") };
@@ -199,7 +201,12 @@ fn sentence(event: &Event) -> Option<String> {
         }
         Event::CharterNoted { charter, .. } => {
             let names: Vec<&str> = charter.targets.iter().map(|target| target.datacenter.as_str()).collect();
-            format!("the job runs in {} datacenters, since gate epoch {}: {}", names.len(), charter.epoch, names.join(", "))
+            format!(
+                "the job runs in {} datacenters, since gate epoch {}: {}",
+                names.len(),
+                charter.epoch,
+                names.join(", ")
+            )
         }
         Event::ProgressNoted(_)
         | Event::LeaseRenewed { .. }

@@ -95,11 +95,12 @@ fn recall(draft: &Draft<'_>, answers: u64) -> Option<JobRecall> {
     });
     let by_gate = run.ended.as_ref().is_some_and(|ended| ended.kind == Some(TimeoutKind::GlobalDecision));
     let stopped = run.ended.as_ref().is_some_and(|ended| ended.status == FinalStatus::Cancelled);
-    let cancel = run.gate_cancel.as_ref().filter(|_| stopped).map(|(requester_id, reason)| JobCancelRequest {
-        requester_id: requester_id.clone(),
-        reason: reason.clone(),
-        fence_token: FenceToken::NONE,
-    });
+    let cancel =
+        run.gate_cancel.as_ref().filter(|_| stopped).map(|(requester_id, reason)| JobCancelRequest {
+            requester_id: requester_id.clone(),
+            reason: reason.clone(),
+            fence_token: FenceToken::NONE,
+        });
     Some(JobRecall {
         answers,
         charter: run.charter.clone()?,
