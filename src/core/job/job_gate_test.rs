@@ -362,3 +362,12 @@ fn a_cancellation_names_both_tokens_when_they_differ() {
     assert_eq!((late.success, late.already_completed, late.already_cancelled), (false, false, false));
     assert_eq!(late.already_terminal, Some(FinalStatus::Timeout));
 }
+
+#[test]
+fn the_wait_for_a_sign_of_the_gate_leaves_out_what_nobody_watched_also_after_a_sign() {
+    let mut job = waiting();
+    assert_eq!(names(&job.step(acked(99, AckOutcome::Accepted, 1), us(100 * S)).events), ["gate_heard"]);
+    assert_eq!(job.due(), Some(us(400 * S + 1)));
+    job.resume(Downtime { last_alive: us(100 * S), began: us(300 * S), gap: crate::core::time::Gap::Suspend });
+    assert_eq!(job.due(), Some(us(600 * S + 1)));
+}

@@ -350,3 +350,19 @@ fn what_has_ended_or_is_suspended_is_not_taken_up_by_a_restart() {
     job.step(progress(), us(30 * S));
     assert_eq!(job.resume(away(2 * S, 20 * S)).events, [], "this process has served it already");
 }
+
+#[test]
+fn a_worker_that_is_lost_is_told_of_no_new_leader() {
+    let workflows = vec![plan("one", &[], Some("w"))];
+    let mut job = started(Submit { workflows, ..plain() });
+    let transfer =
+        Command::Transfer { to: leader("m2"), addr: "m2:1".to_owned(), force: true, token: None };
+    job.step(transfer, us(S));
+    let for_worker = |job: &J| {
+        let to = outbox::Recipient::Worker(id("w"));
+        job.state().outbox.values().filter(|entry| entry.to == to).count()
+    };
+    assert_eq!(for_worker(&job), 2, "the workflow and who leads");
+    job.step(Command::WorkerLost { worker_id: id("w") }, us(2 * S));
+    assert_eq!(for_worker(&job), 0);
+}
