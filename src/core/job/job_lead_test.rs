@@ -355,8 +355,7 @@ fn what_has_ended_or_is_suspended_is_not_taken_up_by_a_restart() {
 fn a_worker_that_is_lost_is_told_of_no_new_leader() {
     let workflows = vec![plan("one", &[], Some("w"))];
     let mut job = started(Submit { workflows, ..plain() });
-    let transfer =
-        Command::Transfer { to: leader("m2"), addr: "m2:1".to_owned(), force: true, token: None };
+    let transfer = Command::Transfer { to: leader("m2"), addr: "m2:1".to_owned(), force: true, token: None };
     job.step(transfer, us(S));
     let for_worker = |job: &J| {
         let to = outbox::Recipient::Worker(id("w"));
