@@ -489,9 +489,8 @@ impl From<gate::Rejection> for Error {
                 plain(ErrorKind::UnknownDatacenter).with("datacenter", datacenter.as_str())
             }
             gate::Rejection::AlreadyTracked { .. } => plain(ErrorKind::AlreadyExists).with("field", "job_id"),
-            gate::Rejection::NotTracked | gate::Rejection::Unheard { .. } => {
-                plain(ErrorKind::NotFound).with("field", "job_id")
-            }
+            gate::Rejection::NotTracked => plain(ErrorKind::NotFound).with("field", "job_id"),
+            gate::Rejection::Unheard { .. } => plain(ErrorKind::NotFound).with("field", "datacenter"),
             gate::Rejection::Ended { status } => plain(ErrorKind::JobEnded).with("status", status),
             gate::Rejection::OtherJob { .. } | gate::Rejection::NotForGate { .. } => {
                 Error::invalid("message", message, "one for this gate")
