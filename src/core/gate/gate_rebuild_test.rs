@@ -137,8 +137,8 @@ fn a_clock_that_was_set_ahead_after_the_rebuild_does_not_age_the_job_twice() {
     let (mut gate, _) = rebuilt();
     let jump = Downtime { last_alive: us(500 * S), began: us(600 * S), gap: Gap::ClockJump };
     gate.resume(jump);
-    gate.step(recall("b", told("b", 20_000)), us(600 * S));
-    assert_eq!(gate.state().status(us(600 * S)).unwrap().elapsed_ms, 20_000);
+    gate.step(recall("b", told("b", 30_000)), us(600 * S));
+    assert_eq!(gate.state().status(us(600 * S)).unwrap().elapsed_ms, 30_000);
 }
 
 #[test]
@@ -247,6 +247,24 @@ fn a_request_to_stop_that_was_carried_out_reaches_the_others() {
 }
 
 #[test]
+fn a_request_to_stop_after_the_rebuild_is_not_followed_by_a_decision_of_before() {
+    let mut gate = both();
+    gate.step(Command::Cancel { requester_id: "ann".to_owned(), reason: String::new() }, us(501 * S));
+    let mut over = told("c", 20_000);
+    over.decision = Some(4);
+    over.end = Some(JobFinalStatus {
+        manager: node("m-c"),
+        status: FinalStatus::Timeout,
+        reason: String::new(),
+        kind: Some(TimeoutKind::GlobalDecision),
+        fence_token: token(1),
+        provisional: false,
+    });
+    let step = gate.step(recall("c", over), us(502 * S));
+    assert_eq!(names(&step), ["leader_changed", "recalled", "datacenter_ended"]);
+}
+
+#[test]
 fn a_datacenter_whose_time_is_over_tells_so() {
     let (mut gate, _) = rebuilt();
     let mut waits = told("b", 20_000);
@@ -289,6 +307,18 @@ fn a_datacenter_that_does_not_have_the_job_gets_it() {
     assert_eq!(outcome(&first), AckOutcome::Accepted);
     assert!(gate.step(unknown(7), us(504 * S)).events.is_empty());
     assert!(kinds(&gate).contains(&pair("c", "gate_transfer")), "it hears of the later epoch");
+}
+
+#[test]
+fn a_rebuilt_run_keeps_the_epoch_it_began_in_whoever_refuses_it() {
+    let (mut gate, _) = rebuilt();
+    let number = errands(&gate).into_iter().find(|(_, dc, _)| dc == "c").unwrap().0;
+    let ack = ReportAck { outcome: AckOutcome::UnknownJob, fence_token: token(0), leader_addr: None };
+    gate.step(message("c", number, Body::ReportAck(ack)), us(501 * S));
+    let mut earlier = told("c", 20_000);
+    (earlier.charter.epoch, earlier.highest_epoch) = (epoch(2), epoch(4));
+    assert!(gate.step(recall("c", earlier), us(502 * S)).events.is_empty());
+    assert_eq!(run(&gate).epoch, epoch(3));
 }
 
 #[test]
@@ -351,6 +381,19 @@ fn a_gate_that_began_anew_without_memory_hands_out_under_a_later_epoch() {
     assert_eq!(epochs.collect::<Vec<_>>(), [epoch(6); 3]);
     let again = gate.step(recall("b", told("b", 20_000)), us(2 * S));
     assert!(again.events.is_empty() && again.effects.is_empty(), "an earlier run tells nothing of this one");
+}
+
+#[test]
+fn what_is_refused_for_the_epoch_of_its_run_is_handed_out_under_a_later_one() {
+    let mut gate = tracked(&["a", "b", "c"], Some(100_000));
+    for n in 2..=7 {
+        let to = Leader { node: id("g"), incarnation: n };
+        gate.step(Command::Transfer { to, addr: "g:1".to_owned() }, us(1));
+    }
+    // The gate leads under epoch 7, and its dispatches show epoch 1.
+    let step = gate.step(recall("b", told("b", 20_000)), us(S));
+    assert_eq!(step.events, [Event::EpochAdopted { gate_epoch: epoch(8), at: us(S) }]);
+    assert_eq!(run(&gate).epoch, epoch(8));
 }
 
 #[test]
