@@ -367,6 +367,10 @@ fn a_later_run_takes_the_place_of_one_that_was_rebuilt_by_mistake_and_an_earlier
     assert_eq!((run(&gate).epoch, gate.state().gate_epoch), (epoch(5), epoch(7)));
     let earlier = gate.step(recall("a", told("a", 20_000)), us(502 * S));
     assert_eq!((earlier.events.len(), earlier.effects.len()), (0, 0));
+    // What was seen of its leader while the earlier run was taken for the one under way may be of the later.
+    let mut same = told("a", 20_000);
+    same.charter.epoch = epoch(5);
+    assert_eq!(outcome(&gate.step(recall("a", same), us(503 * S))), AckOutcome::Accepted);
 }
 
 #[test]

@@ -384,3 +384,13 @@ fn only_the_gate_that_leads_is_waited_for() {
     assert!(job.step(Command::Receive(message), us(100 * S)).events.is_empty());
     assert_eq!(job.due(), Some(us(360 * S + 2)));
 }
+
+#[test]
+fn how_an_earlier_run_ended_at_the_gate_ends_no_later_one() {
+    let mut job = started(with_gate());
+    let complete = Command::Complete { status: FinalStatus::Failed, reason: String::new(), token: None };
+    job.step(complete, us(S));
+    submitted(&mut job, Submit { gate: Some(seat(2)), ..plain() }, us(2 * S));
+    let step = job.step(acked(1, AckOutcome::AlreadyFinal(FinalStatus::Cancelled), 1), us(3 * S));
+    assert_eq!((names(&step.events), ended(&job)), (vec!["acked"], None));
+}
