@@ -551,3 +551,7 @@ pub struct HealthcheckExtensionResponse {
     /// Has the grace begun?
     pub in_grace_period: bool,
 }
+
+#[cfg(test)]
+#[path = "message_test.rs"]
+mod tests;
