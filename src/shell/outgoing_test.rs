@@ -181,6 +181,24 @@ async fn a_full_queue_drops_what_is_not_critical_and_counts_it() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_worse_state_is_told_once_and_is_over_when_nothing_is_queued() {
+    let wire = Noted::slow("slow");
+    let transport = over(&wire, small());
+    let put = |number| lock(&transport.shared.lines).put(&worker("slow"), plain("slow", number)).worse;
+    let worse: Vec<_> = (0..6).map(|number| put(number).map(|(from, to)| (from, to.state))).collect();
+    let (overflow, saturated) = (OutgoingState::Overflow, OutgoingState::Saturated);
+    let told =
+        [None, Some((OutgoingState::Healthy, overflow)), None, Some((overflow, saturated)), None, None];
+    assert_eq!(worse, told);
+    let still = || lock(&transport.shared.lines).notes[&worker("slow")].told;
+    for queued in (0..4).rev() {
+        assert!(transport.shared.next(&worker("slow")).is_some());
+        assert_eq!(still(), if queued > 0 { saturated } else { OutgoingState::Healthy });
+    }
+    assert_eq!(put(9), None);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_message_that_hangs_is_given_up_when_its_time_is_over_and_the_next_is_carried() {
     let wire = Noted::slow("slow");
     let transport = over(&wire, OutgoingConfig::default());
