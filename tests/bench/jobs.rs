@@ -234,7 +234,7 @@ impl Turn<'_> {
         self.each(&fresh, |all, n, _| all.step(n, submit(&all.streams[n].id, 2 * HOUR_MS), now));
         self.each(&old, |all, n, _| all.step(n, progress(), now));
         self.each(&fresh, |all, n, _| all.step(n, complete(), now));
-        assert_eq!(self.all.of_jobs.len(), self.others);
+        assert_eq!(self.all.of_jobs.len_of(StreamKind::Job), self.others);
     }
 }
 

@@ -21,7 +21,7 @@ use std::hash::{BuildHasher, RandomState};
 
 use hashbrown::HashTable;
 
-use crate::core::ids::StreamId;
+use crate::core::ids::{StreamId, StreamKind};
 use crate::core::time::Timestamp;
 
 /// Microseconds of a slot of the lowest level, as a power of two.
@@ -41,6 +41,8 @@ pub(crate) struct Deadlines {
     /// First of the unused entries.
     unused: u32,
     by_stream: HashTable<u32>,
+    /// By the number of the kind, which begins with 1.
+    by_kind: [usize; StreamKind::ALL.len() + 1],
     hasher: RandomState,
     /// Everything up to the end of this tick is ready.
     tick: u64,
@@ -79,6 +81,7 @@ impl Default for Deadlines {
             entries: Vec::new(),
             unused: NONE,
             by_stream: HashTable::new(),
+            by_kind: [0; StreamKind::ALL.len() + 1],
             hasher: RandomState::new(),
             tick: 0,
             ready: BTreeSet::new(),
@@ -146,6 +149,11 @@ impl Deadlines {
         self.by_stream.len()
     }
 
+    /// How many entities of a kind have a deadline.
+    pub(crate) fn len_of(&self, kind: StreamKind) -> usize {
+        self.by_kind[kind as usize]
+    }
+
     /// Takes the soonest deadline if it is due at `now`; of several at one instant that of the first entity by name.
     pub(crate) fn take(&mut self, now: Timestamp) -> Option<(Timestamp, StreamId)> {
         self.advance(tick_of(now));
@@ -194,6 +202,7 @@ impl Deadlines {
     }
 
     fn add(&mut self, stream: &StreamId, due: Timestamp) -> u32 {
+        self.by_kind[stream.kind as usize] += 1;
         let new = Entry { stream: Some(stream.clone()), due, place: Place::Ready, before: NONE, after: NONE };
         let entry = match self.entries.get_mut(self.unused as usize) {
             Some(unused) => {
@@ -216,6 +225,7 @@ impl Deadlines {
     /// Forgets an entry that hangs nowhere.
     fn remove(&mut self, entry: u32) {
         let Some(stream) = self.entries[entry as usize].stream.take() else { return };
+        self.by_kind[stream.kind as usize] -= 1;
         if let Ok(found) = self.by_stream.find_entry(self.hasher.hash_one(&stream), |other| *other == entry) {
             found.remove();
         }
