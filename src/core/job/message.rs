@@ -132,6 +132,7 @@ impl Body {
                 WorkflowOutcome::Running => false,
             },
             Body::JobProgressReport(_)
+            | Body::JobRecall(_)
             | Body::HealthcheckExtensionRequest(_)
             | Body::ReportAck(_)
             | Body::GlobalTimeoutAck(_)
