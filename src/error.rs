@@ -387,6 +387,11 @@ impl From<cell::Rejection> for Error {
             cell::Rejection::InUse { resource, used, given } => {
                 limit(format!("less of {resource} than is in use. used={used}, given={given}"), used.to_f64())
             }
+            cell::Rejection::NeedNotFound { need } => Error::new(
+                ErrorKind::NotFound,
+                format!("no need of this id is known: it was never queued, or ended long ago. id={need}"),
+            )
+            .with("field", "need_id"),
             cell::Rejection::TokenNotFound => Error::new(
                 ErrorKind::TokenNotFound,
                 "no token of this id is known: it was never granted, or ended long ago",

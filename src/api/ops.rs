@@ -114,6 +114,8 @@ pub static OPERATIONS: &[Operation] = &[
         key: Some("stats"), Nothing => QuorumStatsReply, |q, r| { let Nothing {} = r; q.quorums().stats().await? }),
     operation!("capacity.request", "ask for capacity", Post "/backpressure/{cell_id}/request",
         key: Some("result"), RequestCapacity => CapacityRequested, |q, r| q.capacity().request(r).await?),
+    operation!("capacity.cancel", "give up the place of a need that waits", Post "/backpressure/{cell_id}/cancel",
+        key: Some("result"), CancelNeed => CapacityRequested, |q, r| q.capacity().cancel(r).await?),
     operation!("capacity.offer", "offer capacity to a cell that needs it", Post "/backpressure/offer",
         key: Some("result"), OfferCapacity => CapacityOffered, |q, r| q.capacity().offer(r).await?),
     operation!("capacity.ack", "say that a token arrived", Post "/backpressure/{token_id}/ack",
