@@ -191,6 +191,10 @@ impl Cell {
             if !heads.iter().any(|head| head.need.resource == queued.need.resource) {
                 heads.push(queued);
             }
+            // Nobody waits for what the cell does not have. A long queue for one resource ends at its first.
+            if heads.len() == self.settings.totals.len() {
+                break;
+            }
         }
         heads
     }
