@@ -1,4 +1,4 @@
-//! Capacity as a guard: asked for, waited for, kept and given back by one value of the program.
+//! Capacity as a hold: asked for, waited for, kept and given back by one value of the program.
 //!
 //! ```text
 //!  acquire ──► asked ──► waits ──► granted ──► acknowledged ──► Held ── renewed in time ── release, drop ──► given back
@@ -10,12 +10,12 @@
 //!
 //! - *Whoever no longer waits gives up its place*, as with a semaphore: nobody is left who could use the grant. A
 //!   `capacity.request` that waits is a look at a need that stands by itself, and leaves it standing.
-//! - *The guard acknowledges and renews.* The lease begins again when the program has the guard, and lasts as long as
+//! - *The hold acknowledges and renews.* The lease begins again when the program has the hold, and lasts as long as
 //!   the program runs. When the process dies, nobody renews: the lease brings the capacity back.
 //! - *Dropping is giving back, in the background.* Closing the runtime waits a moment for it.
 //!
 //! # Source
-//! Leases: Gray and Cheriton, *Leases*, SOSP 1989. A guard that gives back when it goes out of scope: Stroustrup, *The
+//! Leases: Gray and Cheriton, *Leases*, SOSP 1989. A value that gives back when it goes out of scope: Stroustrup, *The
 //! Design and Evolution of C++*, 1994, on resource acquisition as initialisation.
 
 use std::sync::Arc;
@@ -47,9 +47,9 @@ const SOONER: u32 = 10;
 const SHORTEST: Duration = Duration::from_millis(1);
 
 impl Capacity<'_> {
-    /// Asks for capacity and waits until it is granted; gives it back when the guard is dropped.
+    /// Asks for capacity and waits until it is granted; gives it back when the hold is dropped.
     ///
-    /// The wait ends with the `timeout_seconds` of the request. The guard acknowledges its tokens and keeps their lease
+    /// The wait ends with the `timeout_seconds` of the request. The hold acknowledges its tokens and keeps their lease
     /// going: the lease is renewable unless the request says otherwise. A need has one holder: give each acquisition a
     /// `need_id` of its own, or none. Under the `need_id` of a process that died the same request takes over its need.
     /// In virtual time it waits as well, for a release or for somebody who moves the clock, and nobody renews.
@@ -303,7 +303,7 @@ impl Held {
         &self.tokens
     }
 
-    /// Waits until some of it is gone in spite of the guard, and says why: `token_expired`, `token_revoked`,
+    /// Waits until some of it is gone in spite of the hold, and says why: `token_expired`, `token_revoked`,
     /// `token_released`, `not_token_owner`. Never, for a lease without end and in virtual time.
     pub async fn lost(&self) -> Error {
         if self.keeper.is_none() {
@@ -344,7 +344,7 @@ impl Drop for Held {
     }
 }
 
-/// What a guard keeps in the background.
+/// What a hold keeps in the background.
 struct Kept {
     host: Arc<Host>,
     cell: CellId,
@@ -353,7 +353,7 @@ struct Kept {
 }
 
 impl Kept {
-    /// Renews the leases in time, until all tokens are gone or the guard is.
+    /// Renews the leases in time, until all tokens are gone or the hold is.
     async fn renew(mut self, span: Duration) {
         let pause = (span / RENEWED_EVERY).max(SHORTEST);
         let mut next = pause;

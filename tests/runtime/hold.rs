@@ -273,7 +273,7 @@ async fn no_grant_is_missed_that_comes_while_the_request_is_made() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_guard_has_what_it_asked_for_acknowledges_it_and_gives_it_back() {
+async fn a_hold_has_what_it_asked_for_acknowledges_it_and_gives_it_back() {
     let q = memory().await;
     let held = q.capacity().acquire(named("a", 0.7, "mine")).await.unwrap();
     assert_eq!((held.cell_id().as_str(), held.need_id().as_str(), held.amount()), ("a", "mine", 0.7));
@@ -287,7 +287,7 @@ async fn a_guard_has_what_it_asked_for_acknowledges_it_and_gives_it_back() {
     assert_eq!(stand(&q, "a").await.1, 0);
     drop(next);
     nothing_is_out(&q).await;
-    // A guard may be dropped anywhere, also where no executor runs.
+    // A hold may be dropped anywhere, also where no executor runs.
     let held = q.capacity().acquire(request("a", 1.0)).await.unwrap();
     std::thread::spawn(move || drop(held)).join().unwrap();
     nothing_is_out(&q).await;
@@ -299,7 +299,7 @@ async fn a_guard_has_what_it_asked_for_acknowledges_it_and_gives_it_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_guard_over_the_tokens_of_several_neighbours_gives_all_of_them_back() {
+async fn a_hold_over_the_tokens_of_several_neighbours_gives_all_of_them_back() {
     let q = memory().await;
     full(&q, "a").await;
     let asked = acquires(&q, request("a", 0.9));
@@ -327,7 +327,7 @@ async fn a_guard_over_the_tokens_of_several_neighbours_gives_all_of_them_back() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_guard_keeps_its_lease_as_long_as_it_lives_and_no_longer() {
+async fn a_hold_keeps_its_lease_as_long_as_it_lives_and_no_longer() {
     let q = memory().await;
     let short = RequestCapacity { lease_seconds: Some(2.0), ..request("a", 1.0) };
     let held = q.capacity().acquire(short.clone()).await.unwrap();
@@ -340,7 +340,7 @@ async fn a_guard_keeps_its_lease_as_long_as_it_lives_and_no_longer() {
     assert_eq!(stand(&q, "a").await, (0.0, 0, 1));
     held.release().await.unwrap();
     let after = renewals().await;
-    // A lease that may not be renewed ends, and the guard says so.
+    // A lease that may not be renewed ends, and the hold says so.
     let fixed = RequestCapacity { renewable: Some(false), lease_seconds: Some(0.1), ..short.clone() };
     let held = q.capacity().acquire(fixed).await.unwrap();
     assert_eq!(within(held.lost()).await.kind(), ErrorKind::TokenExpired);
@@ -450,16 +450,16 @@ async fn acquisitions_that_are_dropped_at_any_moment_leave_nothing_behind() {
                 // From before the request is on its way until long after the grant.
                 let patience = Duration::from_micros(rng.next_u64() % [50, 1_000, 8_000][task as usize % 3]);
                 match tokio::time::timeout(patience, q.capacity().acquire(asked)).await {
-                    Ok(Ok(guard)) => {
+                    Ok(Ok(hold)) => {
                         got += 1;
-                        held.push(guard);
+                        held.push(hold);
                     }
                     Ok(Err(error)) => assert_eq!(error.kind(), ErrorKind::Overloaded, "{error}"),
                     Err(_) => left += 1,
                 }
                 if held.len() > 1 || rng.next_u64().is_multiple_of(2) {
                     match held.pop() {
-                        Some(guard) if rng.next_u64().is_multiple_of(2) => guard.release().await.unwrap(),
+                        Some(hold) if rng.next_u64().is_multiple_of(2) => hold.release().await.unwrap(),
                         other => drop(other),
                     }
                 }
