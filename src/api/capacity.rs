@@ -483,7 +483,7 @@ fn number(text: &str) -> Value {
 }
 
 /// An operation and its reply belong together.
-fn unexpected(reply: &Reply) -> Error {
+pub(super) fn unexpected(reply: &Reply) -> Error {
     Error::new(ErrorKind::Conflict, format!("the cell answered something else; ask again. answer={reply:?}"))
 }
 

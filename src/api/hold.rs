@@ -25,7 +25,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::Quorate;
-use super::capacity::{Capacity, overloaded};
+use super::capacity::{Capacity, overloaded, refused_need, unexpected};
 use super::dto::RequestCapacity;
 use super::wait::AbortOnDrop;
 use crate::core::cell::event::Granted;
@@ -85,31 +85,27 @@ impl Capacity<'_> {
         // Dropped after the claim, so that a runtime that closes sees who is about to give back.
         let mut waiter = Waiter::new(host, &asked.cell, &asked.need).map_err(Failure::Refused)?;
         let mut claim = Claim::ask(host, asked.cell.clone(), asked.need.clone(), Op::Request(asked));
-        let granted = match claim.answered().await? {
-            Reply::Granted { cell: _, granted } => granted,
+        let ended = match claim.answered().await? {
+            Reply::Granted { cell: _, granted } => Ended::Granted(granted),
+            Reply::NeedExpired { cell: _, need: _, deadline } => Ended::Expired(deadline),
+            Reply::NeedCancelled { cell: _, need: _, deadline: _ } => Ended::Cancelled,
+            Reply::Pending { .. } => waiter.ended().await.map_err(Failure::Refused)?,
             Reply::Overloaded { cell: _, pending_requests, low_water } => {
                 claim.over();
                 return Err(overloaded(pending_requests, low_water));
             }
-            Reply::NeedExpired { cell: _, need, deadline } => {
+            other => return Err(unexpected(&other)),
+        };
+        let granted = match ended {
+            Ended::Granted(granted) => granted,
+            Ended::Expired(deadline) => {
                 claim.over();
-                return Err(expired(&need, deadline));
+                return Err(expired(&claim.need, deadline));
             }
-            Reply::NeedCancelled { cell: _, need, deadline: _ } => {
+            Ended::Cancelled => {
                 claim.over();
-                return Err(cancelled(&need));
+                return Err(cancelled(&claim.need));
             }
-            _ => match waiter.ended().await.map_err(Failure::Refused)? {
-                Ended::Granted(granted) => granted,
-                Ended::Expired(deadline) => {
-                    claim.over();
-                    return Err(expired(&claim.need, deadline));
-                }
-                Ended::Cancelled => {
-                    claim.over();
-                    return Err(cancelled(&claim.need));
-                }
-            },
         };
         claim.granted(&granted);
         let expires = claim.acknowledge(&granted).await?;
@@ -165,7 +161,7 @@ impl Claim {
             Ok(reply) => Ok(reply),
             Err(rejection) => {
                 self.over();
-                Err(super::capacity::refused_need(rejection))
+                Err(refused_need(rejection))
             }
         }
     }
@@ -244,7 +240,8 @@ fn ended() -> Error {
 /// Capacity that is held. Given back when dropped; keeps the runtime open meanwhile.
 ///
 /// Dropping it releases in the background: until that is durable, and when the process dies first, the capacity is out
-/// until the lease ends. [`Held::release`] says when it is back.
+/// until the lease ends. [`Held::release`] says when it is back. Each renewal, one in every third of the lease, is a
+/// record of its own.
 #[derive(Debug)]
 pub struct Held {
     q: Quorate,
