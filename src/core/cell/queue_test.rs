@@ -26,7 +26,8 @@ fn a_need_that_is_cancelled_leaves_its_place_to_those_behind_it() {
     // From the middle: nobody moves, for the head still waits.
     assert_eq!(status(&mut world, &cancel("a", "middle"), 1), "cancelled");
     assert_eq!(names(&world, from), ["a need_cancelled"]);
-    assert_eq!(status(&mut world, &cancel("a", "large"), 2), "cancelled");
+    // The one behind the head is served in the same decision, and owed to nobody.
+    world.run_alone(&cancel("a", "large"), ms(2)).unwrap();
     assert_eq!(names(&world, from + 1), ["a need_cancelled", "a granted"]);
     assert!(matches!(world.cell(&cell("a")).need(&need("small")), Some(NeedState::Granted(_))));
     assert_eq!((available(&world, "a"), world.stats.needs_cancelled), (0.2, 2));
@@ -65,6 +66,28 @@ fn a_need_that_ended_is_told_as_it_ended_however_often_it_is_cancelled() {
     let before = world.cell(&cell("a"));
     world.restart();
     assert_eq!(world.cell(&cell("a")), before);
+}
+
+#[test]
+fn a_head_that_is_blocked_holds_up_nobody_who_waits_for_another_resource() {
+    let money = Resource::new("money").unwrap();
+    let settings = Settings {
+        totals: BTreeMap::from([(capacity(), amount(1.0)), (money.clone(), amount(1.0))]),
+        ..Settings::default()
+    };
+    let mut world = World::new(settings);
+    let of_money = |id: &str, x: f64| {
+        let lease = Lease::limited(Duration::from_secs(1));
+        Op::Request(Request { resource: money.clone(), lease, ..ask("a", id, x) })
+    };
+    status(&mut world, &request("a", "own", 1.0), 0);
+    status(&mut world, &of_money("spent", 1.0), 0);
+    assert_eq!(status(&mut world, &request("a", "blocked", 0.5), 0), "pending");
+    assert_eq!(status(&mut world, &of_money("next", 0.5), 0), "pending");
+    // Time alone brings the money back, and serves whoever waits for it.
+    world.tick_alone(ms(1_001));
+    assert!(matches!(world.cell(&cell("a")).need(&need("next")), Some(NeedState::Granted(_))));
+    assert!(matches!(world.cell(&cell("a")).need(&need("blocked")), Some(NeedState::Queued(_))));
 }
 
 #[test]
