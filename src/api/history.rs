@@ -254,6 +254,16 @@ fn event_view(record: Record) -> Result<EventView, Fault> {
     })
 }
 
+/// Does this name stand anywhere in the data of an event?
+fn names(data: &Value, party: &str) -> bool {
+    match data {
+        Value::String(text) => text == party,
+        Value::Array(values) => values.iter().any(|value| names(value, party)),
+        Value::Object(fields) => fields.iter().any(|(key, value)| key == party || names(value, party)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+    }
+}
+
 struct Filter {
     kind: Option<StreamKind>,
     request: HistoryQuery,
@@ -311,6 +321,10 @@ impl Filter {
     fn admits(&self, view: &EventView) -> bool {
         let request = &self.request;
         request.event.as_ref().is_none_or(|event| *event == view.event)
+            && request
+                .party_id
+                .as_ref()
+                .is_none_or(|party| view.entity_id == *party || names(&view.data, party.as_str()))
             && request
                 .voter_id
                 .as_ref()

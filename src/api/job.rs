@@ -10,8 +10,8 @@ use super::dto::{
     WhyLink,
 };
 use super::job_view::{
-    cancelled, count, extended, job_view, line_of, millis, overall, real, settings, strange, stream, token,
-    unexpected,
+    cancelled, count, extended, job_view, line_of, millis, overall, real, settings, stats, strange, stream,
+    token, unexpected,
 };
 use super::pressure::not_on;
 use super::quorum::page_limit;
@@ -577,17 +577,7 @@ impl Jobs<'_> {
     pub async fn stats(&self) -> Result<JobStats, Error> {
         self.q.settle().await;
         let host = self.host();
-        let index = lock(&host.counters.jobs);
-        Ok(JobStats {
-            submitted: index.submitted,
-            tracked_jobs: index.live.len() as u64,
-            ended: index.ended.iter().map(|(status, n)| (status.name().to_owned(), *n)).collect(),
-            extensions: index.extensions,
-            stale_rejections: index.fenced,
-            transfers: index.transfers,
-            noted_in_memory: lock(&host.counters.heard).len() as u64,
-            in_transit: host.mailbox.len() as u64,
-        })
+        Ok(stats(host))
     }
 }
 

@@ -1,19 +1,23 @@
 //! What is shown of jobs, and how the numbers of requests about them are read.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
 
 use serde_json::Value;
 
-use super::dto::{JobCancelled, JobExtended, JobLine, JobStatusView, LeaseJob, SubmitJob};
+use super::dto::{JobCancelled, JobExtended, JobLine, JobStats, JobStatusView, LeaseJob, SubmitJob};
 use crate::core::gate::status::GateStatus;
-use crate::core::ids::EntityId;
-use crate::core::job::message::{JobCancelResponse, Leader};
+use crate::core::ids::{EntityId, StreamKind};
+use crate::core::job::message::{JobCancelResponse, Leader, TimeoutKind};
 use crate::core::job::settings::{DowntimePolicy, ExtensionMode, MAX_SPAN_MS};
 use crate::core::job::token::FenceToken;
 use crate::core::job::{self, Job, JobStatus, JobView, Reply};
 use crate::core::time::Timestamp;
 use crate::error::{Error, ErrorKind};
+use crate::shell::host::Host;
 use crate::shell::jobs::job_stream;
+use crate::shell::lock;
+use crate::shell::supervisor::timeouts::Wheel;
 
 /// Most workflows shown one by one.
 const MAX_SHOWN: usize = 1_000;
@@ -227,4 +231,34 @@ pub(super) fn unexpected(reply: Option<Result<Reply, job::Rejection>>) -> Error 
 /// A command and its reply belong together.
 pub(super) fn strange() -> Error {
     Error::new(ErrorKind::Conflict, "the job answered something else; ask again")
+}
+
+/// Counters over all jobs.
+pub(super) fn stats(host: &Host) -> JobStats {
+    let index = lock(&host.counters.jobs);
+    let by_kind = |wheel: &Wheel| {
+        let of_jobs = [StreamKind::Job, StreamKind::Gate, StreamKind::Worker];
+        of_jobs.map(|kind| (kind.name().to_owned(), wheel.len_of(kind) as u64)).into()
+    };
+    let by_reason = |counts: &BTreeMap<TimeoutKind, u64>| {
+        counts.iter().map(|(kind, n)| (kind.name().to_owned(), *n)).collect()
+    };
+    JobStats {
+        submitted: index.submitted,
+        tracked_jobs: index.live.len() as u64,
+        ended: index.ended.iter().map(|(status, n)| (status.name().to_owned(), *n)).collect(),
+        timeouts_detected: by_reason(&index.detected),
+        timed_out: by_reason(&index.timed_out),
+        extensions: index.extensions,
+        extensions_denied: index.denied,
+        stale_rejections: index.fenced.values().sum(),
+        stale_rejections_by: index.fenced.clone(),
+        transfers: index.transfers,
+        noted_in_memory: lock(&host.counters.heard).len() as u64,
+        in_transit: host.mailbox.len() as u64,
+        messages_sent: host.sent.load(Ordering::Relaxed),
+        messages_repeated: host.repeated.load(Ordering::Relaxed),
+        armed: by_kind(&host.wheel),
+        unanswered: by_kind(&host.errands),
+    }
 }

@@ -363,6 +363,8 @@ impl<M: Hosted> Handler<Errand> for Entity<M> {
         let now = self.catch_up(&ctx.address());
         self.memory.errand_begun();
         let step = self.memory.driver.step(command, now);
+        let repeats = step.effects.iter().filter(|effect| M::expects_answer(effect)).count();
+        self.seat.host.repeated.fetch_add(repeats as u64, Ordering::Relaxed);
         let done: Release = Box::new(move |_| {
             let _ = errand.done.send(());
         });

@@ -1,6 +1,6 @@
 //! What every entity actor needs of its surroundings.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use tokio::sync::Notify;
@@ -49,6 +49,10 @@ pub(crate) struct Host {
     pub(crate) wheel: Wheel,
     /// When entities have something to send that is not worth a record.
     pub(crate) errands: Wheel,
+    /// Messages between the parties of jobs, repeats among them.
+    pub(crate) sent: AtomicU64,
+    /// Messages sent again.
+    pub(crate) repeated: AtomicU64,
     pub(crate) restarts: Restarts,
     pub(crate) bus: Bus,
     pub(crate) ids: IdSource,
@@ -167,6 +171,8 @@ impl Host {
             tokio: parts.tokio,
             wheel: Wheel::default(),
             errands: Wheel::default(),
+            sent: AtomicU64::new(0),
+            repeated: AtomicU64::new(0),
             bus: Bus::default(),
             effects: AtomicUsize::new(0),
             effects_rest: Notify::new(),

@@ -4,6 +4,7 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use super::bus::{Notice, What};
 use super::entity::Action;
@@ -174,6 +175,7 @@ impl LatestProgress for InMemory {
 }
 
 fn send(host: &Host, message: &Message) {
+    host.sent.fetch_add(1, Ordering::Relaxed);
     let transport = lock(&host.transport).clone();
     let mut message = message.clone();
     host.pressure.stamp(&mut message);
@@ -191,6 +193,11 @@ impl Hosted for JobMachine {
 
     fn registry(host: &Host) -> &Registry<Self> {
         &host.jobs
+    }
+
+    fn expects_answer(effect: &job::Effect) -> bool {
+        let job::Effect::Send(message) = effect;
+        message.number > 0
     }
 
     fn context(host: &Host) -> Heard {
@@ -329,6 +336,11 @@ impl Hosted for GateMachine {
         &host.gates
     }
 
+    fn expects_answer(effect: &gate::Effect) -> bool {
+        let gate::Effect::Send(message) = effect;
+        message.number > 0
+    }
+
     fn context(host: &Host) -> Datacenters {
         let known = host.config.jobs.datacenters.clone();
         if known.is_empty() {
@@ -370,6 +382,13 @@ impl Hosted for GateMachine {
 impl Hosted for WorkerMachine {
     fn registry(host: &Host) -> &Registry<Self> {
         &host.workers
+    }
+
+    fn expects_answer(effect: &worker::Effect) -> bool {
+        match effect {
+            worker::Effect::Send(message) => message.number > 0,
+            worker::Effect::Start(_) | worker::Effect::Stop(_) | worker::Effect::Abort(_) => false,
+        }
     }
 
     fn context(_: &Host) {}

@@ -156,6 +156,11 @@ pub(crate) trait Hosted: Machine {
     /// Starts what follows elsewhere from durable events and is no great loss when a crash cuts it off.
     fn follow(_: &Arc<Host>, _: &EntityId, _: &[Self::Event]) {}
 
+    /// Is it a message that is sent until it is answered?
+    fn expects_answer(_: &Self::Effect) -> bool {
+        false
+    }
+
     /// Does an effect wait for somebody outside this runtime? Such a one may take for ever, or wait for this runtime
     /// in turn, so nobody waits for it.
     fn leaves_home(_: &Host, _: &Self::Effect) -> bool {

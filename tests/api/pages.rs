@@ -79,6 +79,9 @@ fn metrics_count_cells_and_jobs() {
     running.client.post("/api/v1/jobs/submit", r#"{"job_id":"j","timeout_seconds":60}"#);
     running.client.post("/api/v1/jobs/submit", r#"{"job_id":"k"}"#);
     running.client.post("/api/v1/jobs/k/complete", "{}");
+    running.client.post("/api/v1/jobs/j/transfer", r#"{"new_leader_id":"other"}"#);
+    let stale = running.client.post("/api/v1/jobs/j/progress", r#"{"fence_token":1}"#);
+    assert_eq!(stale.status, 412, "{}", stale.text);
     let page = samples(&running.client.get("/metrics").text);
     assert_eq!(page["quorate_cells"], 1.0);
     assert_eq!(page["quorate_tokens_live"], 1.0);
@@ -86,6 +89,13 @@ fn metrics_count_cells_and_jobs() {
     assert_eq!(page["quorate_jobs_tracked"], 1.0);
     assert_eq!(page[r#"quorate_jobs_ended_total{status="completed"}"#], 1.0);
     assert_eq!(page["quorate_messages_in_transit"], 0.0);
+    assert_eq!(page[r#"quorate_job_stale_rejections_total{kind="progress"}"#], 1.0);
+    assert_eq!(page[r#"quorate_job_parties_armed{kind="job"}"#], 1.0);
+    assert_eq!(page[r#"quorate_job_parties_unanswered{kind="gate"}"#], 0.0);
+    assert_eq!(page["quorate_messages_repeated_total"], 0.0);
+    // Nothing was due yet, so nothing was late.
+    assert_eq!(page[r#"quorate_deadline_lag_seconds_bucket{le="0.1"}"#], 0.0);
+    assert_eq!(page[r#"quorate_deadline_lag_seconds_bucket{le="+Inf"}"#], 0.0);
 }
 
 #[test]

@@ -1,17 +1,19 @@
 //! Grants per second: what asking for capacity and giving it back costs the core alone, and how many such pairs become
-//! durable through real actors, beside the same actors over a plain file (append + fdatasync of the same groups).
+//! durable through real actors, beside the same actors over a plain file (append + fdatasync of the same groups) and beside
+//! the bare store: the same records committed to sled with nothing else around, in groups of as many as there are callers.
 //!
 //! ```text
 //! cargo bench --bench capacity                    all, then a table of ratios
 //! cargo bench --bench capacity -- core            the core alone, no table
 //! ```
 //!
-//! The table takes its figures in turns (plain file, sled, and again), so that a disk whose speed drifts slows both
+//! The table takes its figures in turns (plain file, sled, bare sled, and again), so that a disk whose speed drifts slows both
 //! alike; its ratios are medians over the turns.
 
 #[path = "../support/hooked.rs"]
 mod hooked;
 
+use std::collections::VecDeque;
 use std::fs::File;
 use std::io::Write;
 use std::path::Path;
@@ -27,8 +29,10 @@ use quorate::core::cell::{Amount, Budget, Cell, CellMachine, Op, Release, Reques
 use quorate::core::driver::Driver;
 use quorate::core::ids::{CellId, NeedId, StreamId, TokenId};
 use quorate::core::time::Timestamp;
-use quorate::journal::Fault;
+use quorate::journal::{Append, Appended, Epoch, Fault, Store};
+use quorate::store::StoreOptions;
 use quorate::store::memory::MemoryStore;
+use quorate::store::sled::SledStore;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
@@ -174,6 +178,52 @@ async fn closed_loop(q: &Quorate, cells: usize, callers: usize, operations: u64)
     start.elapsed().mul_f64(operations as f64 / (2 * each * callers as u64) as f64)
 }
 
+/// The records of some operations, and a store that has none of them yet.
+struct Bare {
+    _folder: TempDir,
+    store: SledStore,
+    epoch: Epoch,
+    appends: VecDeque<Append>,
+    each: usize,
+}
+
+impl Bare {
+    fn new(runtime: &Runtime, cells: usize, callers: usize) -> Self {
+        let seen = Arc::new(Mutex::new(VecDeque::new()));
+        let witness = seen.clone();
+        let store = Hooked::new(MemoryStore::new(), move |group| {
+            witness.lock().unwrap().extend(group.iter().cloned());
+            Ok(())
+        });
+        let operations = (callers as u64 * 400).clamp(6_000, 60_000);
+        let config = Config { entity_threads: 1, ..Config::memory() };
+        runtime.block_on(async {
+            let q = Quorate::open_with(config, Arc::new(store)).await.unwrap();
+            closed_loop(&q, cells, callers, operations).await;
+            q.close().await.unwrap();
+        });
+        let appends = std::mem::take(&mut *seen.lock().unwrap());
+        let folder = TempDir::new().unwrap();
+        let store = SledStore::open(&StoreOptions::at(folder.path())).unwrap();
+        let epoch = runtime.block_on(store.acquire("bench")).unwrap();
+        Bare { _folder: folder, store, epoch, each: appends.len() / (TURNS + 1), appends }
+    }
+
+    /// Records per second.
+    #[expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
+    fn rate(&mut self, runtime: &Runtime, callers: usize) -> f64 {
+        let groups: Vec<Vec<Append>> = (0..(self.each / callers).max(1))
+            .map(|_| self.appends.drain(..callers.min(self.appends.len())).collect())
+            .collect();
+        let start = Instant::now();
+        for group in &groups {
+            let done = runtime.block_on(self.store.commit(self.epoch, Timestamp::EPOCH, group)).unwrap();
+            assert!(done.iter().all(|one| matches!(one, Appended::Done(_))));
+        }
+        groups.iter().map(Vec::len).sum::<usize>() as f64 / start.elapsed().as_secs_f64()
+    }
+}
+
 /// Operations per second over about one turn.
 fn rate(runtime: &Runtime, q: &Quorate, cells: usize, callers: usize, guess: &mut f64) -> f64 {
     let operations = (*guess * TURN.as_secs_f64()).max(callers as f64 * 4.0) as u64;
@@ -188,27 +238,33 @@ fn median(mut all: Vec<f64>) -> f64 {
 
 fn table(runtime: &Runtime) {
     println!("\ndurable grants and releases per second through actors, medians of {TURNS} turns");
-    println!("{:>8} {:>8} {:>11} {:>11} {:>12}", "cells", "callers", "plain file", "sled", "sled/plain");
+    println!(
+        "{:>8} {:>8} {:>11} {:>11} {:>11} {:>12} {:>12}",
+        "cells", "callers", "plain file", "bare sled", "sled", "sled/plain", "sled/bare"
+    );
     for (shape, cells) in [("one", 1), ("many", MANY)] {
         for callers in CALLERS {
             let (folder, other) = (TempDir::new().unwrap(), TempDir::new().unwrap());
             let plain = runtime.block_on(prepare(&folder, "plain-file"));
             let sled = runtime.block_on(prepare(&other, "sled"));
+            let mut bare = Bare::new(runtime, cells, callers);
             let (mut plain_guess, mut sled_guess) = (1_000.0, 1_000.0);
             let mut turns = Vec::new();
             for _ in 0..=TURNS {
                 let plain = rate(runtime, &plain, cells, callers, &mut plain_guess);
                 let sled = rate(runtime, &sled, cells, callers, &mut sled_guess);
-                turns.push([plain, sled]);
+                turns.push([plain, sled, bare.rate(runtime, callers)]);
             }
             // The first turn only finds out how many operations a turn takes.
             turns.remove(0);
-            let mid = |pick: &dyn Fn(&[f64; 2]) -> f64| median(turns.iter().map(pick).collect());
+            let mid = |pick: &dyn Fn(&[f64; 3]) -> f64| median(turns.iter().map(pick).collect());
             println!(
-                "{shape:>8} {callers:>8} {:>11.0} {:>11.0} {:>12.2}",
+                "{shape:>8} {callers:>8} {:>11.0} {:>11.0} {:>11.0} {:>12.2} {:>12.2}",
                 mid(&|t| t[0]),
+                mid(&|t| t[2]),
                 mid(&|t| t[1]),
                 mid(&|t| t[1] / t[0]),
+                mid(&|t| t[1] / t[2]),
             );
             runtime.block_on(plain.close()).unwrap();
             runtime.block_on(sled.close()).unwrap();

@@ -97,8 +97,13 @@ async fn a_leader_that_paused_is_refused_whatever_it_does_after_a_transfer() {
     assert_eq!(q.jobs().progress(progress("j", old)).await.unwrap_err().kind(), ErrorKind::StaleToken);
     assert_eq!(q.jobs().complete(complete("j", old)).await.map_err(kind), Err(ErrorKind::StaleToken));
     assert_eq!(status(&q, "j").await, "running");
-    assert_eq!(q.jobs().stats().await.unwrap().stale_rejections, 2);
+    let stats = q.jobs().stats().await.unwrap();
+    assert_eq!(stats.stale_rejections, 2);
+    assert_eq!(stats.stale_rejections_by, [("complete".into(), 1), ("progress".into(), 1)].into());
+    assert_eq!(stats.armed["job"], 1);
     assert!(q.jobs().complete(complete("j", 2)).await.unwrap().changed);
+    let stats = q.jobs().stats().await.unwrap();
+    assert_eq!((stats.tracked_jobs, stats.armed["job"], stats.unanswered["job"]), (0, 0, 0));
 }
 
 #[tokio::test(flavor = "multi_thread")]

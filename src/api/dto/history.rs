@@ -13,12 +13,16 @@ use crate::core::time::Timestamp;
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct HistoryQuery {
-    /// Only entities of this kind: `quorum`, `proposal`, `agent`, `topology` or `algorithms`.
+    /// Only entities of this kind: `quorum`, `proposal`, `agent`, `cell`, `budget`, `job`, `gate`, `worker`, `flow`, `load`,
+    /// `durations`, `topology` or `algorithms`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<String>,
     /// Only this entity; needs a kind only when several kinds have this id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub entity_id: Option<EntityId>,
+    /// Only events that name this party, whatever its part in them: leader, worker, gate, agent, voter, cell; and its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub party_id: Option<EntityId>,
     /// Only quorums about this cell, and the cell's own registration.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cell_id: Option<CellId>,

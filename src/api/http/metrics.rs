@@ -3,11 +3,13 @@
 //! What the runtime counts is read when the page is asked for; only requests are counted here. Totals of quorums,
 //! proposals, votes and beats are those of the journal: a restart does not reset them.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use actix_web::http::StatusCode;
-use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::{EncodeLabelSet, EncodeMetric, MetricEncoder, NoLabelSet};
+use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::{ConstCounter, Counter};
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
@@ -17,6 +19,7 @@ use prometheus_client::registry::Registry;
 use crate::api::dto::{
     AgentStats, CapacityStats, ConsensusStats, FlowsOverview, Health, JobStats, QuorumStatsReply, ShedStatus,
 };
+use crate::shell::supervisor::timeouts::{LAGS_MS, Lag};
 
 /// Content type of the page.
 pub(super) const CONTENT: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -40,6 +43,11 @@ struct Closed {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Ended {
     status: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Kind {
+    kind: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -74,6 +82,8 @@ pub(super) struct Counted {
     pub(super) jobs: Option<JobStats>,
     /// Flow-controlled streams.
     pub(super) flows: FlowsOverview,
+    /// How late deadlines were noticed.
+    pub(super) lag: Lag,
 }
 
 /// Requests served, by operation.
@@ -115,6 +125,8 @@ impl Metrics {
             self.latency.clone(),
         );
         gauges(&mut registry, health);
+        let lag = "Time from a deadline to when it was noticed, since the process began";
+        registry.register("deadline_lag_seconds", lag, counted.lag);
         if let Some(stats) = &counted.quorums {
             of_quorums(&mut registry, stats);
         }
@@ -205,19 +217,73 @@ fn of_jobs(registry: &mut Registry, stats: &JobStats) {
         stats.tracked_jobs,
     );
     gauge(registry, "messages_in_transit", "Messages between gates, managers and workers", stats.in_transit);
+    let (armed, unanswered) = (Family::<Kind, Gauge>::default(), Family::<Kind, Gauge>::default());
+    for (gauges, counts) in [(&armed, &stats.armed), (&unanswered, &stats.unanswered)] {
+        for (kind, count) in counts {
+            let gauge = gauges.get_or_create(&Kind { kind: kind.clone() });
+            gauge.set(i64::try_from(*count).unwrap_or(i64::MAX));
+        }
+    }
+    registry.register("job_parties_armed", "Jobs, gates and workers with a deadline", armed);
+    registry.register(
+        "job_parties_unanswered",
+        "Jobs, gates and workers with messages that were not answered yet",
+        unanswered,
+    );
     let ended = Family::<Ended, Counter>::default();
     for (status, count) in &stats.ended {
         ended.get_or_create(&Ended { status: status.clone() }).inc_by(*count);
     }
     registry.register("jobs_ended", "Jobs that ended, by status", ended);
+    let found = by_kind(&stats.timeouts_detected);
+    registry.register(
+        "job_timeouts_detected",
+        "Times at which a job's time was found to be over, by why",
+        found,
+    );
+    let over = by_kind(&stats.timed_out);
+    registry.register("jobs_timed_out", "Jobs that ended since their time was over, by why", over);
+    let stale = by_kind(&stats.stale_rejections_by);
+    registry.register(
+        "job_stale_rejections",
+        "Attempts under another leadership than that on record, by what was tried",
+        stale,
+    );
     let mut counter = |name, help, value| counter(registry, name, help, value);
     counter("job_extensions", "Extensions granted", stats.extensions);
+    counter("job_extensions_denied", "Extensions denied", stats.extensions_denied);
     counter("job_transfers", "Changes of leadership", stats.transfers);
     counter(
-        "job_stale_rejections",
-        "Attempts under another leadership than that on record",
-        stats.stale_rejections,
+        "messages_sent",
+        "Messages sent, repeats among them, since the process began",
+        stats.messages_sent,
     );
+    counter("messages_repeated", "Messages sent again since the process began", stats.messages_repeated);
+}
+
+fn by_kind(counts: &BTreeMap<String, u64>) -> Family<Kind, Counter> {
+    let family = Family::<Kind, Counter>::default();
+    for (kind, count) in counts {
+        family.get_or_create(&Kind { kind: kind.clone() }).inc_by(*count);
+    }
+    family
+}
+
+impl EncodeMetric for Lag {
+    fn encode(&self, mut encoder: MetricEncoder<'_>) -> Result<(), std::fmt::Error> {
+        let bounds = LAGS_MS.iter().map(|ms| *ms as f64 / 1e3).chain([f64::INFINITY]);
+        let buckets: Vec<(f64, u64)> = bounds.zip(self.counts).collect();
+        encoder.encode_histogram::<NoLabelSet>(
+            self.sum.as_secs_f64(),
+            self.counts.iter().sum(),
+            &buckets,
+            None,
+        )
+    }
+
+    fn metric_type(&self) -> MetricType {
+        MetricType::Histogram
+    }
 }
 
 fn of_proposals(registry: &mut Registry, stats: &ConsensusStats) {

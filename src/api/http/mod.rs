@@ -165,6 +165,7 @@ impl Inner {
                     capacity: self.q.capacity().stats().await.ok(),
                     jobs: self.q.jobs().stats().await.ok(),
                     flows: self.q.flows().overview(),
+                    lag: self.q.host().wheel.lags.read(),
                 };
                 let text = self.metrics.page(&counted, &self.q.health());
                 HttpResponse::Ok().insert_header((CONTENT_TYPE, metrics::CONTENT)).body(text)

@@ -12,14 +12,14 @@
 //! Nothing here waits, and nothing reads a clock unless it must know the time: then it asks the `now` it was given. What was
 //! dropped is handed out, so that its destructors run wherever the caller wants.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::config::{FlowConfig, FlowConfigError};
 use super::controller::FlowController;
 use super::drop::Relief;
 use super::notice::{DropReason, DropRun, Notice, Notices};
-use super::parts::{Drained, Entry, Evicted, Lagged, Offered, Read, Sent, Shape};
+use super::parts::{Drained, Entry, Evicted, Lagged, Marks, Offered, Read, Sent, Shape};
 use super::state::{FlowState, Load};
 use super::stats::{FlowStats, Returned};
 use crate::core::time::Timestamp;
@@ -53,12 +53,8 @@ pub struct FlowBuffer<T> {
     next_seq: u64,
     read_seq: u64,
     holes: usize,
-    /// The number of the newest message of each key.
-    keys: BTreeMap<u64, u64>,
-    /// The deadlines of buffered messages, with their numbers.
-    ends: BTreeSet<(Timestamp, u64)>,
-    /// Buffered messages that do not give way.
-    critical: usize,
+    /// Only where messages may have any.
+    marks: Option<Box<Marks>>,
     notices: Option<Box<Notices>>,
 }
 
@@ -86,9 +82,7 @@ impl<T> FlowBuffer<T> {
             next_seq: 0,
             read_seq: 0,
             holes: 0,
-            keys: BTreeMap::new(),
-            ends: BTreeSet::new(),
-            critical: 0,
+            marks: shape.marks().then(Box::default),
             notices: None,
         })
     }
@@ -234,7 +228,7 @@ impl<T> FlowBuffer<T> {
         if !self.entries.is_empty() {
             self.expire_old(now, expired);
         }
-        if !self.ends.is_empty() {
+        if self.marks.is_some() {
             self.expire_overdue(now, expired);
         }
         self.load.messages < before
@@ -256,12 +250,18 @@ impl<T> FlowBuffer<T> {
 
     /// Drops what has outlived its own deadline, wherever it stands. At its deadline a message is still of use.
     fn expire_overdue(&mut self, now: &impl Fn() -> Timestamp, expired: &mut Evicted<T>) {
+        let soonest = |marks: &Marks| marks.ends.first().copied();
+        if self.marks.as_deref().and_then(soonest).is_none() {
+            return;
+        }
         let now_is = now();
-        while let Some(&(end, seq)) = self.ends.first()
-            && end < now_is
-        {
+        while let Some(next) = self.marks.as_deref().and_then(soonest).filter(|(end, _)| *end < now_is) {
+            let (_, seq) = next;
             self.pull(seq, DropReason::Expired, expired);
-            self.ends.remove(&(end, seq));
+            // Also when the message names another deadline now.
+            if let Some(marks) = &mut self.marks {
+                marks.ends.remove(&next);
+            }
             self.note_drops(now, DropReason::Expired, 1, Some((seq, seq)));
         }
     }
@@ -285,7 +285,7 @@ impl<T> FlowBuffer<T> {
         }
         let mut evicted = Evicted::none();
         let key = self.shape.key(&message);
-        let older = key.and_then(|key| self.keys.get(&key).copied());
+        let older = self.newest_of(key);
         if let Some(older) = older
             && self.fits_instead_of(older, size)
         {
@@ -298,10 +298,10 @@ impl<T> FlowBuffer<T> {
             let policy = self.flow.policy();
             match (policy.relief)(self.load) {
                 Relief::Evict(n)
-                    if self.critical < self.load.messages && !self.flow.is_overfull(self.load) =>
+                    if self.critical() < self.load.messages && !self.flow.is_overfull(self.load) =>
                 {
                     let reason = policy.reason.unwrap_or(DropReason::Oldest);
-                    if self.critical == 0 {
+                    if self.critical() == 0 {
                         self.evict(now, n, reason, &mut evicted);
                     } else {
                         self.evict_around_critical(now, n, reason, &mut evicted);
@@ -323,7 +323,7 @@ impl<T> FlowBuffer<T> {
             }
         }
         // An older one that did not make room by itself is superseded all the same, if it is still there.
-        if let Some(older) = key.and_then(|key| self.keys.get(&key).copied()) {
+        if let Some(older) = self.newest_of(key) {
             self.pull(older, DropReason::Conflated, &mut evicted);
         }
         let seq = self.push(now, message, size, key);
@@ -335,16 +335,14 @@ impl<T> FlowBuffer<T> {
         let seq = self.next_seq;
         self.next_seq += 1;
         let at = if self.flow.config().max_age.is_some() { now() } else { Timestamp::EPOCH };
-        if let Some(end) = self.shape.deadline(&message) {
-            self.ends.insert((end, seq));
+        if let Some(marks) = &mut self.marks {
+            marks.ends.extend(self.shape.deadline(&message).map(|end| (end, seq)));
+            marks.keys.extend(key.map(|key| (key, seq)));
+            marks.critical += usize::from(self.shape.is_critical(&message));
         }
-        self.critical += usize::from(self.shape.is_critical(&message));
         self.entries.push_back(Entry { seq, at, size, message: Some(message) });
         self.load.messages += 1;
         self.load.bytes += size;
-        if let Some(key) = key {
-            self.keys.insert(key, seq);
-        }
         self.flow.buffered(now);
         self.settle(now);
         seq
@@ -417,16 +415,26 @@ impl<T> FlowBuffer<T> {
     fn forget(&mut self, entry: &Entry<T>) {
         self.load.messages -= 1;
         self.load.bytes -= entry.size;
-        let Some(message) = &entry.message else { return };
+        let (Some(marks), Some(message)) = (&mut self.marks, &entry.message) else { return };
         if let Some(key) = self.shape.key(message)
-            && self.keys.get(&key) == Some(&entry.seq)
+            && marks.keys.get(&key) == Some(&entry.seq)
         {
-            self.keys.remove(&key);
+            marks.keys.remove(&key);
         }
         if let Some(end) = self.shape.deadline(message) {
-            self.ends.remove(&(end, entry.seq));
+            marks.ends.remove(&(end, entry.seq));
         }
-        self.critical -= usize::from(self.shape.is_critical(message));
+        marks.critical = marks.critical.saturating_sub(usize::from(self.shape.is_critical(message)));
+    }
+
+    /// The number of the newest message of a key.
+    fn newest_of(&self, key: Option<u64>) -> Option<u64> {
+        self.marks.as_deref()?.keys.get(&key?).copied()
+    }
+
+    /// How many messages do not give way.
+    fn critical(&self) -> usize {
+        self.marks.as_deref().map_or(0, |marks| marks.critical)
     }
 
     /// Drops up to `n` of the oldest.
@@ -447,9 +455,10 @@ impl<T> FlowBuffer<T> {
             // Everything goes at once, however much it is.
             let all = std::mem::take(&mut self.entries);
             let last = all.back().map_or(first, |entry| entry.seq);
-            (self.load, self.holes, self.critical) = (Load::default(), 0, 0);
-            self.keys.clear();
-            self.ends.clear();
+            (self.load, self.holes) = (Load::default(), 0);
+            if let Some(marks) = &mut self.marks {
+                **marks = Marks::default();
+            }
             if evicted.0.is_empty() {
                 evicted.0 = all
             } else {

@@ -1,6 +1,6 @@
 //! What goes into and comes out of the buffer.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::core::time::Timestamp;
 
@@ -52,10 +52,26 @@ impl<T> Shape<T> {
         self.critical_of.is_some_and(|critical_of| critical_of(message))
     }
 
+    /// May a message have a key, a deadline or a mark that keeps it?
+    pub(super) fn marks(&self) -> bool {
+        self.key_of.is_some() || self.deadline_of.is_some() || self.critical_of.is_some()
+    }
+
     /// May a buffered message give way to one that is not here yet, other than by the policy?
     pub(super) fn loses(&self) -> bool {
         self.key_of.is_some() || self.deadline_of.is_some()
     }
+}
+
+/// What a buffer knows of messages with a key, a deadline or a mark that keeps them.
+#[derive(Debug, Default)]
+pub(super) struct Marks {
+    /// The number of the newest message of each key.
+    pub(super) keys: BTreeMap<u64, u64>,
+    /// The deadlines of buffered messages, with their numbers.
+    pub(super) ends: BTreeSet<(Timestamp, u64)>,
+    /// Buffered messages that do not give way.
+    pub(super) critical: usize,
 }
 
 #[derive(Debug)]

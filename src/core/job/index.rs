@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::event::Event;
-use super::message::FinalStatus;
+use super::message::{FinalStatus, TimeoutKind};
 use crate::core::ids::EntityId;
 use crate::core::time::Timestamp;
 
@@ -35,8 +35,14 @@ pub struct JobIndex {
     pub ended: BTreeMap<FinalStatus, u64>,
     /// Extensions granted.
     pub extensions: u64,
-    /// Attempts under a leadership that was not the one on record.
-    pub fenced: u64,
+    /// Extensions denied.
+    pub denied: u64,
+    /// Times at which time was found to be over, by why.
+    pub detected: BTreeMap<TimeoutKind, u64>,
+    /// Jobs that ended since time was over, by why.
+    pub timed_out: BTreeMap<TimeoutKind, u64>,
+    /// Attempts under a leadership that was not the one on record, by what was tried.
+    pub fenced: BTreeMap<String, u64>,
     /// Changes of leadership.
     pub transfers: u64,
 }
@@ -66,6 +72,9 @@ impl JobIndex {
             }
             Event::Ended(ended) => {
                 *self.ended.entry(ended.status).or_default() += 1;
+                if let Some(kind) = ended.kind {
+                    *self.timed_out.entry(kind).or_default() += 1;
+                }
                 for worker in self.live.remove(stream).into_iter().flat_map(|live| live.workers) {
                     if let Some(streams) = self.by_worker.get_mut(&worker) {
                         streams.remove(stream);
@@ -76,16 +85,16 @@ impl JobIndex {
                 }
             }
             Event::LeaderChanged(_) => self.transfers += 1,
-            Event::FenceRejected(_) => self.fenced += 1,
+            Event::FenceRejected(fenced) => *self.fenced.entry(fenced.what.clone()).or_default() += 1,
+            Event::ExtensionDenied(_) => self.denied += 1,
+            Event::TimeoutDetected(found) => *self.detected.entry(found.kind).or_default() += 1,
             Event::ProgressNoted(_)
             | Event::AttemptMade { .. }
             | Event::StepRefused { .. }
             | Event::LateResult { .. }
-            | Event::ExtensionDenied(_)
             | Event::ExtensionsReset { .. }
             | Event::WorkerLost { .. }
             | Event::WorkerHealthy { .. }
-            | Event::TimeoutDetected(_)
             | Event::GateHeard { .. }
             | Event::GlobalTimeoutAccepted { .. }
             | Event::GateChanged { .. }

@@ -1,13 +1,14 @@
 //! One timer service for all entities. It keeps no truth of its own: every entry can be asked again of the entity,
 //! and a late or repeated poke harms nothing.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use actix::{Actor, AsyncContext, Context, WrapFuture};
 use tokio::sync::{Notify, oneshot};
 
-use crate::core::ids::StreamId;
+use crate::core::ids::{StreamId, StreamKind};
 use crate::core::time::Timestamp;
 use crate::shell::entity::{Errand, Poke};
 use crate::shell::host::Host;
@@ -33,6 +34,8 @@ pub(crate) const ALIVE_EVERY: Duration = Duration::from_secs(5);
 pub(crate) struct Wheel {
     deadlines: Mutex<Deadlines>,
     sooner: Notify,
+    /// How late they were taken.
+    pub(crate) lags: Lags,
     /// Held while due entries are settled: whoever settles next finds them done, not merely begun.
     settling: tokio::sync::Mutex<()>,
 }
@@ -55,10 +58,51 @@ impl Wheel {
         lock(&self.deadlines).len()
     }
 
+    /// How many entities of a kind have a deadline.
+    pub(crate) fn len_of(&self, kind: StreamKind) -> usize {
+        lock(&self.deadlines).len_of(kind)
+    }
+
     /// Takes up to `limit` entries due at `now`, soonest first.
     fn take_due(&self, now: Timestamp, limit: usize) -> Vec<(Timestamp, StreamId)> {
         let mut deadlines = lock(&self.deadlines);
-        std::iter::from_fn(|| deadlines.take(now)).take(limit).collect()
+        let due: Vec<_> = std::iter::from_fn(|| deadlines.take(now)).take(limit).collect();
+        drop(deadlines);
+        due.iter().for_each(|(at, _)| self.lags.note(now.since(*at)));
+        due
+    }
+}
+
+/// How late deadlines were noticed: how many within each bound, and how long all together.
+#[derive(Debug, Default)]
+pub(crate) struct Lags {
+    counts: [AtomicU64; LAGS_MS.len() + 1],
+    sum_us: AtomicU64,
+}
+
+/// What [`Lags`] hold at one instant.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Lag {
+    /// How many within each bound and not within the one before.
+    pub(crate) counts: [u64; LAGS_MS.len() + 1],
+    /// All together.
+    pub(crate) sum: Duration,
+}
+
+/// Bounds of [`Lags`] in ms; what is later counts as without bound.
+pub(crate) const LAGS_MS: [u64; 6] = [1, 10, 100, 1_000, 10_000, 100_000];
+
+impl Lags {
+    fn note(&self, lag: Duration) {
+        let within = LAGS_MS.partition_point(|bound| Duration::from_millis(*bound) < lag);
+        self.counts[within].fetch_add(1, Ordering::Relaxed);
+        self.sum_us.fetch_add(u64::try_from(lag.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    /// What was noted so far.
+    pub(crate) fn read(&self) -> Lag {
+        let counts = self.counts.each_ref().map(|count| count.load(Ordering::Relaxed));
+        Lag { counts, sum: Duration::from_micros(self.sum_us.load(Ordering::Relaxed)) }
     }
 }
 
