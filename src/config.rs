@@ -59,7 +59,8 @@ pub struct Config {
     /// The way to the agents; the built-in one when `None`.
     #[cfg(feature = "runtime")]
     pub coordinator: Option<Arc<dyn Coordinator>>,
-    /// The way between gates, managers and workers; within this process when `None`.
+    /// The way between gates, managers and workers; within this process when `None`. To other processes over a wire of
+    /// yours: [`PerDestination`](crate::shell::outgoing::PerDestination).
     #[cfg(feature = "runtime")]
     pub transport: Option<Arc<dyn Transport>>,
     /// Who measures the load of the machine, every [`DetectorConfig::every`]; nobody when `None`, the default. With one,

@@ -56,7 +56,7 @@
 //! | [`store`] | the stores: memory, one that fails on plan, sled | `store-sled` for sled |
 //! | [`guard`] | guards by which files, rows and HTTP services refuse a leader that was replaced | `http` for HTTP services |
 //! | [`config`] | every knob: meaning, unit, bounds | |
-//! | `shell` | actors, writer, clock, supervisors; public are its clock, its notices, the port to the agents (`Coordinator`) and the set of custom rules | `runtime` |
+//! | `shell` | actors, writer, clock, supervisors; public are its clock, its notices, the port to the agents (`Coordinator`), the transport of messages about jobs and the set of custom rules | `runtime` |
 //! | `flow` | senders and a reader with flow control, for any tokio program | `flow` |
 //! | `api` | the handle `Quorate`, typed requests and replies, the table of operations | `runtime` |
 //! | `api::http` | the HTTP door | `http` |

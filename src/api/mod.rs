@@ -53,7 +53,7 @@ use crate::journal::{Fault, Store};
 use crate::shell::bus::Notice;
 use crate::shell::host::Host;
 use crate::shell::post::Lossy;
-pub use crate::shell::post::NetworkFaults;
+pub use crate::shell::post::{Mailbox, NetworkFaults};
 use crate::shell::runtime::{Ending, Runtime};
 pub use crate::shell::supervisor::recovery::RecoveryReport;
 use crate::store;
@@ -231,6 +231,11 @@ impl Quorate {
     /// Tries out a network with faults between gates, managers and workers of this process, from now on.
     pub fn network_faults(&self, faults: NetworkFaults) {
         *crate::shell::lock(&self.host().transport) = Arc::new(Lossy::new(faults));
+    }
+
+    /// Where the other end of a wire hands in what came over it; see [`Transport`](crate::shell::post::Transport).
+    pub fn mailbox(&self) -> Mailbox {
+        self.host().mailbox.clone()
     }
 
     /// Operations on the mesh registry.

@@ -29,6 +29,7 @@ pub(crate) mod kinds;
 pub(crate) mod load;
 pub(crate) mod memory;
 pub(crate) mod needs;
+pub mod outgoing;
 pub mod post;
 pub(crate) mod pressure;
 pub(crate) mod proposals;

@@ -7,14 +7,15 @@
 //! ```
 //!
 //! Gates, managers and workers of one process share nothing but this. A transport between processes sends the message
-//! over its wire, and the other end hands it in ([`Mailbox::arrive`]).
+//! over its wire, and the other end hands it in ([`Mailbox::arrive`]); since a wire takes time, there is a queue for each
+//! destination before it ([`PerDestination`](super::outgoing::PerDestination)).
 //!
 //! Under a manual clock one letter is delivered at a time, each with all that follows from it, so that a script runs
 //! the same way every time.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -107,10 +108,13 @@ impl Transport for Lossy {
     }
 }
 
-/// Messages on their way, by the instant they arrive.
+/// Messages on their way, by the instant they arrive. Clones are handles to the same.
+#[derive(Clone, Debug)]
+pub struct Mailbox(Arc<Shared>);
+
 #[derive(Debug)]
-pub struct Mailbox {
-    clock: std::sync::Arc<super::clock::Clock>,
+struct Shared {
+    clock: Arc<super::clock::Clock>,
     letters: Mutex<Letters>,
     sooner: Notify,
 }
@@ -122,40 +126,40 @@ struct Letters {
 }
 
 impl Mailbox {
-    pub(crate) fn new(clock: std::sync::Arc<super::clock::Clock>) -> Self {
-        Mailbox { clock, letters: Mutex::default(), sooner: Notify::new() }
+    pub(crate) fn new(clock: Arc<super::clock::Clock>) -> Self {
+        Mailbox(Arc::new(Shared { clock, letters: Mutex::default(), sooner: Notify::new() }))
     }
 
     /// A message that arrives after so long.
     pub fn arrive(&self, message: Message, after: Duration) {
-        let at = self.clock.now().plus(after);
-        let mut letters = lock(&self.letters);
+        let at = self.0.clock.now().plus(after);
+        let mut letters = lock(&self.0.letters);
         letters.sent += 1;
         let number = letters.sent;
         letters.by_time.insert((at, number), message);
         drop(letters);
-        self.sooner.notify_one();
+        self.0.sooner.notify_one();
     }
 
     /// When the next one arrives.
     pub(crate) fn next(&self) -> Option<Timestamp> {
-        lock(&self.letters).by_time.keys().next().map(|(at, _)| *at)
+        lock(&self.0.letters).by_time.keys().next().map(|(at, _)| *at)
     }
 
     /// How many are on their way.
     pub(crate) fn len(&self) -> usize {
-        lock(&self.letters).by_time.len()
+        lock(&self.0.letters).by_time.len()
     }
 
     /// The next one that has arrived at `now`.
     pub(crate) fn take(&self, now: Timestamp) -> Option<Message> {
-        let mut letters = lock(&self.letters);
+        let mut letters = lock(&self.0.letters);
         let entry = letters.by_time.first_entry().filter(|entry| entry.key().0 <= now)?;
         Some(entry.remove())
     }
 
     /// Waits until one comes that may arrive sooner than all before it.
     pub(crate) async fn sooner(&self) {
-        self.sooner.notified().await;
+        self.0.sooner.notified().await;
     }
 }

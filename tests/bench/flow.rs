@@ -1,5 +1,5 @@
 //! What flow control costs: a state check, a delay, a message through the buffer, alone and beside tokio's and flume's
-//! bounded channels in the same run; memory of an idle stream; and the slowest of a hundred under eight producers.
+//! bounded channels in the same run; a queue for each destination; memory of an idle stream; and the slowest of a hundred under eight producers.
 //!
 //! ```text
 //! cargo bench --no-default-features --features flow --bench flow
@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use quorate::core::flow::{DropPolicy, FlowBuffer, FlowConfig, FlowController};
+use quorate::core::flow::{DropPolicy, FlowBuffer, FlowConfig, FlowController, Outgoing, OutgoingConfig};
 use quorate::core::time::Timestamp;
 use quorate::flow::{FlowControlledSender, FlowReceiver, channel};
 use tokio::runtime::{Builder, Runtime};
@@ -200,6 +200,27 @@ fn uncontended(tokio: &Runtime) {
     );
 }
 
+/// Queues by destination, half full, all destinations in turn; and one to which every message drops another.
+fn outgoing() {
+    for destinations in [1u64, 1_000] {
+        let mut queues = Outgoing::new(OutgoingConfig::default(), |n: &u64| n.is_multiple_of(10)).unwrap();
+        for n in 0..250 * destinations {
+            queues.put(&(n % destinations), n).unwrap();
+        }
+        let figure = ns(2_000_000, |count| {
+            for n in 0..count {
+                let destination = n % destinations;
+                black_box(queues.put(&destination, n).is_ok());
+                black_box(queues.take(&destination));
+            }
+        });
+        line(&format!("outgoing, put and take, {destinations} destinations"), figure, "");
+    }
+    let mut full = Outgoing::new(OutgoingConfig::default(), |_: &u64| false).unwrap();
+    let figure = ns(2_000_000, |count| (0..count).for_each(|n| drop(black_box(full.put(&0u64, n)))));
+    line("outgoing, a put that drops the oldest of the ring", figure, "");
+}
+
 const MESSAGES: u64 = 240_000;
 
 async fn ours(
@@ -367,6 +388,7 @@ fn main() {
     let tokio = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     decisions();
     uncontended(&tokio);
+    outgoing();
     contended(&tokio);
     under_eight();
     memory();

@@ -19,6 +19,7 @@ mod log;
 mod mesh;
 mod node;
 mod order;
+mod outgoing;
 mod proposals;
 mod replay;
 mod rules;

@@ -16,6 +16,7 @@ mod jobs;
 mod lifecycle;
 mod load;
 mod quorums;
+mod transports;
 
 use quorate::config::{ClockConfig, Config};
 use quorate::core::time::Timestamp;

@@ -129,7 +129,7 @@ pub struct FlowConfigError {
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 const MILLISECOND: Duration = Duration::from_millis(1);
-const MOST_MESSAGES: u64 = 1 << 32;
+pub(super) const MOST_MESSAGES: u64 = 1 << 32;
 const MOST_BYTES: u64 = 1 << 40;
 
 impl FlowConfig {
@@ -218,11 +218,11 @@ impl FlowConfig {
     }
 }
 
-fn misfit(field: &'static str, given: impl ToString, expected: String) -> FlowConfigError {
+pub(super) fn misfit(field: &'static str, given: impl ToString, expected: String) -> FlowConfigError {
     FlowConfigError { field, given: given.to_string(), expected }
 }
 
-fn count(field: &'static str, given: usize, most: u64) -> Result<(), FlowConfigError> {
+pub(super) fn count(field: &'static str, given: usize, most: u64) -> Result<(), FlowConfigError> {
     if given == 0 || given as u64 > most {
         return Err(misfit(field, given, format!("1 to {most}")));
     }
@@ -236,7 +236,7 @@ fn whole(field: &'static str, given: Duration) -> Result<(), FlowConfigError> {
     Ok(())
 }
 
-fn span(field: &'static str, given: Duration, least: Duration) -> Result<(), FlowConfigError> {
+pub(super) fn span(field: &'static str, given: Duration, least: Duration) -> Result<(), FlowConfigError> {
     if given < least || given > DAY {
         return Err(misfit(field, format_args!("{given:?}"), format!("{least:?} to {DAY:?}")));
     }
@@ -244,7 +244,7 @@ fn span(field: &'static str, given: Duration, least: Duration) -> Result<(), Flo
 }
 
 /// Durations on the wire: whole milliseconds.
-mod millis {
+pub(super) mod millis {
     use std::time::Duration;
 
     use serde::{Deserialize, Deserializer, Serializer};

@@ -31,6 +31,7 @@ mod delay;
 mod drop;
 mod gate;
 mod notice;
+pub mod outgoing;
 mod parts;
 mod ratio;
 mod recommendation;
@@ -45,6 +46,10 @@ pub use controller::{FlowController, Verdict};
 pub use drop::{DROP_POLICIES, DropPolicy, DropPolicyEntry, FlowAction, Relief};
 pub use gate::{Claim, Gate, Manner, Pass, Ticket};
 pub use notice::{DropReason, DropRun, Notice, Transition};
+pub use outgoing::{
+    Forgotten, NotPlaced, Outgoing, OutgoingConfig, OutgoingCounts, OutgoingState, OutgoingStats,
+    OutgoingStatus, Placed,
+};
 pub use parts::{Drained, Evicted, Lagged, Offered, Read, Sent, Shape};
 pub use ratio::{Ratio, RatioError};
 pub use recommendation::{FlowAdvice, FlowReason, FlowRecommendation, SuggestedAction};
