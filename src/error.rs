@@ -3,13 +3,15 @@
 //! Inside, a machine rejects with its own enum and a store fails with a [`Fault`]; at the edge both become an
 //! [`Error`] whose [`ErrorKind`] tells the caller what to do. One table maps kinds to HTTP status and exit code.
 
+mod cell;
+
 use std::fmt;
 
 use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::core::quorum::rejection::Rejection;
-use crate::core::{agent, algorithms, cell, gate, job, proposal, topology, worker};
+use crate::core::{agent, algorithms, gate, job, proposal, topology, worker};
 use crate::journal::Fault;
 use crate::shell::writer::Failure;
 
@@ -359,58 +361,6 @@ impl From<Rejection> for Error {
             Rejection::Limit { what, limit } => {
                 Error::new(ErrorKind::LimitExceeded, format!("no more {what} in this quorum. limit={limit}"))
                     .with("limit", limit)
-            }
-        }
-    }
-}
-
-impl From<cell::Rejection> for Error {
-    fn from(rejection: cell::Rejection) -> Self {
-        let limit =
-            |message: String, limit: f64| Error::new(ErrorKind::LimitExceeded, message).with("limit", limit);
-        match rejection {
-            cell::Rejection::Invalid { field, given, expected } => {
-                Error::invalid(field, typed(field, &given), &expected)
-            }
-            cell::Rejection::UnknownResource { resource } => {
-                Error::invalid("resource", resource.as_str(), "a resource the cell has")
-            }
-            cell::Rejection::AlreadyExists { what, id } => {
-                let message = format!("this name stands for another {what}; choose another. id={id}");
-                Error::new(ErrorKind::AlreadyExists, message).with("field", format!("{what}_id"))
-            }
-            cell::Rejection::OverBudget { budget, limit, asked } => {
-                let expected = format!("at most the limit of budget {budget}, {limit}");
-                Error::invalid("requested_capacity", asked.to_f64(), &expected)
-                    .with("budget", budget.as_str())
-            }
-            cell::Rejection::InUse { resource, used, given } => {
-                limit(format!("less of {resource} than is in use. used={used}, given={given}"), used.to_f64())
-            }
-            cell::Rejection::TokenNotFound => Error::new(
-                ErrorKind::TokenNotFound,
-                "no token of this id is known: it was never granted, or ended long ago",
-            ),
-            cell::Rejection::NotOwner { holder, given } => Error::new(
-                ErrorKind::NotTokenOwner,
-                format!("the token is another cell's. holder={holder}, given={given}"),
-            )
-            .with("holder", holder.as_str())
-            .with("given", given.as_str()),
-            cell::Rejection::TokenExpired => Error::new(
-                ErrorKind::TokenExpired,
-                "the lease of the token has ended; its capacity went back",
-            ),
-            cell::Rejection::TokenReleased => Error::new(ErrorKind::TokenReleased, "the token was released"),
-            cell::Rejection::TokenRevoked => {
-                Error::new(ErrorKind::TokenRevoked, "the token was taken away from its holder")
-            }
-            cell::Rejection::NotRenewable => Error::new(
-                ErrorKind::NotRenewable,
-                "the lease of the token was not made to be renewed; request a renewable one",
-            ),
-            cell::Rejection::Limit { what, limit: most } => {
-                limit(format!("no more {what}. limit={most}"), f64::from(most))
             }
         }
     }

@@ -96,6 +96,8 @@ pub use api::dto::{
     RegisterAgent, RegisterAlgorithm, ReleaseCapacity, RequestCapacity, RequestConsensus, StartQuorum,
     SubmitJob, TransferJob, Vote,
 };
+#[cfg(feature = "runtime")]
+pub use api::hold::Held;
 pub use config::{Config, HealthPolicy};
 pub use core::ids::{EntityId, VoterId};
 pub use core::proposal::{Verdict, VoteChange, VoteOutcome};

@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::Quorate;
 use super::dto::{
-    BudgetRef, BudgetStatus, BudgetUse, CapacityConfigured, CapacityOffered, CapacityRef, CapacityReleased,
-    CapacityRequested, CapacityStats, CapacityStatus, CapacityToken, ConfigureCapacity, HeldToken,
-    OfferCapacity, ReleaseCapacity, RequestCapacity, SetBudget, TokenRef, TokenView, TransferCapacity,
+    BudgetRef, BudgetStatus, BudgetUse, CancelNeed, CapacityConfigured, CapacityOffered, CapacityRef,
+    CapacityReleased, CapacityRequested, CapacityStats, CapacityStatus, CapacityToken, ConfigureCapacity,
+    HeldToken, OfferCapacity, ReleaseCapacity, RequestCapacity, SetBudget, TokenRef, TokenView,
+    TransferCapacity,
 };
+use super::{Quorate, wait};
 use crate::core::cell::event::{Granted, Return};
 use crate::core::cell::settings::{DEFAULT_WAIT, MAX_LEASE, MAX_WAIT};
 use crate::core::cell::view::Status;
@@ -18,15 +19,20 @@ use crate::core::cell::{
     Amount, Lease, MakeOffer, OfferFate, Op, Rejection, Release, Reply, Request, Settings,
 };
 use crate::core::ids::{CellId, EntityId, NeedId, OfferId, Resource, TokenId};
+use crate::core::time::Timestamp;
 use crate::error::{Error, ErrorKind};
 use crate::shell::entity::Action;
+use crate::shell::needs::{Ended, Waiter};
 use crate::shell::runtime::ask;
+use crate::shell::writer::Failure;
 use crate::shell::{joint, lock};
 
 /// Words that stand where an id would in HTTP paths.
 const RESERVED: [&str; 2] = ["offer", "stats"];
 /// What is asked for or given back when nothing is said.
 const DEFAULT_AMOUNT: f64 = 0.1;
+/// How long one wait for a grant lasts at most; whoever waits on begins another.
+const ONE_WAIT: Duration = Duration::from_secs(300);
 
 /// Operations on capacity.
 #[derive(Clone, Copy, Debug)]
@@ -37,15 +43,57 @@ pub struct Capacity<'a> {
 impl Capacity<'_> {
     /// Asks for capacity: granted at once if it fits and nobody waits, else queued. Durable on return.
     ///
+    /// With `wait: true` it answers when the need has ended: granted, expired or cancelled; after 300 seconds it says
+    /// `pending`, and the same request under the same `need_id` waits on. In virtual time nobody waits. Dropping the
+    /// future cancels nothing: the need waits until its deadline, and what is granted is out until its lease ends.
+    /// The same request under the same `need_id` tells what became of it, also after a restart.
+    /// [`Capacity::acquire`] gives up its place instead.
+    ///
     /// # Errors
     /// `invalid_argument`, `already_exists` when the need's name stands for another request, and the faults of the
     /// store. A full queue is an answer (`overloaded`), not an error.
     pub async fn request(&self, request: RequestCapacity) -> Result<CapacityRequested, Error> {
+        let host = self.q.host();
+        let waits = request.wait.unwrap_or(false) && !host.clock.is_manual();
+        let asked = self.asked(request)?;
+        if !waits {
+            return self.need(Op::Request(asked)).await;
+        }
+        // There before the request goes out, so that no end of the need is missed.
+        let mut waiter = Waiter::new(host, &asked.cell, &asked.need).map_err(Failure::Refused)?;
+        let pending = self.need(Op::Request(asked.clone())).await?;
+        if pending.status != "pending" {
+            return Ok(pending);
+        }
+        match wait::at_most(host, ONE_WAIT, async move { waiter.ended().await }).await {
+            Some(Ok(Ended::Granted(granted))) => Ok(granted_view(asked.cell, &granted)),
+            Some(Ok(Ended::Expired(_))) => {
+                Ok(ended_view("expired", asked.cell, asked.need, pending.deadline))
+            }
+            Some(Ok(Ended::Cancelled)) => {
+                Ok(ended_view("cancelled", asked.cell, asked.need, pending.deadline))
+            }
+            Some(Err(fault)) => Err(fault.into()),
+            None => self.need(Op::Request(asked)).await,
+        }
+    }
+
+    /// Gives up the place of a need that waits; those behind it move up. Durable on return; repeating it is safe. One
+    /// that has ended is answered as it ended, and nothing is given back: `granted`, `expired`, `cancelled`.
+    ///
+    /// # Errors
+    /// `not_found` when nothing is known of the need, and the faults of the store.
+    pub async fn cancel(&self, request: CancelNeed) -> Result<CapacityRequested, Error> {
+        self.need(Op::Cancel { cell: request.cell_id, need: request.need_id }).await
+    }
+
+    /// The request as the cell understands it.
+    pub(super) fn asked(&self, request: RequestCapacity) -> Result<Request, Error> {
         check_name("cell_id", &request.cell_id)?;
         let amount = amount("requested_capacity", request.requested_capacity)?;
         let wait = span("timeout_seconds", request.timeout_seconds, DEFAULT_WAIT, MAX_WAIT)?;
         let lease = self.lease(request.lease_seconds, request.renewable.unwrap_or(false))?;
-        let op = Op::Request(Request {
+        Ok(Request {
             cell: request.cell_id,
             need: request.need_id.map_or_else(|| self.mint::<NeedId>(), Ok)?,
             token: self.mint::<TokenId>()?,
@@ -54,9 +102,12 @@ impl Capacity<'_> {
             wait,
             lease,
             budgets: request.budgets,
-        });
-        let names = Names { amount: "requested_capacity", wait: "timeout_seconds" };
-        match self.run(op, names).await? {
+        })
+    }
+
+    /// An operation on a need.
+    async fn need(&self, op: Op) -> Result<CapacityRequested, Error> {
+        match self.run(op, OF_NEEDS).await? {
             Reply::Granted { cell, granted } => Ok(granted_view(cell, &granted)),
             Reply::Pending { cell, need, requested_capacity, pending_requests, deadline, .. } => {
                 Ok(CapacityRequested {
@@ -67,18 +118,16 @@ impl Capacity<'_> {
                     ..requested("pending", cell)
                 })
             }
-            Reply::NeedExpired { cell, need, deadline } => Ok(CapacityRequested {
-                need_id: Some(need),
-                deadline: Some(deadline),
-                ..requested("expired", cell)
-            }),
+            Reply::NeedExpired { cell, need, deadline } => {
+                Ok(ended_view("expired", cell, need, Some(deadline)))
+            }
+            Reply::NeedCancelled { cell, need, deadline } => {
+                Ok(ended_view("cancelled", cell, need, Some(deadline)))
+            }
             Reply::Overloaded { cell, pending_requests, low_water } => Ok(CapacityRequested {
                 pending_requests: Some(pending_requests),
                 low_water: Some(low_water),
-                message: Some(format!(
-                    "too many needs wait at this cell; ask again later. waiting={pending_requests}, \
-                     again_at={low_water}"
-                )),
+                message: Some(overloaded_message(pending_requests, low_water)),
                 ..requested("overloaded", cell)
             }),
             other => Err(unexpected(&other)),
@@ -305,6 +354,7 @@ impl Capacity<'_> {
             overloads: stats.overloads,
             transfers: stats.transfers,
             refused_uses: stats.refused_uses,
+            needs_cancelled: stats.needs_cancelled,
         })
     }
 
@@ -394,6 +444,25 @@ struct Names {
     wait: &'static str,
 }
 
+const OF_NEEDS: Names = Names { amount: "requested_capacity", wait: "timeout_seconds" };
+
+/// Why a request for capacity was refused, in its own words.
+pub(super) fn refused_need(rejection: Rejection) -> Error {
+    refused(rejection, OF_NEEDS)
+}
+
+fn overloaded_message(pending_requests: u32, low_water: u32) -> String {
+    format!(
+        "too many needs wait at this cell; ask again later. waiting={pending_requests}, again_at={low_water}"
+    )
+}
+
+/// The answer `overloaded` for those who want capacity or an error.
+pub(super) fn overloaded(pending_requests: u32, low_water: u32) -> Error {
+    let error = Error::new(ErrorKind::Overloaded, overloaded_message(pending_requests, low_water));
+    error.with("status", "overloaded").with("pending_requests", pending_requests).with("low_water", low_water)
+}
+
 fn refused(rejection: Rejection, names: Names) -> Error {
     match rejection {
         Rejection::Invalid { field: "amount", given, expected } => {
@@ -414,7 +483,7 @@ fn number(text: &str) -> Value {
 }
 
 /// An operation and its reply belong together.
-fn unexpected(reply: &Reply) -> Error {
+pub(super) fn unexpected(reply: &Reply) -> Error {
     Error::new(ErrorKind::Conflict, format!("the cell answered something else; ask again. answer={reply:?}"))
 }
 
@@ -433,6 +502,10 @@ fn requested(status: &str, cell_id: CellId) -> CapacityRequested {
         deadline: None,
         message: None,
     }
+}
+
+fn ended_view(status: &str, cell: CellId, need: NeedId, deadline: Option<Timestamp>) -> CapacityRequested {
+    CapacityRequested { need_id: Some(need), deadline, ..requested(status, cell) }
 }
 
 fn granted_view(cell: CellId, granted: &Granted) -> CapacityRequested {

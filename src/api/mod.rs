@@ -4,7 +4,7 @@
 //!  Quorate ─┬─ quorums()  start · vote · status · history · stats · cancel · wait
 //!           ├─ consensus()   request · vote · result · inbox · list_open · history · stats
 //!           ├─ algorithms()  register · register_custom · unregister · set_default · list
-//!           ├─ capacity()  request · offer · ack · release · renew · transfer · revoke · configure · status · stats
+//!           ├─ capacity()  request · cancel · acquire · offer · ack · release · renew · transfer · revoke · configure · status · stats
 //!           ├─ jobs()      submit · progress · extend · workflow · transfer · complete · cancel · status · list · why
 //!           ├─ workers()   register · report · lost · healthy · leave · status
 //!           ├─ cells()       register · list · mesh · register_authority
@@ -27,6 +27,7 @@ pub mod consensus;
 pub mod dto;
 pub mod flow;
 pub mod history;
+pub mod hold;
 #[cfg(feature = "http")]
 pub mod http;
 pub mod job;

@@ -46,6 +46,9 @@ pub struct Operation {
     pub key: Option<&'static str>,
     /// Fields whose bad values HTTP answers with 400 instead of 422.
     pub bad_request: &'static [&'static str],
+    /// The HTTP statuses of replies with these words as their `status`, for those who ask for them with
+    /// `status_codes=true`; every other reply, and without that every reply, is a 200.
+    pub statuses: &'static [(&'static str, u16)],
     /// The JSON schema of the request.
     pub request: fn() -> Schema,
     /// The JSON schema of the reply.
@@ -62,7 +65,7 @@ impl std::fmt::Debug for Operation {
 
 macro_rules! operation {
     ($name:literal, $summary:literal, $method:ident $path:literal, key: $key:expr, $request:ty => $reply:ty,
-     $(bad_request: $bad:expr,)? |$q:ident, $r:ident| $call:expr) => {
+     $(bad_request: $bad:expr,)? $(statuses: $statuses:expr,)? |$q:ident, $r:ident| $call:expr) => {
         Operation {
             name: $name,
             summary: $summary,
@@ -70,6 +73,7 @@ macro_rules! operation {
             path: $path,
             key: $key,
             bad_request: { #[allow(unused_mut, unused_assignments)] { let mut bad: &[&str] = &[]; $( bad = $bad; )? bad } },
+            statuses: { #[allow(unused_mut, unused_assignments)] { let mut statuses: &[(&str, u16)] = &[]; $( statuses = $statuses; )? statuses } },
             request: || schema_for!($request),
             reply: || schema_for!($reply),
             call: |$q, fields| {
@@ -113,7 +117,10 @@ pub static OPERATIONS: &[Operation] = &[
     operation!("quorum.stats", "count quorums and votes over all time", Get "/quorum/stats",
         key: Some("stats"), Nothing => QuorumStatsReply, |q, r| { let Nothing {} = r; q.quorums().stats().await? }),
     operation!("capacity.request", "ask for capacity", Post "/backpressure/{cell_id}/request",
-        key: Some("result"), RequestCapacity => CapacityRequested, |q, r| q.capacity().request(r).await?),
+        key: Some("result"), RequestCapacity => CapacityRequested,
+        statuses: &[("pending", 202), ("overloaded", 429)], |q, r| q.capacity().request(r).await?),
+    operation!("capacity.cancel", "give up the place of a need that waits", Post "/backpressure/{cell_id}/cancel",
+        key: Some("result"), CancelNeed => CapacityRequested, |q, r| q.capacity().cancel(r).await?),
     operation!("capacity.offer", "offer capacity to a cell that needs it", Post "/backpressure/offer",
         key: Some("result"), OfferCapacity => CapacityOffered, |q, r| q.capacity().offer(r).await?),
     operation!("capacity.ack", "say that a token arrived", Post "/backpressure/{token_id}/ack",

@@ -1,5 +1,6 @@
 //! Waiting until an entity has come to an end, also across the deaths of its actor.
 
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -52,13 +53,24 @@ pub(super) async fn until<M: Hosted>(
             }
         }
     };
+    let _ = at_most(host, longest, held).await;
+}
+
+/// Waits for something, but not longer than this; none when that was too short or the runtime ended.
+pub(super) async fn at_most<T: Send + 'static>(
+    host: &Host,
+    longest: Duration,
+    something: impl Future<Output = T> + Send + 'static,
+) -> Option<T> {
     // On the runtime's own threads: the caller may poll from any executor.
-    let mut task = AbortOnDrop(host.tokio.spawn(async move { tokio::time::timeout(longest, held).await }));
-    let _ = (&mut task.0).await;
+    let mut task =
+        AbortOnDrop(host.tokio.spawn(async move { tokio::time::timeout(longest, something).await }));
+    (&mut task.0).await.ok()?.ok()
 }
 
 /// A task that ends when nobody waits for it any more.
-struct AbortOnDrop<T>(tokio::task::JoinHandle<T>);
+#[derive(Debug)]
+pub(super) struct AbortOnDrop<T>(pub(super) tokio::task::JoinHandle<T>);
 
 impl<T> Drop for AbortOnDrop<T> {
     fn drop(&mut self) {

@@ -111,6 +111,7 @@ async fn call(
 ) -> Result<Value, Stop> {
     match (op.name, place) {
         ("consensus.request", _) => wait::request(place, op, fields, output).await,
+        ("capacity.request", _) => wait::need(place, op, fields, output).await,
         ("consensus.result" | "quorum.wait", _) => wait::interruptible(place.call(op, fields)).await,
         ("history.verify", Place::Folder(q)) if std::io::stderr().is_terminal() => Ok(verify(q).await?),
         _ => Ok(place.call(op, fields).await?),

@@ -1,4 +1,5 @@
-//! Commands that wait for a decision: they say so on stderr, and a signal ends the waiting, not what is waited for.
+//! Commands that wait for a decision or a grant: they say so on stderr, and a signal ends the waiting, not what is
+//! waited for.
 
 use std::future::Future;
 use std::io::IsTerminal;
@@ -78,6 +79,56 @@ async fn decision(place: &Place, opened: &Value, progress: &Progress) -> Result<
             return Ok(result);
         }
         progress.tell(&result);
+    }
+}
+
+/// Asks for capacity, and waits for the grant if told to.
+///
+/// # Errors
+/// Those of the operations; `Interrupted` after a signal. The need waits on then.
+pub(super) async fn need(
+    place: &Place,
+    op: &'static Operation,
+    mut fields: Map<String, Value>,
+    output: &Output,
+) -> Result<Value, Stop> {
+    if fields.get("wait").is_none_or(|wait| *wait != true) {
+        return Ok(place.call(op, fields).await?);
+    }
+    fields.insert("wait".into(), false.into());
+    let asked = place.call(op, fields.clone()).await?;
+    if asked["status"] != "pending" {
+        return Ok(asked);
+    }
+    let signals = Signals::listen()?;
+    let (cell, need) = (text(&asked["cell_id"]), text(&asked["need_id"]));
+    if !output.is_json() {
+        let deadline = text(&asked["deadline"]);
+        output.complain(&format!("waiting for the grant of {need}, until {deadline} at the latest\n"))?;
+        if matches!(place, Place::Folder(_)) {
+            output.complain(
+                "this command holds the folder, so no other can give back meanwhile: only a lease that ends helps\n",
+            )?;
+        }
+    }
+    fields.insert("wait".into(), true.into());
+    fields.insert("need_id".into(), need.into());
+    let granted = unless(signals, grant(place, op, fields)).await;
+    if matches!(granted, Err(Stop::Interrupted)) {
+        output.complain(&format!(
+            "the need waits on without you\nnext: quorate capacity cancel --cell-id {cell} --need-id {need}\n"
+        ))?;
+    }
+    granted
+}
+
+/// One wait after the other, until the need has ended.
+async fn grant(place: &Place, op: &'static Operation, fields: Map<String, Value>) -> Result<Value, Error> {
+    loop {
+        let asked = place.call(op, fields.clone()).await?;
+        if asked["status"] != "pending" {
+            return Ok(asked);
+        }
     }
 }
 

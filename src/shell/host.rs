@@ -13,6 +13,7 @@ use super::flows::Flows;
 use super::ids::IdSource;
 use super::kinds::Counters;
 use super::load::Desk;
+use super::needs::Needs;
 use super::post::{Direct, Mailbox, Transport};
 use super::pressure::Pressure;
 use super::registry::Registry;
@@ -83,6 +84,8 @@ pub(crate) struct Host {
     pub(crate) pressure: Arc<Pressure>,
     /// The way to the agents.
     pub(crate) coordinator: Arc<dyn Coordinator>,
+    /// Who waits for what becomes of a need.
+    pub(crate) needs: Needs,
     /// Inboxes of agents in this process.
     pub(crate) in_process: Arc<InProcess>,
     /// Custom rules registered in this process.
@@ -151,6 +154,7 @@ impl Host {
             coordinator: parts.config.coordinator.clone().unwrap_or_else(|| in_process.clone()),
             transport: Mutex::new(parts.config.transport.clone().unwrap_or_else(|| Arc::new(Direct))),
             mailbox: Mailbox::new(parts.clock.clone()),
+            needs: Needs::default(),
             in_process,
             custom: Arc::new(Custom::new(parts.config.custom_rules.clone())),
             away: Downtime {

@@ -75,7 +75,8 @@ pub(crate) async fn run(host: &Arc<Host>, op: Op) -> Answered {
 fn home(op: &Op) -> Option<&CellId> {
     match op {
         Op::Request(request) => Some(&request.cell),
-        Op::Ack { cell, .. }
+        Op::Cancel { cell, .. }
+        | Op::Ack { cell, .. }
         | Op::Renew { cell, .. }
         | Op::Release { cell, .. }
         | Op::Configure { cell, .. }

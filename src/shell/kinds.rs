@@ -496,6 +496,10 @@ impl Hosted for CellMachine {
         }
     }
 
+    fn follow(host: &Arc<Host>, id: &EntityId, events: &[cell::Event]) {
+        host.needs.tell(id, events);
+    }
+
     fn carry_out(
         host: Arc<Host>,
         _: EntityId,

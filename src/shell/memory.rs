@@ -288,6 +288,9 @@ impl<M: Hosted> Memory<M> {
             Err(failure) => {
                 let _ = doomed.set(failure.clone());
                 addr.do_send(Doom);
+                if host.writer.failure().is_some() {
+                    host.needs.close();
+                }
                 releases.into_iter().for_each(|release| release(Err(failure.clone())));
             }
         };

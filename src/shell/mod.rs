@@ -28,6 +28,7 @@ pub(crate) mod joint;
 pub(crate) mod kinds;
 pub(crate) mod load;
 pub(crate) mod memory;
+pub(crate) mod needs;
 pub mod outgoing;
 pub mod post;
 pub(crate) mod pressure;

@@ -283,10 +283,13 @@ impl Runtime {
     pub(crate) fn end(&self, ending: Ending) -> Result<(), Fault> {
         let Some(thread) = lock(&self.thread).take() else { return Ok(()) };
         if matches!(ending, Ending::Clean) {
+            self.host.needs.close();
+            self.host.needs.settle();
             self.host.flows.flush_all(&self.host);
             self.host.desk.flush(&self.host);
         }
         self.host.begin_closing();
+        self.host.needs.close();
         let closed = match ending {
             Ending::Crash => {
                 self.host.writer.abandon();

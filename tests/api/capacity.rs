@@ -266,3 +266,84 @@ fn a_budget_is_set_and_shown() {
     });
     assert!(soon, "a larger limit serves nobody");
 }
+
+#[test]
+fn a_request_may_wait_for_its_grant() {
+    let door = Door::open();
+    door.request("a", &json!({ "requested_capacity": 1, "lease_seconds": 0 }));
+    let client = door.0.client;
+    let body = json!({ "requested_capacity": 0.4, "timeout_seconds": 600, "need_id": "n", "wait": true });
+    let waiting = |body: Value| {
+        std::thread::spawn(move || client.post("/api/v1/backpressure/a/request", &body.to_string()))
+    };
+    let asked = waiting(body.clone());
+    door.0.until_in_flight(1);
+    ok(door.bare("backpressure/a/release?capacity=0.5"), "result");
+    let granted = ok(asked.join().unwrap(), "result");
+    assert_eq!(
+        pick(&granted, &["status", "need_id", "capacity", "source"]),
+        json!(["granted", "n", 0.4, "self"])
+    );
+    // Another ends as it does, which is an answer too.
+    let short = json!({ "requested_capacity": 0.4, "timeout_seconds": 0.05, "wait": true });
+    assert_eq!(door.request("a", &short)["status"], "expired");
+    let asked =
+        waiting(json!({ "requested_capacity": 0.4, "timeout_seconds": 600, "need_id": "m", "wait": true }));
+    door.0.until_in_flight(1);
+    let cancelled = ok(door.post("backpressure/a/cancel", &json!({ "need_id": "m" })), "result");
+    assert_eq!(pick(&cancelled, &["status", "cell_id", "need_id"]), json!(["cancelled", "a", "m"]));
+    assert_eq!(ok(asked.join().unwrap(), "result"), cancelled);
+    assert_eq!(door.bare("backpressure/a/cancel?need_id=unheard-of").error(), (404, "not_found"));
+    assert_eq!(door.bare("backpressure/a/cancel").error(), (422, "invalid_argument"));
+}
+
+#[test]
+fn a_client_that_hangs_up_stops_waiting_and_its_need_stands() {
+    let door = Door::open();
+    door.request("a", &json!({ "requested_capacity": 1, "lease_seconds": 0 }));
+    let body = json!({ "requested_capacity": 0.4, "timeout_seconds": 600, "need_id": "n", "wait": true })
+        .to_string();
+    let mut stream = door.0.client.connect();
+    let length = body.len();
+    let request = format!(
+        "POST /api/v1/backpressure/a/request HTTP/1.1\r\nhost: test\r\ncontent-length: {length}\r\n\r\n{body}"
+    );
+    std::io::Write::write_all(&mut stream, request.as_bytes()).unwrap();
+    door.0.until_in_flight(1);
+    drop(stream);
+    door.0.until_in_flight(0);
+    assert_eq!(ok(door.get("backpressure/a/status"), "status")["pending_needs"], 1);
+    ok(door.bare("backpressure/a/release?capacity=1"), "result");
+    let again = ok(door.post("backpressure/a/request", &serde_json::from_str(&body).unwrap()), "result");
+    assert_eq!(again["status"], "granted");
+}
+
+#[test]
+fn who_asks_for_it_is_answered_with_statuses_of_their_own() {
+    let door = Door::open();
+    ok(door.post("backpressure/a/configure", &json!({ "max_pending": 1, "low_water": 0 })), "result");
+    let path = |codes: &str| format!("backpressure/a/request?requested_capacity=0.9{codes}");
+    let ask = |codes: &str| door.bare(&path(codes));
+    let granted = ask("&status_codes=true");
+    assert_eq!((granted.status, &granted.json["result"]["status"]), (200, &json!("granted")));
+    let pending = ask("&status_codes=true");
+    assert_eq!((pending.status, &pending.json["result"]["status"]), (202, &json!("pending")));
+    assert_eq!((pending.header("retry-after"), &pending.json["success"]), (None, &json!(true)));
+    let overloaded = ask("&status_codes=true");
+    assert_eq!((overloaded.status, &overloaded.json["result"]["status"]), (429, &json!("overloaded")));
+    assert_eq!((overloaded.header("retry-after"), &overloaded.json["success"]), (Some("1"), &json!(true)));
+    for without in ["", "&status_codes=false"] {
+        let plain = ask(without);
+        assert_eq!((plain.status, plain.header("retry-after")), (200, None));
+        assert_eq!(plain.json, overloaded.json);
+    }
+    let bad = ask("&status_codes=yes");
+    assert_eq!((bad.error(), bad.field()), ((422, "invalid_argument"), "status_codes"));
+    let twice = ask("&status_codes=true&status_codes=true");
+    assert_eq!((twice.error().0, twice.field()), (422, "status_codes"));
+    // It is no field of the request, and other operations do not know it.
+    let body = json!({ "requested_capacity": 0.9, "status_codes": true });
+    assert_eq!(door.post("backpressure/a/request", &body).field(), "status_codes");
+    let other = door.bare("backpressure/a/release?capacity=0.1&status_codes=true");
+    assert_eq!((other.error(), other.field()), ((422, "invalid_argument"), "status_codes"));
+}

@@ -1,5 +1,6 @@
 //! What does a stranger at the command line see?
 
+mod capacity;
 mod consensus;
 mod folder;
 mod help;

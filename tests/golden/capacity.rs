@@ -142,6 +142,7 @@ fn cells() -> Vec<cell::Event> {
         },
         cell::Event::Received { token: token(), from: cell_id("c"), at: at(15) },
         cell::Event::Released { key, resource: resource(), asked: amount(9), amount: amount(8), at: at(16) },
+        cell::Event::NeedCancelled { need: need_id(), at: at(17) },
     ]
 }
 
@@ -185,12 +186,13 @@ fn all_budgets() -> Vec<budget::Event> {
         ended(WaitEnd::Granted),
         ended(WaitEnd::Expired),
         ended(WaitEnd::Elsewhere),
+        ended(WaitEnd::Cancelled),
     ]
 }
 
 variants!(cell_variants of cell::Event: Opened, Configured, NeedQueued, NeedExpired, NeedBlocked, Granted, OverloadRaised,
     OverloadCleared, OfferMade, OfferReceived, OfferClosed, Lent, Acked, Renewed, UseRefused, Returned, HandedOver,
-    Received, Released);
+    Received, Released, NeedCancelled);
 variants!(budget_variants of budget::Event: LimitsSet, Charged, Extended, Refunded, Waiting, WaitEnded);
 
 #[test]

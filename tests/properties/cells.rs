@@ -44,6 +44,9 @@ enum Act {
         tenths: u8,
         ttl: u8,
     },
+    Cancel {
+        need: u8,
+    },
     Ack {
         token: u8,
         stranger: Option<u8>,
@@ -110,6 +113,7 @@ fn act() -> impl Strategy<Value = Act> {
         10 => (small.clone(), 0..4u8, prop::bool::weighted(0.2), 1..=8u8, 1..8u8).prop_map(
             |(source, destination, money, tenths, ttl)| Act::Offer { source, destination, money, tenths, ttl }
         ),
+        3 => any::<u8>().prop_map(|need| Act::Cancel { need }),
         5 => (any::<u8>(), prop::option::weighted(0.2, small.clone()))
             .prop_map(|(token, stranger)| Act::Ack { token, stranger }),
         2 => any::<u8>().prop_map(|token| Act::Renew { token }),
@@ -212,6 +216,10 @@ impl Shadow {
                 let deadline = state.queue.iter().find(|queued| &queued.need.id == need);
                 prop_assert_eq!(deadline.map(|queued| queued.need.deadline), Some(*at));
                 prop_assert!(*at < now);
+            }
+            cell::Event::NeedCancelled { need, at } => {
+                let waits = state.queue.iter().any(|queued| &queued.need.id == need);
+                prop_assert!(waits && *at == now, "cancelled, but it does not wait");
             }
             cell::Event::Returned(returned) if returned.why == Return::Expired => {
                 let lent = state.lent.get(&returned.token).map(|lent| &lent.token);
@@ -351,6 +359,19 @@ impl Play {
                 let made = MakeOffer::new(offer, token, cell_id(*source), destination, tenths(*n));
                 Op::Offer(MakeOffer { resource: of, ttl: steps(*ttl), ..made })
             }
+            Act::Cancel { need } => {
+                // Somebody who waits, at the front or behind it; or one of the newest needs, however it stands.
+                let waiting = self.world.cells().flat_map(|cell| {
+                    cell.queue.iter().map(|queued| (cell.id.clone(), queued.need.id.clone()))
+                });
+                let waiting: Vec<_> = waiting.collect();
+                let newest = || NeedId::new(self.minted.saturating_sub(u32::from(*need % 8)).to_string());
+                let (cell, need) = match waiting.get(usize::from(*need) % (waiting.len() + 1)) {
+                    Some((Some(cell), need)) => (cell.clone(), need.clone()),
+                    Some((None, _)) | None => (cell_id(*need % CELLS), newest().unwrap()),
+                };
+                Op::Cancel { cell, need }
+            }
             Act::Ack { token, stranger } => {
                 let (token, holder) = self.pick(*token);
                 Op::Ack { token, cell: stranger.map_or(holder, cell_id) }
@@ -431,6 +452,10 @@ impl Play {
             Ok(Reply::Granted { cell, granted }) => {
                 let state = self.world.cell(cell);
                 prop_assert_eq!(state.need(&granted.need.id), Some(NeedState::Granted(granted)));
+            }
+            Ok(Reply::NeedCancelled { cell, need, .. }) => {
+                let state = self.world.cell(cell);
+                prop_assert!(!matches!(state.need(need), Some(NeedState::Queued(_))), "cancelled, and waits");
             }
             Ok(Reply::Released { cell, resource, total_capacity, .. }) if self.world.cell(cell).is_open() => {
                 prop_assert_eq!(self.world.cell(cell).available(resource), *total_capacity);
@@ -531,7 +556,7 @@ impl Play {
 /// A repeat of these does nothing more.
 fn is_repeatable(op: &Op) -> bool {
     match op {
-        Op::Request(_) | Op::Offer(_) | Op::Ack { .. } | Op::Revoke { .. } => true,
+        Op::Request(_) | Op::Cancel { .. } | Op::Offer(_) | Op::Ack { .. } | Op::Revoke { .. } => true,
         Op::Configure { .. } | Op::SetLimits { .. } | Op::Serve { .. } | Op::ReturnOffers { .. } => true,
         Op::Release { what: Release::Amount { key, .. }, .. } => key.is_some(),
         Op::Release { what: Release::Token(_), .. } | Op::Transfer { .. } | Op::Renew { .. } => true,
@@ -543,6 +568,7 @@ fn is_asked_for(event: &Event) -> bool {
     match event {
         Event::Cell(event) => match event {
             cell::Event::NeedQueued(_) | cell::Event::OfferMade(_) | cell::Event::Acked(_) => true,
+            cell::Event::NeedCancelled { .. } => true,
             cell::Event::HandedOver { .. } | cell::Event::Released { .. } => true,
             cell::Event::Returned(returned) => returned.why != Return::Expired,
             _ => false,

@@ -22,6 +22,7 @@ enum Act {
     Wait(i64),
     Request { cell: usize, tenths: u64, wait: i64, lease: i64 },
     Offer { source: usize, destination: usize, tenths: u64, ttl: i64 },
+    Cancel { nth: usize },
     Ack { token: usize, by: usize },
     Release { cell: usize, tenths: u64 },
     Transfer { token: usize, from: usize, to: usize },
@@ -36,6 +37,7 @@ fn act() -> impl Strategy<Value = Act> {
             .prop_map(|(cell, tenths, wait, lease)| Act::Request { cell, tenths, wait, lease }),
         8 => (cell.clone(), cell.clone(), 1..=WHOLE, times)
             .prop_map(|(source, destination, tenths, ttl)| Act::Offer { source, destination, tenths, ttl }),
+        2 => (0..6usize).prop_map(|nth| Act::Cancel { nth }),
         3 => (0..8usize, cell.clone()).prop_map(|(token, by)| Act::Ack { token, by }),
         3 => (cell.clone(), 1..=WHOLE).prop_map(|(cell, tenths)| Act::Release { cell, tenths }),
         3 => (0..8usize, cell.clone(), cell).prop_map(|(token, from, to)| Act::Transfer { token, from, to }),
@@ -200,6 +202,16 @@ impl Book {
         "offered"
     }
 
+    /// The nth need that waits, whoever's it is.
+    fn cancel(&mut self, nth: usize, now: i64) -> Option<(usize, usize)> {
+        if nth >= self.needs.len() {
+            return None;
+        }
+        let need = self.needs.remove(nth);
+        self.serve(now);
+        Some((need.cell, need.token))
+    }
+
     fn ack(&mut self, name: usize, by: usize, now: i64) -> &'static str {
         let Some(token) = self.tokens.iter_mut().find(|token| token.name == name) else { return "gone" };
         if token.holder != by {
@@ -290,6 +302,11 @@ fn both(book: &mut Book, act: &Act, minted: usize, now: i64) -> Option<(Op, &'st
             let (source, destination) = (*source, *destination);
             let offer = BookOffer { source, destination, tenths: *n, expires: now + ttl, token: minted };
             (Op::Offer(MakeOffer { ttl: span(ttl), ..made }), book.offer(offer, now))
+        }
+        Act::Cancel { nth } => {
+            let (of, name) = book.cancel(*nth, now)?;
+            let need = NeedId::new(format!("n{name}")).unwrap();
+            (Op::Cancel { cell: cell(of), need }, "cancelled")
         }
         Act::Ack { token: n, by } => {
             let op = Op::Ack { token: token(one_of(n)), cell: cell(*by) };

@@ -9,6 +9,7 @@ mod coordinators;
 mod custom_rules;
 mod durable;
 mod flows;
+mod hold;
 #[path = "../support/hooked.rs"]
 mod hooked;
 mod jobs;

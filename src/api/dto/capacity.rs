@@ -41,6 +41,10 @@ pub struct RequestCapacity {
     /// Budgets it is charged to besides those of the cell.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub budgets: BTreeSet<BudgetId>,
+    /// Answer when the need has ended instead of when it is queued, after 300 seconds at the latest? False when left
+    /// out, and always in virtual time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wait: Option<bool>,
 }
 
 impl RequestCapacity {
@@ -58,6 +62,7 @@ impl RequestCapacity {
             lease_seconds: None,
             renewable: None,
             budgets: BTreeSet::new(),
+            wait: None,
         })
     }
 
@@ -86,7 +91,7 @@ pub struct TokenView {
 /// What became of a request for capacity.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CapacityRequested {
-    /// `granted`, `pending`, `overloaded`, or of a repeat whose wait is over `expired`.
+    /// `granted`, `pending`, `overloaded`, or of a need that ended without a grant `expired`, `cancelled`.
     pub status: String,
     /// Who asked.
     pub cell_id: CellId,
@@ -120,6 +125,16 @@ pub struct CapacityRequested {
     /// Overloaded: what to do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
+}
+
+/// Names a need that is no longer wanted.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CancelNeed {
+    /// Whose need.
+    pub cell_id: CellId,
+    /// Which.
+    pub need_id: NeedId,
 }
 
 /// Offers capacity to a cell that needs it.
@@ -360,6 +375,8 @@ pub struct CapacityStats {
     pub transfers: u64,
     /// Attempts to use a token of another.
     pub refused_uses: u64,
+    /// Needs cancelled before they were granted.
+    pub needs_cancelled: u64,
 }
 
 /// Sets the limits of a budget.

@@ -24,6 +24,9 @@ pub(super) const KEY_HEADER: &str = "Idempotency-Key";
 /// The field the header fills.
 pub(super) const KEY_FIELD: &str = "idempotency_key";
 
+/// The part of a query that asks for the statuses of an operation.
+pub(super) const STATUS_CODES: &str = "status_codes";
+
 /// Bytes of a refused body still taken off the wire, unread and unkept, so that a client that sends before it
 /// listens hears the answer; a longer one is cut off.
 const DISCARD_MAX: u64 = 64 << 20;
@@ -86,21 +89,37 @@ pub(super) struct Input<'a> {
     pub(super) body: &'a [u8],
 }
 
+/// What a request says.
+pub(super) struct Asked {
+    /// The fields of the operation.
+    pub(super) fields: Map<String, Value>,
+    /// The reply's own status, where the operation has one for it.
+    pub(super) status_codes: bool,
+}
+
 impl Input<'_> {
     /// The fields of the request.
     ///
     /// # Errors
     /// `malformed_request` when the body is not JSON or not one object; `invalid_argument` naming the field that is
     /// given twice, given differently, or not percent-encoded UTF-8.
-    pub(super) fn merge(self) -> Result<Map<String, Value>, Error> {
-        let mut fields = Map::new();
+    pub(super) fn merge(self) -> Result<Asked, Error> {
+        let (mut fields, mut status_codes) = (Map::new(), false);
         for PathField { name, text, is_text } in self.path {
             let text = text.ok_or_else(|| not_text(name))?;
             let value = if is_text { Value::String(text) } else { self.op.field_from_text(name, &text) };
             fields.insert(name.to_owned(), value);
         }
         for (name, value) in query_fields(self.op, self.known, self.request.query_string())? {
-            put(&mut fields, name, value)?;
+            if name == STATUS_CODES && !self.op.statuses.is_empty() {
+                status_codes = match value.as_str() {
+                    Some("true") => true,
+                    Some("false") => false,
+                    Some(_) | None => return Err(Error::invalid(STATUS_CODES, value, "true or false")),
+                };
+            } else {
+                put(&mut fields, name, value)?;
+            }
         }
         for (name, value) in body_fields(self.body)? {
             put(&mut fields, name, value)?;
@@ -112,7 +131,7 @@ impl Input<'_> {
         {
             fields.insert(KEY_FIELD.to_owned(), key.into());
         }
-        Ok(fields)
+        Ok(Asked { fields, status_codes })
     }
 }
 

@@ -206,6 +206,7 @@ fn of_capacity(registry: &mut Registry, stats: &CapacityStats) {
     counter("capacity_granted", "Needs granted", stats.granted);
     counter("tokens_expired", "Tokens whose lease ended", stats.expired);
     counter("needs_expired", "Needs that waited in vain", stats.needs_expired);
+    counter("needs_cancelled", "Needs cancelled before they were granted", stats.needs_cancelled);
 }
 
 fn of_jobs(registry: &mut Registry, stats: &JobStats) {

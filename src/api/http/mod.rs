@@ -30,7 +30,7 @@ use actix_web::http::{Method, StatusCode};
 use actix_web::web::{self, Bytes, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
 
-use self::fields::Input;
+use self::fields::{Asked, Input};
 use self::metrics::{Counted, Metrics};
 pub(crate) use self::reply::cut_off;
 use self::routes::{Found, Page, Routes, Target};
@@ -134,15 +134,15 @@ impl Inner {
 
     async fn operation(&self, input: Input<'_>) -> HttpResponse {
         let op = input.op;
-        let fields = match input.merge() {
-            Ok(fields) => fields,
+        let Asked { fields, status_codes } = match input.merge() {
+            Ok(asked) => asked,
             Err(error) => return reply::failure(&error, reply::status_of(error.kind())),
         };
         // A bad value of such a field answers 400; one that was not given at all answers 422 like any other.
         let bad_request: Vec<&str> =
             op.bad_request.iter().copied().filter(|name| fields.contains_key(*name)).collect();
         match (op.call)(self.q.clone(), fields).await {
-            Ok(value) => reply::success(op, value),
+            Ok(value) => reply::success(op, value, status_codes),
             Err(error) => reply::failure(&error, reply::status_for(&error, &bad_request)),
         }
     }

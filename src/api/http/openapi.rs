@@ -7,7 +7,7 @@ use schemars::Schema;
 use serde_json::{Map, Value, json};
 
 use super::API_ROOT;
-use super::fields::{KEY_FIELD, KEY_HEADER};
+use super::fields::{KEY_FIELD, KEY_HEADER, STATUS_CODES};
 use super::routes::{Page, field_name};
 use crate::api::dto::Health;
 use crate::api::ops::{Method, OPERATIONS, Operation};
@@ -79,6 +79,17 @@ fn operation(op: &Operation, schemas: &mut Schemas) -> Value {
             "schema": { "type": "string", "minLength": 1, "maxLength": 256 },
         }));
     }
+    if !op.statuses.is_empty() {
+        let words: Vec<String> =
+            op.statuses.iter().map(|(word, code)| format!("{code} for `{word}`")).collect();
+        parameters.push(json!({
+            "name": STATUS_CODES,
+            "in": "query",
+            "required": false,
+            "description": format!("Answer with a status of its own instead of 200: {}.", words.join(", ")),
+            "schema": { "type": "boolean", "default": false },
+        }));
+    }
     let (noun, _) = op.name.split_once('.').unwrap_or((op.name, ""));
     let mut out = json!({
         "operationId": op.name,
@@ -130,12 +141,22 @@ fn responses(op: &Operation, schemas: &mut Schemas) -> Value {
         Method::Post => "Done, and durable.",
     };
     let mut out = Map::new();
-    out.insert(
-        "200".into(),
-        json!({ "description": description, "content": { "application/json": { "schema": schema } } }),
-    );
+    let answer = |description: &str, schema: &Value| json!({ "description": description, "content": { "application/json": { "schema": schema } } });
+    out.insert("200".into(), answer(description, &schema));
     for status in statuses().keys() {
         out.insert(status.clone(), json!({ "$ref": format!("#/components/responses/{status}") }));
+    }
+    for (word, code) in op.statuses {
+        let status = code.to_string();
+        let asked = format!("The answer `{word}`, when asked for with `{STATUS_CODES}=true`.");
+        let response = match statuses().get(&status) {
+            None => answer(&asked, &schema),
+            Some(kinds) => {
+                let either = json!({ "anyOf": [schema, { "$ref": format!("{SCHEMAS}Error") }] });
+                answer(&format!("{asked} Not served: {}.", kinds.join(", ")), &either)
+            }
+        };
+        out.insert(status, response);
     }
     Value::Object(out)
 }

@@ -30,8 +30,13 @@ pub(super) fn value<T: Serialize>(status: StatusCode, value: &T) -> HttpResponse
     }
 }
 
-/// The answer to an operation that was carried out.
-pub(super) fn success(op: &Operation, reply: Value) -> HttpResponse {
+/// Seconds after which a reply that means "not now" may be asked for again.
+const NOT_NOW: u64 = 1;
+
+/// The answer to an operation that was carried out; with its own status if that is asked for.
+pub(super) fn success(op: &Operation, reply: Value, status_codes: bool) -> HttpResponse {
+    let own = op.statuses.iter().find(|(word, _)| status_codes && reply["status"] == **word);
+    let status = own.and_then(|(_, code)| StatusCode::from_u16(*code).ok()).unwrap_or(StatusCode::OK);
     let mut out = Map::new();
     out.insert("success".into(), true.into());
     match (op.key, reply) {
@@ -43,7 +48,11 @@ pub(super) fn success(op: &Operation, reply: Value) -> HttpResponse {
             out.insert("reply".into(), reply);
         }
     }
-    value(StatusCode::OK, &out)
+    let mut response = value(status, &out);
+    if status == StatusCode::TOO_MANY_REQUESTS {
+        response.headers_mut().insert(RETRY_AFTER, NOT_NOW.into());
+    }
+    response
 }
 
 /// The answer to a request that was not served.

@@ -67,6 +67,8 @@ pub enum WaitEnd {
     Expired,
     /// Another budget or its own cell holds it up now.
     Elsewhere,
+    /// It is no longer wanted.
+    Cancelled,
 }
 
 /// One thing that happened to a budget. Stored: variants and fields are only ever appended, at the end.

@@ -13,6 +13,8 @@ use crate::core::ids::{BudgetId, CellId, EntityId, NeedId, OfferId, Resource, St
 
 #[path = "budget_test.rs"]
 mod budgets;
+#[path = "queue_test.rs"]
+mod queues;
 #[path = "token_test.rs"]
 mod tokens;
 

@@ -21,6 +21,13 @@ pub enum Command {
 pub enum Op {
     /// Ask for capacity.
     Request(Request),
+    /// A need is no longer wanted.
+    Cancel {
+        /// Whose.
+        cell: CellId,
+        /// Which.
+        need: NeedId,
+    },
     /// Hold capacity ready for a cell that needs it.
     Offer(MakeOffer),
     /// The holder received the token.
@@ -199,13 +206,22 @@ pub enum Reply {
         /// Until when.
         deadline: Timestamp,
     },
-    /// The need waited in vain. Only a repeat gets this answer.
+    /// The need waited in vain. Only who asks again gets this answer.
     NeedExpired {
         /// Who asked.
         cell: CellId,
         /// Which need.
         need: NeedId,
         /// When its wait ended.
+        deadline: Timestamp,
+    },
+    /// The need was cancelled before it was granted.
+    NeedCancelled {
+        /// Who asked.
+        cell: CellId,
+        /// Which need.
+        need: NeedId,
+        /// Until when it would have waited.
         deadline: Timestamp,
     },
     /// Too many needs wait; nothing was queued.
@@ -327,6 +343,7 @@ impl Reply {
             Reply::Granted { .. } => "granted",
             Reply::Pending { .. } => "pending",
             Reply::NeedExpired { .. } => "expired",
+            Reply::NeedCancelled { .. } => "cancelled",
             Reply::Overloaded { .. } => "overloaded",
             Reply::Offered { .. } => "offered",
             Reply::InsufficientCapacity { .. } => "insufficient_capacity",

@@ -285,6 +285,13 @@ pub enum Event {
         /// When.
         at: Timestamp,
     },
+    /// A need that waited is no longer wanted.
+    NeedCancelled {
+        /// Which.
+        need: NeedId,
+        /// When.
+        at: Timestamp,
+    },
 }
 
 impl Event {
@@ -310,6 +317,7 @@ impl Event {
             Event::HandedOver { .. } => "handed_over",
             Event::Received { .. } => "received",
             Event::Released { .. } => "released",
+            Event::NeedCancelled { .. } => "need_cancelled",
         }
     }
 }

@@ -4,7 +4,7 @@
 //!                       ┌── it fits, nobody waits ──────────────► granted ── ack ──► acknowledged
 //!  request ── need ─────┤                                           ▲ │                │
 //!                       ├── queued ── own capacity, or offers ──────┘ ├── release ─────┤
-//!                       │     └────── deadline ──► need expired       ├── lease ends ──┤──► back to the source
+//!                       │     └── deadline, cancel ──► need ended ├── lease ends ──┤──► back to the source
 //!                       └── queue full ──► overloaded                 └── revoke ──────┘
 //!
 //!  offer ──► reserved ──┬── covers a need, alone or with others ──► token of its source (the surplus goes back)
@@ -29,6 +29,9 @@
 //! | Request | nobody waits, it fits the cell and its budgets | Granted (cell), Charged (budgets) | granted |
 //! | Request | `max_pending` needs wait | OverloadRaised (cell) | overloaded |
 //! | Request | otherwise | NeedQueued (cell), perhaps Waiting (a budget) | pending, or granted from offers |
+//! | Cancel | nothing is known of the need | – | `NeedNotFound` |
+//! | Cancel | the need has ended | – | as it ended: granted, expired, cancelled |
+//! | Cancel | it waits | NeedCancelled (cell), perhaps WaitEnded (a budget) | cancelled |
 //! | Offer | the source has less available | – | insufficient_capacity |
 //! | Offer | nobody at the destination waits | – | no_pending_need |
 //! | Offer | otherwise | OfferMade (source), OfferReceived (destination) | offered |
@@ -55,6 +58,8 @@
 //! - *Time that passed unnoticed serves nobody.* After a pause everything that is over ends first, in the order of the
 //!   deadlines; then those who still wait are served, with a full lease from now.
 //! - *Overload has two marks.* It begins when the queue is full and ends at `low_water`, so that a cell does not flap.
+//! - *A need that is cancelled gives up its place only.* One that was granted in that instant is answered as granted:
+//!   what is out is released by whoever holds it, and by nobody in its name.
 //! - *What is full or short is an answer.* Only what is wrong is a rejection, and none of them leaves a trace except a
 //!   stranger's hand on a token.
 //! - *Names are the caller's.* A request names the token its own cell would make, an offer the token it would become;

@@ -3,7 +3,7 @@
 use std::fmt::Display;
 
 use super::amount::Amount;
-use crate::core::ids::{BudgetId, CellId, Resource};
+use crate::core::ids::{BudgetId, CellId, NeedId, Resource};
 
 /// The domain says no; nothing but the attempt itself is recorded, and that only of [`Rejection::NotOwner`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,6 +46,11 @@ pub enum Rejection {
         used: Amount,
         /// What was given.
         given: Amount,
+    },
+    /// Nothing is known of this need.
+    NeedNotFound {
+        /// Which.
+        need: NeedId,
     },
     /// Nothing is known of this token.
     TokenNotFound,

@@ -50,6 +50,8 @@ pub enum EndedNeed {
     Granted(Granted),
     /// Its wait was over.
     Expired(Need),
+    /// It was no longer wanted.
+    Cancelled(Need),
 }
 
 /// What is known of a need.
@@ -61,6 +63,8 @@ pub enum NeedState<'a> {
     Granted(&'a Granted),
     /// It waited in vain.
     Expired(&'a Need),
+    /// It was no longer wanted.
+    Cancelled(&'a Need),
 }
 
 /// How a token this cell lent or held ended.
@@ -163,6 +167,7 @@ impl Cell {
         self.ended_needs.get(id).map(|ended| match ended {
             EndedNeed::Granted(granted) => NeedState::Granted(granted),
             EndedNeed::Expired(need) => NeedState::Expired(need),
+            EndedNeed::Cancelled(need) => NeedState::Cancelled(need),
         })
     }
 
@@ -185,6 +190,10 @@ impl Cell {
         for queued in &self.queue {
             if !heads.iter().any(|head| head.need.resource == queued.need.resource) {
                 heads.push(queued);
+            }
+            // Nobody waits for what the cell does not have. A long queue for one resource ends at its first.
+            if heads.len() == self.settings.totals.len() {
+                break;
             }
         }
         heads
@@ -230,6 +239,11 @@ impl Cell {
             Event::NeedExpired { need, at: _ } => {
                 if let Some(need) = self.unqueue(need) {
                     self.ended_needs.keep(need.id.clone(), EndedNeed::Expired(Need::clone(&need)));
+                }
+            }
+            Event::NeedCancelled { need, at: _ } => {
+                if let Some(need) = self.unqueue(need) {
+                    self.ended_needs.keep(need.id.clone(), EndedNeed::Cancelled(Need::clone(&need)));
                 }
             }
             Event::NeedBlocked { need, budget, at: _ } => {

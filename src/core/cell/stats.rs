@@ -47,6 +47,8 @@ pub struct CellStats {
     pub transfers: u64,
     /// Tries to use a token by somebody who does not hold it.
     pub refused_uses: u64,
+    /// Needs cancelled before they were granted.
+    pub needs_cancelled: u64,
 }
 
 impl CellStats {
@@ -57,6 +59,7 @@ impl CellStats {
                 self.set_up(cell, settings)
             }
             Event::NeedExpired { .. } => self.needs_expired += 1,
+            Event::NeedCancelled { .. } => self.needs_cancelled += 1,
             Event::Granted(granted) => {
                 self.granted += 1;
                 for token in granted.tokens.iter().filter(|token| &token.source == cell) {

@@ -85,6 +85,28 @@ pub(super) fn request(desk: &mut Desk<'_>, asked: &Request) -> Result<Reply, Sto
     Ok(answer(desk, &asked.cell, &asked.need))
 }
 
+/// Takes a need that waits out of its queue; whoever it held up is served. One that has ended stays as it ended.
+pub(super) fn cancel(desk: &mut Desk<'_>, cell: &CellId, need: &NeedId) -> Result<Reply, Stop> {
+    desk.bring([cell], [])?;
+    let state = desk.cell(cell);
+    let (resource, cancelled) = match state.need(need) {
+        None => return Err(Rejection::NeedNotFound { need: need.clone() }.into()),
+        Some(NeedState::Queued(queued)) => {
+            (queued.resource.clone(), NeedState::Cancelled(queued).reply(cell, 0))
+        }
+        Some(ended) => return Ok(ended.reply(cell, state.pending())),
+    };
+    let waits_for = state.head(&resource).filter(|head| &head.need.id == need);
+    let waits_for = waits_for.and_then(|head| head.waits_for.clone());
+    desk.bring([], &waits_for)?;
+    desk.happen(cell, Event::NeedCancelled { need: need.clone(), at: desk.now });
+    if let Some(budget) = &waits_for {
+        end_wait(desk, budget, cell, need, WaitEnd::Cancelled);
+    }
+    serve_resource(desk, cell, &resource)?;
+    Ok(cancelled)
+}
+
 fn overloaded(desk: &mut Desk<'_>, cell: &CellId, low_water: u32) -> Reply {
     let pending_requests = desk.cell(cell).pending();
     Reply::Overloaded { cell: cell.clone(), pending_requests, low_water }
@@ -114,7 +136,7 @@ impl NeedState<'_> {
     /// What was asked.
     pub fn need(&self) -> &Need {
         match self {
-            NeedState::Queued(need) | NeedState::Expired(need) => need,
+            NeedState::Queued(need) | NeedState::Expired(need) | NeedState::Cancelled(need) => need,
             NeedState::Granted(granted) => &granted.need,
         }
     }
@@ -126,6 +148,9 @@ impl NeedState<'_> {
             NeedState::Granted(granted) => Reply::Granted { cell, granted: granted.clone() },
             NeedState::Expired(need) => {
                 Reply::NeedExpired { cell, need: need.id.clone(), deadline: need.deadline }
+            }
+            NeedState::Cancelled(need) => {
+                Reply::NeedCancelled { cell, need: need.id.clone(), deadline: need.deadline }
             }
             NeedState::Queued(need) => Reply::Pending {
                 cell,

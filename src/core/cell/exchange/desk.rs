@@ -63,6 +63,7 @@ impl Party for CellMachine {
             event::Event::Opened { .. }
             | event::Event::Configured { .. }
             | event::Event::NeedExpired { .. }
+            | event::Event::NeedCancelled { .. }
             | event::Event::NeedBlocked { .. }
             | event::Event::Granted(_)
             | event::Event::OverloadCleared { .. }

@@ -101,6 +101,7 @@ pub fn decide(world: &dyn Lookup, op: &Op, now: Timestamp) -> Outcome {
 fn run(desk: &mut Desk<'_>, op: &Op) -> Result<Reply, Stop> {
     match op {
         Op::Request(request) => borrow::request(desk, request),
+        Op::Cancel { cell, need } => borrow::cancel(desk, cell, need),
         Op::Offer(offer) => borrow::offer(desk, offer),
         Op::Ack { token, cell } => tokens::ack(desk, token, cell),
         Op::Renew { token, cell } => tokens::renew(desk, token, cell),

@@ -1,0 +1,61 @@
+//! What cells and budgets reject, in the words of the public interface.
+
+use super::{Error, ErrorKind, typed};
+use crate::core::cell;
+
+impl From<cell::Rejection> for Error {
+    fn from(rejection: cell::Rejection) -> Self {
+        let limit =
+            |message: String, limit: f64| Error::new(ErrorKind::LimitExceeded, message).with("limit", limit);
+        match rejection {
+            cell::Rejection::Invalid { field, given, expected } => {
+                Error::invalid(field, typed(field, &given), &expected)
+            }
+            cell::Rejection::UnknownResource { resource } => {
+                Error::invalid("resource", resource.as_str(), "a resource the cell has")
+            }
+            cell::Rejection::AlreadyExists { what, id } => {
+                let message = format!("this name stands for another {what}; choose another. id={id}");
+                Error::new(ErrorKind::AlreadyExists, message).with("field", format!("{what}_id"))
+            }
+            cell::Rejection::OverBudget { budget, limit, asked } => {
+                let expected = format!("at most the limit of budget {budget}, {limit}");
+                Error::invalid("requested_capacity", asked.to_f64(), &expected)
+                    .with("budget", budget.as_str())
+            }
+            cell::Rejection::InUse { resource, used, given } => {
+                limit(format!("less of {resource} than is in use. used={used}, given={given}"), used.to_f64())
+            }
+            cell::Rejection::NeedNotFound { need } => Error::new(
+                ErrorKind::NotFound,
+                format!("no need of this id is known: it was never queued, or ended long ago. id={need}"),
+            )
+            .with("field", "need_id"),
+            cell::Rejection::TokenNotFound => Error::new(
+                ErrorKind::TokenNotFound,
+                "no token of this id is known: it was never granted, or ended long ago",
+            ),
+            cell::Rejection::NotOwner { holder, given } => Error::new(
+                ErrorKind::NotTokenOwner,
+                format!("the token is another cell's. holder={holder}, given={given}"),
+            )
+            .with("holder", holder.as_str())
+            .with("given", given.as_str()),
+            cell::Rejection::TokenExpired => Error::new(
+                ErrorKind::TokenExpired,
+                "the lease of the token has ended; its capacity went back",
+            ),
+            cell::Rejection::TokenReleased => Error::new(ErrorKind::TokenReleased, "the token was released"),
+            cell::Rejection::TokenRevoked => {
+                Error::new(ErrorKind::TokenRevoked, "the token was taken away from its holder")
+            }
+            cell::Rejection::NotRenewable => Error::new(
+                ErrorKind::NotRenewable,
+                "the lease of the token was not made to be renewed; request a renewable one",
+            ),
+            cell::Rejection::Limit { what, limit: most } => {
+                limit(format!("no more {what}. limit={most}"), f64::from(most))
+            }
+        }
+    }
+}
