@@ -207,14 +207,3 @@ fn a_handle_works_without_any_runtime_of_the_host() {
         assert_eq!(q.quorums().history(Default::default()).await.unwrap().total, 1);
     });
 }
-
-#[tokio::test(flavor = "multi_thread")]
-async fn in_virtual_time_nobody_sleeps_however_long_it_takes() {
-    let q = Quorate::open(Config { idle_after: Duration::from_millis(100), ..manual() }).await.unwrap();
-    q.quorums().start(named("q")).await.unwrap();
-    let awake = q.health().awake_entities;
-    assert!(awake > 0);
-    // Ten times as long as an idle entity of real time stays awake.
-    tokio::time::sleep(Duration::from_secs(1)).await;
-    assert_eq!(q.health().awake_entities, awake);
-}
