@@ -198,10 +198,6 @@ impl Actor for Timeouts {
         ctx.spawn(watch(self.host.clone()).into_actor(self));
         ctx.spawn(watch_errands(self.host.clone()).into_actor(self));
         ctx.spawn(watch_mailbox(self.host.clone()).into_actor(self));
-        // In virtual time nothing depends on how much real time passes: a run ends the same way on a slow machine.
-        if self.host.clock.is_manual() {
-            return;
-        }
         ctx.run_interval(ALIVE_EVERY, |actor, _| {
             let host = actor.host.clone();
             actor.host.tokio.spawn_blocking(move || recovery::note_alive(&host, host.clock.now()));
