@@ -117,7 +117,10 @@ impl<M: Hosted> Loan<M> {
 
 /// Go to sleep if there is nothing to do.
 #[derive(Debug)]
-pub(crate) struct Sleep;
+pub(crate) struct Sleep {
+    /// And only if nothing was recorded yet: it may have been born since this was sent.
+    pub(crate) unborn: bool,
+}
 
 impl Message for Sleep {
     type Result = ();
@@ -223,7 +226,7 @@ impl<M: Hosted> Entity<M> {
     fn sleep_if_unborn(&self, addr: &Addr<Self>) {
         if self.memory.driver.revision() == 0 {
             self.seat.queued.fetch_add(1, Ordering::AcqRel);
-            addr.do_send(Sleep);
+            addr.do_send(Sleep { unborn: true });
         }
     }
 
@@ -375,8 +378,11 @@ impl<M: Hosted> Handler<Errand> for Entity<M> {
 impl<M: Hosted> Handler<Sleep> for Entity<M> {
     type Result = ();
 
-    fn handle(&mut self, _: Sleep, ctx: &mut Context<Self>) {
+    fn handle(&mut self, sleep: Sleep, ctx: &mut Context<Self>) {
         self.seat.queued.fetch_sub(1, Ordering::AcqRel);
+        if sleep.unborn && self.memory.driver.revision() > 0 {
+            return;
+        }
         self.memory.waiting.retain(|waiting| waiting.token.strong_count() > 0);
         let busy = !self.memory.waiting.is_empty() || !self.memory.is_durable();
         if !busy && M::registry(&self.seat.host).retire(&self.seat.stream.id, self.seat.generation, true) {

@@ -127,7 +127,7 @@ impl<M: Hosted> Registry<M> {
         for shard in &self.shards {
             for entry in lock(shard).values_mut().filter(|entry| entry.used + 1 < round) {
                 entry.queued.fetch_add(1, Ordering::AcqRel);
-                entry.addr.do_send(Sleep);
+                entry.addr.do_send(Sleep { unborn: false });
             }
         }
     }
@@ -137,7 +137,7 @@ impl<M: Hosted> Registry<M> {
         let hash = self.hasher.hash_one(id) as usize;
         if let Some(entry) = lock(&self.shards[hash % SHARDS]).get(id) {
             entry.queued.fetch_add(1, Ordering::AcqRel);
-            entry.addr.do_send(Sleep);
+            entry.addr.do_send(Sleep { unborn: false });
         }
     }
 

@@ -4,7 +4,7 @@ use super::*;
 use crate::Quorate;
 use crate::api::dto::{JobRef, SubmitJob};
 use crate::core::ids::{EntityId, StreamId, StreamKind};
-use crate::core::quorum::{Command, Policy, QuorumState, QuorumType, Start};
+use crate::core::quorum::{Command, Policy, QuorumMachine, QuorumState, QuorumType, Start};
 use crate::shell::kinds::send_to_sleep;
 use crate::store::memory::MemoryStore;
 use std::time::Duration;
@@ -18,7 +18,7 @@ fn id(name: &str) -> EntityId {
     EntityId::new(name).unwrap()
 }
 
-async fn start(runtime: &Runtime, name: &str) {
+fn begin() -> Action<QuorumMachine> {
     let start = Start {
         rule: None,
         quorum_type: QuorumType::Global,
@@ -34,14 +34,17 @@ async fn start(runtime: &Runtime, name: &str) {
         fallback: None,
         parent: None,
     };
+    Action::Command(Command::Start(Box::new(start)), None)
+}
+
+async fn start(runtime: &Runtime, name: &str) {
     let host = runtime.host();
-    let command = Action::Command(Command::Start(Box::new(start)), None);
-    ask(host, &host.quorums, &id(name), command, |_| ()).await.unwrap();
+    ask(host, &host.quorums, &id(name), begin(), |_| ()).await.unwrap();
 }
 
 async fn panic_in(runtime: &Runtime, name: &str) -> Failure {
     let host = runtime.host();
-    let planted = |_: View<'_, crate::core::quorum::QuorumMachine>| panic!("a planted panic");
+    let planted = |_: View<'_, QuorumMachine>| panic!("a planted panic");
     ask::<_, ()>(host, &host.quorums, &id(name), Action::Read, planted).await.unwrap_err()
 }
 
@@ -95,7 +98,7 @@ async fn requests_behind_a_panic_are_told_unknown_and_none_is_left_waiting() {
     let runtime = open();
     start(&runtime, "q").await;
     let host = runtime.host();
-    let planted = |_: View<'_, crate::core::quorum::QuorumMachine>| panic!("a planted panic");
+    let planted = |_: View<'_, QuorumMachine>| panic!("a planted panic");
     let first = ask::<_, ()>(host, &host.quorums, &id("q"), Action::Read, planted);
     let behind: Vec<_> = (0..50)
         .map(|_| ask(host, &host.quorums, &id("q"), Action::Read, |view| view.state.state()))
@@ -161,4 +164,22 @@ async fn a_suspend_is_no_idleness_and_a_clock_set_ahead_is_not_even_time() {
     assert_eq!(over_a_gap(Gap::Suspend).await, slept);
     let jumped = [seen("submitted", 0.0), seen("submitted", 0.0), seen("submitted", 0.0)];
     assert_eq!(over_a_gap(Gap::ClockJump).await, jumped);
+}
+
+#[tokio::test]
+async fn an_entity_that_begins_after_somebody_asked_for_it_is_not_sent_to_sleep() {
+    let runtime = open();
+    let host = runtime.host().clone();
+    let other = host.clone();
+    let asked = ask(&host, &host.quorums, &id("q"), Action::Read, move |view| {
+        assert_eq!(view.state.state(), None);
+        // Nothing is there, so the actor tells itself to sleep. Before it does, another begins the entity, and a third
+        // keeps the actor busy until that is durable.
+        let busy = |_: View<'_, QuorumMachine>| std::thread::sleep(Duration::from_millis(300));
+        drop(ask(&other, &other.quorums, &id("q"), begin(), |_| ()));
+        drop(ask(&other, &other.quorums, &id("q"), Action::Read, busy));
+    });
+    asked.await.unwrap();
+    tokio::time::sleep(Duration::from_millis(600)).await;
+    assert_eq!(host.quorums.awake(), 1);
 }
