@@ -185,6 +185,20 @@ fn a_tick_changes_nothing_and_a_record_is_answered_with_the_count() {
 }
 
 #[test]
+fn all_weights_halve_with_the_record_that_fills_the_memory_and_not_before() {
+    let mut class = told((1..MEMORY - 1).map(|_| finished(10, 1)));
+    let mut names = || -> Vec<&str> {
+        let step = class.step(Command::Record(finished(10, 1)), Timestamp::EPOCH);
+        step.events.iter().map(Event::name).collect()
+    };
+    assert_eq!(names(), ["recorded"]);
+    assert_eq!(names(), ["recorded", "aged"]);
+    // Half of it is left, so it takes half as many to fill it again.
+    let next = (1..).find(|_| names().len() == 2);
+    assert_eq!(next, Some(MEMORY / 2));
+}
+
+#[test]
 fn settings_out_of_bounds_are_refused_and_named() {
     assert_eq!(Settings::default().check(), Ok(()));
     let refused = |change: fn(&mut Settings)| {
