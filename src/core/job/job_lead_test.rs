@@ -237,6 +237,13 @@ fn a_restart_mints_a_token_counts_downtime_as_budget_and_not_as_idleness() {
 }
 
 #[test]
+fn a_restart_in_the_instant_of_the_last_record_mints_a_token_too() {
+    let mut job = started(with_gate());
+    assert_eq!(names(&job.resume(away(0, 0)).events), ["resumed", "queued"]);
+    assert_eq!((run(&job).token, run(&job).resumes), (token(2), 1));
+}
+
+#[test]
 fn a_restart_leaves_the_lease_its_end_and_its_holder_who_must_learn_the_token() {
     let mut job = started(plain());
     job.step(acquire("m1", None, false), us(0));
