@@ -283,6 +283,20 @@ fn a_datacenter_whose_time_is_over_tells_so() {
 }
 
 #[test]
+fn a_datacenter_where_the_job_has_ended_holds_up_no_decision() {
+    let mut gate = both();
+    assert!(run(&gate).held_until().is_some());
+    let number = errands(&gate).into_iter().find(|(_, dc, _)| dc == "c").unwrap().0;
+    let outcome = AckOutcome::AlreadyFinal(FinalStatus::Completed);
+    let ack = ReportAck { outcome, fence_token: token(7), leader_addr: None };
+    gate.step(message("c", number, Body::ReportAck(ack)), us(501 * S));
+    assert_eq!(run(&gate).datacenters[&id("c")].final_status, Some(FinalStatus::Completed));
+    assert_eq!(run(&gate).held_until(), None);
+    // Twenty seconds old at 500 s, a hundred may it take: nothing else is waited for.
+    assert_eq!(gate.due(), Some(us(580 * S + 1)));
+}
+
+#[test]
 fn a_datacenter_that_does_not_have_the_job_gets_it() {
     let (mut gate, _) = rebuilt();
     let number = errands(&gate).into_iter().find(|(_, dc, _)| dc == "c").unwrap().0;
