@@ -116,6 +116,19 @@ async fn nothing_is_out(q: &Quorate) {
     assert!(books.budgets.values().all(|budget| budget.charges.is_empty() && budget.waiting.is_empty()));
 }
 
+/// One may wait at this cell, and does.
+async fn fill_the_queue(q: &Quorate, name: &str) {
+    let few = ConfigureCapacity {
+        cell_id: cell(name),
+        totals: None,
+        budgets: Default::default(),
+        max_pending: Some(1),
+        low_water: None,
+    };
+    q.capacity().configure(few).await.unwrap();
+    q.capacity().request(named(name, 0.5, "first")).await.unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_waits_is_told_of_a_grant_whatever_brought_it() {
     let q = memory().await;
@@ -178,15 +191,7 @@ async fn a_wait_without_a_grant_ends_as_the_need_does() {
     until_pending(&q, "a", 1).await;
     assert_eq!(q.capacity().cancel(cancel("a", "unwanted")).await.unwrap().status, "cancelled");
     assert_eq!(told(asked).await.status, "cancelled");
-    let few = ConfigureCapacity {
-        cell_id: cell("a"),
-        totals: None,
-        budgets: Default::default(),
-        max_pending: Some(1),
-        low_water: None,
-    };
-    q.capacity().configure(few).await.unwrap();
-    q.capacity().request(named("a", 0.5, "first")).await.unwrap();
+    fill_the_queue(&q, "a").await;
     assert_eq!(told(asks(&q, waiting("a", 0.5, "second"))).await.status, "overloaded");
 }
 
@@ -392,15 +397,7 @@ async fn an_acquisition_says_why_there_is_nothing() {
     );
     let again = within(q.capacity().acquire(named("a", 0.5, "n"))).await.unwrap_err();
     assert_eq!(again.kind(), ErrorKind::Conflict);
-    let few = ConfigureCapacity {
-        cell_id: cell("a"),
-        totals: None,
-        budgets: Default::default(),
-        max_pending: Some(1),
-        low_water: None,
-    };
-    q.capacity().configure(few).await.unwrap();
-    q.capacity().request(named("a", 0.5, "first")).await.unwrap();
+    fill_the_queue(&q, "a").await;
     let overloaded = q.capacity().acquire(request("a", 0.5)).await.unwrap_err();
     assert_eq!(overloaded.kind(), ErrorKind::Overloaded);
     assert_eq!(overloaded.detail("status").unwrap(), "overloaded");

@@ -5,7 +5,9 @@ use serde::{Deserialize, Serialize};
 use super::settings::Settings;
 use super::verdict::{Evidence, GlobalRule};
 use crate::core::ids::EntityId;
-use crate::core::job::message::{AckOutcome, FinalStatus, JobDispatch, Leader, TimeoutKind};
+use crate::core::job::message::{
+    AckOutcome, FinalStatus, JobDispatch, JobProgressReport, Leader, TimeoutKind,
+};
 use crate::core::job::token::{FenceToken, GateEpoch};
 use crate::core::time::{Gap, Timestamp};
 
@@ -259,6 +261,20 @@ pub struct Totals {
     pub max_extension_ms: u64,
     /// Workers with extensions.
     pub workers_with_extensions: u64,
+}
+
+impl Totals {
+    /// What they are after a report. Time that was granted stays granted, whatever is told later.
+    pub(super) fn after(&self, report: &JobProgressReport) -> Totals {
+        Totals {
+            workflows_total: report.workflows_total,
+            workflows_completed: report.workflows_completed,
+            workflows_failed: report.workflows_failed,
+            extensions_ms: report.total_extensions_granted_ms.max(self.extensions_ms),
+            max_extension_ms: report.max_worker_extension_ms.max(self.max_extension_ms),
+            workers_with_extensions: report.workers_with_extensions,
+        }
+    }
 }
 
 /// A message of a leader that was replaced.

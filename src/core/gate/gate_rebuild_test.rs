@@ -333,6 +333,27 @@ fn a_rebuilt_run_keeps_the_epoch_it_began_in_whoever_refuses_it() {
     (earlier.charter.epoch, earlier.highest_epoch) = (epoch(2), epoch(4));
     assert!(gate.step(recall("c", earlier), us(502 * S)).events.is_empty());
     assert_eq!(run(&gate).epoch, epoch(3));
+    // Nor when a higher one is adopted while it is still being handed out.
+    assert!(kinds(&gate).contains(&pair("c", "dispatch")));
+    let mut later = told("b", 20_000);
+    (later.gate.epoch, later.highest_epoch) = (epoch(8), epoch(8));
+    gate.step(recall("b", later), us(503 * S));
+    assert_eq!((gate.state().gate_epoch, run(&gate).epoch), (epoch(9), epoch(3)));
+}
+
+#[test]
+fn who_ends_by_the_decision_is_waited_for_no_longer() {
+    let mut gate = both();
+    gate.step(Command::Tick, us(680 * S));
+    assert_eq!(rule(&gate), Some(GlobalRule::Overall));
+    let asked = |what| errands(&gate).into_iter().find(|(_, dc, kind)| dc == "c" && *kind == what);
+    let (number, ..) = asked("global_timeout").unwrap();
+    assert!(asked("recall").is_some());
+    let outcome = AckOutcome::AlreadyFinal(FinalStatus::Completed);
+    let ack = ReportAck { outcome, fence_token: token(7), leader_addr: None };
+    gate.step(message("c", number, Body::GlobalTimeoutAck(ack)), us(681 * S));
+    assert!(kinds(&gate).iter().all(|(dc, _)| dc != "c"));
+    assert!(run(&gate).rebuilt.as_ref().unwrap().unheard.is_empty());
 }
 
 #[test]

@@ -25,6 +25,8 @@
 //!
 //! An epoch that the lost gate minted and no manager saw is minted again; nobody acts under it.
 
+use std::time::Duration;
+
 use super::command::{Reply, Track};
 use super::decide::{self, Decided, Draft, clip};
 use super::event::{Event, Rebuilt, Totals, Tracked};
@@ -39,7 +41,6 @@ use crate::core::job::message::{AckOutcome, Leader, Message};
 use crate::core::job::recall::JobRecall as Recall;
 use crate::core::job::token::{FenceToken, GateEpoch};
 use crate::core::time::Timestamp;
-use std::time::Duration;
 
 /// What a manager puts before the reason of a decision.
 const SAID_BEFORE: &str = "Global timeout: ";
@@ -132,15 +133,8 @@ fn note(draft: &mut Draft, datacenter: &EntityId, recall: &Recall) {
     let state = draft.state();
     let (Some(run), at) = (&state.run, draft.now) else { return };
     let Some(dc) = run.datacenters.get(datacenter).filter(|_| run.awaits(datacenter)) else { return };
-    let (report, before) = (&recall.progress, &dc.totals);
-    let totals = Totals {
-        workflows_total: report.workflows_total,
-        workflows_completed: report.workflows_completed,
-        workflows_failed: report.workflows_failed,
-        extensions_ms: report.total_extensions_granted_ms.max(before.extensions_ms),
-        max_extension_ms: report.max_worker_extension_ms.max(before.max_extension_ms),
-        workers_with_extensions: report.workers_with_extensions,
-    };
+    let report = &recall.progress;
+    let totals = dc.totals.after(report);
     let began =
         at.minus(Duration::from_millis(report.elapsed_ms)).minus(Duration::from_micros(run.skipped_us));
     draft.push(Event::Recalled {

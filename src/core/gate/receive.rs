@@ -2,7 +2,7 @@
 
 use super::command::Reply;
 use super::decide::{Decided, Draft, addr, cancel, clip};
-use super::event::{Event, FenceRejected, Totals};
+use super::event::{Event, FenceRejected};
 use super::outbox::{Errand, What};
 use super::rejection::Rejection;
 use super::state::{Datacenter, DcStatus, Gate};
@@ -208,14 +208,7 @@ fn progress(draft: &mut Draft, message: &Message, dc: &Datacenter, report: &JobP
         return ended_or_accepted(dc);
     }
     let before = &dc.totals;
-    let totals = Totals {
-        workflows_total: report.workflows_total,
-        workflows_completed: report.workflows_completed,
-        workflows_failed: report.workflows_failed,
-        extensions_ms: report.total_extensions_granted_ms.max(before.extensions_ms),
-        max_extension_ms: report.max_worker_extension_ms.max(before.max_extension_ms),
-        workers_with_extensions: report.workers_with_extensions,
-    };
+    let totals = before.after(report);
     let moved = report.has_recent_progress
         || totals.workflows_total > before.workflows_total
         || totals.workflows_completed > before.workflows_completed
