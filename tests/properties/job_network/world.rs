@@ -1,242 +1,44 @@
-//! One job over its gate, three managers and two workers, on a network that loses, doubles, delays and reorders, with
-//! processes that die at any moment and clocks that jump ahead.
-//!
-//! ```text
-//!  random commands ──► gate ◄────── letters ──────► 3 managers ◄────── letters ──────► 2 workers
-//!                       └ each a process of its own: a driver, a clock, a life that ends and begins again
-//! ```
-//!
-//! Everything follows from a seed. After the last command faults stop and time passes until nothing is left to happen;
-//! then all must agree. A failure prints the line that plays it again; with fewer steps it is often shorter.
+//! All processes, the letters between them, and what happens to both.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
-
-use proptest::prelude::*;
-use quorate::core::Machine;
-use quorate::core::driver::Driver;
-use quorate::core::gate::{self, Datacenters, Gate, GateMachine, GlobalRule, Target, TimeoutPolicy, Track};
-use quorate::core::ids::EntityId;
-use quorate::core::job::heard::{LatestProgress, Memory};
-use quorate::core::job::message::*;
-use quorate::core::job::outbox::{Notice, Recipient};
-use quorate::core::job::token::{FenceToken, GateEpoch};
-use quorate::core::job::{self, Heard, Job, JobMachine, Phase, Reply, Submit};
-use quorate::core::rng::Rng;
-use quorate::core::time::{Downtime, Gap, Timestamp};
-use quorate::core::worker::{self, Worker, WorkerMachine};
-use quorate::journal::codec::{decode, encode};
-
-const MS: i64 = 1_000;
-const S: i64 = 1_000 * MS;
-const BUDGET_MS: u64 = 60_000;
-const STUCK_MS: u64 = 25_000;
-const DCS: [&str; 3] = ["a", "b", "c"];
-/// Each serves the datacenter of its number.
-const WORKERS: [&str; 2] = ["w", "x"];
-/// Longest time from the end of all faults until nothing is left to happen.
-const HEALS: i64 = 3_600 * S;
-/// `seed:steps` of a single play.
-const REPLAY: &str = "QUORATE_JOB_NETWORK";
-
-fn id(name: &str) -> EntityId {
-    EntityId::new(name).unwrap()
-}
-
-fn leader(incarnation: u64) -> Leader {
-    Leader { node: id("m"), incarnation }
-}
-
-fn us(us: i64) -> Timestamp {
-    Timestamp::from_micros(us)
-}
-
-/// What a manager's process keeps in memory beside the record.
-#[derive(Default)]
-struct Shared(Mutex<Memory>);
-
-impl LatestProgress for Shared {
-    fn at(&self, job: &EntityId, datacenter: &EntityId) -> Option<Timestamp> {
-        self.0.lock().unwrap().at(job, datacenter)
-    }
-    fn count(&self, job: &EntityId, datacenter: &EntityId, workflow: &EntityId, attempt: u32) -> Option<u64> {
-        self.0.lock().unwrap().count(job, datacenter, workflow, attempt)
-    }
-}
-
-/// What is done to a party.
-enum Op<M: Machine> {
-    Boot,
-    Settle,
-    Errand(Timestamp),
-    Command(M::Command),
-}
-
-/// What came of it.
-struct Done<M: Machine> {
-    before: M::State,
-    events: Vec<M::Event>,
-    effects: Vec<M::Effect>,
-    reply: Option<Result<M::Reply, M::Rejection>>,
-}
-
-/// A process with one entity.
-struct Node<M: Machine> {
-    driver: Driver<M>,
-    context: M::Context,
-    log: Vec<M::Event>,
-    /// Its clock is so far ahead of the world's.
-    skew: i64,
-    /// When it begins again, if it is dead.
-    back: Option<i64>,
-    began: i64,
-    last_alive: i64,
-    errand: Option<Timestamp>,
-    /// What fell due before this instant could not be looked at in time.
-    excused: Timestamp,
-}
-
-impl<M: Machine> Node<M> {
-    fn new(context: M::Context, world: i64) -> Self {
-        Node {
-            driver: Driver::new(context.clone()),
-            context,
-            log: Vec::new(),
-            skew: 0,
-            back: None,
-            began: world,
-            last_alive: world,
-            errand: None,
-            excused: us(world),
-        }
-    }
-
-    fn state(&self) -> &M::State {
-        self.driver.state()
-    }
-
-    fn now(&self, world: i64) -> Timestamp {
-        us(world + self.skew)
-    }
-
-    /// When the world must look at it next.
-    fn next(&self, world: i64) -> Option<i64> {
-        if self.back.is_some() {
-            return self.back;
-        }
-        let at = self.driver.due().into_iter().chain(self.errand).min()?;
-        Some((at.as_micros() - self.skew).max(world))
-    }
-
-    fn wants(&self, world: i64) -> Option<Op<M>> {
-        match self.back {
-            Some(back) => (back <= world).then_some(Op::Boot),
-            None if self.driver.due().is_some_and(|due| due <= self.now(world)) => Some(Op::Settle),
-            None => self.errand.filter(|at| *at <= self.now(world)).map(Op::Errand),
-        }
-    }
-
-    fn kill(&mut self, world: i64, down: i64) {
-        let beat = 5 * S;
-        let now = world + self.skew;
-        self.last_alive = self.began.max(now - (now - self.began) % beat);
-        self.back = Some(world + down.max(MS));
-    }
-
-    fn jump(&mut self, world: i64, ahead: i64) {
-        self.skew += ahead;
-        self.excused = self.now(world);
-    }
-
-    fn apply(&mut self, op: Op<M>, world: i64) -> Done<M> {
-        let now = self.now(world);
-        let before = self.state().clone();
-        let (events, effects, reply) = match op {
-            Op::Boot => {
-                self.back = None;
-                self.began = now.as_micros();
-                self.excused = now;
-                self.errand = None;
-                // What survives is the record, as a fold or as a snapshot.
-                let mut replayed = Driver::<M>::new(self.context.clone());
-                for event in &self.log {
-                    replayed.replay(&decode(&encode(event).unwrap()).unwrap());
-                }
-                let kept: M::State = decode(&encode(&before).unwrap()).unwrap();
-                assert_eq!(replayed.state(), &kept, "replay is live");
-                let revision = self.driver.revision();
-                self.driver = Driver::new(self.context.clone()).restore(kept, revision);
-                let away = Downtime { last_alive: us(self.last_alive), began: now, gap: Gap::Restart };
-                let resumed = self.driver.resume(away);
-                assert!(self.driver.resume(away).events.is_empty(), "once in a process");
-                (resumed.events, M::owed(self.driver.state()), None)
-            }
-            Op::Settle => {
-                let settled = self.driver.settle(now);
-                assert!(!settled.events.is_empty(), "a tick that is due does something");
-                assert!(self.driver.due().is_none_or(|due| due > now), "and moves what is due");
-                (settled.events, settled.effects, None)
-            }
-            Op::Errand(due) => {
-                self.errand = None;
-                let step = self.driver.step(M::run_errands(due).unwrap(), now);
-                assert!(step.events.is_empty(), "an errand writes nothing: {:?}", step.events);
-                (step.events, step.effects, None)
-            }
-            Op::Command(command) => {
-                let step = self.driver.step(command, now);
-                (step.events, step.effects, Some(step.reply))
-            }
-        };
-        self.log.extend(events.iter().cloned());
-        if self.errand.is_none_or(|at| at > now) {
-            self.errand = M::errand(self.driver.state(), now);
-        }
-        Done { before, events, effects, reply }
-    }
-}
+use super::laws::*;
+use super::node::*;
+use super::*;
 
 /// What goes wrong on the way, in percent and microseconds.
 #[derive(Clone, Copy, Default)]
-struct Faults {
-    lost: u64,
-    doubled: u64,
-    delay: i64,
+pub(super) struct Faults {
+    pub(super) lost: u64,
+    pub(super) doubled: u64,
+    pub(super) delay: i64,
     /// Of a step after which the process dies, its events durable and nothing of it sent.
-    dies: u64,
+    pub(super) dies: u64,
 }
 
-struct World {
-    now: i64,
-    rng: Rng,
-    faults: Faults,
-    gate: Node<GateMachine>,
-    managers: Vec<Node<JobMachine>>,
-    memories: Vec<Arc<Shared>>,
-    workers: Vec<Node<WorkerMachine>>,
-    letters: BTreeMap<(i64, u64), Message>,
-    sent: u64,
-    leaders: u64,
-    gates: u64,
-    steps: u64,
+pub(super) struct World {
+    pub(super) now: i64,
+    pub(super) rng: Rng,
+    pub(super) faults: Faults,
+    pub(super) gate: Node<GateMachine>,
+    pub(super) managers: Vec<Node<JobMachine>>,
+    pub(super) memories: Vec<Arc<Shared>>,
+    pub(super) workers: Vec<Node<WorkerMachine>>,
+    pub(super) letters: BTreeMap<(i64, u64), Message>,
+    pub(super) sent: u64,
+    pub(super) leaders: u64,
+    pub(super) gates: u64,
+    pub(super) steps: u64,
     /// Does work fail, and does anybody cancel?
-    fails: bool,
+    pub(super) fails: bool,
     /// Does the gate lose its memory?
-    forgets: bool,
+    pub(super) forgets: bool,
     /// What the gate had on record before it lost its memory, each time.
-    forgotten: Vec<Vec<gate::Event>>,
+    pub(super) forgotten: Vec<Vec<gate::Event>>,
     /// How the datacenters end when faults have stopped, unless they ended before; none leaves it to their workers.
-    at_last: Option<FinalStatus>,
-}
-
-/// Did nothing happen but that something was put on record as refused?
-fn is_refused(names: &[&str]) -> bool {
-    names.iter().all(|name| ["fence_rejected", "gate_heard"].contains(name))
+    pub(super) at_last: Option<FinalStatus>,
 }
 
 impl World {
-    fn new(seed: u64) -> Self {
+    pub(super) fn new(seed: u64) -> Self {
         let now = 1_000_000 * S;
         let memories: Vec<Arc<Shared>> = DCS.iter().map(|_| Arc::default()).collect();
         let managers = memories.iter().map(|memory| Node::new(Heard::of(memory.clone()), now)).collect();
@@ -272,15 +74,15 @@ impl World {
         world
     }
 
-    fn chance(&mut self, percent: u64) -> bool {
+    pub(super) fn chance(&mut self, percent: u64) -> bool {
         self.rng.next_u64() % 100 < percent
     }
 
-    fn below(&mut self, end: u64) -> u64 {
+    pub(super) fn below(&mut self, end: u64) -> u64 {
         self.rng.next_u64() % end
     }
 
-    fn track(&self) -> gate::Command {
+    pub(super) fn track(&self) -> gate::Command {
         let target = |dc: &&str| Target { datacenter: id(dc), manager: leader(1), manager_addr: "m".into() };
         let plan = |name: &str, on: &[&str]| WorkflowPlan {
             workflow_id: id(name),
@@ -312,7 +114,7 @@ impl World {
 
     // What leaves.
 
-    fn send(&mut self, message: Message) {
+    pub(super) fn send(&mut self, message: Message) {
         if self.chance(self.faults.lost) {
             return;
         }
@@ -325,7 +127,7 @@ impl World {
     }
 
     /// Sends what a step made, unless its process dies before it can.
-    fn sends(&mut self, messages: Vec<Message>) -> bool {
+    pub(super) fn sends(&mut self, messages: Vec<Message>) -> bool {
         if !messages.is_empty() && self.chance(self.faults.dies) {
             return false;
         }
@@ -333,14 +135,14 @@ impl World {
         true
     }
 
-    fn downtime(&mut self) -> i64 {
+    pub(super) fn downtime(&mut self) -> i64 {
         let longest = [S, 10 * S, 60 * S][self.below(3) as usize];
         self.below(longest as u64) as i64
     }
 
     // What happens to a party, and the laws of every step.
 
-    fn do_gate(&mut self, op: Op<GateMachine>, refused: bool) {
+    pub(super) fn do_gate(&mut self, op: Op<GateMachine>, refused: bool) {
         let done = self.gate.apply(op, self.now);
         let names: Vec<_> = done.events.iter().map(gate::Event::name).collect();
         assert!(!refused || is_refused(&names), "a replaced leader had an effect: {names:?}");
@@ -374,7 +176,7 @@ impl World {
         }
     }
 
-    fn do_manager(&mut self, n: usize, op: Op<JobMachine>, refused: bool) {
+    pub(super) fn do_manager(&mut self, n: usize, op: Op<JobMachine>, refused: bool) {
         if matches!(op, Op::Boot) {
             *self.memories[n].0.lock().unwrap() = Memory::default();
         }
@@ -414,7 +216,7 @@ impl World {
         }
     }
 
-    fn do_worker(&mut self, n: usize, op: Op<WorkerMachine>, refused: bool) {
+    pub(super) fn do_worker(&mut self, n: usize, op: Op<WorkerMachine>, refused: bool) {
         let done = self.workers[n].apply(op, self.now);
         let names: Vec<_> = done.events.iter().map(worker::Event::name).collect();
         assert!(!refused || is_refused(&names), "a replaced leader had an effect: {names:?}");
@@ -432,7 +234,7 @@ impl World {
         }
     }
 
-    fn ask_gate(&mut self, command: gate::Command, refused: bool) {
+    pub(super) fn ask_gate(&mut self, command: gate::Command, refused: bool) {
         while self.gate.back.is_none()
             && let Some(op) = self.gate.wants(self.now)
         {
@@ -443,7 +245,7 @@ impl World {
         }
     }
 
-    fn ask_manager(&mut self, n: usize, command: job::Command, refused: bool) {
+    pub(super) fn ask_manager(&mut self, n: usize, command: job::Command, refused: bool) {
         while self.managers[n].back.is_none()
             && let Some(op) = self.managers[n].wants(self.now)
         {
@@ -454,7 +256,7 @@ impl World {
         }
     }
 
-    fn ask_worker(&mut self, n: usize, command: worker::Command, refused: bool) {
+    pub(super) fn ask_worker(&mut self, n: usize, command: worker::Command, refused: bool) {
         while self.workers[n].back.is_none()
             && let Some(op) = self.workers[n].wants(self.now)
         {
@@ -466,7 +268,7 @@ impl World {
     }
 
     /// A letter arrives. Who is dead gets none.
-    fn deliver(&mut self, message: Message) {
+    pub(super) fn deliver(&mut self, message: Message) {
         match message.to.clone() {
             Party::Gate(_) => {
                 let stale = stale_at_gate(self.gate.state(), &message);
@@ -490,7 +292,7 @@ impl World {
     }
 
     /// The next instant at which anything happens by itself.
-    fn next(&self) -> Option<i64> {
+    pub(super) fn next(&self) -> Option<i64> {
         let managers = self.managers.iter().filter_map(|node| node.next(self.now));
         let workers = self.workers.iter().filter_map(|node| node.next(self.now));
         let letters = self.letters.keys().next().map(|(at, _)| *at);
@@ -498,7 +300,7 @@ impl World {
     }
 
     /// Lets time pass until `end`.
-    fn pass(&mut self, end: i64) {
+    pub(super) fn pass(&mut self, end: i64) {
         while let Some(at) = self.next().filter(|at| *at <= end) {
             self.now = self.now.max(at);
             self.steps += 1;
@@ -527,7 +329,7 @@ impl World {
 
     // What its users do.
 
-    fn token(&mut self, n: usize) -> (Option<FenceToken>, bool) {
+    pub(super) fn token(&mut self, n: usize) -> (Option<FenceToken>, bool) {
         let run = self.managers[n].state().run.as_ref();
         let held = run.map_or(0, |run| run.token.get());
         match self.below(6) {
@@ -538,7 +340,7 @@ impl World {
         }
     }
 
-    fn act(&mut self) {
+    pub(super) fn act(&mut self) {
         let n = self.below(3) as usize;
         let w = self.below(2) as usize;
         match self.below(27) {
@@ -655,7 +457,7 @@ impl World {
     }
 
     /// The store of the gate is gone, and with it all it knows; its clock goes on.
-    fn forget(&mut self) {
+    pub(super) fn forget(&mut self) {
         let (skew, back) = (self.gate.skew, self.gate.back);
         let fresh = Node { skew, back, ..Node::new(Datacenters::default(), self.now) };
         let before = std::mem::replace(&mut self.gate, fresh);
@@ -665,7 +467,7 @@ impl World {
         self.forgotten.push(before.log);
     }
 
-    fn all_answered(&self) -> bool {
+    pub(super) fn all_answered(&self) -> bool {
         if let Some(finished) = &self.gate.state().finished {
             return finished.datacenters.values().all(|dc| dc.ended);
         }
@@ -680,7 +482,7 @@ impl World {
     }
 
     /// Something becomes of what a worker runs.
-    fn work(&mut self, w: usize) {
+    pub(super) fn work(&mut self, w: usize) {
         let outcomes = [
             WorkflowOutcome::Running,
             WorkflowOutcome::Completed,
@@ -693,7 +495,7 @@ impl World {
         }
     }
 
-    fn report(&mut self, w: usize, workflow_id: EntityId, outcome: WorkflowOutcome) {
+    pub(super) fn report(&mut self, w: usize, workflow_id: EntityId, outcome: WorkflowOutcome) {
         let report = worker::Report {
             job_id: id("job"),
             workflow_id,
@@ -708,7 +510,7 @@ impl World {
     // The end.
 
     /// Faults stop, somebody leads what nobody led, workers get done, and time passes.
-    fn heal(&mut self) {
+    pub(super) fn heal(&mut self) {
         self.faults = Faults::default();
         let end = self.now + HEALS;
         loop {
@@ -741,7 +543,7 @@ impl World {
         }
     }
 
-    fn check(&self) {
+    pub(super) fn check(&self) {
         let gate = self.gate.state();
         assert!(gate.run.is_none() && gate.outbox().next().is_none(), "still tracked at the gate");
         check_gate(&self.gate.log);
@@ -773,7 +575,7 @@ impl World {
     }
 
     /// How a run ended everywhere before the memory of it was lost is how it ended after.
-    fn check_not_contradicted(&self) {
+    pub(super) fn check_not_contradicted(&self) {
         // A job that somebody hands in again is a new one, though it may meet how the one before ended.
         let last = self.gate.state().finished.as_ref().filter(|end| end.rebuilt_at.is_some());
         let Some(last) = last else { return };
@@ -794,278 +596,5 @@ impl World {
                 assert_eq!(before.status, last.status, "it ended otherwise before the memory was lost");
             }
         }
-    }
-}
-
-fn more_time(worker: &str, progress: u64) -> HealthcheckExtensionRequest {
-    HealthcheckExtensionRequest {
-        worker_id: id(worker),
-        reason: String::new(),
-        current_progress: progress as f64,
-        estimated_completion_ms: 0,
-        active_workflow_count: 1,
-        completed_items: None,
-        total_items: None,
-        request_id: None,
-    }
-}
-
-fn running(worker: &Worker) -> Vec<EntityId> {
-    let jobs = worker.jobs.values();
-    jobs.flat_map(|job| job.running().map(|(name, _)| name.clone())).collect()
-}
-
-/// A deadline is noticed in the microsecond after it, or at the first instant at which anybody could look.
-fn check_instant(at: Timestamp, deadline: Timestamp, excused: Timestamp) {
-    let exact = at.as_micros() == deadline.as_micros() + 1;
-    assert!(exact || (deadline < excused && at == excused), "noticed at {at}, due after {deadline}");
-}
-
-/// Is it said under a leadership that was replaced?
-fn stale_at_gate(gate: &Gate, message: &Message) -> bool {
-    let token = match &message.body {
-        Body::JobProgressReport(body) => body.fence_token,
-        Body::JobTimeoutReport(body) => body.fence_token,
-        Body::JobLeaderTransfer(body) => body.fence_token,
-        Body::JobFinalStatus(body) => body.fence_token,
-        _ => return false,
-    };
-    gate.run.is_some() && gate.floors.get(&message.datacenter).is_some_and(|floor| token < *floor)
-}
-
-fn stale_at_manager(job: &Job, message: &Message) -> bool {
-    let Some(run) = &job.run else { return false };
-    let epoch = run.gate.as_ref().map_or(GateEpoch::NONE, |gate| gate.epoch);
-    match &message.body {
-        Body::JobGlobalTimeout(body) => {
-            body.gate_epoch < epoch || (run.ended.is_none() && body.fence_token < run.token)
-        }
-        Body::JobLeaderGateTransfer(body) => body.gate_epoch < epoch,
-        Body::JobDispatch(body) => body.plan.gate_epoch < job.highest_epoch,
-        Body::WorkflowReport(body) => run.workflows[&body.workflow_id].dispatch_token != body.dispatch_token,
-        _ => false,
-    }
-}
-
-fn stale_at_worker(worker: &Worker, message: &Message) -> bool {
-    let token = match &message.body {
-        Body::WorkflowDispatch(body) => body.fence_token,
-        Body::WorkflowCancel(body) => body.fence_token,
-        Body::JobLeaderWorkerTransfer(body) => body.fence_token,
-        _ => return false,
-    };
-    worker.jobs.get(&message.job_id).is_some_and(|job| token < job.fence_token)
-}
-
-/// Each run ends once, is decided at most once, and epochs grow with every change of leadership.
-fn check_gate(log: &[gate::Event]) {
-    let (mut open, mut decided, mut epoch) = (false, false, GateEpoch::NONE);
-    for event in log {
-        let minted = match event {
-            gate::Event::Tracked(tracked) => {
-                assert!(!open);
-                (open, decided) = (true, false);
-                Some(tracked.gate_epoch)
-            }
-            // A later run may take the place of one that was rebuilt by mistake.
-            gate::Event::Rebuilt(rebuilt) => {
-                (open, decided) = (true, false);
-                Some(rebuilt.tracked.gate_epoch)
-            }
-            gate::Event::GateTransferred { gate_epoch, .. }
-            | gate::Event::EpochAdopted { gate_epoch, .. }
-            | gate::Event::Resumed { gate_epoch, .. } => Some(*gate_epoch),
-            gate::Event::Declared { .. } | gate::Event::CancelRequested { .. } => {
-                assert!(open && !decided, "decided twice");
-                decided = true;
-                None
-            }
-            gate::Event::Finished { .. } => {
-                assert!(open, "finished twice");
-                open = false;
-                None
-            }
-            _ => None,
-        };
-        if let Some(minted) = minted {
-            assert!(minted > epoch, "an epoch was used twice");
-            epoch = minted;
-        }
-    }
-    assert!(!open);
-}
-
-/// Of a record that was lost: epochs grew as long as it was there.
-fn check_epochs(log: &[gate::Event]) {
-    let mut epoch = GateEpoch::NONE;
-    for event in log {
-        let minted = match event {
-            gate::Event::Tracked(tracked) => tracked.gate_epoch,
-            gate::Event::Rebuilt(rebuilt) => rebuilt.tracked.gate_epoch,
-            gate::Event::GateTransferred { gate_epoch, .. }
-            | gate::Event::EpochAdopted { gate_epoch, .. }
-            | gate::Event::Resumed { gate_epoch, .. } => *gate_epoch,
-            _ => continue,
-        };
-        assert!(minted > epoch, "an epoch was used twice");
-        epoch = minted;
-    }
-}
-
-/// Each run ends once; tokens grow with every leadership; time is over only when budget, extensions and idleness say so;
-/// what had to arrive was answered, or is on record as given up.
-fn check_job(log: &[job::Event]) {
-    let mut token = FenceToken::NONE;
-    let (mut open, mut over) = (false, false);
-    let (mut started, mut last_grant, mut granted) = (Timestamp::MIN, None::<Timestamp>, 0);
-    let mut owed: BTreeSet<u64> = BTreeSet::new();
-    for event in log {
-        let minted = match event {
-            job::Event::Submitted(submitted) => {
-                assert!(!open, "begun twice");
-                (open, over, started, last_grant, granted) = (true, false, submitted.at, None, 0);
-                Some(submitted.token)
-            }
-            job::Event::LeaderChanged(changed) => Some(changed.token),
-            job::Event::Resumed(resumed) => Some(resumed.token),
-            job::Event::TokenAdopted { token, .. } => Some(*token),
-            job::Event::ExtensionGranted(grant) => {
-                assert!(open && !over, "more time for what is over");
-                granted += grant.grant_us;
-                assert_eq!(grant.total_us, granted);
-                last_grant = Some(grant.at);
-                None
-            }
-            job::Event::TimeoutDetected(found) => {
-                assert!(open && !over, "noticed twice");
-                over = true;
-                let budget = Duration::from_millis(BUDGET_MS) + Duration::from_micros(granted);
-                let since_grant = last_grant.map_or(Duration::MAX, |at| found.at.since(at));
-                match found.kind {
-                    TimeoutKind::Overall => assert!(found.at.since(started) > budget, "an extension covers"),
-                    _ => assert!(since_grant > Duration::from_millis(STUCK_MS), "an extension covers"),
-                }
-                None
-            }
-            job::Event::Ended(_) => {
-                assert!(open, "ended twice");
-                open = false;
-                None
-            }
-            job::Event::Queued(entry) => {
-                if matches!(entry.notice, Notice::Final { .. }) {
-                    owed.insert(entry.number);
-                }
-                None
-            }
-            job::Event::Acked { number, .. } => {
-                owed.remove(number);
-                None
-            }
-            _ => None,
-        };
-        if let Some(minted) = minted {
-            assert!(minted > token, "a token was used twice");
-            token = minted;
-        }
-    }
-    assert!(!open);
-    assert!(owed.is_empty(), "final statuses that nobody answered: {owed:?}");
-}
-
-/// How all ended together follows from how each did.
-fn check_verdict(finished: &gate::Finished) {
-    let silent = finished.cancel.is_some().then_some(FinalStatus::Cancelled);
-    let ends: Vec<_> = finished.datacenters.values().map(|dc| dc.own_final().or(silent)).collect();
-    let any = |status| ends.contains(&Some(status));
-    let expected = if ends.iter().all(|end| *end == Some(FinalStatus::Completed)) {
-        FinalStatus::Completed
-    } else if finished.decision.is_some() {
-        FinalStatus::Timeout
-    } else if any(FinalStatus::Failed) {
-        FinalStatus::Failed
-    } else if any(FinalStatus::Cancelled) {
-        FinalStatus::Cancelled
-    } else {
-        FinalStatus::Timeout
-    };
-    assert_eq!(finished.status, expected, "{ends:?}");
-    assert_eq!(finished.late_completion, expected == FinalStatus::Completed && finished.decision.is_some());
-}
-
-/// Says how to play it again when it fails.
-struct Line(u64, u64);
-
-impl Drop for Line {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            let Line(seed, steps) = self;
-            eprintln!("{REPLAY}={seed}:{steps} cargo test --test properties job_network");
-        }
-    }
-}
-
-fn play(seed: u64, steps: u64) -> World {
-    let _line = Line(seed, steps);
-    let mut world = World::new(seed);
-    (0..steps).for_each(|_| world.act());
-    world.heal();
-    world.check();
-    world
-}
-
-#[test]
-fn everybody_agrees_in_the_end_whatever_the_network_and_the_processes_did() {
-    if let Ok(line) = std::env::var(REPLAY) {
-        let (seed, steps) = line.split_once(':').expect("seed:steps");
-        play(seed.parse().unwrap(), steps.parse().unwrap());
-        return;
-    }
-    let (mut names, mut ends) = (BTreeSet::new(), BTreeMap::new());
-    for seed in 0..600 {
-        let world = play(seed, 20 + seed % 180);
-        names.extend(world.gate.log.iter().map(gate::Event::name));
-        names.extend(world.forgotten.iter().flatten().map(gate::Event::name));
-        names.extend(world.managers.iter().flat_map(|node| &node.log).map(job::Event::name));
-        names.extend(world.workers.iter().flat_map(|node| &node.log).map(worker::Event::name));
-        if let Some(finished) = &world.gate.state().finished {
-            *ends.entry(finished.status.name()).or_insert(0) += 1;
-        }
-    }
-    // The seeds reach what they are there for.
-    let reached = [
-        "abandoned",
-        "aborted",
-        "cancel_requested",
-        "cancel_unconfirmed",
-        "declared",
-        "delivered",
-        "epoch_adopted",
-        "extension_granted",
-        "fence_rejected",
-        "gate_changed",
-        "late_final",
-        "rebuilt",
-        "recall_asked",
-        "recalled",
-        "leader_changed",
-        "lease_taken",
-        "resumed",
-        "stop_asked",
-        "suspended",
-        "timeout_detected",
-        "transfer_parked",
-    ];
-    let missing: Vec<_> = reached.iter().filter(|name| !names.contains(*name)).collect();
-    assert!(missing.is_empty(), "never happened: {missing:?}");
-    assert!(ends.len() == 4 && ends.values().all(|times| *times >= 5), "rarely ends so: {ends:?}");
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
-
-    #[test]
-    fn everybody_agrees_in_the_end_of_any_play(seed in any::<u64>(), steps in 0..120u64) {
-        play(seed, steps);
     }
 }
