@@ -26,6 +26,9 @@ use super::kinds::Hosted;
 /// Turns of the first lane in a row, while others wait.
 const IN_A_ROW: u32 = 32;
 
+/// Places an empty lane keeps; there are as many lanes as entities.
+const KEPT: usize = 16;
+
 /// Where something waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Lane {
@@ -72,15 +75,24 @@ impl<T> Waiting<T> {
 
     fn pop(&mut self) -> Option<T> {
         let passed_over = !self.then.is_empty();
-        if self.in_a_row < IN_A_ROW || !passed_over {
-            if let Some(item) = self.first.pop_front() {
-                self.in_a_row = if passed_over { self.in_a_row + 1 } else { 0 };
-                return Some(item);
-            }
+        if (self.in_a_row < IN_A_ROW || !passed_over)
+            && let Some(item) = take(&mut self.first)
+        {
+            self.in_a_row = if passed_over { self.in_a_row + 1 } else { 0 };
+            return Some(item);
         }
         self.in_a_row = 0;
-        self.then.pop_front()
+        take(&mut self.then)
     }
+}
+
+/// The first of a lane. A lane that was long lets go of its memory when it is empty.
+fn take<T>(lane: &mut VecDeque<T>) -> Option<T> {
+    let item = lane.pop_front();
+    if lane.is_empty() && lane.capacity() > KEPT {
+        *lane = VecDeque::new();
+    }
+    item
 }
 
 /// The lanes of one actor, between it and the registry.
@@ -127,6 +139,16 @@ mod tests {
         let order: Vec<u32> = std::iter::from_fn(|| lanes.pop()).collect();
         let expected: Vec<u32> = (1_000..1_010).chain(0..1_000).collect();
         assert_eq!(order, expected);
+    }
+
+    #[test]
+    fn a_lane_that_was_long_keeps_no_memory() {
+        let mut lanes = waiting();
+        for lane in [Lane::First, Lane::Then] {
+            (0..1_000).for_each(|n| lanes.push(lane, n));
+        }
+        while lanes.pop().is_some() {}
+        assert_eq!((lanes.first.capacity(), lanes.then.capacity()), (0, 0));
     }
 
     #[test]

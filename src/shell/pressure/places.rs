@@ -49,14 +49,14 @@ impl Places {
     }
 
     fn count(&self, now: Timestamp) -> Option<usize> {
-        let age = StatsConfig::default().hot_age;
-        let young = self.recorded.as_ref()?.iter().filter(|at| now.since(**at) < age).count();
-        Some(young + self.unrecorded(now))
+        let (recorded, age) = (self.recorded.as_ref()?, StatsConfig::default().hot_age);
+        let aged = recorded.partition_point(|at| now.since(*at) >= age);
+        Some(recorded.len() - aged + self.unrecorded(now))
     }
 
     pub(super) fn unrecorded(&self, now: Timestamp) -> usize {
         let age = StatsConfig::default().hot_age;
-        self.reports.iter().filter(|report| now.since(report.at) < age).count()
+        self.reports.len() - self.reports.partition_point(|report| now.since(report.at) >= age)
     }
 
     pub(super) fn level(&self, now: Timestamp) -> Option<Level> {
