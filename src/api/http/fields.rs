@@ -4,9 +4,10 @@
 //! there is no telling which was meant.
 
 use std::borrow::Cow;
-use std::future::poll_fn;
-use std::pin::Pin;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
 use std::task::Poll;
+use std::time::Duration;
 
 use actix_web::HttpRequest;
 use actix_web::body::{BodyStream, MessageBody};
@@ -32,6 +33,10 @@ pub(super) const STATUS_CODES: &str = "status_codes";
 /// Bytes of a refused body still taken off the wire, unread and unkept, so that a client that sends before it
 /// listens hears the answer; a longer one is cut off.
 const DISCARD_MAX: u64 = 64 << 20;
+
+/// A body that is there after this is none that keeps others waiting: also one that came with its head is handed over
+/// a moment later.
+const GRACE: Duration = Duration::from_millis(100);
 
 /// A body that was not read to its end.
 pub(super) type Unread = BodyStream<web::Payload>;
@@ -64,16 +69,17 @@ async fn take(body: &mut Unread, declared: u64, options: &Options, places: &Plac
     let mut kept = BytesMut::new();
     let mut seen: u64 = 0;
     let mut too_large = declared > limit as u64;
-    // Taken when more is to come, and held to the end of the body.
+    // Taken when more is to come after the grace, and held to the end of the body.
     let (mut place, mut room) = (None, Vec::new());
+    let mut grace = pin!(tokio::time::sleep(GRACE));
     while !(too_large && declared.max(seen) > DISCARD_MAX) {
         let next = poll_fn(|context| match Pin::new(&mut *body).poll_next(context) {
-            Poll::Pending if place.is_none() => {
+            Poll::Ready(chunk) => Poll::Ready(Some(chunk)),
+            Poll::Pending if place.is_none() && grace.as_mut().poll(context).is_ready() => {
                 place = places.bodies.take(1, options.max_slow_bodies);
                 if place.is_some() { Poll::Pending } else { Poll::Ready(None) }
             }
             Poll::Pending => Poll::Pending,
-            Poll::Ready(chunk) => Poll::Ready(Some(chunk)),
         });
         let Some(next) = next.await else {
             return Err(no_place("bodies that are not there", options.max_slow_bodies));

@@ -28,7 +28,7 @@ pub struct Options {
     /// it is never more than half of those.
     pub max_waits: usize,
     /// Bodies of which more is to come, 1 to 1,000,000, default 1,024. Further ones are refused with `overloaded` and
-    /// cut off; a body that comes at once with its head is none of them. Never more than a quarter of the connections.
+    /// cut off; a body that is there within 100 ms is none of them. Never more than a quarter of the connections.
     pub max_slow_bodies: usize,
     /// Bytes of all of those together, `max_body_bytes` to 1 TiB, default 64 MiB.
     pub max_slow_bytes: usize,
