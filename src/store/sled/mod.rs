@@ -22,6 +22,8 @@ mod archive;
 mod caches;
 mod disk;
 mod folder;
+mod inspect;
+pub(super) mod inspect_format;
 mod layout;
 mod log;
 mod mark;
