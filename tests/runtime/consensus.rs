@@ -75,7 +75,7 @@ pub async fn until_open(q: &Quorate, proposal: &str) {
 }
 
 pub async fn register(q: &Quorate, name: &str, rule: &str) {
-    let request = RegisterAlgorithm { name: name.into(), rule: Param::from(rule), params: None };
+    let request = RegisterAlgorithm::new(name, Param::from(rule));
     assert!(q.algorithms().register(request).await.unwrap().registered);
 }
 
