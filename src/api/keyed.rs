@@ -45,7 +45,7 @@ impl Fields {
     fn add(mut self, name: &str, value: &Value, given: bool) -> Self {
         let text = canonical(value).to_string();
         let value =
-            if text.len() <= MAX_VALUE { text } else { format!("blake3:{}", digest(text.as_bytes())) };
+            if text.len() <= MAX_VALUE { text } else { format!("digest:{}", digest(text.as_bytes())) };
         self.0.fields.insert(name.to_owned(), KeyedField { value, given });
         self
     }

@@ -19,7 +19,7 @@ pub struct KeyedRequest {
 /// One field of such a request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeyedField {
-    /// What it says: canonical JSON, or `blake3:` and the digest of it where it is long.
+    /// What it says: canonical JSON, or `digest:` and its digest where it is long.
     pub value: String,
     /// The caller said so; otherwise it is the default.
     pub given: bool,
