@@ -35,6 +35,7 @@ mod job_lead;
 mod job_view;
 pub mod json;
 mod keyed;
+pub mod nouns;
 pub mod ops;
 pub mod pressure;
 pub mod quorum;
