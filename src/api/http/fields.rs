@@ -19,6 +19,7 @@ use serde_json::{Map, Value};
 use super::Options;
 use super::places::{Places, no_place};
 use super::routes::{PathField, decode};
+use crate::api::json;
 use crate::api::ops::{Method, Operation};
 use crate::error::{Error, ErrorKind};
 
@@ -132,7 +133,7 @@ impl Input<'_> {
         let (mut fields, mut status_codes) = (Map::new(), false);
         for PathField { name, text, is_text } in self.path {
             let text = text.ok_or_else(|| not_text(name))?;
-            let value = if is_text { Value::String(text) } else { self.op.field_from_text(name, &text) };
+            let value = if is_text { Value::String(text) } else { self.op.field_from_text(name, &text)? };
             fields.insert(name.to_owned(), value);
         }
         for (name, value) in query_fields(self.op, self.known, self.request.query_string())? {
@@ -189,7 +190,7 @@ fn query_fields(op: &Operation, known: &[String], query: &str) -> Result<Map<Str
         let text = decode(text, true).ok_or_else(|| not_text(&name))?;
         // The typed request refuses a field nobody knows, whatever it says.
         let is_known = known.iter().any(|known| *known == name);
-        let value = if is_known { op.field_from_text(&name, &text) } else { text.into_owned().into() };
+        let value = if is_known { op.field_from_text(&name, &text)? } else { text.into_owned().into() };
         if fields.insert(name.clone().into_owned(), value).is_some() {
             return Err(twice(&name));
         }
@@ -244,6 +245,7 @@ fn body_fields(body: &[u8]) -> Result<Map<String, Value>, Error> {
     if !text.starts_with('{') {
         return Err(malformed("it is something else".into()));
     }
+    json::check_numbers(text)?;
     let mut json = serde_json::Deserializer::from_str(text);
     let members: Members = serde_path_to_error::deserialize(&mut json)
         .map_err(|e| Error::invalid(&e.path().to_string(), Value::Null, &e.inner().to_string()))?;
