@@ -5,10 +5,10 @@
 //! ```
 //!
 //! The built-in coordinator takes the registry of agents for the list, and hands questions to the inboxes that
-//! programs of the same process opened. Agents without an inbox learn of questions by asking (over HTTP: the
-//! history, or the list of open proposals). Bring your own to reach them over another transport.
+//! programs of the same process opened. Agents without an inbox learn of questions by asking for the open proposals,
+//! or when they open one. Bring your own to reach them over another transport.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -70,35 +70,90 @@ pub(crate) async fn ask_outside<T: Send + 'static>(
 /// The built-in coordinator.
 pub(crate) struct InProcess {
     counters: Arc<Counters>,
-    inboxes: Mutex<HashMap<VoterId, mpsc::UnboundedSender<ConsensusRequest>>>,
+    inboxes: Mutex<HashMap<VoterId, Inbox>>,
 }
+
+/// The near end of an inbox.
+struct Inbox {
+    /// The receiver it belongs to; a later inbox of the same agent has another.
+    sender: mpsc::UnboundedSender<ConsensusRequest>,
+    /// What came while it was being found out what awaits the agent: that comes first.
+    held: Option<Vec<ConsensusRequest>>,
+}
+
+/// What came of handing a question to the inboxes there are. Agents without one are in neither list.
+#[derive(Debug, Default)]
+pub(crate) struct Tried {
+    /// Whose inbox took it.
+    pub(crate) taken: Vec<VoterId>,
+    /// Whose inbox nobody reads any more.
+    pub(crate) unreached: Vec<VoterId>,
+}
+
+impl Tried {
+    /// As it stands on record.
+    pub(crate) fn delivered(&self) -> Delivered {
+        let reached = u32::try_from(self.taken.len()).unwrap_or(u32::MAX);
+        Delivered { reached, unreached: self.unreached.clone() }
+    }
+}
+
+/// Names one inbox of an agent.
+pub(crate) struct InboxKey(mpsc::WeakUnboundedSender<ConsensusRequest>);
 
 impl InProcess {
     pub(crate) fn new(counters: Arc<Counters>) -> Self {
         InProcess { counters, inboxes: Mutex::default() }
     }
 
-    /// From now on questions to this agent are handed to the receiver; an earlier inbox hears no more.
-    pub(crate) fn open_inbox(&self, agent: VoterId) -> mpsc::UnboundedReceiver<ConsensusRequest> {
+    /// From now on questions to this agent are held for the receiver, until [`InProcess::begin`]; an earlier inbox hears
+    /// no more.
+    pub(crate) fn open_inbox(&self, agent: VoterId) -> (InboxKey, mpsc::UnboundedReceiver<ConsensusRequest>) {
         let (sender, receiver) = mpsc::unbounded_channel();
-        lock(&self.inboxes).insert(agent, sender);
-        receiver
+        let key = InboxKey(sender.downgrade());
+        lock(&self.inboxes).insert(agent, Inbox { sender, held: Some(Vec::new()) });
+        (key, receiver)
     }
 
-    fn deliver(&self, request: &ConsensusRequest, agents: Vec<VoterId>) -> Delivered {
+    /// Hands over what awaits the agent, then what was held meanwhile, each question once; from then on what comes is
+    /// handed over at once. Answers with the questions that were taken; none when a later inbox has replaced this one.
+    pub(crate) fn begin(
+        &self,
+        agent: &VoterId,
+        key: &InboxKey,
+        awaiting: Vec<ConsensusRequest>,
+    ) -> Vec<EntityId> {
         let mut inboxes = lock(&self.inboxes);
-        let mut delivered = Delivered::default();
+        let (Some(inbox), Some(own)) = (inboxes.get_mut(agent), key.0.upgrade()) else { return Vec::new() };
+        if !inbox.sender.same_channel(&own) {
+            return Vec::new();
+        }
+        let mut seen = HashSet::new();
+        let all = awaiting.into_iter().chain(inbox.held.take().into_iter().flatten());
+        let sent = all.filter(|request| seen.insert(request.proposal_id.clone())).filter_map(|request| {
+            let id = request.proposal_id.clone();
+            inbox.sender.send(request).is_ok().then_some(id)
+        });
+        sent.collect()
+    }
+
+    /// Hands a question to the inboxes of these agents.
+    pub(crate) fn deliver(&self, request: &ConsensusRequest, agents: Vec<VoterId>) -> Tried {
+        let mut inboxes = lock(&self.inboxes);
+        let mut tried = Tried::default();
         for agent in agents {
-            match inboxes.get(&agent).map(|inbox| inbox.send(request.clone()).is_ok()) {
-                Some(false) => {
-                    // Nobody holds the other end any more.
-                    inboxes.remove(&agent);
-                    delivered.unreached.push(agent);
-                }
-                Some(true) | None => delivered.reached += 1,
+            match inboxes.get_mut(&agent) {
+                None => {}
+                // Nobody holds the other end any more.
+                Some(inbox) if inbox.sender.is_closed() => tried.unreached.push(agent),
+                Some(Inbox { held: Some(held), .. }) => held.push(request.clone()),
+                Some(inbox) => match inbox.sender.send(request.clone()) {
+                    Ok(()) => tried.taken.push(agent),
+                    Err(_) => tried.unreached.push(agent),
+                },
             }
         }
-        delivered
+        tried
     }
 }
 
@@ -115,6 +170,6 @@ impl Coordinator for InProcess {
     }
 
     fn broadcast(&self, request: ConsensusRequest, agents: Vec<VoterId>) -> Told<'_, Delivered> {
-        Box::pin(std::future::ready(Ok(self.deliver(&request, agents))))
+        Box::pin(std::future::ready(Ok(self.deliver(&request, agents).delivered())))
     }
 }

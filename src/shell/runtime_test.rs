@@ -26,6 +26,7 @@ fn begin() -> Action<QuorumMachine> {
         timeout: Duration::from_secs(1),
         cell_id: None,
         voters: None,
+        named: false,
         neighbor_count: 0,
         topic: "global/cmp".into(),
         membership_epoch: 0,

@@ -5,6 +5,7 @@ mod consensus;
 mod folder;
 mod help;
 mod jobs;
+mod outcomes;
 mod play;
 mod replay;
 mod server;

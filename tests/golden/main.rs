@@ -6,6 +6,7 @@
 mod capacity;
 mod events;
 mod jobs;
+mod voting;
 
 use std::fs;
 use std::path::PathBuf;
