@@ -33,8 +33,8 @@ fn table(lines: &[(&str, i32)]) {
 #[test]
 fn a_wait_for_a_quorum_exits_with_its_outcome_and_a_look_with_0() {
     table(&[
-        ("quorum wait nobody", kind("not_found")),
         ("quorum start --quorum-type global --quorum-id yes --voters a,b", 0),
+        ("quorum wait nobody", kind("not_found")),
         ("quorum wait yes --timeout-ms 0", exit("open")),
         ("quorum vote yes --voter-id a --vote true", 0),
         ("quorum vote yes --voter-id b --vote true --reason fine", 0),
@@ -61,6 +61,8 @@ fn a_wait_for_a_quorum_exits_with_its_outcome_and_a_look_with_0() {
 #[test]
 fn a_question_to_agents_exits_with_its_outcome_and_a_refused_vote_with_its_kind() {
     table(&[
+        ("agent register --agent-id gone", 0),
+        ("agent leave gone", 0),
         ("consensus request --proposal 1 --proposal-id nobody", kind("aborted")),
         ("agent register --agent-id ann", 0),
         ("agent register --agent-id bob", 0),

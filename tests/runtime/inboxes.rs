@@ -127,7 +127,7 @@ async fn what_awaits_an_agent_comes_first_and_what_comes_meanwhile_after_it_each
         q.consensus().request(question(name).within_ms(300_000)).await.unwrap();
     }
     let mut inbox = q.consensus().inbox(&voter("ann"));
-    for name in ["new-1", "new-2"] {
+    for name in ["z-1", "z-2"] {
         q.consensus().request(question(name)).await.unwrap();
     }
     let heard = all(&q, &mut inbox).await;
@@ -136,7 +136,7 @@ async fn what_awaits_an_agent_comes_first_and_what_comes_meanwhile_after_it_each
     let mut expected = names.clone();
     expected.sort();
     assert_eq!(heard[..300], expected);
-    assert_eq!(result(&q, "new-2").await.metadata.reached, 1);
+    assert_eq!(result(&q, "z-2").await.metadata.reached, 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
