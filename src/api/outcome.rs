@@ -53,6 +53,13 @@ pub fn not_done(op: &Operation, reply: &Value) -> Option<Error> {
             let message = format!("the job has ended before, and cannot be cancelled. status={status}");
             Some(Error::new(ErrorKind::JobEnded, message).with("status", status))
         }
+        "algorithm.set_default" if reply["set"] == false => {
+            let message = "no algorithm is registered under this name, so the default is as before";
+            Some(Error::new(ErrorKind::UnknownAlgorithm, message))
+        }
+        "algorithm.unregister" if reply["unregistered"] == false => {
+            Some(Error::new(ErrorKind::NotFound, "no algorithm is registered under this name"))
+        }
         _ => None,
     }
 }

@@ -79,6 +79,15 @@ struct Inbox {
     sender: mpsc::UnboundedSender<ConsensusRequest>,
     /// What came while it was being found out what awaits the agent: that comes first.
     held: Option<Vec<ConsensusRequest>>,
+    /// What was handed over before its turn to be told to all came: it is not handed over again then.
+    early: HashSet<EntityId>,
+}
+
+/// A question that awaits an agent.
+pub(crate) struct Awaited {
+    pub(crate) request: ConsensusRequest,
+    /// It is still to be told to all.
+    pub(crate) untold: bool,
 }
 
 /// What came of handing a question to the inboxes there are. Agents without one are in neither list.
@@ -111,25 +120,28 @@ impl InProcess {
     pub(crate) fn open_inbox(&self, agent: VoterId) -> (InboxKey, mpsc::UnboundedReceiver<ConsensusRequest>) {
         let (sender, receiver) = mpsc::unbounded_channel();
         let key = InboxKey(sender.downgrade());
-        lock(&self.inboxes).insert(agent, Inbox { sender, held: Some(Vec::new()) });
+        lock(&self.inboxes).insert(agent, Inbox { sender, held: Some(Vec::new()), early: HashSet::new() });
         (key, receiver)
     }
 
     /// Hands over what awaits the agent, then what was held meanwhile, each question once; from then on what comes is
     /// handed over at once. Answers with the questions that were taken; none when a later inbox has replaced this one.
-    pub(crate) fn begin(
-        &self,
-        agent: &VoterId,
-        key: &InboxKey,
-        awaiting: Vec<ConsensusRequest>,
-    ) -> Vec<EntityId> {
+    pub(crate) fn begin(&self, agent: &VoterId, key: &InboxKey, awaiting: Vec<Awaited>) -> Vec<EntityId> {
         let mut inboxes = lock(&self.inboxes);
         let (Some(inbox), Some(own)) = (inboxes.get_mut(agent), key.0.upgrade()) else { return Vec::new() };
         if !inbox.sender.same_channel(&own) {
             return Vec::new();
         }
         let mut seen = HashSet::new();
-        let all = awaiting.into_iter().chain(inbox.held.take().into_iter().flatten());
+        let untold = awaiting.iter().filter(|awaited| awaited.untold);
+        inbox.early = untold.map(|awaited| awaited.request.proposal_id.clone()).collect();
+        for held in inbox.held.iter().flatten() {
+            inbox.early.remove(&held.proposal_id);
+        }
+        let all = awaiting
+            .into_iter()
+            .map(|awaited| awaited.request)
+            .chain(inbox.held.take().into_iter().flatten());
         let sent = all.filter(|request| seen.insert(request.proposal_id.clone())).filter_map(|request| {
             let id = request.proposal_id.clone();
             inbox.sender.send(request).is_ok().then_some(id)
@@ -147,6 +159,7 @@ impl InProcess {
                 // Nobody holds the other end any more.
                 Some(inbox) if inbox.sender.is_closed() => tried.unreached.push(agent),
                 Some(Inbox { held: Some(held), .. }) => held.push(request.clone()),
+                Some(inbox) if inbox.early.remove(&request.proposal_id) => tried.taken.push(agent),
                 Some(inbox) => match inbox.sender.send(request.clone()) {
                     Ok(()) => tried.taken.push(agent),
                     Err(_) => tried.unreached.push(agent),

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-use super::coordinator::{ConsensusRequest, InboxKey};
+use super::coordinator::{Awaited, ConsensusRequest, InboxKey};
 use super::entity::Action;
 use super::host::Host;
 use super::kinds::track;
@@ -65,15 +65,15 @@ async fn hand_over(host: &Arc<Host>, agent: VoterId, key: InboxKey) {
         let asked: Vec<_> = ids.into_iter().map(|id| (look(host, &id, &agent), id)).collect();
         for (answer, id) in asked {
             let Some(awaiting) = awaited(host, answer, &id, &agent).await else { continue };
-            let (opened_at, call) = awaiting;
+            let (opened_at, call, untold) = awaiting;
             match request_of(id.clone(), call) {
-                Ok(request) => found.push((opened_at, id, request)),
+                Ok(request) => found.push((opened_at, id, Awaited { request, untold })),
                 Err(reason) => tracing::error!(proposal = %id, reason, "a question cannot be handed over"),
             }
         }
     }
     found.sort_by(|a, b| (a.0, &a.1).cmp(&(b.0, &b.1)));
-    let awaiting = found.into_iter().map(|(_, _, request)| request).collect();
+    let awaiting = found.into_iter().map(|(_, _, awaited)| awaited).collect();
     for id in host.in_process.begin(&agent, &key, awaiting) {
         let command = Command::RecordHanded { taken: vec![agent.clone()], broadcast: None };
         // Refused only while the runtime is busy or ends. The agent has the question; only the count lacks it.
@@ -83,13 +83,14 @@ async fn hand_over(host: &Arc<Host>, agent: VoterId, key: InboxKey) {
     }
 }
 
-type Awaiting = Option<(Timestamp, Call)>;
+/// When a question that awaits the agent was put, what it is told, and whether all are still to be told.
+type Awaiting = Option<(Timestamp, Call, bool)>;
 
 fn look(host: &Arc<Host>, id: &EntityId, agent: &VoterId) -> Answer<Awaiting> {
     let agent = agent.clone();
     ask(host, &host.proposals, id, Action::Read, move |view| {
         let opened_at = view.state.opened.as_ref().filter(|_| view.state.awaits(&agent))?.opened_at;
-        Some((opened_at, view.state.call()?))
+        Some((opened_at, view.state.call()?, view.state.broadcast.is_none()))
     })
 }
 

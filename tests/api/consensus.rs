@@ -238,8 +238,13 @@ fn algorithms_are_registered_chosen_and_taken_away_over_http() {
     assert_eq!((&list["default"], &list["algorithms"][1]["default"]), (&json!("all of/us"), &json!(true)));
     let gone = ok(&post("all%20of%2Fus/unregister", json!({})), "algorithm");
     assert_eq!((&gone["unregistered"], &gone["default"]), (&json!(true), &json!("quorum")));
-    assert_eq!(ok(&post("nobody/unregister", json!({})), "algorithm")["unregistered"], false);
-    assert_eq!(ok(&post("nobody/default", json!({})), "algorithm")["set"], false);
+    for (path, done, code) in
+        [("unregister", "unregistered", "not_found"), ("default", "set", "unknown_algorithm")]
+    {
+        let undone = post(&format!("nobody/{path}"), json!({})).json;
+        assert_eq!((&undone["success"], &undone["code"]), (&json!(false), &json!(code)));
+        assert_eq!((&undone["algorithm"][done], &undone["error"]["kind"]), (&json!(false), &json!(code)));
+    }
 }
 
 #[test]

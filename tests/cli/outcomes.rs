@@ -83,6 +83,8 @@ fn a_question_to_agents_exits_with_its_outcome_and_a_refused_vote_with_its_kind(
         ("consensus result n", exit("rejected")),
         ("consensus result none", kind("not_found")),
         ("consensus history", 0),
+        ("algorithm unregister none", kind("not_found")),
+        ("algorithm set-default none", kind("unknown_algorithm")),
         ("agent beat nobody", kind("not_found")),
         ("agent leave nobody", kind("not_found")),
         ("agent leave bob", 0),
