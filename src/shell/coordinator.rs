@@ -159,11 +159,14 @@ impl InProcess {
                 // Nobody holds the other end any more.
                 Some(inbox) if inbox.sender.is_closed() => tried.unreached.push(agent),
                 Some(Inbox { held: Some(held), .. }) => held.push(request.clone()),
-                Some(inbox) if inbox.early.remove(&request.proposal_id) => tried.taken.push(agent),
-                Some(inbox) => match inbox.sender.send(request.clone()) {
-                    Ok(()) => tried.taken.push(agent),
-                    Err(_) => tried.unreached.push(agent),
-                },
+                Some(inbox) => {
+                    let early = inbox.early.remove(&request.proposal_id);
+                    if early || inbox.sender.send(request.clone()).is_ok() {
+                        tried.taken.push(agent);
+                    } else {
+                        tried.unreached.push(agent);
+                    }
+                }
             }
         }
         tried
