@@ -1,5 +1,6 @@
 //! The damages, each of one place in one folder.
 
+use std::fmt;
 use std::fs;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
@@ -55,13 +56,23 @@ impl Kind {
 }
 
 /// What is done to which file.
-#[derive(Clone, Debug)]
 pub struct Damage {
     pub kind: Kind,
     file: PathBuf,
     at: u64,
     bytes: Vec<u8>,
     with: PathBuf,
+}
+
+impl fmt::Display for Damage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of {} at {}", self.kind.name(), self.file.display(), self.at)?;
+        match (self.kind, self.with.file_name()) {
+            (Kind::Flip | Kind::Noise, _) => write!(f, ": {:?}", self.bytes),
+            (Kind::Swap, _) => write!(f, " with {}", self.with.display()),
+            _ => Ok(()),
+        }
+    }
 }
 
 fn files(root: &Path) -> Vec<(PathBuf, u64)> {
@@ -88,7 +99,7 @@ impl Damage {
         let base = home.join("base");
         let mut below = |n: u64| rng.next_u64() % n.max(1);
         let all: Vec<_> = files(&base).into_iter().filter(|(path, _)| !path.ends_with("LOCK")).collect();
-        let mut pick = |files: &[(PathBuf, u64)], below: &mut dyn FnMut(u64) -> u64| -> Option<(PathBuf, u64)> {
+        let pick = |files: &[(PathBuf, u64)], below: &mut dyn FnMut(u64) -> u64| -> Option<(PathBuf, u64)> {
             let n = below(files.len() as u64) as usize;
             files.get(n).cloned()
         };
@@ -112,7 +123,6 @@ impl Damage {
                     Kind::Noise => (0..5).map(|_| below(256) as u8).collect(),
                     _ => {
                         at = at / 4_096 * 4_096;
-                        // What is zero up to its end already ended before this block, as far as anybody can tell.
                         vec![0; (bytes.len() as u64 - at).min(4_096) as usize]
                     }
                 };

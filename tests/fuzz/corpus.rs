@@ -59,7 +59,7 @@ async fn write() -> Vec<Record> {
     let q = Quorate::open_with(config, store.clone()).await.unwrap();
     for (op, fields) in lines() {
         if op == "clock.advance" {
-            let ms = fields["ms"].as_u64().unwrap_or(0).min(10_000);
+            let ms = fields.get("ms").and_then(Value::as_u64).unwrap_or(0).min(10_000);
             q.advance(Duration::from_millis(ms)).await.unwrap();
         } else {
             let _ = call(&q, &op, fields).await;

@@ -77,7 +77,7 @@ async fn live(changed: &[Record]) {
             let _ = call(&q, name, fields).await;
         }
     }
-    let _ = q.advance(Duration::from_secs(100_000)).await;
+    let _ = q.advance(Duration::from_secs(30)).await;
     q.crash().await;
 }
 

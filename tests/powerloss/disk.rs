@@ -349,12 +349,10 @@ impl<'r> Disk<'r> {
         }
     }
 
-    /// Something below `sled/` is not sure: the store's background work was under way.
+    /// Something of the database is not sure: the store's background work was under way.
     pub fn is_archiving(&self) -> bool {
-        let below = |name: &str| self.find(Path::new(name)).and_then(|dir| self.live.get(&dir));
-        below("sled").is_some_and(|names| {
-            names.values().any(|node| self.files.get(node).is_some_and(|file| !file.since.is_empty()))
-        })
+        let database = self.find(Path::new("sled/db")).and_then(|node| self.files.get(&node));
+        database.is_some_and(|file| !file.since.is_empty())
     }
 
     /// Writes one legal image of this instant to `to`; answers what of the unsure names it holds.
