@@ -46,10 +46,12 @@ impl Place {
         match (matches.get_one::<String>("url"), matches.get_one::<PathBuf>("data")) {
             (Some(url), _) => Ok(Place::Server(url.clone())),
             (None, Some(data)) => {
-                let mut config = open::folder(data, FOUNDERS.contains(&op.name))?;
+                let mut config = open::folder(data, FOUNDERS.contains(&op.name), matches)?;
                 // A command leads nothing: tokens it was given, and those it gives out, outlive it.
                 config.jobs.take_over = false;
-                Ok(Place::Folder(Quorate::open(config).await?))
+                let q = Quorate::open(config).await?;
+                open::tell(&q.recovery_report().store);
+                Ok(Place::Folder(q))
             }
             (None, None) => Err(Error::invalid("data", Value::Null, "--data DIR or --url URL")),
         }
