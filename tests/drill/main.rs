@@ -44,6 +44,8 @@ const CHUNK: usize = 50;
 /// A process that says nothing for so long hangs.
 const PATIENCE: Duration = Duration::from_secs(120);
 
+const SILENT: &str = "SILENTLY LESS";
+
 static PANICS: AtomicUsize = AtomicUsize::new(0);
 
 /// One life of a folder: so many rounds and closed, or killed after so many acknowledgements. Adds what was
@@ -106,7 +108,7 @@ async fn outcome(
         Ok(()) => ("all there", String::new()),
         Err(why) if why.starts_with("chain broken") => ("told by verify", why),
         Err(why) if why.contains("damaged") => ("told when read", why),
-        Err(why) => ("SILENTLY LESS", format!("{why}; {dropped:?}")),
+        Err(why) => (SILENT, format!("{why}; {dropped:?}")),
     }
 }
 
@@ -144,6 +146,7 @@ fn a_part_of_the_damages() {
         });
         runtime.shutdown_timeout(Duration::from_secs(5));
         let (kind, why) = ended.unwrap_or_else(|_| ("HANGS", String::new()));
+        let kind = if kind == SILENT && damage.leaves_no_trace(home) { "leaves no trace" } else { kind };
         let panicked = PANICS.load(Ordering::Relaxed) - panics;
         let kind = if panicked > 0 { "PANICS" } else { kind };
         let why = if panicked > 0 { format!("{panicked} panics, then {why}") } else { why };

@@ -13,6 +13,7 @@ use quorate::core::time::Timestamp;
 
 use super::audit::{Acknowledged, all_comes_back, audit};
 use super::disk::{Disk, KEEPS};
+use super::former;
 use super::record::{Event, Recording};
 
 /// Panics seen in this process, also those that somebody caught.
@@ -140,7 +141,10 @@ impl Images<'_> {
     ) -> Result<(), String> {
         let config = Config { clock: ClockConfig::Manual(self.clock), ..Config::at(image) };
         let q = Quorate::open(config).await.map_err(|e| format!("does not open: {}: {e}", e.kind().name()))?;
-        let sound = audit(&q, acknowledged).await;
+        let mut sound = audit(&q, acknowledged).await;
+        if self.recording.start.is_some() && sound.is_ok() {
+            sound = has_records(&q, former::RECORDS).await;
+        }
         if close {
             q.close().await.map_err(|e| format!("does not close: {e}"))?;
         } else {
@@ -243,6 +247,15 @@ impl Images<'_> {
         });
         opened.collect()
     }
+}
+
+/// The journal verifies, which was shown, and is not shorter than it was.
+async fn has_records(q: &Quorate, least: u64) -> Result<(), String> {
+    let verified = q.history().verify(|_| ()).await.map_err(|e| e.to_string())?;
+    if verified.records < least {
+        return Err(format!("lost: {} of {least} records are left", verified.records));
+    }
+    Ok(())
 }
 
 pub fn copy_dir(from: &Path, to: &Path) {

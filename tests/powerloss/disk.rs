@@ -223,7 +223,9 @@ impl<'r> Disk<'r> {
             } else {
                 let bytes = fs::read(item.path()).unwrap();
                 let mut file = File::default();
-                file.sure.write(0, &bytes);
+                for (n, page) in bytes.chunks(PAGE).enumerate().filter(|(_, page)| page.iter().any(|b| *b != 0)) {
+                    file.sure.write((n * PAGE) as u64, page);
+                }
                 file.sure.size = bytes.len() as u64;
                 self.files.insert(node, file);
             }

@@ -16,6 +16,8 @@ mod check;
 mod child;
 mod disk;
 mod failing;
+#[path = "../support/former.rs"]
+mod former;
 mod record;
 mod shim;
 #[path = "../support/warden.rs"]
@@ -175,6 +177,31 @@ fn no_loss_of_power_takes_what_was_acknowledged_or_counts_it_twice() {
         }
     }
     table.print("loss of power");
+    assert_eq!(table.wrong(), 0, "the images are in {}", env!("CARGO_TARGET_TMPDIR"));
+}
+
+/// A folder of the former format, opened by this program: converted, worked on, killed and closed.
+const CONVERTED: [Life; 3] = [Life::Killed(40), Life::Killed(20), Life::Closed(20)];
+
+#[test]
+fn no_loss_of_power_in_a_migration_takes_anything() {
+    if shim::library().is_none() {
+        return;
+    }
+    let count: usize = std::env::var(IMAGES).map_or(100, |images| images.parse::<usize>().unwrap() / 10);
+    let fresh = u64::from(std::process::id());
+    println!("seed {fresh}");
+    let mut table = Table::default();
+    while table.images() < count {
+        let home = scratch();
+        former::lay_out(&home.path().join("start"));
+        check::copy_dir(&home.path().join("start"), &home.path().join("data"));
+        Recording::make(home.path(), &CONVERTED, None);
+        let n = PER_RECORDING.min(count - table.images());
+        let seed = fresh + table.images() as u64;
+        check(home.path(), now(), seed, Planted::Nothing, n, &mut table);
+    }
+    table.print("loss of power, beginning with the former format");
     assert_eq!(table.wrong(), 0, "the images are in {}", env!("CARGO_TARGET_TMPDIR"));
 }
 
