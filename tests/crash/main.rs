@@ -200,7 +200,9 @@ async fn nothing_acknowledged_is_lost_in_kills_after_pauses_and_clock_steps() {
         audit::all_comes_back(folder.path()).await.unwrap_or_else(|broken| panic!("{broken}"));
         told += acknowledged.len();
     }
-    println!("{DISTURBED_KILLS} kills after pauses and clock steps, {told} acknowledgements, all there, none twice");
+    println!(
+        "{DISTURBED_KILLS} kills after pauses and clock steps, {told} acknowledgements, all there, none twice"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

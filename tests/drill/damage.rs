@@ -103,7 +103,8 @@ impl Damage {
             let n = below(files.len() as u64) as usize;
             files.get(n).cloned()
         };
-        let mut damage = Damage { kind, file: PathBuf::new(), at: 0, bytes: Vec::new(), with: PathBuf::new() };
+        let mut damage =
+            Damage { kind, file: PathBuf::new(), at: 0, bytes: Vec::new(), with: PathBuf::new() };
         // Small files hold few bytes that matter; each file is taken about as often as it has bytes, but none never.
         let filled: Vec<_> = all.iter().filter(|(_, size)| *size > 0).cloned().collect();
         match kind {
@@ -112,8 +113,7 @@ impl Damage {
                 let of = if below(4) == 0 { &filled } else { &large };
                 let (file, _) = pick(of, &mut below)?;
                 let bytes = fs::read(base.join(&file)).unwrap();
-                let said: Vec<u64> =
-                    (0..bytes.len() as u64).filter(|at| bytes[*at as usize] != 0).collect();
+                let said: Vec<u64> = (0..bytes.len() as u64).filter(|at| bytes[*at as usize] != 0).collect();
                 let mut at = said.get(below(said.len() as u64) as usize).copied().unwrap_or(0);
                 if below(10) == 0 {
                     at = below(bytes.len() as u64);
@@ -165,7 +165,8 @@ impl Damage {
     /// The end of the log became zeros, which is what it was before anything was written there: nothing in the folder can
     /// tell the two apart.
     pub fn leaves_no_trace(&self, home: &Path) -> bool {
-        let newest = files(&home.join("base")).into_iter().map(|(path, _)| path).rfind(|path| path.starts_with("log"));
+        let newest =
+            files(&home.join("base")).into_iter().map(|(path, _)| path).rfind(|path| path.starts_with("log"));
         if self.kind != Kind::ZeroBlock || newest.as_ref() != Some(&self.file) {
             return false;
         }

@@ -139,7 +139,8 @@ fn a_part_of_the_damages() {
         };
         damage.apply(home, &folder);
         let panics = PANICS.load(Ordering::Relaxed);
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let patience = Duration::from_secs(60);
         let ended = runtime.block_on(async {
             tokio::time::timeout(patience, outcome(&folder, &acknowledged, clock, number % 8 == 0)).await

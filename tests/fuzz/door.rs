@@ -52,7 +52,8 @@ fn value() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),
         any::<bool>().prop_map(Value::from),
-        prop::sample::select(&[0i64, 1, 2, -1, i64::MIN, i64::MAX, 1 << 53, 86_400][..]).prop_map(Value::from),
+        prop::sample::select(&[0i64, 1, 2, -1, i64::MIN, i64::MAX, 1 << 53, 86_400][..])
+            .prop_map(Value::from),
         Just(Value::from(u64::MAX)),
         prop::sample::select(&[0.0, -0.0, 0.5, 1e-300, 1e300, -1.5, 9_007_199_254_740_993.0][..])
             .prop_map(|n| Number::from_f64(n).map_or(Value::Null, Value::Number)),
@@ -186,7 +187,9 @@ proptest! {
 }
 
 fn escaped(text: &str, raw: bool) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || (raw && byte > 32 && byte < 127 && !b"#?<>\"{}`\\^|".contains(&byte));
+    let plain = |byte: u8| {
+        byte.is_ascii_alphanumeric() || (raw && byte > 32 && byte < 127 && !b"#?<>\"{}`\\^|".contains(&byte))
+    };
     text.bytes().map(|b| if plain(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
 }
 

@@ -3,7 +3,9 @@
 use proptest::prelude::*;
 use quorate::core::ids::{EntityId, IdempotencyKey, StreamId, StreamKind};
 use quorate::core::time::Timestamp;
-use quorate::core::{agent, algorithms, cell, durations, flow, gate, job, load, proposal, quorum, topology, worker};
+use quorate::core::{
+    agent, algorithms, cell, durations, flow, gate, job, load, proposal, quorum, topology, worker,
+};
 use quorate::journal::chain::group_hash;
 use quorate::journal::codec::{AppendBuilder, decode};
 use quorate::journal::group::{GROUP_TRAILER, Group, GroupBuilder};

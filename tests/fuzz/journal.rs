@@ -69,7 +69,9 @@ async fn live(changed: &[Record]) {
     let store = Arc::new(store_of(changed).await);
     let Ok(q) = Quorate::open_with(still(), store).await else { return };
     let _ = q.advance(Duration::from_secs(1)).await;
-    for name in ["history.query", "history.verify", "quorum.stats", "consensus.stats", "job.list", "agent.list"] {
+    for name in
+        ["history.query", "history.verify", "quorum.stats", "consensus.stats", "job.list", "agent.list"]
+    {
         let _ = call(&q, name, Map::new()).await;
     }
     for stream in streams(1) {

@@ -91,7 +91,8 @@ impl Images<'_> {
             let again = rng.next_u64().is_multiple_of(4);
             let wrong = self.open(&image, &acknowledged, again, deep).err();
             if wrong.is_some() {
-                let kept = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("image-{}-{number}", self.seed));
+                let kept =
+                    Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("image-{}-{number}", self.seed));
                 let _ = fs::remove_dir_all(&kept);
                 copy_dir(&copy, &kept);
             }
@@ -116,7 +117,9 @@ impl Images<'_> {
             let done = tokio::time::timeout(Duration::from_secs(60), async {
                 self.open_once(image, acknowledged, false).await?;
                 if again {
-                    self.open_once(image, acknowledged, true).await.map_err(|e| format!("opened again: {e}"))?;
+                    self.open_once(image, acknowledged, true)
+                        .await
+                        .map_err(|e| format!("opened again: {e}"))?;
                 }
                 if deep {
                     all_comes_back(image).await.map_err(|e| format!("a day later: {e}"))?;
@@ -140,7 +143,8 @@ impl Images<'_> {
         close: bool,
     ) -> Result<(), String> {
         let config = Config { clock: ClockConfig::Manual(self.clock), ..Config::at(image) };
-        let q = Quorate::open(config).await.map_err(|e| format!("does not open: {}: {e}", e.kind().name()))?;
+        let q =
+            Quorate::open(config).await.map_err(|e| format!("does not open: {}: {e}", e.kind().name()))?;
         let mut sound = audit(&q, acknowledged).await;
         if self.recording.start.is_some() && sound.is_ok() {
             sound = has_records(&q, former::RECORDS).await;

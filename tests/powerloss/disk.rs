@@ -223,7 +223,9 @@ impl<'r> Disk<'r> {
             } else {
                 let bytes = fs::read(item.path()).unwrap();
                 let mut file = File::default();
-                for (n, page) in bytes.chunks(PAGE).enumerate().filter(|(_, page)| page.iter().any(|b| *b != 0)) {
+                for (n, page) in
+                    bytes.chunks(PAGE).enumerate().filter(|(_, page)| page.iter().any(|b| *b != 0))
+                {
                     file.sure.write((n * PAGE) as u64, page);
                 }
                 file.sure.size = bytes.len() as u64;
@@ -490,8 +492,8 @@ impl<'r> Disk<'r> {
                     if n < sizes {
                         size = size.max(end);
                     }
-                    let is_out = keep == Keep::OneMissing && n == missing
-                        || keep == Keep::After && *event < instant;
+                    let is_out =
+                        keep == Keep::OneMissing && n == missing || keep == Keep::After && *event < instant;
                     if is_out {
                         continue;
                     }

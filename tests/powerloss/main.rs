@@ -115,7 +115,9 @@ fn check(home: &Path, clock: Timestamp, seed: u64, planted: Planted, count: usiz
         });
         match end {
             End::Exited(status) if status.success() && told == n => {}
-            End::Exited(status) => table.add("?", Some("panics"), &format!("{status} after {told} of {part}")),
+            End::Exited(status) => {
+                table.add("?", Some("panics"), &format!("{status} after {told} of {part}"))
+            }
             End::Hung => table.add("?", Some("hangs"), &format!("after {told} of {part}")),
         }
         first += n;

@@ -18,17 +18,49 @@ pub enum Event {
     /// A process began; whatever ran before is dead.
     Started,
     /// A file or folder below the data folder was opened; `made` when that made it.
-    Opened { file: u64, path: PathBuf, made: bool, is_dir: bool },
+    Opened {
+        file: u64,
+        path: PathBuf,
+        made: bool,
+        is_dir: bool,
+    },
     /// Bytes were written; where they stand in the record.
-    Written { file: u64, at: u64, bytes: Range<usize> },
-    SyncBegan { file: u64, token: i64 },
-    SyncEnded { file: u64, token: i64, failed: bool },
-    Sized { file: u64, to: u64 },
-    Renamed { from: PathBuf, to: PathBuf },
-    Linked { from: PathBuf, to: PathBuf },
-    Unlinked { path: PathBuf },
-    MadeDir { file: u64, path: PathBuf },
-    RemovedDir { path: PathBuf },
+    Written {
+        file: u64,
+        at: u64,
+        bytes: Range<usize>,
+    },
+    SyncBegan {
+        file: u64,
+        token: i64,
+    },
+    SyncEnded {
+        file: u64,
+        token: i64,
+        failed: bool,
+    },
+    Sized {
+        file: u64,
+        to: u64,
+    },
+    Renamed {
+        from: PathBuf,
+        to: PathBuf,
+    },
+    Linked {
+        from: PathBuf,
+        to: PathBuf,
+    },
+    Unlinked {
+        path: PathBuf,
+    },
+    MadeDir {
+        file: u64,
+        path: PathBuf,
+    },
+    RemovedDir {
+        path: PathBuf,
+    },
     /// A line of the child on standard output.
     Said(String),
 }
@@ -73,7 +105,12 @@ impl Recording {
         for (n, life) in lives.iter().enumerate() {
             let mut command = Command::new(std::env::current_exe().unwrap());
             command
-                .args(["child::the_child_votes_until_it_is_killed", "--exact", "--nocapture", "--test-threads=1"])
+                .args([
+                    "child::the_child_votes_until_it_is_killed",
+                    "--exact",
+                    "--nocapture",
+                    "--test-threads=1",
+                ])
                 .env("LD_PRELOAD", library)
                 .env(DIR, home.join("data"))
                 .env(TRACE, home.join("trace"))
@@ -132,9 +169,7 @@ impl Recording {
             (path(from), path(to))
         };
         let event = match kind {
-            1 => {
-                Event::Opened { file, path: path(&text()), made: number & 1 != 0, is_dir: number & 2 != 0 }
-            }
+            1 => Event::Opened { file, path: path(&text()), made: number & 1 != 0, is_dir: number & 2 != 0 },
             2 => Event::Written { file, at: number as u64, bytes: data.clone() },
             3 => Event::SyncBegan { file, token: number },
             4 => Event::SyncEnded { file, token: number, failed: length > 0 },
