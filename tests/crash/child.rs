@@ -20,6 +20,8 @@ pub const LIFE: &str = "QUORATE_CRASH_LIFE";
 pub const EARLY: &str = "QUORATE_CRASH_EARLY";
 /// After so many rounds the child closes its store and ends; without it, it goes on until it is killed.
 pub const ROUNDS: &str = "QUORATE_CRASH_ROUNDS";
+/// How many commit groups may wait to be archived; the usual number without it.
+pub const SLOTS: &str = "QUORATE_CRASH_SLOTS";
 
 const VOTERS: usize = 48;
 /// Quorums that live through all lives of a folder, and are voted on by everyone.
@@ -346,7 +348,11 @@ async fn the_child_votes_until_it_is_killed() {
     let life = std::env::var(LIFE).unwrap();
     let early = std::env::var(EARLY).unwrap() == "1";
     let rounds = std::env::var(ROUNDS).map_or(usize::MAX, |rounds| rounds.parse().unwrap());
-    let q = Quorate::open(Config::at(folder)).await.unwrap();
+    let mut config = Config::at(folder);
+    if let Ok(slots) = std::env::var(SLOTS) {
+        config.store_options.slots = slots.parse().unwrap();
+    }
+    let q = Quorate::open(config).await.unwrap();
     for n in 0..LASTING {
         match q.quorums().start(open_forever(&format!("lasting-{n}"))).await {
             Ok(_) => tell(&format!("start lasting-{n}")),

@@ -178,13 +178,21 @@ impl Images<'_> {
                     | Event::Opened { made: true, .. }
             )
         });
+        let database = self.files(|path| path.ends_with("sled/db"));
+        let archived: Vec<usize> = events
+            .iter()
+            .enumerate()
+            .filter(|(_, event)| matches!(event, Event::Written { file, .. } if database.contains(file)))
+            .map(|(at, _)| at)
+            .collect();
         let mut cuts: Vec<Cut> = (first..first + count)
             .map(|number| {
                 let mut below = |n: usize| (rng.next_u64() % n as u64) as usize;
                 let at = match below(10) {
-                    0..=3 => said[below(said.len())] + 1,
-                    4 | 5 => syncs[below(syncs.len())] + below(3),
-                    6 | 7 => names[below(names.len())] + below(8),
+                    0..=2 => said[below(said.len())] + 1,
+                    3 | 4 => syncs[below(syncs.len())] + below(3),
+                    5 | 6 => names[below(names.len())] + below(8),
+                    7 | 8 => archived[below(archived.len())] + below(8),
                     _ => below(events.len()),
                 };
                 Cut { at: at.min(events.len()), number }
@@ -211,8 +219,8 @@ impl Images<'_> {
     /// The events a planted fault makes not happen.
     fn plant(&self, rng: &mut Rng) -> std::collections::HashSet<usize> {
         let events = &self.recording.events;
-        // What commits wait for is what was synced last before most acknowledgements.
-        let log = self.log_files();
+        // What commits wait for.
+        let log = self.files(|path| path.starts_with("log"));
         let is_log = |file: &u64| log.contains(file);
         match self.planted {
             Planted::Nothing => Default::default(),
@@ -239,14 +247,10 @@ impl Images<'_> {
         }
     }
 
-    /// Files below `log/` or `ring/`, which is where commits are made sure.
-    fn log_files(&self) -> BTreeSet<u64> {
+    /// The files the children opened under such paths.
+    fn files(&self, is: impl Fn(&Path) -> bool) -> BTreeSet<u64> {
         let opened = self.recording.events.iter().filter_map(|event| match event {
-            Event::Opened { file, path, is_dir: false, .. }
-                if path.starts_with("log") || path.ends_with("ring/db") =>
-            {
-                Some(*file)
-            }
+            Event::Opened { file, path, is_dir: false, .. } if is(path) => Some(*file),
             _ => None,
         });
         opened.collect()

@@ -155,7 +155,7 @@ fn no_loss_of_power_takes_what_was_acknowledged_or_counts_it_twice() {
     if shim::library().is_none() {
         return;
     }
-    let count: usize = std::env::var(IMAGES).map_or(300, |images| images.parse().unwrap());
+    let count: usize = std::env::var(IMAGES).map_or(200, |images| images.parse().unwrap());
     let fresh = u64::from(std::process::id());
     println!("seeds 1 and {fresh}");
     let mut table = Table::default();
@@ -190,7 +190,7 @@ fn no_loss_of_power_in_a_migration_takes_anything() {
     if shim::library().is_none() {
         return;
     }
-    let count: usize = std::env::var(IMAGES).map_or(100, |images| images.parse::<usize>().unwrap() / 10);
+    let count: usize = std::env::var(IMAGES).map_or(60, |images| images.parse::<usize>().unwrap() / 10);
     let fresh = u64::from(std::process::id());
     println!("seed {fresh}");
     let mut table = Table::default();

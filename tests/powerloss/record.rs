@@ -117,6 +117,8 @@ impl Recording {
                 .env(child::FOLDER, home.join("data"))
                 .env(child::LIFE, (n + 1).to_string())
                 .env(child::EARLY, "0")
+                // So few that the store archives all the time.
+                .env(child::SLOTS, "16")
                 .stdout(Stdio::null())
                 .stderr(std::fs::File::create(home.join("stderr")).unwrap());
             match life {
