@@ -59,7 +59,7 @@ async fn vote(q: &Quorate, early: bool, quorum: &EntityId, voter: &str, yes: boo
 const AGENTS: [&str; 4] = ["boss", "x", "y", "z"];
 
 fn algorithms() -> [RegisterAlgorithm; 2] {
-    let rule = |name: &str, rule, params| RegisterAlgorithm { name: name.into(), rule, params };
+    let rule = |name: &str, rule, params| RegisterAlgorithm { params, ..RegisterAlgorithm::new(name, rule) };
     let weights = Param::Map([("boss".into(), Param::from(3))].into());
     let params = [("threshold".into(), Param::from("1/2")), ("agent_weights".into(), weights)];
     let blockers = RuleSpec::new("veto").with("voters", vec!["boss"]);
@@ -72,8 +72,10 @@ async fn answer(q: &Quorate, early: bool, proposal: &EntityId, agent: &str, choi
     if early {
         tell(&line);
     }
-    if sent.await.unwrap().recorded {
-        tell(&line);
+    match sent.await {
+        Ok(voted) if voted.recorded => tell(&line),
+        Ok(_) => {}
+        Err(late) => assert_eq!(late.kind(), ErrorKind::ProposalClosed),
     }
 }
 
