@@ -4,7 +4,8 @@ use super::*;
 use crate::Quorate;
 use crate::api::dto::{Beat, JobRef, RegisterAgent, SubmitJob};
 use crate::core::ids::{EntityId, StreamId, StreamKind};
-use crate::core::quorum::{Command, Policy, QuorumMachine, QuorumState, QuorumType, Start};
+use crate::core::quorum::{Cancel, Command, Policy, QuorumMachine, QuorumState, QuorumType, Start};
+use crate::shell::entity::Lend;
 use crate::shell::kinds::send_to_sleep;
 use crate::store::memory::MemoryStore;
 use std::time::Duration;
@@ -298,5 +299,33 @@ async fn a_journal_that_is_ahead_of_the_wall_clock_counts_the_time_in_which_nobo
         assert!(away >= Duration::from_secs(6) && away < Duration::from_secs(3_000), "{away:?}");
         assert_eq!(state(&runtime, "q").await.unwrap(), Some(QuorumState::TimedOut));
         runtime.end(Ending::Crash).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn control_passes_ten_thousand_reads_that_wait_for_the_same_entity() {
+    let runtime = open();
+    start(&runtime, "q").await;
+    let host = runtime.host();
+    // While its memory is lent the entity does nothing, and everything waits.
+    let (to, lent) = tokio::sync::oneshot::channel();
+    host.quorums.lend(host, &id("q"), Lend { to }).unwrap();
+    let loan = lent.await.unwrap();
+    let done = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let turn = || {
+        let done = done.clone();
+        move |_: View<'_, QuorumMachine>| done.fetch_add(1, std::sync::atomic::Ordering::SeqCst)
+    };
+    let reads: Vec<_> =
+        (0..10_000).map(|_| ask(host, &host.quorums, &id("q"), Action::Read, turn())).collect();
+    let command = || {
+        let cancel = Command::Cancel(Cancel { by: None, reason: None });
+        ask(host, &host.quorums, &id("q"), Action::Command(cancel, None), turn())
+    };
+    let (first, second) = (command(), command());
+    loan.give_back();
+    assert_eq!((first.await.unwrap(), second.await.unwrap()), (0, 1), "commands keep their order");
+    for (n, read) in reads.into_iter().enumerate() {
+        assert_eq!(read.await.unwrap(), n + 2, "reads keep theirs");
     }
 }
