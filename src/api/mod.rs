@@ -33,6 +33,8 @@ pub mod http;
 pub mod job;
 mod job_lead;
 mod job_view;
+pub mod json;
+mod keyed;
 pub mod nouns;
 pub mod ops;
 pub mod pressure;
@@ -52,7 +54,7 @@ use crate::core::time::Timestamp;
 use crate::error::{Error, ErrorKind};
 use crate::journal::{Fault, Store};
 use crate::shell::bus::Notice;
-use crate::shell::host::Host;
+use crate::shell::host::{Host, wait};
 use crate::shell::post::Lossy;
 pub use crate::shell::post::{Mailbox, NetworkFaults};
 use crate::shell::runtime::{Ending, Runtime};
@@ -330,7 +332,9 @@ impl Quorate {
     pub fn health(&self) -> dto::Health {
         let host = self.host();
         let closing = || host.is_closing().then(|| "the runtime is closed".to_owned());
-        let failure = host.writer.failure().map(|fault| fault.to_string()).or_else(closing);
+        // A store may also fail while nobody writes.
+        let failed = || wait(host.store.tip()).err();
+        let failure = host.writer.failure().or_else(failed).map(|fault| fault.to_string()).or_else(closing);
         let off = host.clock.off_by_us().filter(|_| failure.is_none());
         let (process_gaps, clock_steps) = host.clock.counts();
         dto::Health {

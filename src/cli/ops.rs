@@ -30,10 +30,12 @@ impl Place {
         match (matches.get_one::<String>("url"), matches.get_one::<PathBuf>("data")) {
             (Some(url), _) => Ok(Place::Server(url.clone())),
             (None, Some(data)) => {
-                let mut config = open::folder(data, op.founds)?;
+                let mut config = open::folder(data, op.founds, matches)?;
                 // A command leads nothing: tokens it was given, and those it gives out, outlive it.
                 config.jobs.take_over = false;
-                Ok(Place::Folder(Quorate::open(config).await?))
+                let q = Quorate::open(config).await?;
+                open::tell(&q.recovery_report().store);
+                Ok(Place::Folder(q))
             }
             (None, None) => Err(Error::invalid("data", Value::Null, "--data DIR or --url URL")),
         }
@@ -76,7 +78,7 @@ const RULES_WIDTH: u16 = 118;
 /// Runs one operation. A journal that `history verify` finds broken gives the exit code of a damaged store.
 pub(super) async fn run(name: &str, matches: &ArgMatches, output: &Output) -> Result<u8, Stop> {
     let op = ops::find(name)?;
-    let fields = fields(op, matches);
+    let fields = fields(op, matches)?;
     let place = Place::asked(op, matches).await?;
     let reply = call(&place, op, fields, output).await;
     let closed = place.close().await;
@@ -113,7 +115,7 @@ async fn verify(q: &Quorate) -> Result<Value, Error> {
 }
 
 /// The request that the flags spell.
-fn fields(op: &Operation, matches: &ArgMatches) -> Map<String, Value> {
+fn fields(op: &Operation, matches: &ArgMatches) -> Result<Map<String, Value>, Error> {
     let mut request = Map::new();
     for field in op.fields() {
         let is_subject = op.subject() == Some(field.name.as_str());
@@ -121,7 +123,9 @@ fn fields(op: &Operation, matches: &ArgMatches) -> Map<String, Value> {
         let Some(texts) = alone.or_else(|| matches.get_many::<String>(&args::field_id(&field))) else {
             continue;
         };
-        let mut values: Vec<Value> = texts.map(|text| op.field_from_text(&field.name, text)).collect();
+        let values: Result<Vec<Value>, Error> =
+            texts.map(|text| op.field_from_text(&field.name, text)).collect();
+        let mut values = values?;
         let value = if values.len() == 1 {
             values.remove(0)
         } else {
@@ -134,7 +138,7 @@ fn fields(op: &Operation, matches: &ArgMatches) -> Map<String, Value> {
         };
         request.insert(field.name, value);
     }
-    request
+    Ok(request)
 }
 
 /// Lists the operations.
