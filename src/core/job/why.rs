@@ -152,6 +152,7 @@ fn sentence(event: &Event) -> Option<String> {
                     "a command came while nobody served, for {away_ms} ms; token {token} stays in force"
                 ),
                 Gap::Suspend => format!("the machine was suspended for {away_ms} ms"),
+                Gap::Pause => format!("the process did not run for {away_ms} ms"),
                 Gap::ClockJump => format!("the clock was set ahead by {away_ms} ms, which moves no deadline"),
             };
             format!("{what}, elapsed_ms={elapsed}, idle_ms={idle}")

@@ -199,12 +199,12 @@ pub(in crate::core::job) fn resume(state: &Job, away: Downtime) -> Vec<Event> {
     // Numbers that ran out are never minted again; the job then goes on under the last one.
     let token = match away.gap {
         Gap::Restart => state.highest_token.next(),
-        Gap::Command | Gap::Suspend | Gap::ClockJump => Some(run.token),
+        Gap::Command | Gap::Suspend | Gap::ClockJump | Gap::Pause => Some(run.token),
     };
     let Some(token) = token else { return Vec::new() };
     let unbudgeted_us = match (away.gap, run.terms.settings.downtime) {
         (Gap::ClockJump, _) | (_, DowntimePolicy::Exclude) => away_us,
-        (Gap::Restart | Gap::Command | Gap::Suspend, DowntimePolicy::Count) => 0,
+        (Gap::Restart | Gap::Command | Gap::Suspend | Gap::Pause, DowntimePolicy::Count) => 0,
     };
     let mut draft = Draft::new(state, began);
     let (elapsed, idle) = (run.elapsed(began), run.idle(began));
