@@ -219,7 +219,7 @@ fn cursor(text: Option<&str>) -> Result<u64, Error> {
 }
 
 /// A record as it is shown: the event's name and data are read from its stored form.
-fn event_view(record: Record) -> Result<EventView, Fault> {
+pub(super) fn event_view(record: Record) -> Result<EventView, Fault> {
     let data = match record.stream.kind {
         StreamKind::Quorum => serde_json::to_value(decode::<quorum::Event>(&record.payload)?),
         StreamKind::Proposal => serde_json::to_value(decode::<proposal::Event>(&record.payload)?),

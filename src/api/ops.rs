@@ -293,7 +293,18 @@ pub fn find(name: &str) -> Result<&'static Operation, Error> {
     })
 }
 
+/// Reading operations that may wait for what somebody does.
+const WAITS: &[(&str, &str)] = &[("quorum.wait", ""), ("consensus.result", "wait_ms")];
+
 impl Operation {
+    /// Does a call with these fields only show what is on record? What waits for a decision needs somebody who decides.
+    pub fn only_reads(&self, fields: &Map<String, Value>) -> bool {
+        let waits = WAITS.iter().any(|(name, field)| {
+            *name == self.name && (field.is_empty() || fields.get(*field).is_some_and(|wait| *wait != 0))
+        });
+        self.method == Method::Get && !waits
+    }
+
     /// Reads the text of one field, as it stands in a query string or on the command line, into the JSON type its
     /// schema names. A text that does not fit stays a text, for the typed request to refuse.
     pub fn field_from_text(&self, field: &str, text: &str) -> Value {

@@ -42,11 +42,14 @@ pub(super) enum Place {
 }
 
 impl Place {
-    async fn asked(op: &Operation, matches: &ArgMatches) -> Result<Self, Error> {
+    async fn asked(op: &Operation, fields: &Map<String, Value>, matches: &ArgMatches) -> Result<Self, Error> {
         match (matches.get_one::<String>("url"), matches.get_one::<PathBuf>("data")) {
             (Some(url), _) => Ok(Place::Server(url.clone())),
             (None, Some(data)) => {
                 let mut config = open::folder(data, FOUNDERS.contains(&op.name))?;
+                if op.only_reads(fields) {
+                    return Ok(Place::Folder(Quorate::open_to_read(config).await?));
+                }
                 // A command leads nothing: tokens it was given, and those it gives out, outlive it.
                 config.jobs.take_over = false;
                 Ok(Place::Folder(Quorate::open(config).await?))
@@ -77,6 +80,22 @@ impl Place {
         }
     }
 
+    /// Says on stderr what of the folder is missing, and what is shown although its time is over.
+    fn missing(&self, output: &Output) -> Result<bool, Stop> {
+        let Place::Folder(q) = self else { return Ok(false) };
+        let report = q.recovery_report();
+        for dropped in &report.store.dropped {
+            output.complain(&format!("warning: {dropped}\n"))?;
+        }
+        if report.overdue > 0 && !output.is_json() {
+            let (count, at) = (report.overdue, q.now());
+            output.complain(&format!(
+                "note: shown as recorded up to {at}; {count} deadlines have passed since, and are settled when the folder is next served\n"
+            ))?;
+        }
+        Ok(!report.store.dropped.is_empty())
+    }
+
     /// Lets go of the folder.
     async fn close(self) -> Result<(), Error> {
         match self {
@@ -89,17 +108,20 @@ impl Place {
 /// Columns of a terminal that the list of rules fits into.
 const RULES_WIDTH: u16 = 118;
 
-/// Runs one operation. A journal that `history verify` finds broken gives the exit code of a damaged store.
+/// Runs one operation. A journal that `history verify` finds broken, and a folder in which something is missing, give
+/// the exit code of a damaged store.
 pub(super) async fn run(name: &str, matches: &ArgMatches, output: &Output) -> Result<u8, Stop> {
     let op = ops::find(name)?;
     let fields = fields(op, matches);
-    let place = Place::asked(op, matches).await?;
+    let reads = op.only_reads(&fields);
+    let place = Place::asked(op, &fields, matches).await?;
+    let missing = place.missing(output)?;
     let reply = call(&place, op, fields, output).await;
     let closed = place.close().await;
     let reply = reply?;
     closed?;
     output.reply(&reply)?;
-    let broken = op.name == "history.verify" && reply["ok"] == false;
+    let broken = op.name == "history.verify" && reply["ok"] == false || reads && missing;
     Ok(if broken { ErrorKind::StoreCorrupt.entry().exit } else { 0 })
 }
 

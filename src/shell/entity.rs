@@ -21,6 +21,7 @@ use super::memory::{Loaded, Memory, Waiting, load, lost};
 use super::writer::Failure;
 use crate::core::ids::{IdempotencyKey, StreamId};
 use crate::core::time::{Downtime, Timestamp};
+use crate::core::driver::Settled;
 use crate::core::{Decision, Machine};
 use crate::journal::Fault;
 
@@ -190,6 +191,9 @@ impl<M: Hosted> Entity<M> {
         match loaded {
             Ok(loaded) => {
                 self.memory.fill(loaded);
+                if self.seat.host.reads_only {
+                    return;
+                }
                 self.go_on(self.seat.host.away, &ctx.address());
                 self.catch_up(&ctx.address());
                 self.memory.arm();
@@ -220,6 +224,15 @@ impl<M: Hosted> Entity<M> {
             self.go_on(gap, addr);
         }
         now
+    }
+
+    /// Applies what fell due, unless what is on record is only read.
+    fn settle(&mut self, now: Timestamp) -> Settled<M> {
+        if self.seat.host.reads_only {
+            let from = self.memory.driver.revision();
+            return Settled { events: Vec::new(), effects: Vec::new(), from };
+        }
+        self.memory.driver.settle(now)
     }
 
     /// Somebody asked for what does not exist; it need not stay in memory.
@@ -292,13 +305,13 @@ impl<M: Hosted> Handler<Ask<M>> for Entity<M> {
                 }
             },
             Action::Read => {
-                let settled = self.memory.driver.settle(now);
+                let settled = self.settle(now);
                 let release = (ask.respond)(Ok(View { state: self.memory.driver.state(), now, reply: None }));
                 let releases = release.into_iter().collect();
                 self.memory.submit(&addr, settled.events, settled.effects, now, None, releases);
             }
             Action::Until(until, token) => {
-                let settled = self.memory.driver.settle(now);
+                let settled = self.settle(now);
                 self.memory.waiting.push(Waiting { until, token, respond: ask.respond });
                 self.memory.submit(&addr, settled.events, settled.effects, now, None, Vec::new());
             }
@@ -342,7 +355,7 @@ impl<M: Hosted> Handler<Poke> for Entity<M> {
             return;
         }
         let now = self.catch_up(&ctx.address());
-        let settled = self.memory.driver.settle(now);
+        let settled = self.settle(now);
         // The wheel let go of its entry when it sent the poke.
         self.memory.disarmed();
         let due = self.memory.driver.due();

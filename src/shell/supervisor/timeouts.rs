@@ -111,6 +111,9 @@ impl Lags {
 /// Pokes everything due at `now`, until nothing is. With `one_by_one` in exact order, each settled before the
 /// next; else in bursts. Returns how many were poked.
 pub(crate) async fn settle(host: &Arc<Host>, now: Timestamp, one_by_one: bool) -> usize {
+    if host.reads_only {
+        return 0;
+    }
     let _alone = host.wheel.settling.lock().await;
     let mut poked = 0;
     loop {

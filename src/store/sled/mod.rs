@@ -18,11 +18,14 @@
 mod archive;
 mod disk;
 mod folder;
+mod inspect;
+pub(super) mod inspect_format;
 mod layout;
 mod packs;
 mod pieces;
 mod port;
 mod replay;
+mod restore;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
