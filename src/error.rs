@@ -294,7 +294,7 @@ impl From<Fault> for Error {
             Fault::Conflict { .. } | Fault::KeyTaken { .. } => ErrorKind::Conflict,
             Fault::Fenced { .. } => ErrorKind::Fenced,
             Fault::Overloaded { .. } => ErrorKind::Overloaded,
-            Fault::Unavailable { .. } => ErrorKind::StoreError,
+            Fault::Unavailable { .. } | Fault::Full { .. } => ErrorKind::StoreError,
             Fault::Corrupt { .. } => ErrorKind::StoreCorrupt,
             Fault::Locked { .. } => ErrorKind::StoreLocked,
             Fault::NewerVersion { .. } => ErrorKind::StoreVersion,

@@ -53,7 +53,7 @@ use crate::core::time::Timestamp;
 use crate::error::{Error, ErrorKind};
 use crate::journal::{Fault, Store};
 use crate::shell::bus::Notice;
-use crate::shell::host::Host;
+use crate::shell::host::{Host, wait};
 use crate::shell::post::Lossy;
 pub use crate::shell::post::{Mailbox, NetworkFaults};
 use crate::shell::runtime::{Ending, Runtime};
@@ -349,7 +349,9 @@ impl Quorate {
     pub fn health(&self) -> dto::Health {
         let host = self.host();
         let closing = || host.is_closing().then(|| "the runtime is closed".to_owned());
-        let failure = host.writer.failure().map(|fault| fault.to_string()).or_else(closing);
+        // A store may also fail while nobody writes.
+        let failed = || wait(host.store.tip()).err();
+        let failure = host.writer.failure().or_else(failed).map(|fault| fault.to_string()).or_else(closing);
         dto::Health {
             status: if failure.is_none() { "ok".into() } else { "failed".into() },
             failure,

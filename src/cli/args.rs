@@ -86,6 +86,7 @@ fn verb_command(verb: &'static str, op: &Operation) -> Command {
                 .required_unless_present("url")
                 .help_heading("Where"),
         )
+        .arg(accept_loss().help_heading("Where"))
         .arg(
             Arg::new("url")
                 .long("url")
@@ -135,6 +136,7 @@ fn serve_command() -> Command {
     Command::new("serve")
         .about("Serve the operations over HTTP until SIGINT or SIGTERM")
         .arg(path("data", "DIR", "The data folder; made when it is not there").required(true))
+        .arg(accept_loss())
         .arg(
             Arg::new("listen")
                 .long("listen")
@@ -156,6 +158,7 @@ fn play_command() -> Command {
         .long_about(PLAY)
         .arg(Arg::new("file").value_name("FILE.jsonl").required(true).help("The script; - reads stdin"))
         .arg(path("data", "DIR", "Keep the journal in this folder instead of in memory"))
+        .arg(accept_loss())
         .arg(store())
         .arg(
             Arg::new("start").long("start").value_name("INSTANT").help(
@@ -226,6 +229,7 @@ fn replay_command() -> Command {
             "DIR",
             "Keep the journal in this folder; a run that was killed goes on where it was",
         ))
+        .arg(accept_loss())
         .arg(store())
 }
 
@@ -283,6 +287,13 @@ fn path(name: &'static str, value: &'static str, help: &'static str) -> Arg {
         .value_name(value)
         .value_parser(clap::value_parser!(std::path::PathBuf))
         .help(help)
+}
+
+/// The id of the flag that opens a damaged folder.
+pub(super) const ACCEPT_LOSS: &str = "accept-loss";
+
+fn accept_loss() -> Arg {
+    switch(ACCEPT_LOSS, "Open a damaged folder with everything up to the damage; what is behind it is put aside")
 }
 
 fn switch(name: &'static str, help: &'static str) -> Arg {

@@ -46,13 +46,17 @@ impl Place {
         match (matches.get_one::<String>("url"), matches.get_one::<PathBuf>("data")) {
             (Some(url), _) => Ok(Place::Server(url.clone())),
             (None, Some(data)) => {
-                let mut config = open::folder(data, FOUNDERS.contains(&op.name))?;
+                let mut config = open::folder(data, FOUNDERS.contains(&op.name), matches)?;
                 if op.only_reads(fields) {
-                    return Ok(Place::Folder(Quorate::open_to_read(config).await?));
+                    let q = Quorate::open_to_read(config).await?;
+                    open::tell(&q.recovery_report().store);
+                    return Ok(Place::Folder(q));
                 }
                 // A command leads nothing: tokens it was given, and those it gives out, outlive it.
                 config.jobs.take_over = false;
-                Ok(Place::Folder(Quorate::open(config).await?))
+                let q = Quorate::open(config).await?;
+                open::tell(&q.recovery_report().store);
+                Ok(Place::Folder(q))
             }
             (None, None) => Err(Error::invalid("data", Value::Null, "--data DIR or --url URL")),
         }
@@ -80,13 +84,10 @@ impl Place {
         }
     }
 
-    /// Says on stderr what of the folder is missing, and what is shown although its time is over.
+    /// Is something missing in a folder that is only read? Says on stderr when an end is shown that has passed.
     fn missing(&self, output: &Output) -> Result<bool, Stop> {
         let Place::Folder(q) = self else { return Ok(false) };
         let report = q.recovery_report();
-        for dropped in &report.store.dropped {
-            output.complain(&format!("warning: {dropped}\n"))?;
-        }
         if report.overdue > 0 && !output.is_json() {
             let (count, at) = (report.overdue, q.now());
             output.complain(&format!(

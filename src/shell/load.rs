@@ -144,6 +144,11 @@ fn timer() -> StreamId {
     }
 }
 
+/// Puts on record that the store was opened in spite of damage.
+pub(crate) fn note_loss(host: &Arc<Host>, what: Vec<String>) {
+    tell::<LoadMachine>(host, &load_id(), Command::NoteLoss(what));
+}
+
 /// Id of the one record of load.
 pub(crate) fn load_id() -> EntityId {
     match EntityId::new(load::STREAM) {
@@ -483,6 +488,9 @@ impl Hosted for LoadMachine {
                         full = minute.full.total()
                     );
                 }
+                Event::LossAccepted { what, .. } => {
+                    tracing::error!(kind = "load", event = event.name(), ?what);
+                }
                 Event::Sampled { .. } => {}
             }
         }
@@ -492,7 +500,10 @@ impl Hosted for LoadMachine {
         for event in events {
             match event {
                 Event::LevelChanged { to, .. } => host.pressure.level_is(*to),
-                Event::StateChanged(_) | Event::Shed(_) | Event::Sampled { .. } => {}
+                Event::StateChanged(_)
+                | Event::Shed(_)
+                | Event::Sampled { .. }
+                | Event::LossAccepted { .. } => {}
             }
         }
     }

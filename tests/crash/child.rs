@@ -253,6 +253,14 @@ async fn employ(q: &Quorate, life: &str, n: usize) {
     }
 }
 
+/// Who may vote in a quorum; in some of them many with long names, so that its start is a record of more than 124 kB,
+/// which the store keeps in pieces.
+fn electorate(n: usize) -> Vec<String> {
+    let many = if n % 32 == 8 { 700 } else { 0 };
+    let named = ["x", "y", "z"].map(str::to_owned);
+    named.into_iter().chain((0..many).map(|n| format!("somebody-{n:0180}"))).collect()
+}
+
 /// One voter's life: votes on everything, some of it changing, some too late, some cancelled under it.
 async fn voter(q: Quorate, early: bool, life: String, me: usize, round: Arc<AtomicUsize>) {
     loop {
@@ -274,7 +282,7 @@ async fn voter(q: Quorate, early: bool, life: String, me: usize, round: Arc<Atom
             let start = StartQuorum {
                 quorum_id: Some(id.clone()),
                 timeout_seconds: Some(if n.is_multiple_of(16) { 0.005 } else { 60.0 }),
-                ..StartQuorum::global().with_voters(["x", "y", "z"]).unwrap()
+                ..StartQuorum::global().with_voters(electorate(n).iter().map(String::as_str)).unwrap()
             };
             let start = StartQuorum { required_votes: Some(2), ..start };
             q.quorums().start(start).await.unwrap();

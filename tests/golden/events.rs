@@ -103,6 +103,7 @@ fn loads() -> Vec<load::Event> {
             samples_refused: 9,
             at: at(61_000_000),
         })),
+        load::Event::LossAccepted { what: vec!["the log is damaged".into()], at: at(5) },
     ]
 }
 

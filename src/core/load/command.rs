@@ -17,6 +17,8 @@ pub enum Command {
         /// What was shed in a minute.
         shed: Option<Box<Shed>>,
     },
+    /// Put on record that the store was opened in spite of damage.
+    NoteLoss(Vec<String>),
     /// Time has passed.
     Tick,
 }

@@ -34,6 +34,13 @@ pub enum Event {
     StateChanged(StateChanged),
     /// Something was shed.
     Shed(Box<Shed>),
+    /// The store was opened in spite of damage, because somebody accepted that records are lost.
+    LossAccepted {
+        /// What was wrong and what is gone, as sentences.
+        what: Vec<String>,
+        /// When.
+        at: Timestamp,
+    },
 }
 
 impl Event {
@@ -44,6 +51,7 @@ impl Event {
             Event::LevelChanged { .. } => "level_changed",
             Event::StateChanged(_) => "state_changed",
             Event::Shed(_) => "shed",
+            Event::LossAccepted { .. } => "loss_accepted",
         }
     }
 }

@@ -4,6 +4,7 @@
 //!  stats.record ──► Record ──► Sampled, LevelChanged      the buffer of statistics is this machine's state
 //!  time         ──► Tick   ──► LevelChanged               enough samples have aged for the level to fall
 //!  the detector ──► Note   ──► StateChanged · Shed        at each change; once a minute in which anything was shed
+//!  opening      ──► NoteLoss ──► LossAccepted             the store was damaged and opened all the same
 //! ```
 //!
 //! The tiers of statistics are the fold of the samples that were taken, so a restart keeps them, and the level after it
@@ -18,6 +19,7 @@
 //! | Record | a value is not one | – | `Invalid` |
 //! | Record | | Sampled if any was taken; LevelChanged if it changed | how many were taken and refused, and the level |
 //! | Note | | StateChanged per change; Shed if anything was | the level |
+//! | NoteLoss | | LossAccepted | the level |
 //! | Tick | the level has fallen | LevelChanged | – |
 //!
 //! # Source

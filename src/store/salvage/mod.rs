@@ -21,11 +21,12 @@ use std::path::{Path, PathBuf};
 
 use self::scan::{Files, Finds, Found, Suspect, unreadable};
 use super::heads::{Changes, Entry, Index};
+use super::sled::restore::{self as sled_restore, Said};
 use super::walk::{GroupBytes, Trails, View};
 use crate::core::ids::{IdempotencyKey, StreamId};
 use crate::core::time::Timestamp;
 use crate::journal::group::Group;
-use crate::journal::{ChainHash, Fault, Position, Seq, Tip};
+use crate::journal::{ChainHash, Epoch, Fault, Position, Seq, Tip};
 
 /// A data folder that is only read. As a [`Store`](crate::journal::Store) it answers every read and refuses writes.
 #[derive(Debug)]
@@ -39,6 +40,8 @@ pub struct ReadStore {
     index: Index,
     tip: Tip,
     damage: Damage,
+    /// The epoch in force, as far as it is known.
+    epoch: Epoch,
     trails: Trails,
 }
 
@@ -138,14 +141,21 @@ impl ReadStore {
     /// [`Fault::Missing`], [`Fault::Foreign`], [`Fault::NewerVersion`] and [`Fault::Locked`] as they say;
     /// [`Fault::Unavailable`] when the disk does not answer. Damage is no error: [`ReadStore::damage`] has it.
     pub fn open(dir: &Path) -> Result<Self, Fault> {
-        let notes = check_format(dir)?;
+        let (format, notes) = check_format(dir)?;
         free(dir)?;
+        let said = if format == Some(1) { Said::default() } else { sled_restore::said(dir)? };
         let files = Files::of(dir)?;
         let mut finds = Finds::default();
         for file in 0..files.len() {
             files.scan(file, &mut finds)?;
         }
         finds.found.extend(pieces::assemble(&files, &finds.suspects)?);
+        if let Some(end) = said.log_ends {
+            // A write that was never finished holds whole groups too, and was never acknowledged.
+            let in_log = |extent: &scan::Extent| files.segment(extent.file).is_some_and(|n| (n, extent.offset) >= end);
+            finds.found.retain(|found| !found.place.iter().any(in_log));
+            finds.suspects.retain(|suspect| !in_log(&suspect.place));
+        }
         let line = line(finds.found);
         let mut store = ReadStore {
             dir: dir.to_owned(),
@@ -155,9 +165,10 @@ impl ReadStore {
             index: Index::default(),
             tip: Tip { position: 0, group: 0, at: Timestamp::MIN, hash: ChainHash::default() },
             damage: Damage { notes, ..Damage::default() },
+            epoch: said.archived.as_ref().map_or(0, |(epoch, _)| *epoch),
             trails: Trails::default(),
         };
-        store.fill(finds.suspects)?;
+        store.fill(finds.suspects, said)?;
         // Whoever took the folder meanwhile may have written while it was looked through.
         free(dir)?;
         Ok(store)
@@ -169,7 +180,7 @@ impl ReadStore {
     }
 
     /// Reads every group once, in order: what they do to the index, and what is missing between them.
-    fn fill(&mut self, suspects: Vec<Suspect>) -> Result<(), Fault> {
+    fn fill(&mut self, suspects: Vec<Suspect>, said: Said) -> Result<(), Fault> {
         let mut revisions: HashMap<StreamId, Seq> = HashMap::new();
         let mut gaps: Vec<Gap> = Vec::new();
         let mut last_place = None;
@@ -205,6 +216,21 @@ impl ReadStore {
                 (self.files.path(extent.file).to_owned(), extent.offset + extent.length as u64)
             });
         }
+        if let Some((_, archived)) = said.archived {
+            let found = self.found(archived.group).map(|found| found.hash);
+            if archived.group > self.tip.group {
+                gaps.push(Gap {
+                    first_group: self.tip.group + 1,
+                    last_group: archived.group,
+                    first_position: self.tip.position + 1,
+                    last_position: Some(archived.position),
+                    place: last_place,
+                });
+            } else if found.is_some_and(|hash| hash != archived.hash) {
+                self.damage.notes.push(format!("the mark speaks of another journal. group={}", archived.group));
+            }
+        }
+        self.damage.notes.extend(said.damage);
         self.explain(gaps, suspects)
     }
 
@@ -212,7 +238,7 @@ impl ReadStore {
     fn explain(&mut self, mut gaps: Vec<Gap>, suspects: Vec<Suspect>) -> Result<(), Fault> {
         let known = |number: u64| self.found(number).is_some();
         // The next one after the end counts too: a group that was written and does not fit.
-        let upto = self.tip.group + 1;
+        let upto = gaps.last().map_or(0, |gap| gap.last_group).max(self.tip.group + 1);
         let mut wanted = BTreeMap::new();
         for suspect in suspects {
             if !known(suspect.header.number) && suspect.header.number <= upto {
@@ -222,6 +248,7 @@ impl ReadStore {
         self.suspects = wanted;
         if let Some(last) = self.suspects.get(&(self.tip.group + 1))
             && last.header.previous == self.tip.hash
+            && gaps.last().is_none_or(|gap| gap.last_group <= self.tip.group)
         {
             gaps.push(Gap {
                 first_group: last.header.number,
@@ -340,8 +367,13 @@ fn line(found: Vec<Found>) -> Vec<Found> {
     line
 }
 
-/// Is there a store, and may this program read it? Answers what is odd about it, as sentences.
-fn check_format(dir: &Path) -> Result<Vec<String>, Fault> {
+/// The layout of a folder that does not say which it has: the older one if it has no log.
+fn old(dir: &Path) -> Option<u32> {
+    (!dir.join("log").is_dir() && !dir.join("mark").exists()).then_some(1)
+}
+
+/// Is there a store, and may this program read it? Answers its layout, and what is odd about it, as sentences.
+fn check_format(dir: &Path) -> Result<(Option<u32>, Vec<String>), Fault> {
     match std::fs::metadata(dir) {
         Ok(meta) if meta.is_dir() => {}
         Ok(_) => return Err(Fault::Foreign { path: dir.display().to_string() }),
@@ -354,7 +386,7 @@ fn check_format(dir: &Path) -> Result<Vec<String>, Fault> {
         Err(e) if e.kind() == io::ErrorKind::NotFound => {
             let ours = ["log", "sled", "ring"].iter().any(|name| dir.join(name).is_dir());
             if ours && !dir.join("FORMAT.new").exists() {
-                return Ok(vec!["the file FORMAT is missing".to_owned()]);
+                return Ok((old(dir), vec!["the file FORMAT is missing".to_owned()]));
             }
             let mut entries = std::fs::read_dir(dir).map_err(|e| unreadable(dir, &e))?;
             let path = dir.display().to_string();
@@ -364,9 +396,9 @@ fn check_format(dir: &Path) -> Result<Vec<String>, Fault> {
     };
     match text.trim_end().strip_prefix("quorate store ").map(str::parse::<u32>) {
         Some(Ok(found)) if found > FORMATS => Err(Fault::NewerVersion { found, supported: FORMATS }),
-        Some(Ok(1..)) => Ok(Vec::new()),
+        Some(Ok(found @ 1..)) => Ok((Some(found), Vec::new())),
         _ if ["log", "sled", "ring"].iter().any(|name| dir.join(name).is_dir()) => {
-            Ok(vec![format!("the file FORMAT names no known format. text={text:?}")])
+            Ok((old(dir), vec![format!("the file FORMAT names no known format. text={text:?}")]))
         }
         _ => Err(Fault::Foreign { path: dir.display().to_string() }),
     }

@@ -31,7 +31,7 @@ impl ReadStore {
         }
         let store = SledStore::open(&StoreOptions::at(to))?;
         let mut tip = Tip { position: 0, group: 0, at: Timestamp::MIN, hash: ChainHash::default() };
-        let (mut batch, mut bytes, mut epoch) = (Vec::new(), 0, 0);
+        let (mut batch, mut bytes, mut epoch) = (Vec::new(), 0, self.epoch);
         for found in &self.line[..self.unbroken()] {
             let group: Arc<[u8]> = Arc::from(&*self.sound(found)?);
             bytes += group.len();

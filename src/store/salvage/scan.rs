@@ -79,16 +79,19 @@ impl Files {
         Ok(files)
     }
 
-    pub fn is_empty(&self) -> bool {
-        self.files.is_empty()
-    }
-
     pub fn len(&self) -> usize {
         self.files.len()
     }
 
     pub fn path(&self, file: usize) -> &Path {
         &self.files[file].0
+    }
+
+    /// The number of a segment of the log.
+    pub fn segment(&self, file: usize) -> Option<u64> {
+        let path = self.path(file);
+        let stem = path.file_stem()?.to_str()?;
+        (path.extension()? == "log").then(|| u64::from_str_radix(stem, 16).ok())?
     }
 
     pub fn length(&self, file: usize) -> u64 {

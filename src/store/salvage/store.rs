@@ -153,7 +153,7 @@ impl Store for ReadStore {
     }
 
     fn open_report(&self) -> OpenReport {
-        OpenReport { groups_replayed: 0, dropped: self.damage.sentence().into_iter().collect() }
+        OpenReport { dropped: self.damage.sentence().into_iter().collect(), ..OpenReport::default() }
     }
 
     fn close(&self) -> Pending<'_, ()> {
