@@ -25,6 +25,7 @@ pub mod class;
 mod closed;
 pub mod consensus;
 pub mod dto;
+mod event_names;
 pub mod flow;
 pub mod history;
 pub mod hold;
@@ -139,7 +140,8 @@ impl Quorate {
     #[cfg(feature = "store-sled")]
     pub async fn open_to_read(config: Config) -> Result<Self, Error> {
         on_thread(move || {
-            let no_path = || Fault::Unavailable { reason: "no data folder was named; give the store a path".into() };
+            let no_path =
+                || Fault::Unavailable { reason: "no data folder was named; give the store a path".into() };
             let path = config.store_options.path.clone().ok_or_else(no_path)?;
             let store = Arc::new(store::salvage::ReadStore::open(&path)?);
             Runtime::open_to_read(config, store)

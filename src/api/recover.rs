@@ -139,7 +139,8 @@ impl Lines<'_> {
     /// Says whether there was anything to write.
     fn finish(self) -> Result<bool, Fault> {
         let Some(file) = self.file else { return Ok(false) };
-        let synced = file.into_inner().map_err(io::IntoInnerError::into_error).and_then(|file| file.sync_all());
+        let synced =
+            file.into_inner().map_err(io::IntoInnerError::into_error).and_then(|file| file.sync_all());
         synced.map_err(|e| unwritten(self.path, &e))?;
         Ok(true)
     }

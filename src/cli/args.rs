@@ -293,7 +293,10 @@ fn path(name: &'static str, value: &'static str, help: &'static str) -> Arg {
 pub(super) const ACCEPT_LOSS: &str = "accept-loss";
 
 fn accept_loss() -> Arg {
-    switch(ACCEPT_LOSS, "Open a damaged folder with everything up to the damage; what is behind it is put aside")
+    switch(
+        ACCEPT_LOSS,
+        "Open a damaged folder with everything up to the damage; what is behind it is put aside",
+    )
 }
 
 fn switch(name: &'static str, help: &'static str) -> Arg {

@@ -19,9 +19,9 @@ use super::host::Host;
 use super::kinds::{Hosted, perform};
 use super::memory::{Loaded, Memory, Waiting, load, lost};
 use super::writer::Failure;
+use crate::core::driver::Settled;
 use crate::core::ids::{IdempotencyKey, StreamId};
 use crate::core::time::{Downtime, Timestamp};
-use crate::core::driver::Settled;
 use crate::core::{Decision, Machine};
 use crate::journal::Fault;
 

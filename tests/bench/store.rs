@@ -135,8 +135,7 @@ fn closed_loop(callers: usize, mut commit: impl FnMut(&[Append]) + Send + 'stati
     let (queue, work) = std::sync::mpsc::channel::<Request>();
     let writer = std::thread::spawn(move || {
         while let Ok(first) = work.recv() {
-            let (appends, answers): (Vec<_>, Vec<_>) =
-                std::iter::once(first).chain(work.try_iter()).unzip();
+            let (appends, answers): (Vec<_>, Vec<_>) = std::iter::once(first).chain(work.try_iter()).unzip();
             commit(&appends);
             answers.into_iter().for_each(|answer| answer.send(()).unwrap());
         }

@@ -7,6 +7,7 @@ mod help;
 mod jobs;
 mod play;
 mod replay;
+mod salvage;
 mod server;
 
 use std::path::{Path, PathBuf};

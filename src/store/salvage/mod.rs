@@ -79,7 +79,8 @@ impl Damage {
 
     /// Positions that are known to be missing.
     pub fn records(&self) -> u64 {
-        let count = |gap: &Gap| gap.last_position.map_or(0, |last| (last + 1).saturating_sub(gap.first_position));
+        let count =
+            |gap: &Gap| gap.last_position.map_or(0, |last| (last + 1).saturating_sub(gap.first_position));
         self.gaps.iter().map(count).sum()
     }
 
@@ -93,7 +94,10 @@ impl Damage {
             let place = gap.place.as_ref().map_or(String::new(), |(path, offset)| {
                 format!(", file={}, offset={offset}", path.display())
             });
-            format!("groups={}..{}, positions={}..{upto}{place}", gap.first_group, gap.last_group, gap.first_position)
+            format!(
+                "groups={}..{}, positions={}..{upto}{place}",
+                gap.first_group, gap.last_group, gap.first_position
+            )
         };
         let mut parts: Vec<String> = self.gaps.iter().take(5).map(gap).collect();
         if self.gaps.len() > 5 {
@@ -152,7 +156,8 @@ impl ReadStore {
         finds.found.extend(pieces::assemble(&files, &finds.suspects)?);
         if let Some(end) = said.log_ends {
             // A write that was never finished holds whole groups too, and was never acknowledged.
-            let in_log = |extent: &scan::Extent| files.segment(extent.file).is_some_and(|n| (n, extent.offset) >= end);
+            let in_log =
+                |extent: &scan::Extent| files.segment(extent.file).is_some_and(|n| (n, extent.offset) >= end);
             finds.found.retain(|found| !found.place.iter().any(in_log));
             finds.suspects.retain(|suspect| !in_log(&suspect.place));
         }
@@ -188,7 +193,8 @@ impl ReadStore {
             let header = &found.header;
             let number = header.number;
             let expected = (self.tip.group + 1, self.tip.position + 1);
-            if number != expected.0 || header.first_position != expected.1 || header.previous != self.tip.hash {
+            if number != expected.0 || header.first_position != expected.1 || header.previous != self.tip.hash
+            {
                 gaps.push(Gap {
                     first_group: expected.0,
                     last_group: (number - 1).max(expected.0),
@@ -210,8 +216,12 @@ impl ReadStore {
             let mut changes = Changes::default();
             changes.fold(&group, |stream| Ok(self.index.entry(stream).cloned()), |_, _| ())?;
             self.index.apply(changes);
-            self.tip =
-                Tip { position: header.last_position(), group: number, at: header.at.max(self.tip.at), hash: found.hash };
+            self.tip = Tip {
+                position: header.last_position(),
+                group: number,
+                at: header.at.max(self.tip.at),
+                hash: found.hash,
+            };
             last_place = found.place.last().map(|extent| {
                 (self.files.path(extent.file).to_owned(), extent.offset + extent.length as u64)
             });
@@ -227,7 +237,9 @@ impl ReadStore {
                     place: last_place,
                 });
             } else if found.is_some_and(|hash| hash != archived.hash) {
-                self.damage.notes.push(format!("the mark speaks of another journal. group={}", archived.group));
+                self.damage
+                    .notes
+                    .push(format!("the mark speaks of another journal. group={}", archived.group));
             }
         }
         self.damage.notes.extend(said.damage);
@@ -267,7 +279,8 @@ impl ReadStore {
                 if gap.place.as_ref().is_none_or(|_| suspect.header.number == gap.first_group) {
                     gap.place = Some(place);
                 }
-                let bytes = self.files.read(suspect.place.file, suspect.place.offset, suspect.place.length)?;
+                let bytes =
+                    self.files.read(suspect.place.file, suspect.place.offset, suspect.place.length)?;
                 // As far as it can be read: a flipped bit mostly leaves the names as they were.
                 let Ok(group) = Group::parse(&bytes) else { continue };
                 for frame in group.frames().map_while(Result::ok) {
@@ -355,10 +368,13 @@ fn line(found: Vec<Found>) -> Vec<Found> {
     let mut line = Vec::new();
     let (mut hash, mut position) = (ChainHash::default(), 0);
     for groups in by_number.into_values() {
-        let fits = |group: &Found| group.header.previous == hash && group.header.first_position == position + 1;
+        let fits =
+            |group: &Found| group.header.previous == hash && group.header.first_position == position + 1;
         // Behind a gap nothing links; what belongs to a journal that ended otherwise stands before it.
         let rank = |group: &Found| (fits(group), depth.get(&group.hash).copied());
-        let Some(best) = groups.into_iter().max_by_key(rank).filter(|best| best.header.first_position > position) else {
+        let Some(best) =
+            groups.into_iter().max_by_key(rank).filter(|best| best.header.first_position > position)
+        else {
             continue;
         };
         (hash, position) = (best.hash, best.header.last_position());
@@ -377,7 +393,9 @@ fn check_format(dir: &Path) -> Result<(Option<u32>, Vec<String>), Fault> {
     match std::fs::metadata(dir) {
         Ok(meta) if meta.is_dir() => {}
         Ok(_) => return Err(Fault::Foreign { path: dir.display().to_string() }),
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Err(Fault::Missing { path: dir.display().to_string() }),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => {
+            return Err(Fault::Missing { path: dir.display().to_string() });
+        }
         Err(e) => return Err(unreadable(dir, &e)),
     }
     let path = dir.join("FORMAT");
@@ -390,7 +408,11 @@ fn check_format(dir: &Path) -> Result<(Option<u32>, Vec<String>), Fault> {
             }
             let mut entries = std::fs::read_dir(dir).map_err(|e| unreadable(dir, &e))?;
             let path = dir.display().to_string();
-            return Err(if ours || entries.next().is_none() { Fault::Missing { path } } else { Fault::Foreign { path } });
+            return Err(if ours || entries.next().is_none() {
+                Fault::Missing { path }
+            } else {
+                Fault::Foreign { path }
+            });
         }
         Err(e) => return Err(unreadable(&path, &e)),
     };

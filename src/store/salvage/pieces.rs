@@ -35,11 +35,16 @@ pub(super) fn assemble(files: &Files, suspects: &[Suspect]) -> Result<Vec<Found>
     for suspect in large() {
         let (number, total) = (suspect.header.number, suspect.header.total_len());
         let firsts = pieces.get(&(number, 0)).map_or(&[][..], Vec::as_slice);
-        if !firsts.iter().any(|first| (first.file, first.offset) == (suspect.place.file, suspect.place.offset)) {
+        if !firsts
+            .iter()
+            .any(|first| (first.file, first.offset) == (suspect.place.file, suspect.place.offset))
+        {
             continue;
         }
         let count = total.div_ceil(PIECE) as u32;
-        let Some(choices) = (0..count).map(|n| pieces.get(&(number, n))).collect::<Option<Vec<_>>>() else { continue };
+        let Some(choices) = (0..count).map(|n| pieces.get(&(number, n))).collect::<Option<Vec<_>>>() else {
+            continue;
+        };
         // The newest pieces first: they are most likely of one writing.
         for choice in 0..TRIES {
             let mut left = choice;

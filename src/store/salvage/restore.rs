@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use super::ReadStore;
 use super::scan::unreadable;
+use crate::core::time::Timestamp;
 use crate::journal::group::Group;
 use crate::journal::{ChainHash, Fault, Record, Tip};
-use crate::core::time::Timestamp;
 use crate::store::StoreOptions;
 use crate::store::sled::SledStore;
 
@@ -76,7 +76,10 @@ impl ReadStore {
         let mut count = 0;
         for found in &self.line {
             let header = &found.header;
-            if header.number != count as u64 + 1 || header.previous != hash || header.first_position != position + 1 {
+            if header.number != count as u64 + 1
+                || header.previous != hash
+                || header.first_position != position + 1
+            {
                 break;
             }
             (hash, position) = (found.hash, header.last_position());

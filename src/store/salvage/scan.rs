@@ -199,7 +199,9 @@ fn recognise(bytes: &[u8]) -> Option<GroupHeader> {
 fn listed(folder: &Path) -> Result<Vec<PathBuf>, Fault> {
     let entries = match std::fs::read_dir(folder) {
         Ok(entries) => entries,
-        Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => return Ok(Vec::new()),
+        Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            return Ok(Vec::new());
+        }
         Err(e) => return Err(unreadable(folder, &e)),
     };
     let mut paths = Vec::new();

@@ -4,11 +4,11 @@ use super::super::{verify, walk};
 use super::ReadStore;
 use crate::core::ids::{IdempotencyKey, StreamId};
 use crate::core::time::Timestamp;
-use crate::journal::{
-    Append, Appended, Broken, Epoch, Fault, Head, OpenReport, Pending, Position, Record, Seq, Snapshot, Store, Tip,
-    VerifyCursor, VerifyStep,
-};
 use crate::journal::group::Group;
+use crate::journal::{
+    Append, Appended, Broken, Epoch, Fault, Head, OpenReport, Pending, Position, Record, Seq, Snapshot,
+    Store, Tip, VerifyCursor, VerifyStep,
+};
 use crate::store::heads::Entry;
 
 fn refused<'a, T: Send + 'a>() -> Pending<'a, T> {
@@ -77,7 +77,8 @@ impl ReadStore {
 
     /// Adds where the broken group stands, and what it begins with.
     fn locate(&self, broken: &mut Broken) {
-        let gap = self.damage.gaps.iter().find(|gap| (gap.first_group..=gap.last_group).contains(&broken.group));
+        let gap =
+            self.damage.gaps.iter().find(|gap| (gap.first_group..=gap.last_group).contains(&broken.group));
         if let Some(gap) = gap {
             broken.position = broken.position.or(Some(gap.first_position));
         }
@@ -96,7 +97,12 @@ impl Store for ReadStore {
         refused()
     }
 
-    fn commit<'a>(&'a self, _epoch: Epoch, _at: Timestamp, _group: &'a [Append]) -> Pending<'a, Vec<Appended>> {
+    fn commit<'a>(
+        &'a self,
+        _epoch: Epoch,
+        _at: Timestamp,
+        _group: &'a [Append],
+    ) -> Pending<'a, Vec<Appended>> {
         refused()
     }
 

@@ -17,7 +17,8 @@ const CONF: &[u8] = b"segment_size: 8388608\nuse_compression: false\nversion: 0.
 pub(super) fn prepare(path: &Path) -> Result<(), Fault> {
     let prepare = || {
         fs::create_dir_all(path.join("blobs"))?;
-        for unfinished in snapshots(path)?.into_iter().filter(|file| file.to_string_lossy().ends_with(".generating"))
+        for unfinished in
+            snapshots(path)?.into_iter().filter(|file| file.to_string_lossy().ends_with(".generating"))
         {
             fs::remove_file(unfinished)?;
         }
@@ -64,7 +65,9 @@ fn snapshots(path: &Path) -> io::Result<Vec<PathBuf>> {
 }
 
 fn unavailable(path: &Path, error: &io::Error) -> Fault {
-    Fault::Unavailable { reason: format!("the database cannot be prepared. path={}, error={error}", path.display()) }
+    Fault::Unavailable {
+        reason: format!("the database cannot be prepared. path={}, error={error}", path.display()),
+    }
 }
 
 #[cfg(test)]

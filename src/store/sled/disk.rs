@@ -145,9 +145,10 @@ impl Disk {
 
     /// The newest group that the index knows of.
     pub fn newest_head(&self) -> Result<u64, Fault> {
-        self.heads.iter().values().try_fold(0, |newest, value| {
-            Ok(decode_entry(&value.map_err(broken)?)?.last_group.max(newest))
-        })
+        self.heads
+            .iter()
+            .values()
+            .try_fold(0, |newest, value| Ok(decode_entry(&value.map_err(broken)?)?.last_group.max(newest)))
     }
 
     /// Removes the index and everything that was derived from the journal.

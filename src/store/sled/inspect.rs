@@ -102,7 +102,11 @@ pub(super) fn inspect(folder: &Path, durable: Option<End>) -> Result<Report, Fau
         return Err(files.damage(at, tail.reached, &format!("{why}. written_upto={bound}")));
     }
     if floor > round_up(tail.reached) {
-        return Err(files.damage(now.length, tail.reached, &format!("the log ends before its snapshot. snapshot={floor}")));
+        return Err(files.damage(
+            now.length,
+            tail.reached,
+            &format!("the log ends before its snapshot. snapshot={floor}"),
+        ));
     }
     let mut walk = Walk::new(&snapshot);
     for (&number, &index) in &files.order {
@@ -126,7 +130,11 @@ pub(super) fn inspect(folder: &Path, durable: Option<End>) -> Result<Report, Fau
         return Err(files.damage(0, bound, &what));
     }
     let torn = tail.stopped.filter(|(at, _)| *at < now.length).map(|(at, why)| {
-        format!("the database ends in an unfinished write. file={}, offset={at}, lsn={}, why={why}", files.db.display(), tail.reached)
+        format!(
+            "the database ends in an unfinished write. file={}, offset={at}, lsn={}, why={why}",
+            files.db.display(),
+            tail.reached
+        )
     });
     Ok(Report { end, torn, snapshot_damaged })
 }
@@ -313,7 +321,8 @@ impl Files {
         let Some(id) = message.pointer(segment) else { return Ok(Some("a blob has no name".into())) };
         let path = blob_path(&self.folder, id);
         let fits = blob_fits(&self.folder, id).map_err(|e| unreadable(&path, &e))?;
-        Ok((fits == Some(false)).then(|| format!("a blob does not fit its checksum. blob={}", path.display())))
+        Ok((fits == Some(false))
+            .then(|| format!("a blob does not fit its checksum. blob={}", path.display())))
     }
 
     fn damage(&self, offset: u64, lsn: Lsn, what: &str) -> Fault {
@@ -454,7 +463,9 @@ impl Walk {
             } else {
                 match wound.page {
                     Some(NO_PAGE) => None,
-                    Some(page) => self.needs(page, wound.lsn).then(|| format!("page {page} does not fit its checksum")),
+                    Some(page) => {
+                        self.needs(page, wound.lsn).then(|| format!("page {page} does not fit its checksum"))
+                    }
                     None if wound.headless => Some("a segment does not say which it is".to_owned()),
                     None if wound.at == 0 => None,
                     None => {

@@ -143,7 +143,8 @@ impl Message {
     /// Reads the message at `at` of a segment, if it is of the segment with this number, or of any.
     pub fn parse(segment: &[u8], at: usize, number: Option<u64>) -> Option<Self> {
         let bytes = segment.get(at..)?;
-        let header = Header::parse(bytes).filter(|header| number.is_none_or(|number| header.number == number))?;
+        let header =
+            Header::parse(bytes).filter(|header| number.is_none_or(|number| header.number == number))?;
         let kind = header.kind()?;
         let total = header.total().filter(|total| *total <= bytes.len())?;
         let fits = header.fits(&bytes[..header.size], &bytes[header.size..total]);

@@ -45,7 +45,15 @@ impl Mark {
     /// The mark of a store with nothing in it, and of a new log behind everything in the database.
     pub fn new(archived: Tip, epoch: Epoch, segment: u64) -> Self {
         let begin = Place { segment, offset: 0 };
-        Mark { closed: true, identity: identity(), epoch, archived, begin, frame: 0, database_end: [0xff; 24] }
+        Mark {
+            closed: true,
+            identity: identity(),
+            epoch,
+            archived,
+            begin,
+            frame: 0,
+            database_end: [0xff; 24],
+        }
     }
 
     fn bytes(&self, count: u64) -> Vec<u8> {
@@ -111,7 +119,8 @@ impl MarkFile {
     pub fn make(dir: &Path, mark: Mark, durable: bool) -> Result<Self, Fault> {
         let unfinished = dir.join("mark.new");
         let make = || {
-            let mut file = File::options().read(true).write(true).create(true).truncate(true).open(&unfinished)?;
+            let mut file =
+                File::options().read(true).write(true).create(true).truncate(true).open(&unfinished)?;
             file.write_all(&[mark.bytes(2), mark.bytes(1)].concat())?;
             file.sync_all()?;
             fs::rename(&unfinished, dir.join(NAME))?;
@@ -185,7 +194,8 @@ mod tests {
     use super::*;
 
     fn mark(group: u64) -> Mark {
-        let archived = Tip { group, position: 2 * group, at: Timestamp::from_micros(-7), hash: ChainHash([3; 32]) };
+        let archived =
+            Tip { group, position: 2 * group, at: Timestamp::from_micros(-7), hash: ChainHash([3; 32]) };
         Mark { frame: 9, ..Mark::new(archived, 4, 5) }
     }
 

@@ -24,9 +24,7 @@ pub(super) struct Opened {
 
 pub(super) fn open(options: &StoreOptions) -> Result<Opened, Fault> {
     let Some(path) = &options.path else {
-        return Err(Fault::Unavailable {
-            reason: "no data folder was named; give the store a path".into(),
-        });
+        return Err(Fault::Unavailable { reason: "no data folder was named; give the store a path".into() });
     };
     let durable = options.durability != Durability::None;
     let folder = Folder::open(path, options.create)?;
@@ -78,9 +76,8 @@ fn read(
     disk: Option<Disk>,
 ) -> Result<(Disk, replay::Found, Tail), Fault> {
     let found = replay::look(folder);
-    let open_disk = |disk: Option<Disk>| {
-        disk.map_or_else(|| Disk::open(&folder.database(), true, options), Ok)
-    };
+    let open_disk =
+        |disk: Option<Disk>| disk.map_or_else(|| Disk::open(&folder.database(), true, options), Ok);
     let (disk, damage) = match found {
         Ok(mut found) => {
             let disk = open_disk(disk)?;
@@ -111,11 +108,8 @@ fn go_on(
     found: &mut replay::Found,
 ) -> Result<Log, Fault> {
     let dir = folder.log();
-    let log_options = log::Options {
-        dir: dir.clone(),
-        identity: found.mark.identity,
-        durability: options.durability,
-    };
+    let log_options =
+        log::Options { dir: dir.clone(), identity: found.mark.identity, durability: options.durability };
     if found.mark.closed {
         // What is still there was archived, or never used.
         segment::remove_below(&dir, u64::MAX)?;

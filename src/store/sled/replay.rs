@@ -130,13 +130,8 @@ pub(super) fn settle(disk: &Disk, folder: &Folder, found: &mut Found) -> Result<
             found.scan.end, trouble.lost
         ));
     }
-    let mut tail = Tail {
-        tip: archived.clone(),
-        archived,
-        groups: VecDeque::new(),
-        index: Index::default(),
-        report,
-    };
+    let mut tail =
+        Tail { tip: archived.clone(), archived, groups: VecDeque::new(), index: Index::default(), report };
     let mut changes = Changes::default();
     for frame in &found.scan.frames {
         for group in frame.groups.iter().filter(|group| group.header.number > tail.archived.group) {

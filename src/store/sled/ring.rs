@@ -28,7 +28,11 @@ use crate::journal::{Fault, OpenReport, Tip};
 const CACHE: u64 = 8 << 20;
 
 /// Converts a folder of the first format. On return it is one of the second, and closed.
-pub(super) fn convert(folder: &Folder, options: &StoreOptions, durable: bool) -> Result<(Disk, OpenReport), Fault> {
+pub(super) fn convert(
+    folder: &Folder,
+    options: &StoreOptions,
+    durable: bool,
+) -> Result<(Disk, OpenReport), Fault> {
     if !folder.ring().join("db").exists() {
         return Err(corrupt("the ring is missing although a store was made here"));
     }
@@ -53,7 +57,9 @@ pub(super) fn convert(folder: &Folder, options: &StoreOptions, durable: bool) ->
     disk.remove_packs_after(tip.group)?;
     archive::restore_index(&disk, &tip)?;
     disk.make_durable()?;
-    let io = |e: std::io::Error| Fault::Unavailable { reason: format!("the folder cannot be converted. error={e}") };
+    let io = |e: std::io::Error| Fault::Unavailable {
+        reason: format!("the folder cannot be converted. error={e}"),
+    };
     fs::create_dir_all(folder.log()).map_err(io)?;
     // Left by a conversion that was cut off.
     segment::remove_below(&folder.log(), u64::MAX)?;
@@ -117,7 +123,8 @@ fn tail(disk: &Disk, ring: &Base, archived: &Tip) -> Result<(Vec<Arc<[u8]>>, Opt
     while let Some(bytes) = found.remove(&(last + 1)) {
         let group = Group::parse(&bytes)?;
         if (group.header.previous, group.header.first_position) != (hash, position + 1) {
-            damage = Some(format!("a group does not follow the one before it. group={}", group.header.number));
+            damage =
+                Some(format!("a group does not follow the one before it. group={}", group.header.number));
             break;
         }
         (last, hash, position) = (group.header.number, group.hash, group.header.last_position());

@@ -71,7 +71,6 @@ fn unarchived(path: &Path, slots: usize, commits: u64) -> SledStore {
     store
 }
 
-
 fn disk(store: &SledStore) -> Arc<Disk> {
     store.shared.disk().unwrap()
 }
@@ -108,7 +107,11 @@ fn copy(from: &Path, to: &Path) {
     for item in fs::read_dir(from).unwrap() {
         let item = item.unwrap();
         let to = to.join(item.file_name());
-        if item.path().is_dir() { copy(&item.path(), &to) } else { fs::copy(item.path(), to).map(drop).unwrap() }
+        if item.path().is_dir() {
+            copy(&item.path(), &to)
+        } else {
+            fs::copy(item.path(), to).map(drop).unwrap()
+        }
     }
 }
 
@@ -167,7 +170,8 @@ fn a_tail_longer_than_the_room_for_it_is_archived_before_commits_go_on() {
 #[test]
 fn a_damaged_group_is_refused_with_nothing_changed_and_given_up_only_on_demand() {
     // In the middle, and at the end: it was acknowledged either way.
-    for (damaged, missing) in [(3, "groups 3 to 5, positions 3 to 5, of quorum/q"), (5, "groups 5 to 5, positions 5 to 5")]
+    for (damaged, missing) in
+        [(3, "groups 3 to 5, positions 3 to 5, of quorum/q"), (5, "groups 5 to 5, positions 5 to 5")]
     {
         let dir = TempDir::new().unwrap();
         drop(unarchived(dir.path(), 64, 5));
@@ -214,7 +218,10 @@ fn a_write_that_was_never_finished_is_dropped_reported_and_never_comes_back() {
     assert_eq!((report.groups_replayed, report.dropped.len()), (3, 1), "{report:?}");
     assert!(!report.accepted_loss);
     drop(store);
-    assert_eq!(SledStore::open(&options(dir.path(), 64)).unwrap().open_report().dropped, Vec::<String>::new());
+    assert_eq!(
+        SledStore::open(&options(dir.path(), 64)).unwrap().open_report().dropped,
+        Vec::<String>::new()
+    );
 }
 
 #[test]
@@ -241,8 +248,10 @@ fn a_missing_cut_or_older_file_is_refused_with_nothing_changed() {
         let after = content(&path);
         let same = |name: &str| {
             let of = |all: &BTreeMap<PathBuf, Vec<u8>>| {
-                all.iter().filter(|(at, _)| at.strip_prefix(&path).unwrap().starts_with(name))
-                    .map(|(at, bytes)| (at.clone(), bytes.clone())).collect::<Vec<_>>()
+                all.iter()
+                    .filter(|(at, _)| at.strip_prefix(&path).unwrap().starts_with(name))
+                    .map(|(at, bytes)| (at.clone(), bytes.clone()))
+                    .collect::<Vec<_>>()
             };
             of(&before) == of(&after)
         };
@@ -459,7 +468,8 @@ fn a_crash_anywhere_in_a_round_leaves_no_stale_deadline() {
     for cut in 0..3 {
         let dir = TempDir::new().unwrap();
         let store = unarchived(dir.path(), 8, 6);
-        let groups: Vec<_> = lock(&store.shared.state).tail.iter().map(|waiting| waiting.bytes.clone()).collect();
+        let groups: Vec<_> =
+            lock(&store.shared.state).tail.iter().map(|waiting| waiting.bytes.clone()).collect();
         archive::write_packs(&disk(&store), &groups, 2_000).unwrap();
         if cut > 0 {
             // The whole index of the round, or only that of a part of it.

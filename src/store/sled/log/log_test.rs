@@ -207,7 +207,10 @@ fn the_streams_groups_and_positions_of_a_gap_are_named() {
     assert_eq!(numbers(&found), [1]);
     let trouble = found.trouble.unwrap();
     assert!(trouble.damage);
-    assert_eq!(trouble.lost.to_string(), "groups 2 to 4, positions 2 to 4, of quorum/q2, quorum/q3, quorum/q4");
+    assert_eq!(
+        trouble.lost.to_string(),
+        "groups 2 to 4, positions 2 to 4, of quorum/q2, quorum/q3, quorum/q4"
+    );
 }
 
 #[test]

@@ -191,7 +191,11 @@ fn check_header(bytes: &[u8], number: u64, identity: &Identity) -> Result<(), St
         return Err(format!("a file of the log stands under another number. found={}", header.number));
     }
     if header.size != bytes.len() as u64 {
-        return Err(format!("a file of the log has another length. expected={}, found={}", header.size, bytes.len()));
+        return Err(format!(
+            "a file of the log has another length. expected={}, found={}",
+            header.size,
+            bytes.len()
+        ));
     }
     Ok(())
 }
@@ -294,7 +298,8 @@ fn look(bytes: &[u8], identity: &Identity, from: Place, lost: &mut Lost) {
             lost.behind |= place != from;
         } else {
             let seal_of = |sectors: u32| {
-                let offset = (place.offset + SECTOR as u64).checked_sub(u64::from(sectors) * SECTOR as u64)?;
+                let offset =
+                    (place.offset + SECTOR as u64).checked_sub(u64::from(sectors) * SECTOR as u64)?;
                 Some(Bound { identity, place: Place { segment: place.segment, offset } })
             };
             lost.behind |= ends_with_seal(sector, seal_of);

@@ -54,7 +54,8 @@ pub(in super::super) fn numbers(dir: &Path) -> Result<Vec<u64>, Fault> {
         let mut numbers = Vec::new();
         for item in fs::read_dir(dir)? {
             let name = item?.file_name();
-            let number = name.to_str().and_then(|name| name.strip_suffix(".log")).filter(|hex| hex.len() == 16);
+            let number =
+                name.to_str().and_then(|name| name.strip_suffix(".log")).filter(|hex| hex.len() == 16);
             numbers.extend(number.and_then(|hex| u64::from_str_radix(hex, 16).ok()));
         }
         numbers.sort_unstable();

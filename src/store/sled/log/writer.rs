@@ -106,8 +106,7 @@ impl Log {
             }
             Ok(file)
         };
-        let file =
-            repair().map_err(|e: io::Error| unavailable("the log cannot be taken up again", &e))?;
+        let file = repair().map_err(|e: io::Error| unavailable("the log cannot be taken up again", &e))?;
         Self::with(options, Arc::new(file), place, size)
     }
 
@@ -185,9 +184,10 @@ impl Log {
         }
         let durable = self.options.durability != Durability::None;
         let wanted = self.next(frame);
-        let made = self.ahead.take().filter(|(made, _)| {
-            made.number == wanted.number && made.size >= frame + 2 * SECTOR as u64
-        });
+        let made = self
+            .ahead
+            .take()
+            .filter(|(made, _)| made.number == wanted.number && made.size >= frame + 2 * SECTOR as u64);
         let (header, file) = match made {
             Some(made) => made,
             None => {
