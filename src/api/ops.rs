@@ -12,10 +12,11 @@ use serde_json::{Map, Value};
 use serde_path_to_error::{Path, Segment};
 
 use super::Quorate;
-use super::class::class_of;
+use super::class;
 use super::dto::*;
 use super::shedding::turned;
 use crate::core::gate::status::GateStatus;
+use crate::core::shed::{Class, Label};
 use crate::core::worker::WorkerStatus;
 use crate::error::{Error, ErrorKind};
 
@@ -38,6 +39,11 @@ pub struct Operation {
     pub name: &'static str,
     /// One line of help.
     pub summary: &'static str,
+    /// How it is treated under load. Each row says it; the one table of messages is
+    /// [`MessageKind`](crate::core::shed::MessageKind).
+    pub class: Class,
+    /// Does a request with these fields end or change something, so that no load refuses it? See [`class`].
+    pub critical: fn(&Map<String, Value>) -> bool,
     /// How it is called over HTTP.
     pub method: Method,
     /// Its path below `/api/v1`; `{field}` stands for a field of the request.
@@ -49,6 +55,10 @@ pub struct Operation {
     /// The HTTP statuses of replies with these words as their `status`, for those who ask for them with
     /// `status_codes=true`; every other reply, and without that every reply, is a 200.
     pub statuses: &'static [(&'static str, u16)],
+    /// Does it make the data folder when there is none? The others have nothing to say about an empty one.
+    pub founds: bool,
+    /// May a request with these fields be answered only when something has come about? See [`class`].
+    pub waits: fn(&Map<String, Value>) -> bool,
     /// The JSON schema of the request.
     pub request: fn() -> Schema,
     /// The JSON schema of the reply.
@@ -63,24 +73,40 @@ impl std::fmt::Debug for Operation {
     }
 }
 
+/// What a row says of a column, or what the column is where a row says nothing.
+macro_rules! column {
+    ($given:expr; $otherwise:expr) => {
+        $given
+    };
+    (; $otherwise:expr) => {
+        $otherwise
+    };
+}
+
 macro_rules! operation {
-    ($name:literal, $summary:literal, $method:ident $path:literal, key: $key:expr, $request:ty => $reply:ty,
-     $(bad_request: $bad:expr,)? $(statuses: $statuses:expr,)? |$q:ident, $r:ident| $call:expr) => {
+    ($name:literal, $summary:literal, $class:ident $method:ident $path:literal, key: $key:expr,
+     $request:ty => $reply:ty, $(bad_request: $bad:expr,)? $(statuses: $statuses:expr,)? $(founds: $founds:expr,)?
+     $(waits: $waits:expr,)? $(critical: $critical:expr,)? |$q:ident, $r:ident| $call:expr) => {
         Operation {
             name: $name,
             summary: $summary,
+            class: Class::$class,
+            critical: column!($($critical)?; class::never),
             method: Method::$method,
             path: $path,
             key: $key,
-            bad_request: { #[allow(unused_mut, unused_assignments)] { let mut bad: &[&str] = &[]; $( bad = $bad; )? bad } },
-            statuses: { #[allow(unused_mut, unused_assignments)] { let mut statuses: &[(&str, u16)] = &[]; $( statuses = $statuses; )? statuses } },
+            bad_request: column!($($bad)?; &[]),
+            statuses: column!($($statuses)?; &[]),
+            founds: column!($($founds)?; false),
+            waits: column!($($waits)?; class::never),
             request: || schema_for!($request),
             reply: || schema_for!($reply),
             call: |$q, fields| {
                 Box::pin(async move {
+                    let critical: fn(&Map<String, Value>) -> bool = column!($($critical)?; class::never);
+                    let label = Label { class: Class::$class, critical: critical(&fields), deadline: None };
                     let host = $q.host();
-                    let class = class_of($name, matches!(Method::$method, Method::Get));
-                    let _inside = host.desk.enter(host, class).map_err(turned)?;
+                    let _inside = host.desk.enter(host, label).map_err(turned)?;
                     let $r: $request = parse(fields)?;
                     let reply: $reply = $call;
                     to_json(reply)
@@ -92,190 +118,205 @@ macro_rules! operation {
 
 /// Every operation.
 pub static OPERATIONS: &[Operation] = &[
-    operation!("cell.register", "set a cell's entry in the mesh registry", Post "/cells/register",
-        key: Some("cell"), RegisterCell => CellRegistered, |q, r| q.cells().register(r).await?),
-    operation!("cell.mesh", "register a whole hexagonal mesh around a hub", Post "/cells/mesh",
-        key: Some("mesh"), RegisterMesh => MeshRegistered, |q, r| q.cells().mesh(r).await?),
-    operation!("cell.list", "list the mesh registry", Get "/cells",
+    operation!("cell.register", "set a cell's entry in the mesh registry", Dispatch Post "/cells/register",
+        key: Some("cell"), RegisterCell => CellRegistered, founds: true,
+        |q, r| q.cells().register(r).await?),
+    operation!("cell.mesh", "register a whole hexagonal mesh around a hub", Dispatch Post "/cells/mesh",
+        key: Some("mesh"), RegisterMesh => MeshRegistered, founds: true,
+        |q, r| q.cells().mesh(r).await?),
+    operation!("cell.list", "list the mesh registry", Data Get "/cells",
         key: None, ListCells => CellPage, |q, r| q.cells().list(r).await?),
-    operation!("cmp.register", "add an authority at the hub", Post "/cmp/register",
-        key: Some("authority"), RegisterAuthority => AuthorityRegistered,
+    operation!("cmp.register", "add an authority at the hub", Dispatch Post "/cmp/register",
+        key: Some("authority"), RegisterAuthority => AuthorityRegistered, founds: true,
         |q, r| q.cells().register_authority(r).await?),
-    operation!("quorum.start", "open a quorum", Post "/quorum/start",
-        key: Some("quorum"), StartQuorum => Started, bad_request: &["quorum_type"],
+    operation!("quorum.start", "open a quorum", Dispatch Post "/quorum/start",
+        key: Some("quorum"), StartQuorum => Started, bad_request: &["quorum_type"], founds: true,
         |q, r| q.quorums().start(r).await?),
-    operation!("quorum.vote", "cast or change a vote", Post "/quorum/{quorum_id}/vote",
+    operation!("quorum.vote", "cast or change a vote", Control Post "/quorum/{quorum_id}/vote",
         key: Some("vote"), Vote => Voted, |q, r| q.quorums().vote(r).await?),
-    operation!("quorum.status", "show a quorum, also after it closed", Get "/quorum/{quorum_id}/status",
+    operation!("quorum.status", "show a quorum, also after it closed", Data Get "/quorum/{quorum_id}/status",
         key: Some("status"), QuorumRef => QuorumStatus, |q, r| q.quorums().status(&r.quorum_id).await?),
-    operation!("quorum.wait", "wait until a quorum closes", Get "/quorum/{quorum_id}/wait",
-        key: Some("status"), WaitQuorum => QuorumStatus, |q, r| q.quorums().wait(r).await?),
-    operation!("quorum.cancel", "end a quorum without a decision", Post "/quorum/{quorum_id}/cancel",
+    operation!("quorum.wait", "wait until a quorum closes", Data Get "/quorum/{quorum_id}/wait",
+        key: Some("status"), WaitQuorum => QuorumStatus, waits: class::always,
+        |q, r| q.quorums().wait(r).await?),
+    operation!("quorum.cancel", "end a quorum without a decision", Control Post "/quorum/{quorum_id}/cancel",
         key: Some("quorum"), CancelQuorum => Cancelled, |q, r| q.quorums().cancel(r).await?),
-    operation!("quorum.history", "list the latest closed quorums, oldest first", Get "/quorum/history",
+    operation!("quorum.history", "list the latest closed quorums, oldest first", Telemetry Get "/quorum/history",
         key: None, QuorumHistory => QuorumHistoryPage, |q, r| q.quorums().history(r).await?),
-    operation!("quorum.stats", "count quorums and votes over all time", Get "/quorum/stats",
+    operation!("quorum.stats", "count quorums and votes over all time", Telemetry Get "/quorum/stats",
         key: Some("stats"), Nothing => QuorumStatsReply, |q, r| { let Nothing {} = r; q.quorums().stats().await? }),
-    operation!("capacity.request", "ask for capacity", Post "/backpressure/{cell_id}/request",
+    operation!("capacity.request", "ask for capacity", Dispatch Post "/backpressure/{cell_id}/request",
         key: Some("result"), RequestCapacity => CapacityRequested,
-        statuses: &[("pending", 202), ("overloaded", 429)], |q, r| q.capacity().request(r).await?),
-    operation!("capacity.cancel", "give up the place of a need that waits", Post "/backpressure/{cell_id}/cancel",
+        statuses: &[("pending", 202), ("overloaded", 429)], waits: class::if_told_to,
+        |q, r| q.capacity().request(r).await?),
+    operation!("capacity.cancel", "give up the place of a need that waits", Control Post "/backpressure/{cell_id}/cancel",
         key: Some("result"), CancelNeed => CapacityRequested, |q, r| q.capacity().cancel(r).await?),
-    operation!("capacity.offer", "offer capacity to a cell that needs it", Post "/backpressure/offer",
+    operation!("capacity.offer", "offer capacity to a cell that needs it", Dispatch Post "/backpressure/offer",
         key: Some("result"), OfferCapacity => CapacityOffered, |q, r| q.capacity().offer(r).await?),
-    operation!("capacity.ack", "say that a token arrived", Post "/backpressure/{token_id}/ack",
+    operation!("capacity.ack", "say that a token arrived", Control Post "/backpressure/{token_id}/ack",
         key: Some("result"), HeldToken => CapacityToken, |q, r| q.capacity().ack(r).await?),
-    operation!("capacity.release", "give capacity back", Post "/backpressure/{cell_id}/release",
+    operation!("capacity.release", "give capacity back", Control Post "/backpressure/{cell_id}/release",
         key: Some("result"), ReleaseCapacity => CapacityReleased, |q, r| q.capacity().release(r).await?),
-    operation!("capacity.renew", "start the lease of a token again", Post "/backpressure/{token_id}/renew",
+    operation!("capacity.renew", "start the lease of a token again", Control Post "/backpressure/{token_id}/renew",
         key: Some("result"), HeldToken => CapacityToken, |q, r| q.capacity().renew(r).await?),
-    operation!("capacity.transfer", "hand a token to another cell", Post "/backpressure/{token_id}/transfer",
+    operation!("capacity.transfer", "hand a token to another cell", Control Post "/backpressure/{token_id}/transfer",
         key: Some("result"), TransferCapacity => CapacityToken, |q, r| q.capacity().transfer(r).await?),
-    operation!("capacity.revoke", "take a token away from its holder", Post "/backpressure/{token_id}/revoke",
+    operation!("capacity.revoke", "take a token away from its holder", Control Post "/backpressure/{token_id}/revoke",
         key: Some("result"), TokenRef => CapacityToken, |q, r| q.capacity().revoke(r).await?),
-    operation!("capacity.configure", "set up what a cell has to lend", Post "/backpressure/{cell_id}/configure",
-        key: Some("result"), ConfigureCapacity => CapacityConfigured, |q, r| q.capacity().configure(r).await?),
-    operation!("capacity.status", "show how a cell stands", Get "/backpressure/{cell_id}/status",
+    operation!("capacity.configure", "set up what a cell has to lend", Dispatch Post "/backpressure/{cell_id}/configure",
+        key: Some("result"), ConfigureCapacity => CapacityConfigured, founds: true,
+        |q, r| q.capacity().configure(r).await?),
+    operation!("capacity.status", "show how a cell stands", Data Get "/backpressure/{cell_id}/status",
         key: Some("status"), CapacityRef => CapacityStatus, |q, r| q.capacity().status(r).await?),
-    operation!("capacity.stats", "count needs, offers and tokens over all time", Get "/backpressure/stats",
+    operation!("capacity.stats", "count needs, offers and tokens over all time", Telemetry Get "/backpressure/stats",
         key: Some("stats"), Nothing => CapacityStats, |q, r| { let Nothing {} = r; q.capacity().stats().await? }),
-    operation!("budget.set", "limit what many cells are granted at once", Post "/budgets/{budget_id}/limits",
-        key: Some("result"), SetBudget => CapacityConfigured, |q, r| q.capacity().set_budget(r).await?),
-    operation!("budget.status", "show how a budget stands", Get "/budgets/{budget_id}/status",
+    operation!("budget.set", "limit what many cells are granted at once", Dispatch Post "/budgets/{budget_id}/limits",
+        key: Some("result"), SetBudget => CapacityConfigured, founds: true,
+        |q, r| q.capacity().set_budget(r).await?),
+    operation!("budget.status", "show how a budget stands", Data Get "/budgets/{budget_id}/status",
         key: Some("status"), BudgetRef => BudgetStatus, |q, r| q.capacity().budget(r).await?),
-    operation!("agent.register", "register an agent and watch its heartbeats", Post "/agent/register",
-        key: Some("agent"), RegisterAgent => AgentRegistered, |q, r| q.agents().register(r).await?),
-    operation!("agent.leave", "strike an agent off", Post "/agent/{agent_id}/leave",
+    operation!("agent.register", "register an agent and watch its heartbeats", Dispatch Post "/agent/register",
+        key: Some("agent"), RegisterAgent => AgentRegistered, founds: true,
+        |q, r| q.agents().register(r).await?),
+    operation!("agent.leave", "strike an agent off", Control Post "/agent/{agent_id}/leave",
         key: Some("agent"), AgentRef => AgentLeft, |q, r| q.agents().leave(&r.agent_id).await?),
-    operation!("agent.beat", "say that an agent is alive", Post "/agent/{agent_id}/beat",
+    operation!("agent.beat", "say that an agent is alive", Control Post "/agent/{agent_id}/beat",
         key: Some("beat"), Beat => Beaten, |q, r| q.agents().beat(r).await?),
-    operation!("agent.health", "show how an agent is doing", Get "/agent/{agent_id}/health",
+    operation!("agent.health", "show how an agent is doing", Data Get "/agent/{agent_id}/health",
         key: Some("agent"), AgentRef => AgentHealth, |q, r| q.agents().health(&r.agent_id).await?),
-    operation!("agent.monitor", "watch a registered agent again", Post "/agent/{agent_id}/monitor",
+    operation!("agent.monitor", "watch a registered agent again", Control Post "/agent/{agent_id}/monitor",
         key: Some("agent"), MonitorAgent => AgentMonitored, |q, r| q.agents().monitor(r).await?),
-    operation!("agent.unmonitor", "watch an agent no longer; it stays registered", Post "/agent/{agent_id}/unmonitor",
+    operation!("agent.unmonitor", "watch an agent no longer; it stays registered", Control Post "/agent/{agent_id}/unmonitor",
         key: Some("agent"), AgentRef => AgentUnmonitored, |q, r| q.agents().unmonitor(&r.agent_id).await?),
-    operation!("agent.history", "list the newest beats of an agent, oldest first", Get "/agent/{agent_id}/history",
+    operation!("agent.history", "list the newest beats of an agent, oldest first", Telemetry Get "/agent/{agent_id}/history",
         key: None, AgentHistory => AgentHistoryPage, |q, r| q.agents().history(r).await?),
-    operation!("agent.list", "list the registered agents", Get "/agents",
+    operation!("agent.list", "list the registered agents", Data Get "/agents",
         key: None, ListAgents => AgentPage, |q, r| q.agents().list(r).await?),
-    operation!("agent.stats", "count agents by health, and heartbeats over all time", Get "/agent/stats",
+    operation!("agent.stats", "count agents by health, and heartbeats over all time", Telemetry Get "/agent/stats",
         key: Some("stats"), Nothing => AgentStats, |q, r| { let Nothing {} = r; q.agents().stats().await? }),
-    operation!("consensus.request", "put a question to the agents and wait for the decision", Post
-        "/consensus/request", key: Some("result"), RequestConsensus => ConsensusResult,
+    operation!("consensus.request", "put a question to the agents and wait for the decision", Dispatch Post
+        "/consensus/request", key: Some("result"), RequestConsensus => ConsensusResult, waits: class::unless_told_not_to,
         |q, r| q.consensus().request(r).await?),
-    operation!("consensus.vote", "vote on a proposal", Post "/consensus/{proposal_id}/vote",
+    operation!("consensus.vote", "vote on a proposal", Control Post "/consensus/{proposal_id}/vote",
         key: Some("vote"), ConsensusVote => ConsensusVoted, |q, r| q.consensus().vote(r).await?),
-    operation!("consensus.result", "show how a proposal stands or ended, or wait for it", Get
-        "/consensus/{proposal_id}/result", key: Some("result"), ConsensusRef => ConsensusResult,
+    operation!("consensus.result", "show how a proposal stands or ended, or wait for it", Data Get
+        "/consensus/{proposal_id}/result", key: Some("result"), ConsensusRef => ConsensusResult, waits: class::for_so_long,
         |q, r| q.consensus().result(r).await?),
-    operation!("consensus.open", "list open proposals, or those that await an agent's vote", Get
+    operation!("consensus.open", "list open proposals, or those that await an agent's vote", Data Get
         "/consensus/open", key: None, OpenProposals => OpenProposalsPage,
         |q, r| q.consensus().list_open(r).await?),
-    operation!("consensus.history", "list the latest ended proposals, oldest first", Get "/consensus/history",
+    operation!("consensus.history", "list the latest ended proposals, oldest first", Telemetry Get "/consensus/history",
         key: None, ConsensusHistory => ConsensusHistoryPage, |q, r| q.consensus().history(r).await?),
-    operation!("consensus.stats", "count proposals and votes over all time", Get "/consensus/stats",
+    operation!("consensus.stats", "count proposals and votes over all time", Telemetry Get "/consensus/stats",
         key: Some("stats"), Nothing => ConsensusStats,
         |q, r| { let Nothing {} = r; q.consensus().stats().await? }),
-    operation!("algorithm.register", "give a rule a name", Post "/algorithms/register",
-        key: Some("algorithm"), RegisterAlgorithm => AlgorithmRegistered,
+    operation!("algorithm.register", "give a rule a name", Dispatch Post "/algorithms/register",
+        key: Some("algorithm"), RegisterAlgorithm => AlgorithmRegistered, founds: true,
         |q, r| q.algorithms().register(r).await?),
-    operation!("algorithm.unregister", "take a name away", Post "/algorithms/{name}/unregister",
+    operation!("algorithm.unregister", "take a name away", Dispatch Post "/algorithms/{name}/unregister",
         key: Some("algorithm"), AlgorithmRef => AlgorithmUnregistered,
         |q, r| q.algorithms().unregister(r).await?),
-    operation!("algorithm.set_default", "choose the algorithm that decides when none is named", Post
+    operation!("algorithm.set_default", "choose the algorithm that decides when none is named", Dispatch Post
         "/algorithms/{name}/default", key: Some("algorithm"), AlgorithmRef => AlgorithmDefault,
         |q, r| q.algorithms().set_default(r).await?),
-    operation!("algorithm.list", "list registered algorithms, and the rules there are", Get "/algorithms",
+    operation!("algorithm.list", "list registered algorithms, and the rules there are", Data Get "/algorithms",
         key: None, Nothing => AlgorithmList, |q, r| { let Nothing {} = r; q.algorithms().list()? }),
-    operation!("job.submit", "submit a job", Post "/jobs/submit",
-        key: Some("job"), SubmitJob => JobSubmitted, |q, r| q.jobs().submit(r).await?),
-    operation!("job.progress", "say that a job got on", Post "/jobs/{job_id}/progress",
+    operation!("job.submit", "submit a job", Dispatch Post "/jobs/submit",
+        key: Some("job"), SubmitJob => JobSubmitted, founds: true,
+        |q, r| q.jobs().submit(r).await?),
+    operation!("job.progress", "say that a job got on", Data Post "/jobs/{job_id}/progress",
         key: Some("job"), JobProgress => JobChanged, |q, r| q.jobs().progress(r).await?),
-    operation!("job.extend", "ask for more time for a worker", Post "/jobs/extend",
+    operation!("job.extend", "ask for more time for a worker", Control Post "/jobs/extend",
         key: Some("extension"), ExtendJob => JobExtended, |q, r| q.jobs().extend(r).await?),
-    operation!("job.workflow", "take a workflow of a job one step", Post "/jobs/{job_id}/workflow",
-        key: Some("job"), MoveWorkflow => JobChanged, |q, r| q.jobs().workflow(r).await?),
-    operation!("job.transfer", "give leadership of a job to another leader", Post "/jobs/{job_id}/transfer",
+    operation!("job.workflow", "take a workflow of a job one step", Dispatch Post "/jobs/{job_id}/workflow",
+        key: Some("job"), MoveWorkflow => JobChanged, critical: class::always,
+        |q, r| q.jobs().workflow(r).await?),
+    operation!("job.transfer", "give leadership of a job to another leader", Control Post "/jobs/{job_id}/transfer",
         key: Some("job"), TransferJob => JobLed, |q, r| q.jobs().transfer(r).await?),
-    operation!("job.acquire", "take or keep the lease of a job", Post "/jobs/{job_id}/acquire",
+    operation!("job.acquire", "take or keep the lease of a job", Control Post "/jobs/{job_id}/acquire",
         key: Some("job"), LeaseJob => JobLed, |q, r| q.jobs().acquire(r).await?),
-    operation!("job.renew", "keep the lease of a job", Post "/jobs/{job_id}/renew",
+    operation!("job.renew", "keep the lease of a job", Control Post "/jobs/{job_id}/renew",
         key: Some("job"), LeaseJob => JobLed, |q, r| q.jobs().renew(r).await?),
-    operation!("job.release", "give the lease of a job back", Post "/jobs/{job_id}/release",
+    operation!("job.release", "give the lease of a job back", Control Post "/jobs/{job_id}/release",
         key: Some("job"), LeaseJob => JobChanged, |q, r| q.jobs().release(r).await?),
-    operation!("job.complete", "end a job as completed or failed", Post "/jobs/{job_id}/complete",
-        key: Some("job"), CompleteJob => JobChanged, |q, r| q.jobs().complete(r).await?),
-    operation!("job.cancel", "stop a job", Post "/jobs/{job_id}/cancel",
+    operation!("job.complete", "end a job as completed or failed", Dispatch Post "/jobs/{job_id}/complete",
+        key: Some("job"), CompleteJob => JobChanged, critical: class::always,
+        |q, r| q.jobs().complete(r).await?),
+    operation!("job.cancel", "stop a job", Control Post "/jobs/{job_id}/cancel",
         key: Some("job"), CancelJob => JobCancelled, |q, r| q.jobs().cancel(r).await?),
-    operation!("job.status", "show how a job stands", Get "/jobs/{job_id}/status",
+    operation!("job.status", "show how a job stands", Data Get "/jobs/{job_id}/status",
         key: Some("status"), JobRef => JobStatusReply, |q, r| q.jobs().status(r).await?),
-    operation!("job.why", "show what led to how a job stands", Get "/jobs/{job_id}/why",
+    operation!("job.why", "show what led to how a job stands", Data Get "/jobs/{job_id}/why",
         key: Some("why"), JobRef => JobWhy, |q, r| q.jobs().why(r).await?),
-    operation!("job.list", "list live jobs, or ended ones", Get "/jobs",
+    operation!("job.list", "list live jobs, or ended ones", Data Get "/jobs",
         key: None, ListJobs => JobPage, |q, r| q.jobs().list(r).await?),
-    operation!("job.stats", "count jobs over all time", Get "/jobs/stats",
+    operation!("job.stats", "count jobs over all time", Telemetry Get "/jobs/stats",
         key: Some("stats"), Nothing => JobStats, |q, r| { let Nothing {} = r; q.jobs().stats().await? }),
-    operation!("job.estimate", "show the deadlines learned for a class of jobs", Get "/jobs/estimate/{class}",
+    operation!("job.estimate", "show the deadlines learned for a class of jobs", Data Get "/jobs/estimate/{class}",
         key: Some("estimate"), ClassRef => ClassEstimate, |q, r| q.jobs().estimate(r).await?),
-    operation!("gate.status", "show how a job stands at its gate", Get "/gates/{job_id}/status",
+    operation!("gate.status", "show how a job stands at its gate", Data Get "/gates/{job_id}/status",
         key: Some("status"), JobRef => GateStatus, |q, r| q.jobs().gate_status(r).await?),
-    operation!("gate.transfer", "give leadership of a job at the gate to another gate", Post
+    operation!("gate.transfer", "give leadership of a job at the gate to another gate", Control Post
         "/gates/{job_id}/transfer", key: Some("status"), TransferGate => GateStatus,
         |q, r| q.jobs().gate_transfer(r).await?),
-    operation!("worker.register", "register a worker that takes workflows", Post "/workers/register",
-        key: Some("worker"), RegisterWorker => WorkerChanged, |q, r| q.workers().register(r).await?),
-    operation!("worker.report", "say what became of a workflow", Post "/workers/{worker_id}/report",
-        key: Some("worker"), WorkerReport => WorkerChanged, |q, r| q.workers().report(r).await?),
-    operation!("worker.leader_lost", "say that a worker cannot reach the leader of a job", Post
+    operation!("worker.register", "register a worker that takes workflows", Dispatch Post "/workers/register",
+        key: Some("worker"), RegisterWorker => WorkerChanged, founds: true,
+        |q, r| q.workers().register(r).await?),
+    operation!("worker.report", "say what became of a workflow", Data Post "/workers/{worker_id}/report",
+        key: Some("worker"), WorkerReport => WorkerChanged, critical: class::is_last_report,
+        |q, r| q.workers().report(r).await?),
+    operation!("worker.leader_lost", "say that a worker cannot reach the leader of a job", Control Post
         "/workers/{worker_id}/leader_lost", key: Some("worker"), LeaderLost => WorkerChanged,
         |q, r| q.workers().leader_lost(r).await?),
-    operation!("worker.lost", "say that a worker is dead", Post "/workers/{worker_id}/lost",
+    operation!("worker.lost", "say that a worker is dead", Control Post "/workers/{worker_id}/lost",
         key: Some("worker"), WorkerRef => WorkerChanged, |q, r| q.workers().lost(r).await?),
-    operation!("worker.healthy", "say that a worker is well", Post "/workers/{worker_id}/healthy",
+    operation!("worker.healthy", "say that a worker is well", Control Post "/workers/{worker_id}/healthy",
         key: Some("worker"), WorkerRef => WorkerChanged, |q, r| q.workers().healthy(r).await?),
-    operation!("worker.leave", "take nothing new and end", Post "/workers/{worker_id}/leave",
+    operation!("worker.leave", "take nothing new and end", Control Post "/workers/{worker_id}/leave",
         key: Some("worker"), WorkerRef => WorkerChanged, |q, r| q.workers().leave(r).await?),
-    operation!("worker.status", "show how a worker stands", Get "/workers/{worker_id}/status",
+    operation!("worker.status", "show how a worker stands", Data Get "/workers/{worker_id}/status",
         key: Some("status"), WorkerRef => WorkerStatus, |q, r| q.workers().status(r).await?),
-    operation!("flow.open", "open a stream of messages with flow control", Post "/flow/open",
-        key: Some("flow"), OpenFlow => FlowOpened, |q, r| q.flows().open(r).await?),
-    operation!("flow.offer", "offer a message to a stream", Post "/flow/{flow_id}/offer",
-        key: Some("offer"), OfferMessage => MessageOffered, |q, r| q.flows().offer(r).await?),
-    operation!("flow.drain", "take messages out of a stream, with the gaps between them", Post
+    operation!("flow.open", "open a stream of messages with flow control", Dispatch Post "/flow/open",
+        key: Some("flow"), OpenFlow => FlowOpened, founds: true,
+        |q, r| q.flows().open(r).await?),
+    operation!("flow.offer", "offer a message to a stream", Data Post "/flow/{flow_id}/offer",
+        key: Some("offer"), OfferMessage => MessageOffered, waits: class::for_so_long, critical: class::is_marked,
+        |q, r| q.flows().offer(r).await?),
+    operation!("flow.drain", "take messages out of a stream, with the gaps between them", Control Post
         "/flow/{flow_id}/drain", key: Some("page"), DrainFlow => FlowDrained, |q, r| q.flows().drain(r).await?),
-    operation!("flow.status", "show how a stream stands", Get "/flow/{flow_id}/status",
+    operation!("flow.status", "show how a stream stands", Data Get "/flow/{flow_id}/status",
         key: Some("status"), FlowRef => FlowStatus, |q, r| q.flows().status(&r.flow_id).await?),
-    operation!("flow.recommendation", "say what to do about a stream, and why", Get
+    operation!("flow.recommendation", "say what to do about a stream, and why", Telemetry Get
         "/flow/{flow_id}/recommendation", key: Some("recommendation"), FlowRef => FlowAdviceView,
         |q, r| q.flows().recommendation(&r.flow_id).await?),
-    operation!("flow.configure", "change the configuration of an open stream", Post "/flow/{flow_id}/configure",
+    operation!("flow.configure", "change the configuration of an open stream", Dispatch Post "/flow/{flow_id}/configure",
         key: Some("flow"), ConfigureFlow => FlowOpened, |q, r| q.flows().configure(r).await?),
-    operation!("flow.close", "end a stream; what is buffered may still be read", Post "/flow/{flow_id}/close",
+    operation!("flow.close", "end a stream; what is buffered may still be read", Control Post "/flow/{flow_id}/close",
         key: Some("flow"), FlowRef => FlowOpened, |q, r| q.flows().close(&r.flow_id).await?),
-    operation!("shed.check", "ask whether a message is let in at this load", Post "/shed/check",
+    operation!("shed.check", "ask whether a message is let in at this load", Control Post "/shed/check",
         key: Some("check"), CheckShed => ShedChecked, |q, r| q.shedding().check(r).await?),
-    operation!("shed.release", "give back the place of a message that was let in", Post "/shed/release",
+    operation!("shed.release", "give back the place of a message that was let in", Control Post "/shed/release",
         key: Some("permit"), ReleasePermit => PermitReleased, |q, r| q.shedding().release(r).await?),
-    operation!("shed.record", "feed the detector of overload", Post "/shed/record",
+    operation!("shed.record", "feed the detector of overload", Control Post "/shed/record",
         key: Some("load"), RecordLoad => LoadRecorded, |q, r| q.shedding().record(r).await?),
-    operation!("shed.status", "show load, shedding and why", Get "/shed/status",
+    operation!("shed.status", "show load, shedding and why", Control Get "/shed/status",
         key: Some("status"), Nothing => ShedStatus, |q, r| { let Nothing {} = r; q.shedding().status().await? }),
-    operation!("pressure.status", "show who asks whom to slow down", Get "/pressure/status",
+    operation!("pressure.status", "show who asks whom to slow down", Control Get "/pressure/status",
         key: Some("status"), AskPressure => PressureStatus, |q, r| q.pressure().status(r).await?),
-    operation!("stats.record", "record statistics of running work", Post "/stats/record",
-        key: Some("recorded"), RecordStats => StatsRecorded, |q, r| q.stats().record(r).await?),
-    operation!("stats.level", "show what the statistics' fill asks of senders", Get "/stats/level",
+    operation!("stats.record", "record statistics of running work", Data Post "/stats/record",
+        key: Some("recorded"), RecordStats => StatsRecorded, founds: true, critical: class::is_marked,
+        |q, r| q.stats().record(r).await?),
+    operation!("stats.level", "show what the statistics' fill asks of senders", Control Get "/stats/level",
         key: Some("level"), Nothing => StatsLevel, |q, r| { let Nothing {} = r; q.stats().level().await? }),
-    operation!("stats.summary", "sum up all statistics and the tiers they stand in", Get "/stats/summary",
+    operation!("stats.summary", "sum up all statistics and the tiers they stand in", Telemetry Get "/stats/summary",
         key: Some("summary"), AskSummary => StatsSummary, |q, r| q.stats().summary(r).await?),
-    operation!("history.query", "ask what happened, over all entities", Get "/history",
+    operation!("history.query", "ask what happened, over all entities", Data Get "/history",
         key: None, HistoryQuery => EventPage, |q, r| q.history().query(r).await?),
-    operation!("history.entity", "show the log of one entity, with its votes", Get "/history/entity/{entity_id}",
+    operation!("history.entity", "show the log of one entity, with its votes", Data Get "/history/entity/{entity_id}",
         key: None, EntityHistory => EntityLog, |q, r| q.history().entity(r).await?),
-    operation!("history.state_at", "show how a quorum or proposal stood earlier", Get "/history/state/{entity_id}",
+    operation!("history.state_at", "show how a quorum or proposal stood earlier", Data Get "/history/state/{entity_id}",
         key: Some("status"), StateAt => PastState, |q, r| q.history().state_at(r).await?),
-    operation!("history.verify", "check every hash, link and sequence of the journal", Get "/history/verify",
+    operation!("history.verify", "check every hash, link and sequence of the journal", Data Get "/history/verify",
         key: Some("verified"), Nothing => Verified,
         |q, r| { let Nothing {} = r; q.history().verify(|_| ()).await? }),
 ];
@@ -293,16 +334,10 @@ pub fn find(name: &str) -> Result<&'static Operation, Error> {
     })
 }
 
-/// Reading operations that may wait for what somebody does.
-const WAITS: &[(&str, &str)] = &[("quorum.wait", ""), ("consensus.result", "wait_ms")];
-
 impl Operation {
     /// Does a call with these fields only show what is on record? What waits for a decision needs somebody who decides.
     pub fn only_reads(&self, fields: &Map<String, Value>) -> bool {
-        let waits = WAITS.iter().any(|(name, field)| {
-            *name == self.name && (field.is_empty() || fields.get(*field).is_some_and(|wait| *wait != 0))
-        });
-        self.method == Method::Get && !waits
+        self.method == Method::Get && !(self.waits)(fields)
     }
 
     /// Reads the text of one field, as it stands in a query string or on the command line, into the JSON type its
