@@ -531,7 +531,10 @@ impl Hosted for LoadMachine {
         for event in events {
             match event {
                 Event::LevelChanged { .. } | Event::Sampled { .. } => look_again(host),
-                Event::StateChanged(_) | Event::Shed(_) | Event::UpdatesDropped(_) | Event::LossAccepted { .. } => {}
+                Event::StateChanged(_)
+                | Event::Shed(_)
+                | Event::UpdatesDropped(_)
+                | Event::LossAccepted { .. } => {}
             }
         }
     }

@@ -121,12 +121,14 @@ fn round(shared: &Shared, groups: &[Waiting]) -> Result<(), Fault> {
         file.sync_data().map_err(|e| corrupt(format!("the log cannot be synced. error={e}")))?;
     }
     let Some((tip, changes)) = write(&disk, &bytes, shared.options.pack_bytes)? else { return Ok(()) };
-    disk.make_durable()?;
+    let before = lock(&shared.mark).get().database_end;
+    let end = disk.make_durable_upto(before)?;
     // A mark whose sync failed may or may not be on disk; nothing is removed, and no later one is believed.
     let marked = lock(&shared.mark).change(|mark| {
         mark.archived = tip.clone();
         mark.begin = last.end;
         mark.frame = last.frame.offset;
+        mark.database_end = Some(end);
     });
     marked.map_err(|fault| corrupt(fault.to_string()))?;
     // What is left is removed by a later round.

@@ -16,7 +16,7 @@
 
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,6 +24,7 @@ use ::sled::{Db, IVec, Tree};
 
 use super::super::heads::Entry;
 use super::super::{Durability, StoreOptions, migrate};
+use super::inspect::{self, End};
 use super::layout::{Fields, decode_due, decode_entry, decode_stream, due_key, encode_entry, stream_key};
 use super::{caches, pieces};
 use crate::core::ids::{IdempotencyKey, StreamId};
@@ -50,6 +51,7 @@ pub(super) struct Base {
 #[derive(Debug)]
 pub(super) struct Disk {
     durability: Durability,
+    path: PathBuf,
     base: Base,
     pub packs: Tree,
     pub large: Tree,
@@ -100,6 +102,7 @@ impl Disk {
         apply_migrations(&base, &meta, made)?;
         Ok(Disk {
             durability: options.durability,
+            path: path.to_owned(),
             packs: base.tree("packs")?,
             large: base.tree("large")?,
             heads: base.tree("heads")?,
@@ -116,6 +119,17 @@ impl Disk {
     pub fn make_durable(&self) -> Result<(), Fault> {
         self.base.flush()?;
         if self.durability == Durability::None { Ok(()) } else { self.base.sync() }
+    }
+
+    /// As [`Disk::make_durable`]; answers how far the file is on disk, given what was answered before.
+    pub fn make_durable_upto(&self, since: Option<End>) -> Result<End, Fault> {
+        self.base.flush()?;
+        // Looked at before the sync, so that all of it is on disk after it.
+        let end = inspect::end(&self.path, since)?;
+        if self.durability != Durability::None {
+            self.base.sync()?;
+        }
+        Ok(end)
     }
 
     /// Writes one pack: one group of any size, or several small ones.

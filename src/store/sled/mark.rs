@@ -15,6 +15,7 @@ use std::io::{self, ErrorKind, Write};
 use std::path::Path;
 
 use super::disk::corrupt;
+use super::inspect::End;
 use super::log::{Identity, Place, SECTOR, segment, write_at};
 use crate::core::time::Timestamp;
 use crate::journal::chain::digest;
@@ -37,23 +38,15 @@ pub(super) struct Mark {
     pub begin: Place,
     /// Where the frame before `begin` starts in the same segment; 0 for none.
     pub frame: u64,
-    /// How far the file of the database was on disk, as its reader says it; all ones when not known.
-    pub database_end: [u8; 24],
+    /// How far the file of the database was on disk, as [`inspect`](super::inspect) says it; all ones when not known.
+    pub database_end: Option<End>,
 }
 
 impl Mark {
     /// The mark of a store with nothing in it, and of a new log behind everything in the database.
     pub fn new(archived: Tip, epoch: Epoch, segment: u64) -> Self {
         let begin = Place { segment, offset: 0 };
-        Mark {
-            closed: true,
-            identity: identity(),
-            epoch,
-            archived,
-            begin,
-            frame: 0,
-            database_end: [0xff; 24],
-        }
+        Mark { closed: true, identity: identity(), epoch, archived, begin, frame: 0, database_end: None }
     }
 
     fn bytes(&self, count: u64) -> Vec<u8> {
@@ -70,7 +63,8 @@ impl Mark {
         out.extend_from_slice(&self.begin.segment.to_be_bytes());
         out.extend_from_slice(&self.begin.offset.to_be_bytes());
         out.extend_from_slice(&self.frame.to_be_bytes());
-        out.extend_from_slice(&self.database_end);
+        out.extend_from_slice(&self.database_end.map_or([0xff; End::BYTES], End::to_bytes));
+        out.extend_from_slice(&[0xff; 4]);
         let check = digest(&out);
         out.extend_from_slice(&check.0);
         out.resize(SECTOR, 0);
@@ -83,8 +77,8 @@ impl Mark {
         identity.copy_from_slice(&slot[24..40]);
         let mut hash = ChainHash::default();
         hash.0.copy_from_slice(&slot[72..104]);
-        let mut database_end = [0; 24];
-        database_end.copy_from_slice(&slot[128..152]);
+        let mut database_end = [0; End::BYTES];
+        database_end.copy_from_slice(&slot[128..128 + End::BYTES]);
         let mark = Mark {
             closed: slot[16] == 1,
             identity,
@@ -97,7 +91,7 @@ impl Mark {
             },
             begin: Place { segment: u64_at(104), offset: u64_at(112) },
             frame: u64_at(120),
-            database_end,
+            database_end: (database_end != [0xff; End::BYTES]).then(|| End::from_bytes(&database_end)),
         };
         let count = u64_at(8);
         (mark.bytes(count) == slot).then_some((count, mark))

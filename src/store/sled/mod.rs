@@ -252,8 +252,7 @@ impl Shared {
     /// Opens the database again after it failed. What it has not archived is in the log and in memory.
     fn reopen_disk(&self) -> Result<(), Fault> {
         drop(lock(&self.disk).take());
-        let marked = lock(&self.mark).get().archived.clone();
-        let disk = open::reopen(&self.folder, &self.options, &marked)?;
+        let disk = open::reopen(&self.folder, &self.options, &mut lock(&self.mark))?;
         *lock(&self.disk) = Some(Arc::new(disk));
         Ok(())
     }
@@ -438,10 +437,9 @@ impl Shared {
         state.hurry = false;
         alive(&state)?;
         drop(state);
-        self.fatal(self.disk().and_then(|disk| disk.make_durable()))?;
         writer.log.end();
-        let end = self.end_log(writer.log.place().segment);
-        self.fatal(end)
+        let ended = self.end_log(writer.log.place().segment);
+        self.fatal(ended)
     }
 
     /// Says that the log holds nothing any more, and removes it.
@@ -450,6 +448,7 @@ impl Shared {
         if mark.get().closed {
             return Ok(());
         }
+        let end = self.disk()?.make_durable_upto(mark.get().database_end)?;
         let dir = self.folder.log();
         let newest = segment::numbers(&dir)?.last().copied().unwrap_or(0);
         let next = newest.max(last) + 1;
@@ -457,6 +456,7 @@ impl Shared {
             mark.closed = true;
             mark.begin = Place { segment: next, offset: 0 };
             mark.frame = 0;
+            mark.database_end = Some(end);
         })?;
         segment::remove_below(&dir, next)
     }

@@ -1,14 +1,16 @@
 //! Opens a data folder: reads and decides first, and writes only when nothing was refused.
 
 use std::fs;
+use std::path::Path;
 
 use super::super::{Durability, StoreOptions};
 use super::disk::{Disk, corrupt};
 use super::folder::Folder;
+use super::inspect::{self, End};
 use super::log::{self, Log, segment};
 use super::mark::{Mark, MarkFile};
 use super::replay::{self, Tail};
-use super::ring;
+use super::{caches, ring};
 use crate::core::time::Timestamp;
 use crate::journal::{ChainHash, Fault, Tip};
 
@@ -45,8 +47,8 @@ pub(super) fn open(options: &StoreOptions) -> Result<Opened, Fault> {
         tail.report.dropped.splice(..0, before.dropped);
     }
     let mut mark = MarkFile::open(folder.path(), durable)?;
-    let log = go_on(&folder, options, &mut mark, &mut found)?;
     disk.remove_packs_after(tail.tip.group)?;
+    let log = go_on(&folder, options, &mut mark, &mut found, &disk)?;
     Ok(Opened { folder, disk, log, mark, tail })
 }
 
@@ -58,12 +60,12 @@ fn make(folder: &Folder, options: &StoreOptions, durable: bool) -> Result<Disk, 
     // Left by a making that was cut off.
     segment::remove_below(&folder.log(), u64::MAX)?;
     let disk = Disk::open(&folder.database(), false, options)?;
-    disk.make_durable()?;
     let nothing = Tip { position: 0, group: 0, at: Timestamp::MIN, hash: ChainHash::default() };
     if disk.archived()? != nothing {
         return Err(corrupt("the database holds a journal although no store was made here"));
     }
-    MarkFile::make(folder.path(), Mark::new(nothing, 0, 1), durable)?;
+    let database_end = Some(disk.make_durable_upto(None)?);
+    MarkFile::make(folder.path(), Mark { database_end, ..Mark::new(nothing, 0, 1) }, durable)?;
     folder.finish()?;
     Ok(disk)
 }
@@ -75,7 +77,12 @@ fn read(
     durable: bool,
     disk: Option<Disk>,
 ) -> Result<(Disk, replay::Found, Tail), Fault> {
-    let found = replay::look(folder);
+    let found = replay::look(folder).and_then(|found| {
+        if disk.is_none() {
+            check_database(&folder.database(), found.mark.database_end)?;
+        }
+        Ok(found)
+    });
     let open_disk =
         |disk: Option<Disk>| disk.map_or_else(|| Disk::open(&folder.database(), true, options), Ok);
     let (disk, damage) = match found {
@@ -92,12 +99,42 @@ fn read(
         Fault::Corrupt { what } if options.accept_loss => what,
         fault => return Err(fault),
     };
+    let lost = folder.make_lost()?;
+    if disk.is_none() {
+        // sled clears what it takes for the unfinished end of its file.
+        copy(&folder.database(), &lost.join("sled"))?;
+    }
     let disk = open_disk(disk)?;
-    let report = replay::accept_loss(&disk, folder, options.pack_bytes, durable, &what)?;
+    let report = replay::accept_loss(&disk, folder, &lost, options.pack_bytes, durable, &what)?;
     let mut found = replay::look(folder)?;
     let mut tail = replay::settle(&disk, folder, &mut found)?;
     tail.report = report;
     Ok((disk, found, tail))
+}
+
+/// Reads the files of the database before sled does, which takes damage for the end of its log.
+pub(super) fn check_database(path: &Path, end: Option<End>) -> Result<(), Fault> {
+    let report = inspect::inspect(path, end)?;
+    if report.snapshot_damaged {
+        caches::set_aside(path)?;
+    }
+    Ok(())
+}
+
+fn copy(from: &Path, to: &Path) -> Result<(), Fault> {
+    let copy = || {
+        fs::create_dir_all(to)?;
+        for item in fs::read_dir(from)? {
+            let item = item?;
+            if item.file_type()?.is_file() {
+                fs::copy(item.path(), to.join(item.file_name()))?;
+            }
+        }
+        segment::sync_dir(to)
+    };
+    copy().map_err(|e: std::io::Error| Fault::Unavailable {
+        reason: format!("the damaged database cannot be copied. path={}, error={e}", to.display()),
+    })
 }
 
 /// Takes up the log where it ends.
@@ -106,7 +143,10 @@ fn go_on(
     options: &StoreOptions,
     mark: &mut MarkFile,
     found: &mut replay::Found,
+    disk: &Disk,
 ) -> Result<Log, Fault> {
+    // Opening moves the end of the database.
+    let database_end = Some(disk.make_durable_upto(mark.get().database_end)?);
     let dir = folder.log();
     let log_options =
         log::Options { dir: dir.clone(), identity: found.mark.identity, durability: options.durability };
@@ -119,9 +159,11 @@ fn go_on(
             mark.closed = false;
             mark.begin = begin;
             mark.frame = 0;
+            mark.database_end = database_end;
         })?;
         return Ok(log);
     }
+    mark.change(|mark| mark.database_end = database_end)?;
     for unused in segment::numbers(&dir)?.into_iter().filter(|number| *number > found.scan.end.segment) {
         segment::remove(&dir, unused)?;
     }
@@ -137,9 +179,10 @@ fn first_needed(found: &replay::Found) -> u64 {
 }
 
 /// Opens the database of a folder again after it failed.
-pub(super) fn reopen(folder: &Folder, options: &StoreOptions, marked: &Tip) -> Result<Disk, Fault> {
+pub(super) fn reopen(folder: &Folder, options: &StoreOptions, mark: &mut MarkFile) -> Result<Disk, Fault> {
+    check_database(&folder.database(), mark.get().database_end)?;
     let disk = Disk::open(&folder.database(), true, options)?;
-    let archived = disk.archived()?;
+    let (archived, marked) = (disk.archived()?, &mark.get().archived);
     if archived.group < marked.group {
         return Err(corrupt(format!(
             "the database lost groups {} to {} while it failed",
@@ -147,5 +190,7 @@ pub(super) fn reopen(folder: &Folder, options: &StoreOptions, marked: &Tip) -> R
             marked.group
         )));
     }
+    let end = disk.make_durable_upto(mark.get().database_end)?;
+    mark.change(|mark| mark.database_end = Some(end))?;
     Ok(disk)
 }

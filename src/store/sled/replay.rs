@@ -192,6 +192,7 @@ fn follows<'a>(scan: &'a Scan, tip: &Tip) -> impl Iterator<Item = &'a FoundGroup
 pub(super) fn accept_loss(
     disk: &Disk,
     folder: &Folder,
+    lost: &Path,
     pack_bytes: usize,
     durable: bool,
     damage: &str,
@@ -203,23 +204,22 @@ pub(super) fn accept_loss(
     disk.remove_packs_after(tip.group)?;
     archive::write(disk, &bytes, pack_bytes)?;
     archive::restore_index(disk, &tip)?;
-    disk.make_durable()?;
+    let database_end = Some(disk.make_durable_upto(None)?);
     let epoch = mark::read(folder.path()).map_or(0, |(_, mark)| mark.epoch).max(disk.epoch()?);
-    let lost = folder.make_lost()?;
     let aside = || {
         for name in ["log", "mark"] {
             if folder.path().join(name).exists() {
                 fs::rename(folder.path().join(name), lost.join(name))?;
             }
         }
-        segment::sync_dir(&lost)?;
+        segment::sync_dir(lost)?;
         fs::create_dir(folder.log())?;
         folder.sync_names()
     };
     aside().map_err(|e: std::io::Error| Fault::Unavailable {
         reason: format!("the damaged log cannot be put aside. error={e}"),
     })?;
-    MarkFile::make(folder.path(), Mark::new(tip.clone(), epoch, 1), durable)?;
+    MarkFile::make(folder.path(), Mark { database_end, ..Mark::new(tip.clone(), epoch, 1) }, durable)?;
     let dropped = format!(
         "a loss was accepted: the journal ends with group {}, position {}. what was wrong: {damage}. \
          log and mark were moved to {}",

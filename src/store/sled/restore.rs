@@ -42,13 +42,16 @@ impl SledStore {
         let mut writer = lock(&shared.writer);
         let disk = shared.disk()?;
         let written = archive::write(&disk, groups, shared.options.pack_bytes)?;
-        disk.make_durable()?;
-        lock(&shared.mark).change(|mark| {
+        let mut mark = lock(&shared.mark);
+        let end = disk.make_durable_upto(mark.get().database_end)?;
+        mark.change(|mark| {
+            mark.database_end = Some(end);
             mark.epoch = mark.epoch.max(epoch);
             if let Some((tip, _)) = &written {
                 mark.archived = tip.clone();
             }
         })?;
+        drop(mark);
         writer.epoch = writer.epoch.max(epoch);
         if let Some((tip, _)) = written {
             let mut state = lock(&shared.state);

@@ -20,6 +20,7 @@ use super::disk::{Base, Disk, broken, corrupt, open_base};
 use super::folder::Folder;
 use super::log::segment;
 use super::mark::{Mark, MarkFile};
+use super::open::check_database;
 use super::pieces;
 use crate::journal::group::{GROUP_HEADER, Group, GroupHeader};
 use crate::journal::{Fault, OpenReport, Tip};
@@ -35,6 +36,10 @@ pub(super) fn convert(
 ) -> Result<(Disk, OpenReport), Fault> {
     if !folder.ring().join("db").exists() {
         return Err(corrupt("the ring is missing although a store was made here"));
+    }
+    if !options.accept_loss {
+        check_database(&folder.database(), None)?;
+        check_database(&folder.ring(), None)?;
     }
     let disk = Disk::open(&folder.database(), true, options)?;
     let archived = disk.archived()?;
@@ -56,14 +61,15 @@ pub(super) fn convert(
     let tip = archive::write(&disk, &groups, options.pack_bytes)?.map_or(archived, |(tip, _)| tip);
     disk.remove_packs_after(tip.group)?;
     archive::restore_index(&disk, &tip)?;
-    disk.make_durable()?;
+    let database_end = Some(disk.make_durable_upto(None)?);
     let io = |e: std::io::Error| Fault::Unavailable {
         reason: format!("the folder cannot be converted. error={e}"),
     };
     fs::create_dir_all(folder.log()).map_err(io)?;
     // Left by a conversion that was cut off.
     segment::remove_below(&folder.log(), u64::MAX)?;
-    MarkFile::make(folder.path(), Mark::new(tip, disk.epoch()?, 1), durable)?;
+    let mark = Mark { database_end, ..Mark::new(tip, disk.epoch()?, 1) };
+    MarkFile::make(folder.path(), mark, durable)?;
     folder.begin()?;
     folder.finish()?;
     match damage {

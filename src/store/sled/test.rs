@@ -243,8 +243,7 @@ fn a_missing_cut_or_older_file_is_refused_with_nothing_changed() {
         copy(&at_6, &path);
         change(&path);
         let before = content(&path);
-        let said = refused(&path);
-        assert!(!said.is_empty());
+        refused(&path);
         let after = content(&path);
         let same = |name: &str| {
             let of = |all: &BTreeMap<PathBuf, Vec<u8>>| {
@@ -256,7 +255,6 @@ fn a_missing_cut_or_older_file_is_refused_with_nothing_changed() {
             of(&before) == of(&after)
         };
         assert!(same("log") && same("mark") && same("FORMAT"), "{what}");
-        said
     };
     refuses("the segment is missing", &|path| fs::remove_file(segment_of(path, 1)).unwrap());
     refuses("the log is missing", &|path| fs::remove_dir_all(path.join("log")).unwrap());
@@ -267,27 +265,24 @@ fn a_missing_cut_or_older_file_is_refused_with_nothing_changed() {
         fs::copy(at_3.join("mark"), path.join("mark")).unwrap();
     });
     refuses("the database is missing", &|path| fs::remove_dir_all(path.join("sled")).unwrap());
-    // An older mark alone is what a crash between database and mark leaves; so is an older database while the log has
-    // the rest.
+    refuses("the database is older", &|path| copy(&at_3.join("sled"), &path.join("sled")));
+    // Accepted, the log makes up for all of it, and what was there is kept.
+    let store = SledStore::open(&accepting(&path)).unwrap();
+    assert_eq!(now(store.tip()).unwrap().group, 6);
+    assert_eq!(now(store.verify(VerifyCursor::default(), 99)).unwrap().broken, None);
+    assert!(path.join("lost-1").join("sled").join("db").exists());
+    drop(store);
+    // An older mark alone is what a crash between database and mark leaves.
     copy(&at_6, &path);
     fs::copy(at_3.join("mark"), path.join("mark")).unwrap();
-    assert_eq!(SledStore::open(&options(&path, 64)).unwrap().open_report(), replayed(6));
-    copy(&at_6, &path);
-    copy(&at_3.join("sled"), &path.join("sled"));
     let store = SledStore::open(&options(&path, 64)).unwrap();
-    let report = store.open_report();
-    assert_eq!((report.groups_replayed, report.repaired.len()), (6, 1), "{report:?}");
-    assert!(report.repaired[0].contains("groups 1 to 6"), "{report:?}");
-    assert_eq!(now(store.verify(VerifyCursor::default(), 99)).unwrap().broken, None);
+    assert_eq!(store.open_report(), replayed(6));
     now(store.close()).unwrap();
     drop(store);
     // Closed, the log is gone, and an older database or mark is a loss.
     copy(&path, &at_6);
     let closed = fs::read(at_6.join("mark")).unwrap();
-    let said = refuses("the database of a closed store is older", &|path| {
-        copy(&at_3.join("sled"), &path.join("sled"));
-    });
-    assert!(said.contains("groups 1 to 6, positions 1 to 6"), "{said}");
+    refuses("the database of a closed store is older", &|path| copy(&at_3.join("sled"), &path.join("sled")));
     refuses("the mark of a closed store is older", &|path| {
         fs::copy(at_3.join("mark"), path.join("mark")).map(drop).unwrap();
     });
