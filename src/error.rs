@@ -31,6 +31,8 @@ pub enum ErrorKind {
     NotFound,
     /// The id was used before, for something live or ended.
     AlreadyExists,
+    /// The idempotency key was first used for another request. Nothing was done.
+    KeyReused,
     /// More approvals are required than there are voters.
     UnreachableRequirement,
     /// The cell, ring, arm or authorities asked for are not registered.
@@ -126,6 +128,7 @@ pub const KINDS: &[KindEntry] = &[
     line(ErrorKind::UnknownOperation, "unknown_operation", 404, 2, false),
     line(ErrorKind::NotFound, "not_found", 404, 3, false),
     line(ErrorKind::AlreadyExists, "already_exists", 409, 4, false),
+    line(ErrorKind::KeyReused, "key_reused", 409, 15, false),
     line(ErrorKind::UnreachableRequirement, "unreachable_requirement", 422, 2, false),
     line(ErrorKind::UnknownMembership, "unknown_membership", 422, 2, false),
     line(ErrorKind::UnknownAlgorithm, "unknown_algorithm", 422, 2, false),
@@ -506,6 +509,14 @@ impl From<algorithms::Rejection> for Error {
     fn from(rejection: algorithms::Rejection) -> Self {
         match rejection {
             algorithms::Rejection::Invalid { given, expected } => Error::invalid("rule", given, &expected),
+            algorithms::Rejection::Taken { name, held, given } => {
+                let message = format!(
+                    "this name stands for another rule; choose another name, or replace it. name={name:?}, \
+                     held={held}, given={given}"
+                );
+                let error = Error::new(ErrorKind::AlreadyExists, message).with("field", "name");
+                error.with("held", held.to_string()).with("given", given.to_string())
+            }
             algorithms::Rejection::Full => {
                 let limit = algorithms::MAX_ALGORITHMS;
                 let message = format!("no more algorithms can be registered. limit={limit}");

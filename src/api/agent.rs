@@ -10,6 +10,7 @@ use super::dto::{
     AgentStats, AgentUnmonitored, AgentView, Beat, BeatView, Beaten, HealthDistribution, ListAgents,
     MonitorAgent, RegisterAgent, WatchView,
 };
+use super::json;
 use super::quorum::page_limit;
 use crate::core::agent::command::Asked;
 use crate::core::agent::grade::Bounds;
@@ -82,18 +83,22 @@ impl Agents<'_> {
     /// The beat is on its way when this returns, before the future is polled: many may be awaited together.
     ///
     /// # Errors
-    /// `invalid_argument` for metadata of more than 16 KiB, and the faults of the store.
+    /// `invalid_argument` for metadata of more than 16 KiB or with a number that may have been rounded, and the faults of
+    /// the store.
     pub fn beat(&self, beat: Beat) -> impl Future<Output = Result<Beaten, Error>> + Send + use<> {
         let Beat { agent_id, metadata } = beat;
+        let checked = metadata.as_ref().map_or(Ok(()), |metadata| json::check_members("metadata", metadata));
         let metadata = metadata.map(|map| Value::Object(map).to_string());
         let host = self.q.host();
         let entity = EntityId::from(&agent_id);
         let action = Action::Command(Command::Beat { metadata }, None);
-        let sent = ask(host, &host.agents, &entity, action, move |view| {
-            let health = view.state.grade(view.now, None);
-            replied(view.reply).map(|reply| Beaten { agent_id, recorded: reply.changed, health })
+        let sent = checked.map(|()| {
+            ask(host, &host.agents, &entity, action, move |view| {
+                let health = view.state.grade(view.now, None);
+                replied(view.reply).map(|reply| Beaten { agent_id, recorded: reply.changed, health })
+            })
         });
-        async move { Ok(sent.await??) }
+        async move { Ok(sent?.await??) }
     }
 
     /// How an agent is doing at this instant, to the microsecond.

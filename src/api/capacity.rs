@@ -19,7 +19,7 @@ use crate::core::cell::{
     Amount, Lease, MakeOffer, OfferFate, Op, Rejection, Release, Reply, Request, Settings,
 };
 use crate::core::ids::{CellId, EntityId, NeedId, OfferId, Resource, TokenId};
-use crate::core::time::Timestamp;
+use crate::core::time::{Timestamp, whole_parts};
 use crate::error::{Error, ErrorKind};
 use crate::shell::entity::Action;
 use crate::shell::needs::{Ended, Waiter};
@@ -243,11 +243,12 @@ impl Capacity<'_> {
         };
         let op = Op::Release { cell: request.cell_id, what };
         match self.run(op, Names { amount: "capacity", wait: "timeout_seconds" }).await? {
-            Reply::Released { cell, capacity, total_capacity, .. } => Ok(CapacityReleased {
+            Reply::Released { cell, capacity, total_capacity, duplicate, .. } => Ok(CapacityReleased {
                 status: if capacity.is_zero() { "nothing_to_release".into() } else { "released".into() },
                 cell_id: cell,
                 capacity: capacity.to_f64(),
                 total_capacity: total_capacity.to_f64(),
+                duplicate,
             }),
             other => Err(unexpected(&other)),
         }
@@ -372,7 +373,7 @@ impl Capacity<'_> {
         }
         let default = self.q.host().config.capacity.lease;
         let span = span("lease_seconds", given, default, MAX_LEASE).map_err(|_| {
-            let expected = format!("0 for no limit, or up to {}", MAX_LEASE.as_secs());
+            let expected = format!("0 for no limit, or {}", up_to(MAX_LEASE));
             Error::invalid("lease_seconds", given.map_or(Value::Null, real), &expected)
         })?;
         Ok(if renewable { Lease::renewable(span) } else { Lease::limited(span) })
@@ -546,14 +547,19 @@ fn amounts(field: &str, given: BTreeMap<Resource, f64>) -> Result<BTreeMap<Resou
 
 fn amount(field: &str, given: Option<f64>) -> Result<Amount, Error> {
     let given = given.unwrap_or(DEFAULT_AMOUNT);
-    Amount::new(given).map_err(|_| Error::invalid(field, real(given), "0.000001 to 1000000000"))
+    Amount::new(given)
+        .map_err(|_| Error::invalid(field, real(given), "0.000001 to 1000000000 with at most six places"))
 }
 
 /// A release has no upper bound: more than is outstanding gives back what is.
 fn released_amount(given: Option<f64>) -> Result<Amount, Error> {
     let bounded = given.map(|given| if given.is_finite() { given.min(Amount::MAX.to_f64()) } else { given });
     amount("capacity", bounded).map_err(|_| {
-        Error::invalid("capacity", given.map_or(Value::Null, real), "a finite number from 0.000001")
+        Error::invalid(
+            "capacity",
+            given.map_or(Value::Null, real),
+            "a finite number from 0.000001 with at most six places",
+        )
     })
 }
 
@@ -565,13 +571,16 @@ fn real(number: f64) -> Value {
 fn span(field: &str, given: Option<f64>, default: Duration, longest: Duration) -> Result<Duration, Error> {
     match given {
         None => Ok(default),
-        Some(s) if s > 0.0 && s <= longest.as_secs_f64() => {
-            Ok(Duration::from_secs_f64(s).max(Duration::from_micros(1)))
-        }
-        Some(s) => {
-            Err(Error::invalid(field, real(s), &format!("above 0 and up to {}", longest.as_secs_f64())))
-        }
+        Some(s) => match whole_parts(s, 1_000_000) {
+            Some(us) if us > 0 && u128::from(us) <= longest.as_micros() => Ok(Duration::from_micros(us)),
+            Some(_) | None => Err(Error::invalid(field, real(s), &up_to(longest))),
+        },
     }
+}
+
+/// The range of a span of seconds, in words.
+pub(super) fn up_to(longest: Duration) -> String {
+    format!("above 0 and up to {}, with at most six places", longest.as_secs_f64())
 }
 
 /// How a cell stands, in plain numbers.

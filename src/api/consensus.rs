@@ -12,11 +12,13 @@ use super::dto::{
     ConsensusResult, ConsensusStats, ConsensusVote, ConsensusVoted, OpenProposals, OpenProposalsPage,
     RequestConsensus,
 };
-use super::quorum::{key_of_another, page_limit};
-use super::{Quorate, closed, wait};
+use super::quorum::page_limit;
+use super::{Quorate, closed, json, keyed, wait};
 use crate::config::HealthPolicy;
 use crate::core::agent::Grade;
-use crate::core::ids::{EntityId, StreamId, StreamKind, VoterId};
+use crate::core::ids::{EntityId, IdempotencyKey, StreamId, StreamKind, VoterId};
+use crate::core::keyed::KeyedRequest;
+use crate::core::proposal;
 use crate::core::proposal::command::Decider;
 use crate::core::proposal::event::Cause;
 use crate::core::proposal::stats::Tallied;
@@ -31,6 +33,7 @@ use crate::journal::chain::digest;
 use crate::shell::coordinator::{ConsensusRequest, ask_outside};
 use crate::shell::entity::Action;
 use crate::shell::host::{Host, wait as ready};
+use crate::shell::keyed::keyed_request;
 use crate::shell::lock;
 use crate::shell::runtime::{Answer, ask};
 use crate::shell::writer::Failure;
@@ -75,7 +78,7 @@ impl Consensus<'_> {
             };
             let result = self.result(request).await?;
             if result.decision.is_some() {
-                return Ok(result);
+                return Ok(ConsensusResult { duplicate: opened.duplicate, ..result });
             }
         }
     }
@@ -83,29 +86,65 @@ impl Consensus<'_> {
     async fn open(&self, request: RequestConsensus) -> Result<ConsensusResult, Error> {
         let host = self.q.host();
         let plan = Plan::check(host, &request)?;
-        if let Some(key) = request.idempotency_key.clone() {
-            let found = host.blocking(move |store| ready(store.find_key(&key))).await?;
+        let keyed =
+            request.idempotency_key.clone().map(|key| (key, keyed::proposal(host, plan.timeout, &request)));
+        let same_id = request.proposal_id.clone();
+        if let Some((key, keyed)) = &keyed {
+            let sought = key.clone();
+            let found = host.blocking(move |store| ready(store.find_key(&sought))).await?;
             if let Some(stream) = found {
-                return self.look(opened_before(&stream)?).await;
+                return self.opened_before(&stream, key, keyed, same_id.as_ref()).await;
             }
         }
+        check_room(host)?;
+        let decider = decider(host, request.algorithm.as_deref())?;
         let registered = registered(host).await.map_err(|reason| {
             let message = format!("the coordinator cannot say who is registered; try again. cause={reason}");
             Error::new(ErrorKind::CoordinatorError, message)
         })?;
         let key = request.idempotency_key.clone();
         let id = request.proposal_id.clone().unwrap_or_else(|| host.ids.mint());
-        let open = plan.with_agents(host, registered, request)?;
+        let mut open = plan.with_agents(host, registered, request, decider)?;
+        open.keyed = keyed.as_ref().map(|(_, keyed)| keyed.clone());
         let named = id.clone();
         let action = Action::Command(Command::Open(Box::new(open)), key);
         let opened = ask(host, &host.proposals, &id, action, move |view| match view.reply {
             Some(Err(rejection)) => Err(rejection.into()),
             Some(Ok(_)) | None => result_view(&named, view.state, view.now),
         });
-        match opened.await {
-            Err(Failure::Refused(Fault::KeyTaken { stream })) => self.look(opened_before(&stream)?).await,
-            other => other?,
+        match (opened.await, &keyed) {
+            (Err(Failure::Refused(Fault::KeyTaken { stream })), Some((key, keyed))) => {
+                self.opened_before(&stream, key, keyed, same_id.as_ref()).await
+            }
+            (other, _) => Ok(ConsensusResult { duplicate: Some(false), ..other?? }),
         }
+    }
+
+    /// The proposal the key opened, if it was opened by this request.
+    async fn opened_before(
+        &self,
+        stream: &StreamId,
+        key: &IdempotencyKey,
+        request: &KeyedRequest,
+        proposal_id: Option<&EntityId>,
+    ) -> Result<ConsensusResult, Error> {
+        let id = ("proposal_id", proposal_id);
+        let asked =
+            keyed::Asked { operation: "consensus.request", key, kind: StreamKind::Proposal, id, request };
+        asked.check_entity(stream)?;
+        let host = self.q.host();
+        let named = stream.id.clone();
+        let seen = ask(host, &host.proposals, &stream.id, Action::Read, move |view| {
+            let before = view.state.opened.as_deref().map(keyed::proposal_before);
+            (before, result_view(&named, view.state, view.now))
+        });
+        let (before, result) = seen.await?;
+        let kept = keyed_request(host, stream, |event: &proposal::Event| match event {
+            proposal::Event::Keyed(kept) => Some(kept.clone()),
+            _ => None,
+        });
+        asked.check_request(stream, kept.await?.as_ref(), &before.unwrap_or_default())?;
+        Ok(ConsensusResult { duplicate: Some(true), ..result? })
     }
 
     /// Votes on a proposal. Durable on return; repeating it is safe: the first vote of an agent stands.
@@ -125,6 +164,9 @@ impl Consensus<'_> {
 
     fn send(&self, vote: ConsensusVote) -> Result<Answer<Result<ConsensusVoted, Error>>, Error> {
         let ConsensusVote { proposal_id, agent_id, vote, weight, metadata } = vote;
+        if let Some(metadata) = &metadata {
+            json::check_members("metadata", metadata)?;
+        }
         let metadata = metadata.map(|map| Value::Object(map).to_string());
         if let Some(text) = metadata.as_ref().filter(|text| text.len() > MAX_METADATA_BYTES) {
             let expected = format!("up to {MAX_METADATA_BYTES} bytes of JSON");
@@ -282,20 +324,20 @@ async fn registered(host: &Host) -> Result<Vec<VoterId>, String> {
     .await
 }
 
-/// The proposal an idempotency key names, if it is one.
-fn opened_before(stream: &StreamId) -> Result<&EntityId, Error> {
-    match stream.kind {
-        StreamKind::Proposal => Ok(&stream.id),
-        kind => Err(key_of_another(kind)),
+/// May one more proposal be open?
+fn check_room(host: &Host) -> Result<(), Error> {
+    let (open, limit) = (lock(&host.counters.proposals).active(), host.config.consensus.max_open);
+    if open >= limit {
+        let message = format!("too many open proposals. open={open}, limit={limit}");
+        return Err(Error::new(ErrorKind::LimitExceeded, message).with("limit", limit));
     }
+    Ok(())
 }
 
 /// The checked parts of a request that do not depend on the agents.
 struct Plan {
     proposal: String,
     timeout: Duration,
-    algorithm: String,
-    decider: Decider,
 }
 
 impl Plan {
@@ -308,6 +350,7 @@ impl Plan {
         if request.proposal.is_null() {
             return Err(Error::invalid("proposal", Value::Null, "any JSON value but null"));
         }
+        json::check_payload("proposal", &request.proposal)?;
         let proposal = request.proposal.to_string();
         if proposal.len() > config.max_proposal_bytes {
             let expected = format!("up to {} bytes of JSON", config.max_proposal_bytes);
@@ -320,13 +363,7 @@ impl Plan {
             let expected = "degraded, critical or failed";
             return Err(Error::invalid("exclude_grade", grade.name(), expected));
         }
-        let open = lock(&host.counters.proposals).active();
-        if open >= config.max_open {
-            let message = format!("too many open proposals. open={open}, limit={}", config.max_open);
-            return Err(Error::new(ErrorKind::LimitExceeded, message).with("limit", config.max_open));
-        }
-        let (algorithm, decider) = decider(host, request.algorithm.as_deref())?;
-        Ok(Plan { proposal, timeout, algorithm, decider })
+        Ok(Plan { proposal, timeout })
     }
 
     fn with_agents(
@@ -334,6 +371,7 @@ impl Plan {
         host: &Host,
         registered: Vec<VoterId>,
         request: RequestConsensus,
+        (algorithm, decider): (String, Decider),
     ) -> Result<Open, Error> {
         let config = &host.config.consensus;
         let agents = chosen(registered, request.participants)?;
@@ -358,14 +396,15 @@ impl Plan {
         Ok(Open {
             digest: digest(self.proposal.as_bytes()).to_string(),
             proposal: self.proposal,
-            algorithm: self.algorithm,
-            decider: self.decider,
+            algorithm,
+            decider,
             absent: absent.cloned().collect(),
             participants,
             excluded,
             timeout: self.timeout,
             vote_change: request.vote_change.unwrap_or(VoteChange::Reject),
             fail_fast,
+            keyed: None,
         })
     }
 }
@@ -442,6 +481,7 @@ pub(super) fn result_view(id: &EntityId, state: &Proposal, now: Timestamp) -> Re
         deadline: opened.deadline,
         closed_at: closed.map(|closed| closed.closed_at),
         noticed_at: closed.map(|closed| closed.noticed_at),
+        duplicate: None,
     })
 }
 

@@ -118,7 +118,7 @@ impl History<'_> {
             StreamKind::Cell => {
                 let past = host.blocking(move |store| fold_until::<CellMachine>(store, &stream, &request));
                 let (id, driver, _) = past.await?.ok_or_else(missing)?;
-                let cell = CellId::new(id.as_str())
+                let cell = CellId::stored(id.as_str())
                     .map_err(|e| Error::invalid("entity_id", id.as_str(), &e.to_string()))?;
                 let defaults = host.config.capacity.settings();
                 let status = driver.state().status(cell, &Resource::capacity(), &defaults);

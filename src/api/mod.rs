@@ -34,6 +34,8 @@ pub mod http;
 pub mod job;
 mod job_lead;
 mod job_view;
+pub mod json;
+mod keyed;
 pub mod nouns;
 pub mod ops;
 pub mod pressure;

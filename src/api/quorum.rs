@@ -5,12 +5,16 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::capacity::up_to;
 use super::dto::{
     CancelQuorum, Cancelled, FinalTally, FinalVote, QuorumHistory, QuorumHistoryEntry, QuorumHistoryPage,
     QuorumStatsReply, QuorumStatus, StartQuorum, Started, Vote, Voted, WaitQuorum,
 };
-use super::{Quorate, closed, wait};
-use crate::core::ids::{EntityId, StreamId, StreamKind};
+use super::{Quorate, closed, json, keyed, wait};
+use crate::core::ids::{EntityId, IdempotencyKey, StreamId, StreamKind};
+use crate::core::keyed::KeyedRequest;
+use crate::core::names::check_name;
+use crate::core::quorum;
 use crate::core::quorum::event::Counting;
 use crate::core::quorum::state::Fallback;
 use crate::core::quorum::{
@@ -18,13 +22,14 @@ use crate::core::quorum::{
     Rejection, Reply, Start,
 };
 use crate::core::rules::{self, Param, RuleError, RuleSpec};
-use crate::core::time::Timestamp;
+use crate::core::time::{Timestamp, whole_parts};
 use crate::core::topology::{Asked, Membership};
 use crate::error::{Error, ErrorKind};
 use crate::journal::Fault;
 use crate::journal::chain::digest;
 use crate::shell::entity::{Action, View};
 use crate::shell::host::{Host, wait as ready};
+use crate::shell::keyed::keyed_request;
 use crate::shell::kinds::mesh_id;
 use crate::shell::lock;
 use crate::shell::runtime::{Answer, ask};
@@ -56,12 +61,19 @@ impl Quorums<'_> {
     pub async fn start(&self, request: StartQuorum) -> Result<Started, Error> {
         let host = self.q.host();
         let plan = Plan::check(host, &request)?;
-        if let Some(key) = request.idempotency_key.clone() {
-            let found = host.blocking(move |store| ready(store.find_key(&key))).await?;
+        let keyed = request
+            .idempotency_key
+            .clone()
+            .map(|key| (key, keyed::quorum(host, plan.timeout, plan.rule.as_ref(), &request)));
+        let same_id = request.quorum_id.clone();
+        if let Some((key, keyed)) = &keyed {
+            let sought = key.clone();
+            let found = host.blocking(move |store| ready(store.find_key(&sought))).await?;
             if let Some(stream) = found {
-                return self.started_before(&stream).await;
+                return self.started_before(&stream, key, keyed, same_id.as_ref()).await;
             }
         }
+        check_room(host)?;
         let asked = Asked {
             quorum_type: request.quorum_type.0,
             cell_id: request.cell_id.clone(),
@@ -73,26 +85,47 @@ impl Quorums<'_> {
                 .await?;
         let quorum_id = request.quorum_id.clone().unwrap_or_else(|| host.ids.mint());
         let key = request.idempotency_key.clone();
-        let start = plan.with_members(host, request, members)?;
+        let mut start = plan.with_members(host, request, members)?;
+        start.keyed = keyed.as_ref().map(|(_, keyed)| keyed.clone());
         let command = Action::Command(Command::Start(Box::new(start)), key);
         let id = quorum_id.clone();
         let started = ask(host, &host.quorums, &quorum_id, command, move |view| match view.reply {
             Some(Err(rejection)) => Err(rejection.into()),
             Some(Ok(_)) | None => started_view(&id, view.state, false),
         });
-        match started.await {
-            Err(Failure::Refused(Fault::KeyTaken { stream })) => self.started_before(&stream).await,
-            other => other?,
+        match (started.await, &keyed) {
+            (Err(Failure::Refused(Fault::KeyTaken { stream })), Some((key, keyed))) => {
+                self.started_before(&stream, key, keyed, same_id.as_ref()).await
+            }
+            (other, _) => other?,
         }
     }
 
-    async fn started_before(&self, stream: &StreamId) -> Result<Started, Error> {
-        if stream.kind != StreamKind::Quorum {
-            return Err(key_of_another(stream.kind));
-        }
-        let id = &stream.id;
-        let named = id.clone();
-        self.look(id, move |view| started_view(&named, view.state, true)).await?
+    /// The quorum the key opened, if it was opened by this request.
+    async fn started_before(
+        &self,
+        stream: &StreamId,
+        key: &IdempotencyKey,
+        request: &KeyedRequest,
+        quorum_id: Option<&EntityId>,
+    ) -> Result<Started, Error> {
+        let id = ("quorum_id", quorum_id);
+        let asked = keyed::Asked { operation: "quorum.start", key, kind: StreamKind::Quorum, id, request };
+        asked.check_entity(stream)?;
+        let named = stream.id.clone();
+        let host = self.q.host();
+        let seen = self.look(&stream.id, move |view| {
+            let before =
+                view.state.opened.as_deref().map(|o| keyed::quorum_before(o, view.state.rule.as_ref()));
+            (before, started_view(&named, view.state, true))
+        });
+        let (before, started) = seen.await?;
+        let kept = keyed_request(host, stream, |event: &quorum::Event| match event {
+            quorum::Event::Keyed(kept) => Some(kept.clone()),
+            _ => None,
+        });
+        asked.check_request(stream, kept.await?.as_ref(), &before.unwrap_or_default())?;
+        started
     }
 
     /// Casts or changes a vote. Durable on return; repeating it is safe.
@@ -169,7 +202,7 @@ impl Quorums<'_> {
     /// `invalid_argument`, `not_found`, `quorum_closed`, `quorum_timeout`, and the faults of the store.
     pub async fn cancel(&self, request: CancelQuorum) -> Result<Cancelled, Error> {
         check_label("by", request.by.as_deref(), MAX_LABEL)?;
-        check_label("reason", request.reason.as_deref(), MAX_REASON)?;
+        check_sentence("reason", request.reason.as_deref(), MAX_REASON)?;
         let host = self.q.host();
         let id = request.quorum_id.clone();
         let command = Command::Cancel(Cancel { by: request.by, reason: request.reason });
@@ -277,11 +310,6 @@ impl Plan {
             let message = format!("too many voters. given={}, limit={}", voters.len(), config.max_voters);
             return Err(Error::new(ErrorKind::LimitExceeded, message).with("field", "voters"));
         }
-        let open = lock(&host.counters.quorums).active();
-        if open >= config.max_open {
-            let message = format!("too many open quorums. open={open}, limit={}", config.max_open);
-            return Err(Error::new(ErrorKind::LimitExceeded, message).with("limit", config.max_open));
-        }
         let required_votes = match request.required_votes {
             None => None,
             Some(n) => Some(u32::try_from(n).ok().filter(|n| *n >= 1).ok_or_else(|| {
@@ -303,6 +331,9 @@ impl Plan {
         } else {
             None
         };
+        if let Some(subject) = &request.subject {
+            json::check_payload("subject", subject)?;
+        }
         let subject = request.subject.as_ref().map(Value::to_string);
         if let Some(text) = subject.as_ref().filter(|text| text.len() > config.max_subject_bytes) {
             let expected = format!("up to {} bytes of JSON", config.max_subject_bytes);
@@ -345,16 +376,27 @@ impl Plan {
             policy: self.policy,
             fallback: self.fallback,
             parent: None,
+            keyed: None,
         })
     }
+}
+
+/// May one more quorum be open?
+fn check_room(host: &Host) -> Result<(), Error> {
+    let (open, limit) = (lock(&host.counters.quorums).active(), host.config.quorum.max_open);
+    if open >= limit {
+        let message = format!("too many open quorums. open={open}, limit={limit}");
+        return Err(Error::new(ErrorKind::LimitExceeded, message).with("limit", limit));
+    }
+    Ok(())
 }
 
 /// Reads a rule as it is written in a request, and checks that it can be built.
 pub(super) fn rule_of(field: &str, param: &Param) -> Result<RuleSpec, Error> {
     let spec =
         RuleSpec::from_param(param).map_err(|expected| Error::invalid(field, param.to_string(), expected))?;
-    match rules::build(&spec) {
-        Ok(_) => Ok(spec),
+    match rules::check(&spec) {
+        Ok(()) => Ok(spec),
         Err(RuleError::Unknown { given, expected }) => {
             Err(Error::invalid(field, given, &format!("one of {expected}")))
         }
@@ -369,19 +411,26 @@ fn seconds(field: &str, given: Option<f64>, default: Duration, host: &Host) -> R
     let longest = host.config.quorum.max_timeout;
     match given {
         None => Ok(default),
-        Some(s) if s > 0.0 && s <= longest.as_secs_f64() => {
-            Ok(Duration::from_secs_f64(s).max(Duration::from_micros(1)))
-        }
-        // NaN and the infinities have no JSON number; they are named as text.
-        Some(s) => {
-            let value = if s.is_finite() { Value::from(s) } else { s.to_string().into() };
-            Err(Error::invalid(field, value, &format!("above 0 and up to {}", longest.as_secs_f64())))
-        }
+        Some(s) => match whole_parts(s, 1_000_000) {
+            Some(us) if us > 0 && u128::from(us) <= longest.as_micros() => Ok(Duration::from_micros(us)),
+            // NaN and the infinities have no JSON number; they are named as text.
+            Some(_) | None => {
+                let value = if s.is_finite() { Value::from(s) } else { s.to_string().into() };
+                Err(Error::invalid(field, value, &up_to(longest)))
+            }
+        },
     }
 }
 
-/// A label that is given must be a short visible text.
+/// A label that is given must be a short text, as clear as an id: it is compared with others.
 pub(super) fn check_label(field: &str, text: Option<&str>, longest: usize) -> Result<(), Error> {
+    check_sentence(field, text, longest)?;
+    let Some(text) = text else { return Ok(()) };
+    check_name(text).map_err(|unclear| Error::invalid(field, text, &unclear.expected()))
+}
+
+/// A sentence that is given must be a short visible text.
+pub(super) fn check_sentence(field: &str, text: Option<&str>, longest: usize) -> Result<(), Error> {
     match text {
         Some(t) if t.trim().is_empty() || t.len() > longest || t.chars().any(char::is_control) => {
             let expected = format!("1 to {longest} bytes, not blank, without control characters");
@@ -398,12 +447,6 @@ pub(super) fn page_limit(given: Option<i64>) -> Result<usize, Error> {
         Ok(n @ 1..=1000) => Ok(n),
         _ => Err(Error::invalid("limit", limit, "1 to 1000")),
     }
-}
-
-/// An idempotency key that already names something of another kind.
-pub(super) fn key_of_another(kind: StreamKind) -> Error {
-    let message = format!("the idempotency key was used for something else. used_for={}", kind.name());
-    Error::new(ErrorKind::AlreadyExists, message).with("field", "idempotency_key")
 }
 
 fn admits(opened: &Opened, voter: &crate::core::ids::VoterId) -> bool {

@@ -12,7 +12,7 @@ use crate::store::STORES;
 const AFTER: &str = "\
 Exit codes: 0 done · 2 bad request or usage · 3 not found · 4 exists or ended already · 5 not eligible · \
 6 limit · 7 busy · 8 fenced · 9 outcome unknown · 10 store or server failed · 11 store in use · \
-12 no such store · 13 newer store · 14 damaged store";
+12 no such store · 13 newer store · 14 damaged store · 15 idempotency key of another request";
 
 /// The whole command line.
 pub(super) fn command() -> Command {

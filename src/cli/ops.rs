@@ -97,7 +97,7 @@ const RULES_WIDTH: u16 = 118;
 /// the exit code of a damaged store.
 pub(super) async fn run(name: &str, matches: &ArgMatches, output: &Output) -> Result<u8, Stop> {
     let op = ops::find(name)?;
-    let fields = fields(op, matches);
+    let fields = fields(op, matches)?;
     let reads = op.only_reads(&fields);
     let place = Place::asked(op, &fields, matches).await?;
     let missing = place.missing(output)?;
@@ -136,7 +136,7 @@ async fn verify(q: &Quorate) -> Result<Value, Error> {
 }
 
 /// The request that the flags spell.
-fn fields(op: &Operation, matches: &ArgMatches) -> Map<String, Value> {
+fn fields(op: &Operation, matches: &ArgMatches) -> Result<Map<String, Value>, Error> {
     let mut request = Map::new();
     for field in op.fields() {
         let is_subject = op.subject() == Some(field.name.as_str());
@@ -144,7 +144,9 @@ fn fields(op: &Operation, matches: &ArgMatches) -> Map<String, Value> {
         let Some(texts) = alone.or_else(|| matches.get_many::<String>(&args::field_id(&field))) else {
             continue;
         };
-        let mut values: Vec<Value> = texts.map(|text| op.field_from_text(&field.name, text)).collect();
+        let values: Result<Vec<Value>, Error> =
+            texts.map(|text| op.field_from_text(&field.name, text)).collect();
+        let mut values = values?;
         let value = if values.len() == 1 {
             values.remove(0)
         } else {
@@ -157,7 +159,7 @@ fn fields(op: &Operation, matches: &ArgMatches) -> Map<String, Value> {
         };
         request.insert(field.name, value);
     }
-    request
+    Ok(request)
 }
 
 /// Lists the operations.

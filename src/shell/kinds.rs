@@ -107,7 +107,8 @@ impl Counters {
             }
             proposal::Event::Broadcast(_)
             | proposal::Event::VoteRefused(_)
-            | proposal::Event::AbsenceChanged { .. } => {}
+            | proposal::Event::AbsenceChanged { .. }
+            | proposal::Event::Keyed(_) => {}
         }
     }
 
@@ -357,7 +358,8 @@ impl Hosted for QuorumMachine {
             Event::VoteCast(_)
             | Event::VoteRefused(_)
             | Event::FallbackOpened { .. }
-            | Event::FallbackFailed { .. } => None,
+            | Event::FallbackFailed { .. }
+            | Event::Keyed(_) => None,
         };
         events.iter().filter_map(heard).collect()
     }
@@ -460,7 +462,7 @@ impl Hosted for AgentMachine {
 
 /// The cell of a stream; cells and streams have the same sort of name.
 fn cell_of(id: &EntityId) -> Result<CellId, Fault> {
-    CellId::new(id.as_str()).map_err(|e| Fault::Corrupt { what: format!("cell has no name: {e}") })
+    CellId::stored(id.as_str()).map_err(|e| Fault::Corrupt { what: format!("cell has no name: {e}") })
 }
 
 /// Runs an operation that a cell or a budget owes.
@@ -551,6 +553,7 @@ async fn open_fallback(host: Arc<Host>, parent: EntityId, plan: FallbackPlan) ->
         Err(format!("unknown membership. sought={}", members.sought))
     } else {
         let start = Start {
+            keyed: None,
             quorum_type: QuorumType::Global,
             required_votes: None,
             rule: None,

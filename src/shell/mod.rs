@@ -25,6 +25,7 @@ pub(crate) mod host;
 pub(crate) mod ids;
 pub(crate) mod jobs;
 pub(crate) mod joint;
+pub(crate) mod keyed;
 pub(crate) mod kinds;
 mod lanes;
 pub(crate) mod load;

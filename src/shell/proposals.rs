@@ -49,7 +49,9 @@ impl Hosted for ProposalMachine {
             Event::Closed(closed) => {
                 Some(notice(closed.closed_at, What::Decided { decision: closed.decision }))
             }
-            Event::Broadcast(_) | Event::VoteRefused(_) | Event::AbsenceChanged { .. } => None,
+            Event::Broadcast(_) | Event::VoteRefused(_) | Event::AbsenceChanged { .. } | Event::Keyed(_) => {
+                None
+            }
         };
         events.iter().filter_map(heard).collect()
     }

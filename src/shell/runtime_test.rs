@@ -21,6 +21,7 @@ fn id(name: &str) -> EntityId {
 
 fn begin() -> Action<QuorumMachine> {
     let start = Start {
+        keyed: None,
         rule: None,
         quorum_type: QuorumType::Global,
         required_votes: None,

@@ -55,7 +55,7 @@ async fn vote(q: &Quorate, early: bool, quorum: &EntityId, voter: &str, yes: boo
 const AGENTS: [&str; 4] = ["boss", "x", "y", "z"];
 
 fn algorithms() -> [RegisterAlgorithm; 2] {
-    let rule = |name: &str, rule, params| RegisterAlgorithm { name: name.into(), rule, params };
+    let rule = |name: &str, rule, params| RegisterAlgorithm { params, ..RegisterAlgorithm::new(name, rule) };
     let weights = Param::Map([("boss".into(), Param::from(3))].into());
     let params = [("threshold".into(), Param::from("1/2")), ("agent_weights".into(), weights)];
     let blockers = RuleSpec::new("veto").with("voters", vec!["boss"]);

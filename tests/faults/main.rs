@@ -217,7 +217,7 @@ async fn run(q: &Quorate, op: &Op) -> Result<(), Error> {
         Op::Advance(ms) => q.advance(Duration::from_millis(*ms)).await,
         Op::Agent(name) => q.agents().register(RegisterAgent::new(name)?).await.map(drop),
         Op::Algorithm(name, rule) => {
-            let request = RegisterAlgorithm { name: (*name).into(), rule: Param::from(*rule), params: None };
+            let request = RegisterAlgorithm::new(name, Param::from(*rule));
             q.algorithms().register(request).await.map(drop)
         }
         Op::Ask(name, algorithm, timeout_ms) => {

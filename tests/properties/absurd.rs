@@ -87,7 +87,7 @@ fn check_ranges(event: &Event) {
         Event::OpenedByRule(by_rule) => check_ranges(&Event::Opened(Box::new(by_rule.opened.clone()))),
         Event::VoteCast(cast) => assert!((0.0..=1.0).contains(&cast.confidence)),
         Event::VoteRefused(refused) => assert!((0.0..=1.0).contains(&refused.confidence)),
-        Event::Closed(_) | Event::FallbackOpened { .. } | Event::FallbackFailed { .. } => {}
+        Event::Closed(_) | Event::FallbackOpened { .. } | Event::FallbackFailed { .. } | Event::Keyed(_) => {}
     }
 }
 

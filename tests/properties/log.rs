@@ -132,6 +132,7 @@ fn check_log(events: &[Event]) {
                     (None, state) => assert_eq!(state, QuorumState::Cancelled),
                 }
             }
+            Event::Keyed(_) => assert_eq!(before.len(), 1, "right behind the opening"),
             Event::FallbackOpened { .. } | Event::FallbackFailed { .. } => {
                 let timed_out = |e: &Event| matches!(e, Event::Closed(c) if c.state == QuorumState::TimedOut);
                 assert!(opened.fallback.is_some() && before.iter().any(timed_out));

@@ -141,6 +141,7 @@ impl Script {
     fn open(&self) -> Open {
         let absent = self.absent.iter().filter(|n| self.fail_fast && **n < self.agents);
         Open {
+            keyed: None,
             proposal: "{}".to_owned(),
             digest: "d".to_owned(),
             algorithm: "named".to_owned(),

@@ -37,6 +37,7 @@ pub fn ballot(n: usize, vote: bool, confidence: f64) -> Command {
 /// A quorum of the first `size` voters, or of anyone, that takes votes for `timeout_us` microseconds.
 pub fn question(size: Option<usize>, required: Option<u32>, timeout_us: u64, policy: Policy) -> Start {
     Start {
+        keyed: None,
         quorum_type: QuorumType::Local,
         required_votes: required,
         rule: None,

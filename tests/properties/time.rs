@@ -14,7 +14,7 @@ fn instant(event: &Event) -> Option<Timestamp> {
         Event::VoteCast(cast) => Some(cast.cast_at),
         Event::VoteRefused(refused) => Some(refused.cast_at),
         Event::Closed(closed) => Some(closed.closed_at),
-        Event::FallbackOpened { .. } | Event::FallbackFailed { .. } => None,
+        Event::FallbackOpened { .. } | Event::FallbackFailed { .. } | Event::Keyed(_) => None,
     }
 }
 

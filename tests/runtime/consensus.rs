@@ -75,7 +75,7 @@ pub async fn until_open(q: &Quorate, proposal: &str) {
 }
 
 pub async fn register(q: &Quorate, name: &str, rule: &str) {
-    let request = RegisterAlgorithm { name: name.into(), rule: Param::from(rule), params: None };
+    let request = RegisterAlgorithm::new(name, Param::from(rule));
     assert!(q.algorithms().register(request).await.unwrap().registered);
 }
 
@@ -279,7 +279,11 @@ async fn a_request_repeated_under_one_key_answers_with_the_first_proposal() {
     };
     let first = q.consensus().request(keyed("once")).await.unwrap();
     let again = q.consensus().request(keyed("once")).await.unwrap();
-    assert_eq!(again, first);
+    assert_eq!((first.duplicate, again.duplicate), (Some(false), Some(true)));
+    assert_eq!(ConsensusResult { duplicate: Some(false), ..again }, first);
+    let other = RequestConsensus { proposal: json!(2), ..keyed("once") };
+    let refused = q.consensus().request(other).await.unwrap_err();
+    assert_eq!((refused.kind(), refused.detail("differs")), (ErrorKind::KeyReused, Some(&json!("proposal"))));
     let many: Vec<_> = (0..16)
         .map(|_| {
             let q = q.clone();
@@ -295,13 +299,19 @@ async fn a_request_repeated_under_one_key_answers_with_the_first_proposal() {
     q.crash().await;
     let q = Quorate::open_with(manual(), Arc::new(memory.reopen())).await.unwrap();
     assert_eq!(q.consensus().request(keyed("once")).await.unwrap().proposal_id, first.proposal_id);
+    let other = RequestConsensus { fail_fast: Some(true), ..keyed("once") };
+    let refused = q.consensus().request(other).await.unwrap_err();
+    assert_eq!(
+        (refused.kind(), refused.detail("differs")),
+        (ErrorKind::KeyReused, Some(&json!("fail_fast")))
+    );
     // A key that names something else is refused, and nothing is opened.
     let quorum = StartQuorum { idempotency_key: keyed("other").idempotency_key, ..StartQuorum::global() };
     q.quorums().start(quorum).await.unwrap();
     let refused = q.consensus().request(keyed("other")).await.unwrap_err();
-    assert_eq!(refused.kind(), ErrorKind::AlreadyExists);
+    assert_eq!(refused.kind(), ErrorKind::KeyReused);
     let quorum = StartQuorum { idempotency_key: keyed("once").idempotency_key, ..StartQuorum::global() };
-    assert_eq!(q.quorums().start(quorum).await.unwrap_err().kind(), ErrorKind::AlreadyExists);
+    assert_eq!(q.quorums().start(quorum).await.unwrap_err().kind(), ErrorKind::KeyReused);
     assert_eq!(q.consensus().stats().await.unwrap().active_proposals, 2);
 }
 

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::id;
 use crate::core::agent::Grade;
-use crate::core::ids::VoterId;
+use crate::core::ids::{VoterId, known, known_maybe};
 use crate::core::time::Timestamp;
 use crate::error::Error;
 
@@ -71,6 +71,7 @@ pub struct MonitorAgent {
 #[serde(deny_unknown_fields)]
 pub struct AgentRef {
     /// Which agent.
+    #[serde(deserialize_with = "known")]
     pub agent_id: VoterId,
 }
 
@@ -238,7 +239,7 @@ pub struct ListAgents {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<i64>,
     /// The last agent of the page before.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "known_maybe", skip_serializing_if = "Option::is_none")]
     pub cursor: Option<VoterId>,
 }
 

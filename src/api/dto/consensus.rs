@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use super::id;
 use crate::config::HealthPolicy;
 use crate::core::agent::Grade;
-use crate::core::ids::{EntityId, IdempotencyKey, VoterId};
+use crate::core::ids::{EntityId, IdempotencyKey, VoterId, known, known_maybe};
 use crate::core::proposal::{Verdict, VoteChange, VoteOutcome};
 use crate::core::rules::{Choice, Param, RuleSpec};
 use crate::core::time::Timestamp;
@@ -49,7 +49,8 @@ pub struct RequestConsensus {
     /// End before the deadline when approval needs the vote of an agent that failed; false when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fail_fast: Option<bool>,
-    /// The caller's own name for this request: the same key again answers with the proposal it opened first.
+    /// The caller's own name for this request: the same request again is answered with the proposal it opened first;
+    /// another request under the same key is refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idempotency_key: Option<IdempotencyKey>,
 }
@@ -136,6 +137,7 @@ pub struct ConsensusVoted {
 #[serde(deny_unknown_fields)]
 pub struct ConsensusRef {
     /// Which proposal.
+    #[serde(deserialize_with = "known")]
     pub proposal_id: EntityId,
     /// Wait so long for the decision, 0 to 300000; 0 when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -234,6 +236,9 @@ pub struct ConsensusResult {
     pub closed_at: Option<Timestamp>,
     /// When the end was noticed; later than `closed_at` after downtime.
     pub noticed_at: Option<Timestamp>,
+    /// The request was answered before under the same idempotency key; told by `consensus.request` alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub duplicate: Option<bool>,
 }
 
 /// Asks for ended proposals.
@@ -274,7 +279,7 @@ pub struct OpenProposals {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<i64>,
     /// The id an earlier page ended at.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "known_maybe", skip_serializing_if = "Option::is_none")]
     pub cursor: Option<EntityId>,
 }
 
@@ -344,17 +349,34 @@ pub struct RegisterAlgorithm {
     /// Parameters of the rule.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub params: Option<BTreeMap<String, Param>>,
+    /// Let the rule take the place of another one of this name; false when left out. Open proposals keep the rule they
+    /// were opened with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replace: Option<bool>,
+    /// Who registers it, up to 256 bytes; kept on record when it replaces another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
 }
 
-/// A name was given, or was taken already.
+impl RegisterAlgorithm {
+    /// A name for a rule that is not registered yet.
+    pub fn new(name: &str, rule: Param) -> Self {
+        RegisterAlgorithm { name: name.to_owned(), rule, params: None, replace: None, by: None }
+    }
+}
+
+/// A name stands for a rule.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct AlgorithmRegistered {
     /// The name.
     pub name: String,
-    /// False when the name was taken; what was registered first stays.
+    /// False when the name stood for the same rule before; nothing changed.
     pub registered: bool,
-    /// The rule under this name; none for a custom one.
+    /// The rule under this name.
     pub rule: Option<RuleSpec>,
+    /// The rule it took the place of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaced: Option<RuleSpec>,
 }
 
 /// Names an algorithm.

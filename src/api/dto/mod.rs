@@ -24,7 +24,8 @@ use crate::core::agent::Grade;
 use crate::core::flow::{FlowAdvice, FlowReason, FlowState, Health as FlowHealth};
 use crate::core::gate::status::GateStatus;
 use crate::core::ids::{
-    BudgetId, CellId, EntityId, IdempotencyKey, MAX_ID_BYTES, NeedId, OfferId, Resource, TokenId, VoterId,
+    BudgetId, CellId, EntityId, IdError, IdempotencyKey, MAX_ID_BYTES, NeedId, OfferId, Resource, TokenId,
+    VoterId,
 };
 use crate::core::proposal::{Verdict, VoteOutcome};
 use crate::core::quorum::event::{Outsiders, VoteChange};
@@ -156,10 +157,10 @@ schema_of_names!(QuorumType: "local", "global", "ring", "radial");
 /// Makes an id of a text, or the error that names the field.
 ///
 /// # Errors
-/// `invalid_argument` when the text is blank, longer than 256 bytes or holds a control character.
-pub fn id<T: std::str::FromStr>(field: &str, text: &str) -> Result<T, Error> {
-    text.parse()
-        .map_err(|_| Error::invalid(field, text, "1 to 256 bytes, not blank, without control characters"))
+/// `invalid_argument` when the text is blank, longer than 256 bytes, not composed (NFC), or holds a character that cannot
+/// be seen.
+pub fn id<T: std::str::FromStr<Err = IdError>>(field: &str, text: &str) -> Result<T, Error> {
+    text.parse().map_err(|error: IdError| Error::invalid(field, text, &error.expected()))
 }
 
 /// No fields.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{AskedType, id};
-use crate::core::ids::{CellId, EntityId, IdempotencyKey, VoterId};
+use crate::core::ids::{CellId, EntityId, IdempotencyKey, VoterId, known};
 use crate::core::quorum::event::{Outsiders, VoteChange};
 use crate::core::quorum::{QuorumState, QuorumType};
 use crate::core::rules::{Param, RuleSpec};
@@ -66,7 +66,8 @@ pub struct StartQuorum {
     /// Timeout of that global quorum; this quorum's own when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fallback_timeout_seconds: Option<f64>,
-    /// The caller's own name for this request: the same key again answers with the quorum it opened first.
+    /// The caller's own name for this request: the same request again is answered with the quorum it opened first;
+    /// another request under the same key is refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idempotency_key: Option<IdempotencyKey>,
 }
@@ -231,6 +232,7 @@ pub struct Voted {
 #[serde(deny_unknown_fields)]
 pub struct QuorumRef {
     /// Which quorum.
+    #[serde(deserialize_with = "known")]
     pub quorum_id: EntityId,
 }
 
@@ -239,6 +241,7 @@ pub struct QuorumRef {
 #[serde(deny_unknown_fields)]
 pub struct WaitQuorum {
     /// Which quorum.
+    #[serde(deserialize_with = "known")]
     pub quorum_id: EntityId,
     /// How long to wait, 0 to 300000; 30000 when left out. The quorum's status then, whatever it is. In virtual time
     /// nothing moves while one waits, so the answer comes at once.
@@ -251,6 +254,7 @@ pub struct WaitQuorum {
 #[serde(deny_unknown_fields)]
 pub struct CancelQuorum {
     /// Which quorum.
+    #[serde(deserialize_with = "known")]
     pub quorum_id: EntityId,
     /// Who cancels, up to 256 bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -59,7 +59,11 @@ pub fn ballots_on_record<'a>(events: impl IntoIterator<Item = (u64, &'a Event)>)
                 superseded: false,
                 refusal: Some(refused.refusal),
             }),
-            Event::Opened(_) | Event::Broadcast(_) | Event::AbsenceChanged { .. } | Event::Closed(_) => {}
+            Event::Opened(_)
+            | Event::Broadcast(_)
+            | Event::AbsenceChanged { .. }
+            | Event::Closed(_)
+            | Event::Keyed(_) => {}
         }
     }
     ballots

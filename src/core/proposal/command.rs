@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::event::{Delivered, VoteChange};
 use crate::core::ids::VoterId;
+use crate::core::keyed::KeyedRequest;
 use crate::core::rules::{Choice, RuleSpec, WeightTable};
 
 /// A request to a proposal.
@@ -52,6 +53,8 @@ pub struct Open {
     pub fail_fast: bool,
     /// Participants that have failed already.
     pub absent: Vec<VoterId>,
+    /// What was asked for, when the request bears an idempotency key.
+    pub keyed: Option<KeyedRequest>,
 }
 
 /// How an algorithm decides.

@@ -134,14 +134,16 @@ fn put(open: Open, now: Timestamp, custom: &dyn CustomRules) -> Decided {
             end => end,
         }
     };
+    let mut events = vec![event];
+    events.extend(open.keyed.map(Event::Keyed));
     match end {
         Some(end) => {
-            let closed = close(&state, &opened, end, now, now, None);
-            Ok(Decision::accept(vec![event, closed], Reply::Opened))
+            events.push(close(&state, &opened, end, now, now, None));
+            Ok(Decision::accept(events, Reply::Opened))
         }
         None => {
             let effects = vec![broadcast(&opened)];
-            Ok(Decision::accept(vec![event], Reply::Opened).with_effects(effects))
+            Ok(Decision::accept(events, Reply::Opened).with_effects(effects))
         }
     }
 }

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::core::ids::VoterId;
+use crate::core::keyed::KeyedRequest;
 use crate::core::rules::{Choice, Formula, RuleSpec};
 use crate::core::time::Timestamp;
 
@@ -31,6 +32,8 @@ pub enum Event {
     },
     /// The question was closed; exactly one per proposal.
     Closed(Closed),
+    /// The request that opened it bore an idempotency key; what it asked for.
+    Keyed(KeyedRequest),
 }
 
 impl Event {
@@ -43,6 +46,7 @@ impl Event {
             Event::VoteRefused(_) => "vote_refused",
             Event::AbsenceChanged { .. } => "absence_changed",
             Event::Closed(_) => "closed",
+            Event::Keyed(_) => "keyed",
         }
     }
 }

@@ -9,8 +9,8 @@
 //!
 //! | state | command | condition | events | reply or rejection |
 //! |---|---|---|---|---|
-//! | nothing | Open | valid | Opened | Opened; effect: tell the agents |
-//! | nothing | Open | no agents, too few of them healthy, decided already | Opened, Closed | Opened |
+//! | nothing | Open | valid | Opened (+ Keyed) | Opened; effect: tell the agents |
+//! | nothing | Open | no agents, too few of them healthy, decided already | Opened (+ Keyed), Closed | Opened |
 //! | any | Open | opened before | – | `AlreadyExists` |
 //! | any | Vote | claims a weight out of range | – | `Invalid` |
 //! | nothing | Vote | | – | `NotFound` |

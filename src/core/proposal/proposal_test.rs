@@ -30,6 +30,7 @@ fn agents(names: &[&str]) -> Vec<VoterId> {
 /// A question to these agents, decided by this rule, with one second to answer.
 fn ask(rule: RuleSpec, participants: &[&str]) -> Open {
     Open {
+        keyed: None,
         proposal: r#"{"deploy":7}"#.to_owned(),
         digest: "d1ce".to_owned(),
         algorithm: "named".to_owned(),

@@ -194,6 +194,8 @@ impl Proposal {
                 self.absent.remove(voter_id);
             }
             Event::Closed(closed) => self.closed = Some(closed.clone()),
+            // Looked up in the journal when the key comes again; no decision needs it.
+            Event::Keyed(_) => {}
         }
     }
 

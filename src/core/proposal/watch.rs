@@ -46,7 +46,8 @@ impl Watch {
             Event::Broadcast(_)
             | Event::VoteCast(_)
             | Event::VoteRefused(_)
-            | Event::AbsenceChanged { .. } => {}
+            | Event::AbsenceChanged { .. }
+            | Event::Keyed(_) => {}
         }
     }
 

@@ -74,7 +74,8 @@ pub fn votes_on_record<'a>(events: impl IntoIterator<Item = (u64, &'a Event)>) -
             | Event::OpenedByRule(_)
             | Event::Closed(_)
             | Event::FallbackOpened { .. }
-            | Event::FallbackFailed { .. } => {}
+            | Event::FallbackFailed { .. }
+            | Event::Keyed(_) => {}
         }
     }
     votes

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::event::{Policy, QuorumType};
 use crate::core::ids::{CellId, EntityId, VoterId};
+use crate::core::keyed::KeyedRequest;
 use crate::core::rules::RuleSpec;
 
 /// A request to a quorum.
@@ -51,6 +52,8 @@ pub struct Start {
     pub fallback: Option<FallbackPlan>,
     /// The timed-out quorum this one was opened for.
     pub parent: Option<EntityId>,
+    /// What was asked for, when the request bears an idempotency key.
+    pub keyed: Option<KeyedRequest>,
 }
 
 /// A global quorum to be opened when the quorum times out.

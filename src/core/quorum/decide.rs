@@ -80,7 +80,9 @@ fn open(start: Start, now: Timestamp) -> Decided {
         None => Event::Opened(Box::new(opened)),
         Some((rule, formula, _)) => Event::OpenedByRule(Box::new(OpenedByRule { opened, rule, formula })),
     };
-    Ok(Decision::accept(vec![event], Reply::Started))
+    let mut events = vec![event];
+    events.extend(start.keyed.map(Event::Keyed));
+    Ok(Decision::accept(events, Reply::Started))
 }
 
 /// The rule for this electorate, and with how few approvals it can be met.

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::command::FallbackPlan;
 use super::tally::Tally;
 use crate::core::ids::{CellId, EntityId, VoterId};
+use crate::core::keyed::KeyedRequest;
 use crate::core::rules::{Formula, RuleSpec};
 use crate::core::time::Timestamp;
 
@@ -34,6 +35,8 @@ pub enum Event {
     },
     /// The question was opened under a rule other than a plain number of approvals.
     OpenedByRule(Box<OpenedByRule>),
+    /// The request that opened it bore an idempotency key; what it asked for.
+    Keyed(KeyedRequest),
 }
 
 impl Event {
@@ -47,6 +50,7 @@ impl Event {
             Event::FallbackOpened { .. } => "fallback_opened",
             Event::FallbackFailed { .. } => "fallback_failed",
             Event::OpenedByRule(_) => "opened_by_rule",
+            Event::Keyed(_) => "keyed",
         }
     }
 }
@@ -175,6 +179,16 @@ pub enum VoteChange {
     Reject,
 }
 
+impl VoteChange {
+    /// The name in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            VoteChange::Replace => "replace",
+            VoteChange::Reject => "reject",
+        }
+    }
+}
+
 /// What becomes of votes from outside the electorate?
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -183,6 +197,16 @@ pub enum Outsiders {
     Record,
     /// Refused, the attempt recorded.
     Refuse,
+}
+
+impl Outsiders {
+    /// The name in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Outsiders::Record => "record",
+            Outsiders::Refuse => "refuse",
+        }
+    }
 }
 
 /// How a quorum takes votes. Fixed when it opens.

@@ -9,7 +9,7 @@
 //!
 //! | state | command | condition | events | answer |
 //! |---|---|---|---|---|
-//! | nothing | Start | numbers in range, bar reachable | Opened | Started |
+//! | nothing | Start | numbers in range, bar reachable | Opened (+ Keyed) | Started |
 //! | nothing | anything else | | – | `NotFound` |
 //! | any | Start | | – | `AlreadyExists` |
 //! | open | Cast | voter in the electorate, first vote | VoteCast (+ Closed) | Voted |

@@ -26,6 +26,7 @@ fn voter(name: &str) -> VoterId {
 /// A question to these voters, or to anyone when none are named, with 30 seconds to answer.
 fn ask(quorum_type: QuorumType, voters: &[&str]) -> Start {
     Start {
+        keyed: None,
         rule: None,
         quorum_type,
         required_votes: None,

@@ -187,6 +187,8 @@ impl Quorum {
             }
             Event::FallbackOpened { .. } => self.fallback = Fallback::Opened,
             Event::FallbackFailed { reason, .. } => self.fallback = Fallback::Failed(reason.clone()),
+            // Looked up in the journal when the key comes again; no decision needs it.
+            Event::Keyed(_) => {}
         }
     }
 

@@ -64,7 +64,7 @@ impl QuorumStats {
                         self.decision_time_us.saturating_add(u64::try_from(took).unwrap_or(u64::MAX));
                 }
             }
-            Event::FallbackOpened { .. } | Event::FallbackFailed { .. } => {}
+            Event::FallbackOpened { .. } | Event::FallbackFailed { .. } | Event::Keyed(_) => {}
         }
     }
 
