@@ -12,7 +12,7 @@ use super::dto::{
     ConsensusResult, ConsensusStats, ConsensusVote, ConsensusVoted, OpenProposals, OpenProposalsPage,
     RequestConsensus,
 };
-use super::quorum::page_limit;
+use super::quorum::{MAX_REASON, check_sentence, page_limit};
 use super::{Quorate, closed, json, keyed, wait};
 use crate::config::HealthPolicy;
 use crate::core::agent::Grade;
@@ -33,6 +33,7 @@ use crate::journal::chain::digest;
 use crate::shell::coordinator::{ConsensusRequest, ask_outside};
 use crate::shell::entity::Action;
 use crate::shell::host::{Host, wait as ready};
+use crate::shell::inbox::open_inbox;
 use crate::shell::keyed::keyed_request;
 use crate::shell::lock;
 use crate::shell::runtime::{Answer, ask};
@@ -56,7 +57,8 @@ pub struct Consensus<'a> {
 }
 
 impl Consensus<'_> {
-    /// Puts a question to the registered agents and waits for the decision: approved, rejected or timeout.
+    /// Puts a question to the registered agents and waits for the decision: approved, rejected, timeout, or aborted when
+    /// nobody, or too few, could be asked.
     ///
     /// With `wait: false`, and in virtual time, it answers as soon as the question is put. Dropping the future cancels
     /// nothing: the proposal goes on, and [`Consensus::result`] tells how it ended, also after a restart. With an
@@ -147,13 +149,14 @@ impl Consensus<'_> {
         Ok(ConsensusResult { duplicate: Some(true), ..result? })
     }
 
-    /// Votes on a proposal. Durable on return; repeating it is safe: the first vote of an agent stands.
+    /// Votes on a proposal. Durable on return; repeating it is safe: the first vote of an agent stands, and the same vote
+    /// again is answered as a duplicate. A vote that is refused is on record, with its reason.
     ///
-    /// A vote that is not taken (the proposal is unknown or closed, the agent is not asked or has voted) is an answer
-    /// that says so, and is on record. The vote is on its way when this returns, before the future is polled.
+    /// The vote is on its way when this returns, before the future is polled.
     ///
     /// # Errors
-    /// `invalid_argument`, and the faults of the store.
+    /// `invalid_argument`, `not_found`, `not_eligible` for an agent that is not asked, `already_voted` for another choice
+    /// than the one that stands, `proposal_closed`, and the faults of the store.
     pub fn vote(
         &self,
         vote: ConsensusVote,
@@ -163,7 +166,8 @@ impl Consensus<'_> {
     }
 
     fn send(&self, vote: ConsensusVote) -> Result<Answer<Result<ConsensusVoted, Error>>, Error> {
-        let ConsensusVote { proposal_id, agent_id, vote, weight, metadata } = vote;
+        let ConsensusVote { proposal_id, agent_id, vote, weight, metadata, reason } = vote;
+        check_sentence("reason", reason.as_deref(), MAX_REASON)?;
         if let Some(metadata) = &metadata {
             json::check_members("metadata", metadata)?;
         }
@@ -174,14 +178,13 @@ impl Consensus<'_> {
         }
         let host = self.q.host();
         let id = proposal_id.clone();
-        let ballot = Ballot { voter_id: agent_id.clone(), vote, weight, metadata };
+        let ballot = Ballot { voter_id: agent_id.clone(), vote, weight, metadata, reason };
         let action = Action::Command(Command::Vote(ballot), None);
         Ok(ask(host, &host.proposals, &proposal_id, action, move |view| {
             let (outcome, changed) = match view.reply {
                 Some(Ok(Reply::Voted { outcome, changed })) => (outcome, changed),
-                Some(Err(Rejection::NotFound)) => (VoteOutcome::Unknown, false),
                 Some(Err(rejection)) => return Err(rejection.into()),
-                Some(Ok(Reply::Opened | Reply::Done)) | None => (VoteOutcome::Unknown, false),
+                Some(Ok(Reply::Opened | Reply::Done)) | None => return Err(Rejection::NotFound.into()),
             };
             Ok(ConsensusVoted {
                 proposal_id: id,
@@ -189,8 +192,9 @@ impl Consensus<'_> {
                 vote,
                 recorded: outcome == VoteOutcome::Recorded,
                 outcome,
+                duplicate: outcome == VoteOutcome::Duplicate,
                 changed,
-                state: view.state.opened.is_some().then(|| state_name(view.state)),
+                state: state_name(view.state),
             })
         }))
     }
@@ -214,10 +218,14 @@ impl Consensus<'_> {
             .await?
     }
 
-    /// The questions an agent of this process is asked, from now on; an earlier inbox of the same agent hears no more.
-    /// Only the built-in coordinator hands questions to inboxes.
+    /// The questions an agent of this process is asked: first every open one that awaits its vote, whenever it was put
+    /// and however often the agent was told of it before, then those that come. So an agent that died, or a process
+    /// that was killed, misses nothing: open the inbox again, and vote.
+    ///
+    /// An earlier inbox of the same agent hears no more. An inbox that is dropped takes nothing more. Only the built-in
+    /// coordinator hands questions to inboxes.
     pub fn inbox(&self, agent_id: &VoterId) -> mpsc::UnboundedReceiver<ConsensusRequest> {
-        self.q.host().in_process.open_inbox(agent_id.clone())
+        open_inbox(self.q.host(), agent_id.clone())
     }
 
     /// Open proposals by id, or those of them that await the vote of one agent.
@@ -459,7 +467,8 @@ pub(super) fn result_view(id: &EntityId, state: &Proposal, now: Timestamp) -> Re
     let json = |text: &str| serde_json::from_str(text).unwrap_or(Value::Null);
     let ballots = state.votes.iter().map(|(agent, vote)| {
         let metadata = vote.metadata.as_deref().map(json);
-        let view = BallotView { vote: vote.vote, weight: vote.weight, metadata, cast_at: vote.cast_at };
+        let (cast_at, reason) = (vote.cast_at, vote.reason.clone());
+        let view = BallotView { vote: vote.vote, weight: vote.weight, metadata, cast_at, reason };
         (agent.clone(), view)
     });
     Ok(ConsensusResult {
@@ -504,7 +513,8 @@ fn metadata_view(state: &Proposal, opened: &Opened, votes_for: u64) -> Consensus
         weighted_approval: cast(Choice::For).zip(total).map(|(part, total)| rate(part, total)),
         excluded_agents: opened.excluded.clone(),
         registered_count: (asked + opened.excluded.len()) as u64,
-        unreached_agents: state.broadcast.as_ref().map_or(Vec::new(), |told| told.unreached.clone()),
+        reached: state.reached(),
+        unreached_agents: state.unreached(),
         error: cause.filter(|cause| cause.is_error()).map(text),
         reason: cause.map(text),
         detail: cause.and_then(Cause::detail).map(str::to_owned),

@@ -38,6 +38,7 @@ pub mod json;
 mod keyed;
 pub mod nouns;
 pub mod ops;
+pub mod outcome;
 pub mod pressure;
 pub mod quorum;
 #[cfg(feature = "store-sled")]
@@ -74,7 +75,8 @@ use crate::store;
 /// # #[tokio::main] async fn main() -> Result<(), quorate::Error> {
 /// let q = Quorate::open(Config::memory()).await?;
 /// let started = q.quorums().start(StartQuorum::global().with_voters(["ann", "bob"])?).await?;
-/// let vote = q.quorums().vote(Vote::new(&started.quorum_id, "ann", true)?).await?;
+/// q.quorums().vote(Vote::new(&started.quorum_id, "ann", true)?).await?;
+/// let vote = q.quorums().vote(Vote::new(&started.quorum_id, "bob", true)?).await?;
 /// assert_eq!(vote.state.name(), "approved");
 /// # Ok(()) }
 /// ```

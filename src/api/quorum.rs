@@ -1,5 +1,6 @@
 //! Operations on quorums.
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::time::Duration;
 
@@ -11,12 +12,12 @@ use super::dto::{
     QuorumStatsReply, QuorumStatus, StartQuorum, Started, Vote, Voted, WaitQuorum,
 };
 use super::{Quorate, closed, json, keyed, wait};
-use crate::core::ids::{EntityId, IdempotencyKey, StreamId, StreamKind};
+use crate::core::ids::{EntityId, IdempotencyKey, StreamId, StreamKind, VoterId};
 use crate::core::keyed::KeyedRequest;
 use crate::core::names::check_name;
 use crate::core::quorum;
 use crate::core::quorum::event::Counting;
-use crate::core::quorum::state::Fallback;
+use crate::core::quorum::state::{Fallback, Standee};
 use crate::core::quorum::{
     Ballot, Cancel, Command, FallbackPlan, Opened, Policy, Quorum, QuorumMachine, QuorumState, QuorumType,
     Rejection, Reply, Start,
@@ -42,7 +43,7 @@ const DEFAULT_WAIT_MS: i64 = 30_000;
 /// Longest text naming who cancelled or what is an arm, in bytes.
 const MAX_LABEL: usize = 256;
 /// Longest reason, in bytes.
-const MAX_REASON: usize = 1024;
+pub(super) const MAX_REASON: usize = 1024;
 
 /// Operations on quorums.
 #[derive(Clone, Copy, Debug)]
@@ -137,42 +138,44 @@ impl Quorums<'_> {
     /// `invalid_argument`, `not_found`, `quorum_closed`, `quorum_timeout`, `already_voted`, `not_eligible`,
     /// `limit_exceeded`, and the faults of the store.
     pub fn vote(&self, vote: Vote) -> impl Future<Output = Result<Voted, Error>> + Send + use<> {
+        let sent = self.send(vote);
+        async move { sent?.await? }
+    }
+
+    fn send(&self, vote: Vote) -> Result<Answer<Result<Voted, Error>>, Error> {
         let host = self.q.host();
-        let Vote { quorum_id, voter_id, vote: value, confidence } = vote;
-        let ballot = Ballot { voter_id: voter_id.clone(), vote: value, confidence };
+        let Vote { quorum_id, voter_id, vote: value, confidence, reason } = vote;
+        check_sentence("reason", reason.as_deref(), MAX_REASON)?;
+        let ballot = Ballot { voter_id: voter_id.clone(), vote: value, confidence, reason };
         let id = quorum_id.clone();
-        let sent: Answer<Result<Voted, Error>> =
-            ask(host, &host.quorums, &quorum_id, Action::Command(Command::Cast(ballot), None), move |view| {
-                match view.reply {
-                    Some(Ok(Reply::Voted(voted))) => {
-                        let opened = view.state.opened.as_deref().ok_or(Rejection::NotFound)?;
-                        let tally = view.state.tally();
-                        let is_neighbor =
-                            opened.quorum_type != QuorumType::Local || admits(opened, &voter_id);
-                        Ok(Voted {
-                            quorum_id: id,
-                            voter_id,
-                            vote: value,
-                            total_votes: tally.total(),
-                            approve_votes: tally.approvals,
-                            reject_votes: tally.rejections,
-                            required_votes: opened.required_votes,
-                            quorum_reached: view.state.outcome() == rules::Outcome::Won,
-                            consensus: tally.consensus(),
-                            is_neighbor,
-                            counted: voted.counted,
-                            duplicate: voted.duplicate,
-                            changed: voted.changed,
-                            state: view.state.state().unwrap_or(QuorumState::Open),
-                        })
-                    }
-                    Some(Err(rejection)) => Err(rejection.into()),
-                    Some(Ok(Reply::Started | Reply::Cancelled { .. } | Reply::Done)) | None => {
-                        Err(Rejection::NotFound.into())
-                    }
-                }
-            });
-        async move { sent.await? }
+        let command = Action::Command(Command::Cast(ballot), None);
+        Ok(ask(host, &host.quorums, &quorum_id, command, move |view| match view.reply {
+            Some(Ok(Reply::Voted(voted))) => {
+                let opened = view.state.opened.as_deref().ok_or(Rejection::NotFound)?;
+                let tally = view.state.tally();
+                let is_neighbor = opened.quorum_type != QuorumType::Local || admits(opened, &voter_id);
+                Ok(Voted {
+                    quorum_id: id,
+                    voter_id,
+                    vote: value,
+                    total_votes: tally.total(),
+                    approve_votes: tally.approvals,
+                    reject_votes: tally.rejections,
+                    required_votes: opened.required_votes,
+                    quorum_reached: view.state.outcome() == rules::Outcome::Won,
+                    consensus: tally.consensus(),
+                    is_neighbor,
+                    counted: voted.counted,
+                    duplicate: voted.duplicate,
+                    changed: voted.changed,
+                    state: view.state.state().unwrap_or(QuorumState::Open),
+                })
+            }
+            Some(Err(rejection)) => Err(rejection.into()),
+            Some(Ok(Reply::Started | Reply::Cancelled { .. } | Reply::Done)) | None => {
+                Err(Rejection::NotFound.into())
+            }
+        }))
     }
 
     /// Everything about a quorum, also after it closed.
@@ -368,6 +371,7 @@ impl Plan {
             rule: self.rule,
             timeout: self.timeout,
             cell_id: request.cell_id,
+            named: request.voters.is_some(),
             voters: request.voters.or(members.voters),
             neighbor_count: members.neighbor_count,
             topic: members.topic,
@@ -449,7 +453,7 @@ pub(super) fn page_limit(given: Option<i64>) -> Result<usize, Error> {
     }
 }
 
-fn admits(opened: &Opened, voter: &crate::core::ids::VoterId) -> bool {
+fn admits(opened: &Opened, voter: &VoterId) -> bool {
     // In an open electorate nobody is known to be a neighbour.
     opened.electorate.size().is_some() && opened.electorate.admits(voter)
 }
@@ -512,6 +516,7 @@ pub(super) fn status_view(id: &EntityId, state: &Quorum, now: Timestamp) -> Resu
         timeout_seconds: opened.deadline.since(opened.opened_at).as_secs_f64(),
         valid_voters: owned(false),
         invalid_voters: owned(true),
+        votes: standing_votes(state),
         state: state.state().unwrap_or(QuorumState::Open),
         consensus: tally.consensus(),
         electorate: electorate_name(opened),
@@ -540,15 +545,20 @@ fn subject_value(opened: &Opened) -> Option<Value> {
     opened.subject.as_ref().and_then(|text| serde_json::from_str(text).ok())
 }
 
-fn history_entry(id: &EntityId, state: &Quorum) -> Option<QuorumHistoryEntry> {
-    let (opened, closed) = (state.opened.as_deref()?, state.closed.as_ref()?);
-    let tally = closed.tally;
-    let vote = |v: &crate::core::quorum::state::Standee| FinalVote {
+fn standing_votes(state: &Quorum) -> BTreeMap<VoterId, FinalVote> {
+    let vote = |v: &Standee| FinalVote {
         vote: v.vote,
         confidence: v.confidence,
         counted: v.counting == Counting::Counted,
         cast_at: v.cast_at,
+        reason: v.reason.clone(),
     };
+    state.votes.iter().map(|(id, v)| (id.clone(), vote(v))).collect()
+}
+
+fn history_entry(id: &EntityId, state: &Quorum) -> Option<QuorumHistoryEntry> {
+    let (opened, closed) = (state.opened.as_deref()?, state.closed.as_ref()?);
+    let tally = closed.tally;
     Some(QuorumHistoryEntry {
         quorum_id: id.clone(),
         quorum_type: opened.quorum_type,
@@ -560,7 +570,7 @@ fn history_entry(id: &EntityId, state: &Quorum) -> Option<QuorumHistoryEntry> {
             quorum_reached: closed.state == QuorumState::Approved,
             consensus: tally.consensus(),
         },
-        votes: state.votes.iter().map(|(id, v)| (id.clone(), vote(v))).collect(),
+        votes: standing_votes(state),
         closed_at: closed.closed_at,
         state: closed.state,
         cell_id: opened.cell_id.clone(),

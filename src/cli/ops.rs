@@ -13,6 +13,7 @@ use super::output::{Output, Stop, narrow_table, table};
 use super::{args, open, remote, wait};
 use crate::api::Quorate;
 use crate::api::ops::{self, Method, OPERATIONS, Operation};
+use crate::api::outcome::{not_done, outcome_of};
 use crate::core::rules::{Parameter, RULES};
 use crate::error::{Error, ErrorKind};
 
@@ -93,8 +94,8 @@ impl Place {
 /// Columns of a terminal that the list of rules fits into.
 const RULES_WIDTH: u16 = 118;
 
-/// Runs one operation. A journal that `history verify` finds broken, and a folder in which something is missing, give
-/// the exit code of a damaged store.
+/// Runs one operation. What was asked for and did not come about gives the exit code of its outcome; a journal that
+/// `history verify` finds broken, and a folder in which something is missing, that of a damaged store.
 pub(super) async fn run(name: &str, matches: &ArgMatches, output: &Output) -> Result<u8, Stop> {
     let op = ops::find(name)?;
     let fields = fields(op, matches)?;
@@ -106,8 +107,11 @@ pub(super) async fn run(name: &str, matches: &ArgMatches, output: &Output) -> Re
     let reply = reply?;
     closed?;
     output.reply(&reply)?;
-    let broken = op.name == "history.verify" && reply["ok"] == false || reads && missing;
-    Ok(if broken { ErrorKind::StoreCorrupt.entry().exit } else { 0 })
+    if op.name == "history.verify" && reply["ok"] == false || reads && missing {
+        return Ok(ErrorKind::StoreCorrupt.entry().exit);
+    }
+    let undone = not_done(op, &reply).map(|error| error.kind().entry().exit);
+    Ok(undone.or(outcome_of(op, &reply).map(|told| told.exit)).unwrap_or(0))
 }
 
 async fn call(

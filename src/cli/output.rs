@@ -153,6 +153,10 @@ fn advice(kind: ErrorKind) -> &'static str {
         ErrorKind::QuorumClosed | ErrorKind::QuorumTimeout => {
             "nothing; the outcome is final, and `quorate quorum status` shows it"
         }
+        ErrorKind::ProposalClosed => {
+            "nothing; the decision is final, and `quorate consensus result` shows it"
+        }
+        ErrorKind::Aborted => "look at the reason; `quorate agent list` shows who can be asked",
         ErrorKind::TokenNotFound => "`quorate history query --kind cell` shows the tokens that were granted",
         ErrorKind::NotTokenOwner => "the holder named in the message may act, or transfer the token",
         ErrorKind::TokenExpired | ErrorKind::TokenReleased | ErrorKind::TokenRevoked => {

@@ -23,6 +23,7 @@ pub(crate) mod entity;
 pub(crate) mod flows;
 pub(crate) mod host;
 pub(crate) mod ids;
+pub(crate) mod inbox;
 pub(crate) mod jobs;
 pub(crate) mod joint;
 pub(crate) mod keyed;

@@ -6,6 +6,7 @@ mod consensus;
 mod folder;
 mod help;
 mod jobs;
+mod outcomes;
 mod outside;
 mod play;
 mod replay;

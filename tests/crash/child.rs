@@ -68,8 +68,10 @@ async fn answer(q: &Quorate, early: bool, proposal: &EntityId, agent: &str, choi
     if early {
         tell(&line);
     }
-    if sent.await.unwrap().recorded {
-        tell(&line);
+    match sent.await {
+        Ok(voted) if voted.recorded => tell(&line),
+        Ok(_) => {}
+        Err(late) => assert_eq!(late.kind(), ErrorKind::ProposalClosed),
     }
 }
 

@@ -9,6 +9,7 @@ mod events;
 #[cfg(all(feature = "store-sled", feature = "cli"))]
 mod folder;
 mod jobs;
+mod voting;
 
 use std::fs;
 use std::path::PathBuf;

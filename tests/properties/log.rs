@@ -93,6 +93,9 @@ fn check_log(events: &[Event]) {
         let tally = recount(opened, before);
         match event {
             Event::Opened(_) | Event::OpenedByRule(_) => panic!("opened twice"),
+            Event::VoteCastWithReason(_) | Event::VoteRefusedWithReason(_) => {
+                panic!("nobody gave a reason")
+            }
             Event::VoteCast(cast) => {
                 assert!(!closed);
                 check_cast(opened, before, cast);

@@ -31,7 +31,7 @@ pub fn voter(n: usize) -> VoterId {
 }
 
 pub fn ballot(n: usize, vote: bool, confidence: f64) -> Command {
-    Command::Cast(Ballot { voter_id: voter(n), vote, confidence })
+    Command::Cast(Ballot { voter_id: voter(n), vote, confidence, reason: None })
 }
 
 /// A quorum of the first `size` voters, or of anyone, that takes votes for `timeout_us` microseconds.
@@ -44,6 +44,7 @@ pub fn question(size: Option<usize>, required: Option<u32>, timeout_us: u64, pol
         timeout: Duration::from_micros(timeout_us),
         cell_id: None,
         voters: size.map(|n| (0..n).map(voter).collect()),
+        named: false,
         neighbor_count: 0,
         topic: "cell/unknown/unknown".to_owned(),
         membership_epoch: 0,

@@ -97,9 +97,12 @@ pub struct ConsensusVote {
     /// The weight the agent claims, 0 to 10^9. Kept; what counts is the weight the algorithm gives.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub weight: Option<f64>,
-    /// What the agent adds, up to 16 KiB.
+    /// What the agent adds, up to 16 KiB; kept with the vote, also with one that is refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metadata: Option<Map<String, Value>>,
+    /// Why the agent votes so, up to 1024 bytes; kept likewise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }
 
 impl ConsensusVote {
@@ -109,11 +112,17 @@ impl ConsensusVote {
     /// `invalid_argument` when the agent's name is not an id.
     pub fn new(proposal_id: &EntityId, agent_id: &str, vote: Choice) -> Result<Self, Error> {
         let agent_id = id("agent_id", agent_id)?;
-        Ok(ConsensusVote { proposal_id: proposal_id.clone(), agent_id, vote, weight: None, metadata: None })
+        let proposal_id = proposal_id.clone();
+        Ok(ConsensusVote { proposal_id, agent_id, vote, weight: None, metadata: None, reason: None })
+    }
+
+    /// The same vote with a reason.
+    pub fn because(self, reason: &str) -> Self {
+        ConsensusVote { reason: Some(reason.to_owned()), ..self }
     }
 }
 
-/// What became of a vote.
+/// What became of a vote that was taken.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ConsensusVoted {
     /// Which proposal.
@@ -122,14 +131,16 @@ pub struct ConsensusVoted {
     pub agent_id: VoterId,
     /// How.
     pub vote: Choice,
-    /// It is in.
+    /// It is on record by this request.
     pub recorded: bool,
-    /// `recorded`, `duplicate`, `not_participant`, `closed` or `unknown`.
+    /// `recorded` or `duplicate`.
     pub outcome: VoteOutcome,
+    /// The same vote stood before; nothing changed, and what came with it now is not kept.
+    pub duplicate: bool,
     /// It took the place of an earlier one.
     pub changed: bool,
-    /// `open`, or how the question ended; none for an unknown proposal.
-    pub state: Option<String>,
+    /// `open`, or how the question ended.
+    pub state: String,
 }
 
 /// Asks how a proposal stands.
@@ -155,6 +166,9 @@ pub struct BallotView {
     pub metadata: Option<Value>,
     /// When it was received.
     pub cast_at: Timestamp,
+    /// Why it voted so, in its own words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }
 
 /// Numbers beside a result.
@@ -182,7 +196,10 @@ pub struct ConsensusMetadata {
     pub excluded_agents: Vec<VoterId>,
     /// Agents registered when the question was put, among those meant.
     pub registered_count: u64,
-    /// Agents that could not be told.
+    /// Agents that the question reached: they took it from an inbox, or the coordinator says so. Agents without an inbox
+    /// ask for the open proposals, and are not counted.
+    pub reached: u64,
+    /// Agents that could not be told so far.
     pub unreached_agents: Vec<VoterId>,
     /// Why the question could not be put or judged: `no_agents`, `insufficient_healthy_agents`, `algorithm_error`, or
     /// what the coordinator said.
@@ -204,7 +221,7 @@ pub struct ConsensusResult {
     pub proposal_id: EntityId,
     /// `open`, or as `decision`.
     pub state: String,
-    /// `approved`, `rejected` or `timeout`; none while the question is open.
+    /// `approved`, `rejected`, `timeout`, or `aborted` for a question that could not be put; none while it is open.
     pub decision: Option<Verdict>,
     /// Votes for.
     pub votes_for: u64,

@@ -32,7 +32,7 @@ pub struct HistoryQuery {
     /// Only events of this name, such as `vote_cast` or `closed`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub event: Option<String>,
-    /// Only closes with this outcome: `approved`, `rejected`, `timed_out` and `cancelled` (quorums), `timeout` (proposals).
+    /// Only closes with this outcome: `approved`, `rejected`, `timed_out` and `cancelled` (quorums), `timeout` and `aborted` (proposals).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outcome: Option<String>,
     /// Only what happened at or after this instant.
@@ -122,6 +122,9 @@ pub struct AuditVoteView {
     pub refused: bool,
     /// Why it was not counted: `outsider`, `low_confidence`, `late`, `change_not_allowed`, `not_eligible`.
     pub reason: Option<String>,
+    /// Why the voter voted so, in its own words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub voter_reason: Option<String>,
 }
 
 /// One vote or refused attempt on a proposal, with what became of it.
@@ -147,6 +150,9 @@ pub struct AuditBallotView {
     pub refused: bool,
     /// Why: `late`, `already_voted`, `not_participant`.
     pub reason: Option<String>,
+    /// Why the agent voted so, in its own words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub voter_reason: Option<String>,
 }
 
 /// The log of one entity.

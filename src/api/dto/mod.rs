@@ -88,9 +88,9 @@ macro_rules! schema_of_names {
 }
 schema_of_names!(QuorumState: "open", "approved", "rejected", "timed_out", "cancelled");
 schema_of_names!(Choice: "for", "against", "abstain");
-schema_of_names!(Verdict: "approved", "rejected", "timeout");
+schema_of_names!(Verdict: "approved", "rejected", "timeout", "aborted");
 schema_of_names!(HealthPolicy: "ignore", "exclude_failed");
-schema_of_names!(VoteOutcome: "recorded", "duplicate", "not_participant", "closed", "unknown");
+schema_of_names!(VoteOutcome: "recorded", "duplicate");
 schema_of_names!(Grade: "healthy", "degraded", "critical", "failed");
 schema_of_names!(VoteChange: "replace", "reject");
 schema_of_names!(Outsiders: "record", "refuse");

@@ -44,8 +44,11 @@ impl Watch {
                 }
             }
             Event::Broadcast(_)
+            | Event::Handed { .. }
             | Event::VoteCast(_)
+            | Event::VoteCastWithReason(_)
             | Event::VoteRefused(_)
+            | Event::VoteRefusedWithReason(_)
             | Event::AbsenceChanged { .. }
             | Event::Keyed(_) => {}
         }

@@ -315,6 +315,7 @@ fn a_quorum_keeps_the_electorate_and_the_epoch_it_was_opened_with() {
         timeout: Duration::from_secs(30),
         cell_id: None,
         voters: known.voters,
+        named: false,
         neighbor_count: known.neighbor_count,
         topic: known.topic,
         membership_epoch: known.epoch,
