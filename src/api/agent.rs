@@ -213,8 +213,10 @@ impl Agents<'_> {
                 registered_at: presence.registered_at,
             })
             .collect();
-        let next_cursor = agents.last().map(|a| a.agent_id.clone()).filter(|_| rest.next().is_some());
-        Ok(AgentPage { agents, total_available: directory.registered().len() as u64, next_cursor })
+        let more = rest.next().is_some();
+        let next_cursor =
+            agents.last().map(|agent| agent.agent_id.clone()).or_else(|| request.cursor.clone());
+        Ok(AgentPage { agents, total_available: directory.registered().len() as u64, next_cursor, more })
     }
 
     /// How many agents there are, how they are doing at this instant, and how often they beat.

@@ -120,13 +120,16 @@ impl Cells<'_> {
             let mut rest = mesh.cells.iter().filter(|(id, _)| after(id));
             let cells: Vec<CellView> =
                 rest.by_ref().take(limit).map(|(id, cell)| cell_view(id, cell)).collect();
-            let next_cursor = cells.last().map(|c| c.cell_id.clone()).filter(|_| rest.next().is_some());
+            let more = rest.next().is_some();
+            let next_cursor =
+                cells.last().map(|cell| cell.cell_id.clone()).or_else(|| request.cursor.clone());
             let mut asymmetric_pairs = mesh.asymmetric_pairs();
             asymmetric_pairs.truncate(MAX_PAIRS);
             CellPage {
                 cells,
                 total_available: mesh.cells.len() as u64,
                 next_cursor,
+                more,
                 authorities: mesh.authorities.iter().cloned().collect(),
                 asymmetric_pairs,
                 epoch: mesh.epoch,

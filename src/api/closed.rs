@@ -15,7 +15,10 @@ const LOOK_AHEAD: usize = 64;
 /// A page of ended entities, and where the page before it starts.
 pub(super) struct Page<E> {
     pub(super) entries: Vec<E>,
+    /// Where this page begins, or where it was asked to end when it is empty.
     pub(super) next_cursor: Option<String>,
+    /// There are older ones.
+    pub(super) more: bool,
 }
 
 /// The latest ended entities of a kind before a cursor, oldest first.
@@ -29,13 +32,15 @@ pub(super) async fn page<M: Hosted, E: Send + 'static>(
     entry: fn(&EntityId, &M::State) -> Option<E>,
 ) -> Result<Page<E>, Error> {
     let limit = page_limit(limit)?;
-    let before = match cursor {
+    let before = match &cursor {
         None => Position::MAX,
-        Some(text) => {
-            text.parse().map_err(|_| Error::invalid("cursor", text, "a next_cursor of an earlier page"))?
-        }
+        Some(text) => text
+            .parse()
+            .map_err(|_| Error::invalid("cursor", text.as_str(), "a next_cursor of an earlier page"))?,
     };
-    Ok(host.blocking(move |store| read_page::<M, E>(store, before, limit, entry)).await?)
+    let mut page = host.blocking(move |store| read_page::<M, E>(store, before, limit, entry)).await?;
+    page.next_cursor = page.next_cursor.or(cursor);
+    Ok(page)
 }
 
 fn read_page<M: Hosted, E>(
@@ -45,17 +50,19 @@ fn read_page<M: Hosted, E>(
     entry: fn(&EntityId, &M::State) -> Option<E>,
 ) -> Result<Page<E>, Fault> {
     let mut entries = Vec::with_capacity(limit);
+    let mut next_cursor = None;
     while entries.len() < limit {
         let ends = wait(store.settled_before(before, limit - entries.len()))?;
         let Some(oldest) = ends.last() else { break };
         before = oldest.position;
         for end in ends.iter().filter(|end| end.stream.kind == M::KIND) {
             entries.extend(entry(&end.stream.id, &read_state_at::<M>(store, &end.stream, end.seq)?));
+            next_cursor = Some(end.position.to_string());
         }
     }
     entries.reverse();
-    let more = limit > 0 && has_more::<M>(store, before)?;
-    Ok(Page { entries, next_cursor: more.then(|| before.to_string()) })
+    let more = has_more::<M>(store, before)?;
+    Ok(Page { entries, next_cursor, more })
 }
 
 /// Did another entity of this kind end before? Those of other kinds stand in the same index.

@@ -241,8 +241,8 @@ impl Consensus<'_> {
             let watch = lock(&host.counters.watch);
             watch.open_after(request.cursor.as_ref()).take(limit + 1).cloned().collect()
         };
-        let next_cursor = limit.checked_sub(1).and_then(|last| ids.get(last)).cloned();
-        let next_cursor = next_cursor.filter(|_| ids.len() > limit);
+        let more = ids.len() > limit;
+        let next_cursor = ids.iter().take(limit).next_back().cloned().or(request.cursor);
         let asked: Vec<_> = ids
             .into_iter()
             .take(limit)
@@ -261,7 +261,7 @@ impl Consensus<'_> {
                 proposals.push(view?);
             }
         }
-        Ok(OpenProposalsPage { proposals, next_cursor })
+        Ok(OpenProposalsPage { proposals, next_cursor, more })
     }
 
     /// The latest proposals that ended, oldest first, with their votes.
@@ -281,6 +281,7 @@ impl Consensus<'_> {
             history: page.entries,
             total_available: stats.ended.total() + stats.aborted,
             next_cursor: page.next_cursor,
+            more: page.more,
         })
     }
 

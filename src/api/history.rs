@@ -12,6 +12,7 @@ use super::dto::{
     AuditBallotView, AuditVoteView, BrokenView, EntityHistory, EntityLog, EventPage, EventView, HistoryQuery,
     PastState, StateAt, Verified,
 };
+use super::event_names;
 use super::job_view::job_view;
 use super::quorum::{page_limit, status_view};
 use crate::core::Machine;
@@ -55,9 +56,13 @@ impl History<'_> {
         if let Some(outcome) = &request.outcome {
             check_outcome(outcome)?;
         }
+        if let Some(event) = &request.event {
+            event_names::check(event, kind)?;
+        }
         let filter = Filter { kind, request };
         let page = self.q.host().blocking(move |store| filter.page(store, after, limit)).await?;
-        Ok(page)
+        // An id that is misspelt must not read as if nothing had happened.
+        page.ok_or_else(|| Error::new(ErrorKind::NotFound, "nothing is recorded under this kind and id"))
     }
 
     /// The log of one entity, a page at a time, with the votes and refused attempts in it.
@@ -220,7 +225,7 @@ fn cursor(text: Option<&str>) -> Result<u64, Error> {
 }
 
 /// A record as it is shown: the event's name and data are read from its stored form.
-fn event_view(record: Record) -> Result<EventView, Fault> {
+pub(super) fn event_view(record: Record) -> Result<EventView, Fault> {
     let data = match record.stream.kind {
         StreamKind::Quorum => serde_json::to_value(decode::<quorum::Event>(&record.payload)?),
         StreamKind::Proposal => {
@@ -290,18 +295,22 @@ struct Filter {
 }
 
 impl Filter {
-    fn page(&self, store: &dyn Store, after: Position, limit: usize) -> Result<EventPage, Fault> {
+    /// None when an entity is named that never was.
+    fn page(&self, store: &dyn Store, after: Position, limit: usize) -> Result<Option<EventPage>, Fault> {
+        if let Some(id) = &self.request.entity_id
+            && wait(store.head(&stream_of(store, self.kind, id)?))?.is_none()
+        {
+            return Ok(None);
+        }
         let mut events = Vec::new();
         let mut cells = HashMap::new();
         let mut at = after;
         let mut seq = 0;
-        if limit == 0 {
-            return Ok(EventPage { events, next_cursor: Some(at.to_string()) });
-        }
         loop {
             let records = self.next_records(store, at, &mut seq)?;
             if records.is_empty() {
-                return Ok(EventPage { events, next_cursor: None });
+                let next_cursor = (at > 0).then(|| at.to_string());
+                return Ok(Some(EventPage { events, next_cursor, more: false }));
             }
             for record in records {
                 at = record.position;
@@ -317,7 +326,8 @@ impl Filter {
                     events.push(view);
                 }
                 if events.len() == limit {
-                    return Ok(EventPage { events, next_cursor: Some(at.to_string()) });
+                    let more = wait(store.tip())?.position > at;
+                    return Ok(Some(EventPage { events, next_cursor: Some(at.to_string()), more }));
                 }
             }
         }
@@ -408,11 +418,9 @@ fn entity_log(
     let last = records.last().map_or(after, |record| record.seq);
     let (mut votes, mut ballots) = (Vec::new(), Vec::new());
     match stream.kind {
-        StreamKind::Quorum if limit > 0 => votes = votes_between(store, stream, after, last)?,
-        StreamKind::Proposal if limit > 0 => ballots = ballots_between(store, stream, after, last)?,
-        StreamKind::Quorum
-        | StreamKind::Proposal
-        | StreamKind::Topology
+        StreamKind::Quorum => votes = votes_between(store, stream, after, last)?,
+        StreamKind::Proposal => ballots = ballots_between(store, stream, after, last)?,
+        StreamKind::Topology
         | StreamKind::Agent
         | StreamKind::Algorithms
         | StreamKind::Cell
@@ -431,7 +439,8 @@ fn entity_log(
         events: records.into_iter().map(event_view).collect::<Result<_, _>>()?,
         votes,
         ballots,
-        next_cursor: (last < head.revision).then(|| last.to_string()),
+        next_cursor: (last > 0).then(|| last.to_string()),
+        more: last < head.revision,
     }))
 }
 

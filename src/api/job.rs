@@ -547,7 +547,12 @@ impl Jobs<'_> {
                         .map(|view| line_of(&view))
                 };
                 let page = closed::page::<JobMachine, _>(host, request.limit, request.cursor, line).await?;
-                return Ok(JobPage { jobs: page.entries, live, next_cursor: page.next_cursor });
+                return Ok(JobPage {
+                    jobs: page.entries,
+                    live,
+                    next_cursor: page.next_cursor,
+                    more: page.more,
+                });
             }
             Some(other) => return Err(Error::invalid("state", other, "live or ended")),
         }
@@ -561,10 +566,10 @@ impl Jobs<'_> {
         let after =
             |stream: &&EntityId| request.cursor.as_ref().is_none_or(|at| stream.as_str() > at.as_str());
         let streams: Vec<EntityId> = lock(&host.counters.jobs).live.keys().filter(after).cloned().collect();
-        let (mut jobs, mut next_cursor) = (Vec::new(), None);
+        let (mut jobs, mut more): (Vec<(EntityId, JobLine)>, bool) = (Vec::new(), false);
         for stream in streams {
             if jobs.len() == limit {
-                next_cursor = jobs.last().map(|(at, _): &(EntityId, JobLine)| at.to_string());
+                more = true;
                 break;
             }
             let seen = ask(host, &host.jobs, &stream, Action::Read, |view| {
@@ -577,7 +582,8 @@ impl Jobs<'_> {
                 jobs.push((stream, line));
             }
         }
-        Ok(JobPage { jobs: jobs.into_iter().map(|(_, line)| line).collect(), live, next_cursor })
+        let next_cursor = jobs.last().map(|(at, _)| at.to_string()).or(request.cursor);
+        Ok(JobPage { jobs: jobs.into_iter().map(|(_, line)| line).collect(), live, next_cursor, more })
     }
 
     /// Counters over all jobs.

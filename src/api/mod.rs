@@ -25,6 +25,7 @@ pub mod class;
 mod closed;
 pub mod consensus;
 pub mod dto;
+mod event_names;
 pub mod flow;
 pub mod history;
 pub mod hold;
@@ -40,6 +41,8 @@ pub mod ops;
 pub mod outcome;
 pub mod pressure;
 pub mod quorum;
+#[cfg(feature = "store-sled")]
+pub mod recover;
 pub mod shedding;
 pub mod stats;
 mod wait;
@@ -131,6 +134,25 @@ impl Quorate {
         on_thread(move || Runtime::open(config, store))
             .await
             .map(|runtime| Quorate { runtime: Arc::new(runtime) })
+    }
+
+    /// Opens a data folder to read it, at the instant of its last record: every reading operation answers what is on
+    /// record, and every other one is refused. Nothing in the folder changes, its lock is not taken, and what is sound
+    /// in a damaged folder can be read; [`Quorate::recovery_report`] says in `store.dropped` what is missing.
+    ///
+    /// # Errors
+    /// As [`Quorate::open`], but not `store_corrupt`.
+    #[cfg(feature = "store-sled")]
+    pub async fn open_to_read(config: Config) -> Result<Self, Error> {
+        on_thread(move || {
+            let no_path =
+                || Fault::Unavailable { reason: "no data folder was named; give the store a path".into() };
+            let path = config.store_options.path.clone().ok_or_else(no_path)?;
+            let store = Arc::new(store::salvage::ReadStore::open(&path)?);
+            Runtime::open_to_read(config, store)
+        })
+        .await
+        .map(|runtime| Quorate { runtime: Arc::new(runtime) })
     }
 
     /// Operations on quorums.

@@ -337,6 +337,11 @@ pub fn find(name: &str) -> Result<&'static Operation, Error> {
 }
 
 impl Operation {
+    /// Does a call with these fields only show what is on record? What waits for a decision needs somebody who decides.
+    pub fn only_reads(&self, fields: &Map<String, Value>) -> bool {
+        self.method == Method::Get && !(self.waits)(fields)
+    }
+
     /// Reads the text of one field, as it stands in a query string or on the command line, into the JSON type its
     /// schema names. A text that does not fit stays a text, for the typed request to refuse.
     ///

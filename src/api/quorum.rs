@@ -238,6 +238,7 @@ impl Quorums<'_> {
             history: page.entries,
             total_available: lock(&host.counters.quorums).closed(),
             next_cursor: page.next_cursor,
+            more: page.more,
         })
     }
 
@@ -447,8 +448,8 @@ pub(super) fn check_sentence(field: &str, text: Option<&str>, longest: usize) ->
 pub(super) fn page_limit(given: Option<i64>) -> Result<usize, Error> {
     let limit = given.unwrap_or(100);
     match usize::try_from(limit) {
-        Ok(n) if n <= 1000 => Ok(n),
-        _ => Err(Error::invalid("limit", limit, "0 to 1000")),
+        Ok(n @ 1..=1000) => Ok(n),
+        _ => Err(Error::invalid("limit", limit, "1 to 1000")),
     }
 }
 

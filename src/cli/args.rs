@@ -37,6 +37,7 @@ pub(super) fn command() -> Command {
     }
     root.subcommand(play_command())
         .subcommand(replay_command())
+        .subcommand(recover_command())
         .subcommand(Command::new("ops").about("List every operation: name, method, path, what it does"))
         .subcommand(Command::new("rules").about("List the vote rules of `quorate replay`"))
 }
@@ -71,7 +72,7 @@ fn verb_command(verb: &'static str, op: &Operation) -> Command {
     command
         .args(fields)
         .arg(
-            path("data", "DIR", "The data folder, opened by this command")
+            path("data", "DIR", "The data folder; only read by commands that only show something")
                 .required_unless_present("url")
                 .help_heading("Where"),
         )
@@ -239,6 +240,36 @@ the quorum is open. Without --rule, every rule that needs no parameter is used.
 
 Without --data a temporary folder is used and removed. The result depends on the files and rules only; speed and \
 latency are reported apart from it.";
+
+fn recover_command() -> Command {
+    Command::new("recover")
+        .about("Write what is sound of a damaged data folder into a new one")
+        .long_about(RECOVER)
+        .arg(
+            Arg::new("folder")
+                .value_name("DIR")
+                .value_parser(clap::value_parser!(std::path::PathBuf))
+                .required(true)
+                .help("The damaged folder; it is only read"),
+        )
+        .arg(path("to", "NEW", "The new folder; missing or empty").required(true))
+}
+
+/// What `quorate recover --help` says.
+const RECOVER: &str = "\
+Write what is sound of a damaged data folder into a new one.
+
+The folder is read from its raw bytes: every commit group that fits its own hash counts, wherever it stands, whether \
+the database can still be opened or not. Nothing in it is changed and it is not locked, so a read-only mount will do; \
+a folder that is in use is refused.
+
+NEW becomes a store with every group from the first one on, byte for byte, up to the first that is missing: the same \
+hashes, positions and sequences, so `quorate history verify` holds. Groups behind a gap cannot follow in the same \
+journal. Their records are written to NEW.rest.jsonl, one a line, as `quorate history query` shows them, and can be \
+read there.
+
+What is missing is listed: positions, files and offsets, and the entities whose records they were, as far as that can \
+still be read. Exit codes: 0 when everything was recovered, 14 when something is missing.";
 
 fn path(name: &'static str, value: &'static str, help: &'static str) -> Arg {
     Arg::new(name)

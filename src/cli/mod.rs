@@ -6,6 +6,7 @@
 //!  wait      commands that wait for a decision say so, and end at a signal
 //!  serve     the HTTP door until a signal comes
 //!  play      a script in virtual time
+//!  recover   what is sound of a damaged folder, into a new one
 //!  replay    recorded votes through real quorums
 //!  output    tables for people, JSON for machines, exit codes from the table of error kinds
 //! ```
@@ -20,6 +21,7 @@ mod open;
 mod ops;
 mod output;
 mod play;
+mod recover;
 mod remote;
 mod replay;
 #[cfg(feature = "http")]
@@ -64,6 +66,7 @@ fn dispatch(matches: &ArgMatches, output: &Output) -> Result<u8, Stop> {
             Some(("ops", _)) => ops::list(output),
             Some(("rules", _)) => ops::rules(output),
             Some(("play", matches)) => play::run(matches, output).await,
+            Some(("recover", matches)) => recover::run(matches, output).await,
             Some(("replay", matches)) => replay::run(matches, output).await,
             #[cfg(feature = "http")]
             Some(("serve", matches)) => serve::run(matches, output).await,

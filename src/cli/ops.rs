@@ -27,11 +27,16 @@ pub(super) enum Place {
 }
 
 impl Place {
-    async fn asked(op: &Operation, matches: &ArgMatches) -> Result<Self, Error> {
+    async fn asked(op: &Operation, fields: &Map<String, Value>, matches: &ArgMatches) -> Result<Self, Error> {
         match (matches.get_one::<String>("url"), matches.get_one::<PathBuf>("data")) {
             (Some(url), _) => Ok(Place::Server(url.clone())),
             (None, Some(data)) => {
                 let mut config = open::folder(data, op.founds, matches)?;
+                if op.only_reads(fields) {
+                    let q = Quorate::open_to_read(config).await?;
+                    open::tell(&q.recovery_report().store);
+                    return Ok(Place::Folder(q));
+                }
                 // A command leads nothing: tokens it was given, and those it gives out, outlive it.
                 config.jobs.take_over = false;
                 let q = Quorate::open(config).await?;
@@ -64,6 +69,19 @@ impl Place {
         }
     }
 
+    /// Is something missing in a folder that is only read? Says on stderr when an end is shown that has passed.
+    fn missing(&self, output: &Output) -> Result<bool, Stop> {
+        let Place::Folder(q) = self else { return Ok(false) };
+        let report = q.recovery_report();
+        if report.overdue > 0 && !output.is_json() {
+            let (count, at) = (report.overdue, q.now());
+            output.complain(&format!(
+                "note: shown as recorded up to {at}; {count} deadlines have passed since, and are settled when the folder is next served\n"
+            ))?;
+        }
+        Ok(!report.store.dropped.is_empty())
+    }
+
     /// Lets go of the folder.
     async fn close(self) -> Result<(), Error> {
         match self {
@@ -77,17 +95,19 @@ impl Place {
 const RULES_WIDTH: u16 = 118;
 
 /// Runs one operation. What was asked for and did not come about gives the exit code of its outcome; a journal that
-/// `history verify` finds broken, that of a damaged store.
+/// `history verify` finds broken, and a folder in which something is missing, that of a damaged store.
 pub(super) async fn run(name: &str, matches: &ArgMatches, output: &Output) -> Result<u8, Stop> {
     let op = ops::find(name)?;
     let fields = fields(op, matches)?;
-    let place = Place::asked(op, matches).await?;
+    let reads = op.only_reads(&fields);
+    let place = Place::asked(op, &fields, matches).await?;
+    let missing = place.missing(output)?;
     let reply = call(&place, op, fields, output).await;
     let closed = place.close().await;
     let reply = reply?;
     closed?;
     output.reply(&reply)?;
-    if op.name == "history.verify" && reply["ok"] == false {
+    if op.name == "history.verify" && reply["ok"] == false || reads && missing {
         return Ok(ErrorKind::StoreCorrupt.entry().exit);
     }
     let undone = not_done(op, &reply).map(|error| error.kind().entry().exit);

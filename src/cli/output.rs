@@ -184,7 +184,9 @@ fn advice(kind: ErrorKind) -> &'static str {
         }
         ErrorKind::StoreForeign => "choose a folder that is empty or holds a Quorate store",
         ErrorKind::StoreVersion => "use the newer version of quorate that wrote this folder",
-        ErrorKind::StoreCorrupt => "keep a copy of the folder, then restore a backup",
+        ErrorKind::StoreCorrupt => {
+            "`quorate recover DIR --to NEW` writes what is sound into a new folder and lists what is missing; --accept-loss opens this one without it, on record"
+        }
     }
 }
 

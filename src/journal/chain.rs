@@ -44,6 +44,16 @@ pub fn group_hash(bytes: &[u8]) -> ChainHash {
     ChainHash(*blake3::hash(bytes).as_bytes())
 }
 
+/// As [`group_hash`], of bytes that are read piece by piece.
+///
+/// # Errors
+/// When they cannot be read.
+pub fn group_hash_of(bytes: impl std::io::Read) -> std::io::Result<ChainHash> {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update_reader(bytes)?;
+    Ok(ChainHash(*hasher.finalize().as_bytes()))
+}
+
 /// The digest of anything else worth fingerprinting: a subject, a file, a migration.
 pub fn digest(bytes: &[u8]) -> ChainHash {
     ChainHash(*blake3::hash(bytes).as_bytes())

@@ -204,6 +204,9 @@ impl<M: Hosted> Entity<M> {
         match loaded {
             Ok(loaded) => {
                 self.memory.fill(loaded);
+                if self.seat.host.reads_only {
+                    return;
+                }
                 let resumed = self.memory.driver.resume(self.seat.host.away);
                 self.go_on(resumed, &ctx.address());
                 self.catch_up(&ctx.address());
@@ -240,6 +243,15 @@ impl<M: Hosted> Entity<M> {
             self.go_on(settled, addr);
         }
         now
+    }
+
+    /// Applies what fell due, unless what is on record is only read.
+    fn settle(&mut self, now: Timestamp) -> Settled<M> {
+        if self.seat.host.reads_only {
+            let from = self.memory.driver.revision();
+            return Settled { events: Vec::new(), effects: Vec::new(), from };
+        }
+        self.memory.driver.settle(now)
     }
 
     /// Somebody asked for what does not exist; it need not stay in memory.
@@ -329,13 +341,13 @@ impl<M: Hosted> Entity<M> {
                 }
             },
             Action::Read => {
-                let settled = self.memory.driver.settle(now);
+                let settled = self.settle(now);
                 let release = (ask.respond)(Ok(View { state: self.memory.driver.state(), now, reply: None }));
                 let releases = release.into_iter().collect();
                 self.memory.submit(&addr, settled.events, settled.effects, now, None, releases);
             }
             Action::Until(until, token) => {
-                let settled = self.memory.driver.settle(now);
+                let settled = self.settle(now);
                 self.memory.waiting.push(Waiting { until, token, respond: ask.respond });
                 self.memory.submit(&addr, settled.events, settled.effects, now, None, Vec::new());
             }
@@ -373,7 +385,7 @@ impl<M: Hosted> Entity<M> {
             return;
         }
         let now = self.catch_up(&ctx.address());
-        let settled = self.memory.driver.settle(now);
+        let settled = self.settle(now);
         // The wheel let go of its entry when it sent the poke.
         self.memory.disarmed();
         let due = self.memory.driver.due();

@@ -45,6 +45,8 @@ pub(crate) struct Host {
     /// The time before it in which nobody served.
     pub(crate) away: Downtime,
     pub(crate) store: Arc<dyn Store>,
+    /// Nothing is decided here: every entity is shown as it is on record.
+    pub(crate) reads_only: bool,
     pub(crate) writer: Writer,
     pub(crate) wheel: Wheel,
     /// When entities have something to send that is not worth a record.
@@ -118,6 +120,7 @@ pub(crate) struct Parts {
     pub(crate) epoch: Epoch,
     pub(crate) clock: Arc<Clock>,
     pub(crate) last_alive: Timestamp,
+    pub(crate) reads_only: bool,
     pub(crate) desk: Desk,
     pub(crate) pressure: Pressure,
     pub(crate) store: Arc<dyn Store>,
@@ -166,6 +169,7 @@ impl Host {
             began: parts.clock.now(),
             clock: parts.clock,
             store: parts.store,
+            reads_only: parts.reads_only,
             writer: parts.writer,
             counters: parts.counters,
             tokio: parts.tokio,

@@ -28,7 +28,7 @@ use crate::core::ids::EntityId;
 use crate::core::shed::Invalid;
 use crate::core::time::{Gap, Timestamp};
 use crate::journal::codec::encode;
-use crate::journal::{Fault, Position, Store};
+use crate::journal::{Epoch, Fault, Position, Store};
 
 /// Records between two times the counters are kept; bounds what opening reads again.
 const COUNTERS_EVERY: u64 = 50_000;
@@ -70,7 +70,11 @@ pub(crate) fn ask<M: Hosted, R: Send + 'static>(
 ) -> Answer<R> {
     let (answer, answered) = oneshot::channel();
     let mut kept = None;
-    match host.admit(matches!(action, Action::Until(..))) {
+    let admitted = match &action {
+        Action::Command(..) | Action::Alone(_) if host.reads_only => Err(reads_only()),
+        other => host.admit(matches!(other, Action::Until(..))),
+    };
+    match admitted {
         Err(fault) => {
             let _ = answer.send(Err(Failure::Refused(fault)));
         }
@@ -107,6 +111,10 @@ pub(crate) fn ask<M: Hosted, R: Send + 'static>(
     Answer { answered, _kept: kept }
 }
 
+fn reads_only() -> Fault {
+    Fault::Unavailable { reason: "the folder is open for reading only; nothing was done".into() }
+}
+
 /// The answer to a request, once it may be known.
 pub(crate) struct Answer<R> {
     answered: oneshot::Receiver<Result<R, Failure>>,
@@ -133,15 +141,32 @@ impl Runtime {
         config.check()?;
         let owner = format!("quorate {} pid {}", env!("CARGO_PKG_VERSION"), std::process::id());
         let epoch = wait(store.acquire(&owner))?;
+        Self::start(config, store, Some(epoch))
+    }
+
+    /// Opens a store to read what is on record, at the instant of the last record. Nothing is written, owned or
+    /// closed. Blocks its thread.
+    pub(crate) fn open_to_read(config: Config, store: Arc<dyn Store>) -> Result<Self, Fault> {
+        config.check()?;
+        Self::start(config, store, None)
+    }
+
+    /// Starts what an owner of this epoch needs; nobody owns a store that is only read.
+    fn start(config: Config, store: Arc<dyn Store>, owned: Option<Epoch>) -> Result<Self, Fault> {
+        let reads_only = owned.is_none();
+        let epoch = owned.unwrap_or_default();
         let tip = wait(store.tip())?;
-        let note = recovery::noted(store.as_ref())?;
+        let note = if reads_only { None } else { recovery::noted(store.as_ref())? };
         let clock = Arc::new(match config.clock {
+            _ if reads_only => Clock::manual(tip.at),
             ClockConfig::System => Clock::system(tip.at, note.as_ref().map(|note| &note.mark)),
             ClockConfig::Manual(start) if tip.position == 0 => Clock::manual(start),
             ClockConfig::Manual(start) => Clock::manual(start.max(tip.at)),
         });
         let last_alive = recovery::last_alive(store.as_ref(), &tip, note.as_ref())?;
-        recovery::note_opening(store.as_ref(), &clock, last_alive, config.jobs.take_over);
+        if !reads_only {
+            recovery::note_opening(store.as_ref(), &clock, last_alive, config.jobs.take_over);
+        }
         let unfit = |invalid: Invalid| Fault::Config {
             knob: invalid.field,
             value: invalid.given,
@@ -184,6 +209,7 @@ impl Runtime {
             epoch,
             clock,
             last_alive,
+            reads_only,
             desk,
             pressure,
             store,
@@ -201,6 +227,11 @@ impl Runtime {
     fn recover(&mut self) -> Result<(), Fault> {
         let now = self.host.clock.now();
         let recovery::Open { tracked, mut resuming } = recovery::deadlines(&self.host)?;
+        if self.host.reads_only {
+            self.report.tracked = tracked;
+            self.report.overdue = recovery::passed(self.host.store.as_ref(), Clock::system(now).now())?;
+            return Ok(());
+        }
         if self.host.away.gap == Gap::Command {
             resuming.clear();
         }
@@ -297,6 +328,8 @@ impl Runtime {
     /// Ends the runtime and waits until its threads are gone.
     pub(crate) fn end(&self, ending: Ending) -> Result<(), Fault> {
         let Some(thread) = lock(&self.thread).take() else { return Ok(()) };
+        // Where nothing was written nothing is to be kept.
+        let ending = if self.host.reads_only { Ending::Crash } else { ending };
         if matches!(ending, Ending::Clean) {
             self.host.needs.close();
             self.host.needs.settle();

@@ -7,6 +7,7 @@
 //!  verify   hashes, links, positions, chains                         ┘
 //!  memory   groups in a vector                    for tests and simulation
 //!  sled     a write-ahead log, packs behind it    the default on disk
+//!  salvage  the raw bytes of a folder             reads what is sound, writes nothing
 //!  faulty   any store, failing on plan            for tests
 //! ```
 //!
@@ -18,6 +19,8 @@ pub mod memory;
 #[cfg(feature = "store-sled")]
 pub mod migrate;
 mod plan;
+#[cfg(feature = "store-sled")]
+pub mod salvage;
 #[cfg(feature = "store-sled")]
 pub mod sled;
 mod verify;

@@ -10,6 +10,7 @@ mod outcomes;
 mod outside;
 mod play;
 mod replay;
+mod salvage;
 mod server;
 
 use std::path::{Path, PathBuf};

@@ -150,7 +150,7 @@ pub async fn audit(q: &Quorate, acknowledged: &BTreeSet<Acknowledged>) -> Result
             }
         }
         cursor = page.next_cursor;
-        if cursor.is_none() {
+        if !page.more {
             break;
         }
     }
@@ -258,7 +258,7 @@ async fn jobs_are_as_recorded(q: &Quorate, work: &Work) -> Result<(), String> {
             return Err(format!("live and never looked at again: {job:?}"));
         }
         cursor = page.next_cursor;
-        if cursor.is_none() {
+        if !page.more {
             break;
         }
     }
@@ -326,7 +326,7 @@ async fn every_job_comes_to_its_end(q: &Quorate) -> Result<(), String> {
         let page = q.history().query(request).await.map_err(fail)?;
         page.events.iter().try_for_each(|event| work.add(event))?;
         cursor = page.next_cursor;
-        if cursor.is_none() {
+        if !page.more {
             break;
         }
     }

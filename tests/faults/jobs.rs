@@ -196,7 +196,7 @@ async fn check(q: &Quorate, acknowledged: &[Op], case: &str) -> Work {
     assert!(q.history().verify(|_| ()).await.unwrap().ok, "{case}: chain");
     let query = HistoryQuery { limit: Some(1000), ..Default::default() };
     let page = q.history().query(query).await.unwrap();
-    assert!(page.next_cursor.is_none());
+    assert!(!page.more);
     let mut work = Work::default();
     for event in &page.events {
         work.add(event).unwrap_or_else(|broken| panic!("{case}: {broken}"));

@@ -38,7 +38,7 @@ impl Books {
             let page = q.history().query(query).await.map_err(|e| e.to_string())?;
             page.events.iter().try_for_each(|event| books.add(event))?;
             cursor = page.next_cursor;
-            if cursor.is_none() {
+            if !page.more {
                 return Ok(books);
             }
         }

@@ -218,7 +218,7 @@ pub struct AgentHistory {
     /// Only beats up to and with this instant.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Timestamp>,
-    /// How many at most, 0 to 1000; 100 when left out. The newest are taken.
+    /// How many at most, 1 to 1000; 100 when left out. The newest are taken.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<i64>,
 }
@@ -249,7 +249,7 @@ pub struct AgentHistoryPage {
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ListAgents {
-    /// How many at most, 0 to 1000; 100 when left out.
+    /// How many at most, 1 to 1000; 100 when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<i64>,
     /// The last agent of the page before.
@@ -281,8 +281,10 @@ pub struct AgentPage {
     pub agents: Vec<AgentView>,
     /// How many there are.
     pub total_available: u64,
-    /// Ask with this for the next page; none when there is none.
+    /// Ask with this for what follows, now or later; none when this page is empty and was not asked for with a cursor.
     pub next_cursor: Option<VoterId>,
+    /// The end was not reached.
+    pub more: bool,
 }
 
 /// Counters over all agents.

@@ -56,7 +56,7 @@ pub struct CellRegistered {
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ListCells {
-    /// How many cells at most, 0 to 1000; 100 when left out.
+    /// How many cells at most, 1 to 1000; 100 when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<i64>,
     /// The last cell of the page before.
@@ -71,8 +71,10 @@ pub struct CellPage {
     pub cells: Vec<CellView>,
     /// How many cells there are.
     pub total_available: u64,
-    /// Ask with this for the next page; none when there is none.
+    /// Ask with this for what follows, now or later; none when this page is empty and was not asked for with a cursor.
     pub next_cursor: Option<CellId>,
+    /// The end was not reached.
+    pub more: bool,
     /// The authorities at the hub.
     pub authorities: Vec<VoterId>,
     /// Pairs in which the first lists the second as a neighbour but not the other way round; at most 1000.

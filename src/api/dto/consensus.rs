@@ -262,7 +262,7 @@ pub struct ConsensusResult {
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ConsensusHistory {
-    /// How many at most, 0 to 1000; 100 when left out.
+    /// How many at most, 1 to 1000; 100 when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<i64>,
     /// Where the page before starts: a `next_cursor`.
@@ -279,8 +279,10 @@ pub struct ConsensusHistoryPage {
     pub total: u64,
     /// How many ever ended.
     pub total_available: u64,
-    /// Ask with this for older ones; none when there are none.
+    /// Ask with this for older ones; the cursor that was given when this page is empty.
     pub next_cursor: Option<String>,
+    /// There are older ones.
+    pub more: bool,
 }
 
 /// Asks for open proposals.
@@ -290,7 +292,7 @@ pub struct OpenProposals {
     /// Only those that await the vote of this agent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub agent_id: Option<VoterId>,
-    /// How many are looked at, 0 to 1000; 100 when left out.
+    /// How many are looked at, 1 to 1000; 100 when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<i64>,
     /// The id an earlier page ended at.
@@ -303,8 +305,10 @@ pub struct OpenProposals {
 pub struct OpenProposalsPage {
     /// The proposals.
     pub proposals: Vec<ConsensusResult>,
-    /// Ask with this for what follows; none at the end.
+    /// Ask with this for what follows, now or later; none when this page is empty and was not asked for with a cursor.
     pub next_cursor: Option<EntityId>,
+    /// The end was not reached.
+    pub more: bool,
 }
 
 /// Counters of one algorithm.

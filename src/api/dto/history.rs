@@ -41,7 +41,7 @@ pub struct HistoryQuery {
     /// Only what happened up to and with this instant.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Timestamp>,
-    /// How many at most, 0 to 1000; 100 when left out.
+    /// How many at most, 1 to 1000; 100 when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<i64>,
     /// Where an earlier page ended; the beginning when left out. Not affected by what is appended meanwhile.
@@ -77,8 +77,10 @@ pub struct EventView {
 pub struct EventPage {
     /// The events.
     pub events: Vec<EventView>,
-    /// Ask with this for what follows; none when the end was reached.
+    /// Ask with this for what follows, now or later; none when this page is empty and was not asked for with a cursor.
     pub next_cursor: Option<String>,
+    /// The end was not reached.
+    pub more: bool,
 }
 
 /// Names one entity's log.
@@ -91,7 +93,7 @@ pub struct EntityHistory {
     /// Which entity.
     #[serde(deserialize_with = "known")]
     pub entity_id: EntityId,
-    /// How many events at most, 0 to 1000; 100 when left out.
+    /// How many events at most, 1 to 1000; 100 when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<i64>,
     /// The seq an earlier page ended at; the beginning when left out.
@@ -168,8 +170,10 @@ pub struct EntityLog {
     pub votes: Vec<AuditVoteView>,
     /// For a proposal: the votes and refused attempts among the events of this page.
     pub ballots: Vec<AuditBallotView>,
-    /// Ask with this for what follows; none when the end was reached.
+    /// Ask with this for what follows, now or later; none when this page is empty and was not asked for with a cursor.
     pub next_cursor: Option<String>,
+    /// The end was not reached.
+    pub more: bool,
 }
 
 /// How an entity stood.

@@ -476,7 +476,7 @@ pub struct ListJobs {
     /// Only live ones whose next deadline falls within so many seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub due_within_seconds: Option<f64>,
-    /// How many at most, 0 to 1000; 100 when left out.
+    /// How many at most, 1 to 1000; 100 when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<i64>,
     /// The `next_cursor` of the page before.
@@ -508,8 +508,10 @@ pub struct JobPage {
     pub jobs: Vec<JobLine>,
     /// Jobs that have not ended.
     pub live: u64,
-    /// Where the next page begins; none at the end.
+    /// Ask with this for what follows, now or later; none when this page is empty and was not asked for with a cursor.
     pub next_cursor: Option<String>,
+    /// The end was not reached.
+    pub more: bool,
 }
 
 /// One link of the chain of what decided about a job.

@@ -367,7 +367,7 @@ pub struct QuorumStatus {
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct QuorumHistory {
-    /// How many at most, 0 to 1000; 100 when left out.
+    /// How many at most, 1 to 1000; 100 when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<i64>,
     /// Where an earlier page ended; the latest when left out.
@@ -384,8 +384,10 @@ pub struct QuorumHistoryPage {
     pub total: u64,
     /// How many closed quorums there are.
     pub total_available: u64,
-    /// Ask with this for the page before; none when there is none.
+    /// Ask with this for older ones; the cursor that was given when this page is empty.
     pub next_cursor: Option<String>,
+    /// There are older ones.
+    pub more: bool,
 }
 
 /// The final count of a quorum.

@@ -56,7 +56,7 @@ pub(super) async fn look_back(q: &Quorate, contests: &mut [Contest], votes: &Vot
         }
         bar.inc(page.events.len() as u64);
         cursor = page.next_cursor;
-        if cursor.is_none() {
+        if !page.more {
             break;
         }
     }

@@ -149,7 +149,7 @@ async fn record(q: &Quorate, id: &EntityId) -> Result<Vec<AuditVoteView>, Error>
         let page = q.history().entity(request).await?;
         votes.extend(page.votes);
         cursor = page.next_cursor;
-        if cursor.is_none() {
+        if !page.more {
             return Ok(votes);
         }
     }

@@ -59,6 +59,8 @@ pub struct RecoveryReport {
     pub records_counted: u64,
     /// Entities found with an open deadline.
     pub tracked: usize,
+    /// Entities whose deadline has passed and that are shown as they are on record, because the journal is only read.
+    pub overdue: usize,
     /// Entities settled before the first command because they were overdue, owed something, or are agents that were
     /// not healthy.
     pub settled: usize,
@@ -166,6 +168,20 @@ pub(crate) fn deadlines(host: &Host) -> Result<Open, Fault> {
             }
         }
         after = Some(last);
+    }
+}
+
+/// How many deadlines are at or before an instant.
+pub(crate) fn passed(store: &dyn Store, upto: Timestamp) -> Result<usize, Fault> {
+    let (mut count, mut after) = (0, None);
+    loop {
+        let page = wait(store.deadlines(after, PAGE))?;
+        let passed = page.iter().take_while(|(due, _)| *due <= upto).count();
+        count += passed;
+        match page.last() {
+            Some(last) if passed == page.len() => after = Some(last.clone()),
+            _ => return Ok(count),
+        }
     }
 }
 

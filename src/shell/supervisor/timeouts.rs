@@ -115,6 +115,9 @@ impl Lags {
 /// Pokes everything due at `now`, until nothing is, soonest first. With `one_by_one` each is settled before the next, and
 /// everything that follows from it; else a batch at a time. Returns how many were poked.
 pub(crate) async fn settle(host: &Arc<Host>, now: Timestamp, one_by_one: bool) -> usize {
+    if host.reads_only {
+        return 0;
+    }
     if !one_by_one {
         return settle_some(host, now, usize::MAX).await;
     }

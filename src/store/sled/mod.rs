@@ -33,6 +33,7 @@ mod packs;
 mod pieces;
 mod port;
 mod replay;
+pub(super) mod restore;
 mod ring;
 
 use std::collections::{HashMap, VecDeque};

@@ -58,8 +58,13 @@ pub(super) struct Tail {
 /// # Errors
 /// [`Fault::Corrupt`] for everything that is no unfinished write.
 pub(super) fn look(folder: &Folder) -> Result<Found, Fault> {
-    let (_, mark) = mark::read(folder.path())?;
-    let dir = folder.log();
+    look_at(folder.path(), &folder.log())
+}
+
+/// As [`look`], in a folder that is not held.
+pub(super) fn look_at(folder: &Path, log: &Path) -> Result<Found, Fault> {
+    let (_, mark) = mark::read(folder)?;
+    let dir = log.to_owned();
     if mark.closed {
         for number in segment::numbers(&dir)?.into_iter().filter(|number| *number >= mark.begin.segment) {
             if !scan::is_empty(&dir, number)? {
