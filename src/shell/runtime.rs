@@ -229,7 +229,7 @@ impl Runtime {
         let recovery::Open { tracked, mut resuming } = recovery::deadlines(&self.host)?;
         if self.host.reads_only {
             self.report.tracked = tracked;
-            self.report.overdue = recovery::passed(self.host.store.as_ref(), Clock::system(now).now())?;
+            self.report.overdue = recovery::passed(self.host.store.as_ref(), Clock::system(now, None).now())?;
             return Ok(());
         }
         if self.host.away.gap == Gap::Command {
