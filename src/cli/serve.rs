@@ -26,6 +26,7 @@ pub(super) async fn run(matches: &ArgMatches, output: &Output) -> Result<u8, Sto
     // Heard from here on: a signal during recovery stops the server as soon as it is up.
     let mut signals = Signals::listen()?;
     let mut config = open::folder(data, true)?;
+    config.capacity.strict_cells = matches.get_flag("strict-cells");
     if matches.get_flag("sample-machine") {
         config.sampler = Some(Arc::new(ThisMachine::default()));
     }

@@ -16,7 +16,7 @@ use actix::{Actor, ActorContext, ActorFutureExt, Addr, AsyncContext, Context, Ha
 use tokio::sync::oneshot;
 
 use super::host::Host;
-use super::kinds::{Hosted, perform};
+use super::kinds::Hosted;
 use super::memory::{Loaded, Memory, Waiting, load, lost};
 use super::writer::Failure;
 use crate::core::ids::{IdempotencyKey, StreamId};
@@ -189,13 +189,25 @@ impl<M: Hosted> Entity<M> {
     fn on_loaded(&mut self, loaded: Result<Loaded<M>, Fault>, ctx: &mut Context<Self>) {
         match loaded {
             Ok(loaded) => {
+                // What this process recorded of it says that it was taken up, or made, by it. Instants do not: two
+                // processes may begin at the same one.
+                let served = loaded.position > self.seat.host.opened_at;
                 self.memory.fill(loaded);
-                self.go_on(self.seat.host.away, &ctx.address());
-                self.catch_up(&ctx.address());
-                self.memory.arm();
-                for effect in M::owed(self.memory.driver.state()) {
-                    perform::<M>(&self.seat.host, &self.seat.stream.id, effect);
+                if !served {
+                    self.go_on(self.seat.host.away, &ctx.address());
                 }
+                let now = self.catch_up(&ctx.address());
+                // What is over ends before anything that is owed goes out: nothing is begun for it.
+                let settled = self.memory.driver.settle(now);
+                let mut effects = settled.effects;
+                for effect in M::owed(self.memory.driver.state()) {
+                    if !effects.contains(&effect) {
+                        effects.push(effect);
+                    }
+                }
+                // They go out once the leadership they are sent under is durable.
+                self.memory.submit(&ctx.address(), settled.events, effects, now, None, Vec::new());
+                self.memory.arm();
             }
             Err(fault) => {
                 tracing::error!(stream = %self.seat.stream, %fault, "entity cannot be loaded");

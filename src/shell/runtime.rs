@@ -178,6 +178,7 @@ impl Runtime {
             epoch,
             clock,
             last_alive,
+            opened_at: tip.position,
             desk,
             pressure,
             store,

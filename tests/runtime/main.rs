@@ -13,7 +13,9 @@ mod hold;
 #[path = "../support/hooked.rs"]
 mod hooked;
 mod jobs;
+mod leadership;
 mod lifecycle;
+mod limits;
 mod load;
 mod quorums;
 mod transports;

@@ -266,9 +266,7 @@ fn a_new_process_leads_anew_and_what_nobody_watched_is_nobodys_silence() {
     assert_eq!(resumed.events, [event]);
     assert_eq!(gate.due(), Some(us(670 * S)), "ten seconds of silence were seen before");
     assert_eq!(errands(&gate)[0].2, "gate_transfer");
-    assert!(gate.resume(away(20 * S, 500 * S)).events.is_empty(), "once in a process");
     gate.step(progress("a", JobProgressReport { has_recent_progress: true, ..report("a", 2) }), us(501 * S));
-    assert!(gate.resume(away(20 * S, 500 * S)).events.is_empty());
     assert_eq!(gate.due(), Some(us(681 * S)));
     for at in [680, 850] {
         let moved = JobProgressReport { has_recent_progress: true, ..report("a", at) };
@@ -356,6 +354,7 @@ fn a_message_for_somebody_else_is_refused() {
     let ack = WorkerAck {
         accepted: true,
         rejection_reason: None,
+        not_now: None,
         fence_token_received: token(1),
         workflow_states: Vec::new(),
     };

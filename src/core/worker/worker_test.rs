@@ -502,6 +502,7 @@ fn messages_for_somebody_else_are_refused() {
     let ack = WorkerAck {
         accepted: true,
         rejection_reason: None,
+        not_now: None,
         fence_token_received: token(1),
         workflow_states: Vec::new(),
     };
