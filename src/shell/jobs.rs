@@ -423,8 +423,13 @@ impl Hosted for WorkerMachine {
         track(host, async move {
             for stream in jobs {
                 let ready = job::Command::WorkerReady { worker_id: worker_id.clone(), places };
+                let more = command(&surroundings, &stream, ready, |view| {
+                    matches!(view.reply, Some(Ok(Reply::Changed(true))))
+                });
                 // One that is not told asks again by itself.
-                let _ = command(&surroundings, &stream, ready, |_| ()).await;
+                if more.await.unwrap_or(false) {
+                    surroundings.waiting.wait(&worker_id, stream);
+                }
             }
         });
     }

@@ -324,8 +324,11 @@ async fn a_grant_of_several_sources_names_each_part_and_a_new_cell_is_named_as_s
     };
     let q = Quorate::open(strict).await.unwrap();
     let unknown = q.capacity().request(request("misspelt", 0.1, "n")).await.unwrap_err();
-    assert_eq!((unknown.kind(), unknown.detail("field").unwrap()), (ErrorKind::NotFound, "cell_id"));
+    assert_eq!((unknown.kind(), unknown.detail("field")), (ErrorKind::NotFound, Some(&"cell_id".into())));
     let unknown = q.capacity().offer(offer("misspelt", "other", 0.1)).await.unwrap_err();
-    assert_eq!((unknown.kind(), unknown.detail("field").unwrap()), (ErrorKind::NotFound, "source_cell_id"));
+    assert_eq!(
+        (unknown.kind(), unknown.detail("field")),
+        (ErrorKind::NotFound, Some(&"source_cell_id".into()))
+    );
     assert_eq!(q.capacity().stats().await.unwrap().total_cells, 0);
 }

@@ -14,7 +14,8 @@ async fn call(q: &Quorate, name: &str, request: Value) -> Result<Value, Error> {
 
 async fn done(q: &Quorate, name: &str, request: Value) -> Value {
     let reply = call(q, name, request).await.unwrap_or_else(|error| panic!("{name}: {error:?}"));
-    q.effects_done().await;
+    // What follows from it comes first.
+    q.advance(std::time::Duration::ZERO).await.unwrap();
     reply
 }
 
@@ -28,7 +29,7 @@ async fn refused(q: &Quorate, name: &str, request: Value, field: &str, given: &s
         })
     };
     assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{name}: {error:?}");
-    assert_eq!((said("field"), said("given")), (field.to_owned(), given.to_owned()), "{name}");
+    assert_eq!((said("field"), said("value")), (field.to_owned(), given.to_owned()), "{name}");
     assert!(said("expected").contains(expected), "{name}: {error:?}");
 }
 

@@ -365,12 +365,14 @@ fn a_message_for_somebody_else_is_refused() {
 #[test]
 fn long_texts_are_cut_between_characters() {
     let mut gate = tracked(&["a"], None);
-    gate.step(
-        Command::Cancel { requester_id: "é".repeat(5_000), reason: format!("x{}", "é".repeat(5_000)) },
-        us(1),
-    );
+    let long = |begins: &str| format!("{begins}{}", "é".repeat(5_000));
+    let asked = Command::Cancel { requester_id: long(""), reason: String::new() };
+    assert!(matches!(gate.step(asked, us(1)).reply, Err(Rejection::Invalid { field: "requester_id", .. })));
+    let request =
+        JobCancelRequest { requester_id: long(""), reason: long("x"), fence_token: FenceToken::NONE };
+    gate.step(message("a", 1, Body::JobCancelRequest(request)), us(1));
     let cancel = gate.state().run.as_ref().unwrap().cancel.clone().unwrap();
-    assert_eq!((cancel.requester_id.len(), cancel.reason.len()), (1_024, 1_023));
+    assert_eq!((cancel.requester_id.len(), cancel.reason.len()), (4_096, 4_095), "what came all the same");
 }
 
 #[test]

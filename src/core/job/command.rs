@@ -89,7 +89,8 @@ pub enum Command {
         /// The worker.
         worker_id: EntityId,
     },
-    /// A worker that could not take workflows can now: what waits for it is sent at once. Writes nothing.
+    /// A worker that could not take workflows can now: what waits for it is sent at once, as far as it has room. Writes
+    /// nothing; the answer is whether more waits.
     WorkerReady {
         /// The worker.
         worker_id: EntityId,

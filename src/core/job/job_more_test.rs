@@ -89,7 +89,7 @@ fn three_denials_in_a_row_give_a_worker_up_and_a_grant_between_starts_again() {
     assert_eq!(run(&job).total_us, 22_500_000, "what was given stays given");
 }
 
-/// Used up all grants at 0, 1, 2, 3, 4 seconds; must be heard of at 5 s.
+/// Used up all grants at 0, 1, 2, 3, 4 seconds; must be heard of at 29.125 s, their sum.
 fn exhausted() -> J {
     let mut job = started(Submit { workflows: vec![plan("a", &[], Some("w"))], ..plain() });
     (0..5).for_each(|n| assert!(answered(&mut job, asks("w", n as f64), n * S).granted));
@@ -99,9 +99,10 @@ fn exhausted() -> J {
 #[test]
 fn a_silent_worker_without_grants_is_given_up_ten_seconds_after_its_deadline() {
     let mut job = exhausted();
-    assert_eq!(job.due(), Some(us(15 * S)));
-    assert_eq!(job.step(Command::Tick, us(15 * S - 1)).events, []);
-    assert_eq!(names(&job.step(Command::Tick, us(15 * S)).events)[0], "worker_lost");
+    let given_up = 39_125_000;
+    assert_eq!(job.due(), Some(us(given_up)));
+    assert_eq!(job.step(Command::Tick, us(given_up - 1)).events, []);
+    assert_eq!(names(&job.step(Command::Tick, us(given_up)).events)[0], "worker_lost");
     assert!(run(&job).active.is_empty() && run(&job).trackers.is_empty());
 }
 

@@ -149,19 +149,22 @@ pub(super) fn delay(draft: &mut Draft<'_>, number: u64, workflow_id: EntityId, w
     }
 }
 
-/// Offers a worker at once what waits for it, oldest first, as far as it has room.
+/// Offers a worker at once what waits for it, oldest first, as far as it has room; says whether more waits.
 pub(super) fn worker_ready(draft: &mut Draft<'_>, worker: &EntityId, places: u32) -> Reply {
     let Ok(run) = draft.live() else { return Reply::Changed(false) };
     let waits = |entry: &&Entry| {
         let workflow = entry.dispatches().and_then(|id| run.workflows.get(id));
         entry.to == Recipient::Worker(worker.clone()) && workflow.is_some_and(|held| held.waits.is_some())
     };
-    let places = usize::try_from(places).unwrap_or(usize::MAX);
-    let waiting: Vec<Entry> = draft.job().outbox.values().filter(waits).take(places).cloned().collect();
-    if run.timed_out.is_none() {
-        waiting.iter().for_each(|entry| draft.send_entry(entry));
+    if run.timed_out.is_some() {
+        return Reply::Changed(false);
     }
-    Reply::Changed(!waiting.is_empty())
+    let places = usize::try_from(places).unwrap_or(usize::MAX);
+    let mut waiting = draft.job().outbox.values().filter(waits);
+    let offered: Vec<Entry> = waiting.by_ref().take(places).cloned().collect();
+    let more = waiting.next().is_some();
+    offered.iter().for_each(|entry| draft.send_entry(entry));
+    Reply::Changed(more)
 }
 
 /// Hands a workflow to a worker, under a number of its own.
