@@ -384,3 +384,13 @@ fn an_address_that_changes_under_the_same_token_is_followed() {
     assert!(names(&step).contains(&"leader_changed"));
     assert_eq!(gate.state().status(us(0)).unwrap().datacenters[0].manager_addr, "a:2");
 }
+
+#[test]
+fn an_address_from_before_the_bound_was_lower_is_still_followed() {
+    let mut gate = tracked(&["a"], None);
+    let from = |bytes: usize| JobProgressReport { manager_addr: "x".repeat(bytes), ..report("a", 1) };
+    assert!(gate.step(progress("a", from(4_096)), us(1)).reply.is_ok());
+    assert_eq!(gate.state().status(us(1)).unwrap().datacenters[0].manager_addr.len(), 4_096);
+    let longer = gate.step(progress("a", from(4_097)), us(2)).reply;
+    assert!(matches!(longer, Err(Rejection::Invalid { field: "manager_addr", .. })), "{longer:?}");
+}
