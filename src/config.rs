@@ -316,16 +316,30 @@ pub struct FlowLimits {
     pub max_message_bytes: usize,
     /// Messages that the buffer of one stream may be opened for, 1 to 10,000,000, default 1,000,000.
     pub max_buffer_size: usize,
+    /// Bytes of JSON that the buffer of one stream holds, `max_message_bytes` to 1 TiB, default 64 MiB, whatever the
+    /// stream was opened with. Then its drop policy acts, as for messages. Too small: large messages push each other out;
+    /// too large: one reader that is gone fills the memory.
+    pub max_stream_bytes: usize,
+    /// Bytes of memory that the messages of all streams take, those of waiting senders too, `max_message_bytes` to 1 TiB,
+    /// default 256 MiB. A message above it comes back as `memory_full`.
+    pub max_total_bytes: usize,
 }
 
 impl Default for FlowLimits {
     fn default() -> Self {
-        FlowLimits { max_open: 10_000, max_message_bytes: 64 << 10, max_buffer_size: 1_000_000 }
+        FlowLimits {
+            max_open: 10_000,
+            max_message_bytes: 64 << 10,
+            max_buffer_size: 1_000_000,
+            max_stream_bytes: 64 << 20,
+            max_total_bytes: 256 << 20,
+        }
     }
 }
 
-/// When load is shed, and how it is measured. With the defaults nothing is shed before somebody feeds the detector, or
-/// half of `max_in_flight` requests are under way.
+/// When load is shed, and how it is measured. With the defaults no operation is shed before half of `max_in_flight`
+/// requests are under way; with a [`Config::sampler`] also by processor and memory. What callers report
+/// (`shed.record`) is the answer of `shed.check` only.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SheddingConfig {
     /// Caps, and what is refused at which state. The caps hold for callers who ask (`shed.check`); operations are bound
@@ -420,7 +434,8 @@ impl Config {
         let within = |knob, value: i128, bounds: Bounds| (knob, value, bounds.low.into(), bounds.high.into());
         let beats = &self.heartbeat;
         let low_water = self.capacity.low_water;
-        let knobs: [(&str, i128, i128, i128); 23] = [
+        let message_bytes = self.flow.max_message_bytes as i128;
+        let knobs: [(&str, i128, i128, i128); 25] = [
             ("max_in_flight", self.max_in_flight as i128, 1, 10_000_000),
             ("group_bytes", self.group_bytes as i128, 4 << 10, 64 << 20),
             ("entity_threads", self.entity_threads as i128, 1, 256),
@@ -446,6 +461,8 @@ impl Config {
             ("capacity.offer_ttl_ms", ms(self.capacity.offer_ttl), 1, ms(cell::settings::MAX_WAIT)),
             ("flow.max_message_bytes", self.flow.max_message_bytes as i128, 1, 16 << 20),
             ("flow.max_buffer_size", self.flow.max_buffer_size as i128, 1, 10_000_000),
+            ("flow.max_stream_bytes", self.flow.max_stream_bytes as i128, message_bytes, 1 << 40),
+            ("flow.max_total_bytes", self.flow.max_total_bytes as i128, message_bytes, 1 << 40),
             ("restart.budget", self.restart.budget.into(), 1, 1_000_000),
             ("restart.window_ms", ms(self.restart.window), 1, 86_400_000),
         ];

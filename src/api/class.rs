@@ -1,71 +1,148 @@
-//! How operations are treated under load: the class of each, known before its request is even read.
+//! How operations are treated under load: each row of the table says its class, and here is which requests no load
+//! refuses although their class does.
+//!
+//! | class | operations |
+//! |---|---|
+//! | control | signs of life and of death, leases and their tokens, votes, cancellation, leadership, more time; what relieves an overload or tells of one |
+//! | dispatch | what brings work or registers somebody, and what work came to |
+//! | data | progress, samples, messages of streams; reads |
+//! | telemetry | counts over all time, lists of what is over |
+//!
+//! Control is never refused for the load: a lease that lapses, or a living agent that is taken for dead, would make an
+//! overload worse. A *critical* request ends something or changes what others act on (a final result, a step of a
+//! workflow); it passes at its own class.
+//!
+//! `shed.check` judges an operation by the same row as the doors.
+//!
+//! # Source
+//! B. Beyer et al., *Site Reliability Engineering*, O'Reilly 2016, chapter 21 (criticality).
 
-use crate::core::shed::Class;
+use serde_json::{Map, Value};
 
-/// Operations whose class does not follow from how they are called.
-const CLASSES: &[(&str, Class)] = &[
-    // What relieves, or tells of, an overload must work in one.
-    ("shed.check", Class::Control),
-    ("shed.record", Class::Control),
-    ("shed.release", Class::Control),
-    ("shed.status", Class::Control),
-    ("stats.level", Class::Control),
-    ("pressure.status", Class::Control),
-    ("flow.drain", Class::Control),
-    ("flow.close", Class::Control),
-    ("flow.offer", Class::Data),
-    ("stats.record", Class::Data),
-    ("stats.summary", Class::Telemetry),
-    ("flow.recommendation", Class::Telemetry),
-    ("job.progress", Class::Data),
-];
+use super::ops::Operation;
+use crate::core::shed::Label;
 
-/// Verbs of operations that are never shed: votes, signs of life, cancellation, and what gives back or hands over.
-const CONTROL: &[&str] = &["vote", "beat", "leave", "cancel", "ack", "release", "transfer"];
+/// Of most operations: load may refuse every request.
+pub(super) fn never(_: &Map<String, Value>) -> bool {
+    false
+}
 
-/// The class of an operation: by its name, else by its verb, else a read is data and everything else dispatch.
-pub fn class_of(name: &str, reads: bool) -> Class {
-    let verb = name.rsplit_once('.').map_or(name, |(_, verb)| verb);
-    match CLASSES.iter().find(|(known, _)| *known == name) {
-        Some((_, class)) => *class,
-        None if CONTROL.contains(&verb) => Class::Control,
-        None if verb == "stats" || verb == "history" => Class::Telemetry,
-        None if reads => Class::Data,
-        None => Class::Dispatch,
+/// Every request ends something or changes a state.
+pub(super) fn always(_: &Map<String, Value>) -> bool {
+    true
+}
+
+/// The sender marked it.
+pub(super) fn is_marked(fields: &Map<String, Value>) -> bool {
+    fields.get("critical").is_some_and(|mark| *mark == true)
+}
+
+/// The report of a workflow that runs no more: what it came to is not told again.
+pub(super) fn is_last_report(fields: &Map<String, Value>) -> bool {
+    fields.get("outcome").is_some_and(|outcome| *outcome != "running")
+}
+
+/// It waits unless `wait` says no.
+pub(super) fn unless_told_not_to(fields: &Map<String, Value>) -> bool {
+    fields.get("wait").is_none_or(|wait| *wait != false)
+}
+
+/// It waits if `wait` says so.
+pub(super) fn if_told_to(fields: &Map<String, Value>) -> bool {
+    fields.get("wait").is_some_and(|wait| *wait == true)
+}
+
+/// It waits for as long as `wait_ms` says.
+pub(super) fn for_so_long(fields: &Map<String, Value>) -> bool {
+    fields.get("wait_ms").is_some_and(|wait| !wait.is_null() && *wait != 0)
+}
+
+impl Operation {
+    /// How a request with these fields is treated under load.
+    pub fn label(&self, fields: &Map<String, Value>) -> Label {
+        Label { class: self.class, critical: (self.critical)(fields), deadline: None }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::api::ops::{Method, OPERATIONS};
+    use serde_json::json;
 
-    fn class(name: &str) -> Class {
-        let op = OPERATIONS.iter().find(|op| op.name == name).unwrap();
-        class_of(op.name, op.method == Method::Get)
+    use crate::api::ops::find;
+    use crate::core::shed::{Class, Label, MessageKind};
+
+    fn label(name: &str, fields: serde_json::Value) -> Label {
+        find(name).unwrap().label(fields.as_object().unwrap())
     }
 
     #[test]
-    fn votes_beats_and_cancellations_are_control_and_submissions_are_dispatch() {
-        for name in ["quorum.vote", "consensus.vote", "quorum.cancel", "agent.beat", "agent.leave"] {
-            assert_eq!(class(name), Class::Control, "{name}");
-        }
-        for name in ["quorum.start", "consensus.request", "agent.register", "flow.open"] {
-            assert_eq!(class(name), Class::Dispatch, "{name}");
-        }
-        for name in ["quorum.status", "flow.status", "history.query", "flow.offer"] {
-            assert_eq!(class(name), Class::Data, "{name}");
-        }
-        for name in ["quorum.stats", "agent.history", "stats.summary"] {
-            assert_eq!(class(name), Class::Telemetry, "{name}");
+    fn liveness_leases_tokens_votes_and_cancellation_are_control() {
+        for name in [
+            "quorum.vote",
+            "consensus.vote",
+            "quorum.cancel",
+            "job.cancel",
+            "capacity.cancel",
+            "agent.beat",
+            "agent.leave",
+            "worker.lost",
+            "worker.healthy",
+            "worker.leader_lost",
+            "worker.leave",
+            "job.acquire",
+            "job.renew",
+            "job.release",
+            "job.transfer",
+            "job.extend",
+            "gate.transfer",
+            "capacity.ack",
+            "capacity.renew",
+            "capacity.release",
+            "capacity.transfer",
+            "capacity.revoke",
+        ] {
+            assert_eq!(find(name).unwrap().class, Class::Control, "{name}");
         }
     }
 
     #[test]
-    fn every_operation_named_here_exists_or_is_told_apart_by_its_noun() {
-        for (name, _) in CLASSES {
-            let known = OPERATIONS.iter().any(|op| op.name == *name);
-            assert!(known || name.starts_with("job."), "{name}");
+    fn an_operation_has_the_class_of_the_message_it_stands_for() {
+        for (name, kind) in [
+            ("quorum.vote", MessageKind::Vote),
+            ("consensus.vote", MessageKind::Vote),
+            ("agent.beat", MessageKind::Alive),
+            ("agent.leave", MessageKind::Leave),
+            ("worker.lost", MessageKind::Dead),
+            ("worker.healthy", MessageKind::Alive),
+            ("job.cancel", MessageKind::CancelRequest),
+            ("job.transfer", MessageKind::LeadershipTransfer),
+            ("job.renew", MessageKind::FencingGrant),
+            ("job.submit", MessageKind::JobSubmission),
+            ("worker.register", MessageKind::Registration),
+            ("agent.register", MessageKind::Registration),
+            ("job.complete", MessageKind::FinalResult),
+            ("job.progress", MessageKind::JobProgress),
+            ("worker.report", MessageKind::Progress),
+            ("stats.record", MessageKind::StatsUpdate),
+            ("quorum.stats", MessageKind::MetricsReport),
+        ] {
+            assert_eq!(label(name, json!({})), Label::of(kind), "{name}");
         }
+    }
+
+    #[test]
+    fn what_ends_or_changes_something_is_critical_and_progress_is_not() {
+        for outcome in ["completed", "failed", "cancelled"] {
+            assert!(label("worker.report", json!({ "outcome": outcome })).critical, "{outcome}");
+        }
+        assert!(!label("worker.report", json!({ "outcome": "running" })).critical);
+        assert!(!label("job.progress", json!({})).critical);
+        assert!(label("job.complete", json!({})).critical && label("job.workflow", json!({})).critical);
+        for name in ["stats.record", "flow.offer"] {
+            assert!(label(name, json!({ "critical": true })).critical, "{name}");
+            assert!(!label(name, json!({ "critical": false })).critical, "{name}");
+        }
+        // A registration is dispatch and gives way when everything does.
+        assert!(!label("agent.register", json!({ "critical": true })).critical);
     }
 }

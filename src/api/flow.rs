@@ -28,6 +28,8 @@ use crate::shell::host::Host;
 const DEFAULT_DRAINED: i64 = 100;
 /// Most messages of one page.
 const MOST_DRAINED: usize = 1_000;
+/// When to come again to streams that take as much memory as they may.
+const MEMORY_AGAIN_MS: u64 = 500;
 /// Longest key of a message, in bytes.
 const MOST_KEY: usize = 256;
 
@@ -72,7 +74,8 @@ impl FlowsApi<'_> {
         Ok(self.opened(flow_id, &live, changed))
     }
 
-    /// Offers a message. Every one of them is buffered, or comes back with a reason.
+    /// Offers a message. Every one of them is buffered, or comes back with a reason; also when the messages of all
+    /// streams take as much memory as they may.
     ///
     /// # Errors
     /// `invalid_argument` for a message that is too large for any stream or a wait out of bounds, `not_found`, and the
@@ -100,15 +103,9 @@ impl FlowsApi<'_> {
             let expected = format!("nothing, since the stream carries {} and loses none", carries.name());
             return Err(Error::invalid(field, given, &expected));
         }
-        let message = Message {
-            seq: 0,
-            value: message,
-            sender,
-            bytes,
-            key: key.map(Key::new),
-            deadline,
-            critical: critical.unwrap_or(false),
-        };
+        let mut message = Message::new(message, bytes);
+        (message.sender, message.key, message.deadline) = (sender, key.map(Key::new), deadline);
+        message.critical = critical.unwrap_or(false);
         let outcome = live.offer(host, message, wait).await;
         Ok(offered(flow_id, outcome))
     }
@@ -159,7 +156,7 @@ impl FlowsApi<'_> {
         let (config, waiting) = live.config();
         Ok(FlowStatus {
             flow_id: flow_id.clone(),
-            figures: figures(&stats, &totals),
+            figures: figures(&stats, &totals, live.max_bytes()),
             can_send: seen.can_send,
             delay_ms: ms(seen.delay),
             pacing_delay_ms: ms(seen.pace),
@@ -212,6 +209,7 @@ impl FlowsApi<'_> {
     pub fn overview(&self) -> FlowsOverview {
         let host = self.q.host();
         let mut all = FlowsOverview::default();
+        all.memory_bytes = host.flows.memory() as u64;
         for live in host.flows.all() {
             let (_, totals, seen, closed) = live.figures(self.q.now());
             all.open += u64::from(!closed);
@@ -255,6 +253,10 @@ fn check_size(host: &Host, config: &FlowConfig) -> Result<(), Error> {
     if config.max_buffer_size == 0 || config.max_buffer_size > most {
         let given = config.max_buffer_size as u64;
         return Err(Error::invalid("config.max_buffer_size", given, &format!("1 to {most}")));
+    }
+    let most = host.config.flow.max_stream_bytes;
+    if let Some(bytes) = config.max_buffer_bytes.filter(|bytes| *bytes > most) {
+        return Err(Error::invalid("config.max_buffer_bytes", bytes as u64, &format!("1 to {most}")));
     }
     Ok(())
 }
@@ -325,9 +327,11 @@ fn offered(flow_id: EntityId, outcome: Outcome) -> MessageOffered {
         Why::Expired => "expired",
         Why::Closed => "closed",
         Why::TooLarge => "too_large",
+        Why::MemoryFull => "memory_full",
     });
+    let memory_full = came_back.as_ref().is_some_and(|(why, _)| *why == Why::MemoryFull);
     let worth_trying = came_back.as_ref().is_some_and(|(why, _)| match why {
-        Why::Refused | Why::Full | Why::TimedOut => true,
+        Why::Refused | Why::Full | Why::TimedOut | Why::MemoryFull => true,
         Why::Closed | Why::TooLarge | Why::Expired => false,
     });
     MessageOffered {
@@ -336,7 +340,7 @@ fn offered(flow_id: EntityId, outcome: Outcome) -> MessageOffered {
         seq,
         reason: reason.map(str::to_owned),
         message: came_back.map(|(_, message)| message.value),
-        retry_after_ms: worth_trying.then(|| ms(delay)),
+        retry_after_ms: worth_trying.then(|| ms(delay).max(u64::from(memory_full) * MEMORY_AGAIN_MS)),
         evicted,
         flow_state: state,
         can_send,
@@ -346,11 +350,12 @@ fn offered(flow_id: EntityId, outcome: Outcome) -> MessageOffered {
     }
 }
 
-fn figures(stats: &FlowStats, totals: &FlowTotals) -> FlowFigures {
+fn figures(stats: &FlowStats, totals: &FlowTotals, max_bytes: usize) -> FlowFigures {
     FlowFigures {
         buffer_size: stats.buffer_size as u64,
         max_buffer_size: stats.max_buffer_size as u64,
         buffer_bytes: stats.buffer_bytes as u64,
+        max_buffer_bytes: max_bytes as u64,
         fill_percentage: stats.fill_percentage,
         flow_state: stats.flow_state,
         messages_sent: totals.sent,

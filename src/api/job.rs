@@ -15,6 +15,7 @@ use super::job_view::{
 };
 use super::pressure::not_on;
 use super::quorum::page_limit;
+use super::stats::level_view;
 use crate::core::Machine;
 use crate::core::gate::settings::TimeoutPolicy;
 use crate::core::gate::{self, event::Target};
@@ -35,6 +36,7 @@ use crate::shell::entity::{Action, View};
 use crate::shell::host::{Host, wait};
 use crate::shell::jobs::{self, HERE, LOCAL};
 use crate::shell::lock;
+use crate::shell::pressure::arrived;
 use crate::shell::runtime::ask;
 
 /// Records read at a time.
@@ -281,12 +283,13 @@ impl Jobs<'_> {
                 Some(Ok(Reply::Lease { .. })) => true,
                 other => return Err(unexpected(other)),
             };
-            Ok(JobChanged { job_id: name, status: status.into(), changed })
+            Ok(JobChanged { job_id: name, status: status.into(), changed, level: None })
         })
         .await
     }
 
-    /// Says that a job got on. Known at once; on record within a second of progress.
+    /// Says that a job got on. Known at once; on record within a second of progress. The answer carries the level after
+    /// it: what the manager asks of senders from then on.
     ///
     /// # Errors
     /// `invalid_argument`, `not_found`, `job_ended`, `stale_token`, `unknown_token`, `no_leader`, `overloaded` when the
@@ -298,7 +301,11 @@ impl Jobs<'_> {
             completed_count: request.completed_count.map(|n| count("completed_count", n)).transpose()?,
             token: token(request.fence_token)?,
         };
-        self.change((request.job_id, request.datacenter), said).await
+        let mut changed = self.change((request.job_id, request.datacenter), said).await?;
+        let host = self.host();
+        arrived(host, false).await;
+        changed.level = host.pressure.own_level(self.q.now()).map(level_view);
+        Ok(changed)
     }
 
     /// Asks for more time for a worker: for one job, or for every live job it has a part in. Durable on return.

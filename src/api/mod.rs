@@ -34,6 +34,7 @@ pub mod http;
 pub mod job;
 mod job_lead;
 mod job_view;
+pub mod nouns;
 pub mod ops;
 pub mod pressure;
 pub mod quorum;

@@ -7,7 +7,10 @@ use super::dto::{AskPressure, DatacenterPressure, ManagerPressure, PressureStatu
 use crate::core::ids::EntityId;
 use crate::core::stats::Level;
 use crate::error::{Error, ErrorKind};
+use crate::shell::entity::Action;
+use crate::shell::load::load_id;
 use crate::shell::pressure::{Asked, Manager, NotOn};
+use crate::shell::runtime::ask;
 
 /// Operations on back-pressure.
 #[derive(Clone, Copy, Debug)]
@@ -23,7 +26,11 @@ impl PressureApi<'_> {
     pub async fn status(&self, request: AskPressure) -> Result<PressureStatus, Error> {
         let AskPressure { worker_id, datacenter } = request;
         let (host, now) = (self.q.host(), self.q.now());
-        drop(host.admit(false)?);
+        let of = worker_id.clone();
+        let dropped = ask(host, &host.load_records, &load_id(), Action::Read, move |view| {
+            of.and_then(|worker| view.state.updates_dropped.get(&worker).copied()).unwrap_or(0)
+        });
+        let dropped_all_time = dropped.await?;
         let wanted = |name: &EntityId| datacenter.as_ref().is_none_or(|only| only == name);
         let known = host.pressure.datacenters(now).into_iter().filter(|dc| wanted(&dc.datacenter));
         let datacenters = known.map(|dc| DatacenterPressure {
@@ -48,13 +55,14 @@ impl PressureApi<'_> {
                 delivered: sight.counts.delivered,
                 superseded: sight.counts.superseded.saturating_add(sight.counts.stale),
                 dropped: sight.counts.dropped,
+                dropped_all_time,
                 held: sight.held as u64,
                 gaps: sight.gaps,
                 next_at: sight.next_at,
             }
         });
         Ok(PressureStatus {
-            own_level: host.pressure.own_level(),
+            own_level: host.pressure.own_level(now),
             overall_level: host.pressure.overall(now),
             datacenters: datacenters.collect(),
             worker,

@@ -3,12 +3,11 @@
 use std::time::Duration;
 
 use super::Quorate;
-use super::class::class_of;
 use super::dto::{
     ByClass, ByPriority, CapView, CheckShed, ClassView, ExplainView, LoadRecorded, PermitReleased,
     RecordLoad, RefusedTotals, ReleasePermit, ShedChecked, ShedStatus, TiersView,
 };
-use super::ops::{Method, OPERATIONS};
+use super::ops::OPERATIONS;
 use crate::core::load::ClassCounts;
 use crate::core::shed::{
     Class, Explanation, Invalid, Label, Limit, MessageKind, Observed, Priority, Readings, Reason, Refused,
@@ -16,7 +15,7 @@ use crate::core::shed::{
 use crate::core::time::Timestamp;
 use crate::error::{Error, ErrorKind};
 use crate::shell::entity::Action;
-use crate::shell::load::{Fed, Judged, MOST_PENDING, Recorded, Turned, load_id};
+use crate::shell::load::{Fed, Judged, MOST_PENDING, Recorded, Source, Turned, load_id};
 use crate::shell::runtime::ask;
 
 const DAY_MS: i64 = 86_400_000;
@@ -65,12 +64,12 @@ impl Shedding<'_> {
         if let (true, Some(ms)) = (released, latency) {
             let latency = Some((Observed::Served, ms));
             let fed = Fed { latency, queue_delay: None, readings: Readings::default(), pending: None };
-            host.desk.feed(host, fed).map_err(invalid)?;
+            host.desk.feed(host, Source::Reported, fed).map_err(invalid)?;
         }
         Ok(PermitReleased { permit, released })
     }
 
-    /// Feeds the detector. The state gets worse at once, and better after two quieter evaluations; one takes place every
+    /// Feeds the detector behind `shed.check`; operations are refused by what the runtime measures itself. The state gets worse at once, and better after two quieter evaluations; one takes place every
     /// 250 ms while there is anything to evaluate.
     ///
     /// # Errors
@@ -95,8 +94,8 @@ impl Shedding<'_> {
         };
         let host = self.q.host();
         drop(host.admit(false)?);
-        host.desk.feed(host, fed).map_err(invalid)?;
-        let sight = host.desk.sight(self.q.now());
+        host.desk.feed(host, Source::Reported, fed).map_err(invalid)?;
+        let sight = host.desk.sight(host);
         Ok(LoadRecorded {
             state: sight.explanation.verdict.state,
             raw_state: sight.diagnostics.raw.state,
@@ -113,7 +112,7 @@ impl Shedding<'_> {
         let recorded =
             ask(host, &host.load_records, &load_id(), Action::Read, |view| Recorded::from(view.state))
                 .await?;
-        let sight = host.desk.sight(self.q.now());
+        let sight = host.desk.sight(host);
         let class = |class: Class| {
             let n = class.priority().index();
             let doors = host.desk.at_the_doors(class);
@@ -139,6 +138,7 @@ impl Shedding<'_> {
         let shed = sight.metrics.shed_by_priority;
         Ok(ShedStatus {
             state: sight.explanation.verdict.state,
+            operations_state: sight.at_the_doors,
             explain: explain(&sight.explanation),
             detector: TiersView {
                 raw_state: diagnostics.raw.state,
@@ -179,11 +179,10 @@ impl Shedding<'_> {
         if let Some(kind) = MessageKind::from_any_name(name) {
             return Label::of(kind);
         }
-        let class = match OPERATIONS.iter().find(|op| op.name == name) {
-            Some(op) => class_of(op.name, op.method == Method::Get),
-            None => self.q.host().desk.classify(name),
-        };
-        Label { class, critical: false, deadline: None }
+        match OPERATIONS.iter().find(|op| op.name == name) {
+            Some(op) => op.label(&serde_json::Map::new()),
+            None => Label { class: self.q.host().desk.classify(name), critical: false, deadline: None },
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use super::Quorate;
 use super::dto::{AskSummary, LevelView, RecordStats, SignalView, StatsLevel, StatsRecorded, StatsSummary};
 use super::shedding::invalid;
 use crate::core::load::{Command, NodeLoad, Rejection};
-use crate::core::stats::{Entry, Level, Sample, SignalConfig, SignalSeq};
+use crate::core::stats::{Entry, Level, Levels, Sample, SignalConfig, SignalSeq};
 use crate::core::time::Timestamp;
 use crate::error::Error;
 use crate::shell::entity::Action;
@@ -38,7 +38,8 @@ impl StatsApi<'_> {
         if reply.refused > 0 {
             host.desk.refused_samples(host, reply.refused);
         }
-        let level = level_view(reply.level);
+        let level = reply.level.max(host.pressure.own_level(self.q.now()).unwrap_or_default());
+        let level = level_view(level);
         Ok(StatsRecorded {
             accepted: reply.refused == 0,
             recorded: reply.taken,
@@ -48,13 +49,20 @@ impl StatsApi<'_> {
         })
     }
 
-    /// The level at this instant, and what it asks of senders. Asking changes nothing.
+    /// The level at this instant, and what it asks of senders; reports of progress take places, too. Asking changes
+    /// nothing.
     ///
     /// # Errors
     /// The faults of the store.
     pub async fn level(&self) -> Result<StatsLevel, Error> {
-        let seen = self.read(|state, now| state.stats.clone().metrics(now)).await?;
-        let level = level_view(seen.level);
+        let host = self.q.host().clone();
+        // Both under the record's hands: a report on its way there is counted once.
+        let look =
+            move |state: &NodeLoad, now| (state.stats.clone().metrics(now), host.pressure.unrecorded(now));
+        let (seen, unrecorded) = self.read(look).await?;
+        let hot = (seen.hot + unrecorded) as u64;
+        let level = Levels::default().level(hot, seen.hot_max as u64, seen.level);
+        let level = level_view(level);
         Ok(StatsLevel {
             signal: SignalView {
                 level: level.backpressure_level,
@@ -63,9 +71,9 @@ impl StatsApi<'_> {
                 drop_non_critical: level.backpressure_drop_non_critical,
             },
             level,
-            hot_count: seen.hot as u64,
+            hot_count: hot,
             hot_max: seen.hot_max as u64,
-            fill: seen.fill,
+            fill: hot as f64 / seen.hot_max as f64,
         })
     }
 
@@ -79,7 +87,7 @@ impl StatsApi<'_> {
         let window = window.ok_or_else(|| Error::invalid("window_ms", given, "1 to 86400000"))?;
         let window = Duration::from_millis(window);
         let host = self.q.host();
-        let unrecorded = host.desk.sight(self.q.now()).unrecorded.samples_refused;
+        let unrecorded = host.desk.sight(host).unrecorded.samples_refused;
         self.read(move |state, now| {
             let mut stats = state.stats.clone();
             let seen = stats.metrics(now);
@@ -129,7 +137,7 @@ fn samples(request: RecordStats, now: Timestamp) -> Result<Vec<Sample>, Error> {
     Ok(entries.into_iter().map(|entry| Sample { entry, critical, producer: None }).collect())
 }
 
-fn level_view(level: Level) -> LevelView {
+pub(super) fn level_view(level: Level) -> LevelView {
     let signal = SignalConfig::default().signal(level, SignalSeq::default());
     LevelView {
         level,

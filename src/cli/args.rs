@@ -3,6 +3,7 @@
 use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgAction, Command};
 
+use crate::api::nouns::NOUNS;
 use crate::api::ops::{Field, OPERATIONS, Operation};
 use crate::error::{Error, ErrorKind};
 use crate::store::STORES;
@@ -22,14 +23,8 @@ pub(super) fn command() -> Command {
         .subcommand_required(true)
         .arg_required_else_help(true)
         .arg(switch("json", "Write JSON, one line, instead of tables").global(true));
-    let mut nouns: Vec<&str> = Vec::new();
-    for (noun, _) in OPERATIONS.iter().filter_map(|op| op.name.split_once('.')) {
-        if !nouns.contains(&noun) {
-            nouns.push(noun);
-        }
-    }
-    for noun in nouns {
-        root = root.subcommand(noun_command(noun));
+    for (noun, about) in NOUNS {
+        root = root.subcommand(noun_command(noun, about));
     }
     #[cfg(feature = "http")]
     {
@@ -41,21 +36,11 @@ pub(super) fn command() -> Command {
         .subcommand(Command::new("rules").about("List the vote rules of `quorate replay`"))
 }
 
-fn noun_command(noun: &'static str) -> Command {
+fn noun_command(noun: &'static str, about: &'static str) -> Command {
     let verbs = OPERATIONS.iter().filter_map(|op| match op.name.split_once('.') {
         Some((of, verb)) if of == noun => Some(verb_command(verb, op)),
         _ => None,
     });
-    let about = match noun {
-        "cell" => "The mesh registry: cells, rings, arms",
-        "cmp" => "The authorities at the hub",
-        "quorum" => "Quorums: start, vote, look, wait",
-        "agent" => "Agents: register, beat, look",
-        "consensus" => "Proposals: ask the agents, vote, look, wait",
-        "algorithm" => "Named rules that decide proposals",
-        "history" => "What happened, and whether it was changed",
-        other => other,
-    };
     Command::new(noun).about(about).subcommand_required(true).arg_required_else_help(true).subcommands(verbs)
 }
 

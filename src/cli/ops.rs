@@ -16,22 +16,6 @@ use crate::api::ops::{self, Method, OPERATIONS, Operation};
 use crate::core::rules::{Parameter, RULES};
 use crate::error::{Error, ErrorKind};
 
-/// Operations that make the data folder when it is not there. The others have nothing to say about an empty one.
-const FOUNDERS: &[&str] = &[
-    "quorum.start",
-    "cell.register",
-    "cell.mesh",
-    "cmp.register",
-    "agent.register",
-    "algorithm.register",
-    "capacity.configure",
-    "budget.set",
-    "flow.open",
-    "stats.record",
-    "worker.register",
-    "job.submit",
-];
-
 /// Where an operation is carried out.
 #[derive(Clone, Debug)]
 pub(super) enum Place {
@@ -46,7 +30,7 @@ impl Place {
         match (matches.get_one::<String>("url"), matches.get_one::<PathBuf>("data")) {
             (Some(url), _) => Ok(Place::Server(url.clone())),
             (None, Some(data)) => {
-                let mut config = open::folder(data, FOUNDERS.contains(&op.name))?;
+                let mut config = open::folder(data, op.founds)?;
                 // A command leads nothing: tokens it was given, and those it gives out, outlive it.
                 config.jobs.take_over = false;
                 Ok(Place::Folder(Quorate::open(config).await?))
@@ -112,7 +96,7 @@ async fn call(
     match (op.name, place) {
         ("consensus.request", _) => wait::request(place, op, fields, output).await,
         ("capacity.request", _) => wait::need(place, op, fields, output).await,
-        ("consensus.result" | "quorum.wait", _) => wait::interruptible(place.call(op, fields)).await,
+        _ if (op.waits)(&fields) => wait::interruptible(place.call(op, fields)).await,
         ("history.verify", Place::Folder(q)) if std::io::stderr().is_terminal() => Ok(verify(q).await?),
         _ => Ok(place.call(op, fields).await?),
     }

@@ -2,6 +2,16 @@
 //!
 //! | page | answers |
 //! |---|---|
+//! | [`operations`] | which operations are there, with their HTTP paths? |
+//! | [`errors`] | what does an error or an exit code mean, and what to do? |
+//! | [`configuration`] | which settings are there? |
+//! | [`operating`] | how to run, restart, back up and repair? |
+//! | [`rules`] | how are questions decided? |
+//! | [`capacity`] | how is capacity shared? |
+//! | [`jobs`] | how does a job run once? |
+//! | [`load`] | how do senders slow down, and what is refused under overload? |
+//! | [`performance`] | how fast is it, beside which baseline? |
+//! | [`extending`] | how to add a rule, a policy, a store? How is it tested? |
 //! | [`architecture`] | how is it built, and what happens between a call and its answer? |
 //! | [`journal_format`] | what is on disk, byte by byte? |
 //! | [`guarantees`] | what is promised, under which conditions, and which test shows it? |
@@ -22,3 +32,35 @@ pub mod glossary {}
 
 #[doc = include_str!("sources.md")]
 pub mod sources {}
+
+#[doc = include_str!("operations.md")]
+pub mod operations {}
+
+#[doc = include_str!("errors.md")]
+pub mod errors {}
+
+#[doc = include_str!("configuration.md")]
+pub mod configuration {}
+
+#[doc = include_str!("operating.md")]
+pub mod operating {}
+
+#[doc = include_str!("rules.md")]
+pub mod rules {}
+
+#[cfg(any(not(doctest), feature = "runtime"))]
+#[doc = include_str!("capacity.md")]
+pub mod capacity {}
+
+#[doc = include_str!("jobs.md")]
+pub mod jobs {}
+
+#[cfg(any(not(doctest), feature = "flow"))]
+#[doc = include_str!("load.md")]
+pub mod load {}
+
+#[doc = include_str!("performance.md")]
+pub mod performance {}
+
+#[doc = include_str!("extending.md")]
+pub mod extending {}

@@ -28,6 +28,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use actix_web::HttpMessage;
 use actix_web::body::{EitherBody, MessageBody};
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready};
 use actix_web::web;
@@ -234,7 +235,7 @@ where
 
     forward_ready!(service);
 
-    fn call(&self, request: ServiceRequest) -> Self::Future {
+    fn call(&self, mut request: ServiceRequest) -> Self::Future {
         let (service, inner) = (self.service.clone(), self.inner.clone());
         Box::pin(async move {
             let entered = match inner.read_head(&request) {
@@ -243,7 +244,10 @@ where
             };
             let leave = match entered {
                 Ok(leave) => leave,
-                Err(error) => return Ok(request.into_response(cut_off(&error)).map_into_right_body()),
+                Err(error) => {
+                    let unread = request.take_payload();
+                    return Ok(request.into_response(cut_off(&error, unread)).map_into_right_body());
+                }
             };
             let response = service.call(request).await;
             drop(leave);

@@ -2,8 +2,10 @@
 //!
 //! ```text
 //!  started ── load from the journal (mailbox waits) ──► serving ──► asleep (idle) or dead (a bug)
-//!  serving:  step at once ─► append queued ─► next message …       … durable ─► answer, notices, effects
+//!  serving:  step at once ─► append queued ─► next in the lanes …  … durable ─► answer, notices, effects
 //! ```
+//!
+//! The mailbox holds turns; what is done in each is chosen from the [lanes](super::lanes).
 //!
 //! Memory may run ahead of the disk, never an answer. If an append does not become durable the actor is *doomed*:
 //! its memory is worth nothing, it answers with the failure and a new actor is built from the journal. Nothing is
@@ -17,6 +19,7 @@ use tokio::sync::oneshot;
 
 use super::host::Host;
 use super::kinds::Hosted;
+use super::lanes::{Lanes, Queued};
 use super::memory::{Loaded, Memory, Waiting, load, lost};
 use super::writer::Failure;
 use crate::core::ids::{IdempotencyKey, StreamId};
@@ -58,10 +61,6 @@ pub(crate) struct Ask<M: Hosted> {
     pub(crate) respond: Respond<M>,
 }
 
-impl<M: Hosted> Message for Ask<M> {
-    type Result = ();
-}
-
 impl<M: Hosted> Ask<M> {
     pub(crate) fn refuse(self, fault: Fault) {
         (self.respond)(Err(Failure::Refused(fault)));
@@ -75,10 +74,6 @@ pub(crate) struct Poke {
     pub(crate) done: oneshot::Sender<Option<Timestamp>>,
 }
 
-impl Message for Poke {
-    type Result = ();
-}
-
 /// Send what falls due at this instant. The sender hears when it is on its way.
 #[derive(Debug)]
 pub(crate) struct Errand {
@@ -86,18 +81,10 @@ pub(crate) struct Errand {
     pub(crate) done: oneshot::Sender<()>,
 }
 
-impl Message for Errand {
-    type Result = ();
-}
-
 /// Lend the memory of the entity to somebody who decides over several entities at once. Until it is given back the
 /// mailbox waits.
 pub(crate) struct Lend<M: Hosted> {
     pub(crate) to: oneshot::Sender<Loan<M>>,
-}
-
-impl<M: Hosted> Message for Lend<M> {
-    type Result = ();
 }
 
 /// The memory of an entity in other hands. Dropped instead of given back, the entity is rebuilt from the journal.
@@ -113,6 +100,13 @@ impl<M: Hosted> Loan<M> {
         // The actor waits for this, unless the whole runtime ends.
         let _ = self.back.send(self.memory);
     }
+}
+
+/// Something waits in the lanes: one of them has its turn, not always the one this was sent for.
+pub(crate) struct Turn;
+
+impl Message for Turn {
+    type Result = ();
 }
 
 /// Go to sleep if there is nothing to do.
@@ -164,6 +158,7 @@ impl<M: Hosted> Drop for DeathWatch<M> {
 /// The actor.
 pub(crate) struct Entity<M: Hosted> {
     seat: Seat,
+    lanes: Lanes<M>,
     watch: DeathWatch<M>,
     memory: Memory<M>,
     /// How many gaps of the clock the entity has left out.
@@ -174,7 +169,7 @@ pub(crate) struct Entity<M: Hosted> {
 impl<M: Hosted> Unpin for Entity<M> {}
 
 impl<M: Hosted> Entity<M> {
-    pub(crate) fn new(seat: Seat) -> Self {
+    pub(crate) fn new(seat: Seat, lanes: Lanes<M>) -> Self {
         let watch = DeathWatch {
             host: seat.host.clone(),
             stream: seat.stream.clone(),
@@ -183,7 +178,7 @@ impl<M: Hosted> Entity<M> {
             kind: std::marker::PhantomData,
         };
         let memory = Memory::empty(seat.host.clone(), seat.stream.clone());
-        Entity { seat, watch, memory, gaps_seen: 0 }
+        Entity { seat, lanes, watch, memory, gaps_seen: 0 }
     }
 
     fn on_loaded(&mut self, loaded: Result<Loaded<M>, Fault>, ctx: &mut Context<Self>) {
@@ -269,11 +264,24 @@ impl<M: Hosted> Actor for Entity<M> {
     }
 }
 
-impl<M: Hosted> Handler<Ask<M>> for Entity<M> {
+impl<M: Hosted> Handler<Turn> for Entity<M> {
     type Result = ();
 
-    fn handle(&mut self, ask: Ask<M>, ctx: &mut Context<Self>) {
+    fn handle(&mut self, _: Turn, ctx: &mut Context<Self>) {
         self.seat.queued.fetch_sub(1, Ordering::AcqRel);
+        // There are as many turns as there is to do.
+        match self.lanes.pop() {
+            Some(Queued::Ask(ask)) => self.answer(ask, ctx),
+            Some(Queued::Lend(lend)) => self.lend(lend, ctx),
+            Some(Queued::Poke(poke)) => self.poked(poke, ctx),
+            Some(Queued::Errand(errand)) => self.run_errand(errand, ctx),
+            None => {}
+        }
+    }
+}
+
+impl<M: Hosted> Entity<M> {
+    fn answer(&mut self, ask: Ask<M>, ctx: &mut Context<Self>) {
         if let Some(failure) = self.memory.doomed.get() {
             // This request was not begun, whatever became of the append that failed.
             ask.refuse(failure.fault().clone());
@@ -319,11 +327,8 @@ impl<M: Hosted> Handler<Ask<M>> for Entity<M> {
     }
 }
 
-impl<M: Hosted> Handler<Lend<M>> for Entity<M> {
-    type Result = ();
-
-    fn handle(&mut self, lend: Lend<M>, ctx: &mut Context<Self>) {
-        self.seat.queued.fetch_sub(1, Ordering::AcqRel);
+impl<M: Hosted> Entity<M> {
+    fn lend(&mut self, lend: Lend<M>, ctx: &mut Context<Self>) {
         if self.memory.doomed.get().is_some() {
             return;
         }
@@ -345,11 +350,8 @@ impl<M: Hosted> Handler<Lend<M>> for Entity<M> {
     }
 }
 
-impl<M: Hosted> Handler<Poke> for Entity<M> {
-    type Result = ();
-
-    fn handle(&mut self, poke: Poke, ctx: &mut Context<Self>) {
-        self.seat.queued.fetch_sub(1, Ordering::AcqRel);
+impl<M: Hosted> Entity<M> {
+    fn poked(&mut self, poke: Poke, ctx: &mut Context<Self>) {
         if self.memory.doomed.get().is_some() {
             return;
         }
@@ -367,11 +369,8 @@ impl<M: Hosted> Handler<Poke> for Entity<M> {
     }
 }
 
-impl<M: Hosted> Handler<Errand> for Entity<M> {
-    type Result = ();
-
-    fn handle(&mut self, errand: Errand, ctx: &mut Context<Self>) {
-        self.seat.queued.fetch_sub(1, Ordering::AcqRel);
+impl<M: Hosted> Entity<M> {
+    fn run_errand(&mut self, errand: Errand, ctx: &mut Context<Self>) {
         let Some(command) = M::run_errands(errand.due).filter(|_| self.memory.doomed.get().is_none()) else {
             return;
         };

@@ -206,6 +206,11 @@ impl Host {
         Ok(permit)
     }
 
+    /// Requests admitted and not yet answered, apart from those who wait for a state: what is worked on.
+    pub(crate) fn worked_on(&self) -> usize {
+        self.in_flight.load(Ordering::Acquire)
+    }
+
     /// Requests admitted and not yet answered, those who wait for a state among them.
     pub(crate) fn in_flight(&self) -> usize {
         self.in_flight.load(Ordering::Acquire) + self.waiters.load(Ordering::Acquire)

@@ -5,13 +5,15 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use super::bus::{Notice, What};
 use super::entity::Action;
 use super::host::{Host, wait};
 use super::kinds::{Counters, Hosted, track};
+use super::lanes::Lane;
 use super::lock;
-use super::pressure::{know_level, leaders, managers};
+use super::pressure::{arrived, know_level, leaders, managers};
 use super::registry::Registry;
 use super::runtime::ask;
 use super::writer::Failure;
@@ -20,11 +22,13 @@ use crate::core::durations::{self, DurationsMachine};
 use crate::core::gate::{self, Datacenters, Gate, GateMachine};
 use crate::core::ids::{EntityId, IdError, StreamId, StreamKind};
 use crate::core::job::heard::LatestProgress;
-use crate::core::job::message::{AckOutcome, Body, FinalStatus, Message, Party, ReportAck, TimeoutKind};
+use crate::core::job::message::{
+    AckOutcome, Body, FinalStatus, Message, Party, ReportAck, TimeoutKind, WorkflowOutcome,
+};
 use crate::core::job::timeout::Estimate;
 use crate::core::job::token::FenceToken;
 use crate::core::job::{self, Heard, Job, JobMachine, Reply, Submit};
-use crate::core::shed::MessageKind;
+use crate::core::shed::{Label, MessageKind};
 use crate::core::time::Timestamp;
 use crate::core::worker::{self, Worker, WorkerMachine};
 use crate::journal::codec::decode;
@@ -116,7 +120,7 @@ pub(crate) async fn deliver(host: &Arc<Host>, message: Message) {
 /// The answer to progress for which a gate has too much load. Everything else it looks at, whatever the load.
 fn refusal(host: &Arc<Host>, message: &Message) -> Option<Message> {
     let Body::JobProgressReport(_) = &message.body else { return None };
-    let turned = host.desk.enter(host, MessageKind::JobProgress.class()).err()?;
+    let turned = host.desk.enter(host, Label::of(MessageKind::JobProgress)).err()?;
     let retry_after_ms = u64::try_from(turned.retry_after.as_millis()).unwrap_or(u64::MAX);
     let ack = ReportAck {
         outcome: AckOutcome::Refused { retry_after_ms },
@@ -133,6 +137,10 @@ fn refusal(host: &Arc<Host>, message: &Message) -> Option<Message> {
 }
 
 async fn receive(host: &Arc<Host>, stream: &EntityId, message: Message) -> Result<(), Failure> {
+    if let Body::WorkflowReport(report) = &message.body {
+        // Before it is answered, so that the answer tells of the level after it.
+        arrived(host, report.outcome != WorkflowOutcome::Running).await;
+    }
     let said = match Submit::of_dispatch(&message) {
         None => job::Command::Receive(Box::new(message)),
         Some(mut submit) => {
@@ -187,7 +195,10 @@ fn send(host: &Host, message: &Message) {
     host.sent.fetch_add(1, Ordering::Relaxed);
     let transport = lock(&host.transport).clone();
     let mut message = message.clone();
-    host.pressure.stamp(&mut message);
+    let now = host.clock.now();
+    // Two reports may get lost before a gate forgets the level of a manager.
+    let to_gates = Duration::from_millis(host.config.jobs.settings.report_period_ms.saturating_mul(3));
+    host.pressure.stamp(&mut message, now, to_gates);
     transport.send(message, &host.mailbox);
 }
 
@@ -202,6 +213,10 @@ impl Hosted for JobMachine {
 
     fn registry(host: &Host) -> &Registry<Self> {
         &host.jobs
+    }
+
+    fn lane(command: &job::Command) -> Lane {
+        if matches!(command, job::Command::Progress { .. }) { Lane::Then } else { Lane::First }
     }
 
     fn expects_answer(effect: &job::Effect) -> bool {
@@ -392,6 +407,15 @@ impl Hosted for GateMachine {
 impl Hosted for WorkerMachine {
     fn registry(host: &Host) -> &Registry<Self> {
         &host.workers
+    }
+
+    fn lane(command: &worker::Command) -> Lane {
+        let runs = |report: &worker::Report| report.outcome == WorkflowOutcome::Running;
+        if matches!(command, worker::Command::Report(report) if runs(report)) {
+            Lane::Then
+        } else {
+            Lane::First
+        }
     }
 
     fn expects_answer(effect: &worker::Effect) -> bool {

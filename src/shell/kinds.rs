@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::bus::{Notice, What};
 use super::host::Host;
 use super::joint;
+use super::lanes::Lane;
 use super::lock;
 use super::registry::Registry;
 use super::runtime::ask;
@@ -143,6 +144,11 @@ pub(crate) trait Hosted: Machine {
     fn registry(host: &Host) -> &Registry<Self>
     where
         Self: Sized;
+
+    /// Where a command waits for its turn. Progress may be passed; everything else keeps its order.
+    fn lane(_: &Self::Command) -> Lane {
+        Lane::First
+    }
 
     /// What its deciders may consult.
     fn context(host: &Host) -> Self::Context;

@@ -1,11 +1,17 @@
 //! The load of this node as the shell keeps it: the detector, the door, and what of them comes on record.
 //!
 //! ```text
-//!  readings, latencies, waits ──► Detector ──► verdict ──► Admission ──► admitted, or refused with the reason
-//!                                    ▲            │ change of state: told at once
-//!               every 250 ms while not calm       └──► state in an atomic ──► the doors: one comparison a request
+//!  what callers report ──────────► Detector ─┐ worse of both
+//!                                     ▲      ├───► Admission ──► `shed.check`: admitted, or refused with the reason
+//!              every 250 ms while not calm   │         │ change of state: told at once
+//!                                     ▼      │
+//!  what this process measures ───► Detector ─┴──► state in an atomic ──► the doors: one comparison a request
 //!  what was shed ──► the minute ──► told when the minute is over
 //! ```
+//!
+//! *Nobody closes the doors for the others*: operations are refused by what the runtime measures itself, the machine
+//! (where a [`Sampler`](super::sampler::Sampler) is set) and the requests under way. What callers report may be wrong,
+//! or meant for themselves only; it is the answer of `shed.check` to those who ask.
 //!
 //! Nothing here is stored: after a restart nothing is in flight and nothing has been measured. Permits that callers hold
 //! end by themselves, so that one who is gone gives back its place.
@@ -22,6 +28,7 @@ use super::entity::Action;
 use super::host::Host;
 use super::kinds::{Counters, Hosted};
 use super::lock;
+use super::pressure::look_again;
 use super::registry::Registry;
 use super::runtime::ask;
 use super::tell::tell;
@@ -41,7 +48,16 @@ const MINUTE_US: i64 = 60_000_000;
 /// Most requests that may be told to be pending.
 pub(crate) const MOST_PENDING: usize = 10_000_000;
 
-/// What is fed to the detector.
+/// Who measured what is fed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// A caller.
+    Reported,
+    /// This process.
+    Measured,
+}
+
+/// What is fed to a detector.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Fed {
     pub(crate) latency: Option<(Observed, f64)>,
@@ -73,6 +89,8 @@ pub(crate) struct Sight {
     pub(crate) unknown_names: u64,
     /// What the minute holds that is not over.
     pub(crate) unrecorded: Shed,
+    /// What operations are refused by.
+    pub(crate) at_the_doors: Load,
 }
 
 /// What operations do at the doors of this process, by class.
@@ -103,7 +121,10 @@ pub(crate) struct Desk {
 }
 
 struct Inner {
-    detector: Detector,
+    /// Fed by callers.
+    reported: Detector,
+    /// Fed by this process.
+    measured: Detector,
     admission: Admission,
     names: Names,
     pending: Vec<Pending>,
@@ -162,7 +183,8 @@ impl Desk {
         let longest = [detector.latency.sample_ttl, detector.reading_ttl, detector.queue.ttl];
         Ok(Desk {
             inner: Mutex::new(Inner {
-                detector: Detector::new(detector)?,
+                reported: Detector::new(detector)?,
+                measured: Detector::new(detector)?,
                 admission: Admission::new(config.admission, now)?,
                 names: Names::default(),
                 pending: Vec::new(),
@@ -185,13 +207,19 @@ impl Desk {
         &self.doors[class.priority().index()]
     }
 
-    /// An operation comes to a door. Control always passes; the rest by the state, which is the detector's or, where
-    /// that is worse, what the requests under way make of it.
-    pub(crate) fn enter(self: &Arc<Self>, host: &Arc<Host>, class: Class) -> Result<Inside, Turned> {
+    /// What operations are refused by: what this process measures or, where that is worse, what the requests under way
+    /// make of it.
+    fn at_the_door(&self, host: &Host) -> Load {
+        let measured = Load::ALL[usize::from(self.state.load(Ordering::Relaxed)).min(3)];
+        measured.max(crowded(host.worked_on(), host.config.max_in_flight))
+    }
+
+    /// An operation comes to a door. Control and what is critical always passes; the rest by the state.
+    pub(crate) fn enter(self: &Arc<Self>, host: &Arc<Host>, label: Label) -> Result<Inside, Turned> {
+        let class = label.class;
         let door = self.door(class);
-        if class != Class::Control {
-            let measured = Load::ALL[usize::from(self.state.load(Ordering::Relaxed)).min(3)];
-            let state = measured.max(crowded(host.in_flight(), host.config.max_in_flight));
+        if class != Class::Control && !label.critical {
+            let state = self.at_the_door(host);
             if self.table.sheds(state, class.priority()) {
                 door.shed.fetch_add(1, Ordering::Relaxed);
                 let now = host.clock.now();
@@ -256,18 +284,14 @@ impl Desk {
         let now = host.clock.now();
         let mut inner = lock(&self.inner);
         inner.expire_permits(now);
-        let held = inner.held.remove(&permit);
-        let was_held = held.is_some();
-        if let Some((permit, _)) = held {
-            inner.admission.release(permit);
-        }
-        was_held
+        inner.held.remove(&permit).is_some()
     }
 
-    /// Feeds the detector and evaluates at once; a state gets worse at once and better with the timer.
-    pub(crate) fn feed(&self, host: &Arc<Host>, fed: Fed) -> Result<(), Invalid> {
+    /// Feeds a detector and evaluates at once; a state gets worse at once and better with the timer.
+    pub(crate) fn feed(&self, host: &Arc<Host>, source: Source, fed: Fed) -> Result<(), Invalid> {
         let now = host.clock.now();
         let mut inner = lock(&self.inner);
+        let inner = &mut *inner;
         let checked = [("cpu_percent", fed.readings.cpu), ("memory_percent", fed.readings.memory)];
         for (field, value) in checked {
             if let Some(value) = value
@@ -276,25 +300,26 @@ impl Desk {
                 return Err(Invalid::new(field, value, "a finite number, at least 0"));
             }
         }
+        let detector = match source {
+            Source::Reported => &mut inner.reported,
+            Source::Measured => &mut inner.measured,
+        };
         if let Some((observed, ms)) = fed.latency {
-            inner.detector.latency_ms(observed, ms, now)?;
+            detector.latency_ms(observed, ms, now)?;
         }
         if let Some((priority, waited)) = fed.queue_delay {
-            inner.detector.waited(priority, waited, now);
+            detector.waited(priority, waited, now);
         }
         if let Some(pending) = fed.pending {
+            inner.pending.truncate(pending);
             while inner.pending.len() < pending {
-                let begun = inner.detector.begin();
-                inner.pending.push(begun);
-            }
-            while inner.pending.len() > pending {
-                let Some(ended) = inner.pending.pop() else { break };
-                inner.detector.finish(ended);
+                inner.pending.push(detector.begin());
             }
         }
         inner.fed_at = Some(now);
-        self.evaluate(host, &mut inner, fed.readings, now)?;
-        self.arm(host, &mut inner, now);
+        detector.evaluate(fed.readings, now)?;
+        self.observe(host, inner, now);
+        self.arm(host, inner, now);
         Ok(())
     }
 
@@ -308,14 +333,22 @@ impl Desk {
     }
 
     /// What there is to see. Changes nothing but what time has changed already.
-    pub(crate) fn sight(&self, now: Timestamp) -> Sight {
+    pub(crate) fn sight(&self, host: &Host) -> Sight {
+        let now = host.clock.now();
         let mut inner = lock(&self.inner);
         inner.expire_permits(now);
-        let (admission, detector) = (&inner.admission, &inner.detector);
+        let admission = &inner.admission;
+        let (reported, measured) = (inner.reported.diagnostics(now), inner.measured.diagnostics(now));
+        let worse = if measured.verdict.state > reported.verdict.state { measured } else { reported };
         let (in_flight, caps) = (admission.in_flight(), *admission.in_flight().caps());
         Sight {
             explanation: admission.shedder().explain(),
-            diagnostics: detector.diagnostics(now),
+            diagnostics: Diagnostics {
+                verdict: worse.verdict,
+                raw: reported.raw.max(measured.raw),
+                quieter: worse.quieter,
+                ..reported
+            },
             metrics: admission.shedder().metrics(),
             transitions: admission.shedder().transitions(),
             counts: Priority::ALL.map(|priority| in_flight.counts(priority)),
@@ -325,6 +358,7 @@ impl Desk {
             expired: admission.expired(),
             unknown_names: inner.names.unknown_seen(),
             unrecorded: inner.minute,
+            at_the_doors: self.at_the_door(host),
         }
     }
 
@@ -335,9 +369,13 @@ impl Desk {
         inner.armed = None;
         inner.turn_minute(host, now);
         inner.expire_permits(now);
-        if let Err(invalid) = self.evaluate(host, &mut inner, Readings::default(), now) {
-            tracing::error!(%invalid, "the load could not be evaluated");
+        let Inner { reported, measured, .. } = &mut *inner;
+        for detector in [reported, measured] {
+            if let Err(invalid) = detector.evaluate(Readings::default(), now) {
+                tracing::error!(%invalid, "the load could not be evaluated");
+            }
         }
+        self.observe(host, &mut inner, now);
         self.arm(host, &mut inner, now);
         inner.armed
     }
@@ -351,20 +389,15 @@ impl Desk {
         }
     }
 
-    fn evaluate(
-        &self,
-        host: &Arc<Host>,
-        inner: &mut Inner,
-        readings: Readings,
-        now: Timestamp,
-    ) -> Result<(), Invalid> {
-        let verdict = inner.detector.evaluate(readings, now)?;
-        if let Some((from, to)) = inner.admission.observe(verdict, now) {
-            self.state.store(to as u8, Ordering::Relaxed);
+    /// What the detectors say holds from now on, for those who ask and for the doors.
+    fn observe(&self, host: &Arc<Host>, inner: &mut Inner, now: Timestamp) {
+        let (reported, measured) = (inner.reported.verdict(), inner.measured.verdict());
+        self.state.store(measured.state as u8, Ordering::Relaxed);
+        let verdict = reported.max(measured);
+        if let Some((from, _)) = inner.admission.observe(verdict, now) {
             let changes = vec![Change { from, to: verdict, at: now }];
             tell::<LoadMachine>(host, &load_id(), Command::Note { changes, shed: None });
         }
-        Ok(())
     }
 
     /// Sets the timer: the next evaluation while the state may still change by itself, the end of the minute while
@@ -372,7 +405,8 @@ impl Desk {
     fn arm(&self, host: &Arc<Host>, inner: &mut Inner, now: Timestamp) {
         let fresh = inner.fed_at.is_some_and(|at| now.since(at) < self.fresh_for);
         // When nothing fed is young enough to expire, and the state is what the readings say, it stays what it is.
-        let restless = fresh || inner.detector.state() != inner.detector.raw(now).state;
+        let settles = |detector: &Detector| detector.state() != detector.raw(now).state;
+        let restless = fresh || settles(&inner.reported) || settles(&inner.measured);
         let evaluation = restless.then(|| match inner.armed {
             Some(armed) if armed > now && armed <= now.plus(self.every) => armed,
             Some(_) | None => now.plus(self.every),
@@ -398,10 +432,7 @@ fn crowded(in_flight: usize, most: usize) -> Load {
 
 impl Inner {
     fn keep(&mut self, permit: Permit, hold: Option<Duration>, now: Timestamp) -> Option<u64> {
-        let Some(hold) = hold else {
-            self.admission.release(permit);
-            return None;
-        };
+        let hold = hold?;
         let number = self.next_permit;
         self.next_permit += 1;
         self.held.insert(number, (permit, now.plus(hold)));
@@ -410,11 +441,7 @@ impl Inner {
 
     /// Permits held for as long as was asked give back their places; the last instant is still held.
     fn expire_permits(&mut self, now: Timestamp) {
-        let over = |(number, (_, until)): (&u64, &(Permit, Timestamp))| (*until < now).then_some(*number);
-        let over: Vec<u64> = self.held.iter().filter_map(over).collect();
-        for (permit, _) in over.iter().filter_map(|number| self.held.remove(number)) {
-            self.admission.release(permit);
-        }
+        self.held.retain(|_, (_, until)| *until >= now);
     }
 
     /// Records the minute before, when another has begun.
@@ -483,6 +510,10 @@ impl Hosted for LoadMachine {
                         full = minute.full.total()
                     );
                 }
+                Event::UpdatesDropped(run) => {
+                    tracing::warn!(kind = "load", event = event.name(), worker = %run.worker_id,
+                        job = %run.job_id, count = run.count);
+                }
                 Event::Sampled { .. } => {}
             }
         }
@@ -491,8 +522,8 @@ impl Hosted for LoadMachine {
     fn follow(host: &Arc<Host>, _: &EntityId, events: &[Event]) {
         for event in events {
             match event {
-                Event::LevelChanged { to, .. } => host.pressure.level_is(*to),
-                Event::StateChanged(_) | Event::Shed(_) | Event::Sampled { .. } => {}
+                Event::LevelChanged { .. } | Event::Sampled { .. } => look_again(host),
+                Event::StateChanged(_) | Event::Shed(_) | Event::UpdatesDropped(_) => {}
             }
         }
     }

@@ -27,6 +27,7 @@ pub(crate) mod ids;
 pub(crate) mod jobs;
 pub(crate) mod joint;
 pub(crate) mod kinds;
+mod lanes;
 pub(crate) mod load;
 pub(crate) mod memory;
 pub(crate) mod needs;

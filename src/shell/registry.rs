@@ -8,11 +8,12 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use actix::{Actor, Addr, ArbiterHandle, Context};
+use actix::{Actor, Addr, ArbiterHandle};
 
-use super::entity::{Ask, Entity, Errand, Lend, Poke, Seat, Sleep};
+use super::entity::{Ask, Entity, Errand, Lend, Poke, Seat, Sleep, Turn};
 use super::host::Host;
 use super::kinds::Hosted;
+use super::lanes::{Lanes, Queued};
 use super::lock;
 use crate::core::ids::{EntityId, StreamId};
 use crate::journal::Fault;
@@ -21,6 +22,7 @@ const SHARDS: usize = 64;
 
 struct Entry<M: Hosted> {
     addr: Addr<Entity<M>>,
+    lanes: Lanes<M>,
     generation: u64,
     /// Messages sent and not yet handled.
     queued: Arc<AtomicUsize>,
@@ -50,57 +52,56 @@ impl<M: Hosted> Registry<M> {
 
     /// Sends a request to an entity, starting its actor if need be.
     pub(crate) fn ask(&self, host: &Arc<Host>, id: &EntityId, ask: Ask<M>) {
-        if let Err((ask, fault)) = self.deliver(host, id, ask) {
+        if let Err((Queued::Ask(ask), fault)) = self.deliver(host, id, Queued::Ask(ask)) {
             ask.refuse(fault);
         }
     }
 
     /// Asks an entity to lend its memory, starting its actor if need be.
     pub(crate) fn lend(&self, host: &Arc<Host>, id: &EntityId, lend: Lend<M>) -> Result<(), Fault> {
-        self.deliver(host, id, lend).map_err(|(_, fault)| fault)
+        self.deliver(host, id, Queued::Lend(lend)).map_err(|(_, fault)| fault)
     }
 
     /// Makes an entity look at what is due or owed; `done` is dropped when it has, durably.
     pub(crate) fn poke(&self, host: &Arc<Host>, id: &EntityId, poke: Poke) {
         // A poke to a parked entity is dropped: its deadline stays in the index, and the next request after the
         // restart window looks at it.
-        let _ = self.deliver(host, id, poke);
+        let _ = self.deliver(host, id, Queued::Poke(poke));
     }
 
-    fn deliver<T>(&self, host: &Arc<Host>, id: &EntityId, message: T) -> Result<(), (T, Fault)>
-    where
-        T: actix::Message + Send + 'static,
-        T::Result: Send,
-        Entity<M>: actix::Handler<T> + Actor<Context = Context<Entity<M>>>,
-    {
+    fn deliver(&self, host: &Arc<Host>, id: &EntityId, item: Queued<M>) -> Result<(), (Queued<M>, Fault)> {
         let hash = self.hasher.hash_one(id) as usize;
         let mut shard = lock(&self.shards[hash % SHARDS]);
         let used = self.sweeps.load(Ordering::Relaxed);
         if let Some(entry) = shard.get_mut(id) {
             entry.used = used;
             entry.queued.fetch_add(1, Ordering::AcqRel);
-            entry.addr.do_send(message);
+            entry.lanes.push(item);
+            entry.addr.do_send(Turn);
             return Ok(());
         }
         let stream = StreamId::new(M::KIND, id.clone());
         let after_death = match host.restarts.may_start(&stream, host.clock.now()) {
             Ok(after_death) => after_death,
-            Err(fault) => return Err((message, fault)),
+            Err(fault) => return Err((item, fault)),
         };
         let queued = Arc::new(AtomicUsize::new(1));
         let generation = self.generations.fetch_add(1, Ordering::Relaxed);
         let seat = Seat { stream, generation, queued: queued.clone(), after_death, host: host.clone() };
         let arbiter = &self.arbiters[(hash / SHARDS) % self.arbiters.len()];
-        let addr = Entity::start_in_arbiter(arbiter, move |_| Entity::new(seat));
-        addr.do_send(message);
-        shard.insert(id.clone(), Entry { addr, generation, queued, used });
+        let lanes = Lanes::default();
+        lanes.push(item);
+        let served = lanes.clone();
+        let addr = Entity::start_in_arbiter(arbiter, move |_| Entity::new(seat, served));
+        addr.do_send(Turn);
+        shard.insert(id.clone(), Entry { addr, lanes, generation, queued, used });
         Ok(())
     }
 
     /// Makes an entity send what falls due.
     pub(crate) fn errand(&self, host: &Arc<Host>, id: &EntityId, errand: Errand) {
         // Who is parked or gone sends it when it is awake again.
-        let _ = self.deliver(host, id, errand);
+        let _ = self.deliver(host, id, Queued::Errand(errand));
     }
 
     /// Takes an actor out of the registry, so that the next message starts a new one. With `only_if_idle` it
@@ -113,7 +114,10 @@ impl<M: Hosted> Registry<M> {
                 if only_if_idle && entry.queued.load(Ordering::Acquire) > 0 {
                     return false;
                 }
-                shard.remove(id);
+                let left = shard.remove(id);
+                // What waits with a dead actor hears of it without the lock.
+                drop(shard);
+                drop(left);
                 true
             }
             // Another actor took the seat; this one is out already.

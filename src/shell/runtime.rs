@@ -51,8 +51,8 @@ pub(crate) struct Runtime {
 
 /// Sends a request to an entity at once and answers with what `view` makes of its state, once that is durable.
 ///
-/// The request is on its way when this returns, before the future is polled: two calls in a row reach one entity
-/// in that order. Dropping the future cancels nothing.
+/// The request is on its way when this returns, before the future is polled: two commands in a row reach one entity
+/// in that order, and may pass reads and progress; see [`lanes`](super::lanes). Dropping the future cancels nothing.
 pub(crate) fn ask<M: Hosted, R: Send + 'static>(
     host: &Arc<Host>,
     registry: &Registry<M>,

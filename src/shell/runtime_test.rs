@@ -4,7 +4,8 @@ use super::*;
 use crate::Quorate;
 use crate::api::dto::{JobRef, SubmitJob};
 use crate::core::ids::{EntityId, StreamId, StreamKind};
-use crate::core::quorum::{Command, Policy, QuorumMachine, QuorumState, QuorumType, Start};
+use crate::core::quorum::{Cancel, Command, Policy, QuorumMachine, QuorumState, QuorumType, Start};
+use crate::shell::entity::Lend;
 use crate::shell::kinds::send_to_sleep;
 use crate::store::memory::MemoryStore;
 use std::time::Duration;
@@ -182,4 +183,32 @@ async fn an_entity_that_begins_after_somebody_asked_for_it_is_not_sent_to_sleep(
     asked.await.unwrap();
     tokio::time::sleep(Duration::from_millis(600)).await;
     assert_eq!(host.quorums.awake(), 1);
+}
+
+#[tokio::test]
+async fn control_passes_ten_thousand_reads_that_wait_for_the_same_entity() {
+    let runtime = open();
+    start(&runtime, "q").await;
+    let host = runtime.host();
+    // While its memory is lent the entity does nothing, and everything waits.
+    let (to, lent) = tokio::sync::oneshot::channel();
+    host.quorums.lend(host, &id("q"), Lend { to }).unwrap();
+    let loan = lent.await.unwrap();
+    let done = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let turn = || {
+        let done = done.clone();
+        move |_: View<'_, QuorumMachine>| done.fetch_add(1, std::sync::atomic::Ordering::SeqCst)
+    };
+    let reads: Vec<_> =
+        (0..10_000).map(|_| ask(host, &host.quorums, &id("q"), Action::Read, turn())).collect();
+    let command = || {
+        let cancel = Command::Cancel(Cancel { by: None, reason: None });
+        ask(host, &host.quorums, &id("q"), Action::Command(cancel, None), turn())
+    };
+    let (first, second) = (command(), command());
+    loan.give_back();
+    assert_eq!((first.await.unwrap(), second.await.unwrap()), (0, 1), "commands keep their order");
+    for (n, read) in reads.into_iter().enumerate() {
+        assert_eq!(read.await.unwrap(), n + 2, "reads keep theirs");
+    }
 }

@@ -19,7 +19,7 @@ use std::sync::{Arc, Mutex};
 use sysinfo::{CpuRefreshKind, MemoryRefreshKind, RefreshKind, System};
 
 use super::host::Host;
-use super::load::Fed;
+use super::load::{Fed, Source};
 use super::lock;
 use crate::core::shed::Readings;
 
@@ -78,7 +78,7 @@ impl Sampling {
             let _over = over;
             let fed = |readings| Fed { latency: None, queue_delay: None, readings, pending: None };
             let told = sampler.sample().and_then(|readings| {
-                host.desk.feed(&host, fed(readings)).map_err(|invalid| invalid.to_string())
+                host.desk.feed(&host, Source::Measured, fed(readings)).map_err(|invalid| invalid.to_string())
             });
             if let Err(reason) = told {
                 tracing::warn!(%reason, "the load of the machine is not known");

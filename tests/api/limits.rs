@@ -165,3 +165,138 @@ fn an_error_never_carries_a_large_input_back() {
         assert!(refused.text.len() < 8_000, "{} bytes: {}", refused.text.len(), &refused.text[..200]);
     }
 }
+
+/// Reads the head and body of one answer on a connection that stays open, or to its end.
+fn answers_and_closes(stream: &mut std::net::TcpStream) -> (u16, bool) {
+    let mut bytes = Vec::new();
+    let closed = match stream.read_to_end(&mut bytes) {
+        Ok(_) => true,
+        // A server that closes with bytes unread resets.
+        Err(e) => e.kind() == std::io::ErrorKind::ConnectionReset,
+    };
+    let text = String::from_utf8_lossy(&bytes);
+    (text.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0), closed)
+}
+
+#[test]
+fn a_chunked_body_that_never_ends_is_answered_and_its_socket_is_closed() {
+    let options = Options { body_timeout: Duration::from_millis(300), ..Options::default() };
+    let running = Running::with(Config::memory(), options);
+    let mut stream = running.client.connect();
+    let head = format!("POST {START} HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n");
+    stream.write_all(head.as_bytes()).unwrap();
+    let mut sender = stream.try_clone().unwrap();
+    let sending = std::thread::spawn(move || {
+        // Goes on after the answer, for as long as the server takes it.
+        (0..4_000).find_map(|_| {
+            std::thread::sleep(Duration::from_millis(5));
+            sender.write_all(b"1\r\n \r\n").err()
+        })
+    });
+    assert_eq!(answers_and_closes(&mut stream), (400, true));
+    assert!(sending.join().unwrap().is_some(), "the server takes no more of it");
+}
+
+#[test]
+fn bodies_that_are_not_there_are_bounded_and_leave_the_door_open() {
+    let options =
+        Options { max_slow_bodies: 20, body_timeout: Duration::from_secs(20), ..Options::default() };
+    let running = Running::with(Config::memory(), options);
+    let head = format!("POST {START} HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n1\r\n ");
+    let held: Vec<_> = (0..20)
+        .map(|_| {
+            let mut stream = running.client.connect();
+            stream.write_all(head.as_bytes()).unwrap();
+            stream
+        })
+        .collect();
+    let refused = loop {
+        let mut stream = running.client.connect();
+        stream.write_all(head.as_bytes()).unwrap();
+        stream.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
+        let (status, _) = answers_and_closes(&mut stream);
+        // Those before it may still be on their way; then this one has a place, and gives it back.
+        if status != 0 {
+            break status;
+        }
+    };
+    assert_eq!(refused, 503);
+    // What comes at once with its head is none of them, and what has no body even less.
+    assert_eq!(running.client.get("/healthz").status, 200);
+    let quorum = running.quorum(&["ann", "bob"], 2);
+    let vote =
+        running.client.post(&format!("/api/v1/quorum/{quorum}/vote"), r#"{"voter_id":"ann","vote":true}"#);
+    assert_eq!(vote.status, 200);
+    drop(held);
+}
+
+#[test]
+fn the_bytes_of_bodies_that_are_not_there_are_bounded() {
+    let options = Options {
+        max_body_bytes: 1 << 20,
+        max_slow_bytes: 1 << 20,
+        body_timeout: Duration::from_secs(20),
+        ..Options::default()
+    };
+    let running = Running::with(Config::memory(), options);
+    let head = format!("POST {START} HTTP/1.1\r\nhost: x\r\ncontent-length: 1048576\r\n\r\n");
+    let half = vec![b' '; 600 << 10];
+    let mut first = running.client.connect();
+    let mut second = running.client.connect();
+    for stream in [&mut first, &mut second] {
+        stream.write_all(head.as_bytes()).unwrap();
+        // The second is refused while it sends.
+        let _ = stream.write_all(&half);
+        stream.set_read_timeout(Some(Duration::from_secs(2))).unwrap();
+    }
+    let statuses = [answers_and_closes(&mut second), answers_and_closes(&mut first)];
+    assert!(statuses.contains(&(503, true)), "{statuses:?}");
+    assert_eq!(running.client.get("/healthz").status, 200);
+}
+
+#[test]
+fn requests_that_wait_are_bounded_and_votes_and_health_are_answered() {
+    let options = Options { max_waits: 30, max_connections: 100, workers: 1, ..Options::default() };
+    let running = Running::with(Config::memory(), options);
+    let quorum = running.quorum(&["ann", "bob"], 2);
+    let wait = format!("GET /api/v1/quorum/{quorum}/wait?timeout_ms=60000 HTTP/1.1\r\nhost: x\r\n\r\n");
+    let held: Vec<_> = (0..30)
+        .map(|_| {
+            let mut stream = running.client.connect();
+            stream.write_all(wait.as_bytes()).unwrap();
+            stream
+        })
+        .collect();
+    running.until_in_flight(30);
+    let refused = running.client.get(&format!("/api/v1/quorum/{quorum}/wait?timeout_ms=60000"));
+    assert_eq!((refused.error(), refused.header("retry-after")), ((503, "overloaded"), Some("1")));
+    assert_eq!(refused.json["error"]["limit"], 30);
+    // Who does not wait finds everything open.
+    assert_eq!(running.client.get("/healthz").status, 200);
+    assert_eq!(running.client.get(&format!("/api/v1/quorum/{quorum}/status")).status, 200);
+    let vote = |voter: &str| {
+        let body = format!(r#"{{"voter_id":"{voter}","vote":true}}"#);
+        running.client.post(&format!("/api/v1/quorum/{quorum}/vote"), &body).status
+    };
+    assert_eq!((vote("ann"), vote("bob")), (200, 200));
+    // The decision ends every wait, and their places are free.
+    running.until_in_flight(0);
+    assert_eq!(running.client.get(&format!("/api/v1/quorum/{quorum}/wait?timeout_ms=10")).status, 200);
+    drop(held);
+}
+
+#[test]
+fn a_door_that_fills_lets_go_of_idle_connections() {
+    let options = Options { max_connections: 12, workers: 1, ..Options::default() };
+    let running = Running::with(Config::memory(), options);
+    let health = b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n";
+    let mut kept = Vec::new();
+    for n in 0..40 {
+        let mut stream = running.client.connect();
+        stream.write_all(health).unwrap();
+        let mut first = [0; 12];
+        stream.read_exact(&mut first).unwrap_or_else(|e| panic!("connection {n}: {e}"));
+        assert_eq!(&first, b"HTTP/1.1 200");
+        kept.push(stream);
+    }
+}

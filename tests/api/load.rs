@@ -1,8 +1,27 @@
 //! Flow control, load shedding and statistics over HTTP.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use quorate::Config;
+use quorate::api::http::Options;
+use quorate::core::shed::Readings;
+use quorate::shell::sampler::Sampler;
 use serde_json::{Value, json};
 
 use crate::client::{Answer, Running};
+
+/// A machine whose memory is full when it is said to be.
+#[derive(Debug, Default)]
+struct Memory(AtomicBool);
+
+impl Sampler for Memory {
+    fn sample(&self) -> Result<Readings, String> {
+        let memory = if self.0.load(Ordering::SeqCst) { 99.0 } else { 10.0 };
+        Ok(Readings { cpu: None, memory: Some(memory) })
+    }
+}
 
 fn ok(answer: &Answer, key: &str) -> Value {
     assert_eq!((answer.status, &answer.json["success"]), (200, &json!(true)), "{answer:?}");
@@ -53,10 +72,19 @@ fn a_stream_lives_its_whole_life_over_http() {
 
 #[test]
 fn an_overloaded_node_refuses_submissions_with_503_and_takes_votes() {
-    let running = Running::start();
+    let full = Arc::<Memory>::default();
+    let mut config = Config { sampler: Some(full.clone()), ..Config::memory() };
+    config.shedding.detector.every = Duration::from_millis(5);
+    let running = Running::with(config, Options::default());
     let quorum = running.quorum(&["ann", "bob"], 2);
     let post = |path: &str, body: &str| running.client.post(&format!("/api/v1/{path}"), body);
-    let load = ok(&post("shed/record", r#"{"memory_percent":99}"#), "load");
+    full.0.store(true, Ordering::SeqCst);
+    let load = loop {
+        let status = ok(&running.client.get("/api/v1/shed/status"), "status");
+        if status["operations_state"] != json!("healthy") {
+            break status;
+        }
+    };
     assert_eq!((&load["state"], &load["explain"]["cause"]), (&json!("overloaded"), &json!("memory")));
 
     let refused = post("quorum/start", r#"{"quorum_type":"global","voters":["ann"]}"#);

@@ -1,5 +1,6 @@
 //! What does a stranger at the command line see?
 
+mod book;
 mod capacity;
 mod consensus;
 mod folder;

@@ -103,6 +103,12 @@ fn loads() -> Vec<load::Event> {
             samples_refused: 9,
             at: at(61_000_000),
         })),
+        load::Event::UpdatesDropped(Box::new(load::UpdatesDropped {
+            worker_id: EntityId::new("w").unwrap(),
+            job_id: EntityId::new("窓").unwrap(),
+            count: 300,
+            at: at(5),
+        })),
     ]
 }
 
@@ -146,7 +152,7 @@ pub fn check<E: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(
 }
 
 variants!(flow_variants of flow::Event: Opened, Configured, StateChanged, Dropped, Counted, Restarted, Closed);
-variants!(load_variants of load::Event: Sampled, LevelChanged, StateChanged, Shed);
+variants!(load_variants of load::Event: Sampled, LevelChanged, StateChanged, Shed, UpdatesDropped);
 
 #[test]
 fn events_of_flows_and_load_keep_the_bytes_of_version_1() {

@@ -187,3 +187,60 @@ async fn streams_and_messages_are_bounded() {
     assert_eq!(q.flows().configure(larger).await.unwrap_err().kind(), ErrorKind::InvalidArgument);
     q.close().await.unwrap();
 }
+
+#[tokio::test]
+async fn a_stream_holds_no_more_bytes_than_the_process_allows_one() {
+    let mut config = manual();
+    config.flow.max_message_bytes = 1_000;
+    config.flow.max_stream_bytes = 4_000;
+    let q = Quorate::open(config).await.unwrap();
+    let open = FlowConfig { max_buffer_size: 1_000_000, ..FlowConfig::default() };
+    q.flows().open(OpenFlow::new("readings", open).unwrap()).await.unwrap();
+    let text = "x".repeat(898);
+    for n in 0..100u64 {
+        let offered = q.flows().offer(OfferMessage::new("readings", text.as_str()).unwrap()).await.unwrap();
+        // The policy of the stream acts: the oldest give way.
+        assert_eq!((offered.accepted, offered.buffer_size), (true, (n + 1).min(4)));
+    }
+    let status = q.flows().status(&"readings".parse().unwrap()).await.unwrap();
+    assert_eq!((status.figures.buffer_bytes, status.figures.max_buffer_bytes), (3_600, 4_000));
+    assert_eq!((status.figures.evicted_oldest, status.config.max_buffer_bytes), (96, None));
+    let large = FlowConfig { max_buffer_bytes: Some(4_001), ..FlowConfig::default() };
+    let refused = q.flows().open(OpenFlow::new("large", large).unwrap()).await.unwrap_err();
+    assert_eq!(refused.detail("field").unwrap(), "config.max_buffer_bytes");
+    q.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn all_streams_together_take_no_more_memory_than_they_may() {
+    let mut config = manual();
+    config.flow.max_message_bytes = 10_000;
+    config.flow.max_total_bytes = 50_000;
+    let q = Quorate::open(config).await.unwrap();
+    let (mut accepted, mut refused) = (0, 0);
+    let text = "x".repeat(5_000);
+    for n in 0..30 {
+        let name = format!("s{}", n % 10);
+        q.flows().open(OpenFlow::new(&name, FlowConfig::default()).unwrap()).await.unwrap();
+        let offered = q.flows().offer(OfferMessage::new(&name, text.as_str()).unwrap()).await.unwrap();
+        if offered.accepted {
+            accepted += 1;
+        } else {
+            // It is told, has its message back, and may come again.
+            assert_eq!(offered.reason.as_deref(), Some("memory_full"));
+            assert!(offered.message.is_some() && offered.retry_after_ms.is_some_and(|ms| ms >= 500));
+            refused += 1;
+        }
+        assert!(q.flows().overview().memory_bytes <= 50_000);
+    }
+    assert_eq!((accepted, refused), (9, 21));
+    let page = q.flows().drain(DrainFlow { flow_id: "s0".parse().unwrap(), count: None }).await.unwrap();
+    assert_eq!(page.messages.len(), 1);
+    assert!(q.flows().offer(OfferMessage::new("s1", text.as_str()).unwrap()).await.unwrap().accepted);
+    for n in 0..10 {
+        let flow_id = format!("s{n}").parse().unwrap();
+        q.flows().drain(DrainFlow { flow_id, count: None }).await.unwrap();
+    }
+    assert_eq!(q.flows().overview().memory_bytes, 0);
+    q.close().await.unwrap();
+}

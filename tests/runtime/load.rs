@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use quorate::api::dto::{AskSummary, CheckShed, HistoryQuery, RecordLoad, RecordStats, ReleasePermit};
+use quorate::api::dto::{
+    AskSummary, CheckShed, HistoryQuery, JobProgress, RecordLoad, RecordStats, ReleasePermit, SubmitJob,
+};
 use quorate::api::ops;
 use quorate::config::ClockConfig;
 use quorate::core::shed::{Caps, Cause, Class, Load, Readings};
@@ -12,7 +14,7 @@ use quorate::core::stats::Level;
 use quorate::core::time::Timestamp;
 use quorate::shell::sampler::{Sampler, ThisMachine};
 use quorate::{Config, Error, ErrorKind, Quorate};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::manual;
 
@@ -34,25 +36,95 @@ async fn nothing_is_shed_before_the_detector_is_fed() {
     q.close().await.unwrap();
 }
 
-#[tokio::test]
+/// A machine as busy as it is told to be.
+#[derive(Debug, Default)]
+struct Dial(AtomicUsize);
+
+impl Sampler for Dial {
+    fn sample(&self) -> Result<Readings, String> {
+        Ok(Readings { cpu: Some(self.0.load(Ordering::SeqCst) as f64), memory: None })
+    }
+}
+
+/// A runtime that measures the machine of this dial every few milliseconds.
+async fn measured(dial: &Arc<Dial>) -> Quorate {
+    let mut config = Config { sampler: Some(dial.clone()), ..Config::memory() };
+    config.shedding.detector.every = Duration::from_millis(5);
+    Quorate::open(config).await.unwrap()
+}
+
+async fn until_operations_are(q: &Quorate, state: Load) {
+    for _ in 0..4_000 {
+        if q.shedding().status().await.unwrap().operations_state == state {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    panic!("never {state:?}: {:?}", q.shedding().status().await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn each_state_refuses_its_classes_of_operations() {
-    let q = Quorate::open(manual()).await.unwrap();
-    let feeds = [
-        (69.0, Load::Healthy, 4),
-        (71.0, Load::Busy, 3),
-        (86.0, Load::Stressed, 2),
-        (96.0, Load::Overloaded, 1),
-    ];
+    let dial = Arc::<Dial>::default();
+    let q = measured(&dial).await;
+    let feeds =
+        [(69, Load::Healthy, 5), (71, Load::Busy, 4), (86, Load::Stressed, 3), (96, Load::Overloaded, 2)];
     for (cpu, state, passing) in feeds {
-        let fed = RecordLoad { cpu_percent: Some(cpu), ..RecordLoad::default() };
-        assert_eq!(q.shedding().record(fed).await.unwrap().state, state);
+        dial.0.store(cpu, Ordering::SeqCst);
+        until_operations_are(&q, state).await;
         let mut passed = 0;
-        for name in ["stats.level", "agent.register", "agent.list", "quorum.stats"] {
+        for name in ["stats.level", "job.renew", "agent.register", "agent.list", "quorum.stats"] {
             let refused = call(&q, name).await.err().filter(|e| e.kind() == ErrorKind::Overloaded);
             passed += i32::from(refused.is_none());
         }
         assert_eq!(passed, passing, "{state:?}");
     }
+    q.close().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn at_overload_the_doors_refuse_what_the_check_refuses_and_nothing_that_keeps_a_lease() {
+    let dial = Arc::new(Dial(AtomicUsize::new(99)));
+    let q = measured(&dial).await;
+    until_operations_are(&q, Load::Overloaded).await;
+    for op in ops::OPERATIONS {
+        let check = CheckShed { handler: Some(op.name.to_owned()), ..CheckShed::default() };
+        let judged = q.shedding().check(check).await.unwrap();
+        let refused = call(&q, op.name).await.err().is_some_and(|e| e.kind() == ErrorKind::Overloaded);
+        assert_eq!((judged.class, judged.shed), (op.class, refused), "{}", op.name);
+        assert!(!refused || op.class != Class::Control, "{}", op.name);
+    }
+    // A final result is told once; that a workflow still runs is told again.
+    for (outcome, passes) in [("running", false), ("completed", true), ("failed", true), ("cancelled", true)]
+    {
+        let fields = Map::from_iter([("outcome".to_owned(), Value::from(outcome))]);
+        let answer = (ops::find("worker.report").unwrap().call)(q.clone(), fields).await.unwrap_err();
+        assert_eq!(answer.kind() != ErrorKind::Overloaded, passes, "{outcome}: {answer}");
+    }
+    q.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn what_callers_report_closes_no_door() {
+    let q = Quorate::open(manual()).await.unwrap();
+    let slow = || RecordLoad { latency_ms: Some(3_000.0), ..RecordLoad::default() };
+    let asked = async |q: &Quorate| {
+        let check = CheckShed { handler: Some("quorum.start".into()), ..CheckShed::default() };
+        q.shedding().check(check).await.unwrap().shed
+    };
+    assert_eq!(q.shedding().record(slow()).await.unwrap().state, Load::Healthy, "one is no overload");
+    assert!(!asked(&q).await);
+    q.shedding().record(slow()).await.unwrap();
+    assert_eq!(q.shedding().record(slow()).await.unwrap().state, Load::Overloaded);
+    assert!(asked(&q).await, "who asks hears it");
+    let hot = RecordLoad { cpu_percent: Some(99.0), ..RecordLoad::default() };
+    q.shedding().record(hot).await.unwrap();
+    for op in ops::OPERATIONS {
+        let refused = call(&q, op.name).await.err().map(|e| e.kind());
+        assert_ne!(refused, Some(ErrorKind::Overloaded), "{}", op.name);
+    }
+    let status = q.shedding().status().await.unwrap();
+    assert_eq!((status.state, status.operations_state), (Load::Overloaded, Load::Healthy));
     q.close().await.unwrap();
 }
 
@@ -97,13 +169,12 @@ async fn what_was_shed_in_an_unfinished_minute_is_recorded_at_an_orderly_close()
         let check = CheckShed { handler: Some("progress".into()), ..CheckShed::default() };
         assert!(q.shedding().check(check).await.unwrap().shed);
     }
-    assert_eq!(call(&q, "agent.list").await.unwrap_err().kind(), ErrorKind::Overloaded);
     q.close().await.unwrap();
 
     let q = Quorate::open(Config::at(&path)).await.unwrap();
     let status = q.shedding().status().await.unwrap();
     assert_eq!((status.state, status.pending, status.total_requests), (Load::Healthy, 0, 0));
-    assert_eq!(status.all_time.shed.data, 4);
+    assert_eq!(status.all_time.shed.data, 3);
     let query = HistoryQuery { event: Some("state_changed".into()), ..HistoryQuery::default() };
     let changes = q.history().query(query).await.unwrap().events;
     let told: Vec<_> = changes.iter().map(|e| (e.data["to"].clone(), e.data["cause"].clone())).collect();
@@ -174,4 +245,112 @@ fn this_machine_is_measured_in_percent() {
         let Readings { cpu: Some(cpu), memory: Some(memory) } = machine.sample().unwrap() else { panic!() };
         assert!((0.0..=100.5).contains(&cpu) && (0.1..=100.0).contains(&memory), "{cpu} {memory}");
     }
+}
+
+#[cfg(feature = "store-sled")]
+#[tokio::test]
+async fn progress_makes_the_level_its_answer_carries_it_and_a_crash_keeps_it() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let path = folder.path().join("data");
+    let at = |ms| Config { clock: ClockConfig::Manual(Timestamp::from_millis(ms)), ..Config::at(&path) };
+    let q = Quorate::open(at(0)).await.unwrap();
+    let submit = SubmitJob { timeout_seconds: Some(3_600.0), ..SubmitJob::default() };
+    let job_id = q.jobs().submit(submit).await.unwrap().job_id;
+    let progress = async |q: &Quorate| {
+        let got_on: JobProgress = serde_json::from_value(json!({ "job_id": job_id })).unwrap();
+        q.jobs().progress(got_on).await.unwrap().level.unwrap().level
+    };
+    for n in 1..=30 {
+        assert_eq!(progress(&q).await, Level::None);
+        assert_eq!(q.stats().level().await.unwrap().hot_count, n);
+    }
+    // The answer tells of the level after its own report.
+    for n in 31..=960u64 {
+        let expected = match n {
+            0..700 => Level::None,
+            700..850 => Level::Throttle,
+            850..950 => Level::Batch,
+            950.. => Level::Reject,
+        };
+        assert_eq!(progress(&q).await, expected, "{n}");
+    }
+    q.advance(Duration::from_millis(1)).await.unwrap();
+    let level = q.stats().level().await.unwrap();
+    assert_eq!((level.level.level, level.hot_count), (Level::Reject, 950));
+    // A report is no value.
+    assert_eq!(q.stats().summary(AskSummary::default()).await.unwrap().count, 0);
+    q.crash().await;
+
+    let q = Quorate::open(at(59_999)).await.unwrap();
+    assert_eq!(q.stats().level().await.unwrap().level.level, Level::Reject);
+    assert_eq!(progress(&q).await, Level::Reject);
+    q.advance(Duration::from_millis(1)).await.unwrap();
+    assert_eq!(q.stats().level().await.unwrap().level.level, Level::None);
+    assert_eq!(progress(&q).await, Level::None);
+    q.crash().await;
+}
+
+#[cfg(feature = "store-sled")]
+#[tokio::test]
+async fn what_a_worker_drops_at_reject_is_on_record_and_its_gap_is_closed_by_the_next_report() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let path = folder.path().join("data");
+    let at = |ms| Config { clock: ClockConfig::Manual(Timestamp::from_millis(ms)), ..Config::at(&path) };
+    let q = Quorate::open(at(0)).await.unwrap();
+    let call = async |q: &Quorate, name: &str, fields: Value| {
+        let Value::Object(fields) = fields else { panic!("{fields}") };
+        (ops::find(name).unwrap().call)(q.clone(), fields).await.unwrap_or_else(|e| panic!("{name}: {e}"))
+    };
+    let report = async |q: &Quorate, job: &str, flow: &str, done: u64| {
+        let fields = json!({ "worker_id": "w", "job_id": job, "workflow_id": flow, "outcome": "running",
+            "completed_count": done });
+        call(q, "worker.report", fields).await
+    };
+    let status = async |q: &Quorate| {
+        let pressure = call(q, "pressure.status", json!({ "worker_id": "w" })).await;
+        let worker = &pressure["worker"];
+        (worker["dropped"].clone(), worker["dropped_all_time"].clone(), worker["gaps"].clone())
+    };
+    call(&q, "worker.register", json!({ "worker_id": "w", "capacity": 9 })).await;
+    for job in ["j1", "j2", "j3"] {
+        let flows = json!([{ "workflow_id": format!("{job}a"), "worker_id": "w" }]);
+        let fields =
+            json!({ "job_id": job, "timeout_seconds": 3600, "stuck_threshold": 3600, "workflows": flows });
+        call(&q, "job.submit", fields).await;
+        q.advance(Duration::from_millis(1)).await.unwrap();
+        report(&q, job, &format!("{job}a"), 1).await;
+    }
+    q.stats().record(RecordStats { values: Some(vec![1.0; 960]), ..RecordStats::default() }).await.unwrap();
+    // The first report after it hears of reject, the next wait for the turn of their manager: one job goes, two do not.
+    for done in [2, 3] {
+        for job in ["j1", "j2", "j3"] {
+            report(&q, job, &format!("{job}a"), done).await;
+            q.advance(Duration::from_millis(1)).await.unwrap();
+        }
+    }
+    q.advance(Duration::from_secs(15)).await.unwrap();
+    let (dropped, all_time, gaps) = status(&q).await;
+    let count = dropped.as_u64().unwrap();
+    assert!(count >= 1, "nothing was dropped");
+    assert_eq!(all_time, dropped);
+    assert_eq!(gaps.as_object().unwrap().values().filter_map(Value::as_u64).sum::<u64>(), count, "{gaps}");
+    // The samples age, the pressure ends, and each gap is closed by the next report of its job.
+    q.advance(Duration::from_secs(120)).await.unwrap();
+    for done in [9, 10] {
+        for job in ["j1", "j2", "j3"] {
+            report(&q, job, &format!("{job}a"), done).await;
+        }
+        q.advance(Duration::from_secs(10)).await.unwrap();
+    }
+    assert_eq!(status(&q).await.2, json!({}));
+    q.crash().await;
+
+    let q = Quorate::open(at(200_000)).await.unwrap();
+    let (now, all_time, _) = status(&q).await;
+    assert_eq!((now, all_time), (json!(0), json!(count)), "a crash forgets no total");
+    let query = HistoryQuery { event: Some("updates_dropped".into()), ..HistoryQuery::default() };
+    let told = q.history().query(query).await.unwrap().events;
+    let sum: u64 = told.iter().filter_map(|event| event.data["count"].as_u64()).sum();
+    assert_eq!(sum, count);
+    q.crash().await;
 }

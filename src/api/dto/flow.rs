@@ -26,7 +26,7 @@ impl JsonSchema for FlowConfig {
             "properties": {
                 "max_buffer_size": { "type": "integer", "minimum": 1, "description": "Messages that fit; default 1000." },
                 "max_buffer_bytes": { "type": ["integer", "null"], "minimum": 1,
-                    "description": "Bytes of JSON that fit; none by default. The fill is the larger of the two." },
+                    "description": "Bytes of JSON that fit; by default as many as the process allows one stream. The fill is the larger of the two." },
                 "backpressure_threshold": ratio("From this fill on senders are slowed down; default 0.7."),
                 "pause_threshold": ratio("From this fill on senders pause; default 0.9."),
                 "resume_threshold": { "type": ["number", "string", "null"],
@@ -193,7 +193,8 @@ pub struct MessageOffered {
     /// Its number in this life of the stream.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seq: Option<u64>,
-    /// Why it came back: `rejected_newest`, `full`, `timeout`, `expired`, `closed` or `too_large`.
+    /// Why it came back: `rejected_newest`, `full`, `timeout`, `expired`, `closed`, `too_large`, or `memory_full`
+    /// when the messages of all streams take as much memory as they may.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// The message that came back.
@@ -264,8 +265,10 @@ pub struct FlowFigures {
     pub buffer_size: u64,
     /// Messages that fit.
     pub max_buffer_size: u64,
-    /// Bytes of JSON buffered; 0 where they are not limited.
+    /// Bytes of JSON buffered.
     pub buffer_bytes: u64,
+    /// Bytes of JSON that fit: what the stream asked for, and never more than this process allows one stream.
+    pub max_buffer_bytes: u64,
     /// The fill as a ratio, 0 to 1: 0.5 is half full.
     pub fill_percentage: f64,
     /// The state.
@@ -390,4 +393,6 @@ pub struct FlowsOverview {
     pub dropped: u64,
     /// Messages handed back.
     pub returned: u64,
+    /// The memory that the messages of all streams take, in bytes.
+    pub memory_bytes: u64,
 }

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::load::LevelView;
 use crate::core::ids::EntityId;
 use crate::core::time::Timestamp;
 
@@ -229,6 +230,9 @@ pub struct JobChanged {
     pub status: String,
     /// Something was not so before.
     pub changed: bool,
+    /// Of progress: what is asked of senders after it.
+    #[serde(default, flatten, skip_serializing_if = "Option::is_none")]
+    pub level: Option<LevelView>,
 }
 
 /// Ends a job that has no workflows, or whatever they say.

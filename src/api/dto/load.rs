@@ -120,7 +120,8 @@ pub struct PermitReleased {
     pub released: bool,
 }
 
-/// Feeds the detector; at least one reading is given.
+/// Feeds the detector behind `shed.check`; at least one reading is given. A latency makes no state before there are
+/// three of the last ten seconds.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RecordLoad {
@@ -256,8 +257,10 @@ pub struct RefusedTotals {
 /// How load and shedding stand.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ShedStatus {
-    /// The state.
+    /// The state that `shed.check` judges by: the worse of what callers report and what the runtime measures.
     pub state: Load,
+    /// The state that operations are refused by: what the runtime measures itself, and requests under way.
+    pub operations_state: Load,
     /// State, cause, thresholds, since when.
     pub explain: ExplainView,
     /// The signals.

@@ -84,8 +84,10 @@ pub struct WorkerPressure {
     pub delivered: u64,
     /// Reports that held ones made way for.
     pub superseded: u64,
-    /// Reports dropped at reject.
+    /// Reports dropped at reject since the process began.
     pub dropped: u64,
+    /// Reports dropped at reject on record, over all time.
+    pub dropped_all_time: u64,
     /// Reports that wait.
     pub held: u64,
     /// Reports dropped since the last that was taken of each job.

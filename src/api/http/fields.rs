@@ -5,7 +5,8 @@
 
 use std::borrow::Cow;
 use std::future::poll_fn;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
+use std::task::Poll;
 
 use actix_web::HttpRequest;
 use actix_web::body::{BodyStream, MessageBody};
@@ -15,6 +16,7 @@ use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::{Map, Value};
 
 use super::Options;
+use super::places::{Places, no_place};
 use super::routes::{PathField, decode};
 use crate::api::ops::{Method, Operation};
 use crate::error::{Error, ErrorKind};
@@ -31,47 +33,64 @@ pub(super) const STATUS_CODES: &str = "status_codes";
 /// listens hears the answer; a longer one is cut off.
 const DISCARD_MAX: u64 = 64 << 20;
 
+/// A body that was not read to its end.
+pub(super) type Unread = BodyStream<web::Payload>;
+
 /// Reads the body, as far as the options allow.
 ///
 /// # Errors
-/// `payload_too_large`; `malformed_request` when it breaks off or does not arrive in time.
+/// With what was not read, for [`reply::cut_off`](super::reply::cut_off):
+/// `payload_too_large`; `malformed_request` when it breaks off or does not arrive in time; `overloaded` when too many
+/// others are not there yet.
 pub(super) async fn read_body(
     request: &HttpRequest,
     payload: web::Payload,
     options: &Options,
-) -> Result<Bytes, Error> {
+    places: &Places,
+) -> Result<Bytes, (Error, Unread)> {
     let declared = request.headers().get(CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
-    let limit = options.max_body_bytes;
-    let body = pin!(BodyStream::new(payload));
-    match tokio::time::timeout(options.body_timeout, take(body, declared.unwrap_or(0), limit)).await {
-        Ok(read) => read,
-        Err(_) => {
-            let message =
-                format!("the body did not arrive in time. limit_ms={}", options.body_timeout.as_millis());
-            Err(Error::new(ErrorKind::MalformedRequest, message))
-        }
-    }
+    let mut body = BodyStream::new(payload);
+    let taken = take(&mut body, declared.unwrap_or(0), options, places);
+    let read = tokio::time::timeout(options.body_timeout, taken).await.unwrap_or_else(|_| {
+        let limit = options.body_timeout.as_millis();
+        let message = format!("the body did not arrive in time. limit_ms={limit}");
+        Err(Error::new(ErrorKind::MalformedRequest, message))
+    });
+    read.map_err(|error| (error, body))
 }
 
-async fn take(
-    mut body: Pin<&mut BodyStream<web::Payload>>,
-    declared: u64,
-    limit: usize,
-) -> Result<Bytes, Error> {
+async fn take(body: &mut Unread, declared: u64, options: &Options, places: &Places) -> Result<Bytes, Error> {
+    let limit = options.max_body_bytes;
     let mut kept = BytesMut::new();
     let mut seen: u64 = 0;
     let mut too_large = declared > limit as u64;
+    // Taken when more is to come, and held to the end of the body.
+    let (mut place, mut room) = (None, Vec::new());
     while !(too_large && declared.max(seen) > DISCARD_MAX) {
-        let Some(chunk) = poll_fn(|context| body.as_mut().poll_next(context)).await else { break };
+        let next = poll_fn(|context| match Pin::new(&mut *body).poll_next(context) {
+            Poll::Pending if place.is_none() => {
+                place = places.bodies.take(1, options.max_slow_bodies);
+                if place.is_some() { Poll::Pending } else { Poll::Ready(None) }
+            }
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(chunk) => Poll::Ready(Some(chunk)),
+        });
+        let Some(next) = next.await else {
+            return Err(no_place("bodies that are not there", options.max_slow_bodies));
+        };
+        let Some(chunk) = next else { break };
         let chunk = chunk
             .map_err(|e| Error::new(ErrorKind::MalformedRequest, format!("the body broke off. cause={e}")))?;
         seen += chunk.len() as u64;
         too_large |= seen > limit as u64;
         if too_large {
             kept.clear();
-        } else {
-            kept.extend_from_slice(&chunk);
+            room.clear();
+            continue;
         }
+        let bytes = places.body_bytes.take(chunk.len(), options.max_slow_bytes);
+        room.push(bytes.ok_or_else(|| no_place("bytes of bodies", options.max_slow_bytes))?);
+        kept.extend_from_slice(&chunk);
     }
     if too_large {
         let message = format!("the body is too large. limit={limit}");

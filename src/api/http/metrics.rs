@@ -346,6 +346,7 @@ fn of_load(registry: &mut Registry, status: &ShedStatus) {
 fn of_flows(registry: &mut Registry, flows: &FlowsOverview) {
     gauge(registry, "flows_open", "Flow-controlled streams with a buffer", flows.open);
     gauge(registry, "flow_messages_buffered", "Messages buffered in all streams", flows.buffered);
+    gauge(registry, "flow_memory_bytes", "Memory that the messages of all streams take", flows.memory_bytes);
     gauge(registry, "flows_pausing", "Streams whose senders are to pause", flows.pausing);
     let mut counter = |name, help, value| counter(registry, name, help, value);
     counter("flow_messages_sent", "Messages accepted by all streams", flows.sent);

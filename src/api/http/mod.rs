@@ -12,6 +12,7 @@
 //! |---|---|
 //! | `routes` | which operation a path and method name; percent-decoding |
 //! | `fields` | path, query and body merged into one object; the bound on bodies |
+//! | `places` | what requests hold while they wait, and how much of it there is |
 //! | `reply` | the two forms of an answer |
 //! | `openapi`, `metrics` | the two generated pages |
 //! | `server` | a listening server on a thread of its own |
@@ -19,6 +20,7 @@
 mod fields;
 mod metrics;
 mod openapi;
+mod places;
 mod reply;
 mod routes;
 mod server;
@@ -26,12 +28,13 @@ mod server;
 use std::sync::Arc;
 
 use actix_web::http::header::{ALLOW, CONTENT_TYPE, HeaderValue};
-use actix_web::http::{Method, StatusCode};
+use actix_web::http::{ConnectionType, Method, StatusCode};
 use actix_web::web::{self, Bytes, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
 
 use self::fields::{Asked, Input};
 use self::metrics::{Counted, Metrics};
+use self::places::{Places, no_place};
 pub(crate) use self::reply::cut_off;
 use self::routes::{Found, Page, Routes, Target};
 pub use self::server::{Options, Server, serve};
@@ -65,6 +68,7 @@ struct Inner {
     options: Options,
     routes: Routes,
     metrics: Metrics,
+    places: Arc<Places>,
     openapi: Bytes,
 }
 
@@ -76,9 +80,15 @@ impl Door {
             options: options.clone(),
             routes: Routes::new(),
             metrics: Metrics::default(),
+            places: Arc::default(),
             openapi: openapi::document().to_string().into(),
         };
         Door { inner: Arc::new(inner) }
+    }
+
+    /// What requests at this door hold.
+    fn places(&self) -> Arc<Places> {
+        self.inner.places.clone()
     }
 
     /// Answers everything in this app or scope that the program's own services do not.
@@ -94,7 +104,10 @@ impl Door {
 impl Inner {
     async fn serve(&self, request: &HttpRequest, payload: web::Payload) -> HttpResponse {
         let watch = Stopwatch::start();
-        let (label, response) = self.answer(request, payload).await;
+        let (label, mut response) = self.answer(request, payload).await;
+        if self.places.is_crowded(&self.options) {
+            response.head_mut().set_connection_type(ConnectionType::Close);
+        }
         let status = response.status();
         self.metrics.served(label, status, watch.elapsed());
         tracing::debug!(operation = label, status = status.as_u16(), "http request");
@@ -105,9 +118,9 @@ impl Inner {
     async fn answer(&self, request: &HttpRequest, payload: web::Payload) -> (&'static str, HttpResponse) {
         let found = self.routes.find(request.method(), routes::raw_tail(request));
         let label = found.label();
-        let body = match fields::read_body(request, payload, &self.options).await {
+        let body = match fields::read_body(request, payload, &self.options, &self.places).await {
             Ok(body) => body,
-            Err(error) => return (label, reply::cut_off(&error)),
+            Err((error, unread)) => return (label, reply::cut_off(&error, unread)),
         };
         let response = match found {
             Found::Route(route, path) => match route.target {
@@ -141,6 +154,12 @@ impl Inner {
         // A bad value of such a field answers 400; one that was not given at all answers 422 like any other.
         let bad_request: Vec<&str> =
             op.bad_request.iter().copied().filter(|name| fields.contains_key(*name)).collect();
+        let limit = self.options.max_waits;
+        let place = (op.waits)(&fields).then(|| self.places.waits.take(1, limit));
+        if let Some(None) = place {
+            let error = no_place("requests that wait", limit);
+            return reply::failure(&error, reply::status_of(error.kind()));
+        }
         match (op.call)(self.q.clone(), fields).await {
             Ok(value) => reply::success(op, value, status_codes),
             Err(error) => reply::failure(&error, reply::status_for(&error, &bad_request)),

@@ -1,6 +1,11 @@
 //! The two forms of an answer: `{"success": true, …}` and `{"success": false, "detail", "code", "error"}`.
 
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
 use actix_web::HttpResponse;
+use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
 use actix_web::web::Bytes;
@@ -66,11 +71,35 @@ pub(super) fn failure(error: &Error, status: StatusCode) -> HttpResponse {
     response
 }
 
-/// The answer to a request whose body was not read to its end: the connection cannot be used again.
-pub(crate) fn cut_off(error: &Error) -> HttpResponse {
+/// The answer to a request whose body was not read to its end: the connection cannot be used again, and is closed.
+///
+/// What was not read lives as long as the answer. Were it let go before, the server would go on reading it, to use the
+/// connection again after its end; a chunked body that never ends would hold its socket for ever.
+pub(crate) fn cut_off<B: Unpin + 'static>(error: &Error, unread: B) -> HttpResponse {
     let mut response = failure(error, status_of(error.kind()));
     response.head_mut().set_connection_type(actix_web::http::ConnectionType::Close);
-    response
+    response.map_body(|_, body| match body.try_into_bytes() {
+        Ok(text) => BoxBody::new(Last { text: Some(text), _unread: unread }),
+        Err(body) => body,
+    })
+}
+
+/// The last answer of a connection.
+struct Last<B> {
+    text: Option<Bytes>,
+    _unread: B,
+}
+
+impl<B: Unpin> MessageBody for Last<B> {
+    type Error = Infallible;
+
+    fn size(&self) -> BodySize {
+        BodySize::Sized(self.text.as_ref().map_or(0, |text| text.len() as u64))
+    }
+
+    fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Bytes, Infallible>>> {
+        Poll::Ready(self.text.take().map(Ok))
+    }
 }
 
 fn form(error: &Error) -> Value {

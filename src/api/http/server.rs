@@ -10,6 +10,7 @@ use actix_web::{App, HttpServer};
 use tokio::sync::oneshot;
 
 use super::Door;
+use super::places::connections_that_fit;
 use crate::api::Quorate;
 use crate::error::{Error, ErrorKind};
 
@@ -19,8 +20,17 @@ pub struct Options {
     /// Threads that read requests and write answers, 1 to 256. Default: half the processors, at least 1 (the
     /// runtime needs the others).
     pub workers: usize,
-    /// Connections open at the same time per worker, 1 to 1,000,000, default 10,000. Further ones wait.
+    /// Connections open at the same time per worker, 1 to 1,000,000, default 10,000, and no more than the limit of open
+    /// files allows, which is raised as far as it may be. Further ones wait; above three quarters answers close theirs.
     pub max_connections: usize,
+    /// Requests that wait until something has come about (`quorum.wait` and the like), 1 to 1,000,000, default 4,096.
+    /// Further ones are refused with `overloaded`. As many as there are connections would shut the door for all others.
+    pub max_waits: usize,
+    /// Bodies of which more is to come, 1 to 1,000,000, default 1,024. Further ones are refused with `overloaded` and
+    /// cut off; a body that comes at once with its head is none of them.
+    pub max_slow_bodies: usize,
+    /// Bytes of all of those together, `max_body_bytes` to 1 TiB, default 64 MiB.
+    pub max_slow_bytes: usize,
     /// Bytes of one body, 1 KiB to 256 MiB, default 1 MiB. Too small refuses long lists of voters; too large lets
     /// a few clients fill the memory.
     pub max_body_bytes: usize,
@@ -42,6 +52,9 @@ impl Default for Options {
         Options {
             workers: (processors / 2).clamp(1, 256),
             max_connections: 10_000,
+            max_waits: 4_096,
+            max_slow_bodies: 1_024,
+            max_slow_bytes: 64 << 20,
             max_body_bytes: 1 << 20,
             head_timeout: Duration::from_secs(10),
             body_timeout: Duration::from_secs(30),
@@ -59,10 +72,13 @@ impl Options {
     pub fn check(&self) -> Result<(), Error> {
         let ms = |d: Duration| u64::try_from(d.as_millis()).unwrap_or(u64::MAX);
         let hour = 3_600_000;
-        let bounds: [(&str, u64, u64, u64); 7] = [
+        let bounds: [(&str, u64, u64, u64); 10] = [
             ("workers", self.workers as u64, 1, 256),
             ("max_connections", self.max_connections as u64, 1, 1_000_000),
+            ("max_waits", self.max_waits as u64, 1, 1_000_000),
+            ("max_slow_bodies", self.max_slow_bodies as u64, 1, 1_000_000),
             ("max_body_bytes", self.max_body_bytes as u64, 1 << 10, 256 << 20),
+            ("max_slow_bytes", self.max_slow_bytes as u64, self.max_body_bytes as u64, 1 << 40),
             ("head_timeout_ms", ms(self.head_timeout), 1_000, hour),
             ("body_timeout_ms", ms(self.body_timeout), 100, hour),
             ("keep_alive_ms", ms(self.keep_alive), 1_000, hour),
@@ -103,6 +119,7 @@ pub fn serve(q: Quorate, listen: SocketAddr, options: Options) -> Result<Server,
     };
     let listener = TcpListener::bind(listen).map_err(refused)?;
     let addr = listener.local_addr().map_err(refused)?;
+    let options = Options { max_connections: connections_that_fit(&options), ..options };
     let door = Door::new(q, &options);
     let (up, started) = mpsc::channel();
     let (down, ended) = oneshot::channel();
@@ -127,10 +144,14 @@ fn run(
     up: &mpsc::Sender<std::io::Result<ServerHandle>>,
 ) -> Result<(), Error> {
     let stop_seconds = options.stop_timeout.as_millis().div_ceil(1000);
+    let places = door.places();
     System::new().block_on(async move {
         let server = HttpServer::new(move || App::new().configure(|app| door.configure(app)))
             .workers(options.workers)
             .max_connections(options.max_connections)
+            .on_connect(move |_, kept| {
+                kept.insert(places.connections.hold(1));
+            })
             .client_request_timeout(options.head_timeout)
             .keep_alive(options.keep_alive)
             // Who hangs up while waiting is noticed, and gives the place to somebody else.

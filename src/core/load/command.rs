@@ -1,6 +1,7 @@
 //! What may be asked of the node's load, how it answers, and how it says no.
 
 use super::event::Shed;
+use crate::core::ids::EntityId;
 use crate::core::shed::{Invalid, Load, Verdict};
 use crate::core::stats::{Level, Sample};
 use crate::core::time::Timestamp;
@@ -10,6 +11,8 @@ use crate::core::time::Timestamp;
 pub enum Command {
     /// Take samples of running work, each in its own place.
     Record(Vec<Sample>),
+    /// Reports of progress came: each takes a place in the statistics, and adds no value.
+    Report(Vec<Arrived>),
     /// Put on record what the detector and the door saw.
     Note {
         /// Changes of state, in order.
@@ -17,8 +20,24 @@ pub enum Command {
         /// What was shed in a minute.
         shed: Option<Box<Shed>>,
     },
+    /// A worker dropped reports of these jobs, so many of each.
+    Dropped {
+        /// Which worker.
+        worker_id: EntityId,
+        /// Of which jobs, and how many.
+        jobs: Vec<(EntityId, u64)>,
+    },
     /// Time has passed.
     Tick,
+}
+
+/// A report of progress.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Arrived {
+    /// When it came.
+    pub at: Timestamp,
+    /// It ends a workflow, or changes a state: it takes its place whatever the level.
+    pub critical: bool,
 }
 
 /// A change of state, as the detector tells it.

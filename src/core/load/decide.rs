@@ -1,7 +1,7 @@
 //! The transition table of the [module](super), one arm per row.
 
-use super::command::{Change, Command, Rejection, Reply};
-use super::event::{Event, StateChanged, Taken};
+use super::command::{Arrived, Change, Command, Rejection, Reply};
+use super::event::{Event, StateChanged, Taken, UpdatesDropped};
 use super::state::NodeLoad;
 use super::{LoadMachine, MOST_SAMPLES};
 use crate::core::Decision;
@@ -14,11 +14,19 @@ type Decided = Result<Decision<LoadMachine>, Rejection>;
 pub(super) fn decide(state: &NodeLoad, command: Command, now: Timestamp) -> Decided {
     match command {
         Command::Record(samples) => record(state, samples, now),
+        Command::Report(arrived) => Ok(report(state, arrived, now)),
         Command::Note { changes, shed } => {
             let told = changes.into_iter().map(|change| Event::StateChanged(changed(change)));
             let shed = shed.filter(|shed| !shed.is_empty()).map(Event::Shed);
             let reply = Reply { taken: 0, refused: 0, level: state.level };
             Ok(Decision::accept(told.chain(shed).collect(), reply))
+        }
+        Command::Dropped { worker_id, jobs } => {
+            let run =
+                |(job_id, count)| UpdatesDropped { worker_id: worker_id.clone(), job_id, count, at: now };
+            let events = jobs.into_iter().filter(|(_, count)| *count > 0);
+            let events = events.map(|dropped| Event::UpdatesDropped(Box::new(run(dropped)))).collect();
+            Ok(Decision::accept(events, Reply { taken: 0, refused: 0, level: state.level }))
         }
         Command::Tick => {
             let mut stats = state.stats.clone();
@@ -51,6 +59,22 @@ fn record(state: &NodeLoad, samples: Vec<Sample>, now: Timestamp) -> Decided {
     }
     events.extend(level);
     Ok(Decision::accept(events, Reply { taken: count, refused, level: stats.level(now) }))
+}
+
+fn report(state: &NodeLoad, mut arrived: Vec<Arrived>, now: Timestamp) -> Decision<LoadMachine> {
+    let mut stats = state.stats.clone();
+    let all = arrived.len() as u64;
+    arrived.truncate(MOST_SAMPLES);
+    arrived.retain(|report| stats.place(report.at, report.critical, now));
+    let samples: Vec<Taken> = arrived.iter().map(|report| Taken::place(report.at, report.critical)).collect();
+    let taken = samples.len() as u64;
+    let level = level_changed(state, &mut stats, now);
+    let mut events = Vec::new();
+    if !samples.is_empty() {
+        events.push(Event::Sampled { samples, at: now });
+    }
+    events.extend(level);
+    Decision::accept(events, Reply { taken, refused: all - taken, level: stats.level(now) })
 }
 
 fn level_changed(state: &NodeLoad, stats: &mut StatsBuffer, now: Timestamp) -> Option<Event> {

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::core::ids::EntityId;
 use crate::core::shed::{self, Class, Load};
 use crate::core::stats::{Entry, Level, Sample};
 use crate::core::time::Timestamp;
@@ -34,6 +35,8 @@ pub enum Event {
     StateChanged(StateChanged),
     /// Something was shed.
     Shed(Box<Shed>),
+    /// A worker dropped reports of progress, since its managers reject.
+    UpdatesDropped(Box<UpdatesDropped>),
 }
 
 impl Event {
@@ -44,6 +47,7 @@ impl Event {
             Event::LevelChanged { .. } => "level_changed",
             Event::StateChanged(_) => "state_changed",
             Event::Shed(_) => "shed",
+            Event::UpdatesDropped(_) => "updates_dropped",
         }
     }
 }
@@ -51,12 +55,20 @@ impl Event {
 /// A sample that was taken.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Taken {
-    /// One value, or a batch in one place.
+    /// One value, a batch in one place, or with a count of 0 the place of a report of progress.
     pub entry: Entry,
     /// It was taken whatever the level.
     pub critical: bool,
     /// Who sent it, by a number.
     pub producer: Option<u64>,
+}
+
+impl Taken {
+    /// The place of a report of progress.
+    pub(super) fn place(at: Timestamp, critical: bool) -> Self {
+        let entry = Entry { at, count: 0, min: 0.0, max: 0.0, sum: 0.0 };
+        Taken { entry, critical, producer: None }
+    }
 }
 
 impl From<Sample> for Taken {
@@ -171,6 +183,19 @@ impl ClassCounts {
     pub fn total(&self) -> u64 {
         Class::ALL.into_iter().fold(0, |sum, class| sum.saturating_add(self.of(class)))
     }
+}
+
+/// A run of reports that a worker dropped. Counts of progress are cumulative: the next report makes the picture whole.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UpdatesDropped {
+    /// Whose.
+    pub worker_id: EntityId,
+    /// Of which job.
+    pub job_id: EntityId,
+    /// How many.
+    pub count: u64,
+    /// When.
+    pub at: Timestamp,
 }
 
 /// What was shed within a minute: one record however much it was.

@@ -157,3 +157,25 @@ fn statistics_after_a_replay_are_those_that_were_live() {
     };
     assert_eq!(Some(counted), node.state().stats.summary().map(|all| all.count));
 }
+
+#[test]
+fn reports_of_progress_take_places_and_add_no_value() {
+    let mut node = Node::default();
+    node.step(Command::Record(vec![Sample::of(7.0, at(0))]), at(0));
+    let arrived = |count| (0..count).map(|_| Arrived { at: at(1_000), critical: false }).collect();
+    let reply = node.step(Command::Report(arrived(699)), at(1_000)).reply.unwrap();
+    assert_eq!((reply.taken, reply.refused, reply.level), (699, 0, Level::Throttle));
+    let stats = &node.state().stats;
+    assert_eq!((stats.hot().count(), stats.places(at(1_000)).count()), (700, 700));
+    let all = stats.summary().unwrap();
+    assert_eq!((all.count, all.min, all.value()), (1, 7.0, 7.0));
+    assert_eq!(stats.recent_average(std::time::Duration::from_secs(60), at(1_000)), Some(7.0));
+    // At reject only what is critical finds a place; with their age the places go, and leave nothing behind.
+    assert_eq!(node.step(Command::Report(arrived(251)), at(1_000)).reply.unwrap().taken, 250);
+    let critical = vec![Arrived { at: at(1_000), critical: true }];
+    assert_eq!(node.step(Command::Report(critical), at(1_000)).reply.unwrap().taken, 1);
+    node.settle(at(61_000));
+    let mut stats = node.state().stats.clone();
+    let seen = stats.metrics(at(61_000));
+    assert_eq!((seen.hot, seen.warm, seen.level, seen.totals.recorded), (0, 1, Level::None, 1));
+}

@@ -2,7 +2,9 @@
 //!
 //! ```text
 //!  stats.record ──► Record ──► Sampled, LevelChanged      the buffer of statistics is this machine's state
+//!  progress     ──► Report ──► Sampled, LevelChanged      places without a value; told while the level asks for less
 //!  time         ──► Tick   ──► LevelChanged               enough samples have aged for the level to fall
+//!  a worker     ──► Dropped ─► UpdatesDropped             reports of progress dropped at reject, as they are
 //!  the detector ──► Note   ──► StateChanged · Shed        at each change; once a minute in which anything was shed
 //! ```
 //!
@@ -17,7 +19,9 @@
 //! |---|---|---|---|
 //! | Record | a value is not one | – | `Invalid` |
 //! | Record | | Sampled if any was taken; LevelChanged if it changed | how many were taken and refused, and the level |
+//! | Report | | Sampled if any found a place; LevelChanged if it changed | how many did and did not, and the level |
 //! | Note | | StateChanged per change; Shed if anything was | the level |
+//! | Dropped | | UpdatesDropped per job | the level |
 //! | Tick | the level has fallen | LevelChanged | – |
 //!
 //! # Source
@@ -29,8 +33,8 @@ mod decide;
 mod event;
 mod state;
 
-pub use command::{Change, Command, Rejection, Reply};
-pub use event::{Cause, ClassCounts, Event, Shed, StateChanged, Taken};
+pub use command::{Arrived, Change, Command, Rejection, Reply};
+pub use event::{Cause, ClassCounts, Event, Shed, StateChanged, Taken, UpdatesDropped};
 pub use state::NodeLoad;
 
 use super::ids::StreamKind;
@@ -50,7 +54,7 @@ pub struct LoadMachine;
 
 impl Machine for LoadMachine {
     const KIND: StreamKind = StreamKind::Load;
-    const STATE_VERSION: u16 = 1;
+    const STATE_VERSION: u16 = 2;
     type State = NodeLoad;
     type Command = Command;
     type Event = Event;

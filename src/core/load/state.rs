@@ -1,8 +1,11 @@
 //! What is known of the node's load: the fold of its events.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::event::{ClassCounts, Event};
+use crate::core::ids::EntityId;
 use crate::core::shed::Load;
 use crate::core::stats::{Level, StatsBuffer};
 use crate::core::time::Timestamp;
@@ -28,6 +31,8 @@ pub struct NodeLoad {
     pub expired: ClassCounts,
     /// Samples refused, by recorded minutes.
     pub samples_refused: u64,
+    /// Reports of progress that workers dropped, by worker.
+    pub updates_dropped: BTreeMap<EntityId, u64>,
 }
 
 impl NodeLoad {
@@ -36,7 +41,11 @@ impl NodeLoad {
             Event::Sampled { samples, at } => {
                 for sample in samples {
                     // Each was taken when it was decided; the same buffer at the same instant takes it again.
-                    let _taken = self.stats.record((*sample).into(), *at);
+                    if sample.entry.is_place() {
+                        self.stats.place(sample.entry.at, sample.critical, *at);
+                    } else {
+                        let _taken = self.stats.record((*sample).into(), *at);
+                    }
                 }
             }
             Event::LevelChanged { to, at, .. } => {
@@ -47,6 +56,10 @@ impl NodeLoad {
                 self.state = change.to;
                 self.since = change.at;
                 self.transitions = self.transitions.saturating_add(1);
+            }
+            Event::UpdatesDropped(run) => {
+                let dropped = self.updates_dropped.entry(run.worker_id.clone()).or_default();
+                *dropped = dropped.saturating_add(run.count);
             }
             Event::Shed(minute) => {
                 self.shed.add_all(&minute.shed);

@@ -14,6 +14,9 @@
 //! one message per interval still goes out. *A gap is told*: the next batch of a job says how many of its updates were
 //! dropped. Progress is cumulative, so a later update makes the picture whole.
 //!
+//! *Nothing goes backwards*: an update that is not critical and older than the newest one offered of its workflow is
+//! stale, wherever the newest one is: held, on its way, or delivered.
+//!
 //! `offered = delivered + superseded + stale + dropped + held`, always.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -190,6 +193,10 @@ pub struct FlushPlanner<J, W, M> {
     sent: BTreeMap<u64, (Timestamp, M, Sent<J, W>)>,
     routes: BTreeMap<M, Route<J>>,
     gaps: BTreeMap<J, u64>,
+    /// Drops that were not taken to be put on record.
+    fresh_drops: BTreeMap<J, u64>,
+    /// The largest number offered of each workflow.
+    newest: BTreeMap<J, BTreeMap<W, u64>>,
     counts: FlushCounts,
     next: u64,
 }
@@ -213,6 +220,8 @@ impl<J: Ord + Clone, W: Ord + Clone, M: Ord + Clone> FlushPlanner<J, W, M> {
             sent: BTreeMap::new(),
             routes: BTreeMap::new(),
             gaps: BTreeMap::new(),
+            fresh_drops: BTreeMap::new(),
+            newest: BTreeMap::new(),
             counts: FlushCounts::default(),
             next: 1,
         })
@@ -225,15 +234,17 @@ impl<J: Ord + Clone, W: Ord + Clone, M: Ord + Clone> FlushPlanner<J, W, M> {
     pub fn offer(&mut self, update: Update<J, W>, now: Timestamp) -> Result<(), Invalid> {
         finite("rate", update.rate)?;
         self.counts.offered += 1;
-        if let Some(held) = self.held.get(&update.job).and_then(|job| job.get(&update.workflow)) {
-            if held.update.seq >= update.seq && !update.critical {
-                self.counts.stale += 1;
-                return Ok(());
-            }
-            if held.update.seq < update.seq {
-                self.counts.superseded += 1;
-                self.forget(&update.job.clone(), &update.workflow.clone());
-            }
+        let newest = self.newest.entry(update.job.clone()).or_default();
+        let before = newest.get(&update.workflow).copied();
+        if !update.critical && before.is_some_and(|before| before >= update.seq) {
+            self.counts.stale += 1;
+            return Ok(());
+        }
+        newest.insert(update.workflow.clone(), before.unwrap_or(0).max(update.seq));
+        let held = self.held.get(&update.job).and_then(|job| job.get(&update.workflow));
+        if held.is_some_and(|held| held.update.seq < update.seq) {
+            self.counts.superseded += 1;
+            self.forget(&update.job, &update.workflow);
         }
         if update.critical {
             let id = self.id();
@@ -301,7 +312,9 @@ impl<J: Ord + Clone, W: Ord + Clone, M: Ord + Clone> FlushPlanner<J, W, M> {
         now: Timestamp,
     ) -> Vec<Outgoing<J, W, M>> {
         let due = self.outbox.iter().filter(|(_, critical)| !critical.out && critical.not_before <= now);
-        let due: Vec<_> = due.map(|(id, critical)| (*id, critical.update.clone())).collect();
+        let mut due: Vec<_> = due.map(|(id, critical)| (*id, critical.update.clone())).collect();
+        // Those of one workflow in their own order, however they came.
+        due.sort_by(|(_, a), (_, b)| (&a.job, &a.workflow, a.seq).cmp(&(&b.job, &b.workflow, b.seq)));
         let mut out = Vec::new();
         for (place, update) in due {
             let Some(to) = leader(&update.job) else { continue };
@@ -388,6 +401,7 @@ impl<J: Ord + Clone, W: Ord + Clone, M: Ord + Clone> FlushPlanner<J, W, M> {
                 }
                 self.counts.dropped += updates.len() as u64;
                 *self.gaps.entry(job.clone()).or_default() += updates.len() as u64;
+                *self.fresh_drops.entry(job.clone()).or_default() += updates.len() as u64;
             }
         }
     }
@@ -477,6 +491,22 @@ impl<J: Ord + Clone, W: Ord + Clone, M: Ord + Clone> FlushPlanner<J, W, M> {
         self.routes.remove(manager);
         let lost = self.sent.iter().filter(|(_, (_, to, _))| to == manager).map(|(id, _)| *id);
         lost.collect::<Vec<_>>().into_iter().for_each(|id| self.failed(id, now));
+    }
+
+    /// Only these jobs go on: what is remembered of the others is let go.
+    pub fn retain_jobs(&mut self, lives: impl Fn(&J) -> bool) {
+        self.newest.retain(|job, _| lives(job));
+        self.gaps.retain(|job, _| lives(job));
+    }
+
+    /// Drops since this was asked last, by job: to be put on record.
+    pub fn take_drops(&mut self) -> BTreeMap<J, u64> {
+        std::mem::take(&mut self.fresh_drops)
+    }
+
+    /// A report of the job went another way and arrived: what was dropped before it is made good.
+    pub fn told(&mut self, job: &J) {
+        self.gaps.remove(job);
     }
 
     /// When to flush next; `None` when nothing waits. Ask again after every signal: a level that fell shortens it.

@@ -80,6 +80,24 @@ fn the_newest_update_is_that_of_the_largest_number_not_the_last_to_come() {
 }
 
 #[test]
+fn an_update_older_than_a_critical_one_never_follows_it() {
+    let (mut planner, peers) = (planner(), peers_at(Level::None));
+    offer(&mut planner, &[critical('a', 1, 5), update('a', 1, 4)]);
+    let sends = planner.flush(&peers, to_one, ms(0));
+    assert_eq!(text(&sends), ["!a1.5"]);
+    sends.iter().for_each(|send| planner.acked(send.id));
+    // Nor when the newer one has arrived and is not held any more.
+    offer(&mut planner, &[update('a', 1, 3), update('a', 1, 5), update('a', 1, 6)]);
+    assert_eq!(text(&planner.flush(&peers, to_one, ms(50))), ["a[1.6]-0"]);
+    assert_eq!((planner.counts().stale, planner.counts().delivered), (3, 1));
+    conserved(&planner);
+    // What is critical is always sent, in the order of its numbers where it can be chosen.
+    offer(&mut planner, &[critical('b', 1, 9), critical('b', 1, 8)]);
+    assert_eq!(text(&planner.flush(&peers, to_one, ms(100))), ["!b1.8", "!b1.9"]);
+    conserved(&planner);
+}
+
+#[test]
 fn each_level_sends_at_its_pace_and_in_its_form() {
     for (level, interval, form) in [
         (Level::None, 50, vec!["a[1.1]-0", "a[2.1]-0", "b[1.1]-0"]),

@@ -40,6 +40,13 @@ impl Default for DecayConfig {
     }
 }
 
+impl DecayConfig {
+    /// How long a signal that names no time holds.
+    pub fn holds(&self, signal: &Signal) -> Duration {
+        self.ttl.max(signal.delay.saturating_mul(self.ttl_delays))
+    }
+}
+
 /// What a signal came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Applied {
@@ -108,8 +115,10 @@ impl<K: Ord + Clone> Peers<K> {
             return Applied::Stale;
         }
         let from = old.map_or(Level::None, |old| old.level(now));
-        let own = self.config.ttl.max(signal.delay.saturating_mul(self.config.ttl_delays));
-        let ttl = signal.ttl.unwrap_or(own).clamp(Duration::from_micros(1), self.config.ttl_max);
+        let ttl = signal
+            .ttl
+            .unwrap_or_else(|| self.config.holds(&signal))
+            .clamp(Duration::from_micros(1), self.config.ttl_max);
         self.heard.insert(peer.clone(), Heard { signal, at: now, ttl });
         if from == signal.level { Applied::Refreshed } else { Applied::Changed { from, to: signal.level } }
     }

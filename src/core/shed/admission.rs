@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  label ──► still in time? ──► refused at this load? ──► within the limit? ──► permit ──► work
-//!               Expired              Shed                    Busy, Full             └── release
+//!               Expired              Shed                    Busy, Full             └── dropped
 //! ```
 //!
 //! Every refusal is an answer, with the reason and when to try again; nothing is dropped without one.
@@ -79,7 +79,7 @@ impl Default for AdmissionConfig {
 }
 
 /// The door. Kept in memory only.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Admission {
     in_flight: InFlight,
     shedder: Shedder,
@@ -149,9 +149,9 @@ impl Admission {
         })
     }
 
-    /// The work is done, or given up; what it was let in for is free again.
+    /// Gives a permit back, as dropping it does.
     pub fn release(&mut self, permit: Permit) {
-        self.in_flight.release(permit);
+        drop(permit);
     }
 
     /// Work that was served began at `began` and took `latency`: moves the adaptive limit.
@@ -226,8 +226,8 @@ mod tests {
             retry_after: Some(Duration::from_millis(500)),
             keep: false,
         };
-        assert_eq!(door.admit(Label::of(MessageKind::Progress), AT), Err(expected));
-        permits.into_iter().for_each(|permit| door.release(permit));
+        assert_eq!(door.admit(Label::of(MessageKind::Progress), AT).unwrap_err(), expected);
+        drop(permits);
         assert_eq!(door.in_flight().total(), 0);
     }
 
@@ -240,7 +240,7 @@ mod tests {
         assert!(matches!(refused.reason, Reason::Expired(_)) && refused.retry_after.is_none());
         assert!(door.check_deadline(label, Duration::from_micros(1), AT).is_err());
         assert_eq!((door.expired(), door.in_flight().total()), ([0, 0, 2, 0], 1));
-        door.release(permit);
+        drop(permit);
     }
 
     #[test]
@@ -249,6 +249,7 @@ mod tests {
         let limit = LimitConfig { probe: 10, ..LimitConfig::default() };
         door.limit = Some(AdaptiveLimit::new(limit, AT).unwrap());
         door.in_flight_mut().set_caps(Caps::default()).unwrap();
+        let mut held = Vec::new();
         let mut fill = |kind| {
             let mut permits = Vec::new();
             let refused = loop {
@@ -257,7 +258,9 @@ mod tests {
                     Err(refused) => break refused,
                 }
             };
-            (permits.len(), refused.reason)
+            let filled = (permits.len(), refused.reason);
+            held.push(permits);
+            filled
         };
         assert_eq!(fill(MessageKind::TraceEvent), (5, Reason::Limited { limit: 5 }));
         assert_eq!(fill(MessageKind::Progress), (3, Reason::Limited { limit: 8 }));

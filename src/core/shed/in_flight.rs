@@ -1,15 +1,20 @@
 //! How much is being worked on at once, by priority: a permit is taken before the work and given back after it.
 //!
 //! ```text
-//!  try_acquire(priority) ── within the caps ──► Permit ── release(permit) ──► the slot is free
-//!                        └─ not ──► Full { which cap }          by value: once, and for the priority it was taken for
+//!  try_acquire(priority) ── within the caps ──► Permit ── dropped ──► the slot is free
+//!                        └─ not ──► Full { which cap }      once, and for the priority it was taken for
 //! ```
 //!
-//! The check and the count are one `&mut` step; a shell that shares the tracker puts a short lock around it and wraps
-//! the permit in a guard that gives it back when dropped. What is in flight is never stored: after a restart nothing is.
+//! The check and the count are one `&mut` step; a shell that shares the tracker puts a short lock around it. A permit
+//! gives its slot back when it is dropped, so also when the work panics or its caller goes away, and without that lock:
+//! permits given and permits that came back are counted apart. What is in flight is never stored: after a restart
+//! nothing is.
 //!
 //! *Reserves* are off unless set. A reserve keeps slots of the whole for a priority: less important work stays out of
 //! them, and control work, which always passes, cannot use them up.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::{Deserialize, Serialize};
 
@@ -90,17 +95,28 @@ impl Caps {
     }
 }
 
-/// One unit of work in flight. It cannot be copied: it is given back once, for the priority it was taken for.
-#[must_use = "a permit that is forgotten keeps its slot for ever"]
-#[derive(Debug, PartialEq, Eq)]
+/// Permits that came back, by priority. Shared between a tracker and its permits.
+type CameBack = Arc<[AtomicU64; 4]>;
+
+/// One unit of work in flight, for as long as it lives. It cannot be copied: its slot is given back once, for the
+/// priority it was taken for.
+#[must_use = "a permit gives its slot back when it is dropped"]
+#[derive(Debug)]
 pub struct Permit {
     priority: Priority,
+    came_back: CameBack,
 }
 
 impl Permit {
     /// What it was taken for.
     pub fn priority(&self) -> Priority {
         self.priority
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        self.came_back[self.priority.index()].fetch_add(1, Ordering::Release);
     }
 }
 
@@ -150,11 +166,12 @@ pub struct Counts {
 }
 
 /// The tracker. Kept in memory only.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct InFlight {
     caps: Caps,
-    counts: [Counts; 4],
-    total: u64,
+    given: [u64; 4],
+    shed: [u64; 4],
+    came_back: CameBack,
     /// By priority, and the global cap last.
     warned: [bool; 5],
 }
@@ -166,7 +183,7 @@ impl InFlight {
     /// As [`Caps::check`].
     pub fn new(caps: Caps) -> Result<Self, Invalid> {
         caps.check()?;
-        Ok(InFlight { caps, counts: [Counts::default(); 4], total: 0, warned: [false; 5] })
+        Ok(InFlight { caps, given: [0; 4], shed: [0; 4], came_back: CameBack::default(), warned: [false; 5] })
     }
 
     /// Takes a permit, or says what is full. Both are counted.
@@ -174,16 +191,19 @@ impl InFlight {
     /// # Errors
     /// [`Full`]; never for [`Priority::Critical`].
     pub fn try_acquire(&mut self, priority: Priority) -> Result<Permit, Full> {
-        let refused = self.refused(priority);
-        let counts = &mut self.counts[priority.index()];
-        if let Some(full) = refused {
-            counts.shed_total = counts.shed_total.saturating_add(1);
+        if let Some(full) = self.refused(priority) {
+            let shed = &mut self.shed[priority.index()];
+            *shed = shed.saturating_add(1);
             return Err(full);
         }
-        counts.in_flight += 1;
-        counts.acquired_total = counts.acquired_total.saturating_add(1);
-        self.total += 1;
-        Ok(Permit { priority })
+        self.given[priority.index()] += 1;
+        Ok(Permit { priority, came_back: self.came_back.clone() })
+    }
+
+    /// What is in flight of one priority.
+    fn of(&self, priority: Priority) -> u64 {
+        let n = priority.index();
+        self.given[n] - self.came_back[n].load(Ordering::Acquire)
     }
 
     /// What would refuse this priority now. Changes nothing.
@@ -191,43 +211,35 @@ impl InFlight {
         if priority == Priority::Critical {
             return None;
         }
-        let own = self.counts[priority.index()].in_flight;
+        let (own, total) = (self.of(priority), self.total());
         let cap = self.caps.cap(priority);
         if cap > 0 && own >= cap {
             return Some(Full { limit: Limit::Priority, in_flight: own, cap });
         }
         let global = u64::from(self.caps.global);
         // What control work has taken does not count against a reserve: all the rest stays within the global cap.
-        let control = self.counts[Priority::Critical.index()].in_flight;
-        if own < self.caps.reserve(priority) && self.total - control < global {
+        let control = self.of(Priority::Critical);
+        if own < self.caps.reserve(priority) && total.saturating_sub(control) < global {
             return None;
         }
-        if self.total >= global {
-            return Some(Full { limit: Limit::Global, in_flight: self.total, cap: global });
+        if total >= global {
+            return Some(Full { limit: Limit::Global, in_flight: total, cap: global });
         }
         let kept: u64 = Priority::ALL[..priority.index()]
             .iter()
-            .map(|above| self.caps.reserve(*above).saturating_sub(self.counts[above.index()].in_flight))
+            .map(|above| self.caps.reserve(*above).saturating_sub(self.of(*above)))
             .sum();
-        (self.total + kept >= global).then_some(Full {
+        (total + kept >= global).then_some(Full {
             limit: Limit::Reserve,
-            in_flight: self.total,
+            in_flight: total,
             cap: global.saturating_sub(kept),
         })
     }
 
-    /// Gives a permit back.
-    pub fn release(&mut self, permit: Permit) {
-        let counts = &mut self.counts[permit.priority.index()];
-        assert!(counts.in_flight > 0, "a permit was given back to a tracker that never gave it");
-        counts.in_flight -= 1;
-        self.total -= 1;
-    }
-
     /// Caps that were just reached by the part that warns; each once, until it falls 10 points below that part.
     pub fn take_warnings(&mut self) -> Vec<Warning> {
-        let global = (None, self.total, u64::from(self.caps.global));
-        let each = Priority::ALL.map(|p| (Some(p), self.counts[p.index()].in_flight, self.caps.cap(p)));
+        let global = (None, self.total(), u64::from(self.caps.global));
+        let each = Priority::ALL.map(|p| (Some(p), self.of(p), self.caps.cap(p)));
         let calm = self.caps.warn.less(Ratio::percent(10));
         let mut out = Vec::new();
         for (place, (priority, in_flight, cap)) in each.into_iter().chain([global]).enumerate() {
@@ -256,12 +268,13 @@ impl InFlight {
 
     /// What one priority did.
     pub fn counts(&self, priority: Priority) -> Counts {
-        self.counts[priority.index()]
+        let n = priority.index();
+        Counts { in_flight: self.of(priority), acquired_total: self.given[n], shed_total: self.shed[n] }
     }
 
     /// All that is in flight.
     pub fn total(&self) -> u64 {
-        self.total
+        Priority::ALL.into_iter().map(|priority| self.of(priority)).sum()
     }
 
     /// The caps.

@@ -13,8 +13,8 @@ fn every_cap_lets_in_exactly_its_count() {
             let cap = caps.cap(priority);
             let mut permits = fill(&mut flight, priority, cap as usize);
             let full = Full { limit: Limit::Priority, in_flight: cap, cap };
-            assert_eq!(flight.try_acquire(priority), Err(full));
-            flight.release(permits.pop().unwrap());
+            assert_eq!(flight.try_acquire(priority).unwrap_err(), full);
+            drop(permits.pop());
             permits.push(flight.try_acquire(priority).unwrap());
             assert_eq!(
                 flight.counts(priority),
@@ -29,8 +29,8 @@ fn critical_work_is_never_refused_and_counts_into_the_total() {
     let mut flight = InFlight::new(Caps::of(3, 2, 2, 2)).unwrap();
     let control = fill(&mut flight, Priority::Critical, 10_000);
     let full = Full { limit: Limit::Global, in_flight: 10_000, cap: 3 };
-    assert_eq!(flight.try_acquire(Priority::High), Err(full));
-    control.into_iter().for_each(|permit| flight.release(permit));
+    assert_eq!(flight.try_acquire(Priority::High).unwrap_err(), full);
+    control.into_iter().for_each(drop);
     assert_eq!(flight.total(), 0);
     assert_eq!(flight.counts(Priority::Critical).shed_total, 0);
 }
@@ -55,8 +55,8 @@ fn a_reserve_is_there_for_its_priority_even_under_a_flood_of_control() {
     let mut flight = InFlight::new(caps).unwrap();
     let _low = fill(&mut flight, Priority::Low, 8);
     let kept = Full { limit: Limit::Reserve, in_flight: 8, cap: 8 };
-    assert_eq!(flight.try_acquire(Priority::Low), Err(kept));
-    assert_eq!(flight.try_acquire(Priority::Normal), Err(kept));
+    assert_eq!(flight.try_acquire(Priority::Low).unwrap_err(), kept);
+    assert_eq!(flight.try_acquire(Priority::Normal).unwrap_err(), kept);
     let _control = fill(&mut flight, Priority::Critical, 50);
     let _high = fill(&mut flight, Priority::High, 2);
     assert_eq!(flight.try_acquire(Priority::High).unwrap_err().limit, Limit::Global);
@@ -82,22 +82,46 @@ fn a_warning_comes_at_eighty_percent_and_once() {
     assert_eq!(flight.take_warnings(), [Warning { priority: Some(Priority::High), in_flight: 80, cap: 100 }]);
     assert_eq!(flight.take_warnings(), []);
     // Around the mark there is no second warning; only after it was clearly left.
-    permits.drain(70..).for_each(|permit| flight.release(permit));
+    permits.drain(70..).for_each(drop);
     assert_eq!(flight.take_warnings(), []);
     permits.extend(fill(&mut flight, Priority::High, 10));
     assert_eq!(flight.take_warnings(), []);
-    permits.drain(69..).for_each(|permit| flight.release(permit));
+    permits.drain(69..).for_each(drop);
     assert_eq!(flight.take_warnings(), []);
     permits.extend(fill(&mut flight, Priority::High, 11));
     assert_eq!(flight.take_warnings().len(), 1);
 }
 
 #[test]
-#[should_panic(expected = "a tracker that never gave it")]
-fn a_permit_of_another_tracker_is_a_bug() {
+fn work_that_panics_or_is_given_up_gives_its_slot_back() {
+    let mut flight = InFlight::new(Caps::default()).unwrap();
+    for _ in 0..100 {
+        let permit = flight.try_acquire(Priority::Normal).unwrap();
+        let panicked = std::panic::catch_unwind(move || {
+            let _held = permit;
+            std::panic::resume_unwind(Box::new("the handler broke"));
+        });
+        assert!(panicked.is_err());
+        // A future that is dropped before it is polled holds its permit like one that was.
+        let permit = flight.try_acquire(Priority::Normal).unwrap();
+        drop(async move {
+            let _held = permit;
+            std::future::pending::<()>().await
+        });
+    }
+    let counts = Counts { in_flight: 0, acquired_total: 200, shed_total: 0 };
+    assert_eq!((flight.counts(Priority::Normal), flight.total()), (counts, 0));
+    assert_eq!(fill(&mut flight, Priority::Normal, 300).len(), 300, "every slot is there");
+}
+
+#[test]
+fn a_permit_goes_back_to_the_tracker_that_gave_it() {
     let mut one = InFlight::new(Caps::default()).unwrap();
+    let mut other = InFlight::new(Caps::default()).unwrap();
     let permit = one.try_acquire(Priority::Low).unwrap();
-    InFlight::new(Caps::default()).unwrap().release(permit);
+    let _held = other.try_acquire(Priority::Low).unwrap();
+    drop(permit);
+    assert_eq!((one.total(), other.total()), (0, 1));
 }
 
 /// The twin counts the permits it holds and knows nothing else.
@@ -130,7 +154,7 @@ fn counts_are_those_of_a_naive_twin_and_never_exceed_their_caps() {
                 refused += u64::from(!expected);
                 held.extend(got);
             } else if !held.is_empty() {
-                flight.release(held.swap_remove(below(held.len() as u64) as usize));
+                drop(held.swap_remove(below(held.len() as u64) as usize));
             }
             assert_eq!(flight.total(), held.len() as u64);
             for priority in Priority::ALL {

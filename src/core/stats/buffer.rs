@@ -263,6 +263,24 @@ impl StatsBuffer {
         Ok(())
     }
 
+    /// A report of progress came at `at`: it takes a place among the single entries, and adds no value. Gives whether it
+    /// did; at reject only one that is critical does.
+    pub fn place(&mut self, at: Timestamp, critical: bool, now: Timestamp) -> bool {
+        let level = self.level(now);
+        let at = at.min(now);
+        if self.has_cooled(at, now) || (level == Level::Reject && !critical) {
+            return false;
+        }
+        self.put_hot(Entry::place(at), None, now);
+        self.grade();
+        true
+    }
+
+    /// When each single entry that has not aged came, the oldest first. Changes nothing.
+    pub fn places(&self, now: Timestamp) -> impl Iterator<Item = Timestamp> {
+        self.hot.keys().map(|(at, _)| *at).filter(move |at| !self.has_cooled(*at, now))
+    }
+
     /// Takes values of this instant, each in its own place. Gives how many were taken.
     pub fn record_batch(&mut self, values: &[f64], now: Timestamp) -> usize {
         values.iter().filter(|value| self.record(Sample::of(**value, now), now).is_ok()).count()
@@ -332,7 +350,9 @@ impl StatsBuffer {
                 self.held.remove(&producer);
             }
         }
-        self.put_warm(entry, now);
+        if !entry.is_place() {
+            self.put_warm(entry, now);
+        }
     }
 
     pub(super) fn put_warm(&mut self, entry: Entry, now: Timestamp) {
@@ -416,7 +436,7 @@ impl StatsBuffer {
 
     /// The mean of what is younger than `window`, buckets by their latest sample; `None` when nothing is.
     pub fn recent_average(&self, window: Duration, now: Timestamp) -> Option<f64> {
-        let all = self.hot().chain(self.warm()).chain(self.cold());
+        let all = self.hot().filter(|entry| !entry.is_place()).chain(self.warm()).chain(self.cold());
         Entry::of(all.filter(|entry| now.since(entry.at) < window).copied()).ok().map(|entry| entry.value())
     }
 

@@ -65,12 +65,12 @@ pub enum NotImported {
 }
 
 impl StatsBuffer {
-    /// Everything inside, after what has aged moved on.
+    /// Every sample inside, after what has aged moved on; places of reports are left out.
     pub fn export(&mut self, now: Timestamp) -> Checkpoint {
         self.advance(now);
         Checkpoint {
             seen: self.seen.clone(),
-            hot: self.hot.values().copied().collect(),
+            hot: self.hot.values().filter(|(entry, _)| !entry.is_place()).copied().collect(),
             warm: self.warm.values().copied().collect(),
             cold: self.cold.values().copied().collect(),
             archive: self.archive,

@@ -10,7 +10,8 @@ pub const LARGEST: f64 = 1e15;
 /// Most samples one batch may stand for.
 pub const MOST: u64 = 1_000_000_000_000;
 
-/// Samples taken together; a single one is the case `count` = 1. A minimum of 0 is a minimum.
+/// Samples taken together; a single one is the case `count` = 1. A minimum of 0 is a minimum. With `count` = 0 it is the
+/// place of a report.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Entry {
     /// When the latest of them was taken.
@@ -29,6 +30,16 @@ impl Entry {
     /// One sample.
     pub fn one(value: f64, at: Timestamp) -> Self {
         Entry { at, count: 1, min: value, max: value, sum: value }
+    }
+
+    /// The place of a report of progress: it counts for the fill, and adds no value.
+    pub(super) fn place(at: Timestamp) -> Self {
+        Entry { at, count: 0, min: 0.0, max: 0.0, sum: 0.0 }
+    }
+
+    /// Is it only a place?
+    pub fn is_place(&self) -> bool {
+        self.count == 0
     }
 
     /// The mean.

@@ -11,17 +11,25 @@
 //! A sender that waits holds no thread: it stands in the gate's line and is woken by who makes room. Messages are not
 //! recorded. A process that finds a stream on record and has no buffer of it begins an empty one, which is a new life of
 //! the stream.
+//!
+//! *Memory is bounded twice*: the buffer of each stream in bytes of JSON, where its drop policy acts, and the messages
+//! of all streams together in bytes of memory, where a message comes back. A message takes its memory when it is offered
+//! and gives it back when it is dropped, wherever that is, so a sender that waits counts, too.
 
+mod room;
 mod wait;
 
 use std::collections::HashMap;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::Value;
 use tokio::sync::oneshot;
+
+use self::room::{Room, bounded};
 
 use super::bus::Notice as BusNotice;
 use super::entity::Action;
@@ -55,6 +63,14 @@ pub(crate) struct Message {
     pub(crate) key: Option<Key>,
     pub(crate) deadline: Option<Timestamp>,
     pub(crate) critical: bool,
+    /// The memory it takes, from when it is offered until it is delivered, dropped or given back.
+    room: Option<Room>,
+}
+
+impl Message {
+    pub(crate) fn new(value: Value, bytes: usize) -> Self {
+        Message { seq: 0, value, sender: None, bytes, key: None, deadline: None, critical: false, room: None }
+    }
 }
 
 /// The name under which only the newest message counts, and a number made of it that no two names share in practice.
@@ -87,6 +103,8 @@ pub(crate) enum Why {
     Closed,
     /// It is larger than the whole buffer.
     TooLarge,
+    /// The messages of all streams together take as much memory as they may.
+    MemoryFull,
 }
 
 /// What became of a message.
@@ -140,6 +158,8 @@ pub(crate) struct Live {
 
 struct Inner {
     gate: Gate<Message, oneshot::Sender<()>>,
+    /// The configuration on record; the gate's own is never without a bound in bytes.
+    asked: FlowConfig,
     /// The wheel knows that there is something to note.
     armed: bool,
     noted: FlowTotals,
@@ -149,12 +169,14 @@ struct Inner {
 #[derive(Default)]
 pub(crate) struct Flows {
     live: Mutex<HashMap<EntityId, Arc<Live>>>,
+    /// The memory that the messages of all streams take.
+    memory: Arc<AtomicUsize>,
     /// Held while a stream is opened, configured or closed: what is on record and what is live change together.
     changing: tokio::sync::Mutex<()>,
 }
 
 impl Live {
-    fn new(id: EntityId, state: &Flow) -> Result<Self, FlowConfigError> {
+    fn new(id: EntityId, state: &Flow, most_bytes: usize) -> Result<Self, FlowConfigError> {
         let mut shape = Shape {
             size_of: Some(|message: &Message| message.bytes),
             critical_of: Some(|message: &Message| message.critical),
@@ -164,20 +186,24 @@ impl Live {
             shape.key_of = Some(|message: &Message| message.key.as_ref().map(|key| key.number));
             shape.deadline_of = Some(|message: &Message| message.deadline);
         }
-        let mut buffer = FlowBuffer::shaped(state.config.clone(), shape)?;
+        let mut buffer = FlowBuffer::shaped(bounded(&state.config, most_bytes), shape)?;
         buffer.watch();
         let mut gate = Gate::new(buffer);
         if state.closed_at.is_some() {
             gate.close();
         }
         let opened_at = state.opened.as_ref().map_or(state.noted_at, |opened| opened.at);
-        let inner = Inner { gate, armed: false, noted: state.totals };
+        let inner = Inner { gate, asked: state.config.clone(), armed: false, noted: state.totals };
         Ok(Live { id, life: state.life, opened_at, before: state.totals, inner: Mutex::new(inner) })
     }
 
     /// Offers a message. One that may not wait is decided at once, as if the delay or pause asked of it had just passed.
-    pub(crate) async fn offer(&self, host: &Arc<Host>, message: Message, wait: Duration) -> Outcome {
+    pub(crate) async fn offer(&self, host: &Arc<Host>, mut message: Message, wait: Duration) -> Outcome {
         let now = host.clock.now();
+        message.room = host.flows.room(&message, host.config.flow.max_total_bytes);
+        if message.room.is_none() {
+            return self.give_back_now(host, Why::MemoryFull, message, now);
+        }
         let wait = match message.deadline {
             Some(end) if end < now => return self.give_back_now(host, Why::Expired, message, now),
             Some(end) => wait.min(end.since(now)),
@@ -230,10 +256,15 @@ impl Live {
         (stats, self.before.with(&FlowTotals::of(&stats)), inner.seen(), inner.gate.is_closed())
     }
 
-    /// The configuration in force, and how many senders wait.
+    /// The configuration as it was asked for, and how many senders wait.
     pub(crate) fn config(&self) -> (FlowConfig, usize) {
         let inner = lock(&self.inner);
-        (inner.gate.buffer().flow().config().clone(), inner.gate.waiting())
+        (inner.asked.clone(), inner.gate.waiting())
+    }
+
+    /// Bytes of messages that fit.
+    pub(crate) fn max_bytes(&self) -> usize {
+        lock(&self.inner).gate.buffer().flow().config().max_buffer_bytes.unwrap_or(usize::MAX)
     }
 
     /// What to do about the stream. Changes nothing.
@@ -351,7 +382,7 @@ fn give_back(gate: &mut Gate<Message, oneshot::Sender<()>>, why: Why, message: M
     let flow = gate.buffer().flow();
     match why {
         Why::Refused => {}
-        Why::Full => flow.record_returned(Returned::Full),
+        Why::Full | Why::MemoryFull => flow.record_returned(Returned::Full),
         Why::TimedOut | Why::Expired => flow.record_returned(Returned::Timeout),
         Why::Closed => flow.record_returned(Returned::Closed),
         Why::TooLarge => flow.record_returned(Returned::TooLarge),
@@ -396,7 +427,7 @@ pub(crate) async fn open(
     let (state, reply) = decide(host, id, command).await?;
     let live = match host.flows.find(id) {
         Some(live) => live,
-        None if reply.changed => host.flows.add(id, &state)?,
+        None if reply.changed => host.flows.add(host, id, &state)?,
         None => revive(host, id).await?,
     };
     Ok((live, reply.changed))
@@ -416,7 +447,7 @@ pub(crate) async fn live(host: &Arc<Host>, id: &EntityId) -> Result<Arc<Live>, N
 
 async fn revive(host: &Arc<Host>, id: &EntityId) -> Result<Arc<Live>, NotLive> {
     let (state, _) = decide(host, id, Command::Revive).await?;
-    host.flows.add(id, &state)
+    host.flows.add(host, id, &state)
 }
 
 /// Changes the configuration, which `change` makes of the one in force. Says whether it is another one.
@@ -439,9 +470,10 @@ pub(crate) async fn configure<E>(
     let now = host.clock.now();
     {
         let mut inner = lock(&live.inner);
-        if let Err(e) = inner.gate.reconfigure(now, config) {
+        if let Err(e) = inner.gate.reconfigure(now, bounded(&config, host.config.flow.max_stream_bytes)) {
             return Ok(Err(NotLive::Rejected(Rejection::Invalid(e))));
         }
+        inner.asked = config;
         live.after(host, &mut inner, now);
     }
     Ok(Ok((live, reply.changed)))
@@ -475,11 +507,22 @@ impl Flows {
         lock(&self.live).get(id).cloned()
     }
 
-    fn add(&self, id: &EntityId, state: &Flow) -> Result<Arc<Live>, NotLive> {
-        let live = Live::new(id.clone(), state).map_err(Rejection::Invalid)?;
+    fn add(&self, host: &Host, id: &EntityId, state: &Flow) -> Result<Arc<Live>, NotLive> {
+        let most_bytes = host.config.flow.max_stream_bytes;
+        let live = Live::new(id.clone(), state, most_bytes).map_err(Rejection::Invalid)?;
         let live = Arc::new(live);
         lock(&self.live).insert(id.clone(), live.clone());
         Ok(live)
+    }
+
+    /// Memory for a message, unless that would be more than all may take.
+    fn room(&self, message: &Message, most: usize) -> Option<Room> {
+        Room::take(&self.memory, room::weight(message), most)
+    }
+
+    /// The memory that the messages of all streams take, in bytes.
+    pub(crate) fn memory(&self) -> usize {
+        self.memory.load(Ordering::Acquire)
     }
 
     /// How many there are.

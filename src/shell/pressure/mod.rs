@@ -10,13 +10,16 @@
 //!  and paced, the newest of each workflow
 //! ```
 //!
-//! Signals answer: each is made when the message goes out, from the level the record of load has then, so after what the
-//! message answers was taken. While the level is not known (nobody asked the record since the start) a message says
-//! nothing of it, and receivers keep what they knew; nothing but a known level none clears a pressure.
+//! Signals answer: each is made when the message goes out, so after what the message answers was taken. Reports of
+//! progress make the level together with the statistics on record; see [`places`]. While the level is not known (nobody
+//! asked the record since the start) a message says nothing of it, and receivers keep what they knew; nothing but a
+//! known level none clears a pressure. To a gate a signal holds over several reports of its manager, so that the gate
+//! does not forget the level between two of them.
 //!
 //! Only reports that a workflow still runs are held. The first report of a workflow and its end go at once at every
 //! level, and take the place of what was held of it. A held report was checked when it came, and is lost with the
-//! process: counts are cumulative, so the next one repairs the picture. What is dropped is counted.
+//! process: counts are cumulative, so the next one repairs the picture. What is dropped is counted, and comes on record as
+//! it is dropped; the gap of a job is closed by the next report of it that arrives.
 //!
 //! A gate paces instead of holding: at throttle and batch one report of progress of a job per delay is let on and the
 //! others are told when to come again, so that who waits is the one who knows the newest count.
@@ -26,18 +29,21 @@
 //! # Sources
 //! As [`core::pressure`](crate::core::pressure).
 
+mod places;
 mod side;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use self::places::Places;
+pub(crate) use self::places::{arrived, know_level, look_again};
 use self::side::Side;
 use crate::core::Machine;
 use crate::core::gate::Gate;
 use crate::core::ids::{EntityId, StreamId, StreamKind};
 use crate::core::job::message::{Message, Party, WorkflowOutcome};
-use crate::core::load::{NodeLoad, STREAM};
+use crate::core::load::{Command, LoadMachine};
 use crate::core::pressure::{Applied, DecayConfig, FlushCounts, Forwarding, GatePressure};
 use crate::core::shed::{Invalid, Label, MessageKind};
 use crate::core::stats::{Decoded, Level, Signal, SignalConfig, Signaller, WireSignal};
@@ -46,8 +52,10 @@ use crate::core::worker::{self, Report, Worker, WorkerMachine};
 use crate::shell::entity::Action;
 use crate::shell::host::Host;
 use crate::shell::kinds::track;
+use crate::shell::load::load_id;
 use crate::shell::lock;
 use crate::shell::runtime::ask;
+use crate::shell::tell::tell;
 
 /// Most jobs of which is remembered when their progress was last let on.
 const MOST_PACED: usize = 4_096;
@@ -100,8 +108,8 @@ pub(crate) struct Pressure {
 }
 
 struct Inner {
-    /// What the record of load says; none until it was asked.
-    level: Option<Level>,
+    /// What makes the level of this node.
+    places: Places,
     signaller: Signaller,
     workers: BTreeMap<EntityId, Side>,
     due: BTreeSet<(Timestamp, EntityId)>,
@@ -207,7 +215,7 @@ impl Pressure {
     /// [`Invalid`] for knobs that do not fit.
     pub(crate) fn new(epoch: u64) -> Result<Self, Invalid> {
         let inner = Inner {
-            level: None,
+            places: Places::default(),
             signaller: Signaller::new(SignalConfig::default(), epoch)?,
             workers: BTreeMap::new(),
             due: BTreeSet::new(),
@@ -219,22 +227,29 @@ impl Pressure {
         Ok(Pressure { inner: Mutex::new(inner) })
     }
 
-    /// The record of load says so.
-    pub(crate) fn level_is(&self, level: Level) {
-        lock(&self.inner).level = Some(level);
-    }
-
     /// The level managers of this node signal; none while it is not known.
-    pub(crate) fn own_level(&self) -> Option<Level> {
-        lock(&self.inner).level
+    pub(crate) fn own_level(&self, now: Timestamp) -> Option<Level> {
+        lock(&self.inner).places.level(now)
     }
 
-    /// The signal of a message that goes out for a manager.
-    pub(crate) fn stamp(&self, message: &mut Message) {
+    /// Reports of progress that are not among the statistics on record.
+    pub(crate) fn unrecorded(&self, now: Timestamp) -> usize {
+        lock(&self.inner).places.unrecorded(now)
+    }
+
+    /// The signal of a message that goes out for a manager; one to a gate holds for at least so long.
+    pub(crate) fn stamp(&self, message: &mut Message, now: Timestamp, to_gates: Duration) {
         if manager_of(&message.from).is_some() {
             let mut inner = lock(&self.inner);
-            let level = inner.level;
-            let signal: Option<Signal> = level.map(|level| inner.signaller.signal(level, None));
+            let level = inner.places.level(now);
+            let signal: Option<Signal> = level.map(|level| {
+                let signal = inner.signaller.signal(level, None);
+                let ttl = match &message.to {
+                    Party::Gate(_) => Some(DecayConfig::default().holds(&signal).max(to_gates)),
+                    Party::Manager { .. } | Party::Worker(_) => signal.ttl,
+                };
+                Signal { ttl, ..signal }
+            });
             message.signal = signal.as_ref().map(WireSignal::from);
         }
     }
@@ -388,6 +403,7 @@ impl Pressure {
                 side.planner.acked(sent.id);
             }
         }
+        side.planner.told(&report.job_id);
         side.tidy();
         self.pump(host, inner, worker, now);
     }
@@ -413,8 +429,13 @@ impl Pressure {
         now: Timestamp,
     ) {
         let sent = inner.pump(worker, now);
+        let dropped = inner.workers.get_mut(worker).map(|side| side.planner.take_drops()).unwrap_or_default();
         self.arm(host, &inner);
         drop(inner);
+        if !dropped.is_empty() {
+            let jobs = dropped.into_iter().collect();
+            tell::<LoadMachine>(host, &load_id(), Command::Dropped { worker_id: worker.clone(), jobs });
+        }
         for (id, reports) in sent {
             let (surroundings, worker) = (host.clone(), worker.clone());
             track(host, async move {
@@ -496,20 +517,6 @@ impl Inner {
         let refused = self.refused.entry(datacenter.clone()).or_default();
         *refused = refused.saturating_add(1);
         not_on
-    }
-}
-
-/// Sees to it that the level is known before a manager answers. It stays unknown when the record cannot be read.
-pub(crate) async fn know_level(host: &Arc<Host>) {
-    if host.pressure.own_level().is_some() {
-        return;
-    }
-    let Ok(id) = EntityId::new(STREAM) else { return };
-    let surroundings = host.clone();
-    let look = move |state: &NodeLoad, now| surroundings.pressure.level_is(state.stats.clone().level(now));
-    let asked = ask(host, &host.load_records, &id, Action::Read, move |view| look(view.state, view.now));
-    if let Err(failure) = asked.await {
-        tracing::warn!(?failure, "the level of this node is not known");
     }
 }
 

@@ -5,7 +5,7 @@ use crate::config::{ClockConfig, Config};
 use crate::core::job::message::{AckOutcome, Body, JobProgressReport, Leader, ReportAck, WorkflowDispatch};
 use crate::core::job::token::{DispatchToken, FenceToken};
 use crate::core::shed::{Class, Readings};
-use crate::shell::load::Fed;
+use crate::shell::load::{Fed, Source};
 use crate::shell::post::{Mailbox, Transport};
 use crate::shell::runtime::Runtime;
 use crate::store::memory::MemoryStore;
@@ -63,15 +63,18 @@ fn only_managers_signal_and_only_a_level_that_is_known() {
     let pressure = Pressure::new(7).unwrap();
     let signal_of = |from: Party| {
         let mut message = message(from, Party::Worker(id("w")), ack(), None);
-        pressure.stamp(&mut message);
+        pressure.stamp(&mut message, ms(0), Duration::from_secs(30));
         message.signal
     };
     let east = manager("east", "m");
     assert_eq!(signal_of(party(&east)), None);
-    pressure.level_is(Level::None);
+    let recorded = |count| {
+        lock(&pressure.inner).places = Places::of(vec![ms(0); count]);
+    };
+    recorded(699);
     let first = signal_of(party(&east)).unwrap();
     assert_eq!((first.backpressure_level, first.signal_epoch, first.signal_seq), (Some(0), 7, 1));
-    pressure.level_is(Level::Reject);
+    recorded(950);
     assert_eq!(signal_of(Party::Worker(id("w"))), None);
     assert_eq!(signal_of(Party::Gate(id("g"))), None);
     let second = signal_of(party(&east)).unwrap();
@@ -107,6 +110,27 @@ fn a_gate_obeys_the_newest_signal_until_it_wears_off_at_the_exact_instant() {
     assert_eq!(level(ms(9_500)), asks(Level::Throttle, 100));
     hear(Level::None, 7, ms(9_600));
     assert_eq!((level(ms(9_600)), pressure.overall(ms(9_600))), (asks(Level::None, 0), Level::None));
+}
+
+#[test]
+fn a_gate_keeps_the_level_of_a_manager_between_its_reports() {
+    let pressure = Pressure::new(1).unwrap();
+    lock(&pressure.inner).places = Places::of(vec![ms(0); 700]);
+    let east = manager("east", "m");
+    let led = || Some(BTreeSet::from([manager("east", "m")]));
+    let report = |at| {
+        let mut message = message(party(&east), Party::Gate(id("g")), ack(), None);
+        pressure.stamp(&mut message, at, Duration::from_secs(30));
+        pressure.gate_heard(at, &id("j"), (&party(&east), message.signal.as_ref()), led());
+    };
+    // A report every ten seconds, of which two get lost: throttle holds all the time.
+    report(ms(0));
+    assert_eq!(pressure.overall(ms(29_999)), Level::Throttle);
+    report(ms(30_000));
+    assert_eq!(pressure.overall(ms(59_999)), Level::Throttle);
+    // The places have aged, and the next report says so.
+    report(ms(60_000));
+    assert_eq!(pressure.overall(ms(60_000)), Level::None);
 }
 
 #[test]
@@ -196,7 +220,8 @@ async fn a_gate_with_too_much_load_refuses_progress_says_so_and_hears_the_level(
     let led = Some(BTreeSet::from([east.clone()]));
     host.pressure.gate_heard(ms(0), &id("j"), (&party(&east), Some(&wire(Level::None, 1))), led);
     let readings = Readings { cpu: Some(90.0), memory: None };
-    host.desk.feed(host, Fed { latency: None, queue_delay: None, readings, pending: None }).unwrap();
+    let fed = Fed { latency: None, queue_delay: None, readings, pending: None };
+    host.desk.feed(host, Source::Measured, fed).unwrap();
     let report = JobProgressReport {
         manager: Leader { node: id("m"), incarnation: 1 },
         manager_addr: "there".into(),

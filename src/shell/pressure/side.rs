@@ -43,6 +43,7 @@ impl Side {
         self.leaders = leaders;
         let stays: BTreeSet<&Manager> = self.leaders.values().collect();
         self.peers.retain(|manager| stays.contains(manager));
+        self.planner.retain_jobs(|job| self.leaders.contains_key(job));
         for gone in known.iter().filter(|manager| !stays.contains(manager)) {
             self.planner.remove(gone, now);
         }

@@ -36,7 +36,7 @@ fn every_bound_of_a_resource_is_strict() {
 }
 
 #[test]
-fn every_bound_of_the_average_is_strict_and_speaks_from_the_first_sample() {
+fn every_bound_of_the_average_is_strict() {
     for (latency, state) in [
         (200.0, Load::Healthy),
         (200.001, Load::Busy),
@@ -46,9 +46,66 @@ fn every_bound_of_the_average_is_strict_and_speaks_from_the_first_sample() {
         (2_000.001, Load::Overloaded),
     ] {
         let mut detector = detector();
-        detector.latency_ms(Observed::Served, latency, ms(0)).unwrap();
+        for _ in 0..3 {
+            detector.latency_ms(Observed::Served, latency, ms(0)).unwrap();
+        }
         assert_eq!(detector.evaluate(NOTHING, ms(0)).unwrap().state, state, "{latency}");
     }
+}
+
+#[test]
+fn fewer_than_three_live_latencies_make_no_state() {
+    let mut detector = detector();
+    for at in [0, 5_000] {
+        detector.latency_ms(Observed::Served, 9_000.0, ms(at)).unwrap();
+        assert_eq!(detector.evaluate(NOTHING, ms(at)).unwrap().state, Load::Healthy, "{at}");
+    }
+    // The first is too old now: there are two again.
+    detector.latency_ms(Observed::Served, 9_000.0, ms(10_000)).unwrap();
+    assert_eq!(detector.evaluate(NOTHING, ms(10_000)).unwrap().state, Load::Healthy);
+    detector.latency_ms(Observed::Served, 9_000.0, ms(10_001)).unwrap();
+    assert_eq!(detector.evaluate(NOTHING, ms(10_001)).unwrap().state, Load::Overloaded);
+}
+
+#[test]
+fn one_low_reading_counts_once_however_often_it_is_looked_at() {
+    let mut detector = detector();
+    detector.evaluate(cpu(96.0), ms(0)).unwrap();
+    for at in (250..=1_000).step_by(250) {
+        detector.evaluate(NOTHING, ms(at)).unwrap();
+    }
+    // It comes right after a tick, so the next tick counts it; the ticks after that have nothing new.
+    for at in (1_000..11_000).step_by(250) {
+        let readings = if at == 1_000 { cpu(50.0) } else { NOTHING };
+        assert_eq!(detector.evaluate(readings, ms(at)).unwrap().state, Load::Overloaded, "{at}");
+    }
+    // Nothing was heard for as long as a reading holds.
+    assert_eq!(detector.evaluate(NOTHING, ms(11_000)).unwrap().state, Load::Healthy);
+}
+
+#[test]
+fn a_second_low_reading_ends_it() {
+    let mut detector = detector();
+    detector.evaluate(cpu(96.0), ms(0)).unwrap();
+    assert_eq!(detector.evaluate(cpu(50.0), ms(1_000)).unwrap().state, Load::Overloaded);
+    assert_eq!(detector.evaluate(NOTHING, ms(1_250)).unwrap().state, Load::Overloaded);
+    assert_eq!(detector.evaluate(cpu(50.0), ms(1_500)).unwrap().state, Load::Healthy);
+}
+
+#[test]
+fn a_request_that_panics_or_is_given_up_is_not_pending() {
+    let mut detector = detector();
+    for _ in 0..900 {
+        let request = detector.begin();
+        let panicked = std::panic::catch_unwind(move || {
+            let _open = request;
+            std::panic::resume_unwind(Box::new("the handler broke"));
+        });
+        assert!(panicked.is_err());
+        drop(detector.begin());
+    }
+    assert_eq!(detector.pending(), 0);
+    assert_eq!(detector.evaluate(NOTHING, ms(0)).unwrap().state, Load::Healthy);
 }
 
 #[test]
@@ -68,7 +125,7 @@ fn pending_bounds_are_inclusive() {
         at += 250;
         assert_eq!(detector.evaluate(NOTHING, ms(at)).unwrap().state, state, "{count}");
     }
-    open.into_iter().for_each(|request| detector.finish(request));
+    drop(open);
     assert_eq!(detector.diagnostics(ms(0)).pending, 0);
 }
 
@@ -147,7 +204,7 @@ fn a_baseline_of_zero_says_nothing() {
 #[test]
 fn only_what_was_served_is_a_sample() {
     let mut latency = Latency::new(LatencyConfig::default()).unwrap();
-    latency.record(Observed::Served, Duration::from_secs(3), ms(0));
+    (0..3).for_each(|_| latency.record(Observed::Served, Duration::from_secs(3), ms(0)));
     for observed in [Observed::Shed, Observed::LocalReply, Observed::Probe] {
         (0..100).for_each(|_| latency.record(observed, Duration::ZERO, ms(0)));
     }

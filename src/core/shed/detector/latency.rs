@@ -6,6 +6,9 @@
 //!  slow      moving average of all samples, α = 0.02       drift = (fast − slow) / slow
 //! ```
 //!
+//! A tier says nothing before the window holds a least number of samples: one slow request, or one report from
+//! somebody, is no overload.
+//!
 //! Every comparison is a strict `>`. Because `fast` takes each sample in before the comparison, a pure step of latency
 //! reaches a delta of about 0.5 and no more; the absolute bounds and the queueing delay are the signals to rely on.
 //!
@@ -45,7 +48,8 @@ pub struct LatencyConfig {
     pub window: usize,
     /// Samples before the delta tier speaks.
     pub warm_up: u64,
-    /// Samples in the window for the delta tier to speak.
+    /// Samples in the window for either tier to speak, 1 to the window; default 3. Too small: one slow request makes an
+    /// overload; too large: a quiet actor is never found slow.
     pub min_samples: usize,
     /// Weight of a new sample in the fast baseline.
     pub fast: f64,
@@ -232,7 +236,9 @@ impl Latency {
         }
         let average = sum / count as f64;
         out.average_ms = Some(average);
-        out.absolute_state = Load::above(&average, &self.config.absolute_ms);
+        if count >= self.config.min_samples {
+            out.absolute_state = Load::above(&average, &self.config.absolute_ms);
+        }
         let (first, last) = (self.live(now).next(), self.live(now).last());
         if let (Some(first), Some(last), true) = (first, last, count > 1) {
             out.trend_ms = (last - first) / (count - 1) as f64;

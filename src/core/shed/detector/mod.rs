@@ -9,9 +9,11 @@
 //!  waiting time ──► least in 100 ms           > 20 · 40 · 80 ms  ┘ no worse than what refuses the one that waits
 //! ```
 //!
-//! An *evaluation* is a tick of one timer (250 ms). Reading the state is not one and changes nothing; an evaluation
-//! that comes much too early can make the state worse but not better. What remains after two quieter evaluations is
-//! the *worst* of what they saw, so a signal that swings between two lower states does not hold the highest for ever.
+//! An *evaluation* is a tick of one timer (250 ms) that has new values. Reading the state is not one and changes
+//! nothing; one that comes much too early, and a tick with nothing new, can make the state worse but not better: one low
+//! reading counts once, however often it is looked at. A signal that falls silent for as long as its values hold has
+//! nothing left to say, and ticks count again. What remains after two quieter evaluations is the *worst* of what they
+//! saw, so a signal that swings between two lower states does not hold the highest for ever.
 //!
 //! # Sources
 //! B. Beyer et al., *Site Reliability Engineering*, O'Reilly 2016, chapter 21; M. Welsh, D. Culler, *Adaptive Overload
@@ -23,6 +25,8 @@ mod limit;
 mod pending;
 mod queue;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -97,24 +101,40 @@ pub struct Diagnostics {
     pub latency: LatencyDiagnostics,
 }
 
-/// A request was taken. It cannot be copied: it is finished once.
-#[must_use = "a request that is never finished stays pending for ever"]
+/// A request was taken, and is finished when this is dropped, whatever came of it.
+#[must_use = "a request is finished when this is dropped"]
 #[derive(Debug)]
-pub struct Pending(());
+pub struct Pending {
+    finished: Arc<AtomicU64>,
+}
+
+impl Drop for Pending {
+    fn drop(&mut self) {
+        self.finished.fetch_add(1, Ordering::Release);
+    }
+}
 
 /// The detector. Kept in memory only: after a restart it is healthy and warms up.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Detector {
     config: DetectorConfig,
     latency: Latency,
     queues: [QueueDelay; 4],
-    pending: u64,
+    begun: u64,
+    /// Requests that were finished; shared with those that are not.
+    finished: Arc<AtomicU64>,
     cpu: Option<(Timestamp, f64)>,
     memory: Option<(Timestamp, f64)>,
     verdict: Verdict,
     quieter: u32,
     worst_of_quieter: Verdict,
     counted: Option<Timestamp>,
+    /// There are values no evaluation has counted.
+    news: bool,
+    /// When the newest value came.
+    heard: Timestamp,
+    /// Requests begun and finished at the last evaluation.
+    moved: (u64, u64),
 }
 
 impl Detector {
@@ -139,31 +159,41 @@ impl Detector {
             latency: Latency::new(config.latency)?,
             queues: [queue.clone(), queue.clone(), queue.clone(), queue],
             config,
-            pending: 0,
+            begun: 0,
+            finished: Arc::default(),
             cpu: None,
             memory: None,
             verdict: Verdict::default(),
             quieter: 0,
             worst_of_quieter: Verdict::default(),
             counted: None,
+            news: false,
+            heard: Timestamp::EPOCH,
+            moved: (0, 0),
         })
     }
 
-    /// A request was taken.
+    /// A request was taken; it is pending until what this gives is dropped.
     pub fn begin(&mut self) -> Pending {
-        self.pending += 1;
-        Pending(())
+        self.begun += 1;
+        Pending { finished: self.finished.clone() }
     }
 
-    /// It was finished, whatever came of it.
-    pub fn finish(&mut self, _request: Pending) {
-        assert!(self.pending > 0, "a request was finished at a detector that never took it");
-        self.pending -= 1;
+    /// Requests taken and not finished.
+    pub fn pending(&self) -> u64 {
+        self.begun - self.finished.load(Ordering::Acquire)
+    }
+
+    fn hear(&mut self, now: Timestamp) {
+        (self.news, self.heard) = (true, now);
     }
 
     /// A latency; only what was served is a sample.
     pub fn latency(&mut self, observed: Observed, latency: Duration, now: Timestamp) {
         self.latency.record(observed, latency, now);
+        if observed == Observed::Served {
+            self.hear(now);
+        }
     }
 
     /// A latency in milliseconds from outside.
@@ -171,7 +201,11 @@ impl Detector {
     /// # Errors
     /// [`Invalid`] when it is not finite.
     pub fn latency_ms(&mut self, observed: Observed, ms: f64, now: Timestamp) -> Result<(), Invalid> {
-        self.latency.record_ms(observed, ms, now)
+        self.latency.record_ms(observed, ms, now)?;
+        if observed == Observed::Served {
+            self.hear(now);
+        }
+        Ok(())
     }
 
     /// A message of this priority waited so long before work on it began; see [`QueueDelay::record`].
@@ -181,6 +215,7 @@ impl Detector {
     /// that refuses its priority: low work busy, normal work stressed, the rest overloaded.
     pub fn waited(&mut self, priority: Priority, waited: Duration, now: Timestamp) {
         self.queues[priority.index()].record(waited, now);
+        self.hear(now);
     }
 
     fn standing(&self, now: Timestamp) -> Verdict {
@@ -207,12 +242,17 @@ impl Detector {
         }
         self.cpu = readings.cpu.map(|value| (now, value)).or(self.cpu);
         self.memory = readings.memory.map(|value| (now, value)).or(self.memory);
+        let moved = (self.begun, self.finished.load(Ordering::Acquire));
+        if readings.cpu.is_some() || readings.memory.is_some() || moved != self.moved {
+            self.hear(now);
+        }
+        self.moved = moved;
         let raw = self.raw(now);
         if raw.state >= self.verdict.state {
             self.verdict = raw;
-            (self.quieter, self.counted) = (0, Some(now));
-        } else if self.on_time(now) {
-            self.counted = Some(now);
+            (self.quieter, self.counted, self.news) = (0, Some(now), false);
+        } else if self.on_time(now) && (self.news || self.is_silent(now)) {
+            (self.counted, self.news) = (Some(now), false);
             let first = self.quieter == 0;
             self.worst_of_quieter = if first { raw } else { self.worst_of_quieter.max(raw) };
             self.quieter += 1;
@@ -233,6 +273,16 @@ impl Detector {
         now.since(counted) * 2 >= self.config.every
     }
 
+    /// Has nothing been heard for as long as what made the state holds?
+    fn is_silent(&self, now: Timestamp) -> bool {
+        let holds = match self.verdict.cause {
+            Cause::None | Cause::Pending | Cause::Cpu | Cause::Memory => self.config.reading_ttl,
+            Cause::Delta | Cause::Drift | Cause::Absolute => self.config.latency.sample_ttl,
+            Cause::QueueDelay => self.config.queue.ttl,
+        };
+        now.since(self.heard) >= holds
+    }
+
     /// What the signals say now. Changes nothing.
     pub fn raw(&self, now: Timestamp) -> Verdict {
         let fresh = |reading: Option<(Timestamp, f64)>| {
@@ -245,7 +295,7 @@ impl Detector {
         };
         let worst = self
             .standing(now)
-            .max(self.config.pending.verdict(self.pending))
+            .max(self.config.pending.verdict(self.pending()))
             .max(resource(fresh(self.cpu), &self.config.cpu, Cause::Cpu))
             .max(resource(fresh(self.memory), &self.config.memory, Cause::Memory))
             .max(self.latency.verdict(now));
@@ -268,7 +318,7 @@ impl Detector {
             verdict: self.verdict,
             raw: self.raw(now),
             quieter: self.quieter,
-            pending: self.pending,
+            pending: self.pending(),
             latency: self.latency.diagnostics(now),
         }
     }

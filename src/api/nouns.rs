@@ -1,0 +1,40 @@
+//! What the nouns of the table stand for, in the order in which they are listed.
+
+/// Every noun, and one line of help.
+pub static NOUNS: &[(&str, &str)] = &[
+    ("cell", "The mesh registry: cells, rings, arms"),
+    ("cmp", "The authorities at the hub"),
+    ("quorum", "Quorums: start, vote, look, wait"),
+    ("capacity", "Capacity of cells: ask, offer, hold, give back"),
+    ("budget", "Limits on what many cells are granted together"),
+    ("agent", "Agents: register, beat, look"),
+    ("consensus", "Proposals: ask the agents, vote, look, wait"),
+    ("algorithm", "Named rules that decide proposals"),
+    ("job", "Jobs: submit, lead, report, end, look"),
+    ("gate", "Where a job came in: how it stands over all datacenters"),
+    ("worker", "Who runs the workflows of jobs: register, report, look"),
+    ("flow", "Streams of messages with flow control: offer, drain, look"),
+    ("shed", "Overload: what is let in, what the load is, and why"),
+    ("pressure", "Who asks whom to slow down"),
+    ("stats", "Statistics of running work, and what their fill asks of senders"),
+    ("history", "What happened, and whether it was changed"),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::ops::OPERATIONS;
+
+    #[test]
+    fn every_noun_of_the_table_is_described_and_every_described_one_is_used() {
+        let mut used: Vec<&str> = OPERATIONS.iter().filter_map(|op| op.name.split('.').next()).collect();
+        let mut told: Vec<&str> = NOUNS.iter().map(|(noun, _)| *noun).collect();
+        used.sort_unstable();
+        used.dedup();
+        told.sort_unstable();
+        assert_eq!(used, told);
+        for (noun, about) in NOUNS {
+            assert!(about.len() > noun.len() + 10, "{noun}: {about}");
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! What waits for one entity: two lanes, so that control does not stand behind reads.
+//!
+//! ```text
+//!  registry ── push ──► first   votes, leases, cancellation, every other command, deadlines ─┐ pop ──► the actor,
+//!                  └──► then    reads, progress                                             ─┘         one per turn
+//! ```
+//!
+//! *Order.* Within a lane requests keep the order in which they were sent. So commands of one caller are carried out in
+//! its order, whatever waits beside them: a vote never passes the start of its quorum. What may be passed is a read, which
+//! then shows the newer state, and progress, which is cumulative and says nothing that a later command contradicts: one
+//! that comes after the end of its job is answered as such. A caller that wants its read before its command waits for
+//! the answer.
+//!
+//! *Nobody starves.* After so many of the first lane in a row one of the other lane has its turn.
+//!
+//! # Source
+//! H. Zhou et al., *Overload Control for Scaling WeChat Microservices*, SoCC 2018, section 4.2 (priority before
+//! queueing order).
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::entity::{Action, Ask, Errand, Lend, Poke};
+use super::kinds::Hosted;
+
+/// Turns of the first lane in a row, while others wait.
+const IN_A_ROW: u32 = 32;
+
+/// Places an empty lane keeps; there are as many lanes as entities.
+const KEPT: usize = 16;
+
+/// Where something waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lane {
+    /// It is not passed.
+    First,
+    /// It may be passed.
+    Then,
+}
+
+/// Something an entity is to do.
+pub(crate) enum Queued<M: Hosted> {
+    Ask(Ask<M>),
+    Lend(Lend<M>),
+    Poke(Poke),
+    Errand(Errand),
+}
+
+impl<M: Hosted> Queued<M> {
+    fn lane(&self) -> Lane {
+        match self {
+            Queued::Ask(ask) => match &ask.action {
+                Action::Command(command, _) => M::lane(command),
+                Action::Alone(_) => Lane::First,
+                Action::Read | Action::Until(..) => Lane::Then,
+            },
+            Queued::Lend(_) | Queued::Poke(_) | Queued::Errand(_) => Lane::First,
+        }
+    }
+}
+
+struct Waiting<T> {
+    first: VecDeque<T>,
+    then: VecDeque<T>,
+    in_a_row: u32,
+}
+
+impl<T> Waiting<T> {
+    fn push(&mut self, lane: Lane, item: T) {
+        match lane {
+            Lane::First => self.first.push_back(item),
+            Lane::Then => self.then.push_back(item),
+        }
+    }
+
+    fn pop(&mut self) -> Option<T> {
+        let passed_over = !self.then.is_empty();
+        if (self.in_a_row < IN_A_ROW || !passed_over)
+            && let Some(item) = take(&mut self.first)
+        {
+            self.in_a_row = if passed_over { self.in_a_row + 1 } else { 0 };
+            return Some(item);
+        }
+        self.in_a_row = 0;
+        take(&mut self.then)
+    }
+}
+
+/// The first of a lane. A lane that was long lets go of its memory when it is empty.
+fn take<T>(lane: &mut VecDeque<T>) -> Option<T> {
+    let item = lane.pop_front();
+    if lane.is_empty() && lane.capacity() > KEPT {
+        *lane = VecDeque::new();
+    }
+    item
+}
+
+/// The lanes of one actor, between it and the registry.
+pub(crate) struct Lanes<M: Hosted>(Arc<Mutex<Waiting<Queued<M>>>>);
+
+impl<M: Hosted> Clone for Lanes<M> {
+    fn clone(&self) -> Self {
+        Lanes(self.0.clone())
+    }
+}
+
+impl<M: Hosted> Default for Lanes<M> {
+    fn default() -> Self {
+        Lanes(Arc::new(Mutex::new(Waiting { first: VecDeque::new(), then: VecDeque::new(), in_a_row: 0 })))
+    }
+}
+
+impl<M: Hosted> Lanes<M> {
+    /// One more waits.
+    pub(crate) fn push(&self, item: Queued<M>) {
+        let lane = item.lane();
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(lane, item);
+    }
+
+    /// Whose turn it is.
+    pub(crate) fn pop(&self) -> Option<Queued<M>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).pop()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn waiting() -> Waiting<u32> {
+        Waiting { first: VecDeque::new(), then: VecDeque::new(), in_a_row: 0 }
+    }
+
+    #[test]
+    fn the_first_lane_passes_the_other_and_each_keeps_its_order() {
+        let mut lanes = waiting();
+        (0..1_000).for_each(|n| lanes.push(Lane::Then, n));
+        (1_000..1_010).for_each(|n| lanes.push(Lane::First, n));
+        let order: Vec<u32> = std::iter::from_fn(|| lanes.pop()).collect();
+        let expected: Vec<u32> = (1_000..1_010).chain(0..1_000).collect();
+        assert_eq!(order, expected);
+    }
+
+    #[test]
+    fn a_lane_that_was_long_keeps_no_memory() {
+        let mut lanes = waiting();
+        for lane in [Lane::First, Lane::Then] {
+            (0..1_000).for_each(|n| lanes.push(lane, n));
+        }
+        while lanes.pop().is_some() {}
+        assert_eq!((lanes.first.capacity(), lanes.then.capacity()), (0, 0));
+    }
+
+    #[test]
+    fn under_a_flood_of_the_first_lane_the_other_goes_on() {
+        let mut lanes = waiting();
+        (0..1_000).for_each(|n| lanes.push(Lane::First, n));
+        (1_000..1_010).for_each(|n| lanes.push(Lane::Then, n));
+        let order: Vec<u32> = std::iter::from_fn(|| lanes.pop()).collect();
+        let turns: Vec<usize> =
+            order.iter().enumerate().filter(|(_, n)| **n >= 1_000).map(|(at, _)| at).collect();
+        assert_eq!(turns, (1..=10).map(|n| n * 33 - 1).collect::<Vec<_>>());
+        assert_eq!(order.len(), 1_010);
+    }
+}
