@@ -22,7 +22,7 @@ use super::kinds::Hosted;
 use super::lanes::{Lanes, Queued};
 use super::memory::{Loaded, Memory, Waiting, load, lost};
 use super::writer::Failure;
-use crate::core::ids::{IdempotencyKey, StreamId};
+use crate::core::ids::{IdempotencyKey, StreamId, StreamKind};
 use crate::core::time::{Downtime, Timestamp};
 use crate::core::{Decision, Machine};
 use crate::journal::Fault;
@@ -192,16 +192,21 @@ impl<M: Hosted> Entity<M> {
                     self.go_on(self.seat.host.away, &ctx.address());
                 }
                 let now = self.catch_up(&ctx.address());
-                // What is over ends before anything that is owed goes out: nothing is begun for it.
-                let settled = self.memory.driver.settle(now);
-                let mut effects = settled.effects;
+                // What is over ends before anything that is owed goes out: nothing is begun for it. Where others wait for
+                // the entity, such as a decision over several cells, it is left to them or to its poke.
+                let leads = matches!(M::KIND, StreamKind::Job | StreamKind::Gate | StreamKind::Worker);
+                let (mut events, mut effects) = (Vec::new(), Vec::new());
+                if leads {
+                    let settled = self.memory.driver.settle(now);
+                    (events, effects) = (settled.events, settled.effects);
+                }
                 for effect in M::owed(self.memory.driver.state()) {
                     if !effects.contains(&effect) {
                         effects.push(effect);
                     }
                 }
                 // They go out once the leadership they are sent under is durable.
-                self.memory.submit(&ctx.address(), settled.events, effects, now, None, Vec::new());
+                self.memory.submit(&ctx.address(), events, effects, now, None, Vec::new());
                 self.memory.arm();
             }
             Err(fault) => {
