@@ -439,7 +439,7 @@ impl World {
                     seen: None,
                     force: false,
                     lease_ms: None,
-                    in_process: self.below(4) == 0,
+                    in_process: false,
                 };
                 self.ask_manager(n, lease, false);
             }
