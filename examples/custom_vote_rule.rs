@@ -23,7 +23,7 @@ fn two_ahead(poll: &Poll<'_>) -> Outcome {
 
 async fn vote(q: &Quorate, id: &EntityId, agent: &str, vote: Choice) -> Result<(), Error> {
     let answer = q.consensus().vote(ConsensusVote::new(id, agent, vote)?).await?;
-    println!("  {agent} {}: {}", vote.name(), answer.state.unwrap_or_default());
+    println!("  {agent} {}: {}", vote.name(), answer.state);
     Ok(())
 }
 

@@ -39,8 +39,11 @@ async fn ask(q: &Quorate, what: &str, answers: &[(&str, Choice)]) -> Result<(), 
         return Ok(());
     }
     for (agent, vote) in answers {
-        let voted = q.consensus().vote(ConsensusVote::new(&asked.proposal_id, agent, *vote)?).await?;
-        println!("  {agent} {}: {:?}, {}", vote.name(), voted.outcome, voted.state.unwrap_or_default());
+        match q.consensus().vote(ConsensusVote::new(&asked.proposal_id, agent, *vote)?).await {
+            Ok(voted) => println!("  {agent} {}: {:?}, {}", vote.name(), voted.outcome, voted.state),
+            // A majority had decided before, or the agent was not asked.
+            Err(refused) => println!("  {agent} {}: {refused}", vote.name()),
+        }
     }
     Ok(())
 }

@@ -149,6 +149,16 @@ pub enum HealthPolicy {
     ExcludeFailed,
 }
 
+impl HealthPolicy {
+    /// The name in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            HealthPolicy::Ignore => "ignore",
+            HealthPolicy::ExcludeFailed => "exclude_failed",
+        }
+    }
+}
+
 /// How agents are watched when nothing else is asked for, and what is told of them.
 #[derive(Clone, Debug)]
 pub struct HeartbeatConfig {

@@ -1,17 +1,21 @@
 //! The one error of the public interface: what kind it is, what to say, and both sides of what did not fit.
 //!
 //! Inside, a machine rejects with its own enum and a store fails with a [`Fault`]; at the edge both become an
-//! [`Error`] whose [`ErrorKind`] tells the caller what to do. One table maps kinds to HTTP status and exit code.
+//! [`Error`] whose [`ErrorKind`] tells the caller what to do. One table maps kinds to HTTP status and exit code; the
+//! table of outcomes beside it ([`OUTCOMES`]) gives the exit codes of what is no error and yet no yes.
 
 mod cell;
+mod outcome;
+mod voting;
 
 use std::fmt;
 
+pub use outcome::{OUTCOMES, OutcomeEntry, outcome};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::core::quorum::rejection::Rejection;
-use crate::core::{agent, algorithms, gate, job, proposal, topology, worker};
+use crate::core::{algorithms, gate, job, topology, worker};
 use crate::journal::Fault;
 use crate::shell::writer::Failure;
 
@@ -31,6 +35,8 @@ pub enum ErrorKind {
     NotFound,
     /// The id was used before, for something live or ended.
     AlreadyExists,
+    /// The idempotency key was first used for another request. Nothing was done.
+    KeyReused,
     /// More approvals are required than there are voters.
     UnreachableRequirement,
     /// The cell, ring, arm or authorities asked for are not registered.
@@ -47,6 +53,10 @@ pub enum ErrorKind {
     QuorumClosed,
     /// The quorum's deadline has passed.
     QuorumTimeout,
+    /// The proposal has ended.
+    ProposalClosed,
+    /// The question could not be put: nobody, or too few, could be asked.
+    Aborted,
     /// No such token was ever granted.
     TokenNotFound,
     /// The token is held by another cell.
@@ -127,6 +137,7 @@ pub const KINDS: &[KindEntry] = &[
     line(ErrorKind::UnknownOperation, "unknown_operation", 404, 2, false),
     line(ErrorKind::NotFound, "not_found", 404, 3, false),
     line(ErrorKind::AlreadyExists, "already_exists", 409, 4, false),
+    line(ErrorKind::KeyReused, "key_reused", 409, 15, false),
     line(ErrorKind::UnreachableRequirement, "unreachable_requirement", 422, 2, false),
     line(ErrorKind::UnknownMembership, "unknown_membership", 422, 2, false),
     line(ErrorKind::UnknownAlgorithm, "unknown_algorithm", 422, 2, false),
@@ -135,6 +146,8 @@ pub const KINDS: &[KindEntry] = &[
     line(ErrorKind::AlreadyVoted, "already_voted", 409, 4, false),
     line(ErrorKind::QuorumClosed, "quorum_closed", 409, 4, false),
     line(ErrorKind::QuorumTimeout, "quorum_timeout", 409, 4, false),
+    line(ErrorKind::ProposalClosed, "proposal_closed", 409, 4, false),
+    line(ErrorKind::Aborted, "aborted", 409, 25, true),
     line(ErrorKind::TokenNotFound, "token_not_found", 404, 3, false),
     line(ErrorKind::NotTokenOwner, "not_token_owner", 403, 5, false),
     line(ErrorKind::TokenExpired, "token_expired", 410, 4, false),
@@ -295,7 +308,7 @@ impl From<Fault> for Error {
             Fault::Conflict { .. } | Fault::KeyTaken { .. } => ErrorKind::Conflict,
             Fault::Fenced { .. } => ErrorKind::Fenced,
             Fault::Overloaded { .. } => ErrorKind::Overloaded,
-            Fault::Unavailable { .. } => ErrorKind::StoreError,
+            Fault::Unavailable { .. } | Fault::Full { .. } => ErrorKind::StoreError,
             Fault::Corrupt { .. } => ErrorKind::StoreCorrupt,
             Fault::Locked { .. } => ErrorKind::StoreLocked,
             Fault::NewerVersion { .. } => ErrorKind::StoreVersion,
@@ -486,27 +499,18 @@ impl From<worker::Rejection> for Error {
     }
 }
 
-impl From<proposal::Rejection> for Error {
-    fn from(rejection: proposal::Rejection) -> Self {
-        match rejection {
-            proposal::Rejection::NotFound => {
-                Error::new(ErrorKind::NotFound, "no proposal of this id was ever opened")
-            }
-            proposal::Rejection::AlreadyExists => Error::new(
-                ErrorKind::AlreadyExists,
-                "a proposal of this id was opened before; choose another id",
-            ),
-            proposal::Rejection::Invalid { field, given, expected } => {
-                Error::invalid(field, typed(field, &given), &expected)
-            }
-        }
-    }
-}
-
 impl From<algorithms::Rejection> for Error {
     fn from(rejection: algorithms::Rejection) -> Self {
         match rejection {
             algorithms::Rejection::Invalid { given, expected } => Error::invalid("rule", given, &expected),
+            algorithms::Rejection::Taken { name, held, given } => {
+                let message = format!(
+                    "this name stands for another rule; choose another name, or replace it. name={name:?}, \
+                     held={held}, given={given}"
+                );
+                let error = Error::new(ErrorKind::AlreadyExists, message).with("field", "name");
+                error.with("held", held.to_string()).with("given", given.to_string())
+            }
             algorithms::Rejection::Full => {
                 let limit = algorithms::MAX_ALGORITHMS;
                 let message = format!("no more algorithms can be registered. limit={limit}");
@@ -527,21 +531,6 @@ impl From<topology::Rejection> for Error {
                 format!("no more {what} can be registered. limit={limit}"),
             )
             .with("limit", limit),
-        }
-    }
-}
-
-impl From<agent::Rejection> for Error {
-    fn from(rejection: agent::Rejection) -> Self {
-        match rejection {
-            agent::Rejection::Invalid { field, given, expected } => Error::invalid(field, given, &expected),
-            agent::Rejection::MetadataTooLarge { given } => {
-                let expected = format!("up to {} bytes of JSON", agent::MAX_METADATA_BYTES);
-                Error::invalid("metadata", format!("{given} bytes"), &expected)
-            }
-            agent::Rejection::NotRegistered => {
-                Error::new(ErrorKind::NotFound, "no agent of this id is registered; register it first")
-            }
         }
     }
 }

@@ -10,6 +10,7 @@ use super::dto::{
     AgentStats, AgentUnmonitored, AgentView, Beat, BeatView, Beaten, HealthDistribution, ListAgents,
     MonitorAgent, RegisterAgent, WatchView,
 };
+use super::json;
 use super::quorum::page_limit;
 use crate::core::agent::command::Asked;
 use crate::core::agent::grade::Bounds;
@@ -35,17 +36,27 @@ impl Agents<'_> {
     /// Registers an agent and watches it from now on. Durable on return. An agent that is registered stays as it is,
     /// settings and all, and the answer says so.
     ///
+    /// Its silence is judged from its first beat on; from now on if that is asked for, with `monitor` or a setting.
+    ///
     /// # Errors
     /// `invalid_argument` for a setting out of bounds or a reserved id, `limit_exceeded`, and the faults of the store.
     pub async fn register(&self, request: RegisterAgent) -> Result<AgentRegistered, Error> {
-        let RegisterAgent { agent_id, interval_ms, failure_threshold, check_period_ms, history_size } =
-            request;
+        let RegisterAgent {
+            agent_id,
+            interval_ms,
+            failure_threshold,
+            check_period_ms,
+            history_size,
+            monitor,
+        } = request;
         if RESERVED.contains(&agent_id.as_str()) {
             let expected = format!("an id other than {}", RESERVED.join(", "));
             return Err(Error::invalid("agent_id", agent_id.as_str(), &expected));
         }
         let host = self.q.host();
-        let asked = asked(host, [interval_ms, failure_threshold, check_period_ms, history_size])?;
+        let given = [interval_ms, failure_threshold, check_period_ms, history_size];
+        let explicit = monitor.unwrap_or(given.iter().any(Option::is_some));
+        let asked = Asked { settings: settings(host, given)?, explicit };
         {
             let directory = lock(&host.counters.agents);
             let registered = directory.registered().len() as u64;
@@ -61,39 +72,44 @@ impl Agents<'_> {
             agent_id: id,
             registered: reply.changed,
             monitored: state.watch.is_some(),
+            judged: state.watch.as_ref().is_some_and(|watch| watch.judged),
             watch: watch_view(&state.settings),
         });
         registered.await
     }
 
-    /// Strikes an agent off. Durable on return; its beats stay on record.
+    /// Strikes an agent off. Durable on return; its beats stay on record. Again, it changes nothing, and the answer says
+    /// so.
     ///
     /// # Errors
-    /// The faults of the store.
+    /// `not_found` when it was never registered, and the faults of the store.
     pub async fn leave(&self, agent_id: &VoterId) -> Result<AgentLeft, Error> {
         let id = agent_id.clone();
         let left = move |_: &Agent, reply: Reply| AgentLeft { agent_id: id, left: reply.changed };
         self.command(agent_id, Command::Leave, left).await
     }
 
-    /// Says that an agent is alive. Durable on return. The beat of an agent that is not registered or not monitored is
-    /// not recorded, and the answer says so.
+    /// Says that an agent is alive. Durable on return.
     ///
     /// The beat is on its way when this returns, before the future is polled: many may be awaited together.
     ///
     /// # Errors
-    /// `invalid_argument` for metadata of more than 16 KiB, and the faults of the store.
+    /// `invalid_argument` for metadata of more than 16 KiB or with a number that may have been rounded, `not_found` when
+    /// the agent is not registered or not monitored, and the faults of the store.
     pub fn beat(&self, beat: Beat) -> impl Future<Output = Result<Beaten, Error>> + Send + use<> {
         let Beat { agent_id, metadata } = beat;
+        let checked = metadata.as_ref().map_or(Ok(()), |metadata| json::check_members("metadata", metadata));
         let metadata = metadata.map(|map| Value::Object(map).to_string());
         let host = self.q.host();
         let entity = EntityId::from(&agent_id);
         let action = Action::Command(Command::Beat { metadata }, None);
-        let sent = ask(host, &host.agents, &entity, action, move |view| {
-            let health = view.state.grade(view.now, None);
-            replied(view.reply).map(|reply| Beaten { agent_id, recorded: reply.changed, health })
+        let sent = checked.map(|()| {
+            ask(host, &host.agents, &entity, action, move |view| {
+                let health = view.state.grade(view.now, None);
+                replied(view.reply).map(|reply| Beaten { agent_id, recorded: reply.changed, health })
+            })
         });
-        async move { Ok(sent.await??) }
+        async move { Ok(sent?.await??) }
     }
 
     /// How an agent is doing at this instant, to the microsecond.
@@ -111,8 +127,8 @@ impl Agents<'_> {
         .await?
     }
 
-    /// Watches a registered agent from now on. Durable on return. One that is watched stays as it is, settings and all,
-    /// and the answer says so.
+    /// Watches a registered agent from now on, and judges its silence. Durable on return. One whose silence is judged
+    /// stays as it is, settings and all, and the answer says so.
     ///
     /// # Errors
     /// `invalid_argument` for a setting out of bounds, `not_found` when the agent is not registered, and the faults of
@@ -120,7 +136,8 @@ impl Agents<'_> {
     pub async fn monitor(&self, request: MonitorAgent) -> Result<AgentMonitored, Error> {
         let MonitorAgent { agent_id, interval_ms, failure_threshold, check_period_ms, history_size } =
             request;
-        let asked = asked(self.q.host(), [interval_ms, failure_threshold, check_period_ms, history_size])?;
+        let given = [interval_ms, failure_threshold, check_period_ms, history_size];
+        let asked = Asked { settings: settings(self.q.host(), given)?, explicit: true };
         let id = agent_id.clone();
         let monitored = move |state: &Agent, reply: Reply| AgentMonitored {
             agent_id: id,
@@ -134,7 +151,7 @@ impl Agents<'_> {
     /// Watches an agent no longer; it stays registered. Durable on return.
     ///
     /// # Errors
-    /// The faults of the store.
+    /// `not_found` when the agent is not registered, and the faults of the store.
     pub async fn unmonitor(&self, agent_id: &VoterId) -> Result<AgentUnmonitored, Error> {
         let id = agent_id.clone();
         let stopped = move |state: &Agent, reply: Reply| AgentUnmonitored {
@@ -191,6 +208,7 @@ impl Agents<'_> {
                 agent_id: id.clone(),
                 health: presence.grade(now, began),
                 monitored: presence.watch.is_some(),
+                judged: presence.watch.as_ref().is_some_and(|watch| watch.judged),
                 last_heartbeat: presence.last_beat.max(presence.last_vote),
                 registered_at: presence.registered_at,
             })
@@ -244,18 +262,17 @@ fn replied(reply: Option<Result<Reply, Rejection>>) -> Result<Reply, Rejection> 
 }
 
 /// The settings asked for, in the order of [`Settings`], with the configured ones for those left out.
-fn asked(host: &Host, given: [Option<i64>; 4]) -> Result<Asked, Error> {
+fn settings(host: &Host, given: [Option<i64>; 4]) -> Result<Settings, Error> {
     let defaults = host.config.heartbeat.settings();
     let pick =
         |bounds: Bounds, given: Option<i64>, default: u32| given.map_or(Ok(default), |n| bounds.check(n));
     let [interval_ms, failure_threshold, check_period_ms, history_size] = given;
-    let settings = Settings {
+    Ok(Settings {
         interval_ms: pick(Settings::INTERVAL_MS, interval_ms, defaults.interval_ms)?,
         failure_threshold: pick(Settings::FAILURE_THRESHOLD, failure_threshold, defaults.failure_threshold)?,
         check_period_ms: pick(Settings::CHECK_PERIOD_MS, check_period_ms, defaults.check_period_ms)?,
         history_size: pick(Settings::HISTORY_SIZE, history_size, defaults.history_size)?,
-    };
-    Ok(Asked { settings, explicit: given.iter().any(Option::is_some) })
+    })
 }
 
 fn watch_view(settings: &Settings) -> WatchView {
@@ -279,8 +296,7 @@ fn health_view(
     let (Some(watch), Some(health), Some(silence)) =
         (&state.watch, state.grade(now, voted), state.silence(now, voted))
     else {
-        let message = "the agent is registered but not monitored; start with agent.monitor";
-        return Err(Error::new(ErrorKind::NotFound, message));
+        return Err(Rejection::NotMonitored.into());
     };
     Ok(AgentHealth {
         agent_id,
@@ -288,6 +304,7 @@ fn health_view(
         last_heartbeat: state.last_heard.max(voted),
         elapsed_ms: u64::try_from(silence.as_millis()).unwrap_or(u64::MAX),
         monitored: true,
+        judged: watch.judged,
         monitored_since: watch.since,
         registered_at: state.registered_at,
         total_heartbeats: state.total_beats,

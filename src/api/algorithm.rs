@@ -8,9 +8,9 @@ use super::dto::{
     ParameterView, RegisterAlgorithm, RuleView,
 };
 use super::quorum::{check_label, rule_of};
-use crate::core::algorithms::{Algorithms, AlgorithmsMachine, Command};
+use crate::core::algorithms::{Algorithms, AlgorithmsMachine, Changed, Command};
 use crate::core::rules::{CustomRule, Param, RULES, RuleEntry, WeightTable};
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::shell::entity::{Action, View};
 use crate::shell::lock;
 use crate::shell::proposals::{algorithms_id, reconsider};
@@ -26,14 +26,17 @@ pub struct AlgorithmsApi<'a> {
 }
 
 impl AlgorithmsApi<'_> {
-    /// Gives a rule a name, for ever or until it is unregistered. Durable on return. A name that is taken keeps what
-    /// was registered first, and the answer says so.
+    /// Gives a rule a name, for ever or until it is unregistered. Durable on return. The same name and rule again change
+    /// nothing, and the answer says so. With `replace` another rule takes the place of the one of this name, on record;
+    /// open proposals keep the rule they were opened with.
     ///
     /// # Errors
-    /// `invalid_argument` for the name, the rule or its parameters, `limit_exceeded`, and the faults of the store.
+    /// `invalid_argument` for the name, the rule or its parameters, `already_exists` when the name stands for another
+    /// rule or for a function, `limit_exceeded`, and the faults of the store.
     pub async fn register(&self, request: RegisterAlgorithm) -> Result<AlgorithmRegistered, Error> {
-        let RegisterAlgorithm { name, rule, params } = request;
+        let RegisterAlgorithm { name, rule, params, replace, by } = request;
         check_label("name", Some(&name), MAX_NAME)?;
+        check_label("by", by.as_deref(), MAX_NAME)?;
         let rule = match (rule, params) {
             (Param::Text(rule), Some(params)) if !rule.contains(':') => {
                 Param::Map([("rule".into(), Param::Text(rule)), ("params".into(), Param::Map(params))].into())
@@ -46,21 +49,27 @@ impl AlgorithmsApi<'_> {
         };
         let rule = rule_of("rule", &rule)?;
         if self.q.host().custom.weights(&name).is_some() {
-            return Ok(AlgorithmRegistered { name, registered: false, rule: None });
+            let message = format!(
+                "this name stands for a function of this process; choose another name, or unregister it. \
+                 name={name:?}, given={rule}"
+            );
+            let error = Error::new(ErrorKind::AlreadyExists, message).with("field", "name");
+            return Err(error.with("held", "a function").with("given", rule.to_string()));
         }
-        let command = Command::Register { name: name.clone(), rule };
-        self.command(command, move |state, registered| {
+        let command = Command::Register { name: name.clone(), rule, replace: replace.unwrap_or(false), by };
+        self.command(command, move |state, Changed { changed, earlier }| {
             let rule = state.rule(&name).cloned();
-            AlgorithmRegistered { name, registered, rule }
+            AlgorithmRegistered { name, registered: changed, rule, replaced: earlier }
         })
         .await
     }
 
     /// Gives a function a name, as long as this process lives. Open proposals of an earlier process that wait for a
-    /// function of this name are decided by it at once. False when the name is taken.
+    /// function of this name are decided by it at once. False when the process has a function of this name: the first
+    /// one stays, for whether two functions are the same cannot be told.
     ///
     /// # Errors
-    /// `invalid_argument` for the name.
+    /// `invalid_argument` for the name, `already_exists` when it stands for a registered rule.
     pub fn register_custom(
         &self,
         name: &str,
@@ -69,8 +78,13 @@ impl AlgorithmsApi<'_> {
     ) -> Result<bool, Error> {
         check_label("name", Some(name), MAX_NAME)?;
         let host = self.q.host();
-        let taken = lock(&host.counters.algorithms).rule(name).is_some();
-        let registered = !taken && host.custom.register(name, weights, Arc::new(rule));
+        if let Some(held) = lock(&host.counters.algorithms).rule(name) {
+            let message =
+                format!("this name stands for a rule; choose another name. name={name:?}, held={held}");
+            let error = Error::new(ErrorKind::AlreadyExists, message).with("field", "name");
+            return Err(error.with("held", held.to_string()).with("given", "a function"));
+        }
+        let registered = host.custom.register(name, weights, Arc::new(rule));
         if registered {
             reconsider(host, name);
         }
@@ -87,7 +101,7 @@ impl AlgorithmsApi<'_> {
         let host = self.q.host();
         let was_custom = host.custom.unregister(&name);
         let command = Command::Unregister { name: name.clone() };
-        let gone = self.command(command, move |state, unregistered| {
+        let gone = self.command(command, move |state, Changed { changed: unregistered, .. }| {
             let default = state.default_name().map(str::to_owned);
             AlgorithmUnregistered { name, unregistered: unregistered || was_custom, default }
         });
@@ -110,7 +124,7 @@ impl AlgorithmsApi<'_> {
         let AlgorithmRef { name } = request;
         let is_custom = self.q.host().custom.weights(&name).is_some();
         let command = Command::SetDefault { name: name.clone(), is_custom };
-        self.command(command, move |state, set| {
+        self.command(command, move |state, Changed { changed: set, .. }| {
             let default = state.default_name().map(str::to_owned);
             AlgorithmDefault { name, set, default }
         })
@@ -149,14 +163,14 @@ impl AlgorithmsApi<'_> {
     async fn command<R: Send + 'static>(
         &self,
         command: Command,
-        view: impl FnOnce(&Algorithms, bool) -> R + Send + 'static,
+        view: impl FnOnce(&Algorithms, Changed) -> R + Send + 'static,
     ) -> Result<R, Error> {
         let host = self.q.host();
         let action = Action::Command(command, None);
         let answer = move |seen: View<'_, AlgorithmsMachine>| match seen.reply {
             Some(Err(rejection)) => Err(Error::from(rejection)),
             Some(Ok(changed)) => Ok(view(seen.state, changed)),
-            None => Ok(view(seen.state, false)),
+            None => Ok(view(seen.state, Changed::default())),
         };
         ask(host, &host.algorithms, &algorithms_id(), action, answer).await?
     }

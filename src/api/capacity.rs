@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::capacity_view::{
     Names, amount, amounts, capacity_view, check_name, ended_view, granted_view, need_view, real, refused,
-    refused_need, released_amount, span, unexpected,
+    refused_need, released_amount, span, unexpected, up_to,
 };
 use super::dto::{
     BudgetRef, BudgetStatus, BudgetUse, CancelNeed, CapacityConfigured, CapacityOffered, CapacityRef,
@@ -264,11 +264,12 @@ impl Capacity<'_> {
         };
         let op = Op::Release { cell: request.cell_id, what };
         match self.run(op, Names { amount: "capacity", wait: "timeout_seconds" }).await? {
-            Reply::Released { cell, capacity, total_capacity, .. } => Ok(CapacityReleased {
+            Reply::Released { cell, capacity, total_capacity, duplicate, .. } => Ok(CapacityReleased {
                 status: if capacity.is_zero() { "nothing_to_release".into() } else { "released".into() },
                 cell_id: cell,
                 capacity: capacity.to_f64(),
                 total_capacity: total_capacity.to_f64(),
+                duplicate,
             }),
             other => Err(unexpected(&other)),
         }
@@ -393,7 +394,7 @@ impl Capacity<'_> {
         }
         let default = self.q.host().config.capacity.lease;
         let span = span("lease_seconds", given, default, MAX_LEASE).map_err(|_| {
-            let expected = format!("0 for no limit, or up to {}", MAX_LEASE.as_secs());
+            let expected = format!("0 for no limit, or {}", up_to(MAX_LEASE));
             Error::invalid("lease_seconds", given.map_or(Value::Null, real), &expected)
         })?;
         Ok(if renewable { Lease::renewable(span) } else { Lease::limited(span) })

@@ -10,7 +10,7 @@ use crate::core::cell::event::Granted;
 use crate::core::cell::view::Status;
 use crate::core::cell::{Amount, Rejection, Reply};
 use crate::core::ids::{CellId, NeedId, Resource};
-use crate::core::time::Timestamp;
+use crate::core::time::{Timestamp, whole_parts};
 use crate::error::{Error, ErrorKind};
 
 /// Words that stand where an id would in HTTP paths.
@@ -165,14 +165,19 @@ pub(super) fn amounts(
 
 pub(super) fn amount(field: &str, given: Option<f64>) -> Result<Amount, Error> {
     let given = given.unwrap_or(DEFAULT_AMOUNT);
-    Amount::new(given).map_err(|_| Error::invalid(field, real(given), "0.000001 to 1000000000"))
+    Amount::new(given)
+        .map_err(|_| Error::invalid(field, real(given), "0.000001 to 1000000000 with at most six places"))
 }
 
 /// A release has no upper bound: more than is outstanding gives back what is.
 pub(super) fn released_amount(given: Option<f64>) -> Result<Amount, Error> {
     let bounded = given.map(|given| if given.is_finite() { given.min(Amount::MAX.to_f64()) } else { given });
     amount("capacity", bounded).map_err(|_| {
-        Error::invalid("capacity", given.map_or(Value::Null, real), "a finite number from 0.000001")
+        Error::invalid(
+            "capacity",
+            given.map_or(Value::Null, real),
+            "a finite number from 0.000001 with at most six places",
+        )
     })
 }
 
@@ -189,13 +194,16 @@ pub(super) fn span(
 ) -> Result<Duration, Error> {
     match given {
         None => Ok(default),
-        Some(s) if s > 0.0 && s <= longest.as_secs_f64() => {
-            Ok(Duration::from_secs_f64(s).max(Duration::from_micros(1)))
-        }
-        Some(s) => {
-            Err(Error::invalid(field, real(s), &format!("above 0 and up to {}", longest.as_secs_f64())))
-        }
+        Some(s) => match whole_parts(s, 1_000_000) {
+            Some(us) if us > 0 && u128::from(us) <= longest.as_micros() => Ok(Duration::from_micros(us)),
+            Some(_) | None => Err(Error::invalid(field, real(s), &up_to(longest))),
+        },
     }
+}
+
+/// The range of a span of seconds, in words.
+pub(super) fn up_to(longest: Duration) -> String {
+    format!("above 0 and up to {}, with at most six places", longest.as_secs_f64())
 }
 
 /// How a cell stands, in plain numbers.

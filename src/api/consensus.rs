@@ -12,11 +12,13 @@ use super::dto::{
     ConsensusResult, ConsensusStats, ConsensusVote, ConsensusVoted, OpenProposals, OpenProposalsPage,
     RequestConsensus,
 };
-use super::quorum::{key_of_another, page_limit};
-use super::{Quorate, closed, wait};
+use super::quorum::{MAX_REASON, check_sentence, page_limit};
+use super::{Quorate, closed, json, keyed, wait};
 use crate::config::HealthPolicy;
 use crate::core::agent::Grade;
-use crate::core::ids::{EntityId, StreamId, StreamKind, VoterId};
+use crate::core::ids::{EntityId, IdempotencyKey, StreamId, StreamKind, VoterId};
+use crate::core::keyed::KeyedRequest;
+use crate::core::proposal;
 use crate::core::proposal::command::Decider;
 use crate::core::proposal::event::Cause;
 use crate::core::proposal::stats::Tallied;
@@ -31,6 +33,8 @@ use crate::journal::chain::digest;
 use crate::shell::coordinator::{ConsensusRequest, ask_outside};
 use crate::shell::entity::Action;
 use crate::shell::host::{Host, wait as ready};
+use crate::shell::inbox::open_inbox;
+use crate::shell::keyed::keyed_request;
 use crate::shell::lock;
 use crate::shell::runtime::{Answer, ask};
 use crate::shell::writer::Failure;
@@ -53,7 +57,8 @@ pub struct Consensus<'a> {
 }
 
 impl Consensus<'_> {
-    /// Puts a question to the registered agents and waits for the decision: approved, rejected or timeout.
+    /// Puts a question to the registered agents and waits for the decision: approved, rejected, timeout, or aborted when
+    /// nobody, or too few, could be asked.
     ///
     /// With `wait: false`, and in virtual time, it answers as soon as the question is put. Dropping the future cancels
     /// nothing: the proposal goes on, and [`Consensus::result`] tells how it ended, also after a restart. With an
@@ -75,7 +80,7 @@ impl Consensus<'_> {
             };
             let result = self.result(request).await?;
             if result.decision.is_some() {
-                return Ok(result);
+                return Ok(ConsensusResult { duplicate: opened.duplicate, ..result });
             }
         }
     }
@@ -83,38 +88,75 @@ impl Consensus<'_> {
     async fn open(&self, request: RequestConsensus) -> Result<ConsensusResult, Error> {
         let host = self.q.host();
         let plan = Plan::check(host, &request)?;
-        if let Some(key) = request.idempotency_key.clone() {
-            let found = host.blocking(move |store| ready(store.find_key(&key))).await?;
+        let keyed =
+            request.idempotency_key.clone().map(|key| (key, keyed::proposal(host, plan.timeout, &request)));
+        let same_id = request.proposal_id.clone();
+        if let Some((key, keyed)) = &keyed {
+            let sought = key.clone();
+            let found = host.blocking(move |store| ready(store.find_key(&sought))).await?;
             if let Some(stream) = found {
-                return self.look(opened_before(&stream)?).await;
+                return self.opened_before(&stream, key, keyed, same_id.as_ref()).await;
             }
         }
+        check_room(host)?;
+        let decider = decider(host, request.algorithm.as_deref())?;
         let registered = registered(host).await.map_err(|reason| {
             let message = format!("the coordinator cannot say who is registered; try again. cause={reason}");
             Error::new(ErrorKind::CoordinatorError, message)
         })?;
         let key = request.idempotency_key.clone();
         let id = request.proposal_id.clone().unwrap_or_else(|| host.ids.mint());
-        let open = plan.with_agents(host, registered, request)?;
+        let mut open = plan.with_agents(host, registered, request, decider)?;
+        open.keyed = keyed.as_ref().map(|(_, keyed)| keyed.clone());
         let named = id.clone();
         let action = Action::Command(Command::Open(Box::new(open)), key);
         let opened = ask(host, &host.proposals, &id, action, move |view| match view.reply {
             Some(Err(rejection)) => Err(rejection.into()),
             Some(Ok(_)) | None => result_view(&named, view.state, view.now),
         });
-        match opened.await {
-            Err(Failure::Refused(Fault::KeyTaken { stream })) => self.look(opened_before(&stream)?).await,
-            other => other?,
+        match (opened.await, &keyed) {
+            (Err(Failure::Refused(Fault::KeyTaken { stream })), Some((key, keyed))) => {
+                self.opened_before(&stream, key, keyed, same_id.as_ref()).await
+            }
+            (other, _) => Ok(ConsensusResult { duplicate: Some(false), ..other?? }),
         }
     }
 
-    /// Votes on a proposal. Durable on return; repeating it is safe: the first vote of an agent stands.
+    /// The proposal the key opened, if it was opened by this request.
+    async fn opened_before(
+        &self,
+        stream: &StreamId,
+        key: &IdempotencyKey,
+        request: &KeyedRequest,
+        proposal_id: Option<&EntityId>,
+    ) -> Result<ConsensusResult, Error> {
+        let id = ("proposal_id", proposal_id);
+        let asked =
+            keyed::Asked { operation: "consensus.request", key, kind: StreamKind::Proposal, id, request };
+        asked.check_entity(stream)?;
+        let host = self.q.host();
+        let named = stream.id.clone();
+        let seen = ask(host, &host.proposals, &stream.id, Action::Read, move |view| {
+            let before = view.state.opened.as_deref().map(keyed::proposal_before);
+            (before, result_view(&named, view.state, view.now))
+        });
+        let (before, result) = seen.await?;
+        let kept = keyed_request(host, stream, |event: &proposal::Event| match event {
+            proposal::Event::Keyed(kept) => Some(kept.clone()),
+            _ => None,
+        });
+        asked.check_request(stream, kept.await?.as_ref(), &before.unwrap_or_default())?;
+        Ok(ConsensusResult { duplicate: Some(true), ..result? })
+    }
+
+    /// Votes on a proposal. Durable on return; repeating it is safe: the first vote of an agent stands, and the same vote
+    /// again is answered as a duplicate. A vote that is refused is on record, with its reason.
     ///
-    /// A vote that is not taken (the proposal is unknown or closed, the agent is not asked or has voted) is an answer
-    /// that says so, and is on record. The vote is on its way when this returns, before the future is polled.
+    /// The vote is on its way when this returns, before the future is polled.
     ///
     /// # Errors
-    /// `invalid_argument`, and the faults of the store.
+    /// `invalid_argument`, `not_found`, `not_eligible` for an agent that is not asked, `already_voted` for another choice
+    /// than the one that stands, `proposal_closed`, and the faults of the store.
     pub fn vote(
         &self,
         vote: ConsensusVote,
@@ -124,7 +166,11 @@ impl Consensus<'_> {
     }
 
     fn send(&self, vote: ConsensusVote) -> Result<Answer<Result<ConsensusVoted, Error>>, Error> {
-        let ConsensusVote { proposal_id, agent_id, vote, weight, metadata } = vote;
+        let ConsensusVote { proposal_id, agent_id, vote, weight, metadata, reason } = vote;
+        check_sentence("reason", reason.as_deref(), MAX_REASON)?;
+        if let Some(metadata) = &metadata {
+            json::check_members("metadata", metadata)?;
+        }
         let metadata = metadata.map(|map| Value::Object(map).to_string());
         if let Some(text) = metadata.as_ref().filter(|text| text.len() > MAX_METADATA_BYTES) {
             let expected = format!("up to {MAX_METADATA_BYTES} bytes of JSON");
@@ -132,14 +178,13 @@ impl Consensus<'_> {
         }
         let host = self.q.host();
         let id = proposal_id.clone();
-        let ballot = Ballot { voter_id: agent_id.clone(), vote, weight, metadata };
+        let ballot = Ballot { voter_id: agent_id.clone(), vote, weight, metadata, reason };
         let action = Action::Command(Command::Vote(ballot), None);
         Ok(ask(host, &host.proposals, &proposal_id, action, move |view| {
             let (outcome, changed) = match view.reply {
                 Some(Ok(Reply::Voted { outcome, changed })) => (outcome, changed),
-                Some(Err(Rejection::NotFound)) => (VoteOutcome::Unknown, false),
                 Some(Err(rejection)) => return Err(rejection.into()),
-                Some(Ok(Reply::Opened | Reply::Done)) | None => (VoteOutcome::Unknown, false),
+                Some(Ok(Reply::Opened | Reply::Done)) | None => return Err(Rejection::NotFound.into()),
             };
             Ok(ConsensusVoted {
                 proposal_id: id,
@@ -147,8 +192,9 @@ impl Consensus<'_> {
                 vote,
                 recorded: outcome == VoteOutcome::Recorded,
                 outcome,
+                duplicate: outcome == VoteOutcome::Duplicate,
                 changed,
-                state: view.state.opened.is_some().then(|| state_name(view.state)),
+                state: state_name(view.state),
             })
         }))
     }
@@ -172,10 +218,14 @@ impl Consensus<'_> {
             .await?
     }
 
-    /// The questions an agent of this process is asked, from now on; an earlier inbox of the same agent hears no more.
-    /// Only the built-in coordinator hands questions to inboxes.
+    /// The questions an agent of this process is asked: first every open one that awaits its vote, whenever it was put
+    /// and however often the agent was told of it before, then those that come. So an agent that died, or a process
+    /// that was killed, misses nothing: open the inbox again, and vote.
+    ///
+    /// An earlier inbox of the same agent hears no more. An inbox that is dropped takes nothing more. Only the built-in
+    /// coordinator hands questions to inboxes.
     pub fn inbox(&self, agent_id: &VoterId) -> mpsc::UnboundedReceiver<ConsensusRequest> {
-        self.q.host().in_process.open_inbox(agent_id.clone())
+        open_inbox(self.q.host(), agent_id.clone())
     }
 
     /// Open proposals by id, or those of them that await the vote of one agent.
@@ -281,20 +331,20 @@ async fn registered(host: &Host) -> Result<Vec<VoterId>, String> {
     .await
 }
 
-/// The proposal an idempotency key names, if it is one.
-fn opened_before(stream: &StreamId) -> Result<&EntityId, Error> {
-    match stream.kind {
-        StreamKind::Proposal => Ok(&stream.id),
-        kind => Err(key_of_another(kind)),
+/// May one more proposal be open?
+fn check_room(host: &Host) -> Result<(), Error> {
+    let (open, limit) = (lock(&host.counters.proposals).active(), host.config.consensus.max_open);
+    if open >= limit {
+        let message = format!("too many open proposals. open={open}, limit={limit}");
+        return Err(Error::new(ErrorKind::LimitExceeded, message).with("limit", limit));
     }
+    Ok(())
 }
 
 /// The checked parts of a request that do not depend on the agents.
 struct Plan {
     proposal: String,
     timeout: Duration,
-    algorithm: String,
-    decider: Decider,
 }
 
 impl Plan {
@@ -307,6 +357,7 @@ impl Plan {
         if request.proposal.is_null() {
             return Err(Error::invalid("proposal", Value::Null, "any JSON value but null"));
         }
+        json::check_payload("proposal", &request.proposal)?;
         let proposal = request.proposal.to_string();
         if proposal.len() > config.max_proposal_bytes {
             let expected = format!("up to {} bytes of JSON", config.max_proposal_bytes);
@@ -319,13 +370,7 @@ impl Plan {
             let expected = "degraded, critical or failed";
             return Err(Error::invalid("exclude_grade", grade.name(), expected));
         }
-        let open = lock(&host.counters.proposals).active();
-        if open >= config.max_open {
-            let message = format!("too many open proposals. open={open}, limit={}", config.max_open);
-            return Err(Error::new(ErrorKind::LimitExceeded, message).with("limit", config.max_open));
-        }
-        let (algorithm, decider) = decider(host, request.algorithm.as_deref())?;
-        Ok(Plan { proposal, timeout, algorithm, decider })
+        Ok(Plan { proposal, timeout })
     }
 
     fn with_agents(
@@ -333,6 +378,7 @@ impl Plan {
         host: &Host,
         registered: Vec<VoterId>,
         request: RequestConsensus,
+        (algorithm, decider): (String, Decider),
     ) -> Result<Open, Error> {
         let config = &host.config.consensus;
         let agents = chosen(registered, request.participants)?;
@@ -357,14 +403,15 @@ impl Plan {
         Ok(Open {
             digest: digest(self.proposal.as_bytes()).to_string(),
             proposal: self.proposal,
-            algorithm: self.algorithm,
-            decider: self.decider,
+            algorithm,
+            decider,
             absent: absent.cloned().collect(),
             participants,
             excluded,
             timeout: self.timeout,
             vote_change: request.vote_change.unwrap_or(VoteChange::Reject),
             fail_fast,
+            keyed: None,
         })
     }
 }
@@ -419,7 +466,8 @@ pub(super) fn result_view(id: &EntityId, state: &Proposal, now: Timestamp) -> Re
     let json = |text: &str| serde_json::from_str(text).unwrap_or(Value::Null);
     let ballots = state.votes.iter().map(|(agent, vote)| {
         let metadata = vote.metadata.as_deref().map(json);
-        let view = BallotView { vote: vote.vote, weight: vote.weight, metadata, cast_at: vote.cast_at };
+        let (cast_at, reason) = (vote.cast_at, vote.reason.clone());
+        let view = BallotView { vote: vote.vote, weight: vote.weight, metadata, cast_at, reason };
         (agent.clone(), view)
     });
     Ok(ConsensusResult {
@@ -441,6 +489,7 @@ pub(super) fn result_view(id: &EntityId, state: &Proposal, now: Timestamp) -> Re
         deadline: opened.deadline,
         closed_at: closed.map(|closed| closed.closed_at),
         noticed_at: closed.map(|closed| closed.noticed_at),
+        duplicate: None,
     })
 }
 
@@ -463,7 +512,8 @@ fn metadata_view(state: &Proposal, opened: &Opened, votes_for: u64) -> Consensus
         weighted_approval: cast(Choice::For).zip(total).map(|(part, total)| rate(part, total)),
         excluded_agents: opened.excluded.clone(),
         registered_count: (asked + opened.excluded.len()) as u64,
-        unreached_agents: state.broadcast.as_ref().map_or(Vec::new(), |told| told.unreached.clone()),
+        reached: state.reached(),
+        unreached_agents: state.unreached(),
         error: cause.filter(|cause| cause.is_error()).map(text),
         reason: cause.map(text),
         detail: cause.and_then(Cause::detail).map(str::to_owned),

@@ -14,6 +14,7 @@ use super::dto::{
     ConfigureFlow, DrainFlow, FlowAdviceView, FlowDrained, FlowFigures, FlowOpened, FlowStatus,
     FlowsOverview, GapView, MessageOffered, MessageView, OfferMessage, OpenFlow,
 };
+use super::json;
 use super::ops::parse;
 use super::shedding::deadline as deadline_at;
 use super::wait::longest;
@@ -86,6 +87,7 @@ impl FlowsApi<'_> {
         if let Some(key) = key.as_ref().filter(|key| key.is_empty() || key.len() > MOST_KEY) {
             return Err(Error::invalid("key", key.as_str(), &format!("1 to {MOST_KEY} bytes")));
         }
+        json::check_payload("message", &message)?;
         let wait = wait_ms.map_or(Ok(Duration::ZERO), |ms| longest("wait_ms", ms))?;
         let host = self.q.host();
         let bytes = message.to_string().len();

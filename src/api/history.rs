@@ -113,7 +113,7 @@ impl History<'_> {
             StreamKind::Cell => {
                 let past = host.blocking(move |store| fold_until::<CellMachine>(store, &stream, &request));
                 let (id, driver, _) = past.await?.ok_or_else(missing)?;
-                let cell = CellId::new(id.as_str())
+                let cell = CellId::stored(id.as_str())
                     .map_err(|e| Error::invalid("entity_id", id.as_str(), &e.to_string()))?;
                 let defaults = host.config.capacity.settings();
                 let status = driver.state().status(cell, &Resource::capacity(), &defaults);
@@ -202,7 +202,8 @@ fn check_outcome(name: &str) -> Result<(), Error> {
     if quorums.iter().chain(&proposals).any(|known| *known == name) {
         return Ok(());
     }
-    let expected = format!("one of {}, {}", quorums.join(", "), Verdict::Timeout.name());
+    let expected =
+        format!("one of {}, {}, {}", quorums.join(", "), Verdict::Timeout.name(), Verdict::Aborted.name());
     Err(Error::invalid("outcome", name, &expected))
 }
 
@@ -222,7 +223,13 @@ fn cursor(text: Option<&str>) -> Result<u64, Error> {
 fn event_view(record: Record) -> Result<EventView, Fault> {
     let data = match record.stream.kind {
         StreamKind::Quorum => serde_json::to_value(decode::<quorum::Event>(&record.payload)?),
-        StreamKind::Proposal => serde_json::to_value(decode::<proposal::Event>(&record.payload)?),
+        StreamKind::Proposal => {
+            let event = match decode::<proposal::Event>(&record.payload)? {
+                proposal::Event::Closed(closed) => proposal::Event::Closed(closed.upcast()),
+                event => event,
+            };
+            serde_json::to_value(event)
+        }
         StreamKind::Algorithms => serde_json::to_value(decode::<algorithms::Event>(&record.payload)?),
         StreamKind::Cell => serde_json::to_value(decode::<cell::Event>(&record.payload)?),
         StreamKind::Budget => serde_json::to_value(decode::<cell::budget::Event>(&record.payload)?),
@@ -237,7 +244,7 @@ fn event_view(record: Record) -> Result<EventView, Fault> {
     };
     // Every event is written as `{"name": data}`.
     let (event, data) = match data {
-        Ok(Value::Object(map)) => map.into_iter().next().unwrap_or_default(),
+        Ok(Value::Object(map)) => map.into_iter().next().map(as_one).unwrap_or_default(),
         Ok(other) => (other.to_string(), Value::Null),
         Err(e) => return Err(Fault::Corrupt { what: format!("event cannot be shown: {e}") }),
     };
@@ -252,6 +259,19 @@ fn event_view(record: Record) -> Result<EventView, Fault> {
         data,
         hash: record.hash.to_string(),
     })
+}
+
+/// A vote with a reason is stored as the vote and what came with it; it is shown as one, under the name votes have.
+fn as_one((event, data): (String, Value)) -> (String, Value) {
+    let (name, part) = match event.as_str() {
+        "vote_cast_with_reason" => ("vote_cast", "cast"),
+        "vote_refused_with_reason" => ("vote_refused", "refused"),
+        _ => return (event, data),
+    };
+    let Value::Object(mut with) = data else { return (event, data) };
+    let Some(Value::Object(mut vote)) = with.remove(part) else { return (event, Value::Object(with)) };
+    vote.extend(with);
+    (name.to_owned(), Value::Object(vote))
 }
 
 /// Does this name stand anywhere in the data of an event?
@@ -434,6 +454,7 @@ fn votes_between(
         superseded: v.superseded,
         refused: v.refused,
         reason: v.reason.map(str::to_owned),
+        voter_reason: v.voter_reason,
     };
     Ok(votes.into_iter().take_while(|v| v.seq <= last).map(view).collect())
 }
@@ -453,6 +474,7 @@ fn ballots_between(
         vote: b.vote,
         weight: b.weight,
         metadata: b.metadata.and_then(|text| serde_json::from_str(&text).ok()),
+        voter_reason: b.reason,
         cast_at: b.cast_at,
         counted: b.refusal.is_none(),
         superseded: b.superseded,

@@ -29,7 +29,7 @@ use crate::core::job::timeout::Strategy;
 use crate::core::job::token::{FenceToken, GateEpoch};
 use crate::core::job::{self, Heard, Job, JobMachine, JobStatus, Reply, Submit, WorkflowStatus};
 use crate::core::stats::Level;
-use crate::core::time::Timestamp;
+use crate::core::time::{Timestamp, whole_parts};
 use crate::error::{Error, ErrorKind};
 use crate::journal::codec::decode;
 use crate::shell::entity::{Action, View};
@@ -315,16 +315,19 @@ impl Jobs<'_> {
     /// answer, not an error.
     pub async fn extend(&self, request: ExtendJob) -> Result<JobExtended, Error> {
         let optional = |field, given: Option<i64>| given.map(|n| count(field, n)).transpose();
-        let longest = MAX_SPAN_MS as f64 / 1_000.0;
-        if !(0.0..=longest).contains(&request.estimated_completion) {
-            let given = real(request.estimated_completion);
-            return Err(Error::invalid("estimated_completion", given, &format!("0 to {longest}")));
-        }
+        let estimate = match whole_parts(request.estimated_completion, 1_000) {
+            Some(ms) if ms <= MAX_SPAN_MS => ms,
+            Some(_) | None => {
+                let expected = format!("0 to {}, with at most three places", MAX_SPAN_MS as f64 / 1_000.0);
+                let given = real(request.estimated_completion);
+                return Err(Error::invalid("estimated_completion", given, &expected));
+            }
+        };
         let asked = HealthcheckExtensionRequest {
             worker_id: request.worker_id.clone(),
             reason: request.reason,
             current_progress: request.current_progress,
-            estimated_completion_ms: (request.estimated_completion * 1_000.0).round() as u64,
+            estimated_completion_ms: estimate,
             active_workflow_count: count("active_workflow_count", request.active_workflow_count)?,
             completed_items: optional("completed_items", request.completed_items)?,
             total_items: optional("total_items", request.total_items)?,

@@ -13,7 +13,7 @@ use crate::core::job::message::{JobCancelResponse, Leader, TimeoutKind};
 use crate::core::job::settings::{DowntimePolicy, ExtensionMode, MAX_LEASE_MS};
 use crate::core::job::token::FenceToken;
 use crate::core::job::{self, Job, JobStatus, JobView, Reply};
-use crate::core::time::Timestamp;
+use crate::core::time::{Timestamp, whole_parts};
 use crate::error::{Error, ErrorKind};
 use crate::shell::host::Host;
 use crate::shell::jobs::job_stream;
@@ -197,11 +197,14 @@ pub(super) fn count(field: &str, given: i64) -> Result<u64, Error> {
 
 /// Seconds as whole milliseconds, at least one.
 pub(super) fn millis(field: &str, seconds: f64) -> Result<u64, Error> {
-    let longest = MAX_SPAN_MS as f64 / 1_000.0;
-    if seconds > 0.0 && seconds <= longest {
-        return Ok(((seconds * 1_000.0).round() as u64).max(1));
+    match whole_parts(seconds, 1_000) {
+        Some(ms) if (1..=MAX_SPAN_MS).contains(&ms) => Ok(ms),
+        Some(_) | None => {
+            let longest = MAX_SPAN_MS as f64 / 1_000.0;
+            let expected = format!("above 0 and up to {longest}, with at most three places");
+            Err(Error::invalid(field, real(seconds), &expected))
+        }
     }
-    Err(Error::invalid(field, real(seconds), &format!("above 0 and up to {longest}")))
 }
 
 /// How a job is run, as far as the request says something else than the configuration.

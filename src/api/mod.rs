@@ -34,8 +34,11 @@ pub mod http;
 pub mod job;
 mod job_lead;
 mod job_view;
+pub mod json;
+mod keyed;
 pub mod nouns;
 pub mod ops;
+pub mod outcome;
 pub mod pressure;
 pub mod quorum;
 pub mod shedding;
@@ -53,7 +56,7 @@ use crate::core::time::Timestamp;
 use crate::error::{Error, ErrorKind};
 use crate::journal::{Fault, Store};
 use crate::shell::bus::Notice;
-use crate::shell::host::Host;
+use crate::shell::host::{Host, wait};
 use crate::shell::post::Lossy;
 pub use crate::shell::post::{Mailbox, NetworkFaults};
 use crate::shell::runtime::{Ending, Runtime};
@@ -70,7 +73,8 @@ use crate::store;
 /// # #[tokio::main] async fn main() -> Result<(), quorate::Error> {
 /// let q = Quorate::open(Config::memory()).await?;
 /// let started = q.quorums().start(StartQuorum::global().with_voters(["ann", "bob"])?).await?;
-/// let vote = q.quorums().vote(Vote::new(&started.quorum_id, "ann", true)?).await?;
+/// q.quorums().vote(Vote::new(&started.quorum_id, "ann", true)?).await?;
+/// let vote = q.quorums().vote(Vote::new(&started.quorum_id, "bob", true)?).await?;
 /// assert_eq!(vote.state.name(), "approved");
 /// # Ok(()) }
 /// ```
@@ -331,7 +335,9 @@ impl Quorate {
     pub fn health(&self) -> dto::Health {
         let host = self.host();
         let closing = || host.is_closing().then(|| "the runtime is closed".to_owned());
-        let failure = host.writer.failure().map(|fault| fault.to_string()).or_else(closing);
+        // A store may also fail while nobody writes.
+        let failed = || wait(host.store.tip()).err();
+        let failure = host.writer.failure().or_else(failed).map(|fault| fault.to_string()).or_else(closing);
         dto::Health {
             status: if failure.is_none() { "ok".into() } else { "failed".into() },
             failure,

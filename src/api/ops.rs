@@ -7,13 +7,14 @@ use std::str::FromStr;
 
 use schemars::{JsonSchema, Schema, schema_for};
 use serde::Serialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::{Map, Value};
 use serde_path_to_error::{Path, Segment};
 
 use super::Quorate;
 use super::class;
 use super::dto::*;
+use super::json;
 use super::shedding::turned;
 use crate::core::gate::status::GateStatus;
 use crate::core::shed::{Class, Label};
@@ -107,6 +108,7 @@ macro_rules! operation {
                     let label = Label { class: Class::$class, critical: critical(&fields), deadline: None };
                     let host = $q.host();
                     let _inside = host.desk.enter(host, label).map_err(turned)?;
+                    json::check_doubles(|| schema_for!($request).to_value(), &fields)?;
                     let $r: $request = parse(fields)?;
                     let reply: $reply = $call;
                     to_json(reply)
@@ -337,28 +339,35 @@ pub fn find(name: &str) -> Result<&'static Operation, Error> {
 impl Operation {
     /// Reads the text of one field, as it stands in a query string or on the command line, into the JSON type its
     /// schema names. A text that does not fit stays a text, for the typed request to refuse.
-    pub fn field_from_text(&self, field: &str, text: &str) -> Value {
+    ///
+    /// # Errors
+    /// `invalid_argument` for a number that cannot be kept exactly.
+    pub fn field_from_text(&self, field: &str, text: &str) -> Result<Value, Error> {
         let schema = (self.request)().to_value();
         let types = field_types(&schema, field);
         if types.iter().any(|t| t == "boolean")
             && let Ok(value) = bool::from_str(text)
         {
-            return value.into();
+            return Ok(value.into());
         }
+        let is_json = serde_json::from_str::<IgnoredAny>(text).is_ok();
         if types.iter().any(|t| t == "integer" || t == "number")
-            && let Ok(number) = serde_json::Number::from_str(text)
+            && is_json
+            && text.starts_with(|c: char| c == '-' || c.is_ascii_digit())
         {
-            return Value::Number(number);
+            let exact = json::is_exact(text).then(|| serde_json::Number::from_str(text).ok()).flatten();
+            return exact.map(Value::Number).ok_or_else(|| json::refused(field, text));
         }
-        if (types.is_empty() || types.iter().any(|t| t == "array" || t == "object"))
-            && let Ok(value) = serde_json::from_str(text)
-        {
-            return value;
+        if (types.is_empty() || types.iter().any(|t| t == "array" || t == "object")) && is_json {
+            json::check_numbers(text).map_err(|error| inside(field, error))?;
+            if let Ok(value) = serde_json::from_str(text) {
+                return Ok(value);
+            }
         }
         if types.iter().any(|t| t == "array") {
-            return text.split(',').map(|part| Value::from(part.trim())).collect();
+            return Ok(text.split(',').map(|part| Value::from(part.trim())).collect());
         }
-        text.into()
+        Ok(text.into())
     }
 
     /// The field of the request that says what it is about: the one in the path, if there is just one.
@@ -383,6 +392,18 @@ impl Operation {
             })
             .collect()
     }
+}
+
+/// An error about a part of a field, which it names by its place in that field.
+fn inside(field: &str, error: Error) -> Error {
+    let number = error.detail("value").and_then(Value::as_str).unwrap_or_default();
+    let part = error.detail("field").and_then(Value::as_str).unwrap_or_default();
+    let place = match part {
+        "number" => field.to_owned(),
+        part if part.starts_with('[') => format!("{field}{part}"),
+        part => format!("{field}.{part}"),
+    };
+    json::refused(&place, number)
 }
 
 /// A field of a request.

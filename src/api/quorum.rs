@@ -1,30 +1,36 @@
 //! Operations on quorums.
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::time::Duration;
 
 use serde_json::Value;
 
+use super::capacity_view::up_to;
 use super::dto::{
     CancelQuorum, Cancelled, FinalTally, FinalVote, QuorumHistory, QuorumHistoryEntry, QuorumHistoryPage,
     QuorumStatsReply, QuorumStatus, StartQuorum, Started, Vote, Voted, WaitQuorum,
 };
-use super::{Quorate, closed, wait};
-use crate::core::ids::{EntityId, StreamId, StreamKind};
+use super::{Quorate, closed, json, keyed, wait};
+use crate::core::ids::{EntityId, IdempotencyKey, StreamId, StreamKind, VoterId};
+use crate::core::keyed::KeyedRequest;
+use crate::core::names::check_name;
+use crate::core::quorum;
 use crate::core::quorum::event::Counting;
-use crate::core::quorum::state::Fallback;
+use crate::core::quorum::state::{Fallback, Standee};
 use crate::core::quorum::{
     Ballot, Cancel, Command, FallbackPlan, Opened, Policy, Quorum, QuorumMachine, QuorumState, QuorumType,
     Rejection, Reply, Start,
 };
 use crate::core::rules::{self, Param, RuleError, RuleSpec};
-use crate::core::time::Timestamp;
+use crate::core::time::{Timestamp, whole_parts};
 use crate::core::topology::{Asked, Membership};
 use crate::error::{Error, ErrorKind};
 use crate::journal::Fault;
 use crate::journal::chain::digest;
 use crate::shell::entity::{Action, View};
 use crate::shell::host::{Host, wait as ready};
+use crate::shell::keyed::keyed_request;
 use crate::shell::kinds::mesh_id;
 use crate::shell::lock;
 use crate::shell::runtime::{Answer, ask};
@@ -37,7 +43,7 @@ const DEFAULT_WAIT_MS: i64 = 30_000;
 /// Longest text naming who cancelled or what is an arm, in bytes.
 const MAX_LABEL: usize = 256;
 /// Longest reason, in bytes.
-const MAX_REASON: usize = 1024;
+pub(super) const MAX_REASON: usize = 1024;
 
 /// Operations on quorums.
 #[derive(Clone, Copy, Debug)]
@@ -56,12 +62,19 @@ impl Quorums<'_> {
     pub async fn start(&self, request: StartQuorum) -> Result<Started, Error> {
         let host = self.q.host();
         let plan = Plan::check(host, &request)?;
-        if let Some(key) = request.idempotency_key.clone() {
-            let found = host.blocking(move |store| ready(store.find_key(&key))).await?;
+        let keyed = request
+            .idempotency_key
+            .clone()
+            .map(|key| (key, keyed::quorum(host, plan.timeout, plan.rule.as_ref(), &request)));
+        let same_id = request.quorum_id.clone();
+        if let Some((key, keyed)) = &keyed {
+            let sought = key.clone();
+            let found = host.blocking(move |store| ready(store.find_key(&sought))).await?;
             if let Some(stream) = found {
-                return self.started_before(&stream).await;
+                return self.started_before(&stream, key, keyed, same_id.as_ref()).await;
             }
         }
+        check_room(host)?;
         let asked = Asked {
             quorum_type: request.quorum_type.0,
             cell_id: request.cell_id.clone(),
@@ -73,26 +86,47 @@ impl Quorums<'_> {
                 .await?;
         let quorum_id = request.quorum_id.clone().unwrap_or_else(|| host.ids.mint());
         let key = request.idempotency_key.clone();
-        let start = plan.with_members(host, request, members)?;
+        let mut start = plan.with_members(host, request, members)?;
+        start.keyed = keyed.as_ref().map(|(_, keyed)| keyed.clone());
         let command = Action::Command(Command::Start(Box::new(start)), key);
         let id = quorum_id.clone();
         let started = ask(host, &host.quorums, &quorum_id, command, move |view| match view.reply {
             Some(Err(rejection)) => Err(rejection.into()),
             Some(Ok(_)) | None => started_view(&id, view.state, false),
         });
-        match started.await {
-            Err(Failure::Refused(Fault::KeyTaken { stream })) => self.started_before(&stream).await,
-            other => other?,
+        match (started.await, &keyed) {
+            (Err(Failure::Refused(Fault::KeyTaken { stream })), Some((key, keyed))) => {
+                self.started_before(&stream, key, keyed, same_id.as_ref()).await
+            }
+            (other, _) => other?,
         }
     }
 
-    async fn started_before(&self, stream: &StreamId) -> Result<Started, Error> {
-        if stream.kind != StreamKind::Quorum {
-            return Err(key_of_another(stream.kind));
-        }
-        let id = &stream.id;
-        let named = id.clone();
-        self.look(id, move |view| started_view(&named, view.state, true)).await?
+    /// The quorum the key opened, if it was opened by this request.
+    async fn started_before(
+        &self,
+        stream: &StreamId,
+        key: &IdempotencyKey,
+        request: &KeyedRequest,
+        quorum_id: Option<&EntityId>,
+    ) -> Result<Started, Error> {
+        let id = ("quorum_id", quorum_id);
+        let asked = keyed::Asked { operation: "quorum.start", key, kind: StreamKind::Quorum, id, request };
+        asked.check_entity(stream)?;
+        let named = stream.id.clone();
+        let host = self.q.host();
+        let seen = self.look(&stream.id, move |view| {
+            let before =
+                view.state.opened.as_deref().map(|o| keyed::quorum_before(o, view.state.rule.as_ref()));
+            (before, started_view(&named, view.state, true))
+        });
+        let (before, started) = seen.await?;
+        let kept = keyed_request(host, stream, |event: &quorum::Event| match event {
+            quorum::Event::Keyed(kept) => Some(kept.clone()),
+            _ => None,
+        });
+        asked.check_request(stream, kept.await?.as_ref(), &before.unwrap_or_default())?;
+        started
     }
 
     /// Casts or changes a vote. Durable on return; repeating it is safe.
@@ -104,42 +138,44 @@ impl Quorums<'_> {
     /// `invalid_argument`, `not_found`, `quorum_closed`, `quorum_timeout`, `already_voted`, `not_eligible`,
     /// `limit_exceeded`, and the faults of the store.
     pub fn vote(&self, vote: Vote) -> impl Future<Output = Result<Voted, Error>> + Send + use<> {
+        let sent = self.send(vote);
+        async move { sent?.await? }
+    }
+
+    fn send(&self, vote: Vote) -> Result<Answer<Result<Voted, Error>>, Error> {
         let host = self.q.host();
-        let Vote { quorum_id, voter_id, vote: value, confidence } = vote;
-        let ballot = Ballot { voter_id: voter_id.clone(), vote: value, confidence };
+        let Vote { quorum_id, voter_id, vote: value, confidence, reason } = vote;
+        check_sentence("reason", reason.as_deref(), MAX_REASON)?;
+        let ballot = Ballot { voter_id: voter_id.clone(), vote: value, confidence, reason };
         let id = quorum_id.clone();
-        let sent: Answer<Result<Voted, Error>> =
-            ask(host, &host.quorums, &quorum_id, Action::Command(Command::Cast(ballot), None), move |view| {
-                match view.reply {
-                    Some(Ok(Reply::Voted(voted))) => {
-                        let opened = view.state.opened.as_deref().ok_or(Rejection::NotFound)?;
-                        let tally = view.state.tally();
-                        let is_neighbor =
-                            opened.quorum_type != QuorumType::Local || admits(opened, &voter_id);
-                        Ok(Voted {
-                            quorum_id: id,
-                            voter_id,
-                            vote: value,
-                            total_votes: tally.total(),
-                            approve_votes: tally.approvals,
-                            reject_votes: tally.rejections,
-                            required_votes: opened.required_votes,
-                            quorum_reached: view.state.outcome() == rules::Outcome::Won,
-                            consensus: tally.consensus(),
-                            is_neighbor,
-                            counted: voted.counted,
-                            duplicate: voted.duplicate,
-                            changed: voted.changed,
-                            state: view.state.state().unwrap_or(QuorumState::Open),
-                        })
-                    }
-                    Some(Err(rejection)) => Err(rejection.into()),
-                    Some(Ok(Reply::Started | Reply::Cancelled { .. } | Reply::Done)) | None => {
-                        Err(Rejection::NotFound.into())
-                    }
-                }
-            });
-        async move { sent.await? }
+        let command = Action::Command(Command::Cast(ballot), None);
+        Ok(ask(host, &host.quorums, &quorum_id, command, move |view| match view.reply {
+            Some(Ok(Reply::Voted(voted))) => {
+                let opened = view.state.opened.as_deref().ok_or(Rejection::NotFound)?;
+                let tally = view.state.tally();
+                let is_neighbor = opened.quorum_type != QuorumType::Local || admits(opened, &voter_id);
+                Ok(Voted {
+                    quorum_id: id,
+                    voter_id,
+                    vote: value,
+                    total_votes: tally.total(),
+                    approve_votes: tally.approvals,
+                    reject_votes: tally.rejections,
+                    required_votes: opened.required_votes,
+                    quorum_reached: view.state.outcome() == rules::Outcome::Won,
+                    consensus: tally.consensus(),
+                    is_neighbor,
+                    counted: voted.counted,
+                    duplicate: voted.duplicate,
+                    changed: voted.changed,
+                    state: view.state.state().unwrap_or(QuorumState::Open),
+                })
+            }
+            Some(Err(rejection)) => Err(rejection.into()),
+            Some(Ok(Reply::Started | Reply::Cancelled { .. } | Reply::Done)) | None => {
+                Err(Rejection::NotFound.into())
+            }
+        }))
     }
 
     /// Everything about a quorum, also after it closed.
@@ -169,7 +205,7 @@ impl Quorums<'_> {
     /// `invalid_argument`, `not_found`, `quorum_closed`, `quorum_timeout`, and the faults of the store.
     pub async fn cancel(&self, request: CancelQuorum) -> Result<Cancelled, Error> {
         check_label("by", request.by.as_deref(), MAX_LABEL)?;
-        check_label("reason", request.reason.as_deref(), MAX_REASON)?;
+        check_sentence("reason", request.reason.as_deref(), MAX_REASON)?;
         let host = self.q.host();
         let id = request.quorum_id.clone();
         let command = Command::Cancel(Cancel { by: request.by, reason: request.reason });
@@ -276,11 +312,6 @@ impl Plan {
             let message = format!("too many voters. given={}, limit={}", voters.len(), config.max_voters);
             return Err(Error::new(ErrorKind::LimitExceeded, message).with("field", "voters"));
         }
-        let open = lock(&host.counters.quorums).active();
-        if open >= config.max_open {
-            let message = format!("too many open quorums. open={open}, limit={}", config.max_open);
-            return Err(Error::new(ErrorKind::LimitExceeded, message).with("limit", config.max_open));
-        }
         let required_votes = match request.required_votes {
             None => None,
             Some(n) => Some(u32::try_from(n).ok().filter(|n| *n >= 1).ok_or_else(|| {
@@ -302,6 +333,9 @@ impl Plan {
         } else {
             None
         };
+        if let Some(subject) = &request.subject {
+            json::check_payload("subject", subject)?;
+        }
         let subject = request.subject.as_ref().map(Value::to_string);
         if let Some(text) = subject.as_ref().filter(|text| text.len() > config.max_subject_bytes) {
             let expected = format!("up to {} bytes of JSON", config.max_subject_bytes);
@@ -336,6 +370,7 @@ impl Plan {
             rule: self.rule,
             timeout: self.timeout,
             cell_id: request.cell_id,
+            named: request.voters.is_some(),
             voters: request.voters.or(members.voters),
             neighbor_count: members.neighbor_count,
             topic: members.topic,
@@ -344,16 +379,27 @@ impl Plan {
             policy: self.policy,
             fallback: self.fallback,
             parent: None,
+            keyed: None,
         })
     }
+}
+
+/// May one more quorum be open?
+fn check_room(host: &Host) -> Result<(), Error> {
+    let (open, limit) = (lock(&host.counters.quorums).active(), host.config.quorum.max_open);
+    if open >= limit {
+        let message = format!("too many open quorums. open={open}, limit={limit}");
+        return Err(Error::new(ErrorKind::LimitExceeded, message).with("limit", limit));
+    }
+    Ok(())
 }
 
 /// Reads a rule as it is written in a request, and checks that it can be built.
 pub(super) fn rule_of(field: &str, param: &Param) -> Result<RuleSpec, Error> {
     let spec =
         RuleSpec::from_param(param).map_err(|expected| Error::invalid(field, param.to_string(), expected))?;
-    match rules::build(&spec) {
-        Ok(_) => Ok(spec),
+    match rules::check(&spec) {
+        Ok(()) => Ok(spec),
         Err(RuleError::Unknown { given, expected }) => {
             Err(Error::invalid(field, given, &format!("one of {expected}")))
         }
@@ -368,19 +414,26 @@ fn seconds(field: &str, given: Option<f64>, default: Duration, host: &Host) -> R
     let longest = host.config.quorum.max_timeout;
     match given {
         None => Ok(default),
-        Some(s) if s > 0.0 && s <= longest.as_secs_f64() => {
-            Ok(Duration::from_secs_f64(s).max(Duration::from_micros(1)))
-        }
-        // NaN and the infinities have no JSON number; they are named as text.
-        Some(s) => {
-            let value = if s.is_finite() { Value::from(s) } else { s.to_string().into() };
-            Err(Error::invalid(field, value, &format!("above 0 and up to {}", longest.as_secs_f64())))
-        }
+        Some(s) => match whole_parts(s, 1_000_000) {
+            Some(us) if us > 0 && u128::from(us) <= longest.as_micros() => Ok(Duration::from_micros(us)),
+            // NaN and the infinities have no JSON number; they are named as text.
+            Some(_) | None => {
+                let value = if s.is_finite() { Value::from(s) } else { s.to_string().into() };
+                Err(Error::invalid(field, value, &up_to(longest)))
+            }
+        },
     }
 }
 
-/// A label that is given must be a short visible text.
+/// A label that is given must be a short text, as clear as an id: it is compared with others.
 pub(super) fn check_label(field: &str, text: Option<&str>, longest: usize) -> Result<(), Error> {
+    check_sentence(field, text, longest)?;
+    let Some(text) = text else { return Ok(()) };
+    check_name(text).map_err(|unclear| Error::invalid(field, text, &unclear.expected()))
+}
+
+/// A sentence that is given must be a short visible text.
+pub(super) fn check_sentence(field: &str, text: Option<&str>, longest: usize) -> Result<(), Error> {
     match text {
         Some(t) if t.trim().is_empty() || t.len() > longest || t.chars().any(char::is_control) => {
             let expected = format!("1 to {longest} bytes, not blank, without control characters");
@@ -399,13 +452,7 @@ pub(super) fn page_limit(given: Option<i64>) -> Result<usize, Error> {
     }
 }
 
-/// An idempotency key that already names something of another kind.
-pub(super) fn key_of_another(kind: StreamKind) -> Error {
-    let message = format!("the idempotency key was used for something else. used_for={}", kind.name());
-    Error::new(ErrorKind::AlreadyExists, message).with("field", "idempotency_key")
-}
-
-fn admits(opened: &Opened, voter: &crate::core::ids::VoterId) -> bool {
+fn admits(opened: &Opened, voter: &VoterId) -> bool {
     // In an open electorate nobody is known to be a neighbour.
     opened.electorate.size().is_some() && opened.electorate.admits(voter)
 }
@@ -468,6 +515,7 @@ pub(super) fn status_view(id: &EntityId, state: &Quorum, now: Timestamp) -> Resu
         timeout_seconds: opened.deadline.since(opened.opened_at).as_secs_f64(),
         valid_voters: owned(false),
         invalid_voters: owned(true),
+        votes: standing_votes(state),
         state: state.state().unwrap_or(QuorumState::Open),
         consensus: tally.consensus(),
         electorate: electorate_name(opened),
@@ -496,15 +544,20 @@ fn subject_value(opened: &Opened) -> Option<Value> {
     opened.subject.as_ref().and_then(|text| serde_json::from_str(text).ok())
 }
 
-fn history_entry(id: &EntityId, state: &Quorum) -> Option<QuorumHistoryEntry> {
-    let (opened, closed) = (state.opened.as_deref()?, state.closed.as_ref()?);
-    let tally = closed.tally;
-    let vote = |v: &crate::core::quorum::state::Standee| FinalVote {
+fn standing_votes(state: &Quorum) -> BTreeMap<VoterId, FinalVote> {
+    let vote = |v: &Standee| FinalVote {
         vote: v.vote,
         confidence: v.confidence,
         counted: v.counting == Counting::Counted,
         cast_at: v.cast_at,
+        reason: v.reason.clone(),
     };
+    state.votes.iter().map(|(id, v)| (id.clone(), vote(v))).collect()
+}
+
+fn history_entry(id: &EntityId, state: &Quorum) -> Option<QuorumHistoryEntry> {
+    let (opened, closed) = (state.opened.as_deref()?, state.closed.as_ref()?);
+    let tally = closed.tally;
     Some(QuorumHistoryEntry {
         quorum_id: id.clone(),
         quorum_type: opened.quorum_type,
@@ -516,7 +569,7 @@ fn history_entry(id: &EntityId, state: &Quorum) -> Option<QuorumHistoryEntry> {
             quorum_reached: closed.state == QuorumState::Approved,
             consensus: tally.consensus(),
         },
-        votes: state.votes.iter().map(|(id, v)| (id.clone(), vote(v))).collect(),
+        votes: standing_votes(state),
         closed_at: closed.closed_at,
         state: closed.state,
         cell_id: opened.cell_id.clone(),

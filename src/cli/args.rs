@@ -12,7 +12,12 @@ use crate::store::STORES;
 const AFTER: &str = "\
 Exit codes: 0 done · 2 bad request or usage · 3 not found · 4 exists or ended already · 5 not eligible · \
 6 limit · 7 busy · 8 fenced · 9 outcome unknown · 10 store or server failed · 11 store in use · \
-12 no such store · 13 newer store · 14 damaged store";
+12 no such store · 13 newer store · 14 damaged store · 15 idempotency key of another request · 130 interrupted
+
+Commands that ask for an outcome (`quorum wait`, `consensus request`, `consensus result`, `capacity request`) exit with \
+it: 0 approved, granted · 20 open, not decided yet · 21 rejected · 22 timeout · 23 expired · 24 cancelled · \
+25 aborted, could not be put. Commands that only show (`status`, `list`, `history`) exit with 0 once they have shown it. \
+`capacity offer`, `capacity release`, `flow offer` and `shed release` exit with 27 when nothing was done.";
 
 /// The whole command line.
 pub(super) fn command() -> Command {
@@ -70,6 +75,7 @@ fn verb_command(verb: &'static str, op: &Operation) -> Command {
                 .required_unless_present("url")
                 .help_heading("Where"),
         )
+        .arg(accept_loss().help_heading("Where"))
         .arg(
             Arg::new("url")
                 .long("url")
@@ -119,6 +125,7 @@ fn serve_command() -> Command {
     Command::new("serve")
         .about("Serve the operations over HTTP until SIGINT or SIGTERM")
         .arg(path("data", "DIR", "The data folder; made when it is not there").required(true))
+        .arg(accept_loss())
         .arg(
             Arg::new("listen")
                 .long("listen")
@@ -144,6 +151,7 @@ fn play_command() -> Command {
         .long_about(PLAY)
         .arg(Arg::new("file").value_name("FILE.jsonl").required(true).help("The script; - reads stdin"))
         .arg(path("data", "DIR", "Keep the journal in this folder instead of in memory"))
+        .arg(accept_loss())
         .arg(store())
         .arg(
             Arg::new("start").long("start").value_name("INSTANT").help(
@@ -214,6 +222,7 @@ fn replay_command() -> Command {
             "DIR",
             "Keep the journal in this folder; a run that was killed goes on where it was",
         ))
+        .arg(accept_loss())
         .arg(store())
 }
 
@@ -241,6 +250,16 @@ fn path(name: &'static str, value: &'static str, help: &'static str) -> Arg {
         .value_name(value)
         .value_parser(clap::value_parser!(std::path::PathBuf))
         .help(help)
+}
+
+/// The id of the flag that opens a damaged folder.
+pub(super) const ACCEPT_LOSS: &str = "accept-loss";
+
+fn accept_loss() -> Arg {
+    switch(
+        ACCEPT_LOSS,
+        "Open a damaged folder with everything up to the damage; what is behind it is put aside",
+    )
 }
 
 fn switch(name: &'static str, help: &'static str) -> Arg {

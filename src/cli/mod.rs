@@ -38,7 +38,7 @@ use output::{Output, Stop};
 const LOG: &str = "QUORATE_LOG";
 
 /// Runs the command line. Returns the exit code: 0 when the command did what was asked, else the code that the
-/// table of error kinds ([`crate::error::KINDS`]) gives.
+/// tables of error kinds ([`crate::error::KINDS`]) and outcomes ([`crate::error::OUTCOMES`]) give.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
     let filter = EnvFilter::try_from_env(LOG).unwrap_or_else(|_| EnvFilter::new("error"));
     // A second call in one process keeps the first one's subscriber.

@@ -1,14 +1,16 @@
 //! Where a command keeps its journal: a data folder, a temporary one, or memory.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use clap::ArgMatches;
 
+use super::args::ACCEPT_LOSS;
 use crate::config::Config;
 use crate::error::{Error, ErrorKind};
-use crate::journal::{Fault, Store};
+use crate::journal::{Fault, OpenReport, Store};
 use crate::store::memory::MemoryStore;
 use crate::store::{STORES, StoreEntry, StoreOptions};
 
@@ -23,9 +25,28 @@ pub(super) fn persistent() -> Result<&'static StoreEntry, Error> {
 }
 
 /// The settings of a runtime on a data folder. Only with `create` is a missing one made.
-pub(super) fn folder(path: &Path, create: bool) -> Result<Config, Error> {
-    let store_options = StoreOptions { path: Some(path.to_owned()), create, ..StoreOptions::default() };
+pub(super) fn folder(path: &Path, create: bool, matches: &ArgMatches) -> Result<Config, Error> {
+    let accept_loss = accepts_loss(matches);
+    let store_options =
+        StoreOptions { path: Some(path.to_owned()), create, accept_loss, ..StoreOptions::default() };
     Ok(Config { store: persistent()?.name.into(), store_options, ..Config::default() })
+}
+
+/// Whether `--accept-loss` was given.
+fn accepts_loss(matches: &ArgMatches) -> bool {
+    matches.get_flag(ACCEPT_LOSS)
+}
+
+/// Says on stderr what opening found to be gone or made good: whoever looks on must know, whatever the command.
+pub(super) fn tell(report: &OpenReport) {
+    let mut stderr = std::io::stderr().lock();
+    for dropped in &report.dropped {
+        // A closed stderr is no reason to end.
+        let _ = writeln!(stderr, "warning: {dropped}");
+    }
+    for repaired in &report.repaired {
+        let _ = writeln!(stderr, "warning: {repaired}; nothing is lost");
+    }
 }
 
 /// A journal that can be opened again and again, as after a crash.
@@ -55,18 +76,19 @@ impl Place {
             (None, None) => default,
         };
         match data {
-            Some(path) if entry.persistent => Ok(Place::at(entry, path.clone(), None)),
+            Some(path) if entry.persistent => Ok(Place::at(entry, path.clone(), None, accepts_loss(matches))),
             Some(_) => Err(Error::invalid("store", entry.name, "a store that keeps its data, with --data")),
             None if entry.persistent => {
                 let scratch = Scratch::new()?;
-                Ok(Place::at(entry, scratch.0.clone(), Some(scratch)))
+                Ok(Place::at(entry, scratch.0.clone(), Some(scratch), false))
             }
             None => Ok(Place::Memory(MemoryStore::new())),
         }
     }
 
-    fn at(entry: &'static StoreEntry, path: PathBuf, scratch: Option<Scratch>) -> Self {
-        Place::Folder { entry, options: StoreOptions::at(path), _scratch: scratch }
+    fn at(entry: &'static StoreEntry, path: PathBuf, scratch: Option<Scratch>, accept_loss: bool) -> Self {
+        let options = StoreOptions { accept_loss, ..StoreOptions::at(path) };
+        Place::Folder { entry, options, _scratch: scratch }
     }
 
     /// The name of the store.
@@ -90,7 +112,11 @@ impl Place {
                     tries -= 1;
                     tokio::time::sleep(RELEASE.1).await;
                 }
-                opened => return Ok(opened?),
+                opened => {
+                    let store = opened?;
+                    tell(&store.open_report());
+                    return Ok(store);
+                }
             }
         }
     }

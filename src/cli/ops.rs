@@ -13,6 +13,7 @@ use super::output::{Output, Stop, narrow_table, table};
 use super::{args, open, remote, wait};
 use crate::api::Quorate;
 use crate::api::ops::{self, Method, OPERATIONS, Operation};
+use crate::api::outcome::{not_done, outcome_of};
 use crate::core::rules::{Parameter, RULES};
 use crate::error::{Error, ErrorKind};
 
@@ -30,10 +31,12 @@ impl Place {
         match (matches.get_one::<String>("url"), matches.get_one::<PathBuf>("data")) {
             (Some(url), _) => Ok(Place::Server(url.clone())),
             (None, Some(data)) => {
-                let mut config = open::folder(data, op.founds)?;
+                let mut config = open::folder(data, op.founds, matches)?;
                 // A command leads nothing: tokens it was given, and those it gives out, outlive it.
                 config.jobs.take_over = false;
-                Ok(Place::Folder(Quorate::open(config).await?))
+                let q = Quorate::open(config).await?;
+                open::tell(&q.recovery_report().store);
+                Ok(Place::Folder(q))
             }
             (None, None) => Err(Error::invalid("data", Value::Null, "--data DIR or --url URL")),
         }
@@ -73,18 +76,22 @@ impl Place {
 /// Columns of a terminal that the list of rules fits into.
 const RULES_WIDTH: u16 = 118;
 
-/// Runs one operation. A journal that `history verify` finds broken gives the exit code of a damaged store.
+/// Runs one operation. What was asked for and did not come about gives the exit code of its outcome; a journal that
+/// `history verify` finds broken, that of a damaged store.
 pub(super) async fn run(name: &str, matches: &ArgMatches, output: &Output) -> Result<u8, Stop> {
     let op = ops::find(name)?;
-    let fields = fields(op, matches);
+    let fields = fields(op, matches)?;
     let place = Place::asked(op, matches).await?;
     let reply = call(&place, op, fields, output).await;
     let closed = place.close().await;
     let reply = reply?;
     closed?;
     output.reply(&reply)?;
-    let broken = op.name == "history.verify" && reply["ok"] == false;
-    Ok(if broken { ErrorKind::StoreCorrupt.entry().exit } else { 0 })
+    if op.name == "history.verify" && reply["ok"] == false {
+        return Ok(ErrorKind::StoreCorrupt.entry().exit);
+    }
+    let undone = not_done(op, &reply).map(|error| error.kind().entry().exit);
+    Ok(undone.or(outcome_of(op, &reply).map(|told| told.exit)).unwrap_or(0))
 }
 
 async fn call(
@@ -113,7 +120,7 @@ async fn verify(q: &Quorate) -> Result<Value, Error> {
 }
 
 /// The request that the flags spell.
-fn fields(op: &Operation, matches: &ArgMatches) -> Map<String, Value> {
+fn fields(op: &Operation, matches: &ArgMatches) -> Result<Map<String, Value>, Error> {
     let mut request = Map::new();
     for field in op.fields() {
         let is_subject = op.subject() == Some(field.name.as_str());
@@ -121,7 +128,9 @@ fn fields(op: &Operation, matches: &ArgMatches) -> Map<String, Value> {
         let Some(texts) = alone.or_else(|| matches.get_many::<String>(&args::field_id(&field))) else {
             continue;
         };
-        let mut values: Vec<Value> = texts.map(|text| op.field_from_text(&field.name, text)).collect();
+        let values: Result<Vec<Value>, Error> =
+            texts.map(|text| op.field_from_text(&field.name, text)).collect();
+        let mut values = values?;
         let value = if values.len() == 1 {
             values.remove(0)
         } else {
@@ -134,7 +143,7 @@ fn fields(op: &Operation, matches: &ArgMatches) -> Map<String, Value> {
         };
         request.insert(field.name, value);
     }
-    request
+    Ok(request)
 }
 
 /// Lists the operations.

@@ -8,6 +8,7 @@ use std::io::{self, Write};
 use comfy_table::{ContentArrangement, Table, presets};
 use serde_json::{Map, Value, json};
 
+use crate::core::names::is_shown;
 use crate::error::{Error, ErrorKind};
 
 /// Longest text of a table cell, in characters; what is longer is cut, `--json` shows it whole.
@@ -88,9 +89,10 @@ impl Output {
         Ok(out.flush()?)
     }
 
-    /// Writes text to stderr as it is.
+    /// Writes lines to stderr, every character of them to be seen.
     pub(super) fn complain(&self, text: &str) -> Result<(), Stop> {
-        Ok(io::stderr().lock().write_all(text.as_bytes())?)
+        let lines: Vec<String> = text.split('\n').map(visible).collect();
+        Ok(io::stderr().lock().write_all(lines.join("\n").as_bytes())?)
     }
 
     /// Writes a reply: one line of JSON, or tables.
@@ -106,7 +108,11 @@ impl Output {
                 let _ = if self.json {
                     self.text(&format!("{}\n", json!({ "error": error.to_json() })))
                 } else {
-                    self.complain(&format!("error: {}\nnext: {}\n", error.message(), advice(error.kind())))
+                    self.complain(&format!(
+                        "error: {}\nnext: {}\n",
+                        visible(error.message()),
+                        advice(error.kind())
+                    ))
                 };
                 error.kind().entry().exit
             }
@@ -133,6 +139,7 @@ fn advice(kind: ErrorKind) -> &'static str {
             "check the id; `quorate quorum history` and `quorate history query` show what there is"
         }
         ErrorKind::AlreadyExists => "choose another id, or ask for the status of the one that exists",
+        ErrorKind::KeyReused => "use a new idempotency key; the entity named above has this one",
         ErrorKind::UnreachableRequirement => "require at most as many approvals as there are voters",
         ErrorKind::UnknownMembership => {
             "register the cells or authorities first (`quorate cell register`, `quorate cmp register`)"
@@ -146,6 +153,10 @@ fn advice(kind: ErrorKind) -> &'static str {
         ErrorKind::QuorumClosed | ErrorKind::QuorumTimeout => {
             "nothing; the outcome is final, and `quorate quorum status` shows it"
         }
+        ErrorKind::ProposalClosed => {
+            "nothing; the decision is final, and `quorate consensus result` shows it"
+        }
+        ErrorKind::Aborted => "look at the reason; `quorate agent list` shows who can be asked",
         ErrorKind::TokenNotFound => "`quorate history query --kind cell` shows the tokens that were granted",
         ErrorKind::NotTokenOwner => "the holder named in the message may act, or transfer the token",
         ErrorKind::TokenExpired | ErrorKind::TokenReleased | ErrorKind::TokenRevoked => {
@@ -198,7 +209,7 @@ pub(super) fn narrow_table(
 fn shown(mut table: Table, header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
     table.load_style(presets::NOTHING);
     if !header.is_empty() {
-        table.set_header(header.iter().map(|name| name.to_uppercase()));
+        table.set_header(header.iter().map(|name| visible(name).to_uppercase()));
     }
     table.add_rows(rows);
     for column in table.column_iter_mut() {
@@ -212,10 +223,10 @@ fn shown(mut table: Table, header: &[&str], rows: impl IntoIterator<Item = Vec<S
 fn tables(reply: &Value) -> String {
     let Value::Object(fields) = reply else { return cell(reply, usize::MAX) + "\n" };
     let (parts, plain): (Vec<_>, Vec<_>) = fields.iter().partition(|(name, value)| is_part(name, value));
-    let pair = |(name, value): (&String, &Value)| vec![name.clone(), field(name, value, usize::MAX)];
+    let pair = |(name, value): (&String, &Value)| vec![visible(name), field(name, value, usize::MAX)];
     let mut out = table(&[], plain.into_iter().map(pair));
     for (name, value) in parts {
-        out.push_str(&format!("\n{name}\n"));
+        out.push_str(&format!("\n{}\n", visible(name)));
         out.push_str(&match value {
             // One row of very many columns reads better downwards.
             Value::Array(items) if items.len() == 1 && items[0].as_object().is_some_and(is_long) => {
@@ -307,7 +318,7 @@ fn is_empty(value: &Value) -> bool {
     }
 }
 
-/// One value as text: never empty, without control characters, cut when it is too long.
+/// One value as text: never empty, every character to be seen, cut when it is too long.
 fn cell(value: &Value, longest: usize) -> String {
     if is_empty(value) {
         return "-".into();
@@ -316,13 +327,23 @@ fn cell(value: &Value, longest: usize) -> String {
     if shown.is_empty() { "\"\"".into() } else { shown }
 }
 
-/// A text without control characters, cut when it is too long.
+/// A text whose every character is to be seen, cut when it is too long.
 pub(super) fn shortened(text: &str, longest: usize) -> String {
-    let visible = |c: char| if c.is_control() { '\u{fffd}' } else { c };
-    let mut shown: String = text.chars().take(longest).map(visible).collect();
+    let text = visible(text);
+    let mut shown: String = text.chars().take(longest).collect();
     if text.chars().nth(longest).is_some() {
         shown.pop();
         shown.push('…');
+    }
+    shown
+}
+
+/// A text in which control characters, and characters that are not seen or move others about, stand by their numbers:
+/// what somebody sent does not steer the terminal, and two texts that differ look different.
+fn visible(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        if is_shown(c) { shown.push(c) } else { shown.extend(c.escape_unicode()) }
     }
     shown
 }
@@ -443,7 +464,11 @@ mod tests {
 
     #[test]
     fn a_cell_is_cut_and_never_controls_the_terminal() {
-        assert_eq!(cell(&json!("\u{1b}[2Jx"), 9), "\u{fffd}[2Jx");
+        assert_eq!(cell(&json!("\u{1b}[2Jx"), 20), "\\u{1b}[2Jx");
+        assert_eq!(cell(&json!("yes\u{202e}on"), 20), "yes\\u{202e}on");
+        assert_eq!(cell(&json!("a\u{200b}"), 20), "a\\u{200b}");
+        let named = tables(&json!({ "totals": { "a\u{9b}1m": 1 } }));
+        assert_eq!(named, "totals  a\\u{9b}1m=1\n");
         assert_eq!(cell(&json!("äbcd"), 3), "äb…");
         assert_eq!(cell(&json!(["a", "b"]), 9), "a, b");
     }

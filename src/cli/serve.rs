@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::ArgMatches;
 use serde_json::{Value, json};
@@ -15,6 +16,9 @@ use crate::api::http::{self, Options};
 use crate::error::Error;
 use crate::shell::sampler::ThisMachine;
 
+/// How often the store is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
 /// Serves until SIGINT or SIGTERM, then answers what is under way and closes the store.
 pub(super) async fn run(matches: &ArgMatches, output: &Output) -> Result<u8, Stop> {
     let text = matches.get_one::<String>("listen").map_or("", String::as_str);
@@ -25,12 +29,13 @@ pub(super) async fn run(matches: &ArgMatches, output: &Output) -> Result<u8, Sto
         .ok_or_else(|| Error::invalid("data", Value::Null, "a data folder"))?;
     // Heard from here on: a signal during recovery stops the server as soon as it is up.
     let mut signals = Signals::listen()?;
-    let mut config = open::folder(data, true)?;
+    let mut config = open::folder(data, true, matches)?;
     config.capacity.strict_cells = matches.get_flag("strict-cells");
     if matches.get_flag("sample-machine") {
         config.sampler = Some(Arc::new(ThisMachine::default()));
     }
     let q = Quorate::open(config).await?;
+    open::tell(&q.recovery_report().store);
     let mut server = http::serve(q.clone(), listen, Options::default())?;
     let url = format!("http://{}", server.addr());
     if output.is_json() {
@@ -42,9 +47,18 @@ pub(super) async fn run(matches: &ArgMatches, output: &Output) -> Result<u8, Sto
         () = signals.next() => {}
         // It only ends by itself when something is wrong; the stop below says what.
         _ = server.ended() => {}
+        // Nothing can be taken any more; whoever started this process must know. The close below says why.
+        () = failure(&q) => {}
     }
     let stopped = server.stop().await;
     q.close().await?;
     stopped?;
     Ok(0)
+}
+
+/// Ends when the store has failed for good.
+async fn failure(q: &Quorate) {
+    while q.health().failure.is_none() {
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
 }

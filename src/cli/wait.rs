@@ -74,8 +74,9 @@ async fn decision(place: &Place, opened: &Value, progress: &Progress) -> Result<
         let mut fields = Map::new();
         fields.insert("proposal_id".into(), opened["proposal_id"].clone());
         fields.insert("wait_ms".into(), LOOK_MS.into());
-        let result = place.call(look, fields).await?;
+        let mut result = place.call(look, fields).await?;
         if !result["decision"].is_null() {
+            result["duplicate"] = opened["duplicate"].clone();
             return Ok(result);
         }
         progress.tell(&result);

@@ -1,12 +1,16 @@
 //! Names of things: validated text ids and the address of an entity's log.
 //!
-//! An id is 1 to 256 bytes of UTF-8, not blank, without control characters. Construction checks it, so every
-//! id that exists is valid, also one read from JSON.
+//! An id is 1 to 256 bytes of UTF-8, not blank, in Unicode's composed form (NFC), and made of characters one can see,
+//! with single plain spaces between them: two ids that look the same are the same. What comes from outside is checked
+//! so, in Rust by `new` and in JSON when it is read. What stands in a journal was taken by the rules of its time, which
+//! forbade only control characters; it stays readable, and `stored` makes such an id.
 
 use std::fmt;
 use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+
+use super::names::{Unclear, Why, check_name};
 
 /// Longest id, in bytes.
 pub const MAX_ID_BYTES: usize = 256;
@@ -20,12 +24,30 @@ pub enum IdError {
     /// The text is longer than [`MAX_ID_BYTES`].
     #[error("id is too long, expected 1 to 256 bytes. given={0}")]
     TooLong(usize),
-    /// The text holds a control character.
-    #[error("id holds a control character, expected none. at_byte={0}")]
-    Control(usize),
+    /// The text holds what does not belong into a name.
+    #[error("id holds a character that does not belong into a name. {0}")]
+    Unclear(#[from] Unclear),
+}
+
+impl IdError {
+    /// What an id must be, as far as this one is not.
+    pub fn expected(&self) -> String {
+        match self {
+            IdError::Blank | IdError::TooLong(_) => {
+                format!("1 to {MAX_ID_BYTES} bytes, not blank, without control characters")
+            }
+            IdError::Unclear(unclear) => unclear.expected(),
+        }
+    }
 }
 
 fn check(text: &str) -> Result<(), IdError> {
+    check_stored(text)?;
+    Ok(check_name(text)?)
+}
+
+/// The rules of the earliest journals.
+fn check_stored(text: &str) -> Result<(), IdError> {
     if text.len() > MAX_ID_BYTES {
         return Err(IdError::TooLong(text.len()));
     }
@@ -33,9 +55,40 @@ fn check(text: &str) -> Result<(), IdError> {
         return Err(IdError::Blank);
     }
     match text.char_indices().find(|(_, c)| c.is_control()) {
-        Some((at, _)) => Err(IdError::Control(at)),
+        Some((at, given)) => Err(Unclear { at, given, why: Why::Control }.into()),
         None => Ok(()),
     }
+}
+
+/// Told so that what a door reads of it is what was expected.
+fn asked(error: &IdError) -> String {
+    format!("{error}, expected {}", error.expected())
+}
+
+/// An id that may have been taken by the rules of an earlier version.
+pub trait Known: Sized {
+    /// As `stored` makes it.
+    ///
+    /// # Errors
+    /// [`IdError`] as `stored`.
+    fn known(text: String) -> Result<Self, IdError>;
+}
+
+/// Reads an id that only says which of the things there are is meant: to look at it, or to end it.
+///
+/// # Errors
+/// As `stored`.
+pub fn known<'de, D: Deserializer<'de>, T: Known>(d: D) -> Result<T, D::Error> {
+    T::known(String::deserialize(d)?).map_err(|e| D::Error::custom(asked(&e)))
+}
+
+/// The same where it may be left out.
+///
+/// # Errors
+/// As `stored`.
+pub fn known_maybe<'de, D: Deserializer<'de>, T: Known>(d: D) -> Result<Option<T>, D::Error> {
+    let text = Option::<String>::deserialize(d)?;
+    text.map(|text| T::known(text).map_err(|e| D::Error::custom(asked(&e)))).transpose()
 }
 
 macro_rules! id_type {
@@ -48,10 +101,21 @@ macro_rules! id_type {
             /// Checks the text and makes it an id.
             ///
             /// # Errors
-            /// [`IdError`] when the text is blank, longer than 256 bytes or holds a control character.
+            /// [`IdError`] when the text is blank, longer than 256 bytes, not composed (NFC), or holds a character
+            /// that cannot be seen.
             pub fn new(text: impl Into<Arc<str>>) -> Result<Self, IdError> {
                 let text = text.into();
                 check(&text)?;
+                Ok(Self(text))
+            }
+
+            /// An id as it may stand in a journal: names that look alike are not told apart there.
+            ///
+            /// # Errors
+            /// [`IdError`] when the text is blank, longer than 256 bytes or holds a control character.
+            pub fn stored(text: impl Into<Arc<str>>) -> Result<Self, IdError> {
+                let text = text.into();
+                check_stored(&text)?;
                 Ok(Self(text))
             }
 
@@ -88,7 +152,18 @@ macro_rules! id_type {
 
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-                Self::new(String::deserialize(d)?).map_err(D::Error::custom)
+                let is_from_outside = d.is_human_readable();
+                let text = String::deserialize(d)?;
+                match is_from_outside {
+                    true => Self::new(text).map_err(|e| D::Error::custom(asked(&e))),
+                    false => Self::stored(text).map_err(D::Error::custom),
+                }
+            }
+        }
+
+        impl Known for $name {
+            fn known(text: String) -> Result<Self, IdError> {
+                Self::stored(text)
             }
         }
     };
@@ -283,7 +358,16 @@ mod tests {
         assert_eq!(VoterId::new("é".repeat(128) + "x"), Err(IdError::TooLong(257)));
         assert_eq!(VoterId::new(" \u{3000}"), Err(IdError::Blank));
         assert_eq!(VoterId::new(""), Err(IdError::Blank));
-        assert_eq!(VoterId::new("a\u{7f}"), Err(IdError::Control(1)));
+        let control = Unclear { at: 1, given: '\u{7f}', why: Why::Control };
+        assert_eq!(VoterId::new("a\u{7f}"), Err(IdError::Unclear(control)));
+        assert_eq!(VoterId::stored("a\u{7f}"), Err(IdError::Unclear(control)));
+    }
+
+    #[test]
+    fn what_looks_alike_is_refused_from_outside_and_stands_in_a_journal() {
+        let decomposed = "Zoe\u{308}";
+        assert!(VoterId::new(decomposed).is_err());
+        assert_eq!(VoterId::stored(decomposed).unwrap().as_str(), decomposed);
     }
 
     #[test]

@@ -68,6 +68,11 @@ impl Timestamp {
     /// A sentence naming the text when it is neither.
     pub fn parse(text: &str) -> Result<Self, String> {
         if let Ok(t) = DateTime::parse_from_rfc3339(text) {
+            if t.timestamp_subsec_nanos() % 1_000 != 0 {
+                return Err(
+                    "not an instant that is kept exactly, expected at most six places of a second".to_owned()
+                );
+            }
             return Ok(Self::from_micros(t.timestamp_micros()));
         }
         if let Ok(d) = chrono::NaiveDate::parse_from_str(text, "%Y-%m-%d")
@@ -77,6 +82,17 @@ impl Timestamp {
         }
         Err("not an instant, expected RFC 3339 or YYYY-MM-DD".to_owned())
     }
+}
+
+/// How many parts a number has when one whole has `parts_of_one` of them, a power of ten: 1.5 seconds are 1,500,000
+/// microseconds. `None` when that is no whole number, below nothing, or more than a double counts exactly (2^53): it
+/// would have to be rounded.
+pub fn whole_parts(number: f64, parts_of_one: u32) -> Option<u64> {
+    const COUNTED: f64 = 9_007_199_254_740_992.0;
+    let scale = f64::from(parts_of_one);
+    let parts = (number * scale).round();
+    // Division is rounded correctly, so it gives back the very double that the shortest decimal of the parts means.
+    ((0.0..=COUNTED).contains(&parts) && parts / scale == number).then_some(parts as u64)
 }
 
 /// A time in which no process served: after `last_alive`, before `began`.
@@ -162,6 +178,25 @@ mod tests {
         assert!(t < Timestamp::EPOCH);
         assert_eq!(t.to_string(), "1788-06-21T00:00:00Z");
         assert_eq!(Timestamp::parse("1788-06-21T00:00:00Z").unwrap(), t);
+    }
+
+    #[test]
+    fn parts_are_counted_exactly_or_not_at_all() {
+        for (number, parts) in
+            [(0.1, 100_000), (1.5, 1_500_000), (0.000001, 1), (0.0, 0), (86_400.0, 86_400_000_000)]
+        {
+            assert_eq!(whole_parts(number, 1_000_000), Some(parts), "{number}");
+        }
+        for bad in [0.0000001, 0.1234567, 0.30000000000000004, -1.0, 1e300, f64::NAN, f64::INFINITY] {
+            assert_eq!(whole_parts(bad, 1_000_000), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_instant_is_kept_to_the_microsecond_or_refused() {
+        let parse = |text: &str| Timestamp::parse(text).map(Timestamp::as_micros);
+        assert_eq!(parse("1970-01-01T00:00:00.000001000Z"), Ok(1));
+        assert!(parse("1970-01-01T00:00:00.0000001Z").unwrap_err().contains("six places"));
     }
 
     #[test]

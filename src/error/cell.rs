@@ -2,6 +2,8 @@
 
 use super::{Error, ErrorKind, typed};
 use crate::core::cell;
+use crate::core::cell::amount::Amount;
+use crate::core::ids::Resource;
 
 impl From<cell::Rejection> for Error {
     fn from(rejection: cell::Rejection) -> Self {
@@ -13,6 +15,23 @@ impl From<cell::Rejection> for Error {
             }
             cell::Rejection::UnknownResource { resource } => {
                 Error::invalid("resource", resource.as_str(), "a resource the cell has")
+            }
+            cell::Rejection::KeyReused { key, cell, first, asked } => {
+                let field = if first.0 == asked.0 { "capacity" } else { "resource" };
+                let said = |(resource, amount): &(Resource, Amount)| format!("{amount} of {resource}");
+                let (first, asked) = (said(&first), said(&asked));
+                let message = format!(
+                    "the idempotency key was first used for another request; use a new key for each. \
+                     used_for=cell/{cell}, asked=capacity.release, differs={field}, first={first}, given={asked}"
+                );
+                Error::new(ErrorKind::KeyReused, message)
+                    .with("field", "idempotency_key")
+                    .with("value", key.as_str())
+                    .with("used_for", format!("cell/{cell}"))
+                    .with("asked", "capacity.release")
+                    .with("differs", field)
+                    .with("first", first)
+                    .with("given", asked)
             }
             cell::Rejection::AlreadyExists { what, id } => {
                 let message = format!("this name stands for another {what}; choose another. id={id}");

@@ -132,7 +132,7 @@ fn parse(text: &str) -> Option<BTreeMap<EntityId, FenceToken>> {
     for line in lines.split_terminator('\n') {
         let (token, resource) = line.split_once(' ')?;
         let token = FenceToken::shown(token.parse().ok()?);
-        let again = floors.insert(EntityId::new(resource).ok()?, token);
+        let again = floors.insert(EntityId::stored(resource).ok()?, token);
         if again.is_some() {
             return None;
         }

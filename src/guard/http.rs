@@ -139,7 +139,7 @@ impl Inner {
         let token = number.filter(|number| *number > 0).map(FenceToken::shown);
         let token = token.ok_or_else(|| Error::invalid(TOKEN_HEADER, text, expected))?;
         let resource = (self.resource_of)(request).ok_or_else(|| Error::missing(RESOURCE_HEADER))?;
-        let id = EntityId::new(resource.as_str());
+        let id = EntityId::stored(resource.as_str());
         let id = id.map_err(|e| Error::invalid("resource", resource.as_str(), &e.to_string()))?;
         Ok((id, token))
     }

@@ -97,3 +97,17 @@ impl AppendBuilder {
         self.append
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::ids::VoterId;
+
+    #[test]
+    fn an_id_taken_by_the_rules_of_an_earlier_version_is_still_read() {
+        let old = VoterId::stored("Zoe\u{308}\u{200b}").unwrap();
+        assert!(VoterId::new(old.as_str()).is_err());
+        assert_eq!(decode::<VoterId>(&encode(&old).unwrap()), Ok(old));
+        assert!(decode::<VoterId>(&encode(&"a\u{7}").unwrap()).is_err());
+    }
+}

@@ -207,8 +207,8 @@ impl<'a, 's> Frames<'a, 's> {
         let kind = StreamKind::from_code(code)
             .ok_or_else(|| damaged(&format!("record of an unknown kind. code={code}")))?;
         let id = std::str::from_utf8(id).map_err(|_| damaged("id is not UTF-8"))?;
-        let id = EntityId::new(id).map_err(|e| damaged(&e.to_string()))?;
-        let key = key.map(IdempotencyKey::new).transpose().map_err(|e| damaged(&e.to_string()))?;
+        let id = EntityId::stored(id).map_err(|e| damaged(&e.to_string()))?;
+        let key = key.map(IdempotencyKey::stored).transpose().map_err(|e| damaged(&e.to_string()))?;
         let stream = StreamId::new(kind, id);
         Ok(Some(Frame { stream, first_seq, previous_group, due, key, first_position, count, bytes }))
     }

@@ -70,6 +70,12 @@ pub enum Fault {
         /// How many may wait.
         limit: usize,
     },
+    /// There is no room for a write. Nothing was written, and the store takes writes again once there is room.
+    #[error("store has no room; nothing was written, try again later: {reason}")]
+    Full {
+        /// What could not be written.
+        reason: String,
+    },
     /// The store did not answer or refuses since a failed flush. Whether the last write survived is not known.
     #[error("store is unavailable: {reason}")]
     Unavailable {
@@ -230,8 +236,13 @@ pub struct Snapshot {
 pub struct OpenReport {
     /// Groups behind the index mark that were read again.
     pub groups_replayed: u64,
-    /// Damaged or incomplete groups at the end that were never acknowledged and are gone, as sentences.
+    /// What is gone, as sentences: writes at the end that were never finished and never acknowledged, or everything
+    /// behind damage when a loss was accepted.
     pub dropped: Vec<String>,
+    /// What was found damaged and made good from elsewhere, with nothing lost, as sentences.
+    pub repaired: Vec<String>,
+    /// Records that were acknowledged may be among what is gone; somebody asked for it.
+    pub accepted_loss: bool,
 }
 
 /// The port: what the runtime needs of a store, and nothing of how a store does it.
@@ -239,6 +250,7 @@ pub struct OpenReport {
 /// Every method may block its thread while polled; the runtime polls them where blocking is harmless. Reads see
 /// only what is durable. After a failed [`Store::commit`] the store refuses every further call with
 /// [`Fault::Unavailable`] until it is opened again: whether the failed group survived is then found by reading.
+/// A commit that found no room ([`Fault::Full`]) has written nothing and ends nothing.
 pub trait Store: Send + Sync + 'static {
     /// Takes ownership: makes a new epoch durable and fences every earlier one. `owner` is told to others.
     fn acquire<'a>(&'a self, owner: &'a str) -> Pending<'a, Epoch>;
@@ -248,7 +260,7 @@ pub trait Store: Send + Sync + 'static {
     /// keeps a prefix of the group that does not part joined appends.
     ///
     /// # Errors
-    /// [`Fault::Fenced`] with nothing written; any other fault poisons the store.
+    /// [`Fault::Fenced`] and [`Fault::Full`] with nothing written; any other fault poisons the store.
     fn commit<'a>(&'a self, epoch: Epoch, at: Timestamp, group: &'a [Append]) -> Pending<'a, Vec<Appended>>;
 
     /// The end of one stream, or `None` when it has no records.

@@ -5,10 +5,10 @@
 //! ```
 //!
 //! The built-in coordinator takes the registry of agents for the list, and hands questions to the inboxes that
-//! programs of the same process opened. Agents without an inbox learn of questions by asking (over HTTP: the
-//! history, or the list of open proposals). Bring your own to reach them over another transport.
+//! programs of the same process opened. Agents without an inbox learn of questions by asking for the open proposals,
+//! or when they open one. Bring your own to reach them over another transport.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -70,35 +70,106 @@ pub(crate) async fn ask_outside<T: Send + 'static>(
 /// The built-in coordinator.
 pub(crate) struct InProcess {
     counters: Arc<Counters>,
-    inboxes: Mutex<HashMap<VoterId, mpsc::UnboundedSender<ConsensusRequest>>>,
+    inboxes: Mutex<HashMap<VoterId, Inbox>>,
 }
+
+/// The near end of an inbox.
+struct Inbox {
+    /// The receiver it belongs to; a later inbox of the same agent has another.
+    sender: mpsc::UnboundedSender<ConsensusRequest>,
+    /// What came while it was being found out what awaits the agent: that comes first.
+    held: Option<Vec<ConsensusRequest>>,
+    /// What was handed over before its turn to be told to all came: it is not handed over again then.
+    early: HashSet<EntityId>,
+}
+
+/// A question that awaits an agent.
+pub(crate) struct Awaited {
+    pub(crate) request: ConsensusRequest,
+    /// It is still to be told to all.
+    pub(crate) untold: bool,
+}
+
+/// What came of handing a question to the inboxes there are. Agents without one are in neither list.
+#[derive(Debug, Default)]
+pub(crate) struct Tried {
+    /// Whose inbox took it.
+    pub(crate) taken: Vec<VoterId>,
+    /// Whose inbox nobody reads any more.
+    pub(crate) unreached: Vec<VoterId>,
+}
+
+impl Tried {
+    /// As it stands on record.
+    pub(crate) fn delivered(&self) -> Delivered {
+        let reached = u32::try_from(self.taken.len()).unwrap_or(u32::MAX);
+        Delivered { reached, unreached: self.unreached.clone() }
+    }
+}
+
+/// Names one inbox of an agent.
+pub(crate) struct InboxKey(mpsc::WeakUnboundedSender<ConsensusRequest>);
 
 impl InProcess {
     pub(crate) fn new(counters: Arc<Counters>) -> Self {
         InProcess { counters, inboxes: Mutex::default() }
     }
 
-    /// From now on questions to this agent are handed to the receiver; an earlier inbox hears no more.
-    pub(crate) fn open_inbox(&self, agent: VoterId) -> mpsc::UnboundedReceiver<ConsensusRequest> {
+    /// From now on questions to this agent are held for the receiver, until [`InProcess::begin`]; an earlier inbox hears
+    /// no more.
+    pub(crate) fn open_inbox(&self, agent: VoterId) -> (InboxKey, mpsc::UnboundedReceiver<ConsensusRequest>) {
         let (sender, receiver) = mpsc::unbounded_channel();
-        lock(&self.inboxes).insert(agent, sender);
-        receiver
+        let key = InboxKey(sender.downgrade());
+        lock(&self.inboxes).insert(agent, Inbox { sender, held: Some(Vec::new()), early: HashSet::new() });
+        (key, receiver)
     }
 
-    fn deliver(&self, request: &ConsensusRequest, agents: Vec<VoterId>) -> Delivered {
+    /// Hands over what awaits the agent, then what was held meanwhile, each question once; from then on what comes is
+    /// handed over at once. Answers with the questions that were taken; none when a later inbox has replaced this one.
+    pub(crate) fn begin(&self, agent: &VoterId, key: &InboxKey, awaiting: Vec<Awaited>) -> Vec<EntityId> {
         let mut inboxes = lock(&self.inboxes);
-        let mut delivered = Delivered::default();
+        let (Some(inbox), Some(own)) = (inboxes.get_mut(agent), key.0.upgrade()) else { return Vec::new() };
+        if !inbox.sender.same_channel(&own) {
+            return Vec::new();
+        }
+        let mut seen = HashSet::new();
+        let untold = awaiting.iter().filter(|awaited| awaited.untold);
+        inbox.early = untold.map(|awaited| awaited.request.proposal_id.clone()).collect();
+        for held in inbox.held.iter().flatten() {
+            inbox.early.remove(&held.proposal_id);
+        }
+        let all = awaiting
+            .into_iter()
+            .map(|awaited| awaited.request)
+            .chain(inbox.held.take().into_iter().flatten());
+        let sent = all.filter(|request| seen.insert(request.proposal_id.clone())).filter_map(|request| {
+            let id = request.proposal_id.clone();
+            inbox.sender.send(request).is_ok().then_some(id)
+        });
+        sent.collect()
+    }
+
+    /// Hands a question to the inboxes of these agents.
+    pub(crate) fn deliver(&self, request: &ConsensusRequest, agents: Vec<VoterId>) -> Tried {
+        let mut inboxes = lock(&self.inboxes);
+        let mut tried = Tried::default();
         for agent in agents {
-            match inboxes.get(&agent).map(|inbox| inbox.send(request.clone()).is_ok()) {
-                Some(false) => {
-                    // Nobody holds the other end any more.
-                    inboxes.remove(&agent);
-                    delivered.unreached.push(agent);
+            match inboxes.get_mut(&agent) {
+                None => {}
+                // Nobody holds the other end any more.
+                Some(inbox) if inbox.sender.is_closed() => tried.unreached.push(agent),
+                Some(Inbox { held: Some(held), .. }) => held.push(request.clone()),
+                Some(inbox) => {
+                    let early = inbox.early.remove(&request.proposal_id);
+                    if early || inbox.sender.send(request.clone()).is_ok() {
+                        tried.taken.push(agent);
+                    } else {
+                        tried.unreached.push(agent);
+                    }
                 }
-                Some(true) | None => delivered.reached += 1,
             }
         }
-        delivered
+        tried
     }
 }
 
@@ -115,6 +186,6 @@ impl Coordinator for InProcess {
     }
 
     fn broadcast(&self, request: ConsensusRequest, agents: Vec<VoterId>) -> Told<'_, Delivered> {
-        Box::pin(std::future::ready(Ok(self.deliver(&request, agents))))
+        Box::pin(std::future::ready(Ok(self.deliver(&request, agents).delivered())))
     }
 }

@@ -48,7 +48,7 @@ pub(crate) fn job_stream(job_id: &EntityId, datacenter: &EntityId) -> Result<Ent
     if datacenter.as_str() == LOCAL {
         Ok(job_id.clone())
     } else {
-        EntityId::new(format!("{job_id}@{datacenter}"))
+        EntityId::stored(format!("{job_id}@{datacenter}"))
     }
 }
 

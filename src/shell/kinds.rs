@@ -26,7 +26,7 @@ use crate::core::ids::{CellId, EntityId, StreamId, StreamKind, VoterId};
 use crate::core::job::heard;
 use crate::core::job::index::JobIndex;
 use crate::core::proposal::{self, stats::ProposalStats, watch::Watch};
-use crate::core::quorum::event::Counting;
+use crate::core::quorum::event::{Counting, VoteCast};
 use crate::core::quorum::stats::QuorumStats;
 use crate::core::quorum::{
     Command, Effect, Event, FallbackPlan, Policy, Quorum, QuorumMachine, QuorumType, Rejection, Start,
@@ -105,9 +105,15 @@ impl Counters {
             proposal::Event::VoteCast(cast) => {
                 lock(&self.agents).voted(&cast.voter_id, cast.cast_at);
             }
+            proposal::Event::VoteCastWithReason(with) => {
+                lock(&self.agents).voted(&with.cast.voter_id, with.cast.cast_at);
+            }
             proposal::Event::Broadcast(_)
+            | proposal::Event::Handed { .. }
             | proposal::Event::VoteRefused(_)
-            | proposal::Event::AbsenceChanged { .. } => {}
+            | proposal::Event::VoteRefusedWithReason(_)
+            | proposal::Event::AbsenceChanged { .. }
+            | proposal::Event::Keyed(_) => {}
         }
     }
 
@@ -346,18 +352,21 @@ impl Hosted for QuorumMachine {
         let Some(opened) = &state.opened else { return Vec::new() };
         let entity = StreamId::new(StreamKind::Quorum, id.clone());
         let notice = |at, what| Notice { topic: opened.topic.clone(), entity: entity.clone(), at, what };
+        let voted = |cast: &VoteCast| {
+            let what = What::Voted { voter_id: cast.voter_id.clone(), vote: cast.vote };
+            (cast.counting == Counting::Counted).then(|| notice(cast.cast_at, what))
+        };
         let heard = |event: &Event| match event {
             Event::Opened(opened) => Some(notice(opened.opened_at, What::Opened)),
             Event::OpenedByRule(by_rule) => Some(notice(by_rule.opened.opened_at, What::Opened)),
-            Event::VoteCast(cast) if cast.counting == Counting::Counted => {
-                let what = What::Voted { voter_id: cast.voter_id.clone(), vote: cast.vote };
-                Some(notice(cast.cast_at, what))
-            }
+            Event::VoteCast(cast) => voted(cast),
+            Event::VoteCastWithReason(with) => voted(&with.cast),
             Event::Closed(closed) => Some(notice(closed.closed_at, What::Closed { state: closed.state })),
-            Event::VoteCast(_)
-            | Event::VoteRefused(_)
+            Event::VoteRefused(_)
+            | Event::VoteRefusedWithReason(_)
             | Event::FallbackOpened { .. }
-            | Event::FallbackFailed { .. } => None,
+            | Event::FallbackFailed { .. }
+            | Event::Keyed(_) => None,
         };
         events.iter().filter_map(heard).collect()
     }
@@ -460,7 +469,7 @@ impl Hosted for AgentMachine {
 
 /// The cell of a stream; cells and streams have the same sort of name.
 fn cell_of(id: &EntityId) -> Result<CellId, Fault> {
-    CellId::new(id.as_str()).map_err(|e| Fault::Corrupt { what: format!("cell has no name: {e}") })
+    CellId::stored(id.as_str()).map_err(|e| Fault::Corrupt { what: format!("cell has no name: {e}") })
 }
 
 /// Runs an operation that a cell or a budget owes.
@@ -551,12 +560,14 @@ async fn open_fallback(host: Arc<Host>, parent: EntityId, plan: FallbackPlan) ->
         Err(format!("unknown membership. sought={}", members.sought))
     } else {
         let start = Start {
+            keyed: None,
             quorum_type: QuorumType::Global,
             required_votes: None,
             rule: None,
             timeout: Duration::from_micros(plan.timeout_us),
             cell_id: None,
             voters: members.voters,
+            named: false,
             neighbor_count: 0,
             topic: members.topic,
             membership_epoch: members.epoch,

@@ -165,6 +165,11 @@ fn timer() -> StreamId {
     }
 }
 
+/// Puts on record that the store was opened in spite of damage.
+pub(crate) fn note_loss(host: &Arc<Host>, what: Vec<String>) {
+    tell::<LoadMachine>(host, &load_id(), Command::NoteLoss(what));
+}
+
 /// Id of the one record of load.
 pub(crate) fn load_id() -> EntityId {
     match EntityId::new(load::STREAM) {
@@ -514,6 +519,9 @@ impl Hosted for LoadMachine {
                     tracing::warn!(kind = "load", event = event.name(), worker = %run.worker_id,
                         job = %run.job_id, count = run.count);
                 }
+                Event::LossAccepted { what, .. } => {
+                    tracing::error!(kind = "load", event = event.name(), ?what);
+                }
                 Event::Sampled { .. } => {}
             }
         }
@@ -523,7 +531,10 @@ impl Hosted for LoadMachine {
         for event in events {
             match event {
                 Event::LevelChanged { .. } | Event::Sampled { .. } => look_again(host),
-                Event::StateChanged(_) | Event::Shed(_) | Event::UpdatesDropped(_) => {}
+                Event::StateChanged(_)
+                | Event::Shed(_)
+                | Event::UpdatesDropped(_)
+                | Event::LossAccepted { .. } => {}
             }
         }
     }

@@ -5,9 +5,10 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use super::bus::{Notice, What};
-use super::coordinator::{ConsensusRequest, ask_outside};
+use super::coordinator::ask_outside;
 use super::entity::Action;
 use super::host::Host;
+use super::inbox::request_of;
 use super::kinds::{Counters, Hosted, track};
 use super::lock;
 use super::registry::Registry;
@@ -18,6 +19,7 @@ use crate::core::agent::Command as AgentCommand;
 use crate::core::algorithms::{self, Algorithms, AlgorithmsMachine};
 use crate::core::ids::{EntityId, StreamId, StreamKind, VoterId};
 use crate::core::proposal::command::Call;
+use crate::core::proposal::event::VoteCast;
 use crate::core::proposal::{Command, Effect, Event, Lookup, Proposal, ProposalMachine};
 
 type Carried = Pin<Box<dyn Future<Output = Result<(), Failure>> + Send>>;
@@ -40,16 +42,22 @@ impl Hosted for ProposalMachine {
             at,
             what,
         };
+        let voted = |cast: &VoteCast| {
+            notice(cast.cast_at, What::Cast { voter_id: cast.voter_id.clone(), vote: cast.vote })
+        };
         let heard = |event: &Event| match event {
             Event::Opened(opened) => Some(notice(opened.opened_at, What::Opened)),
-            Event::VoteCast(cast) => {
-                let what = What::Cast { voter_id: cast.voter_id.clone(), vote: cast.vote };
-                Some(notice(cast.cast_at, what))
-            }
+            Event::VoteCast(cast) => Some(voted(cast)),
+            Event::VoteCastWithReason(with) => Some(voted(&with.cast)),
             Event::Closed(closed) => {
                 Some(notice(closed.closed_at, What::Decided { decision: closed.decision }))
             }
-            Event::Broadcast(_) | Event::VoteRefused(_) | Event::AbsenceChanged { .. } => None,
+            Event::Broadcast(_)
+            | Event::Handed { .. }
+            | Event::VoteRefused(_)
+            | Event::VoteRefusedWithReason(_)
+            | Event::AbsenceChanged { .. }
+            | Event::Keyed(_) => None,
         };
         events.iter().filter_map(heard).collect()
     }
@@ -69,6 +77,7 @@ impl Hosted for ProposalMachine {
         // A vote is a sign of life. An agent that was given up is put on record as back at once.
         let voted = events.iter().filter_map(|event| match event {
             Event::VoteCast(cast) => Some(&cast.voter_id),
+            Event::VoteCastWithReason(with) => Some(&with.cast.voter_id),
             _ => None,
         });
         let back: Vec<VoterId> = {
@@ -100,23 +109,27 @@ impl Hosted for ProposalMachine {
 
 /// Tells the participants and records who was told, or why nobody was.
 async fn broadcast(host: Arc<Host>, id: EntityId, call: Call) -> Result<(), Failure> {
-    let told = match serde_json::from_str(&call.proposal) {
-        Ok(proposal) => {
-            let request = ConsensusRequest {
-                from: "consensus_manager",
-                proposal_id: id.clone(),
-                proposal,
-                algorithm: call.algorithm,
-                timeout_ms: call.timeout_ms,
-            };
-            let agents = call.participants;
-            ask_outside(&host, move |coordinator| coordinator.broadcast(request, agents)).await
+    let agents = call.participants.clone();
+    let command = match request_of(id.clone(), call) {
+        // Whoever opens an inbox later gets it then.
+        Ok(request) if host.config.coordinator.is_none() => {
+            let tried = host.in_process.deliver(&request, agents);
+            let broadcast = Some(tried.delivered());
+            Command::RecordHanded { taken: tried.taken, broadcast }
         }
-        Err(e) => Err(format!("the proposal on record is not JSON: {e}")),
+        Ok(request) => {
+            let told = ask_outside(&host, move |coordinator| coordinator.broadcast(request, agents)).await;
+            Command::RecordBroadcast(told.map_err(clipped))
+        }
+        Err(reason) => Command::RecordBroadcast(Err(clipped(reason))),
     };
-    let told = told.map_err(|reason| reason.chars().take(1_000).collect());
-    let action = Action::Command(Command::RecordBroadcast(told), None);
+    let action = Action::Command(command, None);
     ask(&host, &host.proposals, &id, action, |_| ()).await
+}
+
+/// A reason as it is kept on record.
+fn clipped(reason: String) -> String {
+    reason.chars().take(1_000).collect()
 }
 
 impl Hosted for AlgorithmsMachine {

@@ -14,7 +14,7 @@ use super::clock::Clock;
 use super::entity::{Action, Ask, Release, View};
 use super::host::{Host, Parts, Permit, wait};
 use super::kinds::Hosted;
-use super::load::Desk;
+use super::load::{self, Desk};
 use super::lock;
 use super::pressure::Pressure;
 use super::registry::Registry;
@@ -201,6 +201,9 @@ impl Runtime {
         }
         self.report.tracked = tracked;
         recovery::unwell_agents(&self.host);
+        if self.report.store.accepted_loss {
+            load::note_loss(&self.host, self.report.store.dropped.clone());
+        }
         let host = self.host.clone();
         let (done, settled) = std::sync::mpsc::channel();
         self.host.tokio.spawn(async move {
@@ -302,10 +305,11 @@ impl Runtime {
                 let failure = self.host.writer.failure();
                 if failure.is_none() {
                     let store = self.host.store.as_ref();
-                    let position = wait(store.tip())?.position;
-                    keep_counters(store, &self.host.counters, position);
-                    recovery::note_alive(&self.host, self.host.clock.now());
-                    wait(store.close())
+                    wait(store.tip()).and_then(|tip| {
+                        keep_counters(store, &self.host.counters, tip.position);
+                        recovery::note_alive(&self.host, self.host.clock.now());
+                        wait(store.close())
+                    })
                 } else {
                     failure.map_or(Ok(()), Err)
                 }

@@ -21,12 +21,14 @@ fn id(name: &str) -> EntityId {
 
 fn begin() -> Action<QuorumMachine> {
     let start = Start {
+        keyed: None,
         rule: None,
         quorum_type: QuorumType::Global,
         required_votes: None,
         timeout: Duration::from_secs(1),
         cell_id: None,
         voters: None,
+        named: false,
         neighbor_count: 0,
         topic: "global/cmp".into(),
         membership_epoch: 0,
@@ -118,7 +120,7 @@ async fn a_check_asks_the_directory_when_its_agent_last_voted() {
     let runtime = open();
     let host = runtime.host();
     let agent_id = crate::core::ids::VoterId::new("ann").unwrap();
-    let asked = Asked { settings: Settings::default(), explicit: false };
+    let asked = Asked { settings: Settings::default(), explicit: true };
     let register = agent::Command::Register { agent_id: agent_id.clone(), asked };
     ask(host, &host.agents, &id("ann"), Action::Command(register, None), |_| ()).await.unwrap();
     runtime.advance(Timestamp::from_millis(4_000)).await;

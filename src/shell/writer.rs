@@ -287,8 +287,12 @@ impl Loop {
         let _ = self.acks.send(Acks { done, durable });
     }
 
-    /// After any failed commit the store is not written again.
+    /// After a failed commit the store is not written again, unless it says that nothing was written.
     fn fail(&self, fault: Fault) -> Failure {
+        if let Fault::Full { .. } = fault {
+            tracing::error!(%fault, "a commit was refused; the next one is tried");
+            return Failure::Refused(fault);
+        }
         tracing::error!(%fault, "commit failed; nothing is acknowledged any more");
         let reason = format!("a commit failed ({fault}); open the store again to see what survived");
         let _ = self.failed.set(Fault::Unavailable { reason });

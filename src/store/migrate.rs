@@ -10,7 +10,10 @@ use crate::journal::chain::digest;
 use crate::journal::{ChainHash, Fault};
 
 /// The files in order; new ones are added at the end.
-const FILES: &[&str] = &[include_str!("../../migrations/0001_initial.toml")];
+const FILES: &[&str] = &[
+    include_str!("../../migrations/0001_initial.toml"),
+    include_str!("../../migrations/0002_write_ahead_log.toml"),
+];
 
 /// One numbered step.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -110,22 +113,26 @@ mod tests {
         let known = known().unwrap();
         let mut applied: Vec<_> = known.iter().map(|m| (m.number, m.digest)).collect();
         applied.push((99, ChainHash::default()));
-        assert_eq!(pending(&known, &applied), Err(Fault::NewerVersion { found: 99, supported: 1 }));
+        assert_eq!(pending(&known, &applied), Err(Fault::NewerVersion { found: 99, supported: 2 }));
         assert!(matches!(pending(&known, &[(1, ChainHash::default())]), Err(Fault::Corrupt { .. })));
         assert!(matches!(pending(&known, &[(0, ChainHash::default())]), Err(Fault::Corrupt { .. })));
     }
 
     #[test]
     fn a_file_with_another_number_or_unknown_fields_is_refused() {
-        assert!(parse("number = 2\nname = \"x\"\nabout = \"y\"\n", 1).is_err());
+        assert!(parse("number = 3\nname = \"x\"\nabout = \"y\"\n", 1).is_err());
         assert!(parse("number = 1\nname = \"x\"\nabout = \"y\"\ndrop = 1\n", 1).is_err());
     }
 
     #[test]
-    fn the_first_migration_never_changes() {
+    fn published_migrations_never_change() {
+        let digests: Vec<_> = known().unwrap().iter().map(|migration| migration.digest.to_string()).collect();
         assert_eq!(
-            known().unwrap()[0].digest.to_string(),
-            "501091c3ae562601ddf4d2f268d7678a6a47d3da1c9e08662d9ede81a95d16ca"
+            digests,
+            [
+                "501091c3ae562601ddf4d2f268d7678a6a47d3da1c9e08662d9ede81a95d16ca",
+                "39b53acc54542d4a03d5153fa0bec67a09702ef480eb5b22ca4b668d5a1d2e56",
+            ]
         );
     }
 }

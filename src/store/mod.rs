@@ -6,7 +6,7 @@
 //!  walk     read, scan, settled_before: follows groups               │ so they cannot disagree
 //!  verify   hashes, links, positions, chains                         ┘
 //!  memory   groups in a vector                    for tests and simulation
-//!  sled     a ring of hot slots, packs behind it  the default on disk
+//!  sled     a write-ahead log, packs behind it    the default on disk
 //!  faulty   any store, failing on plan            for tests
 //! ```
 //!
@@ -69,8 +69,8 @@ pub enum Durability {
     /// Loss of power: the bytes were handed to the drive and the drive confirmed them (fdatasync).
     #[default]
     Power,
-    /// The end of the process by any means, kill -9 included. Power loss may take the last commits, never from
-    /// the middle.
+    /// The end of the process by any means, kill -9 included. Power loss may take what was committed last; opening
+    /// then says what is missing, and may refuse until the loss is accepted.
     Process,
     /// Nothing in particular: commits reach the disk when the store finds time. For tests.
     None,
@@ -86,7 +86,10 @@ pub struct StoreOptions {
     pub create: bool,
     /// What a returned commit has survived.
     pub durability: Durability,
-    /// Bytes of page cache, 8 MiB to 64 GiB, default 256 MiB. Too small: point reads of older streams go to the
+    /// Opens in spite of damage, with everything up to it; what stands behind it is put aside and reported. Otherwise
+    /// opening refuses with [`Fault::Corrupt`] and changes nothing. Default false.
+    pub accept_loss: bool,
+    /// Bytes of page cache, 8 MiB to 64 GiB, default 64 MiB. Too small: point reads of older streams go to the
     /// disk (about ten times slower). Too large: memory taken from everything else.
     pub cache_bytes: u64,
     /// Bytes of archived groups kept under one key, 1 kB to 120 kB, default 28 kB. Too small: more index work
@@ -95,8 +98,8 @@ pub struct StoreOptions {
     /// Bytes of one commit group, 1 kB to 120 kB, default 120 kB; a larger append stands alone in a larger
     /// group. Too small: a busy commit is cut into many groups. Too large: reading one record loads more.
     pub slot_bytes: usize,
-    /// How many commit groups may wait to be archived, 2 to 4096, default 512. Too small: commits wait for the
-    /// archiver under load. Too large: more to replay when opening, up to `slots` × `slot_bytes` of memory.
+    /// How many commit groups may wait to be archived, 2 to 65,536, default 8,192, and never more than 32 MiB of them.
+    /// Too small: commits wait for the archiver under load. Too large: more to replay when opening.
     pub slots: usize,
 }
 
@@ -106,10 +109,11 @@ impl Default for StoreOptions {
             path: None,
             create: true,
             durability: Durability::default(),
-            cache_bytes: 256 << 20,
+            accept_loss: false,
+            cache_bytes: 64 << 20,
             pack_bytes: 28_000,
             slot_bytes: 120_000,
-            slots: 512,
+            slots: 8_192,
         }
     }
 }
@@ -126,7 +130,7 @@ impl StoreOptions {
             cache_bytes: self.cache_bytes.clamp(8 << 20, 64 << 30),
             pack_bytes: self.pack_bytes.clamp(1_000, 120_000),
             slot_bytes: self.slot_bytes.clamp(1_000, 120_000),
-            slots: self.slots.clamp(2, 4_096),
+            slots: self.slots.clamp(2, 65_536),
             ..self.clone()
         }
     }

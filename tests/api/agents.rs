@@ -21,7 +21,10 @@ fn an_agent_lives_its_whole_life_over_http() {
 
     let settings = ["interval_ms", "failure_threshold", "check_period_ms", "history_size"];
     let registered = ok(&post("register", r#"{"agent_id":"a b","interval_ms":60000}"#), "agent");
-    assert_eq!(keys(&registered), [&["agent_id", "registered", "monitored"][..], &settings[..]].concat());
+    assert_eq!(
+        keys(&registered),
+        [&["agent_id", "registered", "monitored", "judged"][..], &settings[..]].concat()
+    );
     assert_eq!((&registered["registered"], &registered["interval_ms"]), (&json!(true), &json!(60_000)));
     let again = ok(&post("register", r#"{"agent_id":"a b"}"#), "agent");
     assert_eq!((&again["registered"], &again["interval_ms"]), (&json!(false), &json!(60_000)));
@@ -37,6 +40,7 @@ fn an_agent_lives_its_whole_life_over_http() {
         "last_heartbeat",
         "elapsed_ms",
         "monitored",
+        "judged",
         "monitored_since",
         "registered_at",
         "total_heartbeats",
@@ -59,7 +63,7 @@ fn an_agent_lives_its_whole_life_over_http() {
 
     let stopped = ok(&post("a%20b/unmonitor", "{}"), "agent");
     assert_eq!(stopped, json!({ "agent_id": "a b", "stopped": true, "monitored": false }));
-    assert_eq!(ok(&post("a%20b/beat", "{}"), "beat")["recorded"], false);
+    assert_eq!(post("a%20b/beat", "{}").error(), (404, "not_found"));
     let started = ok(&post("a%20b/monitor", r#"{"history_size":7}"#), "agent");
     assert_eq!(keys(&started), [&["agent_id", "started", "monitored"][..], &settings[..]].concat());
     assert_eq!((&started["started"], &started["history_size"]), (&json!(true), &json!(7)));
@@ -67,9 +71,32 @@ fn an_agent_lives_its_whole_life_over_http() {
     let left = ok(&post("a%20b/leave", "{}"), "agent");
     assert_eq!(left, json!({ "agent_id": "a b", "left": true }));
     assert_eq!(ok(&post("a%20b/leave", "{}"), "agent")["left"], false);
+    for undone in ["nobody/leave", "nobody/beat", "nobody/unmonitor"] {
+        let refused = post(undone, "{}");
+        assert_eq!((refused.error(), &refused.json["success"]), ((404, "not_found"), &json!(false)));
+    }
     let log = get("history/entity/a%20b?kind=agent").json;
     assert_eq!((&log["revision"], &log["events"][2]["event"]), (&json!(7), &json!("beat")));
     assert_eq!(get("history?kind=agent&event=left").json["events"][0]["entity_id"], "a b");
+}
+
+#[test]
+fn who_did_not_ask_for_monitoring_is_judged_from_its_first_beat_on() {
+    let running = Running::start();
+    let post = |path: &str, body: &str| running.client.post(&format!("/api/v1/agent/{path}"), body);
+    for (body, judged) in [
+        (r#"{"agent_id":"ann"}"#, false),
+        (r#"{"agent_id":"bob","monitor":true}"#, true),
+        (r#"{"agent_id":"cyd","interval_ms":60000}"#, true),
+        (r#"{"agent_id":"dan","interval_ms":60000,"monitor":false}"#, false),
+    ] {
+        let agent = ok(&post("register", body), "agent");
+        assert_eq!((&agent["monitored"], &agent["judged"]), (&json!(true), &json!(judged)), "{body}");
+    }
+    ok(&post("ann/beat", "{}"), "beat");
+    assert_eq!(ok(&running.client.get("/api/v1/agent/ann/health"), "agent")["judged"], true);
+    assert_eq!(ok(&post("dan/monitor", "{}"), "agent")["started"], true);
+    assert_eq!(ok(&running.client.get("/api/v1/agent/dan/health"), "agent")["judged"], true);
 }
 
 #[test]

@@ -39,6 +39,11 @@ impl Running {
         ok(&self.client.post(&format!("/api/v1/consensus/{id}/vote"), &body), "vote")
     }
 
+    fn refused(&self, id: &str, agent: &str, vote: &str) -> Answer {
+        let body = json!({ "agent_id": agent, "vote": vote, "reason": "too soon" }).to_string();
+        self.client.post(&format!("/api/v1/consensus/{id}/vote"), &body)
+    }
+
     /// Waits until the proposal is there.
     fn until_open(&self, id: &str) {
         for _ in 0..2_000 {
@@ -61,7 +66,14 @@ fn a_request_that_waits_is_answered_by_votes_on_other_connections() {
     running.until_open("p");
     running.until_in_flight(1);
     assert_eq!(running.answer("p", "ann", "for")["outcome"], "recorded");
-    assert_eq!(running.answer("p", "ann", "against")["outcome"], "duplicate");
+    assert_eq!(running.answer("p", "ann", "for")["duplicate"], true);
+    let change = running.refused("p", "ann", "against");
+    assert_eq!(change.error(), (409, "already_voted"));
+    assert_eq!(
+        (&change.json["error"]["held"], &change.json["error"]["given"]),
+        (&json!("for"), &json!("against"))
+    );
+    assert_eq!(running.refused("p", "zoe", "for").error(), (403, "not_eligible"));
     let last = running.answer("p", "bob", "for");
     assert_eq!((&last["recorded"], &last["state"]), (&json!(true), &json!("approved")));
     let end = ok(&asked.join().unwrap(), "result");
@@ -82,12 +94,59 @@ fn who_does_not_wait_is_told_that_it_is_open_and_may_wait_for_the_result_later()
     running.until_in_flight(1);
     assert_eq!(running.answer("p", "ann", "against")["state"], "rejected");
     assert_eq!(ok(&waiting.join().unwrap(), "result")["decision"], "rejected");
-    let late = running.answer("p", "ann", "for");
-    assert_eq!((&late["recorded"], &late["outcome"]), (&json!(false), &json!("closed")));
+    let late = running.refused("p", "ann", "for");
+    assert_eq!((late.error(), &late.json["error"]["state"]), ((409, "proposal_closed"), &json!("rejected")));
+    assert_eq!(late.json["success"], false);
     let history = running.client.get("/api/v1/consensus/history").json;
     assert_eq!((&history["total"], &history["history"][0]["proposal_id"]), (&json!(1), &json!("p")));
     let stats = ok(&running.client.get("/api/v1/consensus/stats"), "stats");
     assert_eq!((&stats["rejected"], &stats["late_votes"]), (&json!(1), &json!(1)));
+}
+
+#[test]
+fn a_question_that_cannot_be_put_is_told_as_not_done_and_as_no_no() {
+    let running = Running::start();
+    let asked = running.put("p", json!({}));
+    assert_eq!(
+        (asked.status, &asked.json["success"], &asked.json["code"]),
+        (200, &json!(false), &json!("aborted"))
+    );
+    assert_eq!(asked.json["error"]["reason"], "no_agents");
+    let result = &asked.json["result"];
+    assert_eq!((&result["state"], &result["decision"]), (&json!("aborted"), &json!("aborted")));
+    // To look at it is done all the same.
+    let looked = ok(&running.client.get("/api/v1/consensus/p/result"), "result");
+    assert_eq!(
+        (&looked["decision"], &looked["metadata"]["reason"]),
+        (&json!("aborted"), &json!("no_agents"))
+    );
+    let found = running.client.get("/api/v1/history?outcome=aborted").json;
+    assert_eq!(found["events"][0]["entity_id"], "p");
+}
+
+#[test]
+fn the_reason_of_a_late_vote_is_in_the_history() {
+    let running = with_agents(&["ann", "bob"]);
+    running.put("p", json!({ "algorithm": "quorum" }));
+    let vote = |body: Value| running.client.post("/api/v1/consensus/p/vote", &body.to_string());
+    let cast = vote(json!({ "agent_id": "ann", "vote": "against", "reason": "not on a Friday" }));
+    assert_eq!(ok(&cast, "vote")["state"], "rejected");
+    let late =
+        json!({ "agent_id": "bob", "vote": "for", "reason": "it is due", "metadata": { "ticket": 7 } });
+    assert_eq!(vote(late).error(), (409, "proposal_closed"));
+    let result = ok(&running.client.get("/api/v1/consensus/p/result"), "result");
+    assert_eq!(result["votes"]["ann"]["reason"], "not on a Friday");
+    let log = running.client.get("/api/v1/history/entity/p").json;
+    let ballots = &log["ballots"];
+    assert_eq!(
+        (&ballots[0]["voter_reason"], &ballots[0]["reason"]),
+        (&json!("not on a Friday"), &Value::Null)
+    );
+    assert_eq!((&ballots[1]["voter_reason"], &ballots[1]["reason"]), (&json!("it is due"), &json!("late")));
+    assert_eq!(ballots[1]["metadata"], json!({ "ticket": 7 }));
+    // Votes have one name, with a reason or without.
+    let refused = running.client.get("/api/v1/history?event=vote_refused&voter_id=bob").json;
+    assert_eq!(refused["events"][0]["data"]["reason"], "it is due");
 }
 
 #[test]
@@ -128,8 +187,7 @@ fn errors_have_their_statuses_and_reserved_ids_are_paths() {
     }
     assert_eq!(running.client.post(REQUEST, "{}").field(), "proposal");
     assert_eq!(running.client.get("/api/v1/consensus/p/result").error(), (404, "not_found"));
-    let unknown = running.answer("p", "ann", "for");
-    assert_eq!((&unknown["outcome"], &unknown["state"]), (&json!("unknown"), &Value::Null));
+    assert_eq!(running.refused("p", "ann", "for").error(), (404, "not_found"));
     assert_eq!(running.put("p", json!({})).status, 200);
     assert_eq!(running.put("p", json!({})).error(), (409, "already_exists"));
     let vote = |body: &str| running.client.post("/api/v1/consensus/p/vote", body);
@@ -140,6 +198,7 @@ fn errors_have_their_statuses_and_reserved_ids_are_paths() {
         (r#"{"agent_id":"ann","vote":"for","weight":"1"}"#, "weight"),
         (r#"{"agent_id":"ann","vote":"for","weight":1e999}"#, "weight"),
         (r#"{"agent_id":"","vote":"for"}"#, "agent_id"),
+        (r#"{"agent_id":"ann","vote":"for","reason":" "}"#, "reason"),
     ] {
         assert_eq!((vote(body).error(), vote(body).field()), ((422, "invalid_argument"), field), "{body}");
     }
@@ -179,8 +238,13 @@ fn algorithms_are_registered_chosen_and_taken_away_over_http() {
     assert_eq!((&list["default"], &list["algorithms"][1]["default"]), (&json!("all of/us"), &json!(true)));
     let gone = ok(&post("all%20of%2Fus/unregister", json!({})), "algorithm");
     assert_eq!((&gone["unregistered"], &gone["default"]), (&json!(true), &json!("quorum")));
-    assert_eq!(ok(&post("nobody/unregister", json!({})), "algorithm")["unregistered"], false);
-    assert_eq!(ok(&post("nobody/default", json!({})), "algorithm")["set"], false);
+    for (path, done, code) in
+        [("unregister", "unregistered", "not_found"), ("default", "set", "unknown_algorithm")]
+    {
+        let undone = post(&format!("nobody/{path}"), json!({})).json;
+        assert_eq!((&undone["success"], &undone["code"]), (&json!(false), &json!(code)));
+        assert_eq!((&undone["algorithm"][done], &undone["error"]["kind"]), (&json!(false), &json!(code)));
+    }
 }
 
 #[test]

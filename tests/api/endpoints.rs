@@ -121,6 +121,7 @@ fn status_stays_readable_after_the_close() {
             "timeout_seconds",
             "valid_voters",
             "invalid_voters",
+            "votes",
             "state",
             "consensus",
             "electorate",

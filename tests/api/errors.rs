@@ -292,3 +292,72 @@ fn a_full_runtime_asks_to_try_again() {
         drop(held);
     });
 }
+
+#[test]
+fn a_number_that_cannot_be_kept_is_refused_wherever_it_stands() {
+    let running = Running::start();
+    let start = |subject: &str| {
+        let body = format!(r#"{{"quorum_type":"global","quorum_id":"q","subject":{subject}}}"#);
+        running.client.post(START, &body)
+    };
+    for (subject, field, value) in [
+        (r#"{"cents":18446744073709551616}"#, "subject.cents", "18446744073709551616"),
+        (r#"[0,{"to":[-9223372036854775809]}]"#, "subject[1].to[0]", "-9223372036854775809"),
+        ("0.1000000000000000055511151231257827", "subject", "0.1000000000000000055511151231257827"),
+        ("1e999", "subject", "1e999"),
+    ] {
+        let refused = start(subject);
+        assert_eq!((refused.error(), refused.field()), ((422, "invalid_argument"), field), "{refused:?}");
+        assert_eq!(refused.json["error"]["value"], value);
+        assert!(refused.json["error"]["expected"].as_str().unwrap().contains("18446744073709551615"));
+    }
+    let kept = start(r#"{"cents":18446744073709551615,"rate":0.30000000000000004}"#);
+    assert_eq!(kept.status, 200, "{kept:?}");
+    let shown = running.client.get("/api/v1/quorum/q/status").text;
+    assert!(
+        shown.contains(r#""subject":{"cents":18446744073709551615,"rate":0.30000000000000004}"#),
+        "{shown}"
+    );
+    // In a query, and where a whole number would become a double.
+    let asked = running.client.get("/api/v1/quorum/history?limit=18446744073709551616");
+    assert_eq!((asked.error(), asked.field()), ((422, "invalid_argument"), "limit"));
+    let value = running
+        .client
+        .post("/api/v1/stats/record", r#"{"batch":{"count":2,"min":1,"max":9007199254740993,"sum":4}}"#);
+    assert_eq!((value.error(), value.field()), ((422, "invalid_argument"), "batch.max"));
+}
+
+#[test]
+fn a_key_of_another_request_is_a_conflict_that_names_both() {
+    let running = Running::start();
+    let start = |subject: u32| {
+        let body = format!(r#"{{"quorum_type":"global","quorum_id":"q","subject":{{"pay":{subject}}}}}"#);
+        running.client.send("POST", START, &[("idempotency-key", "k")], body.as_bytes())
+    };
+    assert_eq!(start(1).json["quorum"]["duplicate"], false);
+    assert_eq!(start(1).json["quorum"]["duplicate"], true);
+    let refused = start(2);
+    assert_eq!(refused.error(), (409, "key_reused"));
+    let error = &refused.json["error"];
+    assert_eq!((&error["used_for"], &error["asked"]), (&json!("quorum/q"), &json!("quorum.start q")));
+    assert_eq!(
+        (&error["differs"], &error["first"], &error["given"]),
+        (&json!("subject"), &json!(r#"{"pay":1}"#), &json!(r#"{"pay":2}"#),)
+    );
+}
+
+#[test]
+fn a_name_that_looks_like_another_is_refused_in_path_query_and_body() {
+    let running = Running::start();
+    running.quorum(&["ann"], 1);
+    let refused = running.client.post("/api/v1/quorum/q%E2%80%8B/vote", r#"{"voter_id":"ann","vote":true}"#);
+    assert_eq!((refused.error(), refused.field()), ((422, "invalid_argument"), "quorum_id"));
+    assert!(refused.json["error"]["expected"].as_str().unwrap().contains("U+200B"), "{refused:?}");
+    let body = r#"{"quorum_type":"ring","voters":["Zoe\u0308"]}"#;
+    let refused = running.client.post(START, body);
+    assert_eq!((refused.error(), refused.field()), ((422, "invalid_argument"), "voters[0]"));
+    assert!(refused.json["error"]["expected"].as_str().unwrap().contains("NFC"), "{refused:?}");
+    // What may stand in an old journal can still be looked for.
+    let missing = running.client.get("/api/v1/quorum/Zoe%CC%88/status");
+    assert_eq!(missing.error(), (404, "not_found"));
+}

@@ -76,7 +76,13 @@ fn a_job_lives_its_whole_life_over_http() {
     assert_eq!((&ended["live"], &ended["jobs"][0]["job_id"]), (&json!(0), &json!("a b")));
     assert_eq!(ok(&get("jobs/stats"), "stats")["ended"], json!({ "completed": 1 }));
     assert_eq!(ok(&get("jobs/estimate/etl"), "estimate")["enough"], json!(false));
-    let cancelled = ok(&post("jobs/a%20b/cancel", json!({})), "job");
+    let late = post("jobs/a%20b/cancel", json!({}));
+    assert_eq!(
+        (late.status, &late.json["success"], &late.json["code"]),
+        (200, &json!(false), &json!("job_ended"))
+    );
+    assert_eq!(late.json["error"]["status"], "completed");
+    let cancelled = &late.json["job"];
     assert_eq!((&cancelled["success"], &cancelled["already_completed"]), (&json!(false), &json!(true)));
 }
 

@@ -117,8 +117,11 @@ fn metrics_count_proposals_their_votes_and_agents() {
         post("consensus/request", json!({ "proposal": 1, "proposal_id": id, "wait": false }));
     }
     post("consensus/request", json!({ "proposal": 1, "timeout_ms": 100 }));
-    for (agent, vote) in [("ann", "for"), ("zoe", "for"), ("bob", "for"), ("cyd", "against")] {
-        post("consensus/decided/vote", json!({ "agent_id": agent, "vote": vote }));
+    for (agent, vote, status) in
+        [("ann", "for", 200), ("zoe", "for", 403), ("bob", "for", 200), ("cyd", "against", 409)]
+    {
+        let body = json!({ "agent_id": agent, "vote": vote }).to_string();
+        assert_eq!(running.client.post("/api/v1/consensus/decided/vote", &body).status, status);
     }
     let answer = running.client.get("/metrics");
     let samples = samples(&answer.text);

@@ -36,6 +36,51 @@ fn of_64_votes_at_once_exactly_one_closes_the_quorum() {
 }
 
 #[test]
+fn nine_named_voters_and_no_number_need_five() {
+    let running = Running::start();
+    let voters: Vec<String> = (0..9).map(|n| format!("v{n}")).collect();
+    let body = json!({ "quorum_type": "global", "quorum_id": "q", "voters": voters }).to_string();
+    let started = running.client.post(START, &body).json["quorum"].clone();
+    assert_eq!((&started["required_votes"], &started["voter_count"]), (&json!(5), &json!(9)));
+    let vote = |voter: &str| {
+        let body = json!({ "voter_id": voter, "vote": true }).to_string();
+        running.client.post("/api/v1/quorum/q/vote", &body).json["vote"]["state"].clone()
+    };
+    let states: Vec<_> = voters[..5].iter().map(|voter| vote(voter)).collect();
+    assert_eq!(states, ["open", "open", "open", "open", "approved"]);
+    // One authority of the hub speaks for it.
+    for authority in ["x", "y", "z"] {
+        running.client.post("/api/v1/cmp/register", &json!({ "authority_id": authority }).to_string());
+    }
+    let hub = running.client.post(START, &json!({ "quorum_type": "global" }).to_string());
+    assert_eq!(hub.json["quorum"]["required_votes"], 1);
+}
+
+#[test]
+fn the_reason_of_a_vote_is_shown_in_status_and_history_also_of_a_late_one() {
+    let running = Running::start();
+    let id = running.quorum(&["ann", "bob"], 1);
+    let vote = |body: serde_json::Value| {
+        running.client.post(&format!("/api/v1/quorum/{id}/vote"), &body.to_string())
+    };
+    assert_eq!(vote(json!({ "voter_id": "ann", "vote": true, "reason": "it is due" })).status, 200);
+    let late = vote(json!({ "voter_id": "bob", "vote": false, "reason": "it will break" }));
+    assert_eq!(late.error(), (409, "quorum_closed"));
+    let status = running.client.get(&format!("/api/v1/quorum/{id}/status")).json["status"].clone();
+    assert_eq!(status["votes"]["ann"]["reason"], "it is due");
+    let history = running.client.get("/api/v1/quorum/history").json;
+    assert_eq!(history["history"][0]["votes"]["ann"]["reason"], "it is due");
+    let votes = running.client.get(&format!("/api/v1/history/entity/{id}")).json["votes"].clone();
+    assert_eq!((&votes[1]["voter_reason"], &votes[1]["reason"]), (&json!("it will break"), &json!("late")));
+    let cast = running.client.get("/api/v1/history?event=vote_cast&voter_id=ann").json;
+    assert_eq!(cast["events"][0]["data"]["reason"], "it is due");
+    for reason in [json!(""), json!("x".repeat(1_025)), json!("a\u{1b}b"), json!(7)] {
+        let refused = vote(json!({ "voter_id": "bob", "vote": true, "reason": reason }));
+        assert_eq!((refused.error(), refused.field()), ((422, "invalid_argument"), "reason"));
+    }
+}
+
+#[test]
 fn a_start_repeated_under_one_key_answers_with_the_first_quorum() {
     let running = Running::start();
     let body = json!({ "quorum_type": "global" }).to_string();

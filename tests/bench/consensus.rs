@@ -107,7 +107,7 @@ async fn decide(q: &Quorate, agents: &[VoterId], algorithm: &str, id: &EntityId)
     q.consensus().request(RequestConsensus { wait: Some(false), ..request }).await.unwrap();
     for agent in all {
         let vote = ConsensusVote::new(id, agent.as_str(), Choice::For).unwrap();
-        assert_eq!(q.consensus().vote(vote).await.unwrap().state.as_deref(), Some("open"));
+        assert_eq!(q.consensus().vote(vote).await.unwrap().state, "open");
     }
     let asker = q.clone();
     let asked = quorate::api::dto::ConsensusRef { proposal_id: id.clone(), wait_ms: Some(60_000) };
@@ -122,7 +122,7 @@ async fn decide(q: &Quorate, agents: &[VoterId], algorithm: &str, id: &EntityId)
     let start = now();
     let voted = q.consensus().vote(vote).await.unwrap();
     let answered = start.elapsed();
-    assert_eq!(voted.state.as_deref(), Some("approved"));
+    assert_eq!(voted.state, "approved");
     (answered, result.await.unwrap() - start)
 }
 
@@ -266,7 +266,7 @@ fn poll(agents: &[VoterId], rule: &RuleSpec) -> (Duration, Duration) {
     let mut votes = 0;
     for (n, agent) in agents.iter().enumerate() {
         let vote = if n % 2 == 0 { Choice::For } else { Choice::Against };
-        let ballot = Ballot { voter_id: agent.clone(), vote, weight: None, metadata: None };
+        let ballot = Ballot { voter_id: agent.clone(), vote, weight: None, metadata: None, reason: None };
         driver.step(Command::Vote(ballot), at).reply.unwrap();
         // What the actor asks after each step.
         std::hint::black_box(driver.wake());

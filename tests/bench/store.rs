@@ -2,6 +2,10 @@
 //! disk can do), each store through `Store::commit` with the archiver running, and memory (what our own code
 //! costs).
 //!
+//! Then how many by callers that each wait for their answer, 200 bytes at a time: the ceiling, a closed loop that does
+//! nothing but group commit (tasks → channel → one thread that writes and syncs → oneshot), and the store behind the same
+//! channel; the ratio of the two is printed.
+//!
 //! ```text
 //! cargo bench --bench store
 //! ```
@@ -117,5 +121,94 @@ fn durable_events(c: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, durable_events);
+/// Callers of the closed loop.
+const CALLERS: [usize; 4] = [1, 8, 64, 512];
+/// Requests of one measurement of the closed loop, for each caller.
+const ROUNDS: usize = 400;
+
+/// One request of a closed loop.
+type Request = (Append, tokio::sync::oneshot::Sender<()>);
+
+/// Callers that each send a request when the one before was answered. Requests per second.
+#[expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
+fn closed_loop(callers: usize, mut commit: impl FnMut(&[Append]) + Send + 'static) -> f64 {
+    let (queue, work) = std::sync::mpsc::channel::<Request>();
+    let writer = std::thread::spawn(move || {
+        while let Ok(first) = work.recv() {
+            let (appends, answers): (Vec<_>, Vec<_>) = std::iter::once(first).chain(work.try_iter()).unzip();
+            commit(&appends);
+            answers.into_iter().for_each(|answer| answer.send(()).unwrap());
+        }
+    });
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
+    let rounds = (ROUNDS * 64 / callers).clamp(200, 4_000);
+    let start = Instant::now();
+    runtime.block_on(async {
+        let tasks = (0..callers).map(|caller| {
+            let queue = queue.clone();
+            tokio::spawn(async move {
+                let id = EntityId::new(format!("caller-{caller}")).unwrap();
+                let stream = StreamId::new(StreamKind::Quorum, id);
+                let (mut revision, mut hash) = (0, ChainHash::default());
+                let event = "e".repeat(EVENT_BYTES - 1);
+                for _ in 0..rounds {
+                    let mut builder = AppendBuilder::new(stream.clone(), revision, hash);
+                    builder.push(Timestamp::EPOCH, &event).unwrap();
+                    let append = builder.finish(Due::Unchanged, None);
+                    (revision, hash) = (revision + 1, append.hash);
+                    let (answer, answered) = tokio::sync::oneshot::channel();
+                    queue.send((append, answer)).unwrap();
+                    answered.await.unwrap();
+                }
+            })
+        });
+        for task in tasks.collect::<Vec<_>>() {
+            task.await.unwrap();
+        }
+    });
+    let rate = (callers * rounds) as f64 / start.elapsed().as_secs_f64();
+    drop(queue);
+    writer.join().unwrap();
+    rate
+}
+
+/// The ceiling: room written in advance, then nothing but write and fdatasync.
+fn group_commit_alone() -> impl FnMut(&[Append]) + Send + 'static {
+    let mut file = tempfile::tempfile().unwrap();
+    file.write_all(&vec![0; 256 << 20]).unwrap();
+    file.sync_all().unwrap();
+    let mut end = 0;
+    move |group| {
+        let bytes = group.iter().map(|append| &append.bytes[..]).collect::<Vec<_>>().concat();
+        std::os::unix::fs::FileExt::write_all_at(&file, &bytes, end).unwrap();
+        file.sync_data().unwrap();
+        end = (end + bytes.len() as u64) % (200 << 20);
+    }
+}
+
+fn closed_loops(_: &mut Criterion) {
+    for callers in CALLERS {
+        let mut best = [0f64; 2];
+        for _ in 0..3 {
+            best[0] = best[0].max(closed_loop(callers, group_commit_alone()));
+            for entry in STORES.iter().filter(|entry| entry.persistent) {
+                let dir = TempDir::new().unwrap();
+                let store: Arc<dyn Store> = (entry.open)(&StoreOptions::at(dir.path())).unwrap();
+                let epoch = now(store.acquire("bench")).unwrap();
+                let commit = move |group: &[Append]| {
+                    black_box(now(store.commit(epoch, Timestamp::EPOCH, group)).unwrap());
+                };
+                best[1] = best[1].max(closed_loop(callers, commit));
+            }
+        }
+        println!(
+            "closed loop, {callers} callers: group commit alone {:.0}/s, store {:.0}/s, ratio {:.2}",
+            best[0],
+            best[1],
+            best[1] / best[0]
+        );
+    }
+}
+
+criterion_group!(benches, durable_events, closed_loops);
 criterion_main!(benches);

@@ -72,6 +72,7 @@ fn core_alone(criterion: &mut Criterion) {
         timeout: Duration::from_secs(3600),
         cell_id: None,
         voters: None,
+        named: false,
         neighbor_count: 0,
         topic: "global/cmp".into(),
         membership_epoch: 0,
@@ -87,7 +88,8 @@ fn core_alone(criterion: &mut Criterion) {
         bencher.iter(|| {
             n += 1;
             let voter_id = voters[n % voters.len()].clone();
-            let ballot = Ballot { voter_id, vote: (n / voters.len()).is_multiple_of(2), confidence: 1.0 };
+            let vote = (n / voters.len()).is_multiple_of(2);
+            let ballot = Ballot { voter_id, vote, confidence: 1.0, reason: None };
             driver.step(Command::Cast(ballot), Timestamp::EPOCH)
         });
     });
@@ -158,7 +160,8 @@ async fn closed_loop(q: &Quorate, ids: &[EntityId], callers: usize, votes: u64) 
                     let quorum_id = ids[(caller + n * 7) % ids.len()].clone();
                     // A vote that was cast before and does not change would cost no flush.
                     let standing = q.quorums();
-                    let vote = Vote { quorum_id, voter_id: voter.clone(), vote: n % 2 == 0, confidence: 1.0 };
+                    let (voter_id, vote) = (voter.clone(), n % 2 == 0);
+                    let vote = Vote { quorum_id, voter_id, vote, confidence: 1.0, reason: None };
                     let voted = standing.vote(vote.clone()).await.unwrap();
                     if voted.duplicate {
                         standing.vote(Vote { vote: !vote.vote, ..vote }).await.unwrap();

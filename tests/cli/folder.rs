@@ -111,3 +111,24 @@ fn two_processes_do_not_share_a_folder() {
     assert!(first.wait().unwrap().success());
     run(&["quorum", "stats", "--data", data]).ok();
 }
+
+#[test]
+fn a_damaged_folder_is_opened_only_on_demand_and_that_is_told_and_on_record() {
+    let folder = TempDir::new().unwrap();
+    let data = text(folder.path());
+    let start = ["quorum", "start", "--quorum-type", "global", "--voters", "a,b", "--data", data, "--json"];
+    run(&[&start[..], &["--quorum-id", "q"]].concat()).ok();
+    std::fs::write(folder.path().join("mark"), "garbage").unwrap();
+    let again = [&start[..], &["--quorum-id", "r"]].concat();
+    let refused = run(&again);
+    assert_eq!(&refused.json()["error"]["kind"], "store_corrupt");
+    assert!(!folder.path().join("lost-1").exists());
+    let accepted = run(&[&again[..], &["--accept-loss"]].concat()).ok();
+    assert!(accepted.err().starts_with("warning: a loss was accepted"), "{}", accepted.err());
+    assert!(folder.path().join("lost-1").join("mark").exists());
+    assert_eq!(run(&["quorum", "stats", "--data", data]).ok().err(), "");
+    let page = run(&["history", "query", "--data", data, "--json"]).ok().json();
+    let events: Vec<_> = page["events"].as_array().unwrap().iter().map(|event| &event["event"]).collect();
+    assert!(events.contains(&&"loss_accepted".into()), "{events:?}");
+    run(&["quorum", "status", "--quorum-id", "q", "--data", data]).ok();
+}

@@ -6,6 +6,8 @@ mod consensus;
 mod folder;
 mod help;
 mod jobs;
+mod outcomes;
+mod outside;
 mod play;
 mod replay;
 mod server;

@@ -60,7 +60,7 @@ fn a_newer_or_senseless_format_is_refused() {
     for entry in persistent() {
         let dir = TempDir::new().unwrap();
         fs::write(dir.path().join("FORMAT"), "quorate store 7\n").unwrap();
-        assert_eq!(open(entry, dir.path(), true), Fault::NewerVersion { found: 7, supported: 1 });
+        assert_eq!(open(entry, dir.path(), true), Fault::NewerVersion { found: 7, supported: 2 });
         fs::write(dir.path().join("FORMAT"), "quorate store many\n").unwrap();
         assert!(matches!(open(entry, dir.path(), true), Fault::Corrupt { .. }));
         fs::remove_file(dir.path().join("FORMAT")).unwrap();
@@ -108,15 +108,17 @@ fn a_persistent_store_without_a_path_says_so() {
 #[test]
 fn a_damaged_database_is_a_fault_and_not_a_panic_or_an_empty_store() {
     for entry in persistent() {
-        for part in ["ring", "sled"] {
+        for part in ["log/0000000000000001.log", "sled/db", "mark"] {
             let dir = TempDir::new().unwrap();
             let path = dir.path().join("data");
             let store = (entry.open)(&StoreOptions::at(&path)).unwrap();
-            super::support::now(store.close()).unwrap();
+            let epoch = super::support::now(store.acquire("test")).unwrap();
+            super::support::now(store.commit(epoch, super::support::at(1), &[super::support::first("q")]))
+                .unwrap();
             drop(store);
-            let database = path.join(part).join("db");
-            let length = fs::metadata(&database).unwrap().len() as usize;
-            fs::write(&database, vec![0xaa; length]).unwrap();
+            let file = path.join(part);
+            let length = fs::metadata(&file).unwrap().len() as usize;
+            fs::write(&file, vec![0xaa; length]).unwrap();
             assert!(matches!(open(entry, &path, false), Fault::Corrupt { .. } | Fault::Unavailable { .. }));
         }
     }

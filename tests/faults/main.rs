@@ -166,7 +166,7 @@ async fn check_proposals(q: &Quorate, acknowledged: &[Op], case: &str) {
             // A vote that was taken stands; one that was refused says so again.
             Op::Answer(name, who, choice) => {
                 let vote = ConsensusVote::new(&entity(name), who, *choice).unwrap();
-                !q.consensus().vote(vote).await.unwrap().recorded
+                !q.consensus().vote(vote).await.is_ok_and(|voted| voted.recorded)
             }
             Op::Agent(name) => agents.iter().any(|agent| agent.agent_id.as_str() == *name),
             Op::Algorithm(name, _) => algorithms.iter().any(|algorithm| algorithm.name == *name),
@@ -217,7 +217,7 @@ async fn run(q: &Quorate, op: &Op) -> Result<(), Error> {
         Op::Advance(ms) => q.advance(Duration::from_millis(*ms)).await,
         Op::Agent(name) => q.agents().register(RegisterAgent::new(name)?).await.map(drop),
         Op::Algorithm(name, rule) => {
-            let request = RegisterAlgorithm { name: (*name).into(), rule: Param::from(*rule), params: None };
+            let request = RegisterAlgorithm::new(name, Param::from(*rule));
             q.algorithms().register(request).await.map(drop)
         }
         Op::Ask(name, algorithm, timeout_ms) => {
@@ -230,7 +230,11 @@ async fn run(q: &Quorate, op: &Op) -> Result<(), Error> {
         }
         Op::Answer(name, who, choice) => {
             let vote = ConsensusVote::new(&entity(name), who, *choice)?;
-            q.consensus().vote(vote).await.map(drop)
+            match q.consensus().vote(vote).await {
+                // Said no, on record: the same attempt again is told the same.
+                Err(e) if matches!(e.kind(), ErrorKind::ProposalClosed | ErrorKind::AlreadyVoted) => Ok(()),
+                other => other.map(drop),
+            }
         }
         Op::Capacity(act) => capacity::act(q, *act).await,
         Op::Job(act) => jobs::act(q, *act).await,

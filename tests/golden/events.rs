@@ -109,6 +109,7 @@ fn loads() -> Vec<load::Event> {
             count: 300,
             at: at(5),
         })),
+        load::Event::LossAccepted { what: vec!["the log is damaged".into()], at: at(5) },
     ]
 }
 
@@ -152,7 +153,7 @@ pub fn check<E: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(
 }
 
 variants!(flow_variants of flow::Event: Opened, Configured, StateChanged, Dropped, Counted, Restarted, Closed);
-variants!(load_variants of load::Event: Sampled, LevelChanged, StateChanged, Shed, UpdatesDropped);
+variants!(load_variants of load::Event: Sampled, LevelChanged, StateChanged, Shed, UpdatesDropped, LossAccepted);
 
 #[test]
 fn events_of_flows_and_load_keep_the_bytes_of_version_1() {

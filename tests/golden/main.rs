@@ -1,11 +1,15 @@
 //! Does today's code still read the journals of every past version?
 //!
 //! `tests/golden/v1/*.bin` are groups as version 1 wrote them. They are never edited. Write them anew, only when
-//! a file is added, with `QUORATE_REWRITE_GOLDEN=1 cargo test --test golden`.
+//! a file is added, with `QUORATE_REWRITE_GOLDEN=1 cargo test --test golden`. `tests/golden/folder1` holds a whole data
+//! folder of the first format, which nothing writes any more.
 
 mod capacity;
 mod events;
+#[cfg(all(feature = "store-sled", feature = "cli"))]
+mod folder;
 mod jobs;
+mod voting;
 
 use std::fs;
 use std::path::PathBuf;

@@ -7,12 +7,12 @@ use proptest::prelude::*;
 use quorate::core::Machine;
 use quorate::core::quorum::event::{Outsiders, VoteChange};
 use quorate::core::quorum::{
-    Ballot, Cancel, Command, Electorate, Event, Policy, QuorumMachine, QuorumType, Rejection, Start,
+    Cancel, Command, Electorate, Event, Policy, QuorumMachine, QuorumType, Rejection, Start,
 };
 use quorate::core::time::Timestamp;
 use quorate::journal::codec::{decode, encode};
 
-use crate::script::{Quorum, question, voter};
+use crate::script::{Quorum, ballot, question, voter};
 
 fn instant() -> impl Strategy<Value = Timestamp> {
     prop_oneof![
@@ -62,8 +62,8 @@ fn start() -> impl Strategy<Value = Start> {
 }
 
 fn command() -> impl Strategy<Value = Command> {
-    let cast = (0..9usize, any::<bool>(), unit())
-        .prop_map(|(n, vote, confidence)| Command::Cast(Ballot { voter_id: voter(n), vote, confidence }));
+    let cast =
+        (0..9usize, any::<bool>(), unit()).prop_map(|(n, vote, confidence)| ballot(n, vote, confidence));
     prop_oneof![
         8 => cast,
         1 => Just(Command::Tick),
@@ -87,7 +87,9 @@ fn check_ranges(event: &Event) {
         Event::OpenedByRule(by_rule) => check_ranges(&Event::Opened(Box::new(by_rule.opened.clone()))),
         Event::VoteCast(cast) => assert!((0.0..=1.0).contains(&cast.confidence)),
         Event::VoteRefused(refused) => assert!((0.0..=1.0).contains(&refused.confidence)),
-        Event::Closed(_) | Event::FallbackOpened { .. } | Event::FallbackFailed { .. } => {}
+        Event::VoteCastWithReason(with) => check_ranges(&Event::VoteCast(with.cast.clone())),
+        Event::VoteRefusedWithReason(with) => check_ranges(&Event::VoteRefused(with.refused.clone())),
+        Event::Closed(_) | Event::FallbackOpened { .. } | Event::FallbackFailed { .. } | Event::Keyed(_) => {}
     }
 }
 

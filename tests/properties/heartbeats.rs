@@ -22,7 +22,8 @@ enum Act {
     Wait(i64),
     Beat,
     Vote,
-    Start(Settings),
+    /// Watch it; with true, judge its silence from now on, else from its first beat on.
+    Start(Settings, bool),
     Stop,
     Leave,
     /// The process dies and serves again this many microseconds later.
@@ -50,7 +51,7 @@ fn act() -> impl Strategy<Value = Act> {
         12 => pause().prop_map(Act::Wait),
         6 => Just(Act::Beat),
         4 => Just(Act::Vote),
-        2 => settings().prop_map(Act::Start),
+        2 => (settings(), any::<bool>()).prop_map(|(settings, judged)| Act::Start(settings, judged)),
         1 => Just(Act::Stop),
         1 => Just(Act::Leave),
         2 => pause().prop_map(Act::Restart),
@@ -69,10 +70,14 @@ struct NaiveWatch {
     next_check: i64,
     reference: i64,
     last_told: Grade,
+    judged: bool,
 }
 
 impl NaiveWatch {
     fn grade(&self, now: i64) -> Grade {
+        if !self.judged {
+            return Grade::Healthy;
+        }
         let whole_intervals = (now - self.reference) / (i64::from(self.settings.interval_ms) * 1_000);
         match whole_intervals {
             n if n >= i64::from(self.settings.failure_threshold) => Grade::Failed,
@@ -108,23 +113,26 @@ impl Naive {
         }
     }
 
-    fn hear(&mut self, now: i64) {
+    fn hear(&mut self, now: i64, beat: bool) {
         if let Some(watch) = &mut self.watch {
             watch.reference = now;
+            watch.judged |= beat;
             watch.tell(now, &mut self.told);
         }
     }
 
-    fn start(&mut self, settings: Settings, now: i64) {
+    fn start(&mut self, settings: Settings, judged: bool, now: i64) {
         let next_check = now + i64::from(settings.check_period_ms) * 1_000;
-        let watch = NaiveWatch { settings, next_check, reference: now, last_told: Grade::Healthy };
-        self.watch.get_or_insert(watch);
+        if self.watch.as_ref().is_none_or(|watch| !watch.judged) {
+            let last_told = Grade::Healthy;
+            self.watch = Some(NaiveWatch { settings, next_check, reference: now, last_told, judged });
+        }
     }
 
     fn restart(&mut self, began: i64) {
         if let Some(watch) = &mut self.watch {
             watch.checks(began - 1, None);
-            if watch.reference < began {
+            if watch.judged && watch.reference < began {
                 watch.reference = began;
                 watch.last_told = Grade::Healthy;
             }
@@ -231,16 +239,16 @@ fn run(acts: &[Act]) -> Result<Real, TestCaseError> {
                 real.pass(now);
             }
             Act::Beat => {
-                naive.hear(now);
+                naive.hear(now, true);
                 prop_assert_eq!(real.ask(Command::Beat { metadata: None }, now), naive.watch.is_some());
             }
             Act::Vote => {
-                naive.hear(now);
+                naive.hear(now, false);
                 real.vote(now);
             }
-            Act::Start(settings) => {
-                let asked = Asked { settings: *settings, explicit: true };
-                naive.start(*settings, now);
+            Act::Start(settings, judged) => {
+                let asked = Asked { settings: *settings, explicit: *judged };
+                naive.start(*settings, *judged, now);
                 real.ask(Command::Register { agent_id: ann(), asked }, now);
                 real.ask(Command::StartMonitoring(asked), now);
             }
@@ -270,7 +278,7 @@ proptest! {
         first in settings(),
         acts in prop::collection::vec(act(), 0..60),
     ) {
-        let mut script = vec![Act::Start(first)];
+        let mut script = vec![Act::Start(first, true)];
         script.extend(acts);
         run(&script)?;
     }
@@ -280,7 +288,7 @@ proptest! {
         first in settings(),
         acts in prop::collection::vec(act(), 0..40),
     ) {
-        let mut script = vec![Act::Start(first)];
+        let mut script = vec![Act::Start(first, true)];
         // Votes are on the record of what they were cast in; replayed here, they would be missing.
         script.extend(acts.into_iter().filter(|act| !matches!(act, Act::Vote)));
         let real = run(&script)?;

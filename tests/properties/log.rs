@@ -93,6 +93,9 @@ fn check_log(events: &[Event]) {
         let tally = recount(opened, before);
         match event {
             Event::Opened(_) | Event::OpenedByRule(_) => panic!("opened twice"),
+            Event::VoteCastWithReason(_) | Event::VoteRefusedWithReason(_) => {
+                panic!("nobody gave a reason")
+            }
             Event::VoteCast(cast) => {
                 assert!(!closed);
                 check_cast(opened, before, cast);
@@ -132,6 +135,7 @@ fn check_log(events: &[Event]) {
                     (None, state) => assert_eq!(state, QuorumState::Cancelled),
                 }
             }
+            Event::Keyed(_) => assert_eq!(before.len(), 1, "right behind the opening"),
             Event::FallbackOpened { .. } | Event::FallbackFailed { .. } => {
                 let timed_out = |e: &Event| matches!(e, Event::Closed(c) if c.state == QuorumState::TimedOut);
                 assert!(opened.fallback.is_some() && before.iter().any(timed_out));

@@ -20,6 +20,7 @@ mod mesh;
 mod node;
 mod order;
 mod outgoing;
+mod outside;
 mod proposals;
 mod replay;
 mod rules;

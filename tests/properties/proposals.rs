@@ -10,7 +10,8 @@ use quorate::core::proposal::command::Decider;
 use quorate::core::proposal::event::{Cause, Delivered};
 use quorate::core::proposal::stats::ProposalStats;
 use quorate::core::proposal::{
-    Ballot, Command, Event, Open, Proposal as State, ProposalMachine, Reply, Verdict, VoteChange, VoteOutcome,
+    Ballot, Command, Event, Open, Proposal as State, ProposalMachine, Rejection, Reply, Verdict, VoteChange,
+    VoteOutcome,
 };
 use quorate::core::rules::{Choice, Param, RuleSpec};
 use quorate::core::time::Timestamp;
@@ -141,6 +142,7 @@ impl Script {
     fn open(&self) -> Open {
         let absent = self.absent.iter().filter(|n| self.fail_fast && **n < self.agents);
         Open {
+            keyed: None,
             proposal: "{}".to_owned(),
             digest: "d".to_owned(),
             algorithm: "named".to_owned(),
@@ -161,6 +163,7 @@ impl Script {
                 vote: *vote,
                 weight: Some(*n as f64),
                 metadata: None,
+                reason: None,
             }),
             Act::Absent(n, absent) => Command::RecordAbsence { agent_id: agent(*n), absent: *absent },
             Act::Told(true) => Command::RecordBroadcast(Ok(Delivered::default())),
@@ -248,7 +251,7 @@ struct Twin {
 }
 
 impl Twin {
-    fn act(&mut self, script: &Script, at: i64, act: &Act) -> Option<VoteOutcome> {
+    fn act(&mut self, script: &Script, at: i64, act: &Act) -> Option<Result<VoteOutcome, Rejection>> {
         if self.end.is_none() && at > TIMEOUT_US {
             self.end = Some(Verdict::Timeout);
         }
@@ -257,15 +260,17 @@ impl Twin {
         match act {
             Act::Vote(n, vote) => {
                 let before = self.votes.get(*n).copied();
-                outcome = Some(match before {
-                    None => VoteOutcome::NotParticipant,
-                    Some(Some(standing)) if standing == *vote => VoteOutcome::Duplicate,
-                    Some(_) if !is_open => VoteOutcome::Closed,
-                    Some(Some(_)) if !script.replace => VoteOutcome::Duplicate,
-                    Some(_) => {
+                outcome = Some(match (before, self.end) {
+                    (None, _) => Err(Rejection::NotParticipant),
+                    (Some(Some(standing)), _) if standing == *vote => Ok(VoteOutcome::Duplicate),
+                    (Some(_), Some(decision)) => Err(Rejection::Closed { decision }),
+                    (Some(Some(held)), None) if !script.replace => {
+                        Err(Rejection::AlreadyVoted { held, given: *vote })
+                    }
+                    (Some(_), None) => {
                         self.votes[*n] = Some(*vote);
                         self.absent.remove(n);
-                        VoteOutcome::Recorded
+                        Ok(VoteOutcome::Recorded)
                     }
                 });
             }
@@ -279,7 +284,7 @@ impl Twin {
                 }
             }
             Act::Told(true) => self.told = true,
-            Act::Told(false) if is_open && !self.told => self.end = Some(Verdict::Rejected),
+            Act::Told(false) if is_open && !self.told => self.end = Some(Verdict::Aborted),
             Act::Told(false) | Act::Tick | Act::Reconsider => {}
         }
         if self.end.is_none() {
@@ -319,8 +324,10 @@ proptest! {
             let step = proposal.step(command, now);
             let expected = twin.act(&script, *at, act);
             if let Some(expected) = expected {
-                let Ok(Reply::Voted { outcome, .. }) = step.reply else {
-                    return Err(TestCaseError::fail(format!("{:?}", step.reply)));
+                let outcome = match step.reply {
+                    Ok(Reply::Voted { outcome, .. }) => Ok(outcome),
+                    Ok(other) => return Err(TestCaseError::fail(format!("{other:?}"))),
+                    Err(rejection) => Err(rejection),
                 };
                 prop_assert_eq!(outcome, expected);
             }

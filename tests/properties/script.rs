@@ -31,18 +31,20 @@ pub fn voter(n: usize) -> VoterId {
 }
 
 pub fn ballot(n: usize, vote: bool, confidence: f64) -> Command {
-    Command::Cast(Ballot { voter_id: voter(n), vote, confidence })
+    Command::Cast(Ballot { voter_id: voter(n), vote, confidence, reason: None })
 }
 
 /// A quorum of the first `size` voters, or of anyone, that takes votes for `timeout_us` microseconds.
 pub fn question(size: Option<usize>, required: Option<u32>, timeout_us: u64, policy: Policy) -> Start {
     Start {
+        keyed: None,
         quorum_type: QuorumType::Local,
         required_votes: required,
         rule: None,
         timeout: Duration::from_micros(timeout_us),
         cell_id: None,
         voters: size.map(|n| (0..n).map(voter).collect()),
+        named: false,
         neighbor_count: 0,
         topic: "cell/unknown/unknown".to_owned(),
         membership_epoch: 0,

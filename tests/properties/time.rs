@@ -13,8 +13,10 @@ fn instant(event: &Event) -> Option<Timestamp> {
         Event::OpenedByRule(by_rule) => Some(by_rule.opened.opened_at),
         Event::VoteCast(cast) => Some(cast.cast_at),
         Event::VoteRefused(refused) => Some(refused.cast_at),
+        Event::VoteCastWithReason(with) => Some(with.cast.cast_at),
+        Event::VoteRefusedWithReason(with) => Some(with.refused.cast_at),
         Event::Closed(closed) => Some(closed.closed_at),
-        Event::FallbackOpened { .. } | Event::FallbackFailed { .. } => None,
+        Event::FallbackOpened { .. } | Event::FallbackFailed { .. } | Event::Keyed(_) => None,
     }
 }
 

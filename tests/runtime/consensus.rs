@@ -47,7 +47,14 @@ pub async fn vote(q: &Quorate, proposal: &str, agent: &str, choice: Choice) -> V
     let vote = ConsensusVote::new(&id(proposal), agent, choice).unwrap();
     let voted = q.consensus().vote(vote).await.unwrap();
     assert_eq!(voted.recorded, voted.outcome == VoteOutcome::Recorded);
+    assert_eq!(voted.duplicate, voted.outcome == VoteOutcome::Duplicate);
     voted.outcome
+}
+
+/// How a vote is refused.
+pub async fn refused(q: &Quorate, proposal: &str, agent: &str, choice: Choice) -> ErrorKind {
+    let vote = ConsensusVote::new(&id(proposal), agent, choice).unwrap();
+    q.consensus().vote(vote).await.unwrap_err().kind()
 }
 
 pub async fn result(q: &Quorate, proposal: &str) -> ConsensusResult {
@@ -75,7 +82,7 @@ pub async fn until_open(q: &Quorate, proposal: &str) {
 }
 
 pub async fn register(q: &Quorate, name: &str, rule: &str) {
-    let request = RegisterAlgorithm { name: name.into(), rule: Param::from(rule), params: None };
+    let request = RegisterAlgorithm::new(name, Param::from(rule));
     assert!(q.algorithms().register(request).await.unwrap().registered);
 }
 
@@ -124,7 +131,10 @@ async fn ten_thousand_open_proposals_end_each_by_its_own_votes() {
                 q.consensus().vote(ConsensusVote::new(&id(&name(*n)), who, choice(*n, agent)).unwrap())
             });
             for voted in votes.collect::<Vec<_>>() {
-                voted.await.unwrap();
+                // Two may have decided before the third voted.
+                if let Err(late) = voted.await {
+                    assert_eq!(late.kind(), ErrorKind::ProposalClosed);
+                }
             }
         }
     }
@@ -213,7 +223,7 @@ async fn waiting_for_what_never_was_ends_at_once_and_waiting_too_long_is_refused
     }
     let reserved = RequestConsensus { proposal_id: Some(id("stats")), ..question("p") };
     assert_eq!(q.consensus().request(reserved).await.unwrap_err().kind(), ErrorKind::InvalidArgument);
-    assert_eq!(vote(&q, "nobody", "ann", Choice::For).await, VoteOutcome::Unknown);
+    assert_eq!(refused(&q, "nobody", "ann", Choice::For).await, ErrorKind::NotFound);
     assert_eq!(q.consensus().stats().await.unwrap().refused_votes, 0);
 }
 
@@ -230,7 +240,9 @@ async fn agents_that_answer_as_soon_as_they_hear_are_heard() {
                 assert_eq!(request.from, "consensus_manager");
                 let choice = if request.proposal["fine"] == true { Choice::For } else { Choice::Against };
                 let vote = ConsensusVote::new(&request.proposal_id, name, choice).unwrap();
-                assert_ne!(q.consensus().vote(vote).await.unwrap().outcome, VoteOutcome::Unknown);
+                if let Err(late) = q.consensus().vote(vote).await {
+                    assert_eq!(late.kind(), ErrorKind::ProposalClosed);
+                }
                 heard += 1;
                 if request.proposal["last"] == true {
                     break;
@@ -279,7 +291,11 @@ async fn a_request_repeated_under_one_key_answers_with_the_first_proposal() {
     };
     let first = q.consensus().request(keyed("once")).await.unwrap();
     let again = q.consensus().request(keyed("once")).await.unwrap();
-    assert_eq!(again, first);
+    assert_eq!((first.duplicate, again.duplicate), (Some(false), Some(true)));
+    assert_eq!(ConsensusResult { duplicate: Some(false), ..again }, first);
+    let other = RequestConsensus { proposal: json!(2), ..keyed("once") };
+    let refused = q.consensus().request(other).await.unwrap_err();
+    assert_eq!((refused.kind(), refused.detail("differs")), (ErrorKind::KeyReused, Some(&json!("proposal"))));
     let many: Vec<_> = (0..16)
         .map(|_| {
             let q = q.clone();
@@ -295,13 +311,19 @@ async fn a_request_repeated_under_one_key_answers_with_the_first_proposal() {
     q.crash().await;
     let q = Quorate::open_with(manual(), Arc::new(memory.reopen())).await.unwrap();
     assert_eq!(q.consensus().request(keyed("once")).await.unwrap().proposal_id, first.proposal_id);
+    let other = RequestConsensus { fail_fast: Some(true), ..keyed("once") };
+    let refused = q.consensus().request(other).await.unwrap_err();
+    assert_eq!(
+        (refused.kind(), refused.detail("differs")),
+        (ErrorKind::KeyReused, Some(&json!("fail_fast")))
+    );
     // A key that names something else is refused, and nothing is opened.
     let quorum = StartQuorum { idempotency_key: keyed("other").idempotency_key, ..StartQuorum::global() };
     q.quorums().start(quorum).await.unwrap();
     let refused = q.consensus().request(keyed("other")).await.unwrap_err();
-    assert_eq!(refused.kind(), ErrorKind::AlreadyExists);
+    assert_eq!(refused.kind(), ErrorKind::KeyReused);
     let quorum = StartQuorum { idempotency_key: keyed("once").idempotency_key, ..StartQuorum::global() };
-    assert_eq!(q.quorums().start(quorum).await.unwrap_err().kind(), ErrorKind::AlreadyExists);
+    assert_eq!(q.quorums().start(quorum).await.unwrap_err().kind(), ErrorKind::KeyReused);
     assert_eq!(q.consensus().stats().await.unwrap().active_proposals, 2);
 }
 
@@ -311,7 +333,7 @@ async fn subscribers_hear_of_an_opening_the_votes_and_the_decision_once_each() {
     agents(&q, &["ann"]).await;
     let mut bell = q.subscribe();
     q.consensus().request(question("p")).await.unwrap();
-    vote(&q, "p", "stranger", Choice::For).await;
+    assert_eq!(refused(&q, "p", "stranger", Choice::For).await, ErrorKind::NotEligible);
     vote(&q, "p", "ann", Choice::For).await;
     vote(&q, "p", "ann", Choice::For).await;
     // The bell rings after the answer; the next question tells that it has rung.
@@ -335,7 +357,7 @@ async fn ends_of_other_kinds_do_not_disturb_the_history_and_questions_that_could
     let empty = q.consensus().request(question("nobody")).await.unwrap();
     assert_eq!(
         (empty.decision, empty.metadata.error.as_deref()),
-        (Some(Verdict::Rejected), Some("no_agents"))
+        (Some(Verdict::Aborted), Some("no_agents"))
     );
     assert_eq!(empty.duration_ms, 0.0);
     agents(&q, &["ann"]).await;
@@ -423,7 +445,7 @@ async fn failed_agents_are_left_out_as_soon_as_heartbeats_are_used_and_the_set_s
     assert_eq!(q.consensus().request(everybody).await.unwrap().metadata.total_participants, 3);
     // Who recovers later is still not asked; who fails later still is, and its vote stands.
     beat(&q, &["cyd"]).await;
-    assert_eq!(vote(&q, "p", "cyd", Choice::For).await, VoteOutcome::NotParticipant);
+    assert_eq!(refused(&q, "p", "cyd", Choice::For).await, ErrorKind::NotEligible);
     vote(&q, "p", "ann", Choice::For).await;
     q.advance(Duration::from_secs(4)).await.unwrap();
     assert_eq!(vote(&q, "p", "bob", Choice::For).await, VoteOutcome::Recorded);
@@ -438,7 +460,7 @@ async fn failed_agents_are_left_out_as_soon_as_heartbeats_are_used_and_the_set_s
     let strict = |name| RequestConsensus { exclude_grade: Some(Grade::Degraded), ..question(name) };
     let floor = q.consensus().request(strict("floor")).await.unwrap();
     assert_eq!(floor.metadata.error.as_deref(), Some("insufficient_healthy_agents"));
-    assert_eq!((floor.decision, floor.metadata.registered_count), (Some(Verdict::Rejected), 3));
+    assert_eq!((floor.decision, floor.metadata.registered_count), (Some(Verdict::Aborted), 3));
     beat(&q, &["bob"]).await;
     assert_eq!(q.consensus().request(strict("two")).await.unwrap().state, "open");
     let healthy = RequestConsensus { exclude_grade: Some(Grade::Healthy), ..question("none") };
@@ -451,9 +473,66 @@ async fn without_heartbeats_silent_agents_are_asked() {
     agents(&q, &["ann", "bob"]).await;
     q.advance(Duration::from_secs(3_600)).await.unwrap();
     assert_eq!(q.consensus().request(question("p")).await.unwrap().metadata.total_participants, 2);
-    let excluding = RequestConsensus { health_policy: Some(HealthPolicy::ExcludeFailed), ..question("x") };
-    let end = q.consensus().request(excluding).await.unwrap();
-    assert_eq!(end.metadata.error.as_deref(), Some("insufficient_healthy_agents"));
+    let excluding =
+        |name| RequestConsensus { health_policy: Some(HealthPolicy::ExcludeFailed), ..question(name) };
+    // Nobody said that they would beat.
+    assert_eq!(q.consensus().request(excluding("x")).await.unwrap().metadata.total_participants, 2);
+    // Of one who was asked to, silence says something.
+    let watched = RegisterAgent::new("cyd").unwrap().monitored();
+    assert!(q.agents().register(watched).await.unwrap().judged);
+    q.advance(Duration::from_secs(16)).await.unwrap();
+    let end = q.consensus().request(excluding("y")).await.unwrap();
+    assert_eq!((end.state.as_str(), end.metadata.excluded_agents), ("open", vec![voter("cyd")]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_beat_of_one_agent_does_not_fail_those_that_never_beat() {
+    let memory = MemoryStore::new();
+    let q = Quorate::open_with(manual(), Arc::new(memory.reopen())).await.unwrap();
+    agents(&q, &["ann", "bob", "cyd"]).await;
+    beat(&q, &["ann"]).await;
+    q.advance(Duration::from_secs(16)).await.unwrap();
+    // Whoever beats is watched from then on; the others may still be asked.
+    assert_eq!(q.agents().health(&voter("ann")).await.unwrap().health, Grade::Failed);
+    let bob = q.agents().health(&voter("bob")).await.unwrap();
+    assert_eq!((bob.health, bob.monitored, bob.judged), (Grade::Healthy, true, false));
+    let p = q.consensus().request(question("p")).await.unwrap();
+    assert_eq!((p.state.as_str(), p.metadata.total_participants), ("open", 2));
+    vote(&q, "p", "bob", Choice::For).await;
+    // A vote is no promise to beat either.
+    q.advance(Duration::from_secs(60)).await.unwrap();
+    assert_eq!(q.consensus().request(question("later")).await.unwrap().metadata.total_participants, 2);
+    let at = q.now();
+    q.crash().await;
+    let config = Config { clock: ClockConfig::Manual(at), ..manual() };
+    let q = Quorate::open_with(config, Arc::new(memory.reopen())).await.unwrap();
+    q.advance(Duration::from_secs(60)).await.unwrap();
+    assert_eq!(q.consensus().request(question("after")).await.unwrap().metadata.total_participants, 2);
+    let list = q.agents().list(Default::default()).await.unwrap().agents;
+    let judged: Vec<bool> = list.iter().map(|agent| agent.judged).collect();
+    assert_eq!(judged, [true, false, false]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_asked_of_an_agent_that_is_not_there_is_refused_and_a_repeat_is_not() {
+    let q = Quorate::open(manual()).await.unwrap();
+    let nobody = voter("nobody");
+    let kinds = [
+        q.agents().leave(&nobody).await.unwrap_err().kind(),
+        q.agents().unmonitor(&nobody).await.unwrap_err().kind(),
+        q.agents().beat(Beat::new("nobody").unwrap()).await.unwrap_err().kind(),
+    ];
+    assert_eq!(kinds, [ErrorKind::NotFound; 3]);
+    agents(&q, &["ann"]).await;
+    assert!(q.agents().unmonitor(&voter("ann")).await.unwrap().stopped);
+    assert!(!q.agents().unmonitor(&voter("ann")).await.unwrap().stopped);
+    assert_eq!(
+        q.agents().beat(Beat::new("ann").unwrap()).await.unwrap_err().kind(),
+        ErrorKind::NotFound,
+        "not recorded, so not acknowledged"
+    );
+    assert!(q.agents().leave(&voter("ann")).await.unwrap().left);
+    assert!(!q.agents().leave(&voter("ann")).await.unwrap().left);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -474,7 +553,7 @@ async fn a_vote_is_a_sign_of_life_and_recovery_by_it_is_on_record() {
     };
     let changes = q.history().query(query).await.unwrap().events;
     assert_eq!(changes.last().unwrap().data["to"], "healthy", "{changes:?}");
-    // A refused vote is none.
+    // A repeat is none.
     q.advance(Duration::from_millis(3_500)).await.unwrap();
     assert_eq!(vote(&q, "p", "ann", Choice::For).await, VoteOutcome::Duplicate);
     assert_eq!(q.agents().health(&voter("ann")).await.unwrap().health, Grade::Failed);
@@ -568,14 +647,14 @@ async fn a_restart_in_the_middle_of_any_step_changes_no_result() {
         }
         vote(&q, "rejected", "ann", Choice::Abstain).await;
         pause!();
-        vote(&q, "rejected", "bob", Choice::For).await;
+        assert_eq!(refused(&q, "rejected", "bob", Choice::For).await, ErrorKind::ProposalClosed);
         vote(&q, "silent", "ann", Choice::For).await;
         q.advance(Duration::from_millis(600)).await.unwrap();
         pause!();
         vote(&q, "silent", "bob", Choice::For).await;
         q.advance(Duration::from_millis(1)).await.unwrap();
         pause!();
-        vote(&q, "silent", "cyd", Choice::For).await;
+        assert_eq!(refused(&q, "silent", "cyd", Choice::For).await, ErrorKind::ProposalClosed);
         let mut results = Vec::new();
         for name in ["approved", "rejected", "silent", "fickle"] {
             results.push(result(&q, name).await);

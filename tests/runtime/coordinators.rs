@@ -12,7 +12,7 @@ use quorate::store::memory::MemoryStore;
 use quorate::{ErrorKind, Quorate};
 use tokio::sync::watch;
 
-use crate::consensus::{id, question, result, until, until_open, vote, voter, waited};
+use crate::consensus::{id, question, refused, result, until, until_open, vote, voter, waited};
 use crate::hooked::Hooked;
 use crate::manual;
 
@@ -23,6 +23,8 @@ enum Behaviour {
     Fails,
     /// Cannot reach the last agent.
     Partly,
+    /// Works, and reaches nobody.
+    Nobody,
     /// Waits until it is told to go on.
     Waits(watch::Receiver<bool>),
     Panics,
@@ -67,6 +69,7 @@ impl Coordinator for Transport {
                 Behaviour::Reaches => Ok(Delivered { reached: 3, unreached: vec![] }),
                 Behaviour::Fails => Err("no route to anybody".to_owned()),
                 Behaviour::Partly => Ok(Delivered { reached: 2, unreached: vec![voter("cyd")] }),
+                Behaviour::Nobody => Ok(Delivered { reached: 0, unreached: agents }),
                 Behaviour::Waits(mut go_on) => {
                     go_on.wait_for(|go_on| *go_on).await.map_err(|e| e.to_string())?;
                     Err("in the end it failed".to_owned())
@@ -102,7 +105,7 @@ async fn who_the_transport_knows_is_asked_each_once_and_not_reaching_some_is_no_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_broadcast_that_fails_or_panics_rejects_the_question_and_it_does_not_count() {
+async fn a_broadcast_that_fails_or_panics_aborts_the_question_and_it_does_not_count() {
     for (tells, why) in
         [(Behaviour::Fails, "no route to anybody"), (Behaviour::Panics, "the coordinator panicked")]
     {
@@ -112,13 +115,37 @@ async fn a_broadcast_that_fails_or_panics_rejects_the_question_and_it_does_not_c
         let consensus = q.consensus();
         let asked = consensus.request(request.within_ms(300_000));
         let end = tokio::time::timeout(Duration::from_secs(60), asked).await.unwrap().unwrap();
-        assert_eq!((end.decision, end.metadata.error.as_deref()), (Some(Verdict::Rejected), Some(why)));
+        assert_eq!((end.decision, end.metadata.error.as_deref()), (Some(Verdict::Aborted), Some(why)));
         let stats = q.consensus().stats().await.unwrap();
         assert_eq!((stats.total_proposals, stats.aborted, stats.active_proposals), (0, 1, 0));
         assert_eq!(q.consensus().history(Default::default()).await.unwrap().total, 1);
-        assert_eq!(vote(&q, "p", "ann", Choice::For).await, VoteOutcome::Closed);
+        assert_eq!(refused(&q, "p", "ann", Choice::For).await, ErrorKind::ProposalClosed);
         assert_eq!((transport.told(), q.health().status.as_str()), (1, "ok"));
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_question_that_reaches_nobody_is_aborted_and_one_that_reaches_some_is_counted_as_told() {
+    let q =
+        Quorate::open(with(manual(), &Transport::new(Behaviour::Reaches, Behaviour::Nobody))).await.unwrap();
+    q.consensus().request(question("p")).await.unwrap();
+    assert_eq!(decision(&q, "p").await, Some(Verdict::Aborted));
+    let end = result(&q, "p").await.metadata;
+    assert!(end.reason.unwrap().contains("none of the agents could be reached"), "{:?}", end.error);
+    assert_eq!((end.reached, end.unreached_agents.len()), (0, 3));
+    let stats = q.consensus().stats().await.unwrap();
+    assert_eq!((stats.aborted, stats.rejected, stats.total_proposals), (1, 0, 0));
+    let query = quorate::api::dto::HistoryQuery { outcome: Some("aborted".into()), ..Default::default() };
+    assert_eq!(q.history().query(query).await.unwrap().events.len(), 1);
+
+    let q =
+        Quorate::open(with(manual(), &Transport::new(Behaviour::Reaches, Behaviour::Partly))).await.unwrap();
+    q.consensus().request(question("p")).await.unwrap();
+    until("told", async || result(&q, "p").await.metadata.reached == 2).await;
+    // Inboxes are the built-in coordinator's; here the transport tells.
+    let mut inbox = q.consensus().inbox(&voter("ann"));
+    q.advance(Duration::from_millis(1)).await.unwrap();
+    assert!(inbox.try_recv().is_err());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -151,7 +178,7 @@ async fn a_broadcast_that_lasts_holds_up_neither_votes_nor_deadlines_and_fails_t
     assert_eq!(decision(&q, "silent").await, Some(Verdict::Timeout));
     go_on.send(true).unwrap();
     q.consensus().request(question("next")).await.unwrap();
-    assert_eq!(decision(&q, "next").await, Some(Verdict::Rejected), "told while it fails");
+    assert_eq!(decision(&q, "next").await, Some(Verdict::Aborted), "told while it fails");
     assert_eq!(result(&q, "voted").await.decision, Some(Verdict::Approved));
     let stats = q.consensus().stats().await.unwrap();
     assert_eq!((stats.approved, stats.timeouts, stats.rejected, stats.aborted), (1, 1, 0, 1));

@@ -342,7 +342,7 @@ async fn what_a_worker_drops_at_reject_is_on_record_and_its_gap_is_closed_by_the
         }
         q.advance(Duration::from_secs(10)).await.unwrap();
     }
-    assert_eq!(status(&q).await.2, json!({}));
+    assert_eq!(status(&q).await.2, Value::Null);
     q.crash().await;
 
     let q = Quorate::open(at(200_000)).await.unwrap();

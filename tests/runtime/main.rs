@@ -12,6 +12,7 @@ mod flows;
 mod hold;
 #[path = "../support/hooked.rs"]
 mod hooked;
+mod inboxes;
 mod jobs;
 mod leadership;
 mod lifecycle;

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::id;
 use crate::core::agent::Grade;
-use crate::core::ids::VoterId;
+use crate::core::ids::{VoterId, known, known_maybe};
 use crate::core::time::Timestamp;
 use crate::error::Error;
 
@@ -28,6 +28,10 @@ pub struct RegisterAgent {
     /// Newest beats kept, 1 to 10000; the configured 100 when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub history_size: Option<i64>,
+    /// Judge its silence from now on (`true`), or only from its first beat on (`false`). When left out: from now on if
+    /// one of the numbers above is given, else from its first beat on. Until then it counts as healthy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub monitor: Option<bool>,
 }
 
 impl RegisterAgent {
@@ -42,7 +46,13 @@ impl RegisterAgent {
             failure_threshold: None,
             check_period_ms: None,
             history_size: None,
+            monitor: None,
         })
+    }
+
+    /// The same agent, whose silence is judged from now on.
+    pub fn monitored(self) -> Self {
+        RegisterAgent { monitor: Some(true), ..self }
     }
 }
 
@@ -71,6 +81,7 @@ pub struct MonitorAgent {
 #[serde(deny_unknown_fields)]
 pub struct AgentRef {
     /// Which agent.
+    #[serde(deserialize_with = "known")]
     pub agent_id: VoterId,
 }
 
@@ -96,6 +107,8 @@ pub struct AgentRegistered {
     pub registered: bool,
     /// It is being watched.
     pub monitored: bool,
+    /// Its silence is judged; else it counts as healthy until its first beat.
+    pub judged: bool,
     /// How, or how it last was.
     #[serde(flatten)]
     pub watch: WatchView,
@@ -106,7 +119,7 @@ pub struct AgentRegistered {
 pub struct AgentLeft {
     /// Which agent.
     pub agent_id: VoterId,
-    /// It was registered and is no longer.
+    /// It was registered and is no longer; false when it had left before.
     pub left: bool,
 }
 
@@ -161,7 +174,7 @@ impl Beat {
 pub struct Beaten {
     /// Which agent.
     pub agent_id: VoterId,
-    /// The beat is on record; false when the agent is not registered or not monitored.
+    /// The beat is on record.
     pub recorded: bool,
     /// How the agent is doing now; none when it is not monitored.
     pub health: Option<Grade>,
@@ -180,6 +193,8 @@ pub struct AgentHealth {
     pub elapsed_ms: u64,
     /// It is being watched: true.
     pub monitored: bool,
+    /// Its silence is judged; else it counts as healthy until its first beat.
+    pub judged: bool,
     /// Since when it is watched.
     pub monitored_since: Timestamp,
     /// When it was registered.
@@ -238,7 +253,7 @@ pub struct ListAgents {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<i64>,
     /// The last agent of the page before.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "known_maybe", skip_serializing_if = "Option::is_none")]
     pub cursor: Option<VoterId>,
 }
 
@@ -251,6 +266,8 @@ pub struct AgentView {
     pub health: Option<Grade>,
     /// It is being watched.
     pub monitored: bool,
+    /// Its silence is judged; else it counts as healthy until its first beat.
+    pub judged: bool,
     /// Its last beat or vote since it was registered, if there was one.
     pub last_heartbeat: Option<Timestamp>,
     /// When it was registered.

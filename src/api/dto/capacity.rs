@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::id;
-use crate::core::ids::{BudgetId, CellId, IdempotencyKey, NeedId, OfferId, Resource, TokenId};
+use crate::core::ids::{BudgetId, CellId, IdempotencyKey, NeedId, OfferId, Resource, TokenId, known};
 use crate::core::time::Timestamp;
 use crate::error::Error;
 
@@ -148,6 +148,7 @@ fn is_false(flag: &bool) -> bool {
 #[serde(deny_unknown_fields)]
 pub struct CancelNeed {
     /// Whose need.
+    #[serde(deserialize_with = "known")]
     pub cell_id: CellId,
     /// Which.
     pub need_id: NeedId,
@@ -214,6 +215,7 @@ pub struct CapacityOffered {
 #[serde(deny_unknown_fields)]
 pub struct HeldToken {
     /// Which token.
+    #[serde(deserialize_with = "known")]
     pub token_id: TokenId,
     /// Who holds it.
     pub cell_id: CellId,
@@ -258,7 +260,8 @@ pub struct ReleaseCapacity {
     /// Of what; `capacity` when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resource: Option<Resource>,
-    /// A name for the request; without one a repeat releases again.
+    /// A name for the request: the same request again is answered as before, another one under the same name is
+    /// refused. Without one a repeat releases again. A cell remembers its newest 128 names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idempotency_key: Option<IdempotencyKey>,
 }
@@ -274,6 +277,8 @@ pub struct CapacityReleased {
     pub capacity: f64,
     /// What is available at this cell now.
     pub total_capacity: f64,
+    /// The request was answered before under the same idempotency key.
+    pub duplicate: bool,
 }
 
 /// Hands a token over.
@@ -293,6 +298,7 @@ pub struct TransferCapacity {
 #[serde(deny_unknown_fields)]
 pub struct TokenRef {
     /// Which token.
+    #[serde(deserialize_with = "known")]
     pub token_id: TokenId,
 }
 
@@ -328,6 +334,7 @@ pub struct CapacityConfigured {
 #[serde(deny_unknown_fields)]
 pub struct CapacityRef {
     /// Which cell.
+    #[serde(deserialize_with = "known")]
     pub cell_id: CellId,
     /// Which resource; `capacity` when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -413,6 +420,7 @@ pub struct SetBudget {
 #[serde(deny_unknown_fields)]
 pub struct BudgetRef {
     /// Which budget.
+    #[serde(deserialize_with = "known")]
     pub budget_id: BudgetId,
 }
 

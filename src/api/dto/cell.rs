@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::core::ids::{CellId, VoterId};
+use crate::core::ids::{CellId, VoterId, known_maybe};
 
 /// Sets a cell's entry in the mesh registry, in place of any earlier one.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -60,7 +60,7 @@ pub struct ListCells {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<i64>,
     /// The last cell of the page before.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "known_maybe", skip_serializing_if = "Option::is_none")]
     pub cursor: Option<CellId>,
 }
 

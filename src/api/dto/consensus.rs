@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use super::id;
 use crate::config::HealthPolicy;
 use crate::core::agent::Grade;
-use crate::core::ids::{EntityId, IdempotencyKey, VoterId};
+use crate::core::ids::{EntityId, IdempotencyKey, VoterId, known, known_maybe};
 use crate::core::proposal::{Verdict, VoteChange, VoteOutcome};
 use crate::core::rules::{Choice, Param, RuleSpec};
 use crate::core::time::Timestamp;
@@ -49,7 +49,8 @@ pub struct RequestConsensus {
     /// End before the deadline when approval needs the vote of an agent that failed; false when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fail_fast: Option<bool>,
-    /// The caller's own name for this request: the same key again answers with the proposal it opened first.
+    /// The caller's own name for this request: the same request again is answered with the proposal it opened first;
+    /// another request under the same key is refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idempotency_key: Option<IdempotencyKey>,
 }
@@ -96,9 +97,12 @@ pub struct ConsensusVote {
     /// The weight the agent claims, 0 to 10^9. Kept; what counts is the weight the algorithm gives.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub weight: Option<f64>,
-    /// What the agent adds, up to 16 KiB.
+    /// What the agent adds, up to 16 KiB; kept with the vote, also with one that is refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metadata: Option<Map<String, Value>>,
+    /// Why the agent votes so, up to 1024 bytes; kept likewise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }
 
 impl ConsensusVote {
@@ -108,11 +112,17 @@ impl ConsensusVote {
     /// `invalid_argument` when the agent's name is not an id.
     pub fn new(proposal_id: &EntityId, agent_id: &str, vote: Choice) -> Result<Self, Error> {
         let agent_id = id("agent_id", agent_id)?;
-        Ok(ConsensusVote { proposal_id: proposal_id.clone(), agent_id, vote, weight: None, metadata: None })
+        let proposal_id = proposal_id.clone();
+        Ok(ConsensusVote { proposal_id, agent_id, vote, weight: None, metadata: None, reason: None })
+    }
+
+    /// The same vote with a reason.
+    pub fn because(self, reason: &str) -> Self {
+        ConsensusVote { reason: Some(reason.to_owned()), ..self }
     }
 }
 
-/// What became of a vote.
+/// What became of a vote that was taken.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ConsensusVoted {
     /// Which proposal.
@@ -121,14 +131,16 @@ pub struct ConsensusVoted {
     pub agent_id: VoterId,
     /// How.
     pub vote: Choice,
-    /// It is in.
+    /// It is on record by this request.
     pub recorded: bool,
-    /// `recorded`, `duplicate`, `not_participant`, `closed` or `unknown`.
+    /// `recorded` or `duplicate`.
     pub outcome: VoteOutcome,
+    /// The same vote stood before; nothing changed, and what came with it now is not kept.
+    pub duplicate: bool,
     /// It took the place of an earlier one.
     pub changed: bool,
-    /// `open`, or how the question ended; none for an unknown proposal.
-    pub state: Option<String>,
+    /// `open`, or how the question ended.
+    pub state: String,
 }
 
 /// Asks how a proposal stands.
@@ -136,6 +148,7 @@ pub struct ConsensusVoted {
 #[serde(deny_unknown_fields)]
 pub struct ConsensusRef {
     /// Which proposal.
+    #[serde(deserialize_with = "known")]
     pub proposal_id: EntityId,
     /// Wait so long for the decision, 0 to 300000; 0 when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -153,6 +166,9 @@ pub struct BallotView {
     pub metadata: Option<Value>,
     /// When it was received.
     pub cast_at: Timestamp,
+    /// Why it voted so, in its own words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }
 
 /// Numbers beside a result.
@@ -180,7 +196,10 @@ pub struct ConsensusMetadata {
     pub excluded_agents: Vec<VoterId>,
     /// Agents registered when the question was put, among those meant.
     pub registered_count: u64,
-    /// Agents that could not be told.
+    /// Agents that the question reached: they took it from an inbox, or the coordinator says so. Agents without an inbox
+    /// ask for the open proposals, and are not counted.
+    pub reached: u64,
+    /// Agents that could not be told so far.
     pub unreached_agents: Vec<VoterId>,
     /// Why the question could not be put or judged: `no_agents`, `insufficient_healthy_agents`, `algorithm_error`, or
     /// what the coordinator said.
@@ -202,7 +221,7 @@ pub struct ConsensusResult {
     pub proposal_id: EntityId,
     /// `open`, or as `decision`.
     pub state: String,
-    /// `approved`, `rejected` or `timeout`; none while the question is open.
+    /// `approved`, `rejected`, `timeout`, or `aborted` for a question that could not be put; none while it is open.
     pub decision: Option<Verdict>,
     /// Votes for.
     pub votes_for: u64,
@@ -234,6 +253,9 @@ pub struct ConsensusResult {
     pub closed_at: Option<Timestamp>,
     /// When the end was noticed; later than `closed_at` after downtime.
     pub noticed_at: Option<Timestamp>,
+    /// The request was answered before under the same idempotency key; told by `consensus.request` alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub duplicate: Option<bool>,
 }
 
 /// Asks for ended proposals.
@@ -272,7 +294,7 @@ pub struct OpenProposals {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<i64>,
     /// The id an earlier page ended at.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "known_maybe", skip_serializing_if = "Option::is_none")]
     pub cursor: Option<EntityId>,
 }
 
@@ -340,17 +362,34 @@ pub struct RegisterAlgorithm {
     /// Parameters of the rule.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub params: Option<BTreeMap<String, Param>>,
+    /// Let the rule take the place of another one of this name; false when left out. Open proposals keep the rule they
+    /// were opened with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replace: Option<bool>,
+    /// Who registers it, up to 256 bytes; kept on record when it replaces another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
 }
 
-/// A name was given, or was taken already.
+impl RegisterAlgorithm {
+    /// A name for a rule that is not registered yet.
+    pub fn new(name: &str, rule: Param) -> Self {
+        RegisterAlgorithm { name: name.to_owned(), rule, params: None, replace: None, by: None }
+    }
+}
+
+/// A name stands for a rule.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct AlgorithmRegistered {
     /// The name.
     pub name: String,
-    /// False when the name was taken; what was registered first stays.
+    /// False when the name stood for the same rule before; nothing changed.
     pub registered: bool,
-    /// The rule under this name; none for a custom one.
+    /// The rule under this name.
     pub rule: Option<RuleSpec>,
+    /// The rule it took the place of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaced: Option<RuleSpec>,
 }
 
 /// Names an algorithm.

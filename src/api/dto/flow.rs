@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::id;
 use crate::core::flow::{FlowAdvice, FlowConfig, FlowReason, FlowState, Health};
-use crate::core::ids::EntityId;
+use crate::core::ids::{EntityId, known};
 use crate::core::time::Timestamp;
 use crate::error::Error;
 
@@ -125,6 +125,7 @@ impl OfferMessage {
 #[serde(deny_unknown_fields)]
 pub struct DrainFlow {
     /// Which stream.
+    #[serde(deserialize_with = "known")]
     pub flow_id: EntityId,
     /// At most so many messages, 0 or more; 100 when left out. One answer holds up to 1000: `buffer_size` says whether to
     /// ask again.
@@ -148,6 +149,7 @@ pub struct ConfigureFlow {
 #[serde(deny_unknown_fields)]
 pub struct FlowRef {
     /// Which stream.
+    #[serde(deserialize_with = "known")]
     pub flow_id: EntityId,
 }
 

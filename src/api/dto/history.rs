@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{CapacityStatus, ConsensusResult, JobStatusView, QuorumStatus};
-use crate::core::ids::{CellId, EntityId, VoterId};
+use crate::core::ids::{CellId, EntityId, VoterId, known, known_maybe};
 use crate::core::rules::Choice;
 use crate::core::time::Timestamp;
 
@@ -18,21 +18,21 @@ pub struct HistoryQuery {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<String>,
     /// Only this entity; needs a kind only when several kinds have this id.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "known_maybe", skip_serializing_if = "Option::is_none")]
     pub entity_id: Option<EntityId>,
     /// Only events that name this party, whatever its part in them: leader, worker, gate, agent, voter, cell; and its own.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "known_maybe", skip_serializing_if = "Option::is_none")]
     pub party_id: Option<EntityId>,
     /// Only quorums about this cell, and the cell's own registration.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "known_maybe", skip_serializing_if = "Option::is_none")]
     pub cell_id: Option<CellId>,
     /// Only votes and attempts of this voter.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "known_maybe", skip_serializing_if = "Option::is_none")]
     pub voter_id: Option<VoterId>,
     /// Only events of this name, such as `vote_cast` or `closed`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub event: Option<String>,
-    /// Only closes with this outcome: `approved`, `rejected`, `timed_out` and `cancelled` (quorums), `timeout` (proposals).
+    /// Only closes with this outcome: `approved`, `rejected`, `timed_out` and `cancelled` (quorums), `timeout` and `aborted` (proposals).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outcome: Option<String>,
     /// Only what happened at or after this instant.
@@ -89,6 +89,7 @@ pub struct EntityHistory {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<String>,
     /// Which entity.
+    #[serde(deserialize_with = "known")]
     pub entity_id: EntityId,
     /// How many events at most, 0 to 1000; 100 when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -119,6 +120,9 @@ pub struct AuditVoteView {
     pub refused: bool,
     /// Why it was not counted: `outsider`, `low_confidence`, `late`, `change_not_allowed`, `not_eligible`.
     pub reason: Option<String>,
+    /// Why the voter voted so, in its own words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub voter_reason: Option<String>,
 }
 
 /// One vote or refused attempt on a proposal, with what became of it.
@@ -144,6 +148,9 @@ pub struct AuditBallotView {
     pub refused: bool,
     /// Why: `late`, `already_voted`, `not_participant`.
     pub reason: Option<String>,
+    /// Why the agent voted so, in its own words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub voter_reason: Option<String>,
 }
 
 /// The log of one entity.
@@ -184,6 +191,7 @@ pub enum PastState {
 #[serde(deny_unknown_fields)]
 pub struct StateAt {
     /// Which one. A job in a datacenter is named `job@datacenter`, a local one by its id alone.
+    #[serde(deserialize_with = "known")]
     pub entity_id: EntityId,
     /// `quorum`, `proposal`, `job` or `cell`; needed only when several have this id.
     #[serde(default, skip_serializing_if = "Option::is_none")]

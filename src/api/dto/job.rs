@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::load::LevelView;
-use crate::core::ids::EntityId;
+use crate::core::ids::{EntityId, known};
 use crate::core::time::Timestamp;
 
 /// One workflow of a job.
@@ -105,6 +105,7 @@ pub struct JobSubmitted {
 #[serde(deny_unknown_fields)]
 pub struct JobRef {
     /// Which job.
+    #[serde(deserialize_with = "known")]
     pub job_id: EntityId,
     /// Which datacenter.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -260,6 +261,7 @@ pub struct CompleteJob {
 #[serde(deny_unknown_fields)]
 pub struct CancelJob {
     /// Which job.
+    #[serde(deserialize_with = "known")]
     pub job_id: EntityId,
     /// Only in this datacenter.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -516,6 +518,7 @@ pub struct JobStats {
 #[serde(deny_unknown_fields)]
 pub struct ClassRef {
     /// Which class.
+    #[serde(deserialize_with = "known")]
     pub class: EntityId,
 }
 

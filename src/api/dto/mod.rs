@@ -25,7 +25,8 @@ use crate::core::agent::Grade;
 use crate::core::flow::{FlowAdvice, FlowReason, FlowState, Health as FlowHealth};
 use crate::core::gate::status::GateStatus;
 use crate::core::ids::{
-    BudgetId, CellId, EntityId, IdempotencyKey, MAX_ID_BYTES, NeedId, OfferId, Resource, TokenId, VoterId,
+    BudgetId, CellId, EntityId, IdError, IdempotencyKey, MAX_ID_BYTES, NeedId, OfferId, Resource, TokenId,
+    VoterId,
 };
 use crate::core::proposal::{Verdict, VoteOutcome};
 use crate::core::quorum::event::{Outsiders, VoteChange};
@@ -89,9 +90,9 @@ macro_rules! schema_of_names {
 }
 schema_of_names!(QuorumState: "open", "approved", "rejected", "timed_out", "cancelled");
 schema_of_names!(Choice: "for", "against", "abstain");
-schema_of_names!(Verdict: "approved", "rejected", "timeout");
+schema_of_names!(Verdict: "approved", "rejected", "timeout", "aborted");
 schema_of_names!(HealthPolicy: "ignore", "exclude_failed");
-schema_of_names!(VoteOutcome: "recorded", "duplicate", "not_participant", "closed", "unknown");
+schema_of_names!(VoteOutcome: "recorded", "duplicate");
 schema_of_names!(Grade: "healthy", "degraded", "critical", "failed");
 schema_of_names!(VoteChange: "replace", "reject");
 schema_of_names!(Outsiders: "record", "refuse");
@@ -158,10 +159,10 @@ schema_of_names!(QuorumType: "local", "global", "ring", "radial");
 /// Makes an id of a text, or the error that names the field.
 ///
 /// # Errors
-/// `invalid_argument` when the text is blank, longer than 256 bytes or holds a control character.
-pub fn id<T: std::str::FromStr>(field: &str, text: &str) -> Result<T, Error> {
-    text.parse()
-        .map_err(|_| Error::invalid(field, text, "1 to 256 bytes, not blank, without control characters"))
+/// `invalid_argument` when the text is blank, longer than 256 bytes, not composed (NFC), or holds a character that cannot
+/// be seen.
+pub fn id<T: std::str::FromStr<Err = IdError>>(field: &str, text: &str) -> Result<T, Error> {
+    text.parse().map_err(|error: IdError| Error::invalid(field, text, &error.expected()))
 }
 
 /// No fields.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{AskedType, id};
-use crate::core::ids::{CellId, EntityId, IdempotencyKey, VoterId};
+use crate::core::ids::{CellId, EntityId, IdempotencyKey, VoterId, known};
 use crate::core::quorum::event::{Outsiders, VoteChange};
 use crate::core::quorum::{QuorumState, QuorumType};
 use crate::core::rules::{Param, RuleSpec};
@@ -23,7 +23,9 @@ pub struct StartQuorum {
     /// Id of the quorum; a random one when left out. An id is never used twice.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quorum_id: Option<EntityId>,
-    /// Approvals needed, 1 to the number of voters; a default for the kind and size when left out.
+    /// Approvals needed, 1 to the number of voters. When left out: for voters named one by one a majority of them (of
+    /// a local quorum two thirds, rounded up); for the mesh two thirds of a cell's neighbours (local), a majority of the
+    /// ring or arm, and one authority of the hub (global).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub required_votes: Option<i64>,
     /// A rule that decides instead of a number of approvals: a text such as `at_least:2/3`, or `{"rule": …,
@@ -42,7 +44,8 @@ pub struct StartQuorum {
     /// The arm, for a radial quorum; the cell's own when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub arm: Option<String>,
-    /// Exactly these voters, each once, instead of the mesh membership.
+    /// Exactly these voters, each once, instead of the mesh membership. Without `required_votes` a majority of them
+    /// approves, also of a global quorum.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub voters: Option<Vec<VoterId>>,
     /// What is asked: any JSON value, kept with its blake3 digest.
@@ -66,7 +69,8 @@ pub struct StartQuorum {
     /// Timeout of that global quorum; this quorum's own when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fallback_timeout_seconds: Option<f64>,
-    /// The caller's own name for this request: the same key again answers with the quorum it opened first.
+    /// The caller's own name for this request: the same request again is answered with the quorum it opened first;
+    /// another request under the same key is refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idempotency_key: Option<IdempotencyKey>,
 }
@@ -176,6 +180,9 @@ pub struct Vote {
     /// How sure the voter is, 0 to 1; 1 when left out. Never decides.
     #[serde(default = "sure")]
     pub confidence: f64,
+    /// Why the voter votes so, up to 1024 bytes; kept with the vote, also with one that is refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }
 
 fn sure() -> f64 {
@@ -189,7 +196,12 @@ impl Vote {
     /// `invalid_argument` when the voter's name is not an id.
     pub fn new(quorum_id: &EntityId, voter: &str, vote: bool) -> Result<Self, Error> {
         let voter_id = id("voter_id", voter)?;
-        Ok(Vote { quorum_id: quorum_id.clone(), voter_id, vote, confidence: sure() })
+        Ok(Vote { quorum_id: quorum_id.clone(), voter_id, vote, confidence: sure(), reason: None })
+    }
+
+    /// The same vote with a reason.
+    pub fn because(self, reason: &str) -> Self {
+        Vote { reason: Some(reason.to_owned()), ..self }
     }
 }
 
@@ -218,7 +230,7 @@ pub struct Voted {
     pub is_neighbor: bool,
     /// The vote is part of the tally.
     pub counted: bool,
-    /// The same vote stood before; nothing changed.
+    /// The same vote stood before; nothing changed, and a reason given now is not kept.
     pub duplicate: bool,
     /// The vote replaced an earlier, different one.
     pub changed: bool,
@@ -231,6 +243,7 @@ pub struct Voted {
 #[serde(deny_unknown_fields)]
 pub struct QuorumRef {
     /// Which quorum.
+    #[serde(deserialize_with = "known")]
     pub quorum_id: EntityId,
 }
 
@@ -239,6 +252,7 @@ pub struct QuorumRef {
 #[serde(deny_unknown_fields)]
 pub struct WaitQuorum {
     /// Which quorum.
+    #[serde(deserialize_with = "known")]
     pub quorum_id: EntityId,
     /// How long to wait, 0 to 300000; 30000 when left out. The quorum's status then, whatever it is. In virtual time
     /// nothing moves while one waits, so the answer comes at once.
@@ -251,6 +265,7 @@ pub struct WaitQuorum {
 #[serde(deny_unknown_fields)]
 pub struct CancelQuorum {
     /// Which quorum.
+    #[serde(deserialize_with = "known")]
     pub quorum_id: EntityId,
     /// Who cancels, up to 256 bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -302,6 +317,8 @@ pub struct QuorumStatus {
     pub valid_voters: Vec<VoterId>,
     /// Outsiders who voted, in the order of their first votes.
     pub invalid_voters: Vec<VoterId>,
+    /// Standing votes by voter, outsiders among them. Refused votes are in the history.
+    pub votes: BTreeMap<VoterId, FinalVote>,
     /// Where it stands.
     pub state: QuorumState,
     /// More approvals than rejections; informational, not the outcome.
@@ -388,17 +405,20 @@ pub struct FinalTally {
     pub consensus: bool,
 }
 
-/// The vote of one voter that stood at the end.
+/// The vote of one voter that stands.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct FinalVote {
-    /// True approved.
+    /// True approves.
     pub vote: bool,
     /// How sure the voter was.
     pub confidence: f64,
-    /// It was part of the tally.
+    /// It is part of the tally.
     pub counted: bool,
     /// When it was received.
     pub cast_at: Timestamp,
+    /// Why it was cast so, in the voter's words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }
 
 /// One closed quorum.

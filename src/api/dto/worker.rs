@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::core::ids::EntityId;
+use crate::core::ids::{EntityId, known};
 
 /// Gives leadership of a job at the gate to another gate.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -23,6 +23,7 @@ pub struct TransferGate {
 #[serde(deny_unknown_fields)]
 pub struct WorkerRef {
     /// Which worker.
+    #[serde(deserialize_with = "known")]
     pub worker_id: EntityId,
 }
 

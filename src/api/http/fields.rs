@@ -4,9 +4,10 @@
 //! there is no telling which was meant.
 
 use std::borrow::Cow;
-use std::future::poll_fn;
-use std::pin::Pin;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
 use std::task::Poll;
+use std::time::Duration;
 
 use actix_web::HttpRequest;
 use actix_web::body::{BodyStream, MessageBody};
@@ -18,6 +19,7 @@ use serde_json::{Map, Value};
 use super::Options;
 use super::places::{Places, no_place};
 use super::routes::{PathField, decode};
+use crate::api::json;
 use crate::api::ops::{Method, Operation};
 use crate::error::{Error, ErrorKind};
 
@@ -32,6 +34,10 @@ pub(super) const STATUS_CODES: &str = "status_codes";
 /// Bytes of a refused body still taken off the wire, unread and unkept, so that a client that sends before it
 /// listens hears the answer; a longer one is cut off.
 const DISCARD_MAX: u64 = 64 << 20;
+
+/// A body that is there after this is none that keeps others waiting: also one that came with its head is handed over
+/// a moment later.
+const GRACE: Duration = Duration::from_millis(100);
 
 /// A body that was not read to its end.
 pub(super) type Unread = BodyStream<web::Payload>;
@@ -64,16 +70,17 @@ async fn take(body: &mut Unread, declared: u64, options: &Options, places: &Plac
     let mut kept = BytesMut::new();
     let mut seen: u64 = 0;
     let mut too_large = declared > limit as u64;
-    // Taken when more is to come, and held to the end of the body.
+    // Taken when more is to come after the grace, and held to the end of the body.
     let (mut place, mut room) = (None, Vec::new());
+    let mut grace = pin!(tokio::time::sleep(GRACE));
     while !(too_large && declared.max(seen) > DISCARD_MAX) {
         let next = poll_fn(|context| match Pin::new(&mut *body).poll_next(context) {
-            Poll::Pending if place.is_none() => {
+            Poll::Ready(chunk) => Poll::Ready(Some(chunk)),
+            Poll::Pending if place.is_none() && grace.as_mut().poll(context).is_ready() => {
                 place = places.bodies.take(1, options.max_slow_bodies);
                 if place.is_some() { Poll::Pending } else { Poll::Ready(None) }
             }
             Poll::Pending => Poll::Pending,
-            Poll::Ready(chunk) => Poll::Ready(Some(chunk)),
         });
         let Some(next) = next.await else {
             return Err(no_place("bodies that are not there", options.max_slow_bodies));
@@ -126,7 +133,7 @@ impl Input<'_> {
         let (mut fields, mut status_codes) = (Map::new(), false);
         for PathField { name, text, is_text } in self.path {
             let text = text.ok_or_else(|| not_text(name))?;
-            let value = if is_text { Value::String(text) } else { self.op.field_from_text(name, &text) };
+            let value = if is_text { Value::String(text) } else { self.op.field_from_text(name, &text)? };
             fields.insert(name.to_owned(), value);
         }
         for (name, value) in query_fields(self.op, self.known, self.request.query_string())? {
@@ -183,7 +190,7 @@ fn query_fields(op: &Operation, known: &[String], query: &str) -> Result<Map<Str
         let text = decode(text, true).ok_or_else(|| not_text(&name))?;
         // The typed request refuses a field nobody knows, whatever it says.
         let is_known = known.iter().any(|known| *known == name);
-        let value = if is_known { op.field_from_text(&name, &text) } else { text.into_owned().into() };
+        let value = if is_known { op.field_from_text(&name, &text)? } else { text.into_owned().into() };
         if fields.insert(name.clone().into_owned(), value).is_some() {
             return Err(twice(&name));
         }
@@ -238,6 +245,7 @@ fn body_fields(body: &[u8]) -> Result<Map<String, Value>, Error> {
     if !text.starts_with('{') {
         return Err(malformed("it is something else".into()));
     }
+    json::check_numbers(text)?;
     let mut json = serde_json::Deserializer::from_str(text);
     let members: Members = serde_path_to_error::deserialize(&mut json)
         .map_err(|e| Error::invalid(&e.path().to_string(), Value::Null, &e.inner().to_string()))?;

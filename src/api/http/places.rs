@@ -85,9 +85,22 @@ pub(super) fn no_place(what: &str, limit: usize) -> Error {
     Error::new(ErrorKind::Overloaded, message).with("limit", limit).with("retry_after_ms", AGAIN_MS)
 }
 
+/// The options as far as there are files and connections for them, so that neither those who wait nor slow bodies can
+/// take all connections.
+pub(super) fn that_fit(options: Options) -> Options {
+    let max_connections = connections_that_fit(&options);
+    let all = max_connections.saturating_mul(options.workers);
+    Options {
+        max_connections,
+        max_waits: options.max_waits.min((all / 2).max(1)),
+        max_slow_bodies: options.max_slow_bodies.min((all / 4).max(1)),
+        ..options
+    }
+}
+
 /// Raises the limit of open files of this process as far as it may, and gives the connections that fit: a connection
 /// that is taken without a file for it would shut the door for everybody.
-pub(super) fn connections_that_fit(options: &Options) -> usize {
+fn connections_that_fit(options: &Options) -> usize {
     let workers = options.workers.max(1);
     let Some(files) = raise_open_files() else { return options.max_connections };
     let fit = usize::try_from(files.saturating_sub(OWN_FILES)).unwrap_or(usize::MAX) / workers;
@@ -132,6 +145,14 @@ mod tests {
         assert!(counter.take(1, 3).is_some());
         drop(held);
         assert_eq!(counter.held(), 0);
+    }
+
+    #[test]
+    fn neither_waits_nor_slow_bodies_take_all_connections() {
+        let few = that_fit(Options { workers: 2, max_connections: 20, ..Options::default() });
+        assert_eq!((few.max_connections, few.max_waits, few.max_slow_bodies), (20, 20, 10));
+        let one = that_fit(Options { workers: 1, max_connections: 1, max_waits: 9, ..Options::default() });
+        assert_eq!((one.max_waits, one.max_slow_bodies), (1, 1));
     }
 
     #[cfg(target_os = "linux")]

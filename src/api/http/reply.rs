@@ -1,4 +1,5 @@
-//! The two forms of an answer: `{"success": true, …}` and `{"success": false, "detail", "code", "error"}`.
+//! The two forms of an answer: `{"success": true, …}` and `{"success": false, "detail", "code", "error"}`. A reply that
+//! tells that nothing was done has the second, with the reply beside.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -13,6 +14,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::api::ops::Operation;
+use crate::api::outcome::not_done;
 use crate::error::{Error, ErrorKind};
 
 /// An answer of JSON bytes. Every answer is a view of one instant, so nothing may keep it.
@@ -42,8 +44,9 @@ const NOT_NOW: u64 = 1;
 pub(super) fn success(op: &Operation, reply: Value, status_codes: bool) -> HttpResponse {
     let own = op.statuses.iter().find(|(word, _)| status_codes && reply["status"] == **word);
     let status = own.and_then(|(_, code)| StatusCode::from_u16(*code).ok()).unwrap_or(StatusCode::OK);
+    let undone = not_done(op, &reply);
     let mut out = Map::new();
-    out.insert("success".into(), true.into());
+    out.insert("success".into(), undone.is_none().into());
     match (op.key, reply) {
         (Some(key), reply) => {
             out.insert(key.into(), reply);
@@ -52,6 +55,9 @@ pub(super) fn success(op: &Operation, reply: Value, status_codes: bool) -> HttpR
         (None, reply) => {
             out.insert("reply".into(), reply);
         }
+    }
+    if let Some(error) = undone {
+        told(&error, &mut out);
     }
     let mut response = value(status, &out);
     if status == StatusCode::TOO_MANY_REQUESTS {
@@ -105,10 +111,14 @@ impl<B: Unpin> MessageBody for Last<B> {
 fn form(error: &Error) -> Value {
     let mut out = Map::new();
     out.insert("success".into(), false.into());
+    told(error, &mut out);
+    Value::Object(out)
+}
+
+fn told(error: &Error, out: &mut Map<String, Value>) {
     out.insert("detail".into(), error.message().into());
     out.insert("code".into(), error.kind().name().into());
     out.insert("error".into(), error.to_json());
-    Value::Object(out)
 }
 
 /// The status of a kind.

@@ -10,7 +10,7 @@ use actix_web::{App, HttpServer};
 use tokio::sync::oneshot;
 
 use super::Door;
-use super::places::connections_that_fit;
+use super::places::that_fit;
 use crate::api::Quorate;
 use crate::error::{Error, ErrorKind};
 
@@ -24,10 +24,11 @@ pub struct Options {
     /// files allows, which is raised as far as it may be. Further ones wait; above three quarters answers close theirs.
     pub max_connections: usize,
     /// Requests that wait until something has come about (`quorum.wait` and the like), 1 to 1,000,000, default 4,096.
-    /// Further ones are refused with `overloaded`. As many as there are connections would shut the door for all others.
+    /// Further ones are refused with `overloaded`. As many as there are connections would shut the door for all others, so
+    /// it is never more than half of those.
     pub max_waits: usize,
     /// Bodies of which more is to come, 1 to 1,000,000, default 1,024. Further ones are refused with `overloaded` and
-    /// cut off; a body that comes at once with its head is none of them.
+    /// cut off; a body that is there within 100 ms is none of them. Never more than a quarter of the connections.
     pub max_slow_bodies: usize,
     /// Bytes of all of those together, `max_body_bytes` to 1 TiB, default 64 MiB.
     pub max_slow_bytes: usize,
@@ -119,7 +120,7 @@ pub fn serve(q: Quorate, listen: SocketAddr, options: Options) -> Result<Server,
     };
     let listener = TcpListener::bind(listen).map_err(refused)?;
     let addr = listener.local_addr().map_err(refused)?;
-    let options = Options { max_connections: connections_that_fit(&options), ..options };
+    let options = that_fit(options);
     let door = Door::new(q, &options);
     let (up, started) = mpsc::channel();
     let (down, ended) = oneshot::channel();

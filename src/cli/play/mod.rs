@@ -8,7 +8,9 @@ mod world;
 use std::io::{self, Write};
 
 use clap::ArgMatches;
-use serde_json::{Map, Value, json};
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use serde_json::{Map, Value, json as value};
 
 use super::input::{Line, Lines, MAX_LINE};
 use super::open::Place;
@@ -16,8 +18,8 @@ use super::output::{Output, Stop};
 use std::time::Duration;
 
 use crate::api::NetworkFaults;
-use crate::api::ops;
-use crate::core::time::Timestamp;
+use crate::api::{json, ops};
+use crate::core::time::{Timestamp, whole_parts};
 use crate::error::{Error, ErrorKind};
 use crate::store::STORES;
 use world::World;
@@ -60,12 +62,16 @@ impl Player {
             Ok(Some((op, fields))) => self.step(op, fields).await,
             Err(error) => {
                 self.malformed = true;
-                print(&json!({ "line": number, "error": error.to_json() }))
+                print(&value!({ "line": number, "error": error.to_json() }))
             }
         }
     }
 
-    async fn step(&mut self, op: String, fields: Map<String, Value>) -> Result<(), Stop> {
+    async fn step(&mut self, op: String, fields: Result<Map<String, Value>, Error>) -> Result<(), Stop> {
+        let fields = match fields {
+            Ok(fields) => fields,
+            Err(error) => return self.answer(&op, Err(error)),
+        };
         let done = match op.as_str() {
             "events" => match only(&fields, &[]) {
                 Ok(()) => return self.events().await,
@@ -76,13 +82,13 @@ impl Player {
                 // A journal that cannot be opened again ends the run.
                 Ok(to) => {
                     self.world.crash(to).await?;
-                    Ok(json!({}))
+                    Ok(value!({}))
                 }
                 Err(error) => Err(error),
             },
             "network.fault" => faults(&fields).map(|faults| {
                 self.world.network(faults);
-                json!({})
+                value!({})
             }),
             name => match ops::find(name) {
                 Ok(found) => (found.call)(self.world.q().clone(), fields).await,
@@ -90,17 +96,21 @@ impl Player {
             },
         };
         self.world.q().effects_done().await;
+        self.answer(&op, done)
+    }
+
+    fn answer(&self, op: &str, done: Result<Value, Error>) -> Result<(), Stop> {
         let at_ms = self.world.q().now().as_millis();
         print(&match done {
-            Ok(reply) => json!({ "op": op, "at_ms": at_ms, "reply": reply }),
-            Err(error) => json!({ "op": op, "at_ms": at_ms, "error": error.to_json() }),
+            Ok(reply) => value!({ "op": op, "at_ms": at_ms, "reply": reply }),
+            Err(error) => value!({ "op": op, "at_ms": at_ms, "error": error.to_json() }),
         })
     }
 
     async fn advance(&self, fields: &Map<String, Value>) -> Result<Value, Error> {
         let to = self.pause(fields, "ms", None)?;
         self.world.q().advance_to(to).await?;
-        Ok(json!({}))
+        Ok(value!({}))
     }
 
     /// The instant so many milliseconds from now as the one field says.
@@ -115,15 +125,18 @@ impl Player {
         let now = self.world.q().now();
         let latest = Timestamp::MAX.as_millis() - now.as_millis();
         // Whole milliseconds, also when they are written as 1e3; fractions are kept to the microsecond.
-        let us = given.as_ref().and_then(Value::as_f64).map(|ms| (ms * 1_000.0).round());
+        let us = given.as_ref().and_then(|ms| match ms.as_i64() {
+            Some(ms) => ms.checked_mul(1_000).filter(|us| *us >= 0),
+            None => whole_parts(ms.as_f64()?, 1_000)?.try_into().ok(),
+        });
         match us {
-            Some(us) if us >= 0.0 && us <= latest as f64 * 1_000.0 => {
-                Ok(Timestamp::from_micros(now.as_micros().saturating_add(us as i64)))
+            Some(us) if us <= latest.saturating_mul(1_000) => {
+                Ok(Timestamp::from_micros(now.as_micros().saturating_add(us)))
             }
-            _ => Err(Error::invalid(
+            Some(_) | None => Err(Error::invalid(
                 name,
                 given.unwrap_or(Value::Null),
-                &format!("milliseconds, 0 to {latest}"),
+                &format!("milliseconds, 0 to {latest}, with at most three places"),
             )),
         }
     }
@@ -142,8 +155,14 @@ impl Player {
     }
 }
 
-/// The name of what a line asks for, and its other fields.
-type Request = (String, Map<String, Value>);
+/// The name of what a line asks for, and its other fields, unless there is a number among them that cannot be kept.
+type Request = (String, Result<Map<String, Value>, Error>);
+
+/// The part of a line that says what it asks for.
+#[derive(Deserialize)]
+struct Asked {
+    op: String,
+}
 
 /// What a line asks for; nothing when it is blank or a comment.
 fn read(number: u64, line: Line) -> Result<Option<Request>, Error> {
@@ -160,15 +179,23 @@ fn read(number: u64, line: Line) -> Result<Option<Request>, Error> {
     if text.is_empty() || text.starts_with('#') {
         return Ok(None);
     }
-    let value: Value = serde_json::from_str(text).map_err(|e| {
+    let not_json = |e: serde_json::Error| {
         // The number of the line inside this one line says nothing.
         let cause = e.to_string();
         let cause = cause.split(" at line 1 ").next().unwrap_or_default().to_owned();
         malformed(&format!("the line is not JSON: {cause}")).with("column", e.column())
-    })?;
+    };
+    serde_json::from_str::<IgnoredAny>(text).map_err(not_json)?;
+    if let Err(error) = json::check_numbers(text) {
+        return match serde_json::from_str::<Asked>(text) {
+            Ok(Asked { op }) => Ok(Some((op, Err(error)))),
+            Err(_) => Err(error.with("line", number)),
+        };
+    }
+    let value: Value = serde_json::from_str(text).map_err(not_json)?;
     let Value::Object(mut fields) = value else { return Err(malformed("the line is not a JSON object")) };
     match fields.shift_remove("op") {
-        Some(Value::String(op)) => Ok(Some((op, fields))),
+        Some(Value::String(op)) => Ok(Some((op, Ok(fields)))),
         Some(_) => Err(malformed("the line's op is not a text")),
         None => Err(malformed("the line names no op")),
     }
@@ -193,15 +220,26 @@ fn faults(fields: &Map<String, Value>) -> Result<NetworkFaults, Error> {
             .ok_or_else(|| Error::invalid("cut", "a list", "names of datacenters, workers or gates"))?,
         Some(other) => return Err(Error::invalid("cut", other.clone(), "a list of names")),
     };
-    let span = |ms: f64| Duration::from_micros((ms * 1_000.0).round() as u64);
     const DAY_MS: f64 = 86_400_000.0;
+    let parts = |name: &str, most: f64, parts_of_one: u32, places: &str| {
+        whole_parts(number(name, most)?, parts_of_one).ok_or_else(|| {
+            let given = fields.get(name).cloned().unwrap_or_default();
+            Error::invalid(name, given, &format!("a number from 0 to {most} {places}"))
+        })
+    };
+    let ppm = |name: &str| {
+        parts(name, 1.0, 1_000_000, "with at most six places")
+            .map(|ppm| u32::try_from(ppm).unwrap_or(u32::MAX))
+    };
+    let span =
+        |name: &str| parts(name, DAY_MS, 1_000, "with at most three places").map(Duration::from_micros);
     Ok(NetworkFaults {
-        lost_ppm: (number("loss", 1.0)? * 1e6).round() as u32,
-        doubled_ppm: (number("duplicate", 1.0)? * 1e6).round() as u32,
-        delay: span(number("delay_ms", DAY_MS)?),
-        jitter: span(number("jitter_ms", DAY_MS)?),
+        lost_ppm: ppm("loss")?,
+        doubled_ppm: ppm("duplicate")?,
+        delay: span("delay_ms")?,
+        jitter: span("jitter_ms")?,
         cut,
-        seed: number("seed", 9_007_199_254_740_992.0)? as u64,
+        seed: parts("seed", 9_007_199_254_740_992.0, 1, "without places")?,
     })
 }
 

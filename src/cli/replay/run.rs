@@ -159,6 +159,7 @@ impl Runner<'_> {
                 voter_id: self.votes.voter(row).clone(),
                 vote: row.answer as usize == poll.answer,
                 confidence: 1.0,
+                reason: None,
             });
             async move {
                 let answer = sent.await;

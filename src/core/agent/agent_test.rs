@@ -122,11 +122,6 @@ fn registering_also_starts_to_watch() {
 
 #[test]
 fn what_is_so_already_changes_nothing_and_is_no_error() {
-    let mut agent = A::default();
-    for command in [Command::Leave, Command::StopMonitoring, plain_beat()] {
-        let step = agent.step(command.clone(), ms(0));
-        assert_eq!((step.reply, step.events), (UNCHANGED, vec![]), "{command:?}, unknown");
-    }
     let mut agent = watched(SHORT);
     let other = Settings { interval_ms: 9_000, ..SHORT };
     for command in [register(other), Command::StartMonitoring(explicit(other))] {
@@ -134,11 +129,64 @@ fn what_is_so_already_changes_nothing_and_is_no_error() {
         assert_eq!((step.reply, step.events), (UNCHANGED, vec![]), "{command:?}, watched");
     }
     agent.step(Command::StopMonitoring, ms(2));
-    for command in [Command::StopMonitoring, plain_beat(), register(other)] {
+    for command in [Command::StopMonitoring, register(other)] {
         let step = agent.step(command.clone(), ms(3));
         assert_eq!((step.reply, step.events), (UNCHANGED, vec![]), "{command:?}, not watched");
     }
     assert_eq!((agent.due(), agent.state().grade(ms(9_999), None)), (None, None));
+    agent.step(Command::Leave, ms(4));
+    let step = agent.step(Command::Leave, ms(5));
+    assert_eq!((step.reply, step.events), (UNCHANGED, vec![]), "left before");
+}
+
+#[test]
+fn what_cannot_be_done_is_refused_and_not_recorded() {
+    let mut agent = A::default();
+    for command in [Command::Leave, Command::StopMonitoring, plain_beat()] {
+        let step = agent.step(command.clone(), ms(0));
+        assert_eq!((step.reply, step.events), (Err(Rejection::NotRegistered), vec![]), "{command:?}");
+    }
+    let mut agent = watched(SHORT);
+    agent.step(Command::StopMonitoring, ms(1));
+    let step = agent.step(plain_beat(), ms(2));
+    assert_eq!((step.reply, step.events), (Err(Rejection::NotMonitored), vec![]));
+}
+
+/// Ann, registered at 0 by somebody who did not ask for monitoring.
+fn unjudged() -> A {
+    let mut agent = A::default();
+    let asked = Asked { settings: SHORT, explicit: false };
+    assert_eq!(agent.step(Command::Register { agent_id: ann(), asked }, ms(0)).reply, CHANGED);
+    agent
+}
+
+#[test]
+fn an_agent_that_never_beat_and_was_not_asked_to_is_not_judged_by_its_silence() {
+    let mut agent = unjudged();
+    assert_eq!((agent.due(), agent.state().grade(ms(99_000), None)), (None, Some(Grade::Healthy)));
+    assert_eq!(agent.step(Command::Tick, ms(99_000)).events, []);
+    assert_eq!(agent.resume(Downtime::none(ms(99_500))).events, [], "and a restart changes nothing");
+    // A vote is no promise to beat.
+    assert_eq!(agent.state().grade(ms(200_000), Some(ms(99_900))), Some(Grade::Healthy));
+    // From the first beat on it is.
+    agent.step(plain_beat(), ms(100_000));
+    assert_eq!(agent.state().grade(ms(102_999), None), Some(Grade::Critical));
+    let last = ticks_until(&mut agent, ms(200_000));
+    assert_eq!(changes(&last).last().map(|(at, _, to)| (*at, *to)), Some((ms(103_000), Grade::Failed)));
+    // Who comes back begins anew.
+    agent.step(Command::Leave, ms(200_001));
+    let asked = Asked { settings: SHORT, explicit: false };
+    agent.step(Command::Register { agent_id: ann(), asked }, ms(200_002));
+    assert_eq!((agent.due(), agent.state().grade(ms(300_000), None)), (None, Some(Grade::Healthy)));
+}
+
+#[test]
+fn monitoring_that_is_asked_for_later_judges_from_then_on() {
+    let mut agent = unjudged();
+    let step = agent.step(Command::StartMonitoring(explicit(SHORT)), ms(50_000));
+    assert_eq!((step.reply, step.events.len()), (CHANGED, 1));
+    assert_eq!(agent.state().grade(ms(50_999), None), Some(Grade::Healthy));
+    assert_eq!((agent.state().grade(ms(53_000), None), agent.due()), (Some(Grade::Failed), Some(ms(51_000))));
 }
 
 #[test]
@@ -152,7 +200,7 @@ fn an_agent_that_is_not_registered_cannot_be_watched() {
 fn an_agent_that_left_can_come_back() {
     let mut agent = watched(SHORT);
     assert_eq!(agent.step(Command::Leave, ms(10)).events, [Event::Left { at: ms(10) }]);
-    assert_eq!(agent.step(plain_beat(), ms(20)).reply, UNCHANGED);
+    assert_eq!(agent.step(plain_beat(), ms(20)).reply, Err(Rejection::NotRegistered));
     assert_eq!(agent.due(), None);
     let other = Settings { interval_ms: 2_000, ..SHORT };
     assert_eq!(agent.step(register(other), ms(30)).reply, CHANGED);

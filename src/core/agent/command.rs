@@ -33,7 +33,8 @@ pub enum Command {
 pub struct Asked {
     /// The settings, with defaults filled in.
     pub settings: Settings,
-    /// At least one of them was asked for. Says that somebody means to use heartbeats.
+    /// Its silence is judged from now on, not only from its first beat: monitoring was asked for, or one of the
+    /// settings was. Says that somebody means to use heartbeats.
     pub explicit: bool,
 }
 

@@ -18,9 +18,12 @@ const CHANGED: Reply = Reply { changed: true };
 pub(super) fn decide(state: &Agent, command: Command, now: Timestamp, votes: &LastVote) -> Decided {
     match command {
         Command::Register { agent_id, asked } => register(state, agent_id, asked, now),
-        Command::Leave => Ok(when(state.registered, || Event::Left { at: now })),
+        Command::Leave => leave(state, now),
         Command::StartMonitoring(asked) => start_monitoring(state, asked, now),
-        Command::StopMonitoring => Ok(when(state.watch.is_some(), || Event::MonitoringStopped { at: now })),
+        Command::StopMonitoring => {
+            registered(state)?;
+            Ok(when(state.watch.is_some(), || Event::MonitoringStopped { at: now }))
+        }
         Command::Beat { metadata } => beat(state, metadata, now),
         Command::Tick => Ok(Decision::accept(tick(state, now, votes), UNCHANGED)),
     }
@@ -40,12 +43,23 @@ fn register(state: &Agent, agent_id: VoterId, asked: Asked, now: Timestamp) -> D
     Ok(Decision::accept(events, CHANGED))
 }
 
-fn start_monitoring(state: &Agent, asked: Asked, now: Timestamp) -> Decided {
-    asked.settings.check()?;
-    if !state.registered {
+fn registered(state: &Agent) -> Result<(), Rejection> {
+    if state.registered { Ok(()) } else { Err(Rejection::NotRegistered) }
+}
+
+/// Leaving again changes nothing; who was never there cannot leave.
+fn leave(state: &Agent, now: Timestamp) -> Decided {
+    if state.agent_id.is_none() {
         return Err(Rejection::NotRegistered);
     }
-    Ok(when(state.watch.is_none(), || started(asked, now)))
+    Ok(when(state.registered, || Event::Left { at: now }))
+}
+
+fn start_monitoring(state: &Agent, asked: Asked, now: Timestamp) -> Decided {
+    asked.settings.check()?;
+    registered(state)?;
+    let judged = state.watch.as_ref().is_some_and(|watch| watch.judged);
+    Ok(when(!judged, || started(asked, now)))
 }
 
 fn started(Asked { settings, explicit }: Asked, now: Timestamp) -> Event {
@@ -56,7 +70,8 @@ fn beat(state: &Agent, metadata: Option<String>, now: Timestamp) -> Decided {
     if let Some(given) = metadata.as_ref().map(String::len).filter(|bytes| *bytes > MAX_METADATA_BYTES) {
         return Err(Rejection::MetadataTooLarge { given });
     }
-    let Some(watch) = &state.watch else { return Ok(Decision::answer(UNCHANGED)) };
+    registered(state)?;
+    let Some(watch) = &state.watch else { return Err(Rejection::NotMonitored) };
     let mut events = vec![Event::Beat { at: now, metadata }];
     events.extend(change(watch, Grade::Healthy, state.last_heard, now));
     Ok(Decision::accept(events, CHANGED))
@@ -67,7 +82,7 @@ fn tick(state: &Agent, now: Timestamp, votes: &LastVote) -> Vec<Event> {
     let (Some(watch), Some(agent_id)) = (&state.watch, &state.agent_id) else { return Vec::new() };
     let voted = votes.at(agent_id).filter(|at| *at > watch.reference);
     let heard = Watch { reference: voted.unwrap_or(watch.reference), ..watch.clone() };
-    let grade = state.settings.grade(micros(now.since(heard.reference)));
+    let grade = heard.grade(&state.settings, micros(now.since(heard.reference)));
     let checks = state.due().is_some_and(|due| due <= now);
     let mut events: Vec<Event> = voted.map(|at| Event::Heard { at }).into_iter().collect();
     if checks || grade < watch.recorded {

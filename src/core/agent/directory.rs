@@ -30,8 +30,9 @@ pub struct Presence {
 impl Presence {
     /// The grade at `now` in a process that serves since `began`; `None` when it is not monitored.
     pub fn grade(&self, now: Timestamp, began: Timestamp) -> Option<Grade> {
-        let reference = Some(self.watch.as_ref()?.reference).max(self.last_vote)?.max(began);
-        Some(self.settings.grade(micros(now.since(reference))))
+        let watch = self.watch.as_ref()?;
+        let reference = Some(watch.reference).max(self.last_vote)?.max(began);
+        Some(watch.grade(&self.settings, micros(now.since(reference))))
     }
 }
 
@@ -89,7 +90,7 @@ impl Directory {
                 self.uses_heartbeats |= explicit;
                 if let Some(presence) = self.agents.get_mut(agent) {
                     presence.settings = *settings;
-                    presence.watch = Some(Watch { since: *at, reference: *at, recorded: Grade::Healthy });
+                    presence.watch = Some(Watch::from(*at, *explicit));
                 }
             }
             Event::MonitoringStopped { .. } => {
@@ -103,7 +104,10 @@ impl Directory {
                 if let Some(presence) = self.agents.get_mut(agent) {
                     presence.last_beat = Some(*at);
                 }
-                self.watch(agent, |watch| watch.reference = watch.reference.max(*at));
+                self.watch(agent, |watch| {
+                    watch.reference = watch.reference.max(*at);
+                    watch.judged = true;
+                });
             }
             Event::Heard { at } => self.watch(agent, |watch| watch.reference = watch.reference.max(*at)),
             Event::GradeChanged(change) => self.watch(agent, |watch| watch.recorded = change.to),
@@ -170,7 +174,7 @@ impl Directory {
         distribution
     }
 
-    /// Somebody means to use heartbeats: an agent ever beat, or was ever watched with settings of its own.
+    /// Somebody means to use heartbeats: an agent ever beat, or monitoring was ever asked for.
     pub fn uses_heartbeats(&self) -> bool {
         self.uses_heartbeats
     }

@@ -122,7 +122,7 @@ fn the_distribution_counts_watched_agents_by_grade() {
         let id = VoterId::new(format!("agent-{n}")).unwrap();
         directory.apply(&id, &Event::Registered { agent_id: id.clone(), at: ms(at) });
         if n < 5 {
-            let started = Event::MonitoringStarted { settings: SHORT, explicit: false, at: ms(at) };
+            let started = Event::MonitoringStarted { settings: SHORT, explicit: true, at: ms(at) };
             directory.apply(&id, &started);
         }
     }

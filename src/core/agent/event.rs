@@ -26,7 +26,7 @@ pub enum Event {
     MonitoringStarted {
         /// How.
         settings: Settings,
-        /// At least one of the settings was asked for, not a default.
+        /// Its silence is judged from here on; else from its first beat on.
         explicit: bool,
         /// When.
         at: Timestamp,

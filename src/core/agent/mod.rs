@@ -13,19 +13,25 @@
 //! checks, which fall on whole multiples of the check period from the start of monitoring. A check that finds another
 //! grade than the recorded one records one change, however many grades lie between: a coarse check may skip some.
 //!
+//! Silence is *judged* when monitoring was asked for, or from the first beat after the agent was registered. An agent
+//! that never beat and was not asked to is healthy, however long it is silent; votes do not change that.
+//!
 //! | state | command | condition | events | answer |
 //! |---|---|---|---|---|
 //! | not registered | Register | | Registered, MonitoringStarted | changed |
 //! | registered | Register | | – | not changed |
 //! | registered | Leave | | Left | changed |
-//! | registered, not monitored | StartMonitoring | | MonitoringStarted | changed |
-//! | monitored | StartMonitoring | | – | not changed |
+//! | left before | Leave | | – | not changed |
+//! | never registered | Leave | | – | `NotRegistered` |
+//! | registered, not monitored or not judged | StartMonitoring | | MonitoringStarted | changed |
+//! | monitored and judged | StartMonitoring | | – | not changed |
 //! | not registered | StartMonitoring | | – | `NotRegistered` |
 //! | monitored | StopMonitoring | | MonitoringStopped | changed |
 //! | monitored | Beat | recorded grade is healthy | Beat | changed |
 //! | monitored | Beat | recorded grade is another | Beat, GradeChanged to healthy | changed |
-//! | not monitored | StopMonitoring, Beat | | – | not changed |
-//! | not registered | Leave | | – | not changed |
+//! | registered, not monitored | StopMonitoring | | – | not changed |
+//! | registered, not monitored | Beat | | – | `NotMonitored` |
+//! | not registered | StopMonitoring, Beat | | – | `NotRegistered` |
 //! | monitored | Tick | a later vote is known | Heard, and what follows from it | – |
 //! | monitored | Tick | a check is due and finds another grade | GradeChanged | – |
 //!
@@ -91,7 +97,7 @@ pub struct AgentMachine;
 
 impl Machine for AgentMachine {
     const KIND: StreamKind = StreamKind::Agent;
-    const STATE_VERSION: u16 = 1;
+    const STATE_VERSION: u16 = 2;
     type State = Agent;
     type Command = Command;
     type Event = Event;
@@ -127,7 +133,7 @@ impl Machine for AgentMachine {
 
     /// The time a process was away must not fail anybody: what is not heard of counts from `began` at the earliest.
     fn resume(state: &Agent, Downtime { began, .. }: Downtime) -> Vec<Event> {
-        let late = state.watch.as_ref().is_some_and(|watch| watch.reference < began);
+        let late = state.watch.as_ref().is_some_and(|watch| watch.judged && watch.reference < began);
         if late { vec![Event::Resumed { at: began }] } else { Vec::new() }
     }
 }

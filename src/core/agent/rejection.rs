@@ -19,4 +19,6 @@ pub enum Rejection {
     },
     /// No agent of this id is registered.
     NotRegistered,
+    /// The agent is registered and not monitored, so a beat is not recorded.
+    NotMonitored,
 }

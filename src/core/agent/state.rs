@@ -28,6 +28,21 @@ pub struct Watch {
     pub reference: Timestamp,
     /// The grade on record; that of an instant is [`Agent::grade`].
     pub recorded: Grade,
+    /// Its silence is judged: somebody asked for that, or it has beaten. Until then it is healthy however long it is
+    /// silent, for nobody said that it would beat.
+    pub judged: bool,
+}
+
+impl Watch {
+    /// The watch of an agent from this instant on.
+    pub fn from(at: Timestamp, judged: bool) -> Self {
+        Watch { since: at, reference: at, recorded: Grade::Healthy, judged }
+    }
+
+    /// The grade after so many microseconds of silence.
+    pub fn grade(&self, settings: &Settings, silence_us: u64) -> Grade {
+        if self.judged { settings.grade(silence_us) } else { Grade::Healthy }
+    }
 }
 
 /// State of one agent. Empty before it is first registered.
@@ -61,12 +76,13 @@ impl Agent {
 
     /// The grade at `now`, given a vote that may not be on its record; `None` when it is not monitored.
     pub fn grade(&self, now: Timestamp, voted: Option<Timestamp>) -> Option<Grade> {
-        self.silence(now, voted).map(|silence| self.settings.grade(micros(silence)))
+        let watch = self.watch.as_ref()?;
+        self.silence(now, voted).map(|silence| watch.grade(&self.settings, micros(silence)))
     }
 
     /// The first check at or after the instant from which the agent is worse than recorded.
     pub(super) fn due(&self) -> Option<Timestamp> {
-        let watch = self.watch.as_ref()?;
+        let watch = self.watch.as_ref().filter(|watch| watch.judged)?;
         let worse = self.settings.worse_after_us(watch.recorded)?;
         let silent = micros(watch.reference.since(watch.since)).saturating_add(worse);
         let period = self.settings.check_period_us();
@@ -86,9 +102,9 @@ impl Agent {
                 self.registered = false;
                 self.watch = None;
             }
-            Event::MonitoringStarted { settings, explicit: _, at } => {
+            Event::MonitoringStarted { settings, explicit, at } => {
                 self.settings = *settings;
-                self.watch = Some(Watch { since: *at, reference: *at, recorded: Grade::Healthy });
+                self.watch = Some(Watch::from(*at, *explicit));
                 self.keep_newest();
             }
             Event::MonitoringStopped { .. } => self.watch = None,
@@ -97,6 +113,9 @@ impl Agent {
                 self.history.push_back(KeptBeat { at: *at, metadata: metadata.clone() });
                 self.keep_newest();
                 self.heard(*at);
+                if let Some(watch) = &mut self.watch {
+                    watch.judged = true;
+                }
             }
             Event::Heard { at } => self.heard(*at),
             Event::GradeChanged(change) => self.record(change.to),

@@ -4,7 +4,9 @@
 //! | command | condition | events | reply |
 //! |---|---|---|---|
 //! | Register | new name, a rule that can be built | Registered | true |
-//! | Register | name taken | – | false, the first stays |
+//! | Register | the name stands for the same rule | – | false |
+//! | Register | … for another rule, `replace` | Replaced | true, and the earlier rule |
+//! | Register | … for another rule otherwise | – | `Taken` |
 //! | Register | no such rule, or bad parameters | – | `Invalid` |
 //! | Unregister | known name, or the default one | Unregistered | true |
 //! | Unregister | unknown | – | false |
@@ -12,7 +14,8 @@
 //! | SetDefault | unknown | – | false |
 //!
 //! `quorum`, a plain majority, is there from the beginning, and the default. When the default is unregistered the
-//! first that is left takes its place. Open proposals keep the rule they were opened with.
+//! first that is left takes its place. Open proposals keep the rule they were opened with. Two rules are the same when
+//! they say the same, however they are written: `threshold` and `threshold:0.5` are.
 
 use std::collections::BTreeMap;
 
@@ -39,6 +42,10 @@ pub enum Command {
         name: String,
         /// The rule.
         rule: RuleSpec,
+        /// Let it take the place of another rule of this name.
+        replace: bool,
+        /// Who asks.
+        by: Option<String>,
     },
     /// Take a name away.
     Unregister {
@@ -77,6 +84,17 @@ pub enum Event {
         /// The name.
         name: String,
     },
+    /// A name stands for another rule from here on.
+    Replaced {
+        /// The name.
+        name: String,
+        /// The rule it stands for now.
+        rule: RuleSpec,
+        /// The rule it stood for.
+        earlier: RuleSpec,
+        /// Who replaced it, as far as they said.
+        by: Option<String>,
+    },
 }
 
 impl Event {
@@ -86,6 +104,7 @@ impl Event {
             Event::Registered { .. } => "registered",
             Event::Unregistered { .. } => "unregistered",
             Event::DefaultSet { .. } => "default_set",
+            Event::Replaced { .. } => "replaced",
         }
     }
 }
@@ -102,6 +121,24 @@ pub enum Rejection {
     },
     /// No more algorithms can be registered.
     Full,
+    /// The name stands for another rule.
+    Taken {
+        /// The name.
+        name: String,
+        /// The rule it stands for.
+        held: RuleSpec,
+        /// The rule that was to be registered.
+        given: RuleSpec,
+    },
+}
+
+/// What became of a request.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Changed {
+    /// Something is other than before.
+    pub changed: bool,
+    /// The rule that was replaced.
+    pub earlier: Option<RuleSpec>,
 }
 
 /// The registry.
@@ -156,6 +193,9 @@ impl Algorithms {
                 }
             }
             Event::DefaultSet { name } => self.default = Some(name.clone()),
+            Event::Replaced { name, rule, .. } => {
+                self.rules.insert(name.clone(), rule.clone());
+            }
         }
     }
 }
@@ -170,7 +210,7 @@ impl Machine for AlgorithmsMachine {
     type State = Algorithms;
     type Command = Command;
     type Event = Event;
-    type Reply = bool;
+    type Reply = Changed;
     type Rejection = Rejection;
     type Effect = ();
     type Context = ();
@@ -181,29 +221,37 @@ impl Machine for AlgorithmsMachine {
         _now: Timestamp,
         (): &(),
     ) -> Result<Decision<Self>, Rejection> {
-        let happened = |event| Ok(Decision::accept(vec![event], true));
+        let changed = |earlier| Changed { changed: true, earlier };
+        let happened = |event| Ok(Decision::accept(vec![event], changed(None)));
+        let nothing = || Ok(Decision::answer(Changed::default()));
         match command {
             Command::Register { rule, .. } if rules::build(&rule).is_err() => {
                 let expected = rules::build(&rule).err().map_or_else(String::new, |e| e.to_string());
                 Err(Rejection::Invalid { given: rule.to_string(), expected })
             }
-            Command::Register { name, .. } if state.rules.contains_key(&name) => Ok(Decision::answer(false)),
-            Command::Register { .. } if state.order.len() >= MAX_ALGORITHMS => Err(Rejection::Full),
-            Command::Register { name, rule } => happened(Event::Registered { name, rule }),
+            Command::Register { name, rule, replace, by } => match state.rules.get(&name) {
+                Some(held) if rules::are_same(held, &rule) => nothing(),
+                Some(held) if replace => {
+                    let earlier = held.clone();
+                    let reply = changed(Some(earlier.clone()));
+                    Ok(Decision::accept(vec![Event::Replaced { name, rule, earlier, by }], reply))
+                }
+                Some(held) => Err(Rejection::Taken { held: held.clone(), name, given: rule }),
+                None if state.order.len() >= MAX_ALGORITHMS => Err(Rejection::Full),
+                None => happened(Event::Registered { name, rule }),
+            },
             Command::Unregister { name }
                 if state.rules.contains_key(&name) || state.default.as_ref() == Some(&name) =>
             {
                 happened(Event::Unregistered { name })
             }
             Command::SetDefault { name, .. } if state.default.as_ref() == Some(&name) => {
-                Ok(Decision::answer(true))
+                Ok(Decision::answer(changed(None)))
             }
             Command::SetDefault { name, is_custom } if is_custom || state.rules.contains_key(&name) => {
                 happened(Event::DefaultSet { name })
             }
-            Command::Unregister { .. } | Command::SetDefault { .. } | Command::Tick => {
-                Ok(Decision::answer(false))
-            }
+            Command::Unregister { .. } | Command::SetDefault { .. } | Command::Tick => nothing(),
         }
     }
 
@@ -230,22 +278,51 @@ mod tests {
     use crate::core::driver::Driver;
 
     fn ask(registry: &mut Driver<AlgorithmsMachine>, command: Command) -> Result<bool, Rejection> {
-        registry.step(command, Timestamp::EPOCH).reply
+        registry.step(command, Timestamp::EPOCH).reply.map(|reply| reply.changed)
     }
 
     fn register(name: &str, rule: &str) -> Command {
-        Command::Register { name: name.into(), rule: RuleSpec::from_text(rule) }
+        Command::Register { name: name.into(), rule: RuleSpec::from_text(rule), replace: false, by: None }
     }
 
     #[test]
     fn a_name_belongs_to_the_first_rule_registered_under_it() {
         let mut registry = Driver::default();
+        let taken = |name: &str, held: &str, given: &str| {
+            let (held, given) = (RuleSpec::from_text(held), RuleSpec::from_text(given));
+            Err(Rejection::Taken { name: name.into(), held, given })
+        };
         assert_eq!(ask(&mut registry, register("strict", "unanimous")), Ok(true));
-        assert_eq!(ask(&mut registry, register("strict", "threshold")), Ok(false));
-        assert_eq!(ask(&mut registry, register("quorum", "unanimous")), Ok(false));
+        assert_eq!(ask(&mut registry, register("strict", "unanimous")), Ok(false));
+        let other = ask(&mut registry, register("strict", "threshold"));
+        assert_eq!(other, taken("strict", "unanimous", "threshold"));
+        let other = ask(&mut registry, register("quorum", "unanimous"));
+        assert_eq!(other, taken("quorum", "threshold", "unanimous"));
+        assert_eq!(ask(&mut registry, register("quorum", "threshold:0.50")), Ok(false));
         assert_eq!(registry.state().rule("strict"), Some(&RuleSpec::new("unanimous")));
         assert!(ask(&mut registry, register("bad", "threshold:2")).is_err());
         assert_eq!(registry.revision(), 1);
+    }
+
+    #[test]
+    fn a_rule_that_is_replaced_keeps_its_place_and_stays_on_record() {
+        let mut registry = Driver::default();
+        let replace = |rule: &str| Command::Register {
+            name: QUORUM.into(),
+            rule: RuleSpec::from_text(rule),
+            replace: true,
+            by: Some("ann".into()),
+        };
+        ask(&mut registry, register("late", "unanimous")).unwrap();
+        let step = registry.step(replace("at_least:2/3"), Timestamp::EPOCH);
+        let earlier = RuleSpec::from_text("threshold");
+        assert_eq!(step.reply, Ok(Changed { changed: true, earlier: Some(earlier.clone()) }));
+        let rule = RuleSpec::from_text("at_least:2/3");
+        let event = Event::Replaced { name: QUORUM.into(), rule, earlier, by: Some("ann".into()) };
+        assert_eq!(step.events, [event]);
+        let names: Vec<&str> = registry.state().list().map(|(name, _)| name).collect();
+        assert_eq!((names, registry.state().default_name()), (vec![QUORUM, "late"], Some(QUORUM)));
+        assert_eq!(ask(&mut registry, replace("at_least:2/3")), Ok(false));
     }
 
     #[test]

@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::core::time::whole_parts;
+
 /// One whole unit, in millionths.
 pub const WHOLE: u64 = 1_000_000;
 /// Largest amount, in millionths: 10^9 whole units, so that a few thousand of them still add up in 64 bits.
@@ -27,17 +29,14 @@ impl Amount {
         Amount(millionths.min(MAX))
     }
 
-    /// Rounds a number to the nearest millionth, a half away from zero.
+    /// An amount from a number of whole units.
     ///
     /// # Errors
-    /// [`NotAnAmount`] when the number is not finite, negative, rounds to nothing or is more than 10^9.
+    /// [`NotAnAmount`] when the number is no whole number of millionths, or not above 0 and up to 10^9.
     pub fn new(number: f64) -> Result<Self, NotAnAmount> {
-        let millionths = (number * WHOLE as f64).round();
-        // A comparison with NaN is false, so this refuses it too.
-        if millionths >= 1.0 && millionths <= MAX as f64 {
-            Ok(Amount(millionths as u64))
-        } else {
-            Err(NotAnAmount)
+        match whole_parts(number, WHOLE as u32) {
+            Some(millionths) if (1..=MAX).contains(&millionths) => Ok(Amount(millionths)),
+            Some(_) | None => Err(NotAnAmount),
         }
     }
 
@@ -79,7 +78,7 @@ impl fmt::Display for Amount {
 
 /// A number that is not an amount.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not an amount, expected 0.000001 to 10^9")]
+#[error("not an amount, expected 0.000001 to 10^9 with at most six places")]
 pub struct NotAnAmount;
 
 impl FromStr for Amount {
@@ -95,18 +94,30 @@ mod tests {
     use super::*;
 
     #[test]
-    fn amounts_are_rounded_to_the_nearest_millionth() {
+    fn amounts_are_whole_millionths() {
         let amount = |x: f64| Amount::new(x).map(Amount::millionths);
         assert_eq!(amount(0.1), Ok(100_000));
-        assert_eq!(amount(0.30000000000000004), Ok(300_000));
-        assert_eq!(amount(0.0000005), Ok(1));
+        assert_eq!(amount(0.000001), Ok(1));
+        assert_eq!(amount(999_999_999.999_999), Ok(MAX - 1));
         assert_eq!(amount(1e9), Ok(MAX));
         assert_eq!("0.7".parse(), Ok(Amount(700_000)));
     }
 
     #[test]
-    fn what_is_not_finite_or_rounds_to_nothing_is_no_amount() {
-        for bad in [0.0, -0.0, 0.0000004, -0.1, 1.1e9, f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+    fn what_is_not_finite_or_would_be_rounded_is_no_amount() {
+        for bad in [
+            0.0,
+            -0.0,
+            0.0000004,
+            0.0000005,
+            0.30000000000000004,
+            0.1234567,
+            -0.1,
+            1.1e9,
+            f64::NAN,
+            f64::INFINITY,
+            f64::NEG_INFINITY,
+        ] {
             assert_eq!(Amount::new(bad), Err(NotAnAmount), "{bad}");
         }
         for bad in ["", "NaN", "inf", "1,5", "0x1"] {

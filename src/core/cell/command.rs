@@ -298,6 +298,8 @@ pub enum Reply {
         capacity: Amount,
         /// What is available at this cell now.
         total_capacity: Amount,
+        /// The same was released before, under the same key; nothing changed.
+        duplicate: bool,
     },
     /// The token has changed hands.
     Transferred {

@@ -3,7 +3,7 @@
 use std::fmt::Display;
 
 use super::amount::Amount;
-use crate::core::ids::{BudgetId, CellId, NeedId, Resource};
+use crate::core::ids::{BudgetId, CellId, IdempotencyKey, NeedId, Resource};
 
 /// The domain says no; nothing but the attempt itself is recorded, and that only of [`Rejection::NotOwner`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,7 +22,18 @@ pub enum Rejection {
         /// The resource asked for.
         resource: Resource,
     },
-    /// The id names another need, offer, token or release than the one asked for.
+    /// The idempotency key was first used for another release.
+    KeyReused {
+        /// The key.
+        key: IdempotencyKey,
+        /// The cell that released.
+        cell: CellId,
+        /// Of what and how much, at first.
+        first: (Resource, Amount),
+        /// Of what and how much, now.
+        asked: (Resource, Amount),
+    },
+    /// The id names another need, offer or token than the one asked for.
     AlreadyExists {
         /// What it names.
         what: &'static str,

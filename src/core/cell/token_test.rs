@@ -161,10 +161,21 @@ fn a_release_under_a_name_happens_once() {
     let first = world.run(&keyed("a", 0.5, "k"), ms(1)).unwrap();
     world.restart();
     let from = world.log.len();
-    assert_eq!(world.run(&keyed("a", 0.5, "k"), ms(2)).unwrap(), first);
+    let Reply::Released { cell: by, resource, capacity, total_capacity, duplicate: false } = first else {
+        panic!("{first:?}")
+    };
+    let again =
+        Reply::Released { cell: by, resource: resource.clone(), capacity, total_capacity, duplicate: true };
+    assert_eq!(world.run(&keyed("a", 0.5, "k"), ms(2)).unwrap(), again);
     assert_eq!(world.log.len(), from);
     let other = world.run(&keyed("a", 0.6, "k"), ms(2));
-    assert_eq!(other, Err(Rejection::AlreadyExists { what: "release", id: "k".to_owned() }));
+    let refused = Rejection::KeyReused {
+        key: IdempotencyKey::new("k").unwrap(),
+        cell: cell("a"),
+        first: (resource.clone(), amount(0.5)),
+        asked: (resource, amount(0.6)),
+    };
+    assert_eq!(other, Err(refused));
     assert_eq!(status(&mut world, &release("a", 0.5), 2), "released");
 }
 

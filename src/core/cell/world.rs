@@ -214,7 +214,7 @@ impl World {
     fn record(&mut self, stream: &StreamId, events: Vec<Event>) {
         for event in events {
             if let Event::Cell(event) = &event
-                && let Ok(cell) = CellId::new(stream.id.as_str())
+                && let Ok(cell) = CellId::stored(stream.id.as_str())
             {
                 self.stats.apply(&cell, event);
             }

@@ -27,6 +27,8 @@ pub enum Command {
         /// Of which jobs, and how many.
         jobs: Vec<(EntityId, u64)>,
     },
+    /// Put on record that the store was opened in spite of damage.
+    NoteLoss(Vec<String>),
     /// Time has passed.
     Tick,
 }

@@ -28,6 +28,10 @@ pub(super) fn decide(state: &NodeLoad, command: Command, now: Timestamp) -> Deci
             let events = events.map(|dropped| Event::UpdatesDropped(Box::new(run(dropped)))).collect();
             Ok(Decision::accept(events, Reply { taken: 0, refused: 0, level: state.level }))
         }
+        Command::NoteLoss(what) => {
+            let reply = Reply { taken: 0, refused: 0, level: state.level };
+            Ok(Decision::accept(vec![Event::LossAccepted { what, at: now }], reply))
+        }
         Command::Tick => {
             let mut stats = state.stats.clone();
             let level = stats.level(now);

@@ -37,6 +37,13 @@ pub enum Event {
     Shed(Box<Shed>),
     /// A worker dropped reports of progress, since its managers reject.
     UpdatesDropped(Box<UpdatesDropped>),
+    /// The store was opened in spite of damage, because somebody accepted that records are lost.
+    LossAccepted {
+        /// What was wrong and what is gone, as sentences.
+        what: Vec<String>,
+        /// When.
+        at: Timestamp,
+    },
 }
 
 impl Event {
@@ -48,6 +55,7 @@ impl Event {
             Event::StateChanged(_) => "state_changed",
             Event::Shed(_) => "shed",
             Event::UpdatesDropped(_) => "updates_dropped",
+            Event::LossAccepted { .. } => "loss_accepted",
         }
     }
 }

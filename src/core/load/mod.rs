@@ -6,6 +6,7 @@
 //!  time         ──► Tick   ──► LevelChanged               enough samples have aged for the level to fall
 //!  a worker     ──► Dropped ─► UpdatesDropped             reports of progress dropped at reject, as they are
 //!  the detector ──► Note   ──► StateChanged · Shed        at each change; once a minute in which anything was shed
+//!  opening      ──► NoteLoss ──► LossAccepted             the store was damaged and opened all the same
 //! ```
 //!
 //! The tiers of statistics are the fold of the samples that were taken, so a restart keeps them, and the level after it
@@ -22,6 +23,7 @@
 //! | Report | | Sampled if any found a place; LevelChanged if it changed | how many did and did not, and the level |
 //! | Note | | StateChanged per change; Shed if anything was | the level |
 //! | Dropped | | UpdatesDropped per job | the level |
+//! | NoteLoss | | LossAccepted | the level |
 //! | Tick | the level has fallen | LevelChanged | – |
 //!
 //! # Source

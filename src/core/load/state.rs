@@ -67,6 +67,8 @@ impl NodeLoad {
                 self.expired.add_all(&minute.expired);
                 self.samples_refused = self.samples_refused.saturating_add(minute.samples_refused);
             }
+            // For those who read the history.
+            Event::LossAccepted { .. } => {}
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::event::{Event, Refusal};
+use super::event::{Event, Refusal, VoteCast, VoteRefused};
 use crate::core::ids::VoterId;
 use crate::core::rules::Choice;
 use crate::core::time::Timestamp;
@@ -20,6 +20,8 @@ pub struct AuditBallot {
     pub weight: Option<f64>,
     /// What the agent added, as JSON text.
     pub metadata: Option<String>,
+    /// Why it voted so, in its own words.
+    pub reason: Option<String>,
     /// When it was received.
     pub cast_at: Timestamp,
     /// A later vote of the same agent took its place.
@@ -33,34 +35,59 @@ pub fn ballots_on_record<'a>(events: impl IntoIterator<Item = (u64, &'a Event)>)
     let mut ballots: Vec<AuditBallot> = Vec::new();
     let mut standing: BTreeMap<VoterId, usize> = BTreeMap::new();
     for (seq, event) in events {
-        match event {
-            Event::VoteCast(cast) => {
-                if let Some(earlier) = standing.insert(cast.voter_id.clone(), ballots.len()) {
-                    ballots[earlier].superseded = true;
-                }
-                ballots.push(AuditBallot {
-                    seq,
-                    voter_id: cast.voter_id.clone(),
-                    vote: cast.vote,
-                    weight: cast.weight,
-                    metadata: cast.metadata.clone(),
-                    cast_at: cast.cast_at,
-                    superseded: false,
-                    refusal: None,
-                });
+        let ballot = match event {
+            Event::VoteCast(cast) => cast_on_record(seq, cast, None),
+            Event::VoteCastWithReason(with) => cast_on_record(seq, &with.cast, Some(&with.reason)),
+            Event::VoteRefused(refused) => refused_on_record(seq, refused, None, None),
+            Event::VoteRefusedWithReason(with) => {
+                refused_on_record(seq, &with.refused, with.metadata.as_ref(), with.reason.as_ref())
             }
-            Event::VoteRefused(refused) => ballots.push(AuditBallot {
-                seq,
-                voter_id: refused.voter_id.clone(),
-                vote: refused.vote,
-                weight: refused.weight,
-                metadata: None,
-                cast_at: refused.cast_at,
-                superseded: false,
-                refusal: Some(refused.refusal),
-            }),
-            Event::Opened(_) | Event::Broadcast(_) | Event::AbsenceChanged { .. } | Event::Closed(_) => {}
+            Event::Opened(_)
+            | Event::Broadcast(_)
+            | Event::Handed { .. }
+            | Event::AbsenceChanged { .. }
+            | Event::Closed(_)
+            | Event::Keyed(_) => continue,
+        };
+        if ballot.refusal.is_none()
+            && let Some(earlier) = standing.insert(ballot.voter_id.clone(), ballots.len())
+        {
+            ballots[earlier].superseded = true;
         }
+        ballots.push(ballot);
     }
     ballots
+}
+
+fn cast_on_record(seq: u64, cast: &VoteCast, reason: Option<&String>) -> AuditBallot {
+    AuditBallot {
+        seq,
+        voter_id: cast.voter_id.clone(),
+        vote: cast.vote,
+        weight: cast.weight,
+        metadata: cast.metadata.clone(),
+        reason: reason.cloned(),
+        cast_at: cast.cast_at,
+        superseded: false,
+        refusal: None,
+    }
+}
+
+fn refused_on_record(
+    seq: u64,
+    refused: &VoteRefused,
+    metadata: Option<&String>,
+    reason: Option<&String>,
+) -> AuditBallot {
+    AuditBallot {
+        seq,
+        voter_id: refused.voter_id.clone(),
+        vote: refused.vote,
+        weight: refused.weight,
+        metadata: metadata.cloned(),
+        reason: reason.cloned(),
+        cast_at: refused.cast_at,
+        superseded: false,
+        refusal: Some(refused.refusal),
+    }
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::event::{Delivered, VoteChange};
 use crate::core::ids::VoterId;
+use crate::core::keyed::KeyedRequest;
 use crate::core::rules::{Choice, RuleSpec, WeightTable};
 
 /// A request to a proposal.
@@ -15,6 +16,13 @@ pub enum Command {
     Vote(Ballot),
     /// The agents were told of the question, or cannot be told for this reason.
     RecordBroadcast(Result<Delivered, String>),
+    /// These agents took the question from their inboxes.
+    RecordHanded {
+        /// Which agents.
+        taken: Vec<VoterId>,
+        /// All inboxes there were have been tried, with this result; none when one agent opened an inbox later.
+        broadcast: Option<Delivered>,
+    },
     /// An agent failed, or came back.
     RecordAbsence {
         /// Which agent.
@@ -52,6 +60,8 @@ pub struct Open {
     pub fail_fast: bool,
     /// Participants that have failed already.
     pub absent: Vec<VoterId>,
+    /// What was asked for, when the request bears an idempotency key.
+    pub keyed: Option<KeyedRequest>,
 }
 
 /// How an algorithm decides.
@@ -74,6 +84,8 @@ pub struct Ballot {
     pub weight: Option<f64>,
     /// What the agent adds, as JSON text.
     pub metadata: Option<String>,
+    /// Why it votes so, in its own words.
+    pub reason: Option<String>,
 }
 
 /// The answer to an accepted command.
@@ -81,9 +93,9 @@ pub struct Ballot {
 pub enum Reply {
     /// The question is put.
     Opened,
-    /// What became of a vote.
+    /// The vote is in, or was before.
     Voted {
-        /// What became of it.
+        /// Which of the two.
         outcome: VoteOutcome,
         /// It took the place of an earlier one.
         changed: bool,
@@ -92,20 +104,14 @@ pub enum Reply {
     Done,
 }
 
-/// What became of a vote.
+/// What became of a vote that was taken. One that was not taken is a rejection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum VoteOutcome {
     /// It is in.
     Recorded,
-    /// The agent had voted; its first vote stands.
+    /// The same vote stood before; nothing changed.
     Duplicate,
-    /// The agent is not among the participants.
-    NotParticipant,
-    /// The question was closed before.
-    Closed,
-    /// No such proposal.
-    Unknown,
 }
 
 /// Something a proposal owes to the outside.

@@ -6,13 +6,14 @@ use std::time::Duration;
 use super::ProposalMachine;
 use super::command::{Ballot, Command, Decider, Open, Reply, VoteOutcome};
 use super::event::{
-    Algorithm, Cause, Closed, Decision as Verdict, Delivered, Event, Opened, Refusal, VoteCast, VoteChange,
-    VoteRefused,
+    Algorithm, Cause, Closed, Decision as Verdict, Delivered, Event, Opened, Refusal, RefusalReasoned,
+    VoteCast, VoteChange, VoteReasoned, VoteRefused,
 };
 use super::rejection::Rejection;
 use super::state::{Proposal, broadcast};
 use crate::core::Decision;
 use crate::core::ids::VoterId;
+use crate::core::quorum::state::digest_of;
 use crate::core::rules::{self, Choice, CustomRules, Outcome, Poll, Prepared, Rule, Ruling, WeightTable};
 use crate::core::time::Timestamp;
 
@@ -42,6 +43,9 @@ pub(super) fn decide(
         (_, None) => Err(Rejection::NotFound),
         (Command::Vote(ballot), Some(opened)) => vote(state, opened, ballot, now, custom),
         (Command::RecordBroadcast(told), Some(opened)) => Ok(record_broadcast(state, opened, told, now)),
+        (Command::RecordHanded { taken, broadcast }, Some(opened)) => {
+            Ok(record_handed(state, opened, taken, broadcast, now))
+        }
         (Command::RecordAbsence { agent_id, absent }, Some(opened)) => {
             Ok(record_absence(state, opened, agent_id, absent, now))
         }
@@ -122,9 +126,9 @@ fn put(open: Open, now: Timestamp, custom: &dyn CustomRules) -> Decided {
     // Leaving out the sick must not let a few decide for all: more than half must be left.
     let too_few = !opened.excluded.is_empty() && opened.participants.len() <= registered / 2;
     let end = if registered == 0 {
-        Some((Verdict::Rejected, Some(Cause::NoAgents)))
+        Some((Verdict::Aborted, Some(Cause::NoAgents)))
     } else if too_few || too_light {
-        Some((Verdict::Rejected, Some(Cause::InsufficientHealthyAgents)))
+        Some((Verdict::Aborted, Some(Cause::InsufficientHealthyAgents)))
     } else if zero_weight && state.outcome() == Outcome::Lost {
         Some((Verdict::Rejected, Some(Cause::ZeroTotalWeight)))
     } else {
@@ -134,14 +138,16 @@ fn put(open: Open, now: Timestamp, custom: &dyn CustomRules) -> Decided {
             end => end,
         }
     };
+    let mut events = vec![event];
+    events.extend(open.keyed.map(Event::Keyed));
     match end {
         Some(end) => {
-            let closed = close(&state, &opened, end, now, now, None);
-            Ok(Decision::accept(vec![event, closed], Reply::Opened))
+            events.push(close(&state, &opened, end, now, now, None));
+            Ok(Decision::accept(events, Reply::Opened))
         }
         None => {
             let effects = vec![broadcast(&opened)];
-            Ok(Decision::accept(vec![event], Reply::Opened).with_effects(effects))
+            Ok(Decision::accept(events, Reply::Opened).with_effects(effects))
         }
     }
 }
@@ -233,36 +239,40 @@ fn vote(
     now: Timestamp,
     custom: &dyn CustomRules,
 ) -> Decided {
-    let answer = |outcome| Reply::Voted { outcome, changed: false };
     if opened.participants.binary_search(&ballot.voter_id).is_err() {
-        return Ok(refuse(state, ballot, Refusal::NotParticipant, answer(VoteOutcome::NotParticipant), now));
+        return Ok(refuse(state, ballot, Refusal::NotParticipant, Rejection::NotParticipant, now));
     }
     let standing_vote = state.votes.get(&ballot.voter_id).map(|v| v.vote);
-    if state.closed.is_some() {
-        // The same vote again is answered from the record: the agent may have lost the reply.
-        return Ok(if standing_vote == Some(ballot.vote) {
-            Decision::answer(answer(VoteOutcome::Duplicate))
-        } else {
-            refuse(state, ballot, Refusal::Late, answer(VoteOutcome::Closed), now)
-        });
+    // The same vote again is answered from the record, also after the end: the agent may have lost the reply.
+    if standing_vote == Some(ballot.vote) {
+        return Ok(Decision::answer(Reply::Voted { outcome: VoteOutcome::Duplicate, changed: false }));
     }
-    let may_change = opened.vote_change == VoteChange::Replace && standing_vote != Some(ballot.vote);
-    if standing_vote.is_some() && !may_change {
-        return Ok(refuse(state, ballot, Refusal::AlreadyVoted, answer(VoteOutcome::Duplicate), now));
+    if let Some(decision) = state.decision() {
+        return Ok(refuse(state, ballot, Refusal::Late, Rejection::Closed { decision }, now));
+    }
+    if let Some(held) = standing_vote
+        && opened.vote_change == VoteChange::Reject
+    {
+        let rejection = Rejection::AlreadyVoted { held, given: ballot.vote };
+        return Ok(refuse(state, ballot, Refusal::AlreadyVoted, rejection, now));
     }
     let asked = Asked::with(state, &ballot.voter_id, ballot.vote);
     let end = standing(state, opened, &asked, custom)
         .or_else(|| unreachable_without(state, opened, &asked.count, Some(&ballot.voter_id), &state.absent));
     let voter = ballot.voter_id.clone();
     let changed = standing_vote.is_some();
-    let mut events = vec![Event::VoteCast(VoteCast {
+    let cast = VoteCast {
         voter_id: ballot.voter_id.clone(),
         vote: ballot.vote,
         weight: ballot.weight,
         metadata: ballot.metadata,
         cast_at: now,
         supersedes: changed,
-    })];
+    };
+    let mut events = vec![match ballot.reason {
+        None => Event::VoteCast(cast),
+        Some(reason) => Event::VoteCastWithReason(Box::new(VoteReasoned { cast, reason })),
+    }];
     if let Some((decision, cause)) = end {
         let votes = Choice::ALL.map(|choice| asked.count.heads(choice));
         events.push(Event::Closed(Closed {
@@ -283,18 +293,22 @@ fn refuse(
     state: &Proposal,
     ballot: Ballot,
     refusal: Refusal,
-    reply: Reply,
+    rejection: Rejection,
     now: Timestamp,
 ) -> Decision<ProposalMachine> {
-    let known = state.refused.contains(&(ballot.voter_id.clone(), ballot.vote, refusal));
-    let record = Event::VoteRefused(VoteRefused {
-        voter_id: ballot.voter_id,
-        vote: ballot.vote,
-        weight: ballot.weight,
-        cast_at: now,
-        refusal,
-    });
-    Decision::accept(if known { Vec::new() } else { vec![record] }, reply)
+    let Ballot { voter_id, vote, weight, metadata, reason } = ballot;
+    let digest = digest_of(&[&metadata, &reason]);
+    if state.refused.contains(&(voter_id.clone(), vote, refusal, digest)) {
+        return Decision::refuse_on_record(Vec::new(), rejection);
+    }
+    let refused = VoteRefused { voter_id, vote, weight, cast_at: now, refusal };
+    let record = match (metadata, reason) {
+        (None, None) => Event::VoteRefused(refused),
+        (metadata, reason) => {
+            Event::VoteRefusedWithReason(Box::new(RefusalReasoned { refused, metadata, reason }))
+        }
+    };
+    Decision::refuse_on_record(vec![record], rejection)
 }
 
 fn record_broadcast(
@@ -303,17 +317,40 @@ fn record_broadcast(
     told: Result<Delivered, String>,
     now: Timestamp,
 ) -> Decision<ProposalMachine> {
+    let failed = |reason| {
+        let end = (Verdict::Aborted, Some(Cause::BroadcastFailed(reason)));
+        close(state, opened, end, now, now, None)
+    };
+    // Agents that heard of it in another way may have voted, or even decided, already.
+    let is_heard = state.closed.is_some() || !state.votes.is_empty();
     let events = match told {
         _ if state.broadcast.is_some() => Vec::new(),
-        Ok(delivered) => vec![Event::Broadcast(delivered)],
-        // Agents that heard of it in another way have decided already.
-        Err(_) if state.closed.is_some() => Vec::new(),
-        Err(reason) => {
-            let end = (Verdict::Rejected, Some(Cause::BroadcastFailed(reason)));
-            vec![close(state, opened, end, now, now, None)]
+        Ok(delivered) if delivered.reached == 0 && !delivered.unreached.is_empty() && !is_heard => {
+            let reason = format!("none of the agents could be reached. tried={}", delivered.unreached.len());
+            vec![Event::Broadcast(delivered), failed(reason)]
         }
+        Ok(delivered) => vec![Event::Broadcast(delivered)],
+        Err(_) if state.closed.is_some() => Vec::new(),
+        Err(reason) => vec![failed(reason)],
     };
     Decision::accept(events, Reply::Done)
+}
+
+/// Who took the question from an inbox, each participant once; and that all inboxes were tried.
+fn record_handed(
+    state: &Proposal,
+    opened: &Opened,
+    taken: Vec<VoterId>,
+    broadcast: Option<Delivered>,
+    now: Timestamp,
+) -> Decision<ProposalMachine> {
+    let is_new =
+        |agent: &VoterId| opened.participants.binary_search(agent).is_ok() && !state.handed.contains(agent);
+    let taken: BTreeSet<VoterId> = taken.into_iter().filter(is_new).collect();
+    let handed =
+        (!taken.is_empty()).then(|| Event::Handed { voter_ids: taken.into_iter().collect(), at: now });
+    let told = broadcast.filter(|_| state.broadcast.is_none()).map(Event::Broadcast);
+    Decision::accept(handed.into_iter().chain(told).collect(), Reply::Done)
 }
 
 /// The end, when approval needs the vote of an agent that failed and the question asked not to wait for it.

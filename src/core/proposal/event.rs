@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::core::ids::VoterId;
+use crate::core::keyed::KeyedRequest;
 use crate::core::rules::{Choice, Formula, RuleSpec};
 use crate::core::time::Timestamp;
 
@@ -31,18 +32,33 @@ pub enum Event {
     },
     /// The question was closed; exactly one per proposal.
     Closed(Closed),
+    /// The request that opened it bore an idempotency key; what it asked for.
+    Keyed(KeyedRequest),
+    /// Participants took the question from their inboxes, each of them for the first time.
+    Handed {
+        /// Which participants.
+        voter_ids: Vec<VoterId>,
+        /// When.
+        at: Timestamp,
+    },
+    /// A vote was recorded, and why it was cast so.
+    VoteCastWithReason(Box<VoteReasoned>),
+    /// A vote was refused, and the attempt kept with what came with it.
+    VoteRefusedWithReason(Box<RefusalReasoned>),
 }
 
 impl Event {
-    /// The name of the variant, as in JSON.
+    /// The name under which it is shown. A vote has one name, whether it came with a reason or not.
     pub fn name(&self) -> &'static str {
         match self {
             Event::Opened(_) => "opened",
             Event::Broadcast(_) => "broadcast",
-            Event::VoteCast(_) => "vote_cast",
-            Event::VoteRefused(_) => "vote_refused",
+            Event::VoteCast(_) | Event::VoteCastWithReason(_) => "vote_cast",
+            Event::VoteRefused(_) | Event::VoteRefusedWithReason(_) => "vote_refused",
             Event::AbsenceChanged { .. } => "absence_changed",
             Event::Closed(_) => "closed",
+            Event::Keyed(_) => "keyed",
+            Event::Handed { .. } => "handed",
         }
     }
 }
@@ -119,6 +135,15 @@ pub struct VoteCast {
     pub supersedes: bool,
 }
 
+/// A recorded vote with its reason.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct VoteReasoned {
+    /// The vote.
+    pub cast: VoteCast,
+    /// Why it was cast so, in the agent's words.
+    pub reason: String,
+}
+
 /// Why a vote was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -157,21 +182,35 @@ pub struct VoteRefused {
     pub refusal: Refusal,
 }
 
+/// A refused attempt to vote with all that came with it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RefusalReasoned {
+    /// The attempt.
+    pub refused: VoteRefused,
+    /// What the agent added, as JSON text.
+    pub metadata: Option<String>,
+    /// Why it voted so, in its own words.
+    pub reason: Option<String>,
+}
+
 /// How a question ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Decision {
     /// The algorithm's test was met.
     Approved,
-    /// It could no longer be met, or the question could not be put.
+    /// It could no longer be met. In journals of earlier versions also: the question could not be put.
     Rejected,
     /// The deadline passed with the question open.
     Timeout,
+    /// The question could not be put: nobody was asked, or too few could be.
+    Aborted,
 }
 
 impl Decision {
     /// Every decision.
-    pub const ALL: [Decision; 3] = [Decision::Approved, Decision::Rejected, Decision::Timeout];
+    pub const ALL: [Decision; 4] =
+        [Decision::Approved, Decision::Rejected, Decision::Timeout, Decision::Aborted];
 
     /// The name in JSON.
     pub fn name(self) -> &'static str {
@@ -179,6 +218,7 @@ impl Decision {
             Decision::Approved => "approved",
             Decision::Rejected => "rejected",
             Decision::Timeout => "timeout",
+            Decision::Aborted => "aborted",
         }
     }
 }
@@ -191,7 +231,7 @@ pub enum Cause {
     NoAgents,
     /// Too few of the registered agents are healthy.
     InsufficientHealthyAgents,
-    /// The agents could not be told, for this reason.
+    /// No agent could be told, for this reason.
     BroadcastFailed(String),
     /// The custom rule panicked, saying this.
     AlgorithmError(String),
@@ -269,6 +309,14 @@ pub struct Closed {
 }
 
 impl Closed {
+    /// The same end in today's words: earlier versions recorded a question that could not be put as rejected.
+    pub fn upcast(mut self) -> Self {
+        if self.cause.as_ref().is_some_and(Cause::is_abort) {
+            self.decision = Decision::Aborted;
+        }
+        self
+    }
+
     /// Does it count in the statistics?
     pub fn is_counted(&self) -> bool {
         !self.cause.as_ref().is_some_and(Cause::is_abort)

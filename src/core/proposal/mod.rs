@@ -4,25 +4,26 @@
 //!               ┌── Open ──► open ──┬─ won, whatever the others do ──────────► approved
 //!   (nothing) ──┤                   ├─ lost, whatever the others do ─────────► rejected
 //!               │                   └─ deadline passes, or nobody left ──────► timeout
-//!               └── nobody to ask, too few healthy, not reachable ───────────► rejected, not counted
+//!               └── nobody to ask, too few healthy, not reachable ───────────► aborted, not counted
 //! ```
 //!
 //! | state | command | condition | events | reply or rejection |
 //! |---|---|---|---|---|
-//! | nothing | Open | valid | Opened | Opened; effect: tell the agents |
-//! | nothing | Open | no agents, too few of them healthy, decided already | Opened, Closed | Opened |
+//! | nothing | Open | valid | Opened (+ Keyed) | Opened; effect: tell the agents |
+//! | nothing | Open | no agents, too few of them healthy, decided already | Opened (+ Keyed), Closed | Opened |
 //! | any | Open | opened before | – | `AlreadyExists` |
 //! | any | Vote | claims a weight out of range | – | `Invalid` |
 //! | nothing | Vote | | – | `NotFound` |
 //! | open | Vote | participant, first vote | VoteCast | recorded |
 //! | open | Vote | … and it decides | VoteCast, Closed | recorded |
 //! | open | Vote | further vote, votes may change, other choice | VoteCast (the older is superseded) | recorded |
-//! | open | Vote | further vote otherwise | VoteRefused | duplicate |
-//! | open, closed | Vote | not a participant | VoteRefused | not_participant |
-//! | closed | Vote | as the vote that stands | – | duplicate |
-//! | closed | Vote | otherwise | VoteRefused | closed |
+//! | open, closed | Vote | as the vote that stands | – | duplicate |
+//! | open | Vote | another choice, the first vote is final | VoteRefused | `AlreadyVoted` |
+//! | open, closed | Vote | not a participant | VoteRefused | `NotParticipant` |
+//! | closed | Vote | a new vote, or another choice | VoteRefused | `Closed` |
 //! | open | RecordBroadcast | agents told | Broadcast | – |
-//! | open | RecordBroadcast | could not be told | Closed (rejected, not counted) | – |
+//! | open | RecordBroadcast | none could be told, and none has voted | Closed (aborted, not counted) | – |
+//! | open, closed | RecordHanded | participants that took it for the first time | Handed (+ Broadcast) | – |
 //! | open | RecordAbsence | `fail_fast`, outstanding agent fails or comes back | AbsenceChanged | – |
 //! | open | RecordAbsence | … and approval needs one that failed | AbsenceChanged, Closed (timeout) | – |
 //! | open | Reconsider | the custom rule decides now | Closed | – |
@@ -30,8 +31,9 @@
 //! | open | Tick | now after the deadline | Closed, as of the deadline | – |
 //!
 //! A vote at exactly the deadline is on time. The participants, their weights and the rule are those of the moment
-//! the proposal was opened. A refused attempt is recorded once; the identical attempt again is answered from the
-//! record. A custom rule that this process does not know leaves the proposal collecting votes; at the deadline it
+//! the proposal was opened. A refused attempt is recorded once, with what came with it; the identical attempt again is
+//! answered from the record. The events of votes have a second form (`VoteCastWithReason`, `VoteRefusedWithReason`) for
+//! those that came with a reason. A custom rule that this process does not know leaves the proposal collecting votes; at the deadline it
 //! times out.
 
 pub mod audit;
@@ -71,7 +73,7 @@ impl Default for Lookup {
 
 impl Machine for ProposalMachine {
     const KIND: StreamKind = StreamKind::Proposal;
-    const STATE_VERSION: u16 = 1;
+    const STATE_VERSION: u16 = 2;
     type State = Proposal;
     type Command = Command;
     type Event = Event;

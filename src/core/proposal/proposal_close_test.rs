@@ -16,9 +16,9 @@ fn absence(name: &str, absent: bool, at: Timestamp) -> Event {
 const DONE: Result<Reply, Rejection> = Ok(Reply::Done);
 
 #[test]
-fn with_nobody_to_ask_a_question_is_rejected_at_once_and_does_not_count() {
+fn with_nobody_to_ask_a_question_is_aborted_at_once_and_does_not_count() {
     let closed = ended_at_once(by("threshold", &[]));
-    assert_eq!(closed, end(Verdict::Rejected, Some(Cause::NoAgents), ms(0), [0, 0, 0]));
+    assert_eq!(closed, end(Verdict::Aborted, Some(Cause::NoAgents), ms(0), [0, 0, 0]));
     assert!(!closed.is_counted());
 }
 
@@ -28,7 +28,7 @@ fn more_than_half_of_the_registered_must_be_left() {
     let insufficient = Some(Cause::InsufficientHealthyAgents);
     for (left, away) in [(&["a"][..], 1), (&["a", "b"], 2), (&["a", "b"], 3), (&[], 1)] {
         let closed = ended_at_once(Open { excluded: excluded(away), ..by("threshold:0.1", left) });
-        assert_eq!(closed, end(Verdict::Rejected, insufficient.clone(), ms(0), [0, 0, 0]));
+        assert_eq!(closed, end(Verdict::Aborted, insufficient.clone(), ms(0), [0, 0, 0]));
         assert!(!closed.is_counted());
     }
     for (left, away) in [(&["a", "b"][..], 1), (&["a", "b", "c"], 2), (&["a"], 0)] {
@@ -76,7 +76,7 @@ fn a_question_that_cannot_be_told_is_rejected_and_does_not_count() {
     let mut p = open(by("threshold", &["a", "b", "c"]));
     p.step(yes("a"), ms(1));
     let cause = Some(Cause::BroadcastFailed("no route".into()));
-    let closed = end(Verdict::Rejected, cause, ms(2), [1, 0, 0]);
+    let closed = end(Verdict::Aborted, cause, ms(2), [1, 0, 0]);
     assert!(!closed.is_counted());
     check(&mut p, Command::RecordBroadcast(Err("no route".into())), ms(2), &[Event::Closed(closed)], DONE);
     assert_eq!((ProposalMachine::owed(p.state()), p.wake()), (vec![], None));
@@ -322,12 +322,40 @@ fn a_log_that_ends_with_the_deciding_vote_is_closed_as_of_that_vote() {
 }
 
 #[test]
+fn a_question_that_reached_nobody_is_aborted_unless_somebody_has_heard_of_it() {
+    let nobody = || Delivered { reached: 0, unreached: agents(&["a", "b"]) };
+    let mut p = open(by("threshold", &["a", "b"]));
+    let step = p.step(Command::RecordBroadcast(Ok(nobody())), ms(1));
+    let [Event::Broadcast(told), Event::Closed(closed)] = step.events.as_slice() else {
+        panic!("{:?}", step.events)
+    };
+    assert_eq!((told, closed.decision, closed.is_counted()), (&nobody(), Verdict::Aborted, false));
+    let mut heard = open(by("threshold", &["a", "b"]));
+    heard.step(yes("a"), ms(1));
+    check(&mut heard, Command::RecordBroadcast(Ok(nobody())), ms(2), &[Event::Broadcast(nobody())], DONE);
+    let mut one = open(by("threshold", &["a", "b"]));
+    let told = Delivered { reached: 1, unreached: agents(&["b"]) };
+    check(&mut one, Command::RecordBroadcast(Ok(told.clone())), ms(2), &[Event::Broadcast(told)], DONE);
+}
+
+#[test]
+fn an_end_that_an_earlier_version_recorded_as_a_no_nobody_said_is_read_as_aborted() {
+    let old = end(Verdict::Rejected, Some(Cause::NoAgents), ms(0), [0, 0, 0]);
+    let mut p = open(by("threshold", &["a"]));
+    p.replay(&Event::Closed(old.clone()));
+    assert_eq!(p.state().decision(), Some(Verdict::Aborted));
+    for cause in [None, Some(Cause::ZeroTotalWeight), Some(Cause::AlgorithmError("x".into()))] {
+        assert_eq!(Closed { cause, ..old.clone() }.upcast().decision, Verdict::Rejected);
+    }
+}
+
+#[test]
 fn a_refused_attempt_is_remembered_up_to_a_bound_and_answered_the_same_beyond_it() {
     let mut p = open(by("threshold", &["a"]));
     for n in 0..1_100 {
         let step = p.step(yes(&format!("stranger-{n}")), ms(1));
-        assert_eq!(step.reply, voted(VoteOutcome::NotParticipant));
+        assert_eq!(step.reply, NOT_ASKED);
     }
     assert_eq!(p.state().refused.len(), 1_024);
-    check(&mut p, yes("stranger-7"), ms(2), &[], voted(VoteOutcome::NotParticipant));
+    check(&mut p, yes("stranger-7"), ms(2), &[], NOT_ASKED);
 }

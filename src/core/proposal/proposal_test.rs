@@ -30,6 +30,7 @@ fn agents(names: &[&str]) -> Vec<VoterId> {
 /// A question to these agents, decided by this rule, with one second to answer.
 fn ask(rule: RuleSpec, participants: &[&str]) -> Open {
     Open {
+        keyed: None,
         proposal: r#"{"deploy":7}"#.to_owned(),
         digest: "d1ce".to_owned(),
         algorithm: "named".to_owned(),
@@ -81,7 +82,7 @@ fn ended_at_once(open: Open) -> Closed {
 }
 
 fn vote(name: &str, vote: Choice) -> Command {
-    Command::Vote(Ballot { voter_id: agent(name), vote, weight: None, metadata: None })
+    Command::Vote(Ballot { voter_id: agent(name), vote, weight: None, metadata: None, reason: None })
 }
 
 fn yes(name: &str) -> Command {
@@ -126,6 +127,12 @@ fn decided(decision: Verdict, by: &str, at: Timestamp, votes: [u32; 3]) -> Event
 fn voted(outcome: VoteOutcome) -> Result<Reply, Rejection> {
     Ok(Reply::Voted { outcome, changed: false })
 }
+
+fn over(decision: Verdict) -> Result<Reply, Rejection> {
+    Err(Rejection::Closed { decision })
+}
+
+const NOT_ASKED: Result<Reply, Rejection> = Err(Rejection::NotParticipant);
 
 const RECORDED: Result<Reply, Rejection> =
     Ok(Reply::Voted { outcome: VoteOutcome::Recorded, changed: false });
@@ -266,7 +273,7 @@ fn a_vote_at_exactly_the_deadline_is_on_time_and_a_microsecond_later_is_late() {
     let closed =
         Event::Closed(Closed { noticed_at: late, ..end(Verdict::Timeout, None, ms(1_000), [1, 0, 0]) });
     let events = [closed, refused("b", Choice::For, late, Refusal::Late)];
-    check(&mut p, yes("b"), late, &events, voted(VoteOutcome::Closed));
+    check(&mut p, yes("b"), late, &events, over(Verdict::Timeout));
     assert_eq!((p.state().heads(), p.state().votes.len()), ([1, 0, 0], 1));
 
     let mut decided_on_it = open(by("unanimous", &["a"]));
@@ -288,16 +295,59 @@ fn the_deadline_passes_once_and_as_of_itself_however_late_it_is_noticed() {
 }
 
 #[test]
-fn the_first_vote_of_an_agent_is_final_and_repeating_it_is_on_record_once() {
+fn the_first_vote_of_an_agent_is_final_and_a_refused_change_names_it_and_is_on_record_once() {
     let mut p = open(by("threshold", &["a", "b", "c"]));
     p.step(yes("a"), ms(1));
-    let again = refused("a", Choice::For, ms(2), Refusal::AlreadyVoted);
-    check(&mut p, yes("a"), ms(2), &[again], voted(VoteOutcome::Duplicate));
-    check(&mut p, yes("a"), ms(3), &[], voted(VoteOutcome::Duplicate));
+    for at in [ms(2), ms(3)] {
+        check(&mut p, yes("a"), at, &[], voted(VoteOutcome::Duplicate));
+    }
+    let final_vote = || Err(Rejection::AlreadyVoted { held: Choice::For, given: Choice::Against });
     let other = refused("a", Choice::Against, ms(4), Refusal::AlreadyVoted);
-    check(&mut p, no("a"), ms(4), &[other], voted(VoteOutcome::Duplicate));
-    check(&mut p, no("a"), ms(5), &[], voted(VoteOutcome::Duplicate));
+    check(&mut p, no("a"), ms(4), &[other], final_vote());
+    check(&mut p, no("a"), ms(5), &[], final_vote());
     assert_eq!((p.state().heads(), p.state().votes[&agent("a")].cast_at), ([1, 0, 0], ms(1)));
+}
+
+/// The same vote, and why.
+fn because(command: Command, reason: &str, metadata: Option<&str>) -> Command {
+    let Command::Vote(ballot) = command else { panic!("no vote") };
+    let (reason, metadata) = (Some(reason.to_owned()), metadata.map(str::to_owned));
+    Command::Vote(Ballot { reason, metadata, ..ballot })
+}
+
+#[test]
+fn a_reason_is_kept_with_the_vote_and_with_a_refused_one_each_reason_once() {
+    let mut p = open(by("threshold", &["a", "b", "c"]));
+    let step = p.step(because(yes("a"), "it is due", None), ms(1));
+    let [Event::VoteCastWithReason(with)] = step.events.as_slice() else { panic!("{:?}", step.events) };
+    assert_eq!((with.cast.voter_id.as_str(), with.reason.as_str()), ("a", "it is due"));
+    p.step(yes("b"), ms(2));
+    // The dissent that comes after an early decision.
+    let late = |reason| because(no("c"), reason, Some(r#"{"risk":9}"#));
+    let step = p.step(late("it will break"), ms(3));
+    assert_eq!(step.reply, over(Verdict::Approved));
+    let [Event::VoteRefusedWithReason(with)] = step.events.as_slice() else { panic!("{:?}", step.events) };
+    assert_eq!((with.refused.refusal, with.reason.as_deref()), (Refusal::Late, Some("it will break")));
+    assert_eq!(with.metadata.as_deref(), Some(r#"{"risk":9}"#));
+    check(&mut p, late("it will break"), ms(4), &[], over(Verdict::Approved));
+    assert_eq!(p.step(late("and nobody asked us"), ms(5)).events.len(), 1, "another reason is kept too");
+    assert_eq!(p.step(no("c"), ms(6)).events.len(), 1, "none at all is another attempt");
+    assert_eq!(p.state().votes[&agent("a")].reason.as_deref(), Some("it is due"));
+}
+
+#[test]
+fn an_agent_that_takes_the_question_is_reached_once_however_often_it_takes_it() {
+    let mut p = open(by("threshold", &["a", "b", "c"]));
+    let handed = |names: &[&str], at| Event::Handed { voter_ids: agents(names), at };
+    let told = Delivered { reached: 1, unreached: agents(&["b"]) };
+    let take = |names: &[&str], broadcast| Command::RecordHanded { taken: agents(names), broadcast };
+    let first = [handed(&["a"], ms(1)), Event::Broadcast(told.clone())];
+    check(&mut p, take(&["a"], Some(told.clone())), ms(1), &first, Ok(Reply::Done));
+    assert_eq!((p.state().reached(), p.state().unreached()), (1, agents(&["b"])));
+    // Again, after its program died, and a stranger.
+    check(&mut p, take(&["a", "z"], None), ms(2), &[], Ok(Reply::Done));
+    check(&mut p, take(&["b", "a"], Some(told)), ms(3), &[handed(&["b"], ms(3))], Ok(Reply::Done));
+    assert_eq!((p.state().reached(), p.state().unreached()), (2, vec![]));
 }
 
 #[test]
@@ -305,8 +355,7 @@ fn where_votes_may_change_the_count_moves_and_the_place_stays() {
     let mut p = open(Open { vote_change: VoteChange::Replace, ..by("threshold", &["a", "b", "c"]) });
     p.step(yes("a"), ms(1));
     p.step(no("b"), ms(2));
-    let same = refused("a", Choice::For, ms(3), Refusal::AlreadyVoted);
-    check(&mut p, yes("a"), ms(3), &[same], voted(VoteOutcome::Duplicate));
+    check(&mut p, yes("a"), ms(3), &[], voted(VoteOutcome::Duplicate));
     let changed = |outcome| Ok(Reply::Voted { outcome, changed: true });
     let superseding = |vote, at| match cast("a", vote, at) {
         Event::VoteCast(first) => Event::VoteCast(VoteCast { supersedes: true, ..first }),
@@ -318,7 +367,7 @@ fn where_votes_may_change_the_count_moves_and_the_place_stays() {
     // What stands is answered from the record, and a change of mind is late.
     check(&mut p, no("a"), ms(5), &[], voted(VoteOutcome::Duplicate));
     let late = refused("a", Choice::For, ms(5), Refusal::Late);
-    check(&mut p, yes("a"), ms(5), &[late], voted(VoteOutcome::Closed));
+    check(&mut p, yes("a"), ms(5), &[late], over(Verdict::Rejected));
 }
 
 #[test]
@@ -328,12 +377,12 @@ fn a_closed_proposal_answers_repeats_from_the_record_and_refuses_the_rest_once()
     p.step(yes("b"), ms(2));
     check(&mut p, yes("b"), ms(3), &[], voted(VoteOutcome::Duplicate));
     let late = refused("c", Choice::For, ms(3), Refusal::Late);
-    check(&mut p, yes("c"), ms(3), &[late], voted(VoteOutcome::Closed));
-    check(&mut p, yes("c"), ms(4), &[], voted(VoteOutcome::Closed));
+    check(&mut p, yes("c"), ms(3), &[late], over(Verdict::Approved));
+    check(&mut p, yes("c"), ms(4), &[], over(Verdict::Approved));
     let other = refused("c", Choice::Against, ms(5), Refusal::Late);
-    check(&mut p, no("c"), ms(5), &[other], voted(VoteOutcome::Closed));
+    check(&mut p, no("c"), ms(5), &[other], over(Verdict::Approved));
     let stranger = refused("z", Choice::For, ms(6), Refusal::NotParticipant);
-    check(&mut p, yes("z"), ms(6), &[stranger], voted(VoteOutcome::NotParticipant));
+    check(&mut p, yes("z"), ms(6), &[stranger], NOT_ASKED);
     assert_eq!((p.state().heads(), p.state().decision()), ([2, 0, 0], Some(Verdict::Approved)));
 }
 
@@ -342,8 +391,8 @@ fn who_is_not_asked_does_not_count() {
     let mut p = open(Open { excluded: agents(&["x"]), ..by("threshold", &["a", "b"]) });
     for name in ["x", "stranger"] {
         let event = refused(name, Choice::For, ms(1), Refusal::NotParticipant);
-        check(&mut p, yes(name), ms(1), &[event], voted(VoteOutcome::NotParticipant));
-        check(&mut p, yes(name), ms(2), &[], voted(VoteOutcome::NotParticipant));
+        check(&mut p, yes(name), ms(1), &[event], NOT_ASKED);
+        check(&mut p, yes(name), ms(2), &[], NOT_ASKED);
     }
     assert_eq!((p.state().heads(), p.state().closed.is_none()), ([0, 0, 0], true));
 }
@@ -352,7 +401,13 @@ fn who_is_not_asked_does_not_count() {
 fn a_claimed_weight_is_a_number_from_0_to_10_to_the_9_and_decides_nothing() {
     let claim = |weight| {
         let metadata = Some(r#"{"why":"x"}"#.to_owned());
-        Command::Vote(Ballot { voter_id: agent("a"), vote: Choice::For, weight: Some(weight), metadata })
+        Command::Vote(Ballot {
+            voter_id: agent("a"),
+            vote: Choice::For,
+            weight: Some(weight),
+            metadata,
+            reason: None,
+        })
     };
     for weight in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, -1.0, -f64::MIN_POSITIVE, 1e9 + 1.0, f64::MAX]
     {

@@ -1,12 +1,29 @@
-//! How a proposal says no. A vote that is not taken is an answer, not a rejection.
+//! How a proposal says no. Each variant carries both sides.
 
-/// The domain says no; nothing is recorded.
+use super::event::Decision;
+use crate::core::rules::Choice;
+
+/// The domain says no; nothing but a refused attempt to vote is recorded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Rejection {
     /// No proposal of this id was ever opened.
     NotFound,
     /// A proposal of this id was opened before.
     AlreadyExists,
+    /// The question has ended.
+    Closed {
+        /// How.
+        decision: Decision,
+    },
+    /// The agent's first vote is final.
+    AlreadyVoted {
+        /// The vote that stands.
+        held: Choice,
+        /// The vote that was refused.
+        given: Choice,
+    },
+    /// The agent is not among the participants.
+    NotParticipant,
     /// A field is out of range.
     Invalid {
         /// Which field.

@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::command::{Call, Effect};
-use super::event::{Algorithm, Closed, Decision, Delivered, Event, Opened, Refusal, VoteCast};
+use super::event::{Algorithm, Closed, Decision, Delivered, Event, Opened, Refusal, VoteCast, VoteRefused};
 use crate::core::ids::VoterId;
+use crate::core::quorum::state::digest_of;
 use crate::core::rules::{Choice, Count, Formula, Outcome};
 use crate::core::time::Timestamp;
 
@@ -22,6 +23,8 @@ pub struct Standee {
     pub weight: Option<f64>,
     /// What it added, as JSON text.
     pub metadata: Option<String>,
+    /// Why it voted so, in its own words.
+    pub reason: Option<String>,
     /// When the vote was received.
     pub cast_at: Timestamp,
     /// Order of the agent's first vote among all.
@@ -33,8 +36,10 @@ pub struct Standee {
 pub struct Proposal {
     /// The question as it was put.
     pub opened: Option<Box<Opened>>,
-    /// Who was told.
+    /// What came of telling the agents; none while they are still to be told.
     pub broadcast: Option<Delivered>,
+    /// Participants that took the question from an inbox.
+    pub handed: BTreeSet<VoterId>,
     /// Standing votes by agent.
     pub votes: BTreeMap<VoterId, Standee>,
     /// The votes as the formula counts them; heads alone for a custom rule.
@@ -43,8 +48,8 @@ pub struct Proposal {
     pub last_vote: Option<(Timestamp, VoterId)>,
     /// Participants that failed and may not come back.
     pub absent: BTreeSet<VoterId>,
-    /// Refused attempts on record.
-    pub refused: BTreeSet<(VoterId, Choice, Refusal)>,
+    /// Refused attempts on record, with the digest of what came with them.
+    pub refused: BTreeSet<(VoterId, Choice, Refusal, u64)>,
     /// How it ended.
     pub closed: Option<Closed>,
 }
@@ -149,6 +154,23 @@ impl Proposal {
             && self.opened.as_ref().is_some_and(|opened| opened.participants.binary_search(agent).is_ok())
     }
 
+    /// How many participants the question reached: those that took it from an inbox, or as the coordinator says.
+    pub fn reached(&self) -> u64 {
+        let told = self.broadcast.as_ref().map_or(0, |told| u64::from(told.reached));
+        told.max(self.handed.len() as u64)
+    }
+
+    /// Participants that were to be told and did not get the question so far.
+    pub fn unreached(&self) -> Vec<VoterId> {
+        let unreached = self.broadcast.iter().flat_map(|told| &told.unreached);
+        unreached.filter(|agent| !self.handed.contains(*agent)).cloned().collect()
+    }
+
+    /// What an agent is told of the question.
+    pub fn call(&self) -> Option<Call> {
+        self.opened.as_ref().map(|opened| call(opened))
+    }
+
     pub(super) fn due(&self) -> Option<Timestamp> {
         let opened = self.opened.as_ref().filter(|_| self.closed.is_none())?;
         match (self.outcome(), &self.last_vote) {
@@ -181,11 +203,14 @@ impl Proposal {
                 self.opened = Some(opened.clone());
             }
             Event::Broadcast(delivered) => self.broadcast = Some(delivered.clone()),
-            Event::VoteCast(cast) => self.record(cast),
-            Event::VoteRefused(refused) => {
-                if self.refused.len() < MAX_REMEMBERED_REFUSALS {
-                    self.refused.insert((refused.voter_id.clone(), refused.vote, refused.refusal));
-                }
+            Event::Handed { voter_ids, at: _ } => self.handed.extend(voter_ids.iter().cloned()),
+            Event::VoteCast(cast) => self.record(cast, None),
+            Event::VoteCastWithReason(reasoned) => {
+                self.record(&reasoned.cast, Some(reasoned.reason.clone()));
+            }
+            Event::VoteRefused(refused) => self.refuse(refused, &[]),
+            Event::VoteRefusedWithReason(reasoned) => {
+                self.refuse(&reasoned.refused, &[&reasoned.metadata, &reasoned.reason]);
             }
             Event::AbsenceChanged { voter_id, absent: true, .. } => {
                 self.absent.insert(voter_id.clone());
@@ -193,11 +218,20 @@ impl Proposal {
             Event::AbsenceChanged { voter_id, absent: false, .. } => {
                 self.absent.remove(voter_id);
             }
-            Event::Closed(closed) => self.closed = Some(closed.clone()),
+            Event::Closed(closed) => self.closed = Some(closed.clone().upcast()),
+            // Looked up in the journal when the key comes again; no decision needs it.
+            Event::Keyed(_) => {}
         }
     }
 
-    fn record(&mut self, cast: &VoteCast) {
+    fn refuse(&mut self, refused: &VoteRefused, with: &[&Option<String>]) {
+        if self.refused.len() < MAX_REMEMBERED_REFUSALS {
+            let (voter, digest) = (refused.voter_id.clone(), digest_of(with));
+            self.refused.insert((voter, refused.vote, refused.refusal, digest));
+        }
+    }
+
+    fn record(&mut self, cast: &VoteCast, reason: Option<String>) {
         self.count = self.count_with(&cast.voter_id, cast.vote);
         let previous = self.votes.get(&cast.voter_id);
         let order = previous.map_or(self.votes.len() as u32, |p| p.order);
@@ -205,6 +239,7 @@ impl Proposal {
             vote: cast.vote,
             weight: cast.weight,
             metadata: cast.metadata.clone(),
+            reason,
             cast_at: cast.cast_at,
             order,
         };
@@ -216,10 +251,14 @@ impl Proposal {
 
 /// Telling the participants.
 pub(super) fn broadcast(opened: &Opened) -> Effect {
-    Effect::Broadcast(Box::new(Call {
+    Effect::Broadcast(Box::new(call(opened)))
+}
+
+fn call(opened: &Opened) -> Call {
+    Call {
         proposal: opened.proposal.clone(),
         algorithm: opened.algorithm.clone(),
         timeout_ms: u64::try_from(opened.deadline.since(opened.opened_at).as_millis()).unwrap_or(u64::MAX),
         participants: opened.participants.clone(),
-    }))
+    }
 }

@@ -23,6 +23,8 @@ impl Tallied {
             Decision::Approved => self.approved += 1,
             Decision::Rejected => self.rejected += 1,
             Decision::Timeout => self.timeouts += 1,
+            // Counted apart.
+            Decision::Aborted => {}
         }
     }
 
@@ -63,11 +65,9 @@ impl ProposalStats {
     pub fn apply(&mut self, event: &Event) {
         match event {
             Event::Opened(_) => self.opened += 1,
-            Event::VoteCast(_) => self.votes += 1,
-            Event::VoteRefused(refused) => {
-                self.refused_votes += 1;
-                self.late_votes += u64::from(refused.refusal == Refusal::Late);
-            }
+            Event::VoteCast(_) | Event::VoteCastWithReason(_) => self.votes += 1,
+            Event::VoteRefused(refused) => self.refuse(refused.refusal),
+            Event::VoteRefusedWithReason(reasoned) => self.refuse(reasoned.refused.refusal),
             Event::Closed(closed) if closed.is_counted() => {
                 self.ended.add(closed.decision);
                 self.by_algorithm.entry(closed.algorithm.clone()).or_default().add(closed.decision);
@@ -75,8 +75,13 @@ impl ProposalStats {
                 self.duration_us = self.duration_us.saturating_add(u64::try_from(took).unwrap_or(u64::MAX));
             }
             Event::Closed(_) => self.aborted += 1,
-            Event::Broadcast(_) | Event::AbsenceChanged { .. } => {}
+            Event::Broadcast(_) | Event::AbsenceChanged { .. } | Event::Handed { .. } | Event::Keyed(_) => {}
         }
+    }
+
+    fn refuse(&mut self, refusal: Refusal) {
+        self.refused_votes += 1;
+        self.late_votes += u64::from(refusal == Refusal::Late);
     }
 
     /// Proposals still open.

@@ -44,9 +44,13 @@ impl Watch {
                 }
             }
             Event::Broadcast(_)
+            | Event::Handed { .. }
             | Event::VoteCast(_)
+            | Event::VoteCastWithReason(_)
             | Event::VoteRefused(_)
-            | Event::AbsenceChanged { .. } => {}
+            | Event::VoteRefusedWithReason(_)
+            | Event::AbsenceChanged { .. }
+            | Event::Keyed(_) => {}
         }
     }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::event::{Policy, QuorumType};
 use crate::core::ids::{CellId, EntityId, VoterId};
+use crate::core::keyed::KeyedRequest;
 use crate::core::rules::RuleSpec;
 
 /// A request to a quorum.
@@ -37,6 +38,9 @@ pub struct Start {
     pub cell_id: Option<CellId>,
     /// Who may vote, or `None` when anyone may.
     pub voters: Option<Vec<VoterId>>,
+    /// The voters were named one by one, not found in the mesh: without a number the default is a majority of them,
+    /// also where one authority of the hub would do.
+    pub named: bool,
     /// Known neighbours of the cell, whatever the kind of quorum.
     pub neighbor_count: u32,
     /// Where notices about this quorum go.
@@ -51,6 +55,8 @@ pub struct Start {
     pub fallback: Option<FallbackPlan>,
     /// The timed-out quorum this one was opened for.
     pub parent: Option<EntityId>,
+    /// What was asked for, when the request bears an idempotency key.
+    pub keyed: Option<KeyedRequest>,
 }
 
 /// A global quorum to be opened when the quorum times out.
@@ -71,6 +77,8 @@ pub struct Ballot {
     pub vote: bool,
     /// How sure the voter is, 0 to 1. Never decides; may be too low to count.
     pub confidence: f64,
+    /// Why it votes so, in its own words.
+    pub reason: Option<String>,
 }
 
 /// A request to cancel.

@@ -4,10 +4,10 @@ use super::QuorumMachine;
 use super::command::{Ballot, Cancel, Command, Effect, Reply, Start, Voted};
 use super::event::{
     Closed, Counting, Electorate, Event, Opened, OpenedByRule, Outsiders, QuorumState, QuorumType, Refusal,
-    VoteCast, VoteChange, VoteRefused,
+    RefusalReasoned, VoteCast, VoteChange, VoteReasoned, VoteRefused,
 };
 use super::rejection::Rejection;
-use super::state::{Fallback, Quorum, choice};
+use super::state::{Fallback, Quorum, choice, digest_of};
 use super::tally::Tally;
 use crate::core::Decision;
 use crate::core::ids::VoterId;
@@ -57,7 +57,10 @@ fn open(start: Start, now: Timestamp) -> Decided {
             return Err(invalid("required_votes", asked, "none when a rule is given"));
         }
         (Some((_, _, fewest)), None) => *fewest,
-        (None, asked) => bar(start.quorum_type, asked, &electorate, start.policy.max_voters)?,
+        (None, asked) => {
+            let scope = Scope { kind: start.quorum_type, named: start.named };
+            bar(scope, asked, &electorate, start.policy.max_voters)?
+        }
     };
     let (subject, subject_digest) = start.subject.unzip();
     let opened = Opened {
@@ -80,7 +83,9 @@ fn open(start: Start, now: Timestamp) -> Decided {
         None => Event::Opened(Box::new(opened)),
         Some((rule, formula, _)) => Event::OpenedByRule(Box::new(OpenedByRule { opened, rule, formula })),
     };
-    Ok(Decision::accept(vec![event], Reply::Started))
+    let mut events = vec![event];
+    events.extend(start.keyed.map(Event::Keyed));
+    Ok(Decision::accept(events, Reply::Started))
 }
 
 /// The rule for this electorate, and with how few approvals it can be met.
@@ -124,14 +129,16 @@ fn electorate(voters: Option<Vec<VoterId>>) -> Result<Electorate, Rejection> {
     Ok(Electorate::Closed(voters))
 }
 
-fn bar(
-    quorum_type: QuorumType,
-    asked: Option<u32>,
-    electorate: &Electorate,
-    max_voters: u32,
-) -> Result<u32, Rejection> {
+/// What an electorate was asked for as.
+struct Scope {
+    kind: QuorumType,
+    /// Its voters were named one by one.
+    named: bool,
+}
+
+fn bar(scope: Scope, asked: Option<u32>, electorate: &Electorate, max_voters: u32) -> Result<u32, Rejection> {
     let size = electorate.size();
-    let required = match (asked, quorum_type, size) {
+    let required = match (asked, scope.kind, size) {
         (Some(0), _, _) => {
             return Err(invalid("required_votes", 0, format!("1 to {}", size.unwrap_or(max_voters))));
         }
@@ -142,6 +149,8 @@ fn bar(
         (None, QuorumType::Ring | QuorumType::Radial, Some(n)) => Fraction::HALF.more_than(n),
         (None, QuorumType::Ring, None) => RING_UNKNOWN,
         (None, QuorumType::Radial, None) => RADIAL_UNKNOWN,
+        // One authority of the hub speaks for it; voters that somebody named do not.
+        (None, QuorumType::Global, Some(n)) if scope.named => Fraction::HALF.more_than(n),
         (None, QuorumType::Global, _) => GLOBAL,
     };
     match size {
@@ -200,24 +209,26 @@ fn cast(state: &Quorum, opened: &Opened, ballot: Ballot, now: Timestamp) -> Deci
         return Err(Rejection::Limit { what: "voters", limit: opened.policy.max_voters });
     }
     let changed = standing.is_some();
-    let vote = Event::VoteCast(VoteCast {
+    let cast = VoteCast {
         voter_id: ballot.voter_id,
         vote: ballot.vote,
         confidence: ballot.confidence,
         cast_at: now,
         counting,
         supersedes: changed,
-    });
-    let close = close_if_decided(state, opened, &vote, now);
-    let mut events = vec![vote];
+    };
+    let close = close_if_decided(state, opened, &cast, now);
+    let mut events = vec![match ballot.reason {
+        None => Event::VoteCast(cast),
+        Some(reason) => Event::VoteCastWithReason(Box::new(VoteReasoned { cast, reason })),
+    }];
     events.extend(close);
     let reply = Voted { counted: counting == Counting::Counted, duplicate: false, changed };
     Ok(Decision::accept(events, Reply::Voted(reply)))
 }
 
 /// The close that follows from a vote, if it decides.
-fn close_if_decided(state: &Quorum, opened: &Opened, vote: &Event, now: Timestamp) -> Option<Event> {
-    let Event::VoteCast(cast) = vote else { return None };
+fn close_if_decided(state: &Quorum, opened: &Opened, cast: &VoteCast, now: Timestamp) -> Option<Event> {
     let choice = choice(cast.counting, cast.vote)?;
     let count = state.count_with(&cast.voter_id, Some(choice));
     let state = match state.outcome_of(&count, Some(&cast.voter_id)) {
@@ -254,16 +265,16 @@ fn refuse(
     rejection: Rejection,
     now: Timestamp,
 ) -> Decision<QuorumMachine> {
-    let known = state.refused.contains(&(ballot.voter_id.clone(), ballot.vote, refusal));
-    let record = Event::VoteRefused(VoteRefused {
-        voter_id: ballot.voter_id,
-        vote: ballot.vote,
-        confidence: ballot.confidence,
-        cast_at: now,
-        refusal,
-    });
-    let events = if known { Vec::new() } else { vec![record] };
-    Decision::refuse_on_record(events, rejection)
+    let Ballot { voter_id, vote, confidence, reason } = ballot;
+    if state.refused.contains(&(voter_id.clone(), vote, refusal, digest_of(&[&reason]))) {
+        return Decision::refuse_on_record(Vec::new(), rejection);
+    }
+    let refused = VoteRefused { voter_id, vote, confidence, cast_at: now, refusal };
+    let record = match reason {
+        None => Event::VoteRefused(refused),
+        Some(reason) => Event::VoteRefusedWithReason(Box::new(RefusalReasoned { refused, reason })),
+    };
+    Decision::refuse_on_record(vec![record], rejection)
 }
 
 fn end(state: &Quorum, opened: &Opened, cancel: Cancel, now: Timestamp) -> Decided {

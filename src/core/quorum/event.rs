@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::command::FallbackPlan;
 use super::tally::Tally;
 use crate::core::ids::{CellId, EntityId, VoterId};
+use crate::core::keyed::KeyedRequest;
 use crate::core::rules::{Formula, RuleSpec};
 use crate::core::time::Timestamp;
 
@@ -34,19 +35,26 @@ pub enum Event {
     },
     /// The question was opened under a rule other than a plain number of approvals.
     OpenedByRule(Box<OpenedByRule>),
+    /// The request that opened it bore an idempotency key; what it asked for.
+    Keyed(KeyedRequest),
+    /// A vote was recorded, and why it was cast so.
+    VoteCastWithReason(Box<VoteReasoned>),
+    /// A vote was refused, and the attempt kept with its reason.
+    VoteRefusedWithReason(Box<RefusalReasoned>),
 }
 
 impl Event {
-    /// The name of the variant, as in JSON.
+    /// The name under which it is shown. A vote has one name, whether it came with a reason or not.
     pub fn name(&self) -> &'static str {
         match self {
             Event::Opened(_) => "opened",
-            Event::VoteCast(_) => "vote_cast",
-            Event::VoteRefused(_) => "vote_refused",
+            Event::VoteCast(_) | Event::VoteCastWithReason(_) => "vote_cast",
+            Event::VoteRefused(_) | Event::VoteRefusedWithReason(_) => "vote_refused",
             Event::Closed(_) => "closed",
             Event::FallbackOpened { .. } => "fallback_opened",
             Event::FallbackFailed { .. } => "fallback_failed",
             Event::OpenedByRule(_) => "opened_by_rule",
+            Event::Keyed(_) => "keyed",
         }
     }
 }
@@ -175,6 +183,16 @@ pub enum VoteChange {
     Reject,
 }
 
+impl VoteChange {
+    /// The name in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            VoteChange::Replace => "replace",
+            VoteChange::Reject => "reject",
+        }
+    }
+}
+
 /// What becomes of votes from outside the electorate?
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -183,6 +201,16 @@ pub enum Outsiders {
     Record,
     /// Refused, the attempt recorded.
     Refuse,
+}
+
+impl Outsiders {
+    /// The name in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Outsiders::Record => "record",
+            Outsiders::Refuse => "refuse",
+        }
+    }
 }
 
 /// How a quorum takes votes. Fixed when it opens.
@@ -285,6 +313,15 @@ pub struct VoteCast {
     pub supersedes: bool,
 }
 
+/// A recorded vote with its reason.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct VoteReasoned {
+    /// The vote.
+    pub cast: VoteCast,
+    /// Why it was cast so, in the voter's words.
+    pub reason: String,
+}
+
 /// Why an attempt to vote was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -310,6 +347,15 @@ pub struct VoteRefused {
     pub cast_at: Timestamp,
     /// Why it was refused.
     pub refusal: Refusal,
+}
+
+/// A refused attempt to vote with its reason.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RefusalReasoned {
+    /// The attempt.
+    pub refused: VoteRefused,
+    /// Why the vote would have been so, in the voter's words.
+    pub reason: String,
 }
 
 /// How the question ended.

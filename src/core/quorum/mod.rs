@@ -9,7 +9,7 @@
 //!
 //! | state | command | condition | events | answer |
 //! |---|---|---|---|---|
-//! | nothing | Start | numbers in range, bar reachable | Opened | Started |
+//! | nothing | Start | numbers in range, bar reachable | Opened (+ Keyed) | Started |
 //! | nothing | anything else | | – | `NotFound` |
 //! | any | Start | | – | `AlreadyExists` |
 //! | open | Cast | voter in the electorate, first vote | VoteCast (+ Closed) | Voted |
@@ -28,9 +28,20 @@
 //! | fallback owed | RecordFallback | | FallbackOpened or FallbackFailed | – |
 //!
 //! A vote at exactly the deadline is on time. Terminal states are final: the tally is frozen and exactly one
-//! `Closed` exists. A refused attempt is recorded once; the identical attempt again is answered from the record
+//! `Closed` exists. A refused attempt is recorded once, with its reason; the identical attempt again is answered from the record
 //! (the first 1,024 different attempts of a quorum are remembered, later ones are recorded each time). A vote too
-//! unsure to count stands all the same: it uses up the voter's say until it is replaced.
+//! unsure to count stands all the same: it uses up the voter's say until it is replaced. Votes that came with a reason
+//! have events of their own (`VoteCastWithReason`, `VoteRefusedWithReason`), which say the same and the reason.
+//!
+//! # How many approvals, when no number is given
+//!
+//! | asked for | known voters N | membership unknown |
+//! |---|---|---|
+//! | local | ⌈2N/3⌉, four of six | 4 |
+//! | ring | ⌊N/2⌋ + 1 | 3 |
+//! | radial | ⌊N/2⌋ + 1 | 2 |
+//! | global, the authorities of the hub | 1: one of them speaks for the hub | 1 |
+//! | global, voters named one by one | ⌊N/2⌋ + 1 | – |
 
 pub mod audit;
 pub mod command;
@@ -56,7 +67,7 @@ pub struct QuorumMachine;
 
 impl Machine for QuorumMachine {
     const KIND: StreamKind = StreamKind::Quorum;
-    const STATE_VERSION: u16 = 2;
+    const STATE_VERSION: u16 = 3;
     type State = Quorum;
     type Command = Command;
     type Event = Event;

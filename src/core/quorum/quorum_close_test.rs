@@ -432,6 +432,7 @@ fn the_audit_lists_every_vote_with_why_it_does_not_count() {
         counted: true,
         superseded: false,
         reason: None,
+        voter_reason: None,
         refused: false,
     };
     let outsider = |row| AuditVote { counted: false, reason: Some("outsider"), ..row };

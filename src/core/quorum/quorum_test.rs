@@ -26,12 +26,14 @@ fn voter(name: &str) -> VoterId {
 /// A question to these voters, or to anyone when none are named, with 30 seconds to answer.
 fn ask(quorum_type: QuorumType, voters: &[&str]) -> Start {
     Start {
+        keyed: None,
         rule: None,
         quorum_type,
         required_votes: None,
         timeout: Duration::from_secs(30),
         cell_id: None,
         voters: (!voters.is_empty()).then(|| voters.iter().map(|v| voter(v)).collect()),
+        named: false,
         neighbor_count: 0,
         topic: "cell/ops/hub".to_owned(),
         membership_epoch: 7,
@@ -56,7 +58,7 @@ fn opened(quorum: &Q) -> &Opened {
 }
 
 fn ballot(name: &str, vote: bool, confidence: f64) -> Command {
-    Command::Cast(Ballot { voter_id: voter(name), vote, confidence })
+    Command::Cast(Ballot { voter_id: voter(name), vote, confidence, reason: None })
 }
 
 fn yes(name: &str) -> Command {
@@ -223,6 +225,49 @@ fn a_ring_and_an_arm_need_a_majority_three_or_two_of_unknown() {
 fn one_authority_decides_a_global_quorum() {
     assert_eq!(bar(ask(QuorumType::Global, &SIX)), 1);
     assert_eq!(bar(ask(QuorumType::Global, &[])), 1);
+}
+
+#[test]
+fn voters_named_one_by_one_need_a_majority_of_a_global_quorum_too() {
+    let named = |kind, n: usize| {
+        let voters: Vec<String> = (0..n).map(|v| format!("v{v}")).collect();
+        let voters: Vec<&str> = voters.iter().map(String::as_str).collect();
+        bar(Start { named: true, ..ask(kind, &voters) })
+    };
+    let bars: Vec<u32> = [1, 2, 3, 8, 9].map(|n| named(QuorumType::Global, n)).into();
+    assert_eq!(bars, [1, 2, 2, 5, 5]);
+    assert_eq!((named(QuorumType::Ring, 9), named(QuorumType::Radial, 9)), (5, 5));
+    assert_eq!(named(QuorumType::Local, 9), 6);
+    let asked = Start { named: true, required_votes: Some(1), ..ask(QuorumType::Global, &SIX) };
+    assert_eq!(bar(asked), 1, "a number that is given stands");
+}
+
+#[test]
+fn a_reason_is_kept_with_the_vote_and_with_a_refused_one_each_reason_once() {
+    let because = |name: &str, vote, reason: &str| {
+        Command::Cast(Ballot {
+            voter_id: voter(name),
+            vote,
+            confidence: 1.0,
+            reason: Some(reason.to_owned()),
+        })
+    };
+    let mut q = open(Start { required_votes: Some(1), ..ask(QuorumType::Local, &["a", "b"]) });
+    let step = q.step(because("a", true, "it is due"), s(1));
+    let [Event::VoteCastWithReason(with), Event::Closed(_)] = step.events.as_slice() else {
+        panic!("{:?}", step.events)
+    };
+    assert_eq!((&with.cast, with.reason.as_str()), (&cast("a", true, s(1)), "it is due"));
+    // The dissent that comes after an early decision.
+    let step = q.step(because("b", false, "it will break"), s(2));
+    assert_eq!(step.reply, Err(Rejection::Closed { state: QuorumState::Approved }));
+    let [Event::VoteRefusedWithReason(with)] = step.events.as_slice() else { panic!("{:?}", step.events) };
+    assert_eq!((with.refused.refusal, with.reason.as_str()), (Refusal::Late, "it will break"));
+    assert_eq!(q.step(because("b", false, "it will break"), s(3)).events, []);
+    assert_eq!(q.step(because("b", false, "and soon"), s(4)).events.len(), 1);
+    assert_eq!(q.state().votes[&voter("a")].reason.as_deref(), Some("it is due"));
+    // A repeat changes nothing, with whatever reason it comes.
+    assert_eq!(q.step(because("a", true, "other"), s(5)).events, []);
 }
 
 #[test]

@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::command::Effect;
-use super::event::{Closed, Counting, Electorate, Event, Opened, QuorumState, Refusal, VoteCast};
+use super::event::{
+    Closed, Counting, Electorate, Event, Opened, QuorumState, Refusal, VoteCast, VoteRefused,
+};
 use super::tally::Tally;
 use crate::core::ids::VoterId;
 use crate::core::rules::{Choice, Count, Formula, Outcome, RuleSpec};
@@ -27,6 +29,8 @@ pub struct Standee {
     pub counting: Counting,
     /// Order of the voter's first vote among all voters.
     pub order: u32,
+    /// Why it was cast so, in the voter's words.
+    pub reason: Option<String>,
 }
 
 impl Standee {
@@ -44,6 +48,17 @@ pub(super) fn choice(counting: Counting, vote: bool) -> Option<Choice> {
         Counting::Counted if vote => Some(Choice::For),
         Counting::Counted => Some(Choice::Against),
     }
+}
+
+/// A number that tells texts apart (FNV-1a of 64 bits), 0 when there are none. It only recognises an identical attempt
+/// of one voter, so whoever makes two texts collide hides one of its own.
+pub(in crate::core) fn digest_of(texts: &[&Option<String>]) -> u64 {
+    if texts.iter().all(|text| text.is_none()) {
+        return 0;
+    }
+    // 0xff stands in no UTF-8, so it separates one text from the next.
+    let bytes = texts.iter().flat_map(|text| text.iter().flat_map(|text| text.bytes()).chain([0xff]));
+    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
 /// Where an owed fallback stands.
@@ -79,8 +94,8 @@ pub struct Quorum {
     pub last_counted: Option<(Timestamp, VoterId)>,
     /// How it ended.
     pub closed: Option<Closed>,
-    /// Refused attempts on record.
-    pub refused: BTreeSet<(VoterId, bool, Refusal)>,
+    /// Refused attempts on record, with the digest of what came with them.
+    pub refused: BTreeSet<(VoterId, bool, Refusal, u64)>,
     /// New or changed votes that came after the close.
     pub late_votes: u32,
     /// Where an owed fallback stands.
@@ -168,15 +183,10 @@ impl Quorum {
             Event::OpenedByRule(by_rule) => {
                 self.open(&by_rule.opened, Some(by_rule.rule.clone()), by_rule.formula.clone());
             }
-            Event::VoteCast(cast) => self.record(cast),
-            Event::VoteRefused(refused) => {
-                if refused.refusal == Refusal::Late {
-                    self.late_votes += 1;
-                }
-                if self.refused.len() < MAX_REMEMBERED_REFUSALS {
-                    self.refused.insert((refused.voter_id.clone(), refused.vote, refused.refusal));
-                }
-            }
+            Event::VoteCast(cast) => self.record(cast, None),
+            Event::VoteCastWithReason(with) => self.record(&with.cast, Some(&with.reason)),
+            Event::VoteRefused(refused) => self.refuse(refused, None),
+            Event::VoteRefusedWithReason(with) => self.refuse(&with.refused, Some(&with.reason)),
             Event::Closed(closed) => {
                 let owes = closed.state == QuorumState::TimedOut
                     && self.opened.as_ref().is_some_and(|o| o.fallback.is_some());
@@ -187,6 +197,8 @@ impl Quorum {
             }
             Event::FallbackOpened { .. } => self.fallback = Fallback::Opened,
             Event::FallbackFailed { reason, .. } => self.fallback = Fallback::Failed(reason.clone()),
+            // Looked up in the journal when the key comes again; no decision needs it.
+            Event::Keyed(_) => {}
         }
     }
 
@@ -196,7 +208,17 @@ impl Quorum {
         (self.rule, self.formula) = (rule, Some(formula));
     }
 
-    fn record(&mut self, cast: &VoteCast) {
+    fn refuse(&mut self, refused: &VoteRefused, reason: Option<&String>) {
+        if refused.refusal == Refusal::Late {
+            self.late_votes += 1;
+        }
+        if self.refused.len() < MAX_REMEMBERED_REFUSALS {
+            let digest = digest_of(&[&reason.cloned()]);
+            self.refused.insert((refused.voter_id.clone(), refused.vote, refused.refusal, digest));
+        }
+    }
+
+    fn record(&mut self, cast: &VoteCast, reason: Option<&String>) {
         self.count = self.count_with(&cast.voter_id, choice(cast.counting, cast.vote));
         let previous = self.votes.get(&cast.voter_id);
         let order = previous.map_or(self.votes.len() as u32, |p| p.order);
@@ -207,6 +229,7 @@ impl Quorum {
             cast_at: cast.cast_at,
             counting: cast.counting,
             order,
+            reason: reason.cloned(),
         };
         match vote.choice() {
             Some(_) => self.last_counted = Some((cast.cast_at, cast.voter_id.clone())),

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::event::{Counting, Event, QuorumState, Refusal};
+use super::event::{Counting, Event, QuorumState, Refusal, VoteCast};
 
 /// Counters over all quorums that ever were. Grow only.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,15 +38,10 @@ impl QuorumStats {
     pub fn apply(&mut self, event: &Event) {
         match event {
             Event::Opened(_) | Event::OpenedByRule(_) => self.opened += 1,
-            Event::VoteCast(cast) => {
-                self.votes += 1;
-                self.changed_votes += u64::from(cast.supersedes);
-                self.outsider_votes += u64::from(cast.counting == Counting::Outsider);
-            }
-            Event::VoteRefused(refused) => {
-                self.refused_votes += 1;
-                self.late_votes += u64::from(refused.refusal == Refusal::Late);
-            }
+            Event::VoteCast(cast) => self.cast(cast),
+            Event::VoteCastWithReason(with) => self.cast(&with.cast),
+            Event::VoteRefused(refused) => self.refuse(refused.refusal),
+            Event::VoteRefusedWithReason(with) => self.refuse(with.refused.refusal),
             Event::Closed(closed) => {
                 match closed.state {
                     QuorumState::Approved => self.approved += 1,
@@ -64,8 +59,19 @@ impl QuorumStats {
                         self.decision_time_us.saturating_add(u64::try_from(took).unwrap_or(u64::MAX));
                 }
             }
-            Event::FallbackOpened { .. } | Event::FallbackFailed { .. } => {}
+            Event::FallbackOpened { .. } | Event::FallbackFailed { .. } | Event::Keyed(_) => {}
         }
+    }
+
+    fn cast(&mut self, cast: &VoteCast) {
+        self.votes += 1;
+        self.changed_votes += u64::from(cast.supersedes);
+        self.outsider_votes += u64::from(cast.counting == Counting::Outsider);
+    }
+
+    fn refuse(&mut self, refusal: Refusal) {
+        self.refused_votes += 1;
+        self.late_votes += u64::from(refusal == Refusal::Late);
     }
 
     /// Quorums closed, however.

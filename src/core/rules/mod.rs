@@ -267,15 +267,39 @@ fn entry_of(name: &str) -> Option<&'static RuleEntry> {
 /// # Errors
 /// [`RuleError`] for an unknown name or a parameter that is unknown, missing or out of range.
 pub fn build(spec: &RuleSpec) -> Result<Box<dyn Rule>, RuleError> {
-    build_within(spec, 0)
+    build_within(spec, Reading { depth: 0, is_new: false })
 }
 
-fn build_within(spec: &RuleSpec, depth: usize) -> Result<Box<dyn Rule>, RuleError> {
+/// The same for a rule that somebody asks for now: weights must be whole millionths and ids clear. What was taken by
+/// an earlier version is still built by [`build`].
+///
+/// # Errors
+/// As [`build`].
+pub fn check(spec: &RuleSpec) -> Result<(), RuleError> {
+    build_within(spec, Reading { depth: 0, is_new: true }).map(drop)
+}
+
+/// Do two rules say the same, however they are written? Rules that cannot be built are the same when they are written
+/// alike.
+pub fn are_same(one: &RuleSpec, other: &RuleSpec) -> bool {
+    // A rule is its parameters as they were read, and their names and values are all that is shown of it.
+    let meaning = |spec| build(spec).map(|rule| format!("{rule:?}"));
+    one == other || matches!((meaning(one), meaning(other)), (Ok(one), Ok(other)) if one == other)
+}
+
+/// How the parameters of a rule are read.
+#[derive(Clone, Copy, Debug)]
+pub struct Reading {
+    pub(super) depth: usize,
+    pub(super) is_new: bool,
+}
+
+fn build_within(spec: &RuleSpec, reading: Reading) -> Result<Box<dyn Rule>, RuleError> {
     let entry = entry_of(&spec.rule).ok_or_else(|| RuleError::Unknown {
         given: spec.rule.chars().take(100).collect(),
         expected: RULES.iter().map(|e| e.name).collect::<Vec<_>>().join(", "),
     })?;
-    let params = Params { rule: entry.name, known: entry.parameters, given: &spec.params, depth };
+    let params = Params { rule: entry.name, known: entry.parameters, given: &spec.params, reading };
     params.check_names()?;
     (entry.build)(&params)
 }

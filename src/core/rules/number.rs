@@ -129,6 +129,14 @@ impl Weight {
     pub fn millionths(self) -> u64 {
         self.0
     }
+
+    /// Is this text a number without a seventh place that would be rounded?
+    pub fn is_exact(text: &str) -> bool {
+        let Some(Decimal { digits, exponent }) = Decimal::parse(text) else { return false };
+        let shift = exponent + WEIGHT_DIGITS;
+        let scale = 10u128.checked_pow(shift.unsigned_abs());
+        shift >= 0 || digits == 0 || scale.is_some_and(|scale| digits % scale == 0)
+    }
 }
 
 impl FromStr for Weight {
@@ -216,6 +224,12 @@ mod tests {
         assert_eq!(weight("0e300"), Ok(0));
         for bad in ["-1", "1e-7", "1e-300", "1e300", "1000000001", "NaN", ""] {
             assert!(weight(bad).is_err(), "{bad}");
+        }
+        for (text, exact) in [("0.1", true), ("1e9", true), ("0.1234560", true), ("0e300", true)]
+            .into_iter()
+            .chain([("0.1234567", false), ("0.30000000000000004", false), ("1e-300", false), ("x", false)])
+        {
+            assert_eq!(Weight::is_exact(text), exact, "{text}");
         }
     }
 }

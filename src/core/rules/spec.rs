@@ -12,7 +12,7 @@ use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::number::{Fraction, Weight};
-use super::{Parameter, Rule, RuleError, build_within, entry_of};
+use super::{Parameter, Reading, Rule, RuleError, build_within, entry_of};
 use crate::core::ids::VoterId;
 
 /// Deepest nesting of rules and of their parameters.
@@ -62,11 +62,14 @@ impl Serialize for Param {
         match self {
             Param::None => s.serialize_unit(),
             Param::Flag(flag) => s.serialize_bool(*flag),
-            Param::Number(digits) => match (digits.parse::<i64>(), digits.parse::<f64>()) {
-                (Ok(whole), _) => s.serialize_i64(whole),
-                (_, Ok(number)) if number.is_finite() => s.serialize_f64(number),
-                _ => s.serialize_str(digits),
-            },
+            Param::Number(digits) => {
+                match (digits.parse::<i64>(), digits.parse::<u64>(), digits.parse::<f64>()) {
+                    (Ok(whole), _, _) => s.serialize_i64(whole),
+                    (_, Ok(whole), _) => s.serialize_u64(whole),
+                    (_, _, Ok(number)) if number.is_finite() => s.serialize_f64(number),
+                    _ => s.serialize_str(digits),
+                }
+            }
             Param::Text(text) => s.serialize_str(text),
             Param::List(items) => s.collect_seq(items),
             Param::Map(items) => s.collect_map(items),
@@ -361,7 +364,7 @@ pub struct Params<'a> {
     pub(super) rule: &'static str,
     pub(super) known: &'static [Parameter],
     pub(super) given: &'a BTreeMap<String, Param>,
-    pub(super) depth: usize,
+    pub(super) reading: Reading,
 }
 
 impl Params<'_> {
@@ -464,7 +467,7 @@ impl Params<'_> {
         let mut voters = BTreeSet::new();
         for item in items {
             let voter = match item {
-                Param::Text(text) => VoterId::new(text.as_str()).ok(),
+                Param::Text(text) => Some(self.id(name, text)?),
                 _ => None,
             };
             if !voter.is_some_and(|voter| voters.insert(voter)) {
@@ -486,6 +489,9 @@ impl Params<'_> {
     pub fn weights(&self, named: &str, default: &str) -> Result<WeightTable, RuleError> {
         const EXPECTED: &str = "a number from 0 to 1000000000, and 0 or at least 0.000001";
         let others = self.parsed::<Weight>(default, EXPECTED)?.unwrap_or(Weight::ONE).millionths();
+        if let Some(given) = self.get(default) {
+            self.whole_millionths(default, given)?;
+        }
         let mut table = WeightTable { named: BTreeMap::new(), others };
         let items = match self.get(named) {
             None => return Ok(table),
@@ -493,17 +499,35 @@ impl Params<'_> {
             Some(_) => return self.refused(named, "an object of weights by voter"),
         };
         for (voter, weight) in items {
-            let id = VoterId::new(voter.as_str())
-                .map_err(|_| self.error(named, voter, "ids of 1 to 256 bytes, not blank"))?;
+            let id = self.id(named, voter)?;
             let parsed = match weight {
                 Param::Number(text) | Param::Text(text) => text.parse::<Weight>().ok(),
                 _ => None,
             };
-            let field = || format!("{named}.{voter}");
-            let weight = parsed.ok_or_else(|| self.error(&field(), &weight.to_string(), EXPECTED))?;
-            table.named.insert(id, weight.millionths());
+            let field = format!("{named}.{voter}");
+            let parsed = parsed.ok_or_else(|| self.error(&field, &weight.to_string(), EXPECTED))?;
+            self.whole_millionths(&field, weight)?;
+            table.named.insert(id, parsed.millionths());
         }
         Ok(table)
+    }
+
+    /// An id among the parameters.
+    fn id(&self, name: &str, text: &str) -> Result<VoterId, RuleError> {
+        let read = if self.reading.is_new { VoterId::new(text) } else { VoterId::stored(text) };
+        read.map_err(|e| self.error(name, text, e.expected()))
+    }
+
+    /// A weight of a rule that is asked for now is kept as it is written, or refused.
+    fn whole_millionths(&self, name: &str, weight: &Param) -> Result<(), RuleError> {
+        match weight {
+            Param::Number(text) | Param::Text(text)
+                if self.reading.is_new && !Weight::is_exact(text.trim()) =>
+            {
+                Err(self.error(name, text, "a weight of at most six places after the point"))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// A rule inside this one.
@@ -532,9 +556,10 @@ impl Params<'_> {
     fn inner(&self, name: &str, param: &Param) -> Result<Box<dyn Rule>, RuleError> {
         let spec =
             RuleSpec::from_param(param).map_err(|expected| self.error(name, &param.to_string(), expected))?;
-        if self.depth >= MAX_DEPTH {
+        let Reading { depth, is_new } = self.reading;
+        if depth >= MAX_DEPTH {
             return Err(self.error(name, &spec.rule, format!("rules nested up to {MAX_DEPTH} deep")));
         }
-        build_within(&spec, self.depth + 1)
+        build_within(&spec, Reading { depth: depth + 1, is_new })
     }
 }

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
+use crate::core::time::whole_parts;
+
 /// A number that does not fit. Nothing was changed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{field} is out of range, expected {expected}. given={given}")]
@@ -44,15 +46,14 @@ impl Ratio {
         Ratio(if percent > 100 { WHOLE } else { percent * (WHOLE / 100) })
     }
 
-    /// A ratio from a number of 0 to 1, to the nearest millionth.
+    /// A ratio from a number of 0 to 1 with at most six places.
     ///
     /// # Errors
-    /// [`Invalid`] naming the field, when the number is outside or not a number.
+    /// [`Invalid`] naming the field, when the number is outside, has more places or is not a number.
     pub fn new(field: &'static str, value: f64) -> Result<Self, Invalid> {
-        if (0.0..=1.0).contains(&value) {
-            Ok(Ratio((value * f64::from(WHOLE)).round() as u32))
-        } else {
-            Err(Invalid::new(field, value, "0 to 1"))
+        match whole_parts(value, WHOLE).map(u32::try_from) {
+            Some(Ok(millionths)) if millionths <= WHOLE => Ok(Ratio(millionths)),
+            Some(_) | None => Err(Invalid::new(field, value, "0 to 1 with at most six places")),
         }
     }
 
@@ -108,15 +109,15 @@ mod tests {
 
     #[test]
     fn what_is_not_a_ratio_is_refused_by_name() {
-        for given in [f64::NAN, f64::INFINITY, -0.1, 1.000_001, f64::NEG_INFINITY] {
+        for given in [f64::NAN, f64::INFINITY, -0.1, 1.000_001, 0.123_456_7, f64::NEG_INFINITY] {
             let refused = Ratio::new("throttle", given).unwrap_err();
-            assert_eq!((refused.field, refused.expected), ("throttle", "0 to 1"));
+            assert_eq!((refused.field, refused.expected), ("throttle", "0 to 1 with at most six places"));
             assert_eq!(refused.given, given.to_string());
         }
         assert_eq!(Ratio::new("throttle", 0.85).unwrap(), Ratio::percent(85));
         assert_eq!(
             Ratio::new("throttle", 2.5).unwrap_err().to_string(),
-            "throttle is out of range, expected 0 to 1. given=2.5"
+            "throttle is out of range, expected 0 to 1 with at most six places. given=2.5"
         );
     }
 }

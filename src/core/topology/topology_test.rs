@@ -308,12 +308,14 @@ fn a_quorum_keeps_the_electorate_and_the_epoch_it_was_opened_with() {
     let known = mesh.state().membership(&Asked { ring: Some(1), ..ask(QuorumType::Ring) });
     let mut quorum = Driver::<QuorumMachine>::default();
     let start = Start {
+        keyed: None,
         rule: None,
         quorum_type: QuorumType::Ring,
         required_votes: None,
         timeout: Duration::from_secs(30),
         cell_id: None,
         voters: known.voters,
+        named: false,
         neighbor_count: known.neighbor_count,
         topic: known.topic,
         membership_epoch: known.epoch,

@@ -31,7 +31,7 @@ use crate::shell::proposals::reconsider;
 use super::timeouts;
 
 /// Name of the kept counters; another one whenever they are kept in another form.
-pub(crate) const COUNTERS: &str = "counters-2";
+pub(crate) const COUNTERS: &str = "counters-3";
 
 /// Name under which a process notes that it lives.
 const ALIVE: &str = "alive";

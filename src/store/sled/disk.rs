@@ -1,30 +1,22 @@
-//! The two databases: their keyspaces and how keys and values are laid out. All integers are big-endian.
+//! The database: its keyspaces and how keys and values are laid out. All integers are big-endian.
 //!
 //! ```text
-//! DIR/ring
-//! ring-N      "g"                          → the group, or only its header when the group is in `large`
-//! large       group number 8 · 0 · piece 4 → a piece of a group
-//! meta        "made"                       → nothing
-//!
-//! DIR/sled
-//! packs       first group number 8         → groups back to back, or one header as above
+//! packs       first group number 8         → groups back to back, or one header when the group is in `large`
 //!             the number before 8 · 255 · 0–7 → nothing; keeps packs on pages of their own
-//! large       as above
+//! large       group number 8 · 0 · piece 4 → a piece of a group
 //! heads       kind 1 · id                  → version 1 · revision 8 · hash 32 · last group 8 · [due 8]
 //! deadlines   due 8 · kind 1 · id          → nothing
 //! keys        idempotency key              → kind 1 · id
-//! meta        "epoch"                      → epoch 8
-//!             "archived"                   → group 8 · position 8 · committed at 8 · hash 32
+//! meta        "archived"                   → group 8 · position 8 · committed at 8 · hash 32
+//!             "epoch"                      → epoch 8, as the first format kept it
 //!             "migration" · number 4       → digest 32
 //! ```
 //!
-//! They are apart because a log-structured database copies what lives in order to free what is dead. The ring dies
-//! as a whole and is never copied; mixed into one log with it, every pack was copied again and again. It also
-//! keeps the archiver's bytes out of the flush that a commit waits for.
+//! Only the archiver writes here, many groups at a time. What a commit waits for is the log.
 
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -32,8 +24,9 @@ use ::sled::{Db, IVec, Tree};
 
 use super::super::heads::Entry;
 use super::super::{Durability, StoreOptions, migrate};
+use super::inspect::{self, End};
 use super::layout::{Fields, decode_due, decode_entry, decode_stream, due_key, encode_entry, stream_key};
-use super::pieces;
+use super::{caches, pieces};
 use crate::core::ids::{IdempotencyKey, StreamId};
 use crate::core::time::Timestamp;
 use crate::journal::group::{GROUP_HEADER, GroupHeader};
@@ -42,56 +35,32 @@ use crate::journal::{ChainHash, Epoch, Fault, Tip};
 /// Larger groups are cut into pieces. Above every `slot_bytes` and `pack_bytes`.
 const LARGE: usize = 124_000;
 /// Bytes of a segment of sled's log. Larger ones make fewer, longer stalls; pages must stay below a quarter.
-const SEGMENT: usize = 8 << 20;
+pub(super) const SEGMENT: usize = 8 << 20;
 /// Half of what a page of sled holds.
 const PACK_SPACERS: u8 = 8;
-/// Page cache of the ring.
-const HOT_CACHE: u64 = 8 << 20;
-const SLOT_KEY: &[u8] = b"g";
 
 /// One sled database.
 #[derive(Debug)]
-struct Base {
-    db: Db,
+pub(super) struct Base {
+    pub db: Db,
     /// The same file the database writes, for fdatasync.
     data: File,
 }
 
-/// Both open databases.
+/// The open database.
 #[derive(Debug)]
 pub(super) struct Disk {
     durability: Durability,
-    hot: Base,
-    ring: Vec<Tree>,
-    hot_large: Tree,
-    cold: Base,
+    path: PathBuf,
+    base: Base,
     pub packs: Tree,
     pub large: Tree,
-    heads: Tree,
-    deadlines: Tree,
-    keys: Tree,
+    pub heads: Tree,
+    pub deadlines: Tree,
+    pub keys: Tree,
     meta: Tree,
     pub snapshots: Tree,
     pub projections: Tree,
-}
-
-/// A slot that holds something.
-#[derive(Debug)]
-pub(super) struct Slot {
-    pub number: usize,
-    tree: Tree,
-    pub bytes: Arc<[u8]>,
-}
-
-impl Slot {
-    pub fn clear(&self) -> Result<(), Fault> {
-        self.tree.remove(SLOT_KEY).map(drop).map_err(broken)
-    }
-
-    #[cfg(test)]
-    pub fn write(&self, bytes: &[u8]) {
-        self.tree.insert(SLOT_KEY, bytes).unwrap();
-    }
 }
 
 /// What sled said, as a fault.
@@ -111,7 +80,7 @@ pub(super) fn corrupt(what: impl Into<String>) -> Fault {
 }
 
 impl Base {
-    fn tree(&self, name: &str) -> Result<Tree, Fault> {
+    pub fn tree(&self, name: &str) -> Result<Tree, Fault> {
         self.db.open_tree(name).map_err(broken)
     }
 
@@ -126,84 +95,41 @@ impl Base {
 }
 
 impl Disk {
-    /// Opens the databases and brings their keyspaces up to date. `made` says that they were in use before.
-    pub fn open(ring: &Path, cold: &Path, made: bool, options: &StoreOptions) -> Result<Self, Fault> {
-        let cold = open_base(cold, options.cache_bytes)?;
-        // The ring is also held in memory by the store, so caching it again would buy nothing.
-        let hot = open_base(ring, HOT_CACHE)?;
-        let meta = cold.tree("meta")?;
-        apply_migrations(&cold, &meta, made)?;
-        let hot_meta = hot.tree("meta")?;
-        if made && !hot_meta.contains_key("made").map_err(broken)? {
-            return Err(corrupt("the ring is empty although a store was made here"));
-        }
-        hot_meta.insert("made", &[]).map_err(broken)?;
-        let ring = (0..options.slots).map(|slot| hot.tree(&slot_name(slot))).collect::<Result<_, _>>()?;
+    /// Opens the database and brings its keyspaces up to date. `made` says that it was in use before.
+    pub fn open(path: &Path, made: bool, options: &StoreOptions) -> Result<Self, Fault> {
+        let base = open_base(path, options.cache_bytes)?;
+        let meta = base.tree("meta")?;
+        apply_migrations(&base, &meta, made)?;
         Ok(Disk {
             durability: options.durability,
-            hot_large: hot.tree("large")?,
-            packs: cold.tree("packs")?,
-            large: cold.tree("large")?,
-            heads: cold.tree("heads")?,
-            deadlines: cold.tree("deadlines")?,
-            keys: cold.tree("keys")?,
-            snapshots: cold.tree("snapshots")?,
-            projections: cold.tree("projections")?,
+            path: path.to_owned(),
+            packs: base.tree("packs")?,
+            large: base.tree("large")?,
+            heads: base.tree("heads")?,
+            deadlines: base.tree("deadlines")?,
+            keys: base.tree("keys")?,
+            snapshots: base.tree("snapshots")?,
+            projections: base.tree("projections")?,
             meta,
-            ring,
-            hot,
-            cold,
+            base,
         })
     }
 
-    /// Makes the ring as durable as the store was asked to be: what a commit waits for.
-    pub fn make_ring_durable(&self) -> Result<(), Fault> {
-        match self.durability {
-            Durability::None => Ok(()),
-            Durability::Process => self.hot.flush(),
-            Durability::Power => self.hot.flush().and_then(|()| self.hot.sync()),
-        }
-    }
-
-    /// Makes everything but the ring as durable as the store was asked to be, at least against the end of the
-    /// process: slots are used again on the strength of it.
+    /// Puts everything on disk: the log is given up on the strength of it.
     pub fn make_durable(&self) -> Result<(), Fault> {
-        self.cold.flush()?;
-        if self.durability == Durability::Power { self.cold.sync() } else { Ok(()) }
+        self.base.flush()?;
+        if self.durability == Durability::None { Ok(()) } else { self.base.sync() }
     }
 
-    pub fn write_slot(&self, number: u64, bytes: &Arc<[u8]>) -> Result<(), Fault> {
-        let value = shorten(&self.hot_large, number, bytes)?;
-        self.ring[(number % self.ring.len() as u64) as usize]
-            .insert(SLOT_KEY, value)
-            .map(drop)
-            .map_err(broken)
-    }
-
-    /// What the slots hold, by slot number; also slots of a former, larger ring.
-    pub fn slots(&self) -> Result<Vec<Slot>, Fault> {
-        let mut out = Vec::new();
-        for name in self.hot.db.tree_names() {
-            let Some(slot) =
-                std::str::from_utf8(&name).ok().and_then(|n| n.strip_prefix("ring-")?.parse().ok())
-            else {
-                continue;
-            };
-            let tree = self.hot.db.open_tree(name).map_err(broken)?;
-            if let Some(value) = tree.get(SLOT_KEY).map_err(broken)? {
-                let bytes = lengthen(&self.hot_large, &value)?;
-                out.push(Slot { number: slot, tree, bytes });
-            }
+    /// As [`Disk::make_durable`]; answers how far the file is on disk, given what was answered before.
+    pub fn make_durable_upto(&self, since: Option<End>) -> Result<End, Fault> {
+        self.base.flush()?;
+        // Looked at before the sync, so that all of it is on disk after it.
+        let end = inspect::end(&self.path, since)?;
+        if self.durability != Durability::None {
+            self.base.sync()?;
         }
-        Ok(out)
-    }
-
-    /// Removes the pieces of groups up to `upto` from the ring; their slots are about to be used again.
-    pub fn clear_ring_pieces(&self, upto: u64) -> Result<(), Fault> {
-        for key in self.hot_large.range(..upto.saturating_add(1).to_be_bytes()).keys() {
-            self.hot_large.remove(key.map_err(broken)?).map_err(broken)?;
-        }
-        Ok(())
+        Ok(end)
     }
 
     /// Writes one pack: one group of any size, or several small ones.
@@ -227,6 +153,22 @@ impl Disk {
         for n in 0..PACK_SPACERS {
             let key = [&(first - 1).to_be_bytes()[..], &[0xff, n]].concat();
             self.packs.insert(key, &[]).map_err(broken)?;
+        }
+        Ok(())
+    }
+
+    /// The newest group that the index knows of.
+    pub fn newest_head(&self) -> Result<u64, Fault> {
+        self.heads
+            .iter()
+            .values()
+            .try_fold(0, |newest, value| Ok(decode_entry(&value.map_err(broken)?)?.last_group.max(newest)))
+    }
+
+    /// Removes the index and everything that was derived from the journal.
+    pub fn clear_index(&self) -> Result<(), Fault> {
+        for tree in [&self.heads, &self.deadlines, &self.keys, &self.snapshots, &self.projections] {
+            tree.clear().map_err(broken)?;
         }
         Ok(())
     }
@@ -273,15 +215,12 @@ impl Disk {
         self.keys.insert(key.as_str(), stream_key(stream)).map(drop).map_err(broken)
     }
 
+    /// The epoch of the first format; the mark keeps later ones.
     pub fn epoch(&self) -> Result<Epoch, Fault> {
         match self.meta.get("epoch").map_err(broken)? {
             None => Ok(0),
             Some(bytes) => Fields(&bytes).u64(),
         }
-    }
-
-    pub fn write_epoch(&self, epoch: Epoch) -> Result<(), Fault> {
-        self.meta.insert("epoch", &epoch.to_be_bytes()).map(drop).map_err(broken)
     }
 
     /// The last group that is in the packs and in the index.
@@ -324,11 +263,7 @@ fn lengthen(large: &Tree, value: &[u8]) -> Result<Arc<[u8]>, Fault> {
     Ok(Arc::from(value))
 }
 
-fn slot_name(slot: usize) -> String {
-    format!("ring-{slot:04}")
-}
-
-fn open_base(path: &Path, cache_bytes: u64) -> Result<Base, Fault> {
+pub(super) fn open_base(path: &Path, cache_bytes: u64) -> Result<Base, Fault> {
     let db = open_db(path, cache_bytes)?;
     let data = File::options().read(true).write(true).open(path.join("db")).map_err(|e| {
         Fault::Unavailable { reason: format!("the database file cannot be opened. error={e}") }
@@ -337,6 +272,15 @@ fn open_base(path: &Path, cache_bytes: u64) -> Result<Base, Fault> {
 }
 
 fn open_db(path: &Path, cache_bytes: u64) -> Result<Db, Fault> {
+    caches::prepare(path)?;
+    match open_once(path, cache_bytes) {
+        // Snapshots are caches of the log behind them and the first thing that is read.
+        Err(fault) if damaged(&fault) && caches::set_aside(path)? => open_once(path, cache_bytes),
+        opened => opened,
+    }
+}
+
+fn open_once(path: &Path, cache_bytes: u64) -> Result<Db, Fault> {
     let config = ::sled::Config::new()
         .path(path)
         .cache_capacity(cache_bytes)
@@ -359,7 +303,7 @@ fn open_db(path: &Path, cache_bytes: u64) -> Result<Db, Fault> {
     }
 }
 
-fn apply_migrations(cold: &Base, meta: &Tree, made: bool) -> Result<(), Fault> {
+fn apply_migrations(base: &Base, meta: &Tree, made: bool) -> Result<(), Fault> {
     let prefix = b"migration";
     let mut applied = Vec::new();
     for item in meta.scan_prefix(prefix) {
@@ -373,7 +317,7 @@ fn apply_migrations(cold: &Base, meta: &Tree, made: bool) -> Result<(), Fault> {
     let known = migrate::known()?;
     for migration in migrate::pending(&known, &applied)? {
         for keyspace in migration.keyspaces.iter().filter(|keyspace| keyspace.database == "sled") {
-            cold.tree(&keyspace.name)?;
+            base.tree(&keyspace.name)?;
         }
         let key = [&prefix[..], &migration.number.to_be_bytes()].concat();
         meta.insert(key, &migration.digest.0).map_err(broken)?;

@@ -1,10 +1,12 @@
 //! The data folder: what marks it as ours, and who holds it.
 //!
 //! ```text
-//! DIR/FORMAT   "quorate store 1"
+//! DIR/FORMAT   "quorate store 2"
 //! DIR/LOCK     locked while the store is open; says by whom
-//! DIR/ring/    the database of the ring, which every commit writes
-//! DIR/sled/    the database of everything else
+//! DIR/mark     how far the archive reached
+//! DIR/log/     the write-ahead log, which every commit writes
+//! DIR/sled/    the database, which the archiver writes
+//! DIR/lost-N/  what was given up when somebody accepted a loss
 //! ```
 
 use std::fs::{self, File, OpenOptions, TryLockError};
@@ -16,25 +18,27 @@ use crate::core::time::Timestamp;
 use crate::journal::Fault;
 
 /// The layout of the folder this program writes and reads.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
+/// The oldest layout that is converted when it is opened.
+const OLDEST: u32 = 1;
 const FORMAT_PREFIX: &str = "quorate store ";
 /// A folder with FORMAT.new and only these was left by a crash while it was made, and counts as empty.
-const UNFINISHED: [&str; 4] = ["LOCK", "FORMAT.new", "ring", "sled"];
+const UNFINISHED: [&str; 7] = ["LOCK", "FORMAT.new", "ring", "sled", "log", "mark", "mark.new"];
 
 /// A data folder held by this handle until it is dropped.
 #[derive(Debug)]
 pub(super) struct Folder {
     path: PathBuf,
     lock: File,
-    /// There was a store when the folder was opened.
-    pub made: bool,
+    /// The layout of the store that was here when the folder was opened.
+    pub format: Option<u32>,
 }
 
 impl Folder {
     /// Opens or makes a data folder. A refusal leaves no trace.
     pub fn open(path: &Path, create: bool) -> Result<Self, Fault> {
-        let made = is_made(path)?;
-        if !made && !create {
+        let format = format_of(path)?;
+        if format.is_none() && !create {
             return Err(Fault::Missing { path: path.display().to_string() });
         }
         fs::create_dir_all(path).map_err(|e| unavailable("folder cannot be made", path, &e))?;
@@ -57,49 +61,91 @@ impl Folder {
             }
             Err(TryLockError::Error(e)) => return Err(unavailable("lock file cannot be locked", &at, &e)),
         }
-        let folder = Folder { path: path.to_owned(), lock, made };
-        if !made {
-            folder.begin().map_err(|e| unavailable("folder cannot be written", path, &e))?;
+        let folder = Folder { path: path.to_owned(), lock, format };
+        if format.is_none() {
+            folder.begin()?;
         }
         folder.sign("").map_err(|e| unavailable("lock file cannot be written", &at, &e))?;
         Ok(folder)
     }
 
-    /// The folder of the ring.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The folder of the ring of the first format.
     pub fn ring(&self) -> PathBuf {
         self.path.join("ring")
     }
 
-    /// The folder of everything else.
+    /// The folder of the log.
+    pub fn log(&self) -> PathBuf {
+        self.path.join("log")
+    }
+
+    /// The folder of the database.
     pub fn database(&self) -> PathBuf {
         self.path.join("sled")
     }
 
-    /// Marks the folder as a store in the making.
-    fn begin(&self) -> io::Result<()> {
-        let mut file = File::create(self.path.join("FORMAT.new"))?;
-        writeln!(file, "{FORMAT_PREFIX}{FORMAT}")?;
-        file.sync_all()?;
-        self.sync_names()
+    /// Says what is to become of the folder; nothing counts before [`Folder::finish`].
+    pub fn begin(&self) -> Result<(), Fault> {
+        let begin = || {
+            let mut file = File::create(self.path.join("FORMAT.new"))?;
+            writeln!(file, "{FORMAT_PREFIX}{FORMAT}")?;
+            file.sync_all()?;
+            self.sync_names()
+        };
+        begin().map_err(|e: io::Error| unavailable("folder cannot be written", &self.path, &e))
     }
 
-    /// Marks the folder as a store, now that its database is on disk. From here on an empty database means that
-    /// it was lost.
+    /// Marks the folder as a store of this layout, now that all of it is on disk. From here on something that is
+    /// missing was lost.
     pub fn finish(&self) -> Result<(), Fault> {
         let finish = || {
-            if !self.made {
-                fs::rename(self.path.join("FORMAT.new"), self.path.join("FORMAT"))?;
-            }
+            self.sync_names()?;
+            fs::rename(self.path.join("FORMAT.new"), self.path.join("FORMAT"))?;
             self.sync_names()
         };
         finish().map_err(|e: io::Error| unavailable("folder cannot be written", &self.path, &e))
     }
 
+    /// A new folder for what is given up, its name with the first number that is free.
+    pub fn make_lost(&self) -> Result<PathBuf, Fault> {
+        let mut number = 1;
+        loop {
+            let path = self.path.join(format!("lost-{number}"));
+            match fs::create_dir(&path) {
+                Ok(()) => return Ok(path),
+                Err(e) if e.kind() == ErrorKind::AlreadyExists => number += 1,
+                Err(e) => return Err(unavailable("folder cannot be made", &path, &e)),
+            }
+        }
+    }
+
+    /// Whether the folder that is held still stands under its name.
+    pub fn is_in_place(&self) -> bool {
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::MetadataExt;
+            let there = fs::metadata(self.path.join("LOCK")).map(|meta| (meta.dev(), meta.ino()));
+            let held = self.lock.metadata().map(|meta| (meta.dev(), meta.ino()));
+            // What cannot be looked at is no proof that it is gone.
+            return match (there, held) {
+                (Ok(there), Ok(held)) => there == held,
+                (Err(e), _) => e.kind() != ErrorKind::NotFound,
+                (_, Err(_)) => true,
+            };
+        }
+        #[cfg(not(unix))]
+        true
+    }
+
     /// Makes the names of the files durable, not only their contents.
-    fn sync_names(&self) -> io::Result<()> {
+    pub fn sync_names(&self) -> io::Result<()> {
         #[cfg(unix)]
         for dir in [
-            Some(self.ring()),
+            Some(self.log()),
             Some(self.database()),
             Some(self.path.clone()),
             self.path.parent().map(Path::to_owned),
@@ -137,11 +183,11 @@ impl Folder {
     }
 }
 
-/// Whether there is a store: `false` for a missing or empty folder, a fault for anything else.
-fn is_made(path: &Path) -> Result<bool, Fault> {
+/// The layout of the store there is: `None` for a missing or empty folder, a fault for anything that is no store.
+pub(super) fn format_of(path: &Path) -> Result<Option<u32>, Fault> {
     let foreign = || Err(Fault::Foreign { path: path.display().to_string() });
     match fs::metadata(path) {
-        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(false),
+        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
         Err(e) => return Err(unavailable("folder cannot be looked at", path, &e)),
         Ok(meta) if !meta.is_dir() => return foreign(),
         Ok(_) => {}
@@ -157,13 +203,13 @@ fn is_made(path: &Path) -> Result<bool, Fault> {
             // A lock file alone is left by a crash before anything was written.
             let begun =
                 names.iter().all(|name| name == "LOCK") || names.iter().any(|name| name == "FORMAT.new");
-            return if ours && begun { Ok(false) } else { foreign() };
+            return if ours && begun { Ok(None) } else { foreign() };
         }
         Err(e) => return Err(unavailable("file cannot be read", &format, &e)),
     };
     let Some(number) = text.trim_end().strip_prefix(FORMAT_PREFIX) else { return foreign() };
     match number.parse::<u32>() {
-        Ok(FORMAT) => Ok(true),
+        Ok(found @ OLDEST..=FORMAT) => Ok(Some(found)),
         Ok(found) if found > FORMAT => Err(Fault::NewerVersion { found, supported: FORMAT }),
         _ => Err(Fault::Corrupt { what: format!("FORMAT names no known format. text={text:?}") }),
     }

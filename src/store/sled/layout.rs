@@ -16,7 +16,7 @@ pub(super) fn decode_stream(bytes: &[u8]) -> Result<StreamId, Fault> {
     let (code, id) = bytes.split_first().ok_or_else(|| corrupt("stream key is empty"))?;
     let kind = StreamKind::from_code(*code).ok_or_else(|| corrupt("stream key names an unknown kind"))?;
     let id = std::str::from_utf8(id).map_err(|e| corrupt(format!("stream key: {e}")))?;
-    Ok(StreamId::new(kind, EntityId::new(id).map_err(|e| corrupt(format!("stream key: {e}")))?))
+    Ok(StreamId::new(kind, EntityId::stored(id).map_err(|e| corrupt(format!("stream key: {e}")))?))
 }
 
 /// Instants sort as bytes when the sign bit is flipped.

@@ -1,36 +1,50 @@
-//! The default store: a folder on a local disk, kept by [sled](https://docs.rs/sled/0.34).
+//! The default store: a folder on a local disk. A write-ahead log in front,
+//! [sled](https://docs.rs/sled/0.34) behind it for state and history.
 //!
 //! ```text
-//!            ┌ ring: one key per slot, group N in slot N mod slots ┐
-//!  commit ──►│ written, flushed and fdatasynced once per commit    │──► visible ──► acknowledged
-//!            └───────────────────────┬─────────────────────────────┘
-//!                  archiver, in the background, coalesced
-//!            ┌───────────────────────▼─────────────────────────────┐
-//!            │ packs: groups for good    heads · deadlines · keys  │
-//!            └─────────────────────────────────────────────────────┘
+//!            ┌ log: one frame per commit, one write and one fdatasync ┐
+//!  commit ──►│            then its seal, then                         │──► visible ──► acknowledged
+//!            └───────────────────────┬────────────────────────────────┘
+//!                  archiver, in the background, many groups at a time
+//!            ┌───────────────────────▼────────────────────────────────┐
+//!            │ packs: groups for good    heads · deadlines · keys     │ sled, one flush a round
+//!            └───────────────────────┬────────────────────────────────┘
+//!                                 mark: how far, outside of both; then segments of the log go
 //! ```
 //!
-//! sled spends most of its time per key, so the hot path writes one key per group and none per event. Everything
-//! in the ring is also held in memory until it is archived; after a crash, opening replays the ring.
+//! No acknowledgement waits for sled, and the end of the journal is known without it. Everything in the log that is
+//! not archived is also held in memory; after a crash, opening replays it ([`replay`]).
 //!
-//! A failed write or flush ends the store: what reached the disk is unknown until it is opened again.
+//! A failed write or sync of the log ends the store: what reached the disk is unknown until it is opened again. A
+//! failure of sled does not: the log has everything, and sled is opened again.
 
 mod archive;
+mod caches;
 mod disk;
 mod folder;
+mod inspect;
+pub(super) mod inspect_format;
 mod layout;
+mod log;
+mod mark;
+mod open;
 mod packs;
 mod pieces;
 mod port;
 mod replay;
+mod ring;
 
 use std::collections::{HashMap, VecDeque};
+use std::fs::File;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use self::disk::{Disk, corrupt};
 use self::folder::Folder;
+use self::log::{AppendError, Log, Place, segment};
+use self::mark::MarkFile;
 use self::packs::PackCache;
+use self::replay::Waiting;
 use super::heads::{Entry, Index};
 use super::plan::{Limits, Plan, plan};
 use super::walk::{GroupBytes, Trails, View};
@@ -53,9 +67,11 @@ pub struct SledStore {
 /// What commits, reads and the archiver share. Fields are dropped in order: the folder is let go last.
 #[derive(Debug)]
 struct Shared {
-    disk: Disk,
+    /// None while it is opened again after a failure.
+    disk: Mutex<Option<Arc<Disk>>>,
     options: StoreOptions,
     writer: Mutex<Writer>,
+    mark: Mutex<MarkFile>,
     state: Mutex<State>,
     /// Wakes the archiver.
     work: Condvar,
@@ -71,6 +87,7 @@ struct Shared {
 struct Writer {
     epoch: Epoch,
     closed: bool,
+    log: Log,
 }
 
 #[derive(Debug)]
@@ -78,13 +95,20 @@ struct State {
     tip: Tip,
     archived: Tip,
     /// The groups after `archived`, up to `tip`.
-    tail: VecDeque<Arc<[u8]>>,
+    tail: VecDeque<Waiting>,
+    tail_bytes: usize,
+    /// The segment that was written last.
+    log: Arc<File>,
     /// What the tail did to the index.
     dirty: Index,
     /// Heads that are archived and kept at hand.
     clean: HashMap<StreamId, Entry>,
     /// Somebody waits for the archiver.
     hurry: bool,
+    /// Why the archiver makes no progress for now.
+    stalled: Option<String>,
+    /// Somebody saw the database fail.
+    suspect: bool,
     stop: bool,
     /// Why the store refuses work.
     dead: Option<String>,
@@ -94,48 +118,41 @@ impl SledStore {
     /// Opens the data folder named by the options.
     ///
     /// # Errors
-    /// [`Fault::Missing`], [`Fault::Foreign`], [`Fault::Locked`], [`Fault::NewerVersion`] as they say, without
-    /// touching the folder; [`Fault::Corrupt`] when a group in the middle or the database itself is damaged;
-    /// [`Fault::Unavailable`] when no path was given or the disk does not answer.
+    /// [`Fault::Missing`], [`Fault::Foreign`], [`Fault::Locked`], [`Fault::NewerVersion`] as they say, and
+    /// [`Fault::Corrupt`] when something that was acknowledged is damaged or missing, without touching the folder
+    /// (the last as far as it is seen before sled opens its files); [`Fault::Unavailable`] when no path was given or
+    /// the disk does not answer.
     pub fn open(options: &StoreOptions) -> Result<Self, Fault> {
         let options = options.bounded();
-        let Some(path) = &options.path else {
-            return Err(Fault::Unavailable {
-                reason: "no data folder was named; give the store a path".into(),
-            });
-        };
-        let folder = Folder::open(path, options.create)?;
-        let disk = Disk::open(&folder.ring(), &folder.database(), folder.made, &options)?;
-        disk.make_ring_durable()?;
-        disk.make_durable()?;
-        folder.finish()?;
-        let tail = replay::replay(&disk, options.slots)?;
+        let open::Opened { folder, disk, log, mark, tail } = open::open(&options)?;
+        let tail_bytes = tail.groups.iter().map(|waiting| waiting.bytes.len()).sum();
         let state = State {
             tip: tail.tip,
-            archived: disk.archived()?,
+            archived: tail.archived,
             tail: tail.groups,
+            tail_bytes,
+            log: log.file(),
             dirty: tail.index,
             clean: HashMap::new(),
             hurry: false,
+            stalled: None,
+            suspect: false,
             stop: false,
             dead: None,
         };
+        let epoch = mark.get().epoch.max(disk.epoch()?);
         let shared = Arc::new(Shared {
-            writer: Mutex::new(Writer { epoch: disk.epoch()?, closed: false }),
+            writer: Mutex::new(Writer { epoch, closed: false, log }),
+            mark: Mutex::new(mark),
             state: Mutex::new(state),
             work: Condvar::new(),
             room: Condvar::new(),
             packs: PackCache::default(),
             trails: Trails::default(),
-            disk,
+            disk: Mutex::new(Some(Arc::new(disk))),
             options,
             folder,
         });
-        if !tail.in_place {
-            // The ring had another size; its slots must not be overwritten before they are archived.
-            let groups: Vec<_> = lock(&shared.state).tail.iter().cloned().collect();
-            archive::round(&shared, &groups)?;
-        }
         let archiver = std::thread::Builder::new().name("quorate-archiver".into()).spawn({
             let shared = shared.clone();
             move || archive::run(&shared)
@@ -168,7 +185,7 @@ impl View for Shared {
         if let Some(entry) = state.dirty.entry(stream).or_else(|| state.clean.get(stream)) {
             return Ok(Some(entry.clone()));
         }
-        let entry = self.disk.entry(stream)?;
+        let entry = self.disk()?.entry(stream)?;
         if entry.as_ref().is_some_and(|entry| entry.last_group > state.archived.group) {
             return Err(corrupt(format!("the index is ahead of the journal. stream={stream}")));
         }
@@ -179,7 +196,7 @@ impl View for Shared {
         let state = lock(&self.state);
         match state.dirty.key(key) {
             Some(stream) => Ok(Some(stream.clone())),
-            None => self.disk.key(key),
+            None => self.disk()?.key(key),
         }
     }
 
@@ -190,10 +207,11 @@ impl View for Shared {
                 return Ok(None);
             }
             if let Some(at) = number.checked_sub(state.archived.group + 1) {
-                return Ok(state.tail.get(at as usize).cloned().map(GroupBytes::whole));
+                let bytes = state.tail.get(at as usize).map(|waiting| waiting.bytes.clone());
+                return Ok(bytes.map(GroupBytes::whole));
             }
         }
-        self.packs.group(&self.disk, number)
+        self.packs.group(&*self.disk()?, number)
     }
 }
 
@@ -209,6 +227,14 @@ impl Shared {
         alive(&lock(&self.state))
     }
 
+    /// Has the database looked at, and opened again if it must be.
+    fn suspect(&self, fault: &Fault) {
+        if let Fault::Unavailable { .. } | Fault::Full { .. } = fault {
+            lock(&self.state).suspect = true;
+            self.work.notify_all();
+        }
+    }
+
     fn fatal<T>(&self, result: Result<T, Fault>) -> Result<T, Fault> {
         if let Err(fault) = &result {
             self.refuse(&fault.to_string());
@@ -216,11 +242,26 @@ impl Shared {
         result
     }
 
+    fn disk(&self) -> Result<Arc<Disk>, Fault> {
+        lock(&self.disk).clone().ok_or_else(|| Fault::Unavailable {
+            reason: "the database is opened again after it failed; try again".into(),
+        })
+    }
+
+    /// Opens the database again after it failed. What it has not archived is in the log and in memory.
+    fn reopen_disk(&self) -> Result<(), Fault> {
+        drop(lock(&self.disk).take());
+        let disk = open::reopen(&self.folder, &self.options, &mut lock(&self.mark))?;
+        *lock(&self.disk) = Some(Arc::new(disk));
+        Ok(())
+    }
+
     fn acquire(&self, owner: &str) -> Result<Epoch, Fault> {
         let mut writer = lock(&self.writer);
         self.alive()?;
         let epoch = writer.epoch + 1;
-        self.fatal(self.disk.write_epoch(epoch).and_then(|()| self.disk.make_durable()))?;
+        let marked = lock(&self.mark).change(|mark| mark.epoch = epoch);
+        self.fatal(marked)?;
         writer.epoch = epoch;
         // The text only informs; the lock and the epoch protect.
         let _ = self.folder.sign(owner);
@@ -228,7 +269,7 @@ impl Shared {
     }
 
     fn commit(&self, epoch: Epoch, at: Timestamp, appends: &[Append]) -> Result<Vec<Appended>, Fault> {
-        let writer = lock(&self.writer);
+        let mut writer = lock(&self.writer);
         self.alive()?;
         if writer.closed {
             return Err(Fault::Unavailable { reason: "it was closed; open it again".into() });
@@ -238,23 +279,58 @@ impl Shared {
         }
         let limits = Limits { group_bytes: self.options.slot_bytes, groups: self.options.slots };
         let mut answers = Vec::with_capacity(appends.len());
+        let mut written = false;
         while answers.len() < appends.len() {
-            let tip = self.tip();
-            let plan = self.fatal(plan(self, &tip, (epoch, at), &appends[answers.len()..], limits))?;
-            answers.extend_from_slice(&plan.answers);
-            if !plan.groups.is_empty() {
-                self.wait_for_room(plan.groups.len())?;
-                self.fatal(self.write(tip.group, &plan.groups))?;
-                self.publish(plan);
+            match self.commit_some(&mut writer.log, (epoch, at), &appends[answers.len()..], limits) {
+                Ok((some, wrote)) => {
+                    answers.extend(some);
+                    written |= wrote;
+                }
+                // A part of the group is on disk and cannot be told from the rest by the caller.
+                Err(fault) if written || !matches!(fault, Fault::Full { .. }) => {
+                    return self.fatal(Err(fault));
+                }
+                Err(fault) => return Err(fault),
             }
         }
         Ok(answers)
     }
 
-    fn wait_for_room(&self, groups: usize) -> Result<(), Fault> {
+    /// Commits as many appends as fit one frame. Answers whether anything was written.
+    fn commit_some(
+        &self,
+        log: &mut Log,
+        by: (Epoch, Timestamp),
+        appends: &[Append],
+        limits: Limits,
+    ) -> Result<(Vec<Appended>, bool), Fault> {
+        let tip = self.tip();
+        let plan = plan(self, &tip, by, appends, limits).map_err(no_room)?;
+        let answers = plan.answers.clone();
+        if plan.groups.is_empty() {
+            return Ok((answers, false));
+        }
+        self.wait_for_room(&plan)?;
+        match log.append(tip.group + 1, &plan.groups) {
+            Ok(frame) => {
+                self.publish(plan, frame, log);
+                Ok((answers, true))
+            }
+            Err(AppendError::NoRoom(fault)) => Err(no_room(fault)),
+            Err(AppendError::Unknown(fault)) => Err(fault),
+        }
+    }
+
+    fn wait_for_room(&self, plan: &Plan) -> Result<(), Fault> {
+        let bytes: usize = plan.groups.iter().map(|group| group.len()).sum();
         let mut state = lock(&self.state);
-        while state.tail.len() + groups > self.options.slots {
+        while state.tail.len() + plan.groups.len() > self.options.slots
+            || state.tail_bytes > 0 && state.tail_bytes + bytes > archive::TAIL_BYTES
+        {
             alive(&state)?;
+            if let Some(why) = &state.stalled {
+                return Err(Fault::Full { reason: why.clone() });
+            }
             state.hurry = true;
             self.work.notify_one();
             state = self.room.wait(state).unwrap_or_else(PoisonError::into_inner);
@@ -263,22 +339,19 @@ impl Shared {
         alive(&state)
     }
 
-    fn write(&self, last: u64, groups: &[Arc<[u8]>]) -> Result<(), Fault> {
-        for (number, bytes) in (last + 1..).zip(groups) {
-            self.disk.write_slot(number, bytes)?;
-        }
-        self.disk.make_ring_durable()
-    }
-
-    fn publish(&self, plan: Plan) {
+    fn publish(&self, plan: Plan, frame: Place, log: &Log) {
         let mut state = lock(&self.state);
-        let enough = archive::enough(self.options.slots);
-        let before = state.tail.len();
-        state.tail.extend(plan.groups);
+        let before = (state.tail.is_empty(), archive::is_long(&state, self.options.slots));
+        state.tail_bytes += plan.groups.iter().map(|group| group.len()).sum::<usize>();
+        let end = log.place();
+        state.tail.extend(plan.groups.into_iter().map(|bytes| Waiting { bytes, frame, end }));
         state.tip = plan.tip;
         state.dirty.apply(plan.changes);
+        if frame.offset == log::SECTOR as u64 {
+            state.log = log.file();
+        }
         // The archiver sleeps for good while the tail is empty; in between it looks by itself.
-        if before == 0 || before < enough && state.tail.len() >= enough {
+        if before.0 || !before.1 && archive::is_long(&state, self.options.slots) {
             self.work.notify_one();
         }
     }
@@ -293,7 +366,7 @@ impl Shared {
         alive(&state)?;
         let mut fresh = state.dirty.deadlines(after).peekable();
         let mut out = Vec::new();
-        for stored in self.disk.deadlines(after) {
+        for stored in self.disk()?.deadlines(after) {
             let stored = stored?;
             while out.len() < limit && fresh.peek().is_some_and(|due| **due < stored) {
                 out.extend(fresh.next().cloned());
@@ -313,12 +386,12 @@ impl Shared {
         self.alive()?;
         let Snapshot { revision, hash, version, state } = snapshot;
         let bytes = codec::encode(&(revision, hash, version, state))?;
-        pieces::put_checked(&self.disk.snapshots, &layout::stream_key(stream), &bytes)
+        pieces::put_checked(&self.disk()?.snapshots, &layout::stream_key(stream), &bytes)
     }
 
     fn load_snapshot(&self, stream: &StreamId) -> Result<Option<Snapshot>, Fault> {
         self.alive()?;
-        let Some(bytes) = pieces::get_checked(&self.disk.snapshots, &layout::stream_key(stream))? else {
+        let Some(bytes) = pieces::get_checked(&self.disk()?.snapshots, &layout::stream_key(stream))? else {
             return Ok(None);
         };
         // Written by a program with another layout: as good as lost.
@@ -334,12 +407,12 @@ impl Shared {
     fn save_projection(&self, name: &str, at: Position, bytes: &[u8]) -> Result<(), Fault> {
         self.alive()?;
         let bytes = [&at.to_be_bytes(), bytes].concat();
-        pieces::put_checked(&self.disk.projections, name.as_bytes(), &bytes)
+        pieces::put_checked(&self.disk()?.projections, name.as_bytes(), &bytes)
     }
 
     fn load_projection(&self, name: &str) -> Result<Option<(Position, Vec<u8>)>, Fault> {
         self.alive()?;
-        let bytes = pieces::get_checked(&self.disk.projections, name.as_bytes())?;
+        let bytes = pieces::get_checked(&self.disk()?.projections, name.as_bytes())?;
         let Some((at, bytes)) = bytes.as_deref().and_then(|bytes| bytes.split_first_chunk()) else {
             return Ok(None);
         };
@@ -348,10 +421,14 @@ impl Shared {
     }
 
     fn close(&self) -> Result<(), Fault> {
-        lock(&self.writer).closed = true;
+        let mut writer = lock(&self.writer);
+        writer.closed = true;
         let mut state = lock(&self.state);
         while !state.tail.is_empty() {
             alive(&state)?;
+            if let Some(why) = &state.stalled {
+                return Err(Fault::Full { reason: why.clone() });
+            }
             state.hurry = true;
             self.work.notify_one();
             state = self.room.wait(state).unwrap_or_else(PoisonError::into_inner);
@@ -359,7 +436,36 @@ impl Shared {
         state.hurry = false;
         alive(&state)?;
         drop(state);
-        self.fatal(self.disk.make_durable())
+        writer.log.end();
+        let ended = self.end_log(writer.log.place().segment);
+        self.fatal(ended)
+    }
+
+    /// Says that the log holds nothing any more, and removes it.
+    fn end_log(&self, last: u64) -> Result<(), Fault> {
+        let mut mark = lock(&self.mark);
+        if mark.get().closed {
+            return Ok(());
+        }
+        let end = self.disk()?.make_durable_upto(mark.get().database_end)?;
+        let dir = self.folder.log();
+        let newest = segment::numbers(&dir)?.last().copied().unwrap_or(0);
+        let next = newest.max(last) + 1;
+        mark.change(|mark| {
+            mark.closed = true;
+            mark.begin = Place { segment: next, offset: 0 };
+            mark.frame = 0;
+            mark.database_end = Some(end);
+        })?;
+        segment::remove_below(&dir, next)
+    }
+}
+
+/// What failed before anything was written ends nothing.
+fn no_room(fault: Fault) -> Fault {
+    match fault {
+        Fault::Unavailable { reason } => Fault::Full { reason },
+        fault => fault,
     }
 }
 

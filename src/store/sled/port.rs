@@ -1,7 +1,10 @@
 //! The port, method by method. Calls block while they are polled.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use super::super::walk::View;
 use super::super::{verify, walk};
+use super::disk::corrupt;
 use super::{Shared, SledStore};
 use crate::core::ids::{IdempotencyKey, StreamId};
 use crate::core::time::Timestamp;
@@ -18,7 +21,10 @@ impl SledStore {
     ) -> Pending<'a, T> {
         Box::pin(async move {
             self.shared.alive()?;
-            f(&self.shared)
+            // sled asserts on some damaged pages when it first reads them.
+            let answer = catch_unwind(AssertUnwindSafe(|| f(&self.shared)));
+            let answer = answer.unwrap_or_else(|_| Err(corrupt("the database gave up while it was read")));
+            answer.inspect_err(|fault| self.shared.suspect(fault))
         })
     }
 }

@@ -145,11 +145,17 @@ pub(super) fn release(desk: &mut Desk<'_>, cell: &CellId, what: &Release) -> Res
     }
 }
 
-fn released(desk: &mut Desk<'_>, cell: &CellId, resource: &Resource, capacity: Amount) -> Reply {
+fn released(
+    desk: &mut Desk<'_>,
+    cell: &CellId,
+    resource: &Resource,
+    capacity: Amount,
+    duplicate: bool,
+) -> Reply {
     let untouched = desk.settings(cell).totals.get(resource).copied().unwrap_or_default();
     let state = desk.cell(cell);
     let total_capacity = if state.is_open() { state.available(resource) } else { untouched };
-    Reply::Released { cell: cell.clone(), resource: resource.clone(), capacity, total_capacity }
+    Reply::Released { cell: cell.clone(), resource: resource.clone(), capacity, total_capacity, duplicate }
 }
 
 fn release_token(desk: &mut Desk<'_>, cell: &CellId, id: &TokenId) -> Result<Reply, Stop> {
@@ -159,11 +165,11 @@ fn release_token(desk: &mut Desk<'_>, cell: &CellId, id: &TokenId) -> Result<Rep
         let total_capacity = desk.cell(cell).available(&token.resource).plus(token.amount);
         give_back(desk, &token, token.amount, Return::Released);
         let (cell, resource, capacity) = (cell.clone(), token.resource.clone(), token.amount);
-        return Ok(Reply::Released { cell, resource, capacity, total_capacity });
+        return Ok(Reply::Released { cell, resource, capacity, total_capacity, duplicate: false });
     }
     give_back(desk, &token, token.amount, Return::Released);
     desk.serve_alone(&token.source);
-    Ok(released(desk, cell, &token.resource, token.amount))
+    Ok(released(desk, cell, &token.resource, token.amount, false))
 }
 
 fn release_amount(
@@ -179,10 +185,11 @@ fn release_amount(
             desk.cell(cell).releases.get(key)
     {
         if of != resource || *before != asked {
-            return Err(Rejection::AlreadyExists { what: "release", id: key.to_string() }.into());
+            let (first, asked) = ((of.clone(), *before), (resource.clone(), asked));
+            return Err(Rejection::KeyReused { key: key.clone(), cell: cell.clone(), first, asked }.into());
         }
         let amount = *amount;
-        return Ok(released(desk, cell, resource, amount));
+        return Ok(released(desk, cell, resource, amount, true));
     }
     let mut held: Vec<_> =
         desk.cell(cell).held.values().filter(|held| &held.token.resource == resource).collect();
@@ -212,7 +219,7 @@ fn release_amount(
     for (token, _) in &parts {
         desk.serve_alone(&token.source);
     }
-    Ok(released(desk, cell, resource, amount))
+    Ok(released(desk, cell, resource, amount, false))
 }
 
 pub(super) fn transfer(desk: &mut Desk<'_>, id: &TokenId, from: &CellId, to: &CellId) -> Result<Reply, Stop> {

@@ -1,0 +1,348 @@
+//! JSON from outside. Every number in it is kept as it is written, or refused: what is shown to voters, and what the
+//! digest of a payload is made of, is what the caller wrote.
+//!
+//! A whole number is kept when it is one of 64 bits, signed or not. Any other number becomes a double, and is kept when
+//! the shortest decimal of that double has the value of the text: `0.1`, `1.50` and `1e3` are, `0.1` followed by thirty
+//! digits, `9007199254740993.0` and `1e999` are not. Whoever needs more writes a text.
+
+use serde::de::IgnoredAny;
+use serde_json::{Map, Number, Value};
+
+use crate::error::{Error, ErrorKind};
+
+/// What a number must be to be kept.
+const EXACT: &str = "a number that is kept exactly: whole from -9223372036854775808 to 18446744073709551615, or a \
+                     decimal of at most 17 digits; anything else as a text";
+/// What a number in a payload must be to be sure that nothing was lost on its way here.
+const IN_PAYLOAD: &str = "numbers from -9223372036854775808 to 18446744073709551615, larger ones as text: they may have \
+                          been rounded";
+
+/// Reads JSON from a text.
+///
+/// ```
+/// let kept = quorate::api::json::read(r#"{ "cents": 18446744073709551615 }"#).unwrap();
+/// assert_eq!(kept["cents"], u64::MAX);
+/// let refused = quorate::api::json::read(r#"{ "to": [{ "cents": 18446744073709551616 }] }"#).unwrap_err();
+/// assert_eq!(refused.detail("field").unwrap(), "to[0].cents");
+/// ```
+///
+/// # Errors
+/// `malformed_request` when it is not JSON; `invalid_argument` naming the number that cannot be kept exactly.
+pub fn read(text: &str) -> Result<Value, Error> {
+    let malformed = |e: serde_json::Error| {
+        Error::new(ErrorKind::MalformedRequest, format!("the text is not JSON. cause={e}"))
+    };
+    serde_json::from_str::<IgnoredAny>(text).map_err(malformed)?;
+    check_numbers(text)?;
+    serde_json::from_str(text).map_err(malformed)
+}
+
+/// Checks the numbers of a text that is known to be JSON.
+///
+/// # Errors
+/// `invalid_argument` naming the first number that cannot be kept exactly.
+pub fn check_numbers(text: &str) -> Result<(), Error> {
+    let mut place = Vec::new();
+    let bytes = text.as_bytes();
+    let mut at = 0;
+    while let Some(byte) = bytes.get(at) {
+        match byte {
+            b'"' => {
+                let end = end_of_string(bytes, at);
+                if let Some(Place::Member(name)) = place.last_mut() {
+                    // Only a text before a colon is a name; one after it is passed over here and named anew next.
+                    *name = at..end;
+                }
+                at = end;
+            }
+            b':' => {
+                at += 1;
+                // The value: a text right behind the colon must not be taken for a name.
+                while bytes.get(at).is_some_and(u8::is_ascii_whitespace) {
+                    at += 1;
+                }
+                if bytes.get(at) == Some(&b'"') {
+                    at = end_of_string(bytes, at);
+                }
+            }
+            b'{' => {
+                place.push(Place::Member(0..0));
+                at += 1;
+            }
+            b'[' => {
+                place.push(Place::Item(0));
+                at += 1;
+            }
+            b'}' | b']' => {
+                place.pop();
+                at += 1;
+            }
+            b',' => {
+                if let Some(Place::Item(index)) = place.last_mut() {
+                    *index += 1;
+                }
+                at += 1;
+            }
+            b'-' | b'0'..=b'9' => {
+                let is_part = |byte: &u8| matches!(byte, b'-' | b'+' | b'.' | b'e' | b'E' | b'0'..=b'9');
+                let length = bytes.iter().skip(at).take_while(|byte| is_part(byte)).count();
+                let number = text.get(at..at + length).unwrap_or_default();
+                if !is_exact(number) {
+                    return Err(refused(&path(text, &place), number));
+                }
+                at += length;
+            }
+            _ => at += 1,
+        }
+    }
+    Ok(())
+}
+
+/// The error for a number that cannot be kept.
+pub(super) fn refused(field: &str, number: &str) -> Error {
+    Error::invalid(if field.is_empty() { "number" } else { field }, number, EXACT)
+}
+
+/// Where a number stands: under which name, or at which index.
+enum Place {
+    Member(std::ops::Range<usize>),
+    Item(usize),
+}
+
+fn path(text: &str, place: &[Place]) -> String {
+    let mut path = String::new();
+    for step in place {
+        match step {
+            Place::Member(name) => {
+                let quoted = text.get(name.clone()).unwrap_or_default();
+                let name: String = serde_json::from_str(quoted).unwrap_or_default();
+                if !path.is_empty() {
+                    path.push('.');
+                }
+                path.push_str(&name);
+            }
+            Place::Item(index) => path.push_str(&format!("[{index}]")),
+        }
+    }
+    path
+}
+
+/// The place behind the text that begins here.
+fn end_of_string(bytes: &[u8], start: usize) -> usize {
+    let mut at = start + 1;
+    while let Some(byte) = bytes.get(at) {
+        match byte {
+            b'\\' => at += 2,
+            b'"' => return at + 1,
+            _ => at += 1,
+        }
+    }
+    at
+}
+
+/// Is a JSON number of this text kept with its value?
+pub(super) fn is_exact(text: &str) -> bool {
+    let Ok(kept) = text.parse::<Number>() else { return false };
+    if kept.is_i64() || kept.is_u64() {
+        return true;
+    }
+    let is_whole = !text.contains(['.', 'e', 'E']) && text != "-0";
+    !is_whole && decimal(text) == decimal(&kept.to_string())
+}
+
+/// The digits of a number without zeros at their ends, and the power of ten of the last of them; the sign of zero does
+/// not count.
+fn decimal(text: &str) -> Option<(bool, String, i64)> {
+    let (is_negative, text) = text.strip_prefix('-').map_or((false, text), |text| (true, text));
+    let (number, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
+    let (whole, places) = number.split_once('.').unwrap_or((number, ""));
+    let all = format!("{whole}{places}");
+    let digits = all.trim_start_matches('0').trim_end_matches('0');
+    if digits.is_empty() {
+        return Some((false, String::new(), 0));
+    }
+    let exponent: i64 = exponent.parse().ok()?;
+    let dropped = all.len() - all.trim_end_matches('0').len();
+    let power =
+        exponent.checked_sub(i64::try_from(places.len()).ok()?)?.checked_add(i64::try_from(dropped).ok()?)?;
+    Some((is_negative, digits.to_owned(), power))
+}
+
+/// Checks the numbers of a payload that came as a value: where a program has parsed it, a whole number beyond 64 bits
+/// may have become a double on the way.
+///
+/// # Errors
+/// `invalid_argument` naming the place of the number.
+pub(super) fn check_payload(field: &str, payload: &Value) -> Result<(), Error> {
+    match payload {
+        Value::Number(number) if !is_sure(number) => {
+            Err(Error::invalid(field, Value::Number(number.clone()), IN_PAYLOAD))
+        }
+        Value::Array(items) => {
+            let mut items = items.iter().enumerate();
+            items.try_for_each(|(index, item)| check_payload(&format!("{field}[{index}]"), item))
+        }
+        Value::Object(fields) => check_members(field, fields),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Ok(()),
+    }
+}
+
+/// The same for the members of an object.
+///
+/// # Errors
+/// As [`check_payload`].
+pub(super) fn check_members(field: &str, members: &Map<String, Value>) -> Result<(), Error> {
+    members.iter().try_for_each(|(name, value)| check_payload(&format!("{field}.{name}"), value))
+}
+
+fn is_sure(number: &Number) -> bool {
+    const BEYOND: f64 = 18_446_744_073_709_551_616.0;
+    const LOWEST: f64 = -9_223_372_036_854_775_808.0;
+    let whole = number.is_i64() || number.is_u64();
+    whole || number.as_f64().is_some_and(|number| (LOWEST..BEYOND).contains(&number))
+}
+
+/// Checks that no whole number stands where a double is read that is not one: it would be rounded.
+///
+/// # Errors
+/// `invalid_argument` naming the field.
+pub(super) fn check_doubles(
+    schema: impl FnOnce() -> Value,
+    fields: &Map<String, Value>,
+) -> Result<(), Error> {
+    // Nearly no request holds such a number, and a schema costs something.
+    if !fields.values().any(has_long) {
+        return Ok(());
+    }
+    let root = schema();
+    let mut members = fields.iter();
+    members.try_for_each(|(name, value)| check_double(&root, &root["properties"][name], name, value))
+}
+
+fn check_double(root: &Value, schema: &Value, path: &str, value: &Value) -> Result<(), Error> {
+    let definition = schema["$ref"].as_str().and_then(|place| root.pointer(place.strip_prefix('#')?));
+    let schema = definition.unwrap_or(schema);
+    let is = |name: &str| match &schema["type"] {
+        Value::Array(types) => types.iter().any(|one| one == name),
+        one => one == name,
+    };
+    let variants = schema["anyOf"].as_array().into_iter().flatten();
+    variants.clone().try_for_each(|variant| check_double(root, variant, path, value))?;
+    match value {
+        Value::Number(number) if is("number") && is_long(number) => {
+            let expected = "a number that a double is exactly; whole ones are up to 9007199254740992";
+            Err(Error::invalid(path, value.clone(), expected))
+        }
+        Value::Array(items) => items.iter().enumerate().try_for_each(|(index, item)| {
+            check_double(root, &schema["items"], &format!("{path}[{index}]"), item)
+        }),
+        Value::Object(fields) => fields.iter().try_for_each(|(name, value)| {
+            let own = &schema["properties"][name];
+            let schema = if own.is_null() { &schema["additionalProperties"] } else { own };
+            check_double(root, schema, &format!("{path}.{name}"), value)
+        }),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Ok(()),
+    }
+}
+
+fn has_long(value: &Value) -> bool {
+    match value {
+        Value::Number(number) => is_long(number),
+        Value::Array(items) => items.iter().any(has_long),
+        Value::Object(fields) => fields.values().any(has_long),
+        Value::Null | Value::Bool(_) | Value::String(_) => false,
+    }
+}
+
+/// A whole number that no double is.
+fn is_long(number: &Number) -> bool {
+    let whole = number.as_i64().map(i128::from).or_else(|| number.as_u64().map(i128::from));
+    whole.is_some_and(|whole| whole as f64 as i128 != whole)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_number_is_kept_with_its_value_or_refused() {
+        for kept in [
+            "0",
+            "-0",
+            "-0.0",
+            "1",
+            "-9223372036854775808",
+            "18446744073709551615",
+            "0.1",
+            "1.50",
+            "1e3",
+            "1E+3",
+            "-2.5e-3",
+            "0.30000000000000004",
+            "1e300",
+            "5e-324",
+            "100.0",
+            "0e999",
+            "9007199254740992.0",
+        ] {
+            assert!(is_exact(kept), "{kept}");
+        }
+        for refused in [
+            "18446744073709551616",
+            "-9223372036854775809",
+            "20000000000000000000",
+            "9007199254740993.0",
+            "0.1000000000000000055511151231257827",
+            "1e400",
+            "-1e999",
+            "1e-400",
+            "0.12345678901234567890",
+        ] {
+            assert!(!is_exact(refused), "{refused}");
+        }
+    }
+
+    #[test]
+    fn the_place_of_a_number_is_named_whatever_stands_around_it() {
+        let at = |text: &str| read(text).unwrap_err().detail("field").unwrap().clone();
+        assert_eq!(at(r#"{"a": "1e999", "b\"": {"c": [1, "2", {"d" : 1e999}]}}"#), "b\".c[2].d");
+        assert_eq!(at(r#"[[], [1, [-18446744073709551616]]]"#), "[1][1][0]");
+        assert_eq!(at("1e999"), "number");
+        assert_eq!(at(r#"{"a":"x\\","b":1e999}"#), "b");
+        assert_eq!(read(r#"{"a":"}1e999{","b":[{}]}"#).unwrap(), json!({ "a": "}1e999{", "b": [{}] }));
+        assert!(read("{").is_err());
+    }
+
+    #[test]
+    fn a_payload_that_a_program_parsed_holds_no_number_that_may_have_been_rounded() {
+        let parsed: Value = serde_json::from_str(r#"{"to":[{"cents":18446744073709551616}]}"#).unwrap();
+        let refused = check_payload("subject", &parsed).unwrap_err();
+        assert_eq!(refused.detail("field").unwrap(), "subject.to[0].cents");
+        for sure in [json!(u64::MAX), json!(i64::MIN), json!(0.1), json!(1.8e19), json!(-9e18)] {
+            assert_eq!(check_payload("subject", &sure), Ok(()), "{sure}");
+        }
+        assert!(check_payload("subject", &json!(1e300)).is_err());
+    }
+    #[test]
+    fn a_whole_number_is_not_read_as_a_double_that_it_is_not() {
+        let schema = || {
+            json!({ "$defs": { "part": { "properties": { "y": { "type": ["number", "null"] } } } },
+                "properties": { "x": { "anyOf": [{ "$ref": "#/$defs/part" }, { "type": "null" }] },
+                    "list": { "items": { "type": "number" } },
+                    "named": { "additionalProperties": { "type": "number" } },
+                    "whole": { "type": "integer" }, "any": true } })
+        };
+        let at = |fields: Value| {
+            let fields = fields.as_object().unwrap().clone();
+            check_doubles(schema, &fields)
+                .map_err(|e| e.detail("field").unwrap().as_str().unwrap().to_owned())
+        };
+        let long = 9_007_199_254_740_993_u64;
+        assert_eq!(at(json!({ "x": { "y": long } })), Err("x.y".to_owned()));
+        assert_eq!(at(json!({ "list": [1, long] })), Err("list[1]".to_owned()));
+        assert_eq!(at(json!({ "named": { "a": long } })), Err("named.a".to_owned()));
+        assert_eq!(at(json!({ "whole": long, "any": { "y": long }, "list": [long - 1] })), Ok(()));
+        assert_eq!(at(json!({ "list": [u64::MAX] })), Err("list[0]".to_owned()));
+    }
+}

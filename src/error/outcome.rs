@@ -1,0 +1,39 @@
+//! How what was asked for came out, as an exit code: the table beside that of the error kinds.
+//!
+//! A command that asks for an outcome and gets one exits with its code, so that `quorate quorum wait q && deploy`
+//! deploys after a yes, and after nothing else. A command that shows something exits with 0 once it is shown.
+
+/// One line of the table of outcomes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OutcomeEntry {
+    /// The outcome, as replies name it.
+    pub name: &'static str,
+    /// Exit code of the command line.
+    pub exit: u8,
+    /// What it means.
+    pub meaning: &'static str,
+}
+
+const fn line(name: &'static str, exit: u8, meaning: &'static str) -> OutcomeEntry {
+    OutcomeEntry { name, exit, meaning }
+}
+
+/// Every outcome, with its exit code. Those that are not 0 are not those of an error kind, except for `aborted` and
+/// `overloaded`, which are both.
+pub const OUTCOMES: &[OutcomeEntry] = &[
+    line("approved", 0, "the voters said yes"),
+    line("granted", 0, "the capacity is there"),
+    line("overloaded", 7, "too much waits already; nothing was queued"),
+    line("open", 20, "not decided yet, or still waiting"),
+    line("rejected", 21, "the voters said no"),
+    line("timeout", 22, "the deadline passed without a decision"),
+    line("expired", 23, "the wait for capacity, or the time of an offer, was over"),
+    line("cancelled", 24, "somebody ended it"),
+    line("aborted", 25, "the question could not be put: nobody, or too few, could be asked"),
+    line("nothing_done", 27, "there was nothing to do, or nothing could be done"),
+];
+
+/// The outcome of a name.
+pub fn outcome(name: &str) -> Option<&'static OutcomeEntry> {
+    OUTCOMES.iter().find(|entry| entry.name == name)
+}

@@ -1,0 +1,221 @@
+//! The events of quorums, proposals and agents.
+
+use std::time::Duration;
+
+use quorate::core::agent::event::GradeChanged;
+use quorate::core::agent::{self, Grade, Settings};
+use quorate::core::ids::{CellId, EntityId, VoterId};
+use quorate::core::proposal::event::{self as proposal, Algorithm, Cause, Decision, Delivered};
+use quorate::core::quorum::event::{self as quorum, Counting, Outsiders, Policy, VoteChange};
+use quorate::core::quorum::tally::Tally;
+use quorate::core::quorum::{Electorate, FallbackPlan, QuorumState, QuorumType};
+use quorate::core::rules::{Choice, Formula, RuleSpec};
+
+use crate::events::{at, check, variants};
+
+fn voter(name: &str) -> VoterId {
+    VoterId::new(name).unwrap()
+}
+
+fn opened(electorate: Electorate, fallback: Option<FallbackPlan>) -> quorum::Opened {
+    quorum::Opened {
+        quorum_type: QuorumType::Radial,
+        required_votes: 300,
+        opened_at: at(-1),
+        deadline: at(30_000_000),
+        cell_id: CellId::new("hub").ok(),
+        neighbor_count: 6,
+        electorate,
+        topic: "radial/ost".into(),
+        membership_epoch: 70_000,
+        subject: Some("{\"é\":1}".into()),
+        subject_digest: None,
+        policy: Policy {
+            vote_change: VoteChange::Reject,
+            outsiders: Outsiders::Refuse,
+            min_confidence: 0.25,
+            ..Policy::default()
+        },
+        fallback,
+        parent: EntityId::new("窓").ok(),
+    }
+}
+
+fn quorums() -> Vec<quorum::Event> {
+    let plan = FallbackPlan { child_id: EntityId::new("child").unwrap(), timeout_us: 5_000_000 };
+    let closed_electorate = Electorate::Closed(vec![voter("ann"), voter("bob")]);
+    let by_rule = quorum::OpenedByRule {
+        opened: opened(closed_electorate.clone(), None),
+        rule: RuleSpec::new("required").with("count", 2u32),
+        formula: Formula::required(2),
+    };
+    let cast = |counting, supersedes| quorum::VoteCast {
+        voter_id: voter("ann"),
+        vote: true,
+        confidence: 0.5,
+        cast_at: at(1),
+        counting,
+        supersedes,
+    };
+    let refused = |refusal| quorum::VoteRefused {
+        voter_id: voter("bob"),
+        vote: false,
+        confidence: 1.0,
+        cast_at: at(2),
+        refusal,
+    };
+    let ends = QuorumState::ALL.map(|state| {
+        quorum::Event::Closed(quorum::Closed {
+            state,
+            opened_at: at(-1),
+            closed_at: at(3),
+            noticed_at: at(4),
+            tally: Tally { approvals: 2, rejections: 300, unconfident: 1 },
+            decided_by: Some(voter("ann")),
+            cancelled_by: None,
+            reason: Some("so".into()),
+        })
+    });
+    let casts = [(Counting::Counted, false), (Counting::Outsider, true), (Counting::LowConfidence, false)];
+    let refusals = [quorum::Refusal::Late, quorum::Refusal::ChangeNotAllowed, quorum::Refusal::NotEligible];
+    let mut events = vec![quorum::Event::Opened(Box::new(opened(closed_electorate, Some(plan.clone()))))];
+    events.push(quorum::Event::Opened(Box::new(opened(Electorate::Open, None))));
+    events.extend(casts.map(|(counting, supersedes)| quorum::Event::VoteCast(cast(counting, supersedes))));
+    events.extend(refusals.map(|refusal| quorum::Event::VoteRefused(refused(refusal))));
+    events.extend(ends);
+    events.push(quorum::Event::FallbackOpened { child_id: plan.child_id.clone() });
+    events.push(quorum::Event::FallbackFailed { child_id: plan.child_id, reason: "nobody".into() });
+    events.push(quorum::Event::OpenedByRule(Box::new(by_rule)));
+    events.push(quorum::Event::VoteCastWithReason(Box::new(quorum::VoteReasoned {
+        cast: cast(Counting::Counted, false),
+        reason: "it is due".into(),
+    })));
+    events.push(quorum::Event::VoteRefusedWithReason(Box::new(quorum::RefusalReasoned {
+        refused: refused(quorum::Refusal::Late),
+        reason: "it will break".into(),
+    })));
+    events
+}
+
+fn proposals() -> Vec<proposal::Event> {
+    let opened = |decider| proposal::Opened {
+        proposal: "{\"deploy\":7}".into(),
+        digest: "d1".into(),
+        algorithm: "quorum".into(),
+        decider,
+        threshold: Some(0.5),
+        participants: vec![voter("ann"), voter("bob")],
+        weights: vec![1_000_000, 0],
+        excluded: vec![voter("cyd")],
+        opened_at: at(-1),
+        deadline: at(30_000_000),
+        vote_change: VoteChange::Replace,
+        fail_fast: true,
+        absent: vec![voter("bob")],
+    };
+    let rule = Algorithm::Rule {
+        rule: RuleSpec::new("required").with("count", 2u32),
+        formula: Formula::required(2),
+    };
+    let cast = |vote| proposal::VoteCast {
+        voter_id: voter("ann"),
+        vote,
+        weight: Some(2.5),
+        metadata: Some("{}".into()),
+        cast_at: at(1),
+        supersedes: true,
+    };
+    let refused = |refusal| proposal::VoteRefused {
+        voter_id: voter("bob"),
+        vote: Choice::Abstain,
+        weight: None,
+        cast_at: at(2),
+        refusal,
+    };
+    let closed = |decision, cause| {
+        proposal::Event::Closed(proposal::Closed {
+            decision,
+            cause,
+            algorithm: "quorum".into(),
+            opened_at: at(-1),
+            closed_at: at(3),
+            noticed_at: at(4),
+            votes: [1, 2, 300],
+            decided_by: Some(voter("ann")),
+        })
+    };
+    let refusals =
+        [proposal::Refusal::Late, proposal::Refusal::AlreadyVoted, proposal::Refusal::NotParticipant];
+    let causes = [
+        Cause::NoAgents,
+        Cause::InsufficientHealthyAgents,
+        Cause::BroadcastFailed("no route".into()),
+        Cause::AlgorithmError("panicked".into()),
+        Cause::AlgorithmUnavailable,
+        Cause::ZeroTotalWeight,
+        Cause::Unreachable,
+    ];
+    let delivered = Delivered { reached: 2, unreached: vec![voter("bob")] };
+    let mut events = vec![
+        proposal::Event::Opened(Box::new(opened(rule))),
+        proposal::Event::Opened(Box::new(opened(Algorithm::Custom))),
+        proposal::Event::Broadcast(delivered),
+    ];
+    events.extend(Choice::ALL.map(|choice| proposal::Event::VoteCast(cast(choice))));
+    events.extend(refusals.map(|refusal| proposal::Event::VoteRefused(refused(refusal))));
+    events.push(proposal::Event::AbsenceChanged { voter_id: voter("bob"), absent: true, at: at(5) });
+    events.extend(Decision::ALL.map(|decision| closed(decision, None)));
+    events.extend(causes.map(|cause| closed(Decision::Rejected, Some(cause))));
+    events.push(proposal::Event::Handed { voter_ids: vec![voter("ann"), voter("bob")], at: at(6) });
+    events.push(proposal::Event::VoteCastWithReason(Box::new(proposal::VoteReasoned {
+        cast: cast(Choice::For),
+        reason: "it is due".into(),
+    })));
+    events.push(proposal::Event::VoteRefusedWithReason(Box::new(proposal::RefusalReasoned {
+        refused: refused(proposal::Refusal::Late),
+        metadata: Some("{}".into()),
+        reason: None,
+    })));
+    events
+}
+
+fn agents() -> Vec<agent::Event> {
+    let settings =
+        Settings { interval_ms: 300, failure_threshold: 3, check_period_ms: 70_000, history_size: 1 };
+    let started = |explicit| agent::Event::MonitoringStarted { settings, explicit, at: at(2) };
+    let changed = |from, to| {
+        agent::Event::GradeChanged(GradeChanged {
+            from,
+            to,
+            last_beat: Some(at(-5)),
+            elapsed_us: Duration::from_secs(3).as_micros() as u64,
+            at: at(7),
+        })
+    };
+    vec![
+        agent::Event::Registered { agent_id: voter("ann"), at: at(1) },
+        agent::Event::Left { at: at(9) },
+        started(true),
+        started(false),
+        agent::Event::MonitoringStopped { at: at(8) },
+        agent::Event::Beat { at: at(3), metadata: Some("{}".into()) },
+        agent::Event::Heard { at: at(4) },
+        changed(Grade::Healthy, Grade::Degraded),
+        changed(Grade::Critical, Grade::Failed),
+        agent::Event::Resumed { at: at(10) },
+    ]
+}
+
+variants!(quorum_variants of quorum::Event: Opened, VoteCast, VoteRefused, Closed, FallbackOpened, FallbackFailed,
+    OpenedByRule, VoteCastWithReason, VoteRefusedWithReason);
+variants!(proposal_variants of proposal::Event: Opened, Broadcast, VoteCast, VoteRefused, AbsenceChanged, Closed, Handed,
+    VoteCastWithReason, VoteRefusedWithReason);
+variants!(agent_variants of agent::Event: Registered, Left, MonitoringStarted, MonitoringStopped, Beat, Heard,
+    GradeChanged, Resumed);
+
+#[test]
+fn events_of_quorums_proposals_and_agents_keep_the_bytes_of_version_1() {
+    check("quorum", &quorums(), quorum_variants);
+    check("proposal", &proposals(), proposal_variants);
+    check("agent", &agents(), agent_variants);
+}
