@@ -20,6 +20,7 @@
 pub mod agent;
 pub mod algorithm;
 pub mod capacity;
+mod capacity_view;
 pub mod cell;
 pub mod class;
 mod closed;

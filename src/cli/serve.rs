@@ -32,6 +32,7 @@ pub(super) async fn run(matches: &ArgMatches, output: &Output) -> Result<u8, Sto
     // First, so that who cannot serve leaves the folder as it is.
     let listener = http::bind(listen)?;
     let mut config = open::folder(data, true, matches)?;
+    config.capacity.strict_cells = matches.get_flag("strict-cells");
     if matches.get_flag("sample-machine") {
         config.sampler = Some(Arc::new(ThisMachine::default()));
     }

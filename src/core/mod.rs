@@ -145,8 +145,8 @@ pub trait Machine: 'static {
         None
     }
 
-    /// What is put on record before anything else when the entity wakes for the first time in a process. Most
-    /// entities do not care whether the process was away.
+    /// What is put on record before anything else when the entity wakes for the first time in a process, of which the
+    /// one who asks makes sure. Most entities do not care whether the process was away.
     fn resume(_state: &Self::State, _away: Downtime) -> Vec<Self::Event> {
         Vec::new()
     }

@@ -133,6 +133,17 @@ pub struct ClockStep {
     pub by_us: i64,
 }
 
+impl Gap {
+    /// Is it a gap in the life of a process, and not the time before it? An entity that is loaded again in the same
+    /// process meets it again, and knows by its instant that it has left it out.
+    pub fn is_within_a_process(self) -> bool {
+        match self {
+            Gap::Restart | Gap::Command => false,
+            Gap::Suspend | Gap::ClockJump => true,
+        }
+    }
+}
+
 impl Downtime {
     /// A process that began with nobody before it.
     pub fn none(began: Timestamp) -> Self {

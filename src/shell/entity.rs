@@ -19,12 +19,12 @@ use tokio::sync::oneshot;
 
 use super::clock::Noted;
 use super::host::Host;
-use super::kinds::{Hosted, perform};
+use super::kinds::Hosted;
 use super::lanes::{Lanes, Queued};
 use super::memory::{Loaded, Memory, Waiting, load, lost};
 use super::writer::Failure;
 use crate::core::driver::Settled;
-use crate::core::ids::{IdempotencyKey, StreamId};
+use crate::core::ids::{IdempotencyKey, StreamId, StreamKind};
 use crate::core::time::Timestamp;
 use crate::core::{Decision, Machine};
 use crate::journal::Fault;
@@ -203,17 +203,35 @@ impl<M: Hosted> Entity<M> {
     fn on_loaded(&mut self, loaded: Result<Loaded<M>, Fault>, ctx: &mut Context<Self>) {
         match loaded {
             Ok(loaded) => {
+                // What this process recorded of it says that it was taken up, or made, by it. Instants do not: two
+                // processes may begin at the same one.
+                let served = loaded.position > self.seat.host.opened_at;
                 self.memory.fill(loaded);
                 if self.seat.host.reads_only {
                     return;
                 }
-                let resumed = self.memory.driver.resume(self.seat.host.away);
-                self.go_on(resumed, &ctx.address());
-                self.catch_up(&ctx.address());
-                self.memory.arm();
-                for effect in M::owed(self.memory.driver.state()) {
-                    perform::<M>(&self.seat.host, &self.seat.stream.id, effect);
+                if !served {
+                    let resumed = self.memory.driver.resume(self.seat.host.away);
+                    self.go_on(resumed, &ctx.address());
                 }
+                let now = self.catch_up(&ctx.address());
+                // What is over ends before anything that is owed goes out: nothing is begun for it. Where others wait for
+                // the entity, such as a decision over several cells, it is left to them or to its poke.
+                // Who owes nothing is left to its poke as well, which keeps the order of the deadlines.
+                let leads = matches!(M::KIND, StreamKind::Job | StreamKind::Gate | StreamKind::Worker);
+                let (mut events, mut effects) = (Vec::new(), Vec::new());
+                if leads && M::owes(self.memory.driver.state()) {
+                    let settled = self.memory.driver.settle(now);
+                    (events, effects) = (settled.events, settled.effects);
+                }
+                for effect in M::owed(self.memory.driver.state()) {
+                    if !effects.contains(&effect) {
+                        effects.push(effect);
+                    }
+                }
+                // They go out once the leadership they are sent under is durable.
+                self.memory.submit(&ctx.address(), events, effects, now, None, Vec::new());
+                self.memory.arm();
             }
             Err(fault) => {
                 tracing::error!(stream = %self.seat.stream, %fault, "entity cannot be loaded");

@@ -210,6 +210,7 @@ impl Runtime {
             clock,
             last_alive,
             reads_only,
+            opened_at: tip.position,
             desk,
             pressure,
             store,

@@ -11,7 +11,7 @@
 //! Progress is recorded often; only the last of several signs in a row is told, with how many there were.
 
 use super::event::{Event, TokenDomain};
-use super::message::AckOutcome;
+use super::message::{AckOutcome, NotNow};
 use super::outbox::{Notice, Recipient};
 use crate::core::time::{Gap, Timestamp};
 
@@ -161,7 +161,25 @@ fn sentence(event: &Event) -> Option<String> {
         Event::LeaseTaken { holder, token, expires_at, .. } => {
             format!("{} took the lease under token {token} until {expires_at}", holder.node)
         }
+        Event::LeaseGranted { holder, token, expires_at, lease_ms, in_process, .. } => {
+            let life = if *in_process { ", as long as its process lives" } else { "" };
+            format!(
+                "{} took the lease under token {token} until {expires_at}, for {lease_ms} ms each time{life}",
+                holder.node
+            )
+        }
+        Event::LeaseResized { lease_ms, expires_at, .. } => {
+            format!("the lease was kept until {expires_at}, for {lease_ms} ms each time from then on")
+        }
         Event::LeaseReleased { .. } => "the lease was given back".to_owned(),
+        Event::DispatchDelayed { workflow_id, worker_id, why, .. } => {
+            let why = match why {
+                NotNow::Full => "runs as much as it can",
+                NotNow::NotRegistered => "is not registered",
+                NotNow::Draining => "takes nothing new",
+            };
+            format!("workflow {workflow_id} waits for worker {worker_id}, which {why}; it is offered again")
+        }
         Event::FenceRejected(event) => {
             let of = match event.domain {
                 TokenDomain::Manager => "leader",
