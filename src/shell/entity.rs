@@ -15,12 +15,14 @@ use std::sync::{Arc, Weak};
 use actix::{Actor, ActorContext, ActorFutureExt, Addr, AsyncContext, Context, Handler, Message, WrapFuture};
 use tokio::sync::oneshot;
 
+use super::clock::Noted;
 use super::host::Host;
 use super::kinds::Hosted;
 use super::memory::{Loaded, Memory, Waiting, load, lost};
 use super::writer::Failure;
+use crate::core::driver::Settled;
 use crate::core::ids::{IdempotencyKey, StreamId};
-use crate::core::time::{Downtime, Timestamp};
+use crate::core::time::Timestamp;
 use crate::core::{Decision, Machine};
 use crate::journal::Fault;
 
@@ -68,11 +70,30 @@ impl<M: Hosted> Ask<M> {
     }
 }
 
+/// Be there. The sender hears when the entity is loaded, or could not be.
+#[derive(Debug)]
+pub(crate) struct Wake {
+    pub(crate) done: oneshot::Sender<()>,
+}
+
+impl Message for Wake {
+    type Result = ();
+}
+
 /// Look at what is due or owed. The sender hears when the entity next needs a tick, once all of it is durable;
 /// it hears nothing when the entity died or could not be loaded.
 #[derive(Debug)]
 pub(crate) struct Poke {
+    /// Told, or dropped, when what follows is in the writer's queue: what is poked after that is recorded after it.
+    pub(crate) begun: Option<oneshot::Sender<()>>,
     pub(crate) done: oneshot::Sender<Option<Timestamp>>,
+}
+
+impl Poke {
+    /// One that nobody follows.
+    pub(crate) fn new(done: oneshot::Sender<Option<Timestamp>>) -> Self {
+        Poke { begun: None, done }
+    }
 }
 
 impl Message for Poke {
@@ -120,6 +141,8 @@ impl<M: Hosted> Loan<M> {
 pub(crate) struct Sleep {
     /// And only if nothing was recorded yet: it may have been born since this was sent.
     pub(crate) unborn: bool,
+    /// Dropped when it sleeps, or will not.
+    pub(crate) done: Option<oneshot::Sender<()>>,
 }
 
 impl Message for Sleep {
@@ -166,8 +189,8 @@ pub(crate) struct Entity<M: Hosted> {
     seat: Seat,
     watch: DeathWatch<M>,
     memory: Memory<M>,
-    /// How many gaps of the clock the entity has left out.
-    gaps_seen: usize,
+    /// How much of what the clock noted the entity was told.
+    told: usize,
 }
 
 // Nothing in it is ever pinned.
@@ -183,7 +206,7 @@ impl<M: Hosted> Entity<M> {
             kind: std::marker::PhantomData,
         };
         let memory = Memory::empty(seat.host.clone(), seat.stream.clone());
-        Entity { seat, watch, memory, gaps_seen: 0 }
+        Entity { seat, watch, memory, told: 0 }
     }
 
     fn on_loaded(&mut self, loaded: Result<Loaded<M>, Fault>, ctx: &mut Context<Self>) {
@@ -194,7 +217,8 @@ impl<M: Hosted> Entity<M> {
                 let served = loaded.position > self.seat.host.opened_at;
                 self.memory.fill(loaded);
                 if !served {
-                    self.go_on(self.seat.host.away, &ctx.address());
+                    let resumed = self.memory.driver.resume(self.seat.host.away);
+                    self.go_on(resumed, &ctx.address());
                 }
                 let now = self.catch_up(&ctx.address());
                 // What is over ends before anything that is owed goes out: nothing is begun for it.
@@ -217,19 +241,24 @@ impl<M: Hosted> Entity<M> {
         }
     }
 
-    /// Leaves out a time in which nobody could see anything.
-    fn go_on(&mut self, away: Downtime, addr: &Addr<Self>) {
-        let resumed = self.memory.driver.resume(away);
+    /// Puts on record what the entity makes of a time in which nobody could see anything, or of a wall clock that was
+    /// set.
+    fn go_on(&mut self, settled: Settled<M>, addr: &Addr<Self>) {
         let now = self.seat.host.clock.now();
-        self.memory.submit(addr, resumed.events, resumed.effects, now, None, Vec::new());
+        self.memory.submit(addr, settled.events, settled.effects, now, None, Vec::new());
     }
 
-    /// The present instant, after leaving out what this process slept through or skipped.
+    /// The present instant, after leaving out what this process slept through.
     fn catch_up(&mut self, addr: &Addr<Self>) -> Timestamp {
         let now = self.seat.host.clock.now();
-        for gap in self.seat.host.clock.gaps(self.gaps_seen) {
-            self.gaps_seen += 1;
-            self.go_on(gap, addr);
+        let (noted, told) = self.seat.host.clock.noted_after(self.told);
+        self.told = told;
+        for what in noted {
+            let settled = match what {
+                Noted::Gap(gap) => self.memory.driver.resume(gap),
+                Noted::Step(step) => self.memory.driver.clock_stepped(step),
+            };
+            self.go_on(settled, addr);
         }
         now
     }
@@ -238,7 +267,7 @@ impl<M: Hosted> Entity<M> {
     fn sleep_if_unborn(&self, addr: &Addr<Self>) {
         if self.memory.driver.revision() == 0 {
             self.seat.queued.fetch_add(1, Ordering::AcqRel);
-            addr.do_send(Sleep { unborn: true });
+            addr.do_send(Sleep { unborn: true, done: None });
         }
     }
 
@@ -345,6 +374,16 @@ impl<M: Hosted> Handler<Lend<M>> for Entity<M> {
     }
 }
 
+impl<M: Hosted> Handler<Wake> for Entity<M> {
+    type Result = ();
+
+    fn handle(&mut self, wake: Wake, _: &mut Context<Self>) {
+        self.seat.queued.fetch_sub(1, Ordering::AcqRel);
+        // Nobody may wait any more.
+        let _ = wake.done.send(());
+    }
+}
+
 impl<M: Hosted> Handler<Poke> for Entity<M> {
     type Result = ();
 
@@ -364,6 +403,7 @@ impl<M: Hosted> Handler<Poke> for Entity<M> {
             }
         });
         self.memory.submit(&ctx.address(), settled.events, settled.effects, now, None, vec![done]);
+        drop(poke.begun);
     }
 }
 
@@ -400,6 +440,7 @@ impl<M: Hosted> Handler<Sleep> for Entity<M> {
         if !busy && M::registry(&self.seat.host).retire(&self.seat.stream.id, self.seat.generation, true) {
             self.leave(ctx);
         }
+        drop(sleep.done);
     }
 }
 

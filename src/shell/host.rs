@@ -211,20 +211,49 @@ impl Host {
         self.in_flight.load(Ordering::Acquire) + self.waiters.load(Ordering::Acquire)
     }
 
+    /// Since when this process can hear anybody: since it began, or since the last gap in which it could not.
+    pub(crate) fn hears_since(&self) -> Timestamp {
+        self.clock.last_gap().map_or(self.began, |gap| gap.max(self.began))
+    }
+
     /// How many actors are awake.
     pub(crate) fn awake(&self) -> usize {
-        let registries = [self.quorums.awake(), self.topology.awake(), self.agents.awake()];
-        let records = self.flow_records.awake() + self.load_records.awake();
-        registries.into_iter().sum::<usize>()
-            + records
-            + self.proposals.awake()
-            + self.algorithms.awake()
-            + self.cells.awake()
-            + self.budgets.awake()
-            + self.jobs.awake()
-            + self.gates.awake()
-            + self.workers.awake()
-            + self.durations.awake()
+        let counts = [
+            self.quorums.awake(),
+            self.topology.awake(),
+            self.agents.awake(),
+            self.proposals.awake(),
+            self.algorithms.awake(),
+            self.cells.awake(),
+            self.budgets.awake(),
+            self.jobs.awake(),
+            self.gates.awake(),
+            self.workers.awake(),
+            self.durations.awake(),
+            self.flow_records.awake(),
+            self.load_records.awake(),
+        ];
+        counts.into_iter().sum()
+    }
+
+    /// The most actors that were awake at the same time, counted for each kind by itself.
+    pub(crate) fn most_awake(&self) -> usize {
+        let counts = [
+            self.quorums.most_awake(),
+            self.topology.most_awake(),
+            self.agents.most_awake(),
+            self.proposals.most_awake(),
+            self.algorithms.most_awake(),
+            self.cells.most_awake(),
+            self.budgets.most_awake(),
+            self.jobs.most_awake(),
+            self.gates.most_awake(),
+            self.workers.most_awake(),
+            self.durations.most_awake(),
+            self.flow_records.most_awake(),
+            self.load_records.most_awake(),
+        ];
+        counts.into_iter().sum()
     }
 
     /// From here on nothing new is admitted.

@@ -26,3 +26,4 @@ mod rules;
 mod script;
 mod stability;
 mod time;
+mod timeline;

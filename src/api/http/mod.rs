@@ -29,13 +29,16 @@ use actix_web::http::header::{ALLOW, CONTENT_TYPE, HeaderValue};
 use actix_web::http::{Method, StatusCode};
 use actix_web::web::{self, Bytes, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
+use serde_json::{Map, Value};
+use tokio::sync::watch;
 
 use self::fields::{Asked, Input};
 use self::metrics::{Counted, Metrics};
 pub(crate) use self::reply::cut_off;
 use self::routes::{Found, Page, Routes, Target};
-pub use self::server::{Options, Server, serve};
+pub use self::server::{Options, Server, bind, serve, serve_on};
 use super::Quorate;
+use super::ops::Operation;
 use crate::error::{Error, ErrorKind};
 use crate::shell::clock::Stopwatch;
 
@@ -66,7 +69,13 @@ struct Inner {
     routes: Routes,
     metrics: Metrics,
     openapi: Bytes,
+    /// True when nobody is to wait any more.
+    stopping: watch::Sender<bool>,
 }
+
+/// The operations that may wait for what somebody else does.
+const WAITS: [&str; 5] =
+    ["quorum.wait", "consensus.request", "consensus.result", "capacity.request", "flow.offer"];
 
 impl Door {
     /// A door to this runtime. Of the options it uses those about bodies.
@@ -77,8 +86,15 @@ impl Door {
             routes: Routes::new(),
             metrics: Metrics::default(),
             openapi: openapi::document().to_string().into(),
+            stopping: watch::Sender::new(false),
         };
         Door { inner: Arc::new(inner) }
+    }
+
+    /// From now on nobody waits here: who waits for a decision, a grant or room is answered with 503. What was asked for
+    /// stands as it is recorded, and can be asked for again.
+    pub fn end_waits(&self) {
+        self.inner.stopping.send_replace(true);
     }
 
     /// Answers everything in this app or scope that the program's own services do not.
@@ -141,9 +157,25 @@ impl Inner {
         // A bad value of such a field answers 400; one that was not given at all answers 422 like any other.
         let bad_request: Vec<&str> =
             op.bad_request.iter().copied().filter(|name| fields.contains_key(*name)).collect();
-        match (op.call)(self.q.clone(), fields).await {
+        match self.call(op, fields).await {
             Ok(value) => reply::success(op, value, status_codes),
             Err(error) => reply::failure(&error, reply::status_for(&error, &bad_request)),
+        }
+    }
+
+    /// Runs an operation. One that waits is cut off when nobody is to wait any more.
+    async fn call(&self, op: &Operation, fields: Map<String, Value>) -> Result<Value, Error> {
+        let call = (op.call)(self.q.clone(), fields);
+        if !WAITS.contains(&op.name) {
+            return call.await;
+        }
+        let mut stopping = self.stopping.subscribe();
+        tokio::select! {
+            biased;
+            answer = call => answer,
+            _ = stopping.wait_for(|stopping| *stopping) => {
+                Err(Error::new(ErrorKind::OutcomeUnknown, "the server stops, so nobody waits here any more; ask again"))
+            }
         }
     }
 

@@ -197,7 +197,7 @@ impl Machine for GateMachine {
             && (state.served_since >= Some(away.began) || state.noted_at > away.began);
         let epoch = match away.gap {
             Gap::Restart => state.gate_epoch.next(),
-            Gap::Command | Gap::Suspend | Gap::ClockJump => Some(state.gate_epoch),
+            Gap::Command | Gap::Suspend | Gap::ClockJump | Gap::Pause => Some(state.gate_epoch),
         };
         let epoch = epoch.filter(|_| state.run.is_some() && !served);
         let resumed = |gate_epoch| {

@@ -152,6 +152,7 @@ fn sentence(event: &Event) -> Option<String> {
                     "a command came while nobody served, for {away_ms} ms; token {token} stays in force"
                 ),
                 Gap::Suspend => format!("the machine was suspended for {away_ms} ms"),
+                Gap::Pause => format!("the process did not run for {away_ms} ms"),
                 Gap::ClockJump => format!("the clock was set ahead by {away_ms} ms, which moves no deadline"),
             };
             format!("{what}, elapsed_ms={elapsed}, idle_ms={idle}")
@@ -169,6 +170,10 @@ fn sentence(event: &Event) -> Option<String> {
         }
         Event::LeaseResized { lease_ms, expires_at, .. } => {
             format!("the lease was kept until {expires_at}, for {lease_ms} ms each time from then on")
+        }
+        Event::ClockStepped { by_us, .. } => {
+            let (where_to, ms) = (if *by_us < 0 { "back" } else { "ahead" }, by_us.unsigned_abs() / 1_000);
+            format!("the wall clock was set {where_to} by {ms} ms, which moves no deadline")
         }
         Event::LeaseReleased { .. } => "the lease was given back".to_owned(),
         Event::DispatchDelayed { workflow_id, worker_id, why, .. } => {

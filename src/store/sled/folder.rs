@@ -3,6 +3,7 @@
 //! ```text
 //! DIR/FORMAT   "quorate store 1"
 //! DIR/LOCK     locked while the store is open; says by whom
+//! DIR/NOTE     what outlives the process without a flush of a database
 //! DIR/ring/    the database of the ring, which every commit writes
 //! DIR/sled/    the database of everything else
 //! ```

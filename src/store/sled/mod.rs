@@ -19,6 +19,7 @@ mod archive;
 mod disk;
 mod folder;
 mod layout;
+mod note;
 mod packs;
 mod pieces;
 mod port;
@@ -30,6 +31,7 @@ use std::thread::JoinHandle;
 
 use self::disk::{Disk, corrupt};
 use self::folder::Folder;
+use self::note::Note;
 use self::packs::PackCache;
 use super::heads::{Entry, Index};
 use super::plan::{Limits, Plan, plan};
@@ -63,6 +65,7 @@ struct Shared {
     room: Condvar,
     packs: PackCache,
     trails: Trails,
+    note: Note,
     folder: Folder,
 }
 
@@ -127,6 +130,7 @@ impl SledStore {
             room: Condvar::new(),
             packs: PackCache::default(),
             trails: Trails::default(),
+            note: Note::in_folder(path),
             disk,
             options,
             folder,
