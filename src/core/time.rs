@@ -139,7 +139,7 @@ impl Gap {
     pub fn is_within_a_process(self) -> bool {
         match self {
             Gap::Restart | Gap::Command => false,
-            Gap::Suspend | Gap::ClockJump => true,
+            Gap::Suspend | Gap::ClockJump | Gap::Pause => true,
         }
     }
 }

@@ -256,6 +256,13 @@ pub enum Event {
         /// When.
         at: Timestamp,
     },
+    /// The wall clock was set. It moves no deadline: the journal's time does not follow it.
+    ClockStepped {
+        /// How far ahead, or back when negative, in microseconds.
+        by_us: i64,
+        /// When it was noticed.
+        at: Timestamp,
+    },
 }
 
 impl Event {
@@ -298,6 +305,7 @@ impl Event {
             Event::LeaseGranted { .. } => "lease_granted",
             Event::LeaseResized { .. } => "lease_resized",
             Event::DispatchDelayed { .. } => "dispatch_delayed",
+            Event::ClockStepped { .. } => "clock_stepped",
         }
     }
 
@@ -339,6 +347,7 @@ impl Event {
             | Event::LeaseGranted { at, .. }
             | Event::LeaseResized { at, .. }
             | Event::DispatchDelayed { at, .. }
+            | Event::ClockStepped { at, .. }
             | Event::LeaseReleased { at } => *at,
         }
     }

@@ -115,7 +115,8 @@ impl JobIndex {
             | Event::LeaseReleased { .. }
             | Event::LeaseGranted { .. }
             | Event::LeaseResized { .. }
-            | Event::DispatchDelayed { .. } => {}
+            | Event::DispatchDelayed { .. }
+            | Event::ClockStepped { .. } => {}
         }
     }
 

@@ -3,7 +3,7 @@
 use super::super::lease::Challenger;
 use super::super::settings::DowntimePolicy;
 use super::*;
-use crate::core::time::Gap;
+use crate::core::time::{ClockStep, Gap};
 
 fn transfer(to: &str, force: bool, shown: Option<u64>) -> Command {
     Command::Transfer { to: leader(to), addr: format!("{to}:1"), force, token: shown.map(token) }
@@ -440,4 +440,24 @@ fn a_later_life_of_the_holder_need_not_wait_for_a_process_that_is_gone() {
     assert!(job.step(life(6), us(3 * S)).reply.is_ok());
     assert!(job.step(life(7), us(3 * S)).reply.is_err(), "the new one was taken from this process");
     assert!(job.step(acquire("m2", None, false), us(3 * S)).reply.is_err());
+}
+
+#[test]
+fn each_step_of_the_wall_clock_is_on_record_once_and_moves_no_deadline() {
+    let mut job = started(plain());
+    let due = job.due();
+    let hour = 3_600_000_000;
+    let steps = [ClockStep { at: us(S), by_us: hour }, ClockStep { at: us(2 * S), by_us: -2 * hour }];
+    for step in steps {
+        assert_eq!(job.clock_stepped(step).events, [Event::ClockStepped { by_us: step.by_us, at: step.at }]);
+    }
+    for step in steps {
+        assert_eq!(job.clock_stepped(step).events, [], "loaded again in the same process it is told again");
+    }
+    assert_eq!((job.due(), run(&job).elapsed(us(3 * S)).as_secs()), (due, 3));
+    let mut later = J::default();
+    submitted(&mut later, plain(), us(5 * S));
+    assert_eq!(later.clock_stepped(steps[1]).events, [], "it began after it");
+    job.step(Command::Tick, us(61 * S));
+    assert_eq!(job.clock_stepped(ClockStep { at: us(70 * S), by_us: hour }).events, [], "it has ended");
 }

@@ -98,7 +98,7 @@ pub use why::why;
 pub use workflow::WorkflowStatus;
 
 use super::ids::StreamKind;
-use super::time::{Downtime, Timestamp};
+use super::time::{ClockStep, Downtime, Timestamp};
 use super::{Decision, Machine};
 
 /// The machine of a job in one datacenter.
@@ -161,6 +161,10 @@ impl Machine for JobMachine {
 
     fn resume(state: &Job, away: Downtime) -> Vec<Event> {
         decide::resume(state, away)
+    }
+
+    fn clock_stepped(state: &Job, step: ClockStep) -> Vec<Event> {
+        decide::clock_stepped(state, step)
     }
 }
 

@@ -81,6 +81,7 @@ impl Run {
             | Event::LeaseGranted { .. }
             | Event::LeaseResized { .. }
             | Event::DispatchDelayed { .. }
+            | Event::ClockStepped { .. }
             | Event::StoppingResumed { .. }
             | Event::RecallAsked { .. }
             | Event::FenceRejected(_) => {}

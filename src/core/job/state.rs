@@ -47,6 +47,8 @@ pub struct Job {
     pub last_recorded: Timestamp,
     /// When the process began that last resumed it.
     pub resumed_in: Option<Timestamp>,
+    /// When the wall clock was last found to be set.
+    pub clock_set_at: Option<Timestamp>,
     /// Refused attempts since the last change.
     pub refused: BTreeSet<Refused>,
 }
@@ -279,8 +281,12 @@ impl Job {
                         self.lease.goes_on_under(event.token);
                     }
                     Gap::Command => self.lease.outlives_its_process(),
-                    Gap::Suspend | Gap::ClockJump => {}
+                    Gap::Suspend | Gap::ClockJump | Gap::Pause => {}
                 }
+            }
+            Event::ClockStepped { at, .. } => {
+                self.clock_set_at = Some(*at);
+                return;
             }
             Event::StoppingResumed { began, away_us } => {
                 self.resumed_in = Some(*began);

@@ -10,7 +10,7 @@ use crate::core::job::rejection::{Rejection, invalid};
 use crate::core::job::settings::{DowntimePolicy, MAX_LEASE_MS, check_addr, check_text};
 use crate::core::job::state::Job;
 use crate::core::job::token::{FenceToken, Standing, standing};
-use crate::core::time::{Downtime, Gap};
+use crate::core::time::{ClockStep, Downtime, Gap};
 
 pub(super) fn transfer(
     draft: &mut Draft<'_>,
@@ -265,4 +265,15 @@ pub(in crate::core::job) fn resume(state: &Job, away: Downtime) -> Vec<Event> {
         tell(&mut draft, None);
     }
     draft.into_events()
+}
+
+/// Whoever asks later why a job ended when it did finds that the wall clock was set, each time. A job that began after
+/// it, or has it on record, knows nothing of it.
+pub(in crate::core::job) fn clock_stepped(state: &Job, step: ClockStep) -> Vec<Event> {
+    let ClockStep { at, by_us } = step;
+    let live = state.run.as_ref().is_some_and(|run| run.ended.is_none() && run.started_at <= at);
+    if !live || state.clock_set_at >= Some(at) {
+        return Vec::new();
+    }
+    vec![Event::ClockStepped { by_us, at }]
 }

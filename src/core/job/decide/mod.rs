@@ -11,7 +11,7 @@ mod stop;
 mod submit;
 mod work;
 
-pub(super) use lead::resume;
+pub(super) use lead::{clock_stepped, resume};
 pub(super) use post::{errand, owed, owes};
 
 use super::JobMachine;
