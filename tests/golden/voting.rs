@@ -5,6 +5,7 @@ use std::time::Duration;
 use quorate::core::agent::event::GradeChanged;
 use quorate::core::agent::{self, Grade, Settings};
 use quorate::core::ids::{CellId, EntityId, VoterId};
+use quorate::core::keyed::{KeyedField, KeyedRequest};
 use quorate::core::proposal::event::{self as proposal, Algorithm, Cause, Decision, Delivered};
 use quorate::core::quorum::event::{self as quorum, Counting, Outsiders, Policy, VoteChange};
 use quorate::core::quorum::tally::Tally;
@@ -86,6 +87,7 @@ fn quorums() -> Vec<quorum::Event> {
     events.push(quorum::Event::FallbackOpened { child_id: plan.child_id.clone() });
     events.push(quorum::Event::FallbackFailed { child_id: plan.child_id, reason: "nobody".into() });
     events.push(quorum::Event::OpenedByRule(Box::new(by_rule)));
+    events.push(quorum::Event::Keyed(keyed()));
     events.push(quorum::Event::VoteCastWithReason(Box::new(quorum::VoteReasoned {
         cast: cast(Counting::Counted, false),
         reason: "it is due".into(),
@@ -95,6 +97,12 @@ fn quorums() -> Vec<quorum::Event> {
         reason: "it will break".into(),
     })));
     events
+}
+
+fn keyed() -> KeyedRequest {
+    let field = |value: &str, given| KeyedField { value: value.into(), given };
+    let fields = [("required_votes", field("2", true)), ("timeout_seconds", field("30.0", false))];
+    KeyedRequest { fields: fields.map(|(name, field)| (name.to_owned(), field)).into() }
 }
 
 fn proposals() -> Vec<proposal::Event> {
@@ -166,6 +174,7 @@ fn proposals() -> Vec<proposal::Event> {
     events.push(proposal::Event::AbsenceChanged { voter_id: voter("bob"), absent: true, at: at(5) });
     events.extend(Decision::ALL.map(|decision| closed(decision, None)));
     events.extend(causes.map(|cause| closed(Decision::Rejected, Some(cause))));
+    events.push(proposal::Event::Keyed(keyed()));
     events.push(proposal::Event::Handed { voter_ids: vec![voter("ann"), voter("bob")], at: at(6) });
     events.push(proposal::Event::VoteCastWithReason(Box::new(proposal::VoteReasoned {
         cast: cast(Choice::For),
@@ -207,9 +216,9 @@ fn agents() -> Vec<agent::Event> {
 }
 
 variants!(quorum_variants of quorum::Event: Opened, VoteCast, VoteRefused, Closed, FallbackOpened, FallbackFailed,
-    OpenedByRule, VoteCastWithReason, VoteRefusedWithReason);
-variants!(proposal_variants of proposal::Event: Opened, Broadcast, VoteCast, VoteRefused, AbsenceChanged, Closed, Handed,
-    VoteCastWithReason, VoteRefusedWithReason);
+    OpenedByRule, Keyed, VoteCastWithReason, VoteRefusedWithReason);
+variants!(proposal_variants of proposal::Event: Opened, Broadcast, VoteCast, VoteRefused, AbsenceChanged, Closed, Keyed,
+    Handed, VoteCastWithReason, VoteRefusedWithReason);
 variants!(agent_variants of agent::Event: Registered, Left, MonitoringStarted, MonitoringStopped, Beat, Heard,
     GradeChanged, Resumed);
 
