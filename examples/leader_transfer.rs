@@ -19,6 +19,8 @@ fn lease(holder: &str, token: Option<u64>) -> Result<LeaseJob, Error> {
         holder_addr: format!("{holder}:7000"),
         force: false,
         fence_token: token.map(|token| token as i64),
+        lease_ms: None,
+        in_process: None,
     })
 }
 

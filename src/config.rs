@@ -219,6 +219,9 @@ pub struct CapacityConfig {
     /// An overloaded cell takes requests again once no more than this many needs wait; below `max_pending`, default
     /// 50. Close to `max_pending` the cell flaps; close to 0 it stays shut until nearly everybody is served.
     pub low_water: u32,
+    /// Refuse requests and offers of a cell that nobody has set up or registered, and of a budget without limits, instead
+    /// of making it; default false. A misspelt name is then `not_found`, and not a cell with capacity of its own.
+    pub strict_cells: bool,
     /// How long a token may be kept without another word, 1 ms to a year, default 60 s. Too short takes capacity
     /// from holders that are merely slow; too long leaves that of crashed ones unused.
     pub lease: Duration,
@@ -268,6 +271,7 @@ impl Default for CapacityConfig {
         CapacityConfig {
             max_pending: settings.max_pending,
             low_water: settings.low_water,
+            strict_cells: false,
             lease: Duration::from_secs(60),
             offer_ttl: cell::settings::DEFAULT_TTL,
         }

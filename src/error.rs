@@ -69,7 +69,8 @@ pub enum ErrorKind {
     TokenRevoked,
     /// The lease of the token cannot be renewed.
     NotRenewable,
-    /// A later leader was here; whoever shows this fencing token must step down. Nothing was done.
+    /// A later token is in force, of another leader or of the same one after a restart; nothing may be done under this
+    /// one. Nothing was done.
     StaleToken,
     /// The token is higher than any that was granted: it was never valid.
     UnknownToken,

@@ -198,7 +198,7 @@ impl Agents<'_> {
         let limit = page_limit(request.limit)?;
         let host = self.q.host();
         drop(host.admit(false)?);
-        let (now, began) = (host.clock.now(), host.began);
+        let (now, began) = (host.clock.now(), host.hears_since());
         let directory = lock(&host.counters.agents);
         let mut rest = directory.registered_after(request.cursor.as_ref());
         let agents: Vec<AgentView> = rest
@@ -227,7 +227,7 @@ impl Agents<'_> {
         let host = self.q.host();
         drop(host.admit(false)?);
         let directory = lock(&host.counters.agents);
-        let grades = directory.distribution(host.clock.now(), host.began);
+        let grades = directory.distribution(host.clock.now(), host.hears_since());
         Ok(AgentStats {
             total_agents: directory.registered().len() as u64,
             monitored_agents: grades.healthy + grades.degraded + grades.critical + grades.failed,

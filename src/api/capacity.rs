@@ -1,36 +1,32 @@
 //! Operations on capacity: cells that lend and borrow, and the budgets above them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde_json::Value;
 
+use super::capacity_view::{
+    Names, amount, amounts, capacity_view, check_name, ended_view, granted_view, need_view, real, refused,
+    refused_need, released_amount, span, unexpected, up_to,
+};
 use super::dto::{
     BudgetRef, BudgetStatus, BudgetUse, CancelNeed, CapacityConfigured, CapacityOffered, CapacityRef,
     CapacityReleased, CapacityRequested, CapacityStats, CapacityStatus, CapacityToken, ConfigureCapacity,
-    HeldToken, OfferCapacity, ReleaseCapacity, RequestCapacity, SetBudget, TokenRef, TokenView,
-    TransferCapacity,
+    HeldToken, OfferCapacity, ReleaseCapacity, RequestCapacity, SetBudget, TokenRef, TransferCapacity,
 };
 use super::{Quorate, wait};
-use crate::core::cell::event::{Granted, Return};
+use crate::core::cell::event::Return;
 use crate::core::cell::settings::{DEFAULT_WAIT, MAX_LEASE, MAX_WAIT};
-use crate::core::cell::view::Status;
-use crate::core::cell::{
-    Amount, Lease, MakeOffer, OfferFate, Op, Rejection, Release, Reply, Request, Settings,
-};
-use crate::core::ids::{CellId, EntityId, NeedId, OfferId, Resource, TokenId};
-use crate::core::time::{Timestamp, whole_parts};
+use crate::core::cell::{Amount, Lease, MakeOffer, OfferFate, Op, Release, Reply, Request, Settings};
+use crate::core::ids::{BudgetId, CellId, EntityId, NeedId, OfferId, Resource, TokenId};
 use crate::error::{Error, ErrorKind};
 use crate::shell::entity::Action;
+use crate::shell::kinds::mesh_id;
 use crate::shell::needs::{Ended, Waiter};
 use crate::shell::runtime::ask;
 use crate::shell::writer::Failure;
 use crate::shell::{joint, lock};
 
-/// Words that stand where an id would in HTTP paths.
-const RESERVED: [&str; 2] = ["offer", "stats"];
-/// What is asked for or given back when nothing is said.
-const DEFAULT_AMOUNT: f64 = 0.1;
 /// How long one wait for a grant lasts at most; whoever waits on begins another.
 const ONE_WAIT: Duration = Duration::from_secs(300);
 
@@ -55,7 +51,7 @@ impl Capacity<'_> {
     pub async fn request(&self, request: RequestCapacity) -> Result<CapacityRequested, Error> {
         let host = self.q.host();
         let waits = request.wait.unwrap_or(false) && !host.clock.is_manual();
-        let asked = self.asked(request)?;
+        let asked = self.asked(request).await?;
         if !waits {
             return self.need(Op::Request(asked)).await;
         }
@@ -66,15 +62,19 @@ impl Capacity<'_> {
             return Ok(pending);
         }
         match wait::at_most(host, ONE_WAIT, async move { waiter.ended().await }).await {
-            Some(Ok(Ended::Granted(granted))) => Ok(granted_view(asked.cell, &granted)),
-            Some(Ok(Ended::Expired(_))) => {
-                Ok(ended_view("expired", asked.cell, asked.need, pending.deadline))
-            }
-            Some(Ok(Ended::Cancelled)) => {
-                Ok(ended_view("cancelled", asked.cell, asked.need, pending.deadline))
+            Some(Ok(ended)) => {
+                let view = match ended {
+                    Ended::Granted(granted) => granted_view(asked.cell, &granted),
+                    Ended::Expired(_) => ended_view("expired", asked.cell, asked.need, pending.deadline),
+                    Ended::Cancelled => ended_view("cancelled", asked.cell, asked.need, pending.deadline),
+                };
+                Ok(CapacityRequested { created: pending.created, ..view })
             }
             Some(Err(fault)) => Err(fault.into()),
-            None => self.need(Op::Request(asked)).await,
+            None => {
+                let waits = self.need(Op::Request(asked)).await?;
+                Ok(CapacityRequested { created: pending.created, ..waits })
+            }
         }
     }
 
@@ -88,8 +88,14 @@ impl Capacity<'_> {
     }
 
     /// The request as the cell understands it.
-    pub(super) fn asked(&self, request: RequestCapacity) -> Result<Request, Error> {
+    pub(super) async fn asked(&self, request: RequestCapacity) -> Result<Request, Error> {
         check_name("cell_id", &request.cell_id)?;
+        if request.strict_cells.unwrap_or(self.q.host().config.capacity.strict_cells) {
+            self.check_known("cell_id", &request.cell_id).await?;
+            for budget in &request.budgets {
+                self.check_limited(budget).await?;
+            }
+        }
         let amount = amount("requested_capacity", request.requested_capacity)?;
         let wait = span("timeout_seconds", request.timeout_seconds, DEFAULT_WAIT, MAX_WAIT)?;
         let lease = self.lease(request.lease_seconds, request.renewable.unwrap_or(false))?;
@@ -105,33 +111,41 @@ impl Capacity<'_> {
         })
     }
 
+    /// Has somebody set this cell up, or registered it in the mesh, or did it take part before?
+    async fn check_known(&self, field: &str, cell: &CellId) -> Result<(), Error> {
+        let host = self.q.host();
+        if lock(&host.counters.cells).totals.contains_key(cell) {
+            return Ok(());
+        }
+        let sought = cell.clone();
+        let registered = ask(host, &host.topology, &mesh_id(), Action::Read, move |view| {
+            view.state.cells.contains_key(&sought)
+        });
+        if registered.await? {
+            return Ok(());
+        }
+        let message = format!("nobody has set this cell up; set it up first, or register it. {field}={cell}");
+        Err(Error::new(ErrorKind::NotFound, message).with("field", field).with("given", cell.as_str()))
+    }
+
+    /// Has this budget limits? One without charges nobody anything.
+    async fn check_limited(&self, budget: &BudgetId) -> Result<(), Error> {
+        let host = self.q.host();
+        let limited = ask(host, &host.budgets, &EntityId::from(budget), Action::Read, |view| {
+            !view.state.limits.is_empty()
+        });
+        if limited.await? {
+            return Ok(());
+        }
+        let message = format!("nobody has set limits for this budget. budget={budget}");
+        Err(Error::new(ErrorKind::NotFound, message).with("field", "budgets").with("given", budget.as_str()))
+    }
+
     /// An operation on a need.
     async fn need(&self, op: Op) -> Result<CapacityRequested, Error> {
-        match self.run(op, OF_NEEDS).await? {
-            Reply::Granted { cell, granted } => Ok(granted_view(cell, &granted)),
-            Reply::Pending { cell, need, requested_capacity, pending_requests, deadline, .. } => {
-                Ok(CapacityRequested {
-                    requested_capacity: Some(requested_capacity.to_f64()),
-                    pending_requests: Some(pending_requests),
-                    need_id: Some(need),
-                    deadline: Some(deadline),
-                    ..requested("pending", cell)
-                })
-            }
-            Reply::NeedExpired { cell, need, deadline } => {
-                Ok(ended_view("expired", cell, need, Some(deadline)))
-            }
-            Reply::NeedCancelled { cell, need, deadline } => {
-                Ok(ended_view("cancelled", cell, need, Some(deadline)))
-            }
-            Reply::Overloaded { cell, pending_requests, low_water } => Ok(CapacityRequested {
-                pending_requests: Some(pending_requests),
-                low_water: Some(low_water),
-                message: Some(overloaded_message(pending_requests, low_water)),
-                ..requested("overloaded", cell)
-            }),
-            other => Err(unexpected(&other)),
-        }
+        let (reply, created) = joint::run_and_tell(self.q.host(), op).await?;
+        let answer = need_view(reply.map_err(refused_need)?)?;
+        Ok(CapacityRequested { created, ..answer })
     }
 
     /// Reserves capacity for a cell that needs it; as soon as the offers cover the need it is granted. Durable on
@@ -143,6 +157,10 @@ impl Capacity<'_> {
     pub async fn offer(&self, request: OfferCapacity) -> Result<CapacityOffered, Error> {
         check_name("source_cell_id", &request.source_cell_id)?;
         check_name("destination_cell_id", &request.destination_cell_id)?;
+        if self.q.host().config.capacity.strict_cells {
+            self.check_known("source_cell_id", &request.source_cell_id).await?;
+            self.check_known("destination_cell_id", &request.destination_cell_id).await?;
+        }
         let offered = amount("capacity", request.capacity)?;
         let default = self.q.host().config.capacity.offer_ttl;
         let ttl = span("ttl_seconds", request.ttl_seconds, default, MAX_WAIT)?;
@@ -167,8 +185,11 @@ impl Capacity<'_> {
             expires_at: None,
             available: None,
             requested: None,
+            created: false,
         };
-        match self.run(op, Names { amount: "capacity", wait: "ttl_seconds" }).await? {
+        let names = Names { amount: "capacity", wait: "ttl_seconds" };
+        let (reply, created) = joint::run_and_tell(self.q.host(), op).await?;
+        match reply.map_err(|rejection| refused(rejection, names))? {
             Reply::Offered { offer, expires, fate, .. } => {
                 let (status, token_id, used) = match fate {
                     OfferFate::Open => ("offered", None, None),
@@ -176,7 +197,7 @@ impl Capacity<'_> {
                     OfferFate::Unused(_) => ("expired", None, None),
                 };
                 let (offer_id, expires_at) = (Some(offer), Some(expires));
-                Ok(CapacityOffered { offer_id, token_id, used, expires_at, ..plain(status) })
+                Ok(CapacityOffered { offer_id, token_id, used, expires_at, created, ..plain(status) })
             }
             Reply::InsufficientCapacity { available, requested, .. } => Ok(CapacityOffered {
                 available: Some(available.to_f64()),
@@ -435,167 +456,5 @@ impl Capacity<'_> {
             Reply::Configured { changed } => Ok(CapacityConfigured { changed }),
             other => Err(unexpected(&other)),
         }
-    }
-}
-
-/// What the fields of an operation are called that the machines know under one name each.
-#[derive(Clone, Copy)]
-struct Names {
-    amount: &'static str,
-    wait: &'static str,
-}
-
-const OF_NEEDS: Names = Names { amount: "requested_capacity", wait: "timeout_seconds" };
-
-/// Why a request for capacity was refused, in its own words.
-pub(super) fn refused_need(rejection: Rejection) -> Error {
-    refused(rejection, OF_NEEDS)
-}
-
-fn overloaded_message(pending_requests: u32, low_water: u32) -> String {
-    format!(
-        "too many needs wait at this cell; ask again later. waiting={pending_requests}, again_at={low_water}"
-    )
-}
-
-/// The answer `overloaded` for those who want capacity or an error.
-pub(super) fn overloaded(pending_requests: u32, low_water: u32) -> Error {
-    let error = Error::new(ErrorKind::Overloaded, overloaded_message(pending_requests, low_water));
-    error.with("status", "overloaded").with("pending_requests", pending_requests).with("low_water", low_water)
-}
-
-fn refused(rejection: Rejection, names: Names) -> Error {
-    match rejection {
-        Rejection::Invalid { field: "amount", given, expected } => {
-            Error::invalid(names.amount, number(&given), &expected)
-        }
-        Rejection::Invalid { field: "wait" | "ttl", given, expected } => {
-            Error::invalid(names.wait, given, &expected)
-        }
-        Rejection::Invalid { field: "destination" | "to", given, expected } => {
-            Error::invalid("destination_cell_id", given, &expected)
-        }
-        other => Error::from(other),
-    }
-}
-
-fn number(text: &str) -> Value {
-    text.parse::<f64>().map_or_else(|_| text.into(), Value::from)
-}
-
-/// An operation and its reply belong together.
-pub(super) fn unexpected(reply: &Reply) -> Error {
-    Error::new(ErrorKind::Conflict, format!("the cell answered something else; ask again. answer={reply:?}"))
-}
-
-fn requested(status: &str, cell_id: CellId) -> CapacityRequested {
-    CapacityRequested {
-        status: status.into(),
-        cell_id,
-        token_id: None,
-        capacity: None,
-        source: None,
-        tokens: Vec::new(),
-        requested_capacity: None,
-        pending_requests: None,
-        low_water: None,
-        need_id: None,
-        deadline: None,
-        message: None,
-    }
-}
-
-fn ended_view(status: &str, cell: CellId, need: NeedId, deadline: Option<Timestamp>) -> CapacityRequested {
-    CapacityRequested { need_id: Some(need), deadline, ..requested(status, cell) }
-}
-
-fn granted_view(cell: CellId, granted: &Granted) -> CapacityRequested {
-    let source = |of: &CellId| if *of == cell { "self".to_owned() } else { of.to_string() };
-    let view = |token: &crate::core::cell::event::Token| TokenView {
-        token_id: token.id.clone(),
-        source: source(&token.source),
-        resource: token.resource.clone(),
-        capacity: token.amount.to_f64(),
-        expires_at: token.expires,
-    };
-    let tokens: Vec<TokenView> = granted.tokens.iter().map(view).collect();
-    CapacityRequested {
-        token_id: tokens.first().map(|token| token.token_id.clone()),
-        capacity: Some(granted.need.amount.to_f64()),
-        source: tokens.first().map(|token| token.source.clone()),
-        need_id: Some(granted.need.id.clone()),
-        tokens,
-        ..requested("granted", cell)
-    }
-}
-
-fn check_name(field: &str, cell: &CellId) -> Result<(), Error> {
-    if RESERVED.contains(&cell.as_str()) {
-        let expected = format!("an id other than {}", RESERVED.join(", "));
-        return Err(Error::invalid(field, cell.as_str(), &expected));
-    }
-    Ok(())
-}
-
-fn amounts(field: &str, given: BTreeMap<Resource, f64>) -> Result<BTreeMap<Resource, Amount>, Error> {
-    let one = |(of, given): (Resource, f64)| {
-        let amount = amount(&format!("{field}.{of}"), Some(given))?;
-        Ok((of, amount))
-    };
-    given.into_iter().map(one).collect()
-}
-
-fn amount(field: &str, given: Option<f64>) -> Result<Amount, Error> {
-    let given = given.unwrap_or(DEFAULT_AMOUNT);
-    Amount::new(given)
-        .map_err(|_| Error::invalid(field, real(given), "0.000001 to 1000000000 with at most six places"))
-}
-
-/// A release has no upper bound: more than is outstanding gives back what is.
-fn released_amount(given: Option<f64>) -> Result<Amount, Error> {
-    let bounded = given.map(|given| if given.is_finite() { given.min(Amount::MAX.to_f64()) } else { given });
-    amount("capacity", bounded).map_err(|_| {
-        Error::invalid(
-            "capacity",
-            given.map_or(Value::Null, real),
-            "a finite number from 0.000001 with at most six places",
-        )
-    })
-}
-
-/// NaN and the infinities have no JSON number; they are named as text.
-fn real(number: f64) -> Value {
-    if number.is_finite() { Value::from(number) } else { number.to_string().into() }
-}
-
-fn span(field: &str, given: Option<f64>, default: Duration, longest: Duration) -> Result<Duration, Error> {
-    match given {
-        None => Ok(default),
-        Some(s) => match whole_parts(s, 1_000_000) {
-            Some(us) if us > 0 && u128::from(us) <= longest.as_micros() => Ok(Duration::from_micros(us)),
-            Some(_) | None => Err(Error::invalid(field, real(s), &up_to(longest))),
-        },
-    }
-}
-
-/// The range of a span of seconds, in words.
-pub(super) fn up_to(longest: Duration) -> String {
-    format!("above 0 and up to {}, with at most six places", longest.as_secs_f64())
-}
-
-/// How a cell stands, in plain numbers.
-pub(super) fn capacity_view(status: Status) -> CapacityStatus {
-    CapacityStatus {
-        cell_id: status.cell_id,
-        state: status.state.name().into(),
-        capacity: status.capacity.to_f64(),
-        pending_needs: status.pending_needs,
-        pending_offers: status.pending_offers,
-        active_tokens: status.active_tokens,
-        unacked_tokens: status.unacked_tokens,
-        total: status.total.to_f64(),
-        reserved: status.reserved.to_f64(),
-        lent: status.lent.to_f64(),
-        held: status.held.to_f64(),
     }
 }

@@ -388,7 +388,7 @@ impl Plan {
             let message = format!("too many agents to ask. registered={}, limit={limit}", agents.len());
             return Err(Error::new(ErrorKind::LimitExceeded, message).with("limit", limit));
         }
-        let (now, began) = (host.clock.now(), host.began);
+        let (now, began) = (host.clock.now(), host.hears_since());
         let directory = lock(&host.counters.agents);
         let policy = request.health_policy.or(config.health_policy);
         let policy = policy.unwrap_or(match directory.uses_heartbeats() {

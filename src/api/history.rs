@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::Quorate;
-use super::capacity::capacity_view;
+use super::capacity_view::capacity_view;
 use super::consensus::result_view;
 use super::dto::{
     AuditBallotView, AuditVoteView, BrokenView, EntityHistory, EntityLog, EventPage, EventView, HistoryQuery,

@@ -25,7 +25,8 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::Quorate;
-use super::capacity::{Capacity, overloaded, refused_need, unexpected};
+use super::capacity::Capacity;
+use super::capacity_view::{overloaded, refused_need, unexpected};
 use super::dto::RequestCapacity;
 use super::wait::AbortOnDrop;
 use crate::core::cell::event::Granted;
@@ -80,7 +81,7 @@ impl Capacity<'_> {
     pub async fn acquire(&self, request: RequestCapacity) -> Result<Held, Error> {
         let host = self.q.host();
         let renewable = Some(request.renewable.unwrap_or(true));
-        let asked = self.asked(RequestCapacity { renewable, ..request })?;
+        let asked = self.asked(RequestCapacity { renewable, ..request }).await?;
         let lease = asked.lease;
         // Dropped after the claim, so that a runtime that closes sees who is about to give back.
         let mut waiter = Waiter::new(host, &asked.cell, &asked.need).map_err(Failure::Refused)?;

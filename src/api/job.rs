@@ -11,7 +11,7 @@ use super::dto::{
 };
 use super::job_view::{
     cancelled, count, extended, job_view, line_of, millis, overall, real, settings, stats, strange, stream,
-    token, unexpected,
+    token, unexpected, with_leader,
 };
 use super::pressure::not_on;
 use super::quorum::page_limit;
@@ -20,10 +20,11 @@ use crate::core::Machine;
 use crate::core::gate::settings::TimeoutPolicy;
 use crate::core::gate::{self, event::Target};
 use crate::core::ids::{EntityId, StreamId, StreamKind};
+use crate::core::job::limits::MAX_SPAN_MS;
 use crate::core::job::message::{
     FinalStatus, HealthcheckExtensionRequest, JobCancelRequest, JobDispatch, Leader, WorkflowPlan,
 };
-use crate::core::job::settings::{DEFAULT_STUCK_MS, MAX_SPAN_MS};
+use crate::core::job::settings::DEFAULT_STUCK_MS;
 use crate::core::job::timeout::Strategy;
 use crate::core::job::token::{FenceToken, GateEpoch};
 use crate::core::job::{self, Heard, Job, JobMachine, JobStatus, Reply, Submit, WorkflowStatus};
@@ -244,7 +245,11 @@ impl Jobs<'_> {
         view: impl FnOnce(View<'_, JobMachine>) -> Result<R, Error> + Send + 'static,
     ) -> Result<R, Error> {
         let stream = self.find(job_id, datacenter).await?;
-        jobs::command(self.host(), &stream, said, view).await?
+        jobs::command(self.host(), &stream, said, |seen| {
+            let leader = seen.state.run.as_ref().map(|run| run.leader.clone());
+            view(seen).map_err(|error| with_leader(error, leader))
+        })
+        .await?
     }
 
     /// Does the datacenter take progress of the job? The gate knows, of the jobs it tracks.

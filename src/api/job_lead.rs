@@ -2,7 +2,7 @@
 
 use super::dto::{ClassEstimate, ClassRef, JobChanged, JobLed, JobRef, LeaseJob, TransferGate, TransferJob};
 use super::job::Jobs;
-use super::job_view::{holder, needed, strange, token, unexpected};
+use super::job_view::{holder, lease_ms, needed, strange, token, unexpected};
 use crate::core::gate;
 use crate::core::gate::status::GateStatus;
 use crate::core::ids::EntityId;
@@ -26,7 +26,9 @@ impl Jobs<'_> {
                 other => return Err(unexpected(other)),
             };
             let run = view.state.run.as_ref();
+            let settings = run.map(|run| run.terms.settings.lease).filter(|_| lease_expires_at.is_some());
             Ok(JobLed {
+                lease_ms: settings.map(|settings| settings.length_ms(view.state.lease.length_ms)),
                 leader_id: run.map_or_else(|| name.clone(), |run| run.leader.node.clone()),
                 datacenter: view.state.datacenter.clone().unwrap_or_else(|| name.clone()),
                 job_id: name,
@@ -56,25 +58,35 @@ impl Jobs<'_> {
     /// Takes the lease of a job, and with it leadership under a higher token; or keeps it, if it is held. Durable on
     /// return.
     ///
+    /// A lease ends with this process if its holder lives in it: one without an address, unless the request says
+    /// otherwise. A later incarnation of a holder need not wait for a lease that was taken from a process that is gone.
+    ///
     /// # Errors
     /// `invalid_argument`, `not_found`, `job_ended`, `lease_held`, and the faults of the store.
     pub async fn acquire(&self, request: LeaseJob) -> Result<JobLed, Error> {
+        let in_process = request.in_process.unwrap_or(request.holder_addr.is_empty());
+        let (holder, lease_ms) = (holder(&request)?, lease_ms(&request)?);
         let said = job::Command::AcquireLease {
-            holder: holder(&request)?,
+            holder,
             addr: if request.holder_addr.is_empty() { HERE.into() } else { request.holder_addr },
             seen: None,
             force: request.force,
+            lease_ms,
+            in_process,
         };
         self.led((request.job_id, request.datacenter), said).await
     }
 
-    /// Keeps the lease of a job. Durable on return.
+    /// Keeps the lease of a job; answers with the token in force. Durable on return.
     ///
     /// # Errors
     /// As [`Jobs::acquire`], and `lease_lost`, `stale_token`.
     pub async fn renew(&self, request: LeaseJob) -> Result<JobLed, Error> {
-        let said =
-            job::Command::RenewLease { holder: holder(&request)?, token: needed(request.fence_token)? };
+        let said = job::Command::RenewLease {
+            holder: holder(&request)?,
+            token: needed(request.fence_token)?,
+            lease_ms: lease_ms(&request)?,
+        };
         self.led((request.job_id, request.datacenter), said).await
     }
 

@@ -7,9 +7,10 @@ use serde_json::Value;
 
 use super::dto::{JobCancelled, JobExtended, JobLine, JobStats, JobStatusView, LeaseJob, SubmitJob};
 use crate::core::gate::status::GateStatus;
-use crate::core::ids::{EntityId, StreamKind};
+use crate::core::ids::{EntityId, MAX_ID_BYTES, StreamKind};
+use crate::core::job::limits::MAX_SPAN_MS;
 use crate::core::job::message::{JobCancelResponse, Leader, TimeoutKind};
-use crate::core::job::settings::{DowntimePolicy, ExtensionMode, MAX_SPAN_MS};
+use crate::core::job::settings::{DowntimePolicy, ExtensionMode, MAX_LEASE_MS};
 use crate::core::job::token::FenceToken;
 use crate::core::job::{self, Job, JobStatus, JobView, Reply};
 use crate::core::time::{Timestamp, whole_parts};
@@ -27,7 +28,10 @@ pub(super) fn stream(job_id: &EntityId, datacenter: &EntityId) -> Result<EntityI
         return Err(Error::invalid("datacenter", datacenter.as_str(), "a name without @"));
     }
     job_stream(job_id, datacenter).map_err(|_| {
-        Error::invalid("job_id", job_id.as_str(), "an id that with the datacenter has up to 255 bytes")
+        let given = format!("{} bytes", job_id.as_str().len());
+        let most = MAX_ID_BYTES.saturating_sub(datacenter.as_str().len() + 1);
+        let expected = format!("at most {most} bytes beside a datacenter of {}", datacenter.as_str().len());
+        Error::invalid("job_id", given, &expected)
     })
 }
 
@@ -74,6 +78,10 @@ pub(super) fn status_view(
     let run = state.run.as_ref();
     let gated = run.filter(|run| run.gate.is_some());
     let decision = run.and_then(|run| run.decision);
+    let waits = run
+        .into_iter()
+        .flat_map(|run| &run.workflows)
+        .filter_map(|(id, workflow)| Some((id.clone(), workflow.waits?.name().to_owned())));
     JobStatusView {
         job_id: view.job_id,
         datacenter: view.datacenter,
@@ -119,6 +127,7 @@ pub(super) fn status_view(
             .map(|(status, n)| (status.name().to_owned(), n))
             .collect(),
         workflows,
+        waiting_workflows: waits.take(MAX_SHOWN).collect(),
         unanswered: view.outbox,
         resume_count: view.resumes,
         ended_reason: view.ended.as_ref().map(|ended| ended.reason.clone()),
@@ -159,6 +168,12 @@ pub(super) fn cancelled(job_id: EntityId, response: JobCancelResponse) -> JobCan
 pub(super) fn holder(request: &LeaseJob) -> Result<Leader, Error> {
     let incarnation = count("incarnation", request.incarnation)?;
     Ok(Leader { node: request.holder_id.clone(), incarnation })
+}
+
+pub(super) fn lease_ms(request: &LeaseJob) -> Result<Option<u64>, Error> {
+    let expected = format!("1 to {MAX_LEASE_MS}");
+    let given = request.lease_ms;
+    given.map(|ms| u64::try_from(ms).map_err(|_| Error::invalid("lease_ms", ms, &expected))).transpose()
 }
 
 /// The leadership a caller shows; 0 is the same as none.
@@ -222,6 +237,16 @@ pub(super) fn settings(mut settings: job::Settings, request: &SubmitJob) -> Resu
 /// NaN and the infinities have no JSON number; they are named as text.
 pub(super) fn real(number: f64) -> Value {
     if number.is_finite() { Value::from(number) } else { number.to_string().into() }
+}
+
+/// Who shows a stale token learns who leads now: perhaps it is itself, under a token that a restart minted.
+pub(super) fn with_leader(error: Error, leader: Option<Leader>) -> Error {
+    match leader.filter(|_| error.kind() == ErrorKind::StaleToken) {
+        Some(leader) => {
+            error.with("leader_id", leader.node.as_str()).with("leader_incarnation", leader.incarnation)
+        }
+        None => error,
+    }
 }
 
 pub(super) fn unexpected(reply: Option<Result<Reply, job::Rejection>>) -> Error {

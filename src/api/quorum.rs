@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::capacity::up_to;
+use super::capacity_view::up_to;
 use super::dto::{
     CancelQuorum, Cancelled, FinalTally, FinalVote, QuorumHistory, QuorumHistoryEntry, QuorumHistoryPage,
     QuorumStatsReply, QuorumStatus, StartQuorum, Started, Vote, Voted, WaitQuorum,

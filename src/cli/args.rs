@@ -134,6 +134,10 @@ fn serve_command() -> Command {
                 .default_value("127.0.0.1:7171")
                 .help("The address to listen on; port 0 takes a free one. There is no authentication"),
         )
+        .arg(switch(
+            "strict-cells",
+            "Refuse cells and budgets that nobody has set up, instead of making them",
+        ))
         .arg(
             Arg::new("sample-machine")
                 .long("sample-machine")

@@ -12,10 +12,11 @@
 //! ```
 //!
 //! Nothing here decides anything about quorums. Logs go to stderr; `QUORATE_LOG` says which, in the syntax of
-//! `RUST_LOG`, and without it only errors are shown.
+//! `RUST_LOG`, and without it errors are shown, and clocks that do not agree.
 
 mod args;
 mod input;
+mod logging;
 mod open;
 mod ops;
 mod output;
@@ -30,26 +31,14 @@ mod wait;
 
 use std::ffi::OsString;
 
-use clap::ArgMatches;
-use tracing_subscriber::EnvFilter;
-
 use crate::error::{Error, ErrorKind};
+use clap::ArgMatches;
 use output::{Output, Stop};
-
-/// Names the environment variable that chooses what is logged.
-const LOG: &str = "QUORATE_LOG";
 
 /// Runs the command line. Returns the exit code: 0 when the command did what was asked, else the code that the
 /// tables of error kinds ([`crate::error::KINDS`]) and outcomes ([`crate::error::OUTCOMES`]) give.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
-    let filter = EnvFilter::try_from_env(LOG).unwrap_or_else(|_| EnvFilter::new("error"));
-    // A second call in one process keeps the first one's subscriber.
-    let _ = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        // Told to a closed stderr, they would panic in whatever thread logs, and sled waits for its threads for ever.
-        .log_internal_errors(false)
-        .try_init();
+    let log = logging::begin();
     let args: Vec<OsString> = args.into_iter().collect();
     let json = args.iter().any(|arg| arg == "--json");
     let output = Output::new(json);
@@ -59,10 +48,12 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
         Err(usage) if json => Err(Stop::Failed(args::usage_error(&usage))),
         Err(usage) => output.complain(&usage.render().to_string()).map(|()| 2),
     };
-    match done {
+    let code = match done {
         Ok(code) => code,
         Err(stop) => output.stop(&stop),
-    }
+    };
+    log.end();
+    code
 }
 
 fn dispatch(matches: &ArgMatches, output: &Output) -> Result<u8, Stop> {

@@ -163,7 +163,9 @@ fn advice(kind: ErrorKind) -> &'static str {
             "request capacity again"
         }
         ErrorKind::NotRenewable => "request a renewable lease next time",
-        ErrorKind::StaleToken => "stop leading; a later leader has taken over",
+        ErrorKind::StaleToken => {
+            "stop what is done under this token; `held` is in force, and `job status` says who leads"
+        }
         ErrorKind::UnknownToken => {
             "use the token that was granted; `quorate job status` shows the one in force"
         }

@@ -29,13 +29,16 @@ pub(super) async fn run(matches: &ArgMatches, output: &Output) -> Result<u8, Sto
         .ok_or_else(|| Error::invalid("data", Value::Null, "a data folder"))?;
     // Heard from here on: a signal during recovery stops the server as soon as it is up.
     let mut signals = Signals::listen()?;
+    // First, so that who cannot serve leaves the folder as it is.
+    let listener = http::bind(listen)?;
     let mut config = open::folder(data, true, matches)?;
+    config.capacity.strict_cells = matches.get_flag("strict-cells");
     if matches.get_flag("sample-machine") {
         config.sampler = Some(Arc::new(ThisMachine::default()));
     }
     let q = Quorate::open(config).await?;
     open::tell(&q.recovery_report().store);
-    let mut server = http::serve(q.clone(), listen, Options::default())?;
+    let mut server = http::serve_on(q.clone(), listener, Options::default())?;
     let url = format!("http://{}", server.addr());
     if output.is_json() {
         output.reply(&json!({ "listening": url }))?;

@@ -11,7 +11,7 @@
 use std::cell::OnceCell;
 
 use super::Machine;
-use super::time::{Downtime, Timestamp};
+use super::time::{ClockStep, Downtime, Timestamp};
 
 /// A tick must move `due`; this bounds the damage of a machine that breaks the law.
 const SETTLE_LIMIT: usize = 64;
@@ -102,6 +102,14 @@ impl<M: Machine> Driver<M> {
     pub fn resume(&mut self, away: Downtime) -> Settled<M> {
         let from = self.revision;
         let events = M::resume(&self.state, away);
+        events.iter().for_each(|event| self.replay(event));
+        Settled { events, effects: Vec::new(), from }
+    }
+
+    /// Puts on record that the wall clock was set, if the entity cares.
+    pub fn clock_stepped(&mut self, step: ClockStep) -> Settled<M> {
+        let from = self.revision;
+        let events = M::clock_stepped(&self.state, step);
         events.iter().for_each(|event| self.replay(event));
         Settled { events, effects: Vec::new(), from }
     }

@@ -41,13 +41,14 @@ pub mod rules;
 pub mod shed;
 pub mod stats;
 pub mod time;
+pub mod timeline;
 pub mod topology;
 pub mod worker;
 
 use serde::{Serialize, de::DeserializeOwned};
 
 use self::ids::StreamKind;
-use self::time::{Downtime, Timestamp};
+use self::time::{ClockStep, Downtime, Timestamp};
 
 /// What a machine decided about one command.
 #[derive(Debug)]
@@ -144,9 +145,14 @@ pub trait Machine: 'static {
         None
     }
 
-    /// What is put on record before anything else when the entity wakes for the first time in a process. Most
-    /// entities do not care whether the process was away.
+    /// What is put on record before anything else when the entity wakes for the first time in a process, of which the
+    /// one who asks makes sure. Most entities do not care whether the process was away.
     fn resume(_state: &Self::State, _away: Downtime) -> Vec<Self::Event> {
+        Vec::new()
+    }
+
+    /// What is put on record of a wall clock that was set. It moves no deadline, so most entities do not care.
+    fn clock_stepped(_state: &Self::State, _step: ClockStep) -> Vec<Self::Event> {
         Vec::new()
     }
 }

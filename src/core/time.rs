@@ -117,8 +117,31 @@ pub enum Gap {
     Command,
     /// The machine was suspended, with the process on it.
     Suspend,
-    /// The wall clock was set ahead while the process served. No time passed.
+    /// The wall clock was set ahead while the process served, and the journal's time followed it, as it did in earlier
+    /// versions: see [`ClockStep`]. No time passed.
     ClockJump,
+    /// The process did not run although the machine did: it was stopped, or got neither processor nor memory.
+    Pause,
+}
+
+/// The wall clock was set. The journal's time does not follow it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClockStep {
+    /// When it was noticed, in the journal's time.
+    pub at: Timestamp,
+    /// How far it was set ahead, or back when negative, in microseconds.
+    pub by_us: i64,
+}
+
+impl Gap {
+    /// Is it a gap in the life of a process, and not the time before it? An entity that is loaded again in the same
+    /// process meets it again, and knows by its instant that it has left it out.
+    pub fn is_within_a_process(self) -> bool {
+        match self {
+            Gap::Restart | Gap::Command => false,
+            Gap::Suspend | Gap::ClockJump | Gap::Pause => true,
+        }
+    }
 }
 
 impl Downtime {

@@ -18,8 +18,13 @@ pub const RECORD_HEADER: usize = 1 + 8 + 8 + 4;
 /// Bytes of a record after its payload: the chain hash.
 pub const RECORD_TRAILER: usize = 32;
 
-fn config() -> impl bincode::config::Config {
+fn config() -> bincode::config::Configuration {
     bincode::config::standard()
+}
+
+/// A power of two as a number of bytes, or as many as there can be.
+const fn limit(power: u32) -> usize {
+    if power < usize::BITS { 1 << power } else { isize::MAX as usize }
 }
 
 /// Encodes one stored value.
@@ -31,12 +36,21 @@ pub fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, Fault> {
         .map_err(|e| Fault::Corrupt { what: format!("value cannot be encoded: {e}") })
 }
 
-/// Decodes one stored value; every byte must be used.
+/// Decodes one stored value; every byte must be used. Lengths are believed only as far as the bytes at hand can bear
+/// them out, so damaged bytes cannot ask for memory without bound.
 ///
 /// # Errors
 /// [`Fault::Corrupt`] when the bytes are not a `T`.
 pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Fault> {
-    match bincode::serde::decode_from_slice(bytes, config()) {
+    // The limit is part of the type. It counts what values take in memory, at most 16 bytes for each stored one.
+    let decoded = match bytes.len() {
+        0..=0x1_0000 => bincode::serde::decode_from_slice(bytes, config().with_limit::<{ limit(20) }>()),
+        0..=0x10_0000 => bincode::serde::decode_from_slice(bytes, config().with_limit::<{ limit(24) }>()),
+        0..=0x100_0000 => bincode::serde::decode_from_slice(bytes, config().with_limit::<{ limit(28) }>()),
+        0..=0x1000_0000 => bincode::serde::decode_from_slice(bytes, config().with_limit::<{ limit(32) }>()),
+        _ => bincode::serde::decode_from_slice(bytes, config().with_limit::<{ limit(40) }>()),
+    };
+    match decoded {
         Ok((value, used)) if used == bytes.len() => Ok(value),
         Ok((_, used)) => {
             Err(Fault::Corrupt { what: format!("value has {} bytes left over", bytes.len() - used) })

@@ -53,7 +53,9 @@ impl Frame<'_> {
     /// # Errors
     /// [`Fault::Corrupt`] when they do not fit the frame; [`Fault::NewerVersion`] for a newer record.
     pub fn records(&self) -> Result<Vec<Record>, Fault> {
-        let mut out = Vec::with_capacity(self.count as usize);
+        // Damaged bytes may name any count; no record is shorter than its frame of fixed fields.
+        let most = self.bytes.len() / (RECORD_HEADER + RECORD_TRAILER);
+        let mut out = Vec::with_capacity(most.min(self.count as usize));
         self.each_record(|record, _| {
             out.push(record);
             Ok(())

@@ -301,6 +301,19 @@ pub trait Store: Send + Sync + 'static {
     /// What was kept under this name.
     fn load_projection<'a>(&'a self, name: &'a str) -> Pending<'a, Option<(Position, Vec<u8>)>>;
 
+    /// Keeps a note of at most 400 bytes that outlives the process at once, and a loss of power when it is `synced`. It
+    /// replaces the note before it, and is not kept in order with commits. A store that can do no better keeps it as
+    /// a projection.
+    fn save_note<'a>(&'a self, note: &'a [u8], synced: bool) -> Pending<'a, ()> {
+        let _ = synced;
+        self.save_projection("note", 0, note.to_vec())
+    }
+
+    /// The note, unless it is lost.
+    fn load_note(&self) -> Pending<'_, Option<Vec<u8>>> {
+        Box::pin(async { Ok(self.load_projection("note").await?.map(|(_, note)| note)) })
+    }
+
     /// Checks every group hash, chain link, position and stream chain from `after` on, at most `limit` groups;
     /// the first fault ends the walk.
     fn verify(&self, from: VerifyCursor, limit: usize) -> Pending<'_, VerifyStep>;

@@ -17,14 +17,15 @@ use std::sync::{Arc, Weak};
 use actix::{Actor, ActorContext, ActorFutureExt, Addr, AsyncContext, Context, Handler, Message, WrapFuture};
 use tokio::sync::oneshot;
 
+use super::clock::Noted;
 use super::host::Host;
-use super::kinds::{Hosted, perform};
+use super::kinds::Hosted;
 use super::lanes::{Lanes, Queued};
 use super::memory::{Loaded, Memory, Waiting, load, lost};
 use super::writer::Failure;
 use crate::core::driver::Settled;
-use crate::core::ids::{IdempotencyKey, StreamId};
-use crate::core::time::{Downtime, Timestamp};
+use crate::core::ids::{IdempotencyKey, StreamId, StreamKind};
+use crate::core::time::Timestamp;
 use crate::core::{Decision, Machine};
 use crate::journal::Fault;
 
@@ -68,11 +69,26 @@ impl<M: Hosted> Ask<M> {
     }
 }
 
+/// Be there. The sender hears when the entity is loaded, or could not be.
+#[derive(Debug)]
+pub(crate) struct Wake {
+    pub(crate) done: oneshot::Sender<()>,
+}
+
 /// Look at what is due or owed. The sender hears when the entity next needs a tick, once all of it is durable;
 /// it hears nothing when the entity died or could not be loaded.
 #[derive(Debug)]
 pub(crate) struct Poke {
+    /// Told, or dropped, when what follows is in the writer's queue: what is poked after that is recorded after it.
+    pub(crate) begun: Option<oneshot::Sender<()>>,
     pub(crate) done: oneshot::Sender<Option<Timestamp>>,
+}
+
+impl Poke {
+    /// One that nobody follows.
+    pub(crate) fn new(done: oneshot::Sender<Option<Timestamp>>) -> Self {
+        Poke { begun: None, done }
+    }
 }
 
 /// Send what falls due at this instant. The sender hears when it is on its way.
@@ -115,6 +131,8 @@ impl Message for Turn {
 pub(crate) struct Sleep {
     /// And only if nothing was recorded yet: it may have been born since this was sent.
     pub(crate) unborn: bool,
+    /// Dropped when it sleeps, or will not.
+    pub(crate) done: Option<oneshot::Sender<()>>,
 }
 
 impl Message for Sleep {
@@ -162,8 +180,8 @@ pub(crate) struct Entity<M: Hosted> {
     lanes: Lanes<M>,
     watch: DeathWatch<M>,
     memory: Memory<M>,
-    /// How many gaps of the clock the entity has left out.
-    gaps_seen: usize,
+    /// How much of what the clock noted the entity was told.
+    told: usize,
 }
 
 // Nothing in it is ever pinned.
@@ -179,22 +197,41 @@ impl<M: Hosted> Entity<M> {
             kind: std::marker::PhantomData,
         };
         let memory = Memory::empty(seat.host.clone(), seat.stream.clone());
-        Entity { seat, lanes, watch, memory, gaps_seen: 0 }
+        Entity { seat, lanes, watch, memory, told: 0 }
     }
 
     fn on_loaded(&mut self, loaded: Result<Loaded<M>, Fault>, ctx: &mut Context<Self>) {
         match loaded {
             Ok(loaded) => {
+                // What this process recorded of it says that it was taken up, or made, by it. Instants do not: two
+                // processes may begin at the same one.
+                let served = loaded.position > self.seat.host.opened_at;
                 self.memory.fill(loaded);
                 if self.seat.host.reads_only {
                     return;
                 }
-                self.go_on(self.seat.host.away, &ctx.address());
-                self.catch_up(&ctx.address());
-                self.memory.arm();
-                for effect in M::owed(self.memory.driver.state()) {
-                    perform::<M>(&self.seat.host, &self.seat.stream.id, effect);
+                if !served {
+                    let resumed = self.memory.driver.resume(self.seat.host.away);
+                    self.go_on(resumed, &ctx.address());
                 }
+                let now = self.catch_up(&ctx.address());
+                // What is over ends before anything that is owed goes out: nothing is begun for it. Where others wait for
+                // the entity, such as a decision over several cells, it is left to them or to its poke.
+                // Who owes nothing is left to its poke as well, which keeps the order of the deadlines.
+                let leads = matches!(M::KIND, StreamKind::Job | StreamKind::Gate | StreamKind::Worker);
+                let (mut events, mut effects) = (Vec::new(), Vec::new());
+                if leads && M::owes(self.memory.driver.state()) {
+                    let settled = self.memory.driver.settle(now);
+                    (events, effects) = (settled.events, settled.effects);
+                }
+                for effect in M::owed(self.memory.driver.state()) {
+                    if !effects.contains(&effect) {
+                        effects.push(effect);
+                    }
+                }
+                // They go out once the leadership they are sent under is durable.
+                self.memory.submit(&ctx.address(), events, effects, now, None, Vec::new());
+                self.memory.arm();
             }
             Err(fault) => {
                 tracing::error!(stream = %self.seat.stream, %fault, "entity cannot be loaded");
@@ -204,19 +241,24 @@ impl<M: Hosted> Entity<M> {
         }
     }
 
-    /// Leaves out a time in which nobody could see anything.
-    fn go_on(&mut self, away: Downtime, addr: &Addr<Self>) {
-        let resumed = self.memory.driver.resume(away);
+    /// Puts on record what the entity makes of a time in which nobody could see anything, or of a wall clock that was
+    /// set.
+    fn go_on(&mut self, settled: Settled<M>, addr: &Addr<Self>) {
         let now = self.seat.host.clock.now();
-        self.memory.submit(addr, resumed.events, resumed.effects, now, None, Vec::new());
+        self.memory.submit(addr, settled.events, settled.effects, now, None, Vec::new());
     }
 
-    /// The present instant, after leaving out what this process slept through or skipped.
+    /// The present instant, after leaving out what this process slept through.
     fn catch_up(&mut self, addr: &Addr<Self>) -> Timestamp {
         let now = self.seat.host.clock.now();
-        for gap in self.seat.host.clock.gaps(self.gaps_seen) {
-            self.gaps_seen += 1;
-            self.go_on(gap, addr);
+        let (noted, told) = self.seat.host.clock.noted_after(self.told);
+        self.told = told;
+        for what in noted {
+            let settled = match what {
+                Noted::Gap(gap) => self.memory.driver.resume(gap),
+                Noted::Step(step) => self.memory.driver.clock_stepped(step),
+            };
+            self.go_on(settled, addr);
         }
         now
     }
@@ -234,7 +276,7 @@ impl<M: Hosted> Entity<M> {
     fn sleep_if_unborn(&self, addr: &Addr<Self>) {
         if self.memory.driver.revision() == 0 {
             self.seat.queued.fetch_add(1, Ordering::AcqRel);
-            addr.do_send(Sleep { unborn: true });
+            addr.do_send(Sleep { unborn: true, done: None });
         }
     }
 
@@ -274,6 +316,10 @@ impl<M: Hosted> Handler<Turn> for Entity<M> {
         match self.lanes.pop() {
             Some(Queued::Ask(ask)) => self.answer(ask, ctx),
             Some(Queued::Lend(lend)) => self.lend(lend, ctx),
+            Some(Queued::Wake(wake)) => {
+                // Nobody may wait any more.
+                let _ = wake.done.send(());
+            }
             Some(Queued::Poke(poke)) => self.poked(poke, ctx),
             Some(Queued::Errand(errand)) => self.run_errand(errand, ctx),
             None => {}
@@ -367,6 +413,7 @@ impl<M: Hosted> Entity<M> {
             }
         });
         self.memory.submit(&ctx.address(), settled.events, settled.effects, now, None, vec![done]);
+        drop(poke.begun);
     }
 }
 
@@ -400,6 +447,7 @@ impl<M: Hosted> Handler<Sleep> for Entity<M> {
         if !busy && M::registry(&self.seat.host).retire(&self.seat.stream.id, self.seat.generation, true) {
             self.leave(ctx);
         }
+        drop(sleep.done);
     }
 }
 

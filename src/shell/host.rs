@@ -10,6 +10,7 @@ use super::clock::Clock;
 use super::coordinator::{Coordinator, InProcess};
 use super::custom::Custom;
 use super::flows::Flows;
+use super::idle::Waiting;
 use super::ids::IdSource;
 use super::kinds::Counters;
 use super::load::Desk;
@@ -34,7 +35,7 @@ use crate::core::quorum::QuorumMachine;
 use crate::core::time::{Downtime, Gap, Timestamp};
 use crate::core::topology::TopologyMachine;
 use crate::core::worker::WorkerMachine;
-use crate::journal::{Epoch, Fault, Store};
+use crate::journal::{Epoch, Fault, Position, Store};
 
 /// The surroundings, shared by all actors and handles of one runtime.
 pub(crate) struct Host {
@@ -44,6 +45,8 @@ pub(crate) struct Host {
     pub(crate) began: Timestamp,
     /// The time before it in which nobody served.
     pub(crate) away: Downtime,
+    /// Position of the last record when it began: what comes later was recorded by this runtime.
+    pub(crate) opened_at: Position,
     pub(crate) store: Arc<dyn Store>,
     /// Nothing is decided here: every entity is shown as it is on record.
     pub(crate) reads_only: bool,
@@ -88,6 +91,8 @@ pub(crate) struct Host {
     pub(crate) coordinator: Arc<dyn Coordinator>,
     /// Who waits for what becomes of a need.
     pub(crate) needs: Needs,
+    /// Jobs that wait for workers.
+    pub(crate) waiting: Waiting,
     /// Inboxes of agents in this process.
     pub(crate) in_process: Arc<InProcess>,
     /// Custom rules registered in this process.
@@ -121,6 +126,7 @@ pub(crate) struct Parts {
     pub(crate) clock: Arc<Clock>,
     pub(crate) last_alive: Timestamp,
     pub(crate) reads_only: bool,
+    pub(crate) opened_at: Position,
     pub(crate) desk: Desk,
     pub(crate) pressure: Pressure,
     pub(crate) store: Arc<dyn Store>,
@@ -158,6 +164,7 @@ impl Host {
             transport: Mutex::new(parts.config.transport.clone().unwrap_or_else(|| Arc::new(Direct))),
             mailbox: Mailbox::new(parts.clock.clone()),
             needs: Needs::default(),
+            waiting: Waiting::default(),
             in_process,
             custom: Arc::new(Custom::new(parts.config.custom_rules.clone())),
             away: Downtime {
@@ -165,6 +172,7 @@ impl Host {
                 began: parts.clock.now(),
                 gap: if parts.config.jobs.take_over { Gap::Restart } else { Gap::Command },
             },
+            opened_at: parts.opened_at,
             config: parts.config,
             began: parts.clock.now(),
             clock: parts.clock,
@@ -212,20 +220,49 @@ impl Host {
         self.in_flight.load(Ordering::Acquire) + self.waiters.load(Ordering::Acquire)
     }
 
+    /// Since when this process can hear anybody: since it began, or since the last gap in which it could not.
+    pub(crate) fn hears_since(&self) -> Timestamp {
+        self.clock.last_gap().map_or(self.began, |gap| gap.max(self.began))
+    }
+
     /// How many actors are awake.
     pub(crate) fn awake(&self) -> usize {
-        let registries = [self.quorums.awake(), self.topology.awake(), self.agents.awake()];
-        let records = self.flow_records.awake() + self.load_records.awake();
-        registries.into_iter().sum::<usize>()
-            + records
-            + self.proposals.awake()
-            + self.algorithms.awake()
-            + self.cells.awake()
-            + self.budgets.awake()
-            + self.jobs.awake()
-            + self.gates.awake()
-            + self.workers.awake()
-            + self.durations.awake()
+        let counts = [
+            self.quorums.awake(),
+            self.topology.awake(),
+            self.agents.awake(),
+            self.proposals.awake(),
+            self.algorithms.awake(),
+            self.cells.awake(),
+            self.budgets.awake(),
+            self.jobs.awake(),
+            self.gates.awake(),
+            self.workers.awake(),
+            self.durations.awake(),
+            self.flow_records.awake(),
+            self.load_records.awake(),
+        ];
+        counts.into_iter().sum()
+    }
+
+    /// The most actors that were awake at the same time, counted for each kind by itself.
+    pub(crate) fn most_awake(&self) -> usize {
+        let counts = [
+            self.quorums.most_awake(),
+            self.topology.most_awake(),
+            self.agents.most_awake(),
+            self.proposals.most_awake(),
+            self.algorithms.most_awake(),
+            self.cells.most_awake(),
+            self.budgets.most_awake(),
+            self.jobs.most_awake(),
+            self.gates.most_awake(),
+            self.workers.most_awake(),
+            self.durations.most_awake(),
+            self.flow_records.most_awake(),
+            self.load_records.most_awake(),
+        ];
+        counts.into_iter().sum()
     }
 
     /// From here on nothing new is admitted.

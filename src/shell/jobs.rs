@@ -98,9 +98,18 @@ pub(crate) async fn deliver(host: &Arc<Host>, message: Message) {
             }
         },
         Party::Worker(worker) => {
+            let waits = job_stream(&message.job_id, &message.datacenter).ok();
             let action = Action::Command(worker::Command::Receive(Box::new(message)), None);
-            let led = ask(host, &host.workers, &worker, action, |view| leaders(view.state)).await;
-            led.map(|led| host.pressure.worker_heard(host, &worker, said, led))
+            let heard = ask(host, &host.workers, &worker, action, |view| {
+                let refused = view.reply.and_then(Result::err);
+                (leaders(view.state), refused.and_then(|refused| refused.not_now()))
+            });
+            heard.await.map(|(led, not_now)| {
+                if let (Some(_), Some(job)) = (not_now, waits) {
+                    host.waiting.wait(&worker, job);
+                }
+                host.pressure.worker_heard(host, &worker, said, led)
+            })
         }
     };
     if let Err(failure) = taken {
@@ -256,6 +265,7 @@ impl Hosted for JobMachine {
 
     fn follow(host: &Arc<Host>, id: &EntityId, events: &[job::Event]) {
         if events.iter().any(|event| matches!(event, job::Event::Ended(_))) {
+            host.waiting.forget(id);
             let (surroundings, id) = (host.clone(), id.clone());
             track(host, async move {
                 if let Err(failure) = learn(&surroundings, &id).await {
@@ -425,6 +435,27 @@ impl Hosted for WorkerMachine {
         for event in events {
             tracing::debug!(kind = "worker", entity_id = %id, event = event.name());
         }
+    }
+
+    fn follow(host: &Arc<Host>, id: &EntityId, events: &[worker::Event]) {
+        let places = events.iter().map(worker::Event::places).fold(0, u32::saturating_add);
+        let jobs = if places == 0 { Vec::new() } else { host.waiting.take(id, places) };
+        if jobs.is_empty() {
+            return;
+        }
+        let (surroundings, worker_id) = (host.clone(), id.clone());
+        track(host, async move {
+            for stream in jobs {
+                let ready = job::Command::WorkerReady { worker_id: worker_id.clone(), places };
+                let more = command(&surroundings, &stream, ready, |view| {
+                    matches!(view.reply, Some(Ok(Reply::Changed(true))))
+                });
+                // One that is not told asks again by itself.
+                if more.await.unwrap_or(false) {
+                    surroundings.waiting.wait(&worker_id, stream);
+                }
+            }
+        });
     }
 
     fn at_once(host: &Host, effect: &worker::Effect) -> bool {

@@ -15,6 +15,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::oneshot;
 
@@ -38,13 +39,37 @@ pub(crate) type Answered = Result<Result<Reply, Rejection>, Failure>;
 
 /// Carries out one operation; the answer comes when it is durable. Dropping the future cancels nothing.
 pub(crate) async fn run(host: &Arc<Host>, op: Op) -> Answered {
+    run_and_tell(host, op).await.map(|(answer, _)| answer)
+}
+
+/// The same, and says whether a cell takes part since this operation.
+pub(crate) async fn run_and_tell(
+    host: &Arc<Host>,
+    op: Op,
+) -> Result<(Result<Reply, Rejection>, bool), Failure> {
+    let opened = Arc::new(AtomicBool::new(false));
+    let answer = carry_through(host, op, &opened).await?;
+    Ok((answer, opened.load(Ordering::Acquire)))
+}
+
+/// Is a cell among those that take part since these events?
+fn note_opened(events: &BTreeMap<StreamId, Vec<Event>>, opened: &AtomicBool) {
+    let mut all = events.values().flatten();
+    if all.any(|event| matches!(event, Event::Cell(cell::Event::Opened { .. }))) {
+        opened.store(true, Ordering::Release);
+    }
+}
+
+async fn carry_through(host: &Arc<Host>, op: Op, opened: &Arc<AtomicBool>) -> Answered {
     if let Some(home) = home(&op) {
         let (stream, alone, surroundings) = (cell_stream(home), op.clone(), host.clone());
+        let note = opened.clone();
         let decide = move |cell: &Cell, now: Timestamp| {
             let view = Alone { host: &surroundings, stream: &stream, cell };
             match exchange::decide(&view, &alone, now) {
                 Outcome::Missing(_) => None,
                 Outcome::Done { events, effects, reply } => {
+                    note_opened(&events, &note);
                     Some(Decision { events: of_cell(events), effects, reply: Ok(reply) })
                 }
                 Outcome::Refused { events, rejection } => {
@@ -60,9 +85,9 @@ pub(crate) async fn run(host: &Arc<Host>, op: Op) -> Answered {
     }
     let permit = host.admit(false).map_err(Failure::Refused)?;
     let (answer, answered) = oneshot::channel();
-    let surroundings = host.clone();
+    let (surroundings, note) = (host.clone(), opened.clone());
     host.tokio.spawn(async move {
-        jointly(&surroundings, &op, answer).await;
+        jointly(&surroundings, &op, answer, &note).await;
         drop(permit);
     });
     answered.await.unwrap_or_else(|_| {
@@ -155,7 +180,7 @@ impl Lookup for Borrowed<'_> {
     }
 }
 
-async fn jointly(host: &Arc<Host>, op: &Op, answer: oneshot::Sender<Answered>) {
+async fn jointly(host: &Arc<Host>, op: &Op, answer: oneshot::Sender<Answered>, opened: &AtomicBool) {
     let mut borrowed = Borrowed { host, cells: BTreeMap::new(), budgets: BTreeMap::new() };
     let mut wanted = BTreeSet::new();
     loop {
@@ -169,7 +194,10 @@ async fn jointly(host: &Arc<Host>, op: &Op, answer: oneshot::Sender<Answered>) {
                 }
                 continue;
             }
-            Outcome::Done { events, effects, reply } => (events, effects, Ok(reply)),
+            Outcome::Done { events, effects, reply } => {
+                note_opened(&events, opened);
+                (events, effects, Ok(reply))
+            }
             Outcome::Refused { events, rejection } => (events, Vec::new(), Err(rejection)),
         };
         let surroundings = host.clone();

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use tokio::sync::oneshot;
 
 use super::bus::{Notice, What};
 use super::host::Host;
@@ -35,7 +36,7 @@ use crate::core::topology::{self, Asked, Topology, TopologyMachine};
 use crate::journal::codec::decode;
 use crate::journal::{Fault, Record};
 
-use super::entity::{Action, Errand, Poke};
+use super::entity::{Action, Errand, Poke, Wake};
 use super::load::load_id;
 use super::pressure::is_timer;
 use super::proposals::tell_absence;
@@ -295,21 +296,46 @@ pub(crate) fn errand(host: &Arc<Host>, stream: &StreamId, errand: Errand) {
 
 /// Lets an entity of any kind go to sleep, if it is idle.
 pub(crate) fn send_to_sleep(host: &Host, stream: &StreamId) {
+    rest(host, stream, None);
+}
+
+/// The same; `done` is dropped when it sleeps, or will not.
+pub(crate) fn rest(host: &Host, stream: &StreamId, done: Option<oneshot::Sender<()>>) {
     match stream.kind {
-        StreamKind::Topology => host.topology.send_to_sleep(&stream.id),
-        StreamKind::Quorum => host.quorums.send_to_sleep(&stream.id),
-        StreamKind::Agent => host.agents.send_to_sleep(&stream.id),
-        StreamKind::Proposal => host.proposals.send_to_sleep(&stream.id),
-        StreamKind::Algorithms => host.algorithms.send_to_sleep(&stream.id),
-        StreamKind::Cell => host.cells.send_to_sleep(&stream.id),
-        StreamKind::Budget => host.budgets.send_to_sleep(&stream.id),
-        StreamKind::Job => host.jobs.send_to_sleep(&stream.id),
-        StreamKind::Gate => host.gates.send_to_sleep(&stream.id),
-        StreamKind::Worker => host.workers.send_to_sleep(&stream.id),
-        StreamKind::Durations => host.durations.send_to_sleep(&stream.id),
-        StreamKind::Flow => host.flow_records.send_to_sleep(&stream.id),
+        StreamKind::Topology => host.topology.send_to_sleep(&stream.id, done),
+        StreamKind::Quorum => host.quorums.send_to_sleep(&stream.id, done),
+        StreamKind::Agent => host.agents.send_to_sleep(&stream.id, done),
+        StreamKind::Proposal => host.proposals.send_to_sleep(&stream.id, done),
+        StreamKind::Algorithms => host.algorithms.send_to_sleep(&stream.id, done),
+        StreamKind::Cell => host.cells.send_to_sleep(&stream.id, done),
+        StreamKind::Budget => host.budgets.send_to_sleep(&stream.id, done),
+        StreamKind::Job => host.jobs.send_to_sleep(&stream.id, done),
+        StreamKind::Gate => host.gates.send_to_sleep(&stream.id, done),
+        StreamKind::Worker => host.workers.send_to_sleep(&stream.id, done),
+        StreamKind::Durations => host.durations.send_to_sleep(&stream.id, done),
+        StreamKind::Flow => host.flow_records.send_to_sleep(&stream.id, done),
         // One of its kind, large to rebuild, and soon asked again: it sleeps when it is idle for long.
-        StreamKind::Load => {}
+        StreamKind::Load => drop(done),
+    }
+}
+
+/// Sees to it that an entity of any kind is loaded. True when it was asleep.
+pub(crate) fn wake(host: &Arc<Host>, stream: &StreamId, wake: Wake) -> bool {
+    match stream.kind {
+        StreamKind::Topology => host.topology.wake(host, &stream.id, wake),
+        StreamKind::Quorum => host.quorums.wake(host, &stream.id, wake),
+        StreamKind::Agent => host.agents.wake(host, &stream.id, wake),
+        StreamKind::Proposal => host.proposals.wake(host, &stream.id, wake),
+        StreamKind::Algorithms => host.algorithms.wake(host, &stream.id, wake),
+        StreamKind::Cell => host.cells.wake(host, &stream.id, wake),
+        StreamKind::Budget => host.budgets.wake(host, &stream.id, wake),
+        StreamKind::Job => host.jobs.wake(host, &stream.id, wake),
+        StreamKind::Gate => host.gates.wake(host, &stream.id, wake),
+        StreamKind::Worker => host.workers.wake(host, &stream.id, wake),
+        StreamKind::Durations => host.durations.wake(host, &stream.id, wake),
+        StreamKind::Flow => host.flow_records.wake(host, &stream.id, wake),
+        // One of its kind, or none at all behind a timer.
+        StreamKind::Load => false,
     }
 }
 

@@ -20,7 +20,7 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::entity::{Action, Ask, Errand, Lend, Poke};
+use super::entity::{Action, Ask, Errand, Lend, Poke, Wake};
 use super::kinds::Hosted;
 
 /// Turns of the first lane in a row, while others wait.
@@ -42,6 +42,7 @@ pub(crate) enum Lane {
 pub(crate) enum Queued<M: Hosted> {
     Ask(Ask<M>),
     Lend(Lend<M>),
+    Wake(Wake),
     Poke(Poke),
     Errand(Errand),
 }
@@ -54,7 +55,7 @@ impl<M: Hosted> Queued<M> {
                 Action::Alone(_) => Lane::First,
                 Action::Read | Action::Until(..) => Lane::Then,
             },
-            Queued::Lend(_) | Queued::Poke(_) | Queued::Errand(_) => Lane::First,
+            Queued::Lend(_) | Queued::Wake(_) | Queued::Poke(_) | Queued::Errand(_) => Lane::First,
         }
     }
 }

@@ -520,7 +520,7 @@ impl Hosted for LoadMachine {
                         job = %run.job_id, count = run.count);
                 }
                 Event::LossAccepted { what, .. } => {
-                    tracing::error!(kind = "load", event = event.name(), ?what);
+                    tracing::info!(kind = "load", event = event.name(), ?what);
                 }
                 Event::Sampled { .. } => {}
             }

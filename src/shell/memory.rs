@@ -20,7 +20,7 @@ use crate::core::driver::Driver;
 use crate::core::ids::{IdempotencyKey, StreamId};
 use crate::core::time::Timestamp;
 use crate::journal::codec::{AppendBuilder, decode, encode};
-use crate::journal::{ChainHash, Due, Fault, Seq, Snapshot, Store};
+use crate::journal::{ChainHash, Due, Fault, Position, Seq, Snapshot, Store};
 
 /// Records read from the store at a time while an entity is rebuilt.
 const LOAD_PAGE: usize = 4096;
@@ -41,6 +41,8 @@ pub(crate) struct Loaded<M: Hosted> {
     hash: ChainHash,
     snapshot_at: Seq,
     indexed: Option<Timestamp>,
+    /// Position of its last record in the journal; 0 when it has none.
+    pub(crate) position: Position,
 }
 
 /// Rebuilds an entity: the latest usable snapshot, then the records after it.
@@ -51,7 +53,7 @@ pub(crate) fn load<M: Hosted>(
 ) -> Result<Loaded<M>, Fault> {
     let driver = Driver::new(context);
     let Some(head) = wait(store.head(stream))? else {
-        return Ok(Loaded { driver, hash: ChainHash::default(), snapshot_at: 0, indexed: None });
+        return Ok(Loaded { driver, hash: ChainHash::default(), snapshot_at: 0, indexed: None, position: 0 });
     };
     let snapshot = wait(store.load_snapshot(stream))?
         .filter(|s| s.version == M::STATE_VERSION && s.revision <= head.revision)
@@ -60,6 +62,11 @@ pub(crate) fn load<M: Hosted>(
         Some((state, revision, hash)) => (driver.restore(state, revision), hash, revision),
         None => (driver, ChainHash::default(), 0),
     };
+    let mut position = 0;
+    if driver.revision() == head.revision {
+        let last = wait(store.read(stream, head.revision.saturating_sub(1), 1))?;
+        position = last.first().map_or(0, |record| record.position);
+    }
     while driver.revision() < head.revision {
         let page = wait(store.read(stream, driver.revision(), LOAD_PAGE))?;
         if page.is_empty() {
@@ -72,14 +79,14 @@ pub(crate) fn load<M: Hosted>(
                 return Err(Fault::Corrupt { what });
             }
             driver.replay(&decode::<M::Event>(&record.payload)?);
-            hash = record.hash;
+            (hash, position) = (record.hash, record.position);
         }
     }
     if hash != head.hash {
         let what = format!("stream does not end in the hash the index holds. stream={stream}");
         return Err(Fault::Corrupt { what });
     }
-    Ok(Loaded { driver, hash, snapshot_at, indexed: head.due })
+    Ok(Loaded { driver, hash, snapshot_at, indexed: head.due, position })
 }
 
 /// The state of an entity as the journal has it, without an actor.

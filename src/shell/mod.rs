@@ -22,6 +22,7 @@ pub mod custom;
 pub(crate) mod entity;
 pub(crate) mod flows;
 pub(crate) mod host;
+pub(crate) mod idle;
 pub(crate) mod ids;
 pub(crate) mod inbox;
 pub(crate) mod jobs;

@@ -9,8 +9,9 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use actix::{Actor, Addr, ArbiterHandle};
+use tokio::sync::oneshot;
 
-use super::entity::{Ask, Entity, Errand, Lend, Poke, Seat, Sleep, Turn};
+use super::entity::{Ask, Entity, Errand, Lend, Poke, Seat, Sleep, Turn, Wake};
 use super::host::Host;
 use super::kinds::Hosted;
 use super::lanes::{Lanes, Queued};
@@ -37,6 +38,9 @@ pub(crate) struct Registry<M: Hosted> {
     arbiters: Vec<ArbiterHandle>,
     generations: AtomicU64,
     sweeps: AtomicU64,
+    awake: AtomicUsize,
+    /// The most that were ever awake.
+    most: AtomicUsize,
 }
 
 impl<M: Hosted> Registry<M> {
@@ -47,6 +51,8 @@ impl<M: Hosted> Registry<M> {
             arbiters,
             generations: AtomicU64::new(1),
             sweeps: AtomicU64::new(2),
+            awake: AtomicUsize::new(0),
+            most: AtomicUsize::new(0),
         }
     }
 
@@ -59,7 +65,7 @@ impl<M: Hosted> Registry<M> {
 
     /// Asks an entity to lend its memory, starting its actor if need be.
     pub(crate) fn lend(&self, host: &Arc<Host>, id: &EntityId, lend: Lend<M>) -> Result<(), Fault> {
-        self.deliver(host, id, Queued::Lend(lend)).map_err(|(_, fault)| fault)
+        self.deliver(host, id, Queued::Lend(lend)).map(|_| ()).map_err(|(_, fault)| fault)
     }
 
     /// Makes an entity look at what is due or owed; `done` is dropped when it has, durably.
@@ -69,7 +75,14 @@ impl<M: Hosted> Registry<M> {
         let _ = self.deliver(host, id, Queued::Poke(poke));
     }
 
-    fn deliver(&self, host: &Arc<Host>, id: &EntityId, item: Queued<M>) -> Result<(), (Queued<M>, Fault)> {
+    /// Sees to it that an entity is loaded. True when it was asleep.
+    pub(crate) fn wake(&self, host: &Arc<Host>, id: &EntityId, wake: Wake) -> bool {
+        // Who is parked stays so; whoever waits hears nothing.
+        self.deliver(host, id, Queued::Wake(wake)).is_ok_and(|started| started)
+    }
+
+    /// Hands something to an entity. True when that started its actor.
+    fn deliver(&self, host: &Arc<Host>, id: &EntityId, item: Queued<M>) -> Result<bool, (Queued<M>, Fault)> {
         let hash = self.hasher.hash_one(id) as usize;
         let mut shard = lock(&self.shards[hash % SHARDS]);
         let used = self.sweeps.load(Ordering::Relaxed);
@@ -78,7 +91,7 @@ impl<M: Hosted> Registry<M> {
             entry.queued.fetch_add(1, Ordering::AcqRel);
             entry.lanes.push(item);
             entry.addr.do_send(Turn);
-            return Ok(());
+            return Ok(false);
         }
         let stream = StreamId::new(M::KIND, id.clone());
         let after_death = match host.restarts.may_start(&stream, host.clock.now()) {
@@ -95,7 +108,8 @@ impl<M: Hosted> Registry<M> {
         let addr = Entity::start_in_arbiter(arbiter, move |_| Entity::new(seat, served));
         addr.do_send(Turn);
         shard.insert(id.clone(), Entry { addr, lanes, generation, queued, used });
-        Ok(())
+        self.most.fetch_max(self.awake.fetch_add(1, Ordering::AcqRel) + 1, Ordering::AcqRel);
+        Ok(true)
     }
 
     /// Makes an entity send what falls due.
@@ -115,6 +129,7 @@ impl<M: Hosted> Registry<M> {
                     return false;
                 }
                 let left = shard.remove(id);
+                self.awake.fetch_sub(1, Ordering::AcqRel);
                 // What waits with a dead actor hears of it without the lock.
                 drop(shard);
                 drop(left);
@@ -131,22 +146,27 @@ impl<M: Hosted> Registry<M> {
         for shard in &self.shards {
             for entry in lock(shard).values_mut().filter(|entry| entry.used + 1 < round) {
                 entry.queued.fetch_add(1, Ordering::AcqRel);
-                entry.addr.do_send(Sleep { unborn: false });
+                entry.addr.do_send(Sleep { unborn: false, done: None });
             }
         }
     }
 
-    /// Asks one actor to go to sleep if it is idle.
-    pub(crate) fn send_to_sleep(&self, id: &EntityId) {
+    /// Asks one actor to go to sleep if it is idle; `done` is dropped when it has, or will not.
+    pub(crate) fn send_to_sleep(&self, id: &EntityId, done: Option<oneshot::Sender<()>>) {
         let hash = self.hasher.hash_one(id) as usize;
         if let Some(entry) = lock(&self.shards[hash % SHARDS]).get(id) {
             entry.queued.fetch_add(1, Ordering::AcqRel);
-            entry.addr.do_send(Sleep { unborn: false });
+            entry.addr.do_send(Sleep { unborn: false, done });
         }
     }
 
     /// How many actors are awake.
     pub(crate) fn awake(&self) -> usize {
-        self.shards.iter().map(|shard| lock(shard).len()).sum()
+        self.awake.load(Ordering::Acquire)
+    }
+
+    /// The most actors that were ever awake at the same time.
+    pub(crate) fn most_awake(&self) -> usize {
+        self.most.load(Ordering::Acquire)
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::Mutex;
 use std::task::{Context, Poll};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use actix::{Actor, Arbiter, System};
 use tokio::sync::oneshot;
@@ -18,7 +19,7 @@ use super::load::{self, Desk};
 use super::lock;
 use super::pressure::Pressure;
 use super::registry::Registry;
-use super::supervisor::recovery::{self, Alive, RecoveryReport};
+use super::supervisor::recovery::{self, RecoveryReport};
 use super::supervisor::restart::RestartSupervisor;
 use super::supervisor::timeouts::{self, Timeouts};
 use super::writer::{Failure, Writer};
@@ -31,6 +32,13 @@ use crate::journal::{Epoch, Fault, Position, Store};
 
 /// Records between two times the counters are kept; bounds what opening reads again.
 const COUNTERS_EVERY: u64 = 50_000;
+
+/// Threads that read the store at the same time, for entities that are loaded and for queries. More of them take memory,
+/// and no disk or processor serves as many at once.
+const READERS: usize = 32;
+
+/// How long such a thread waits for more to read before it ends.
+const READER_RESTS: Duration = Duration::from_secs(2);
 
 /// How a runtime ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -148,16 +156,16 @@ impl Runtime {
         let reads_only = owned.is_none();
         let epoch = owned.unwrap_or_default();
         let tip = wait(store.tip())?;
+        let note = if reads_only { None } else { recovery::noted(store.as_ref())? };
         let clock = Arc::new(match config.clock {
             _ if reads_only => Clock::manual(tip.at),
-            ClockConfig::System => Clock::system(tip.at),
+            ClockConfig::System => Clock::system(tip.at, note.as_ref().map(|note| &note.mark)),
             ClockConfig::Manual(start) if tip.position == 0 => Clock::manual(start),
             ClockConfig::Manual(start) => Clock::manual(start.max(tip.at)),
         });
-        let last_alive = recovery::last_alive(store.as_ref(), &tip)?;
-        if !config.jobs.take_over && !reads_only {
-            // What this process records is no sign that somebody serves.
-            recovery::keep_alive_note(store.as_ref(), Alive { at: last_alive, stands: true });
+        let last_alive = recovery::last_alive(store.as_ref(), &tip, note.as_ref())?;
+        if !reads_only {
+            recovery::note_opening(store.as_ref(), &clock, last_alive, config.jobs.take_over);
         }
         let unfit = |invalid: Invalid| Fault::Config {
             knob: invalid.field,
@@ -202,6 +210,7 @@ impl Runtime {
             clock,
             last_alive,
             reads_only,
+            opened_at: tip.position,
             desk,
             pressure,
             store,
@@ -221,7 +230,7 @@ impl Runtime {
         let recovery::Open { tracked, mut resuming } = recovery::deadlines(&self.host)?;
         if self.host.reads_only {
             self.report.tracked = tracked;
-            self.report.overdue = recovery::passed(self.host.store.as_ref(), Clock::system(now).now())?;
+            self.report.overdue = recovery::passed(self.host.store.as_ref(), Clock::system(now, None).now())?;
             return Ok(());
         }
         if self.host.away.gap == Gap::Command {
@@ -235,13 +244,19 @@ impl Runtime {
         let host = self.host.clone();
         let (done, settled) = std::sync::mpsc::channel();
         self.host.tokio.spawn(async move {
-            let count = recovery::overdue(&host, now).await;
+            let (count, all) = recovery::overdue(&host, now).await;
+            if !all {
+                // Served from here on.
+                let _ = done.send(count);
+                timeouts::settle(&host, now, false).await;
+            }
             recovery::custom_rules(&host);
             timeouts::quiet(&host).await;
             if host.clock.is_manual() {
                 recovery::resume(&host, resuming).await;
                 let _ = done.send(count);
             } else {
+                // Nobody hears it who was told already.
                 let _ = done.send(count);
                 recovery::resume(&host, resuming).await;
             }
@@ -301,7 +316,7 @@ impl Runtime {
                 }
             }
             host.clock.move_to(to);
-            recovery::note_alive(&host, recovery::last_beat(&host));
+            recovery::note_alive(&host, recovery::last_beat(&host), false);
         }
     }
 
@@ -337,7 +352,7 @@ impl Runtime {
                     let store = self.host.store.as_ref();
                     wait(store.tip()).and_then(|tip| {
                         keep_counters(store, &self.host.counters, tip.position);
-                        recovery::note_alive(&self.host, self.host.clock.now());
+                        recovery::note_alive(&self.host, self.host.clock.now(), true);
                         wait(store.close())
                     })
                 } else {
@@ -357,7 +372,7 @@ impl Runtime {
             if self.host.in_flight() == 0 || self.host.writer.failure().is_some() {
                 return;
             }
-            std::thread::sleep(std::time::Duration::from_millis(5));
+            std::thread::sleep(Duration::from_millis(5));
         }
     }
 }
@@ -381,7 +396,19 @@ fn keep_counters(store: &dyn Store, counters: &super::kinds::Counters, position:
 type SystemParts = (System, tokio::runtime::Handle, Vec<actix::ArbiterHandle>);
 
 fn run_system(threads: usize, started: &std::sync::mpsc::Sender<SystemParts>) {
-    let runner = System::new();
+    let tokio = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(READERS)
+        .thread_keep_alive(READER_RESTS)
+        .build();
+    let tokio = match tokio {
+        Ok(tokio) => tokio,
+        Err(e) => {
+            tracing::error!(error = %e, "no tokio runtime for the actor system");
+            return;
+        }
+    };
+    let runner = System::with_tokio_rt(|| tokio);
     let arbiters: Vec<Arbiter> = (0..threads).map(|_| Arbiter::new()).collect();
     let handles = arbiters.iter().map(Arbiter::handle).collect();
     let tokio = runner.block_on(async { tokio::runtime::Handle::current() });

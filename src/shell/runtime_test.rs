@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::Quorate;
-use crate::api::dto::{JobRef, SubmitJob};
+use crate::api::dto::{Beat, JobRef, RegisterAgent, SubmitJob};
 use crate::core::ids::{EntityId, StreamId, StreamKind};
 use crate::core::quorum::{Cancel, Command, Policy, QuorumMachine, QuorumState, QuorumType, Start};
 use crate::shell::entity::Lend;
@@ -137,7 +137,7 @@ async fn a_check_asks_the_directory_when_its_agent_last_voted() {
     runtime.end(Ending::Clean).unwrap();
 }
 
-async fn over_a_gap(gap: Gap) -> Vec<(String, u64, f64)> {
+async fn over(happens: impl FnOnce(&Clock)) -> Vec<(String, u64, f64)> {
     let q = Quorate::open(Config::memory()).await.unwrap();
     for (name, timeout) in [("asleep", None), ("short", Some(600.0)), ("long", Some(7_200.0))] {
         let job = SubmitJob { job_id: Some(id(name)), timeout_seconds: timeout, ..SubmitJob::default() };
@@ -145,7 +145,7 @@ async fn over_a_gap(gap: Gap) -> Vec<(String, u64, f64)> {
     }
     // One of them is woken by the first look after the gap.
     send_to_sleep(q.host(), &StreamId::new(StreamKind::Job, id("asleep")));
-    q.host().clock.pass(Duration::from_secs(3_600), gap);
+    happens(&q.host().clock);
     let mut seen = Vec::new();
     for name in ["asleep", "short", "long"] {
         let job = JobRef { job_id: id(name), datacenter: None };
@@ -161,12 +161,40 @@ async fn over_a_gap(gap: Gap) -> Vec<(String, u64, f64)> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_suspend_is_no_idleness_and_a_clock_set_ahead_is_not_even_time() {
+async fn a_suspend_and_a_pause_are_no_idleness_and_a_wall_clock_that_is_set_is_not_even_time() {
     let seen = |status: &str, elapsed| (status.to_owned(), 1, elapsed);
     let slept = [seen("submitted", 3_600.0), seen("timeout", 3_600.0), seen("submitted", 3_600.0)];
-    assert_eq!(over_a_gap(Gap::Suspend).await, slept);
-    let jumped = [seen("submitted", 0.0), seen("submitted", 0.0), seen("submitted", 0.0)];
-    assert_eq!(over_a_gap(Gap::ClockJump).await, jumped);
+    let hour = Duration::from_secs(3_600);
+    assert_eq!(over(|clock| clock.pass(hour, Gap::Suspend)).await, slept);
+    assert_eq!(over(|clock| clock.pass(hour, Gap::Pause)).await, slept);
+    let set = [seen("submitted", 0.0), seen("submitted", 0.0), seen("submitted", 0.0)];
+    for by_us in [3_600_000_000, -7_200_000_000] {
+        assert_eq!(over(|clock| clock.step(by_us)).await, set);
+    }
+}
+
+/// What three agents that beat are worth right after this, and what a proposal that asks them all becomes.
+async fn agents_after(happens: impl FnOnce(&Clock)) -> (u64, u64) {
+    let q = Quorate::open(Config::memory()).await.unwrap();
+    for name in ["ann", "bob", "eve"] {
+        q.agents().register(RegisterAgent::new(name).unwrap()).await.unwrap();
+        q.agents().beat(Beat::new(name).unwrap()).await.unwrap();
+    }
+    happens(&q.host().clock);
+    // Before any of them could be heard: first without waking them, then with their checks.
+    let before = q.agents().stats().await.unwrap().health_distribution.healthy;
+    q.settle().await;
+    let after = q.agents().stats().await.unwrap().health_distribution.healthy;
+    q.close().await.unwrap();
+    (before, after)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_is_given_up_for_what_a_process_that_did_not_run_could_not_hear() {
+    let long = Duration::from_secs(17);
+    assert_eq!(agents_after(|clock| clock.pass(long, Gap::Pause)).await, (3, 3));
+    assert_eq!(agents_after(|clock| clock.pass(long, Gap::Suspend)).await, (3, 3));
+    assert_eq!(agents_after(|clock| clock.step(60_000_000)).await, (3, 3));
 }
 
 #[tokio::test]
@@ -185,6 +213,95 @@ async fn an_entity_that_begins_after_somebody_asked_for_it_is_not_sent_to_sleep(
     asked.await.unwrap();
     tokio::time::sleep(Duration::from_millis(600)).await;
     assert_eq!(host.quorums.awake(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backlog_is_settled_soonest_first_a_batch_at_a_time_while_others_are_served() {
+    use crate::core::quorum::Event;
+    use crate::shell::supervisor::timeouts::BATCH;
+    const OVERDUE: usize = 3_000;
+    let disk = MemoryStore::new();
+    let runtime = Runtime::open(
+        Config { clock: ClockConfig::Manual(Timestamp::EPOCH), ..Config::memory() },
+        Arc::new(disk.reopen()),
+    )
+    .unwrap();
+    let due = |n: usize| Duration::from_millis(1_000 + (n * 7_919 % OVERDUE) as u64);
+    for n in 0..OVERDUE {
+        let Action::Command(Command::Start(mut begin), key) = begin() else { panic!() };
+        begin.timeout = due(n);
+        let action = Action::Command(Command::Start(begin), key);
+        ask(runtime.host(), &runtime.host().quorums, &id(&format!("q{n}")), action, |_| ()).await.unwrap();
+    }
+    runtime.end(Ending::Crash).unwrap();
+
+    let store = Arc::new(disk.reopen());
+    let runtime = Runtime::open(Config::memory(), store.clone()).unwrap();
+    assert_eq!(runtime.report().tracked, OVERDUE);
+    assert!(runtime.report().settled < OVERDUE, "{:?}", runtime.report());
+    // Whoever asks for one that is not settled yet finds it settled, and whoever asks about all waits for them.
+    let last = (0..OVERDUE).max_by_key(|n| due(*n)).unwrap();
+    assert_eq!(state(&runtime, &format!("q{last}")).await.unwrap(), Some(QuorumState::TimedOut));
+    runtime.settle().await;
+    let records = wait(store.scan(OVERDUE as u64, 10 * OVERDUE)).unwrap();
+    let ended: Vec<_> = records
+        .iter()
+        .filter(|record| record.stream.id.as_str() != format!("q{last}"))
+        .filter_map(|record| match crate::journal::codec::decode::<Event>(&record.payload).unwrap() {
+            Event::Closed(closed) => Some(closed.closed_at),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(ended.len(), OVERDUE - 1);
+    assert!(ended.is_sorted(), "what fell due first is closed first");
+    // Those of one batch, and the one that was asked for.
+    let most = runtime.host().most_awake();
+    assert!(most <= BATCH + 1, "{most} awake at once");
+    runtime.end(Ending::Clean).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_journal_that_is_ahead_of_the_wall_clock_counts_the_time_in_which_nobody_served() {
+    use crate::core::timeline::{Mark, Reading};
+    let ahead = Duration::from_secs(7_200);
+    let disk = MemoryStore::new();
+    let noted = || recovery::noted(&disk).unwrap().unwrap();
+    // A first life under a wall clock that is two hours ahead.
+    Runtime::open(Config::memory(), Arc::new(disk.reopen())).unwrap().end(Ending::Clean).unwrap();
+    let note = noted();
+    let begun = Mark { at: note.mark.at.plus(ahead), ..note.mark };
+    recovery::keep_note(&disk, &recovery::Note { mark: begun, ..note }, true);
+
+    let runtime = Runtime::open(Config::memory(), Arc::new(disk.reopen())).unwrap();
+    let offset = runtime.host().clock.off_by_us().unwrap();
+    assert!((7_190_000_000..=7_200_000_000).contains(&offset), "{offset}");
+    start(&runtime, "q").await;
+    assert_eq!(state(&runtime, "q").await.unwrap(), Some(QuorumState::Open));
+    runtime.end(Ending::Crash).unwrap();
+
+    // Six seconds pass, by the wall clock of a machine that was booted meanwhile, or by that of one that was not and
+    // whose wall clock was set back by an hour.
+    let note = noted();
+    let earlier = |by: Duration| Timestamp::from_micros(note.mark.host.wall.minus(by).as_micros());
+    let booted = Reading { wall: earlier(Duration::from_secs(6)), uptime: None };
+    let mut set_back =
+        Reading { wall: note.mark.host.wall.plus(Duration::from_secs(3_600)), ..note.mark.host };
+    let hosts = match &mut set_back.uptime {
+        Some(uptime) if uptime.us > 6_000_000 => {
+            uptime.us -= 6_000_000;
+            vec![booted, set_back]
+        }
+        Some(_) | None => vec![booted],
+    };
+    for host in hosts {
+        let mark = Mark { host, ..note.mark };
+        recovery::keep_note(&disk, &recovery::Note { mark, ..note }, true);
+        let runtime = Runtime::open(Config::memory(), Arc::new(disk.reopen())).unwrap();
+        let away = runtime.host().away.began.since(note.mark.at);
+        assert!(away >= Duration::from_secs(6) && away < Duration::from_secs(3_000), "{away:?}");
+        assert_eq!(state(&runtime, "q").await.unwrap(), Some(QuorumState::TimedOut));
+        runtime.end(Ending::Crash).unwrap();
+    }
 }
 
 #[tokio::test]

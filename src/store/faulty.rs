@@ -191,6 +191,14 @@ impl Store for FaultyStore {
         self.through(self.inner.load_projection(name))
     }
 
+    fn save_note<'a>(&'a self, note: &'a [u8], synced: bool) -> Pending<'a, ()> {
+        self.through(self.inner.save_note(note, synced))
+    }
+
+    fn load_note(&self) -> Pending<'_, Option<Vec<u8>>> {
+        self.through(self.inner.load_note())
+    }
+
     fn verify(&self, from: VerifyCursor, limit: usize) -> Pending<'_, VerifyStep> {
         self.through(self.inner.verify(from, limit))
     }

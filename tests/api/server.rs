@@ -56,17 +56,18 @@ async fn a_stopped_server_frees_its_address_and_leaves_the_runtime_open() {
 }
 
 #[test]
-fn requests_under_way_are_answered_when_the_server_stops() {
+fn who_waits_is_answered_at_once_when_the_server_stops() {
     let mut running = Running::start();
     let id = running.quorum(&["ann"], 1);
     running.until_in_flight(0);
     let client = running.client;
-    let path = format!("/api/v1/quorum/{id}/wait?timeout_ms=1000");
+    let path = format!("/api/v1/quorum/{id}/wait?timeout_ms=300000");
     let waiting = std::thread::spawn(move || client.get(&path));
     running.until_in_flight(1);
     let server = running.server.take().unwrap();
     running.runtime.block_on(server.stop()).unwrap();
-    assert_eq!(waiting.join().unwrap().json["status"]["state"], "open");
+    let told = waiting.join().unwrap();
+    assert_eq!((told.status, &told.json["error"]["kind"]), (503, &"outcome_unknown".into()));
 }
 
 #[actix_web::test]

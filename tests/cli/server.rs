@@ -1,6 +1,9 @@
 use super::{quorate, run, text};
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Stdio};
+use std::time::Duration;
+
 use tempfile::TempDir;
 
 /// A server on a free port.
@@ -73,4 +76,86 @@ fn an_address_that_cannot_be_listened_on_is_a_usage_error() {
         assert_eq!((ran.code(), &ran.json()["error"]["kind"]), (2, &"invalid_argument".into()), "{listen}");
     }
     assert_eq!(run(&["quorum", "stats", "--url", "ftp://x", "--json"]).code(), 2);
+}
+
+#[test]
+fn a_port_that_is_taken_is_told_before_the_folder_is_touched() {
+    let folder = TempDir::new().unwrap();
+    let data = folder.path().join("data");
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let listen = taken.local_addr().unwrap().to_string();
+    let ran = run(&["serve", "--data", text(&data), "--listen", &listen, "--json"]);
+    assert_eq!((ran.code(), &ran.json()["error"]["field"]), (2, &"listen".into()));
+    assert!(!data.exists());
+}
+
+/// A request of which the answer is read later.
+fn ask(url: &str, head: &str, body: &str) -> TcpStream {
+    let address = url.strip_prefix("http://").unwrap();
+    let mut stream = TcpStream::connect(address).unwrap();
+    let length = body.len();
+    write!(stream, "{head} HTTP/1.1\r\nhost: {address}\r\ncontent-length: {length}\r\n\r\n{body}").unwrap();
+    stream
+}
+
+fn answer(mut stream: TcpStream) -> String {
+    let mut text = String::new();
+    stream.read_to_string(&mut text).unwrap();
+    text
+}
+
+#[test]
+fn who_waits_while_the_server_is_told_to_stop_is_answered() {
+    let folder = TempDir::new().unwrap();
+    let (mut server, url) = serve(text(folder.path()));
+    run(&["quorum", "start", "--quorum-type", "global", "--quorum-id", "q", "--url", &url]).ok();
+    let waiting = ask(&url, "GET /api/v1/quorum/q/wait?timeout_ms=300000", "");
+    let opening = ask(&url, "POST /api/v1/consensus/request", r#"{"proposal":{"x":1},"timeout_ms":300000}"#);
+    // Both are under way when a later request on another connection sees the proposal, or has seen no agents.
+    while run(&["quorum", "stats", "--url", &url, "--json"]).ok().json()["active_quorums"] != 1 {}
+    std::thread::sleep(Duration::from_millis(300));
+    signal(&server, "-TERM");
+    let told = answer(waiting);
+    assert!(told.starts_with("HTTP/1.1 503 ") && told.contains("outcome_unknown"), "{told}");
+    assert!(answer(opening).starts_with("HTTP/1.1 "));
+    assert!(server.wait().unwrap().success());
+}
+
+#[test]
+fn a_server_that_was_stopped_for_a_while_gives_up_nobody_whose_beats_wait_in_its_sockets() {
+    let folder = TempDir::new().unwrap();
+    let (mut server, url) = serve(text(folder.path()));
+    let agents = ["ann", "bob", "eve"];
+    for agent in agents {
+        // Failed after six seconds of silence.
+        let register = ["agent", "register", "--agent-id", agent, "--interval-ms", "2000"];
+        run(&[&register[..], &["--check-period-ms", "100", "--url", &url]].concat()).ok();
+    }
+    signal(&server, "-STOP");
+    std::thread::sleep(Duration::from_secs(7));
+    let beats = agents.map(|agent| ask(&url, &format!("POST /api/v1/agent/{agent}/beat"), "{}"));
+    signal(&server, "-CONT");
+    for agent in agents {
+        let health = run(&["agent", "health", "--agent-id", agent, "--url", &url, "--json"]).ok();
+        assert!(!health.out().contains("\"failed\""), "{}", health.out());
+    }
+    let page = ask(&url, "GET /healthz", "");
+    let changes = run(&["history", "query", "--kind", "agent", "--url", &url, "--json"]).ok();
+    assert!(!changes.out().contains("\"failed\""), "{}", changes.out());
+    signal(&server, "-TERM");
+    for beat in beats.map(answer) {
+        assert!(beat.starts_with("HTTP/1.1 200 "), "{beat}");
+    }
+    let page = answer(page);
+    assert!(!page.contains("\"process_gaps\":0") && page.contains("\"status\":\"ok\""), "{page}");
+    assert!(server.wait().unwrap().success());
+}
+
+#[test]
+fn what_is_logged_to_a_file_has_no_colours() {
+    let folder = TempDir::new().unwrap();
+    let start = ["quorum", "start", "--quorum-type", "global", "--data", text(folder.path())];
+    let logged = quorate(&start).env("QUORATE_LOG", "info").output().unwrap().stderr;
+    let logged = String::from_utf8(logged).unwrap();
+    assert!(logged.contains("recovered") && !logged.contains('\u{1b}'), "{logged}");
 }

@@ -7,18 +7,18 @@ use std::time::Duration;
 use quorate::Quorate;
 use quorate::api::dto::{ConsensusRef, EventView, HistoryQuery, JobRef, ListJobs};
 use quorate::config::{ClockConfig, Config};
-use quorate::core::ids::{EntityId, StreamId, StreamKind};
-use quorate::core::quorum::Event;
-use quorate::journal::Due;
-use quorate::journal::codec::{AppendBuilder, decode};
+use quorate::core::ids::EntityId;
 
 use crate::books::Books;
+use crate::child;
 use crate::work::Work;
 
 /// Something the child was told had taken effect.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Acknowledged {
     Start(String),
+    /// A quorum that was started under a key; a large one, or one voter's.
+    Keyed(String, bool),
     Cancel(String),
     Vote(String, String, bool),
     Ask(String),
@@ -34,6 +34,7 @@ impl Acknowledged {
         // The test harness may put its own words before the first line.
         let (_, told) = line.split_once("ACK ")?;
         match told.split(' ').collect::<Vec<_>>()[..] {
+            [kind @ ("keyed" | "crowd"), quorum] => Some(Acknowledged::Keyed(quorum.into(), kind == "crowd")),
             ["start", quorum] => Some(Acknowledged::Start(quorum.into())),
             ["cancel", quorum] => Some(Acknowledged::Cancel(quorum.into())),
             ["vote", quorum, voter, yes] => {
@@ -159,7 +160,7 @@ pub async fn audit(q: &Quorate, acknowledged: &BTreeSet<Acknowledged>) -> Result
         work.done.iter().map(|(what, name, which)| (*what, name.as_str(), which.as_str())).collect();
     for told in acknowledged {
         let there = match told {
-            Acknowledged::Start(quorum) => quorums.contains_key(quorum),
+            Acknowledged::Start(quorum) | Acknowledged::Keyed(quorum, _) => quorums.contains_key(quorum),
             Acknowledged::Cancel(quorum) => {
                 quorums.get(quorum).is_some_and(|n| n.closed.as_deref() == Some("cancelled"))
             }
@@ -218,6 +219,7 @@ pub async fn audit(q: &Quorate, acknowledged: &BTreeSet<Acknowledged>) -> Result
         }
     }
     jobs_are_as_recorded(q, &work).await?;
+    keys_are_known(q, acknowledged).await?;
     let stats = q.consensus().stats().await.map_err(|e| e.to_string())?;
     let votes: usize = asked.values().map(|asked| asked.votes.len()).sum();
     if (stats.votes, stats.aborted) != (votes as u64, 0) {
@@ -267,19 +269,24 @@ async fn jobs_are_as_recorded(q: &Quorate, work: &Work) -> Result<(), String> {
     Ok(())
 }
 
-/// Plants what a bug would leave behind: the last vote of a quorum recorded once more.
-pub async fn append_the_last_record_again(folder: &Path, quorum: &EntityId) {
-    let entry = quorate::store::STORES.iter().find(|entry| entry.name == "sled").unwrap();
-    let store = (entry.open)(&Config::at(folder).store_options).unwrap();
-    let epoch = store.acquire("a planted bug").await.unwrap();
-    let stream = StreamId::new(StreamKind::Quorum, quorum.clone());
-    let head = store.head(&stream).await.unwrap().unwrap();
-    let last = store.read(&stream, head.revision - 1, 1).await.unwrap().remove(0);
-    let event: Event = decode(&last.payload).unwrap();
-    let mut append = AppendBuilder::new(stream, head.revision, head.hash);
-    append.push(last.at, &event).unwrap();
-    store.commit(epoch, last.at, &[append.finish(Due::Unchanged, None)]).await.unwrap();
-    store.close().await.unwrap();
+/// Most keys that are tried in one audit.
+const KEYS: usize = 8;
+
+/// The same request under the same key is answered from the record, and starts nothing.
+async fn keys_are_known(q: &Quorate, acknowledged: &BTreeSet<Acknowledged>) -> Result<(), String> {
+    let keyed = acknowledged.iter().filter_map(|told| match told {
+        Acknowledged::Keyed(quorum, large) => Some((quorum, *large)),
+        _ => None,
+    });
+    let keyed: Vec<_> = keyed.collect();
+    for (quorum, large) in keyed.iter().step_by(keyed.len().div_ceil(KEYS).max(1)) {
+        let start = if *large { child::crowded(quorum) } else { child::keyed(quorum, &["a".to_owned()]) };
+        let again = q.quorums().start(start).await.map_err(|e| format!("key of {quorum}: {e}"))?;
+        if (again.quorum_id.as_str(), again.duplicate) != (quorum.as_str(), true) {
+            return Err(format!("the key of {quorum} started {again:?}"));
+        }
+    }
+    Ok(())
 }
 
 /// Once all leases, offers and waits are over, all capacity is back. Opens the store a day later.

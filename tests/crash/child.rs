@@ -18,6 +18,10 @@ pub const FOLDER: &str = "QUORATE_CRASH_FOLDER";
 pub const LIFE: &str = "QUORATE_CRASH_LIFE";
 /// The planted bug: print the acknowledgement before the answer came.
 pub const EARLY: &str = "QUORATE_CRASH_EARLY";
+/// After so many rounds the child closes its store and ends; without it, it goes on until it is killed.
+pub const ROUNDS: &str = "QUORATE_CRASH_ROUNDS";
+/// How many commit groups may wait to be archived; the usual number without it.
+pub const SLOTS: &str = "QUORATE_CRASH_SLOTS";
 
 const VOTERS: usize = 48;
 /// Quorums that live through all lives of a folder, and are voted on by everyone.
@@ -255,6 +259,37 @@ async fn employ(q: &Quorate, life: &str, n: usize) {
     }
 }
 
+/// Voters of a large quorum. With their names its first record is larger than what stores keep in one piece.
+const CROWD: usize = 700;
+
+/// A quorum with so many named voters that its start is a large group; under a key of the caller.
+pub fn crowded(quorum: &str) -> StartQuorum {
+    let names: Vec<String> = (0..CROWD).map(|n| format!("{n:03}-{}", "n".repeat(200))).collect();
+    StartQuorum { required_votes: Some(CROWD as i64), ..keyed(quorum, &names) }
+}
+
+/// A quorum that is started under a key: its own name, spelt differently.
+pub fn keyed(quorum: &str, voters: &[String]) -> StartQuorum {
+    StartQuorum {
+        quorum_id: Some(EntityId::new(quorum).unwrap()),
+        timeout_seconds: Some(3_600.0),
+        idempotency_key: Some(id("idempotency_key", &format!("key-{quorum}")).unwrap()),
+        required_votes: Some(1),
+        ..StartQuorum::global().with_voters(voters.iter().map(String::as_str)).unwrap()
+    }
+}
+
+/// A small quorum under a key, or a large one.
+async fn gather(q: &Quorate, life: &str, n: usize, large: bool) {
+    let (kind, start) = if large {
+        ("crowd", crowded(&format!("c-{life}-{n}")))
+    } else {
+        ("keyed", keyed(&format!("k-{life}-{n}"), &["a".to_owned()]))
+    };
+    let started = q.quorums().start(start).await.unwrap();
+    tell(&format!("{kind} {}", started.quorum_id));
+}
+
 /// Who may vote in a quorum; in some of them many with long names, so that its start is a record of more than 124 kB,
 /// which the store keeps in pieces.
 fn electorate(n: usize) -> Vec<String> {
@@ -264,9 +299,12 @@ fn electorate(n: usize) -> Vec<String> {
 }
 
 /// One voter's life: votes on everything, some of it changing, some too late, some cancelled under it.
-async fn voter(q: Quorate, early: bool, life: String, me: usize, round: Arc<AtomicUsize>) {
+async fn voter(q: Quorate, early: bool, life: String, me: usize, (round, rounds): (Arc<AtomicUsize>, usize)) {
     loop {
         let n = round.fetch_add(1, Ordering::Relaxed);
+        if n >= rounds {
+            return;
+        }
         let lasting = EntityId::new(format!("lasting-{}", n % LASTING)).unwrap();
         let fresh = format!("v-{life}-{n}");
         vote(&q, early, &lasting, &fresh, !n.is_multiple_of(3)).await;
@@ -277,6 +315,9 @@ async fn voter(q: Quorate, early: bool, life: String, me: usize, round: Arc<Atom
         }
         if n % 4 == 1 {
             exchange(&q, &life, n).await;
+        }
+        if n % 16 == 5 {
+            gather(&q, &life, n, n % 64 == 21).await;
         }
         if n.is_multiple_of(8) {
             ask(&q, early, &life, n).await;
@@ -308,7 +349,12 @@ async fn the_child_votes_until_it_is_killed() {
     let Ok(folder) = std::env::var(FOLDER) else { return };
     let life = std::env::var(LIFE).unwrap();
     let early = std::env::var(EARLY).unwrap() == "1";
-    let q = Quorate::open(Config::at(folder)).await.unwrap();
+    let rounds = std::env::var(ROUNDS).map_or(usize::MAX, |rounds| rounds.parse().unwrap());
+    let mut config = Config::at(folder);
+    if let Ok(slots) = std::env::var(SLOTS) {
+        config.store_options.slots = slots.parse().unwrap();
+    }
+    let q = Quorate::open(config).await.unwrap();
     for n in 0..LASTING {
         match q.quorums().start(open_forever(&format!("lasting-{n}"))).await {
             Ok(_) => tell(&format!("start lasting-{n}")),
@@ -334,9 +380,12 @@ async fn the_child_votes_until_it_is_killed() {
     }
     let round = Arc::new(AtomicUsize::new(0));
     let voters: Vec<_> = (0..VOTERS)
-        .map(|me| tokio::spawn(voter(q.clone(), early, life.clone(), me, round.clone())))
+        .map(|me| tokio::spawn(voter(q.clone(), early, life.clone(), me, (round.clone(), rounds))))
         .collect();
     for voter in voters {
         voter.await.unwrap();
     }
+    tell("closing");
+    q.close().await.unwrap();
+    tell("closed");
 }

@@ -8,6 +8,8 @@ mod audit;
 #[path = "../support/books.rs"]
 mod books;
 mod child;
+#[path = "../powerloss/shim.rs"]
+mod shim;
 #[path = "../support/work.rs"]
 mod work;
 
@@ -18,24 +20,102 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use quorate::config::Config;
+use quorate::core::ids::{EntityId, StreamId, StreamKind};
+use quorate::core::quorum::Event;
 use quorate::core::rng::Rng;
+use quorate::journal::Due;
+use quorate::journal::codec::{AppendBuilder, decode};
 use quorate::{Quorate, StartQuorum};
 
 use audit::{Acknowledged, audit};
 
+/// Where a child finds how far its wall clock is moved.
+const CLOCK: &str = "QUORATE_SHIM_CLOCK";
+
 /// Kills altogether, and lives of one folder.
 const KILLS: usize = 200;
 const LIVES: usize = 20;
+/// Kills of processes that were paused and whose clock was moved before.
+const DISTURBED_KILLS: usize = 40;
 
-/// Runs a child on `folder` and kills it `after` its first acknowledgement. Adds what it printed to `acknowledged`.
+/// Something that happens to a child before it is killed.
+#[derive(Clone, Copy, Debug)]
+enum Disturbance {
+    /// It stands still for so long.
+    Pause(Duration),
+    /// Its wall clock moves by so many milliseconds.
+    ClockStep(i64),
+}
+
+/// What happens to a child from its first acknowledgement on, each after a wait.
+#[derive(Debug, Default)]
+struct Plan {
+    before: Vec<(Duration, Disturbance)>,
+    /// When it is killed.
+    kill: Duration,
+}
+
+impl Plan {
+    fn kill_after(kill: Duration) -> Self {
+        Plan { kill, ..Plan::default() }
+    }
+
+    /// Pauses and clock steps in random order.
+    fn disturbed(rng: &mut Rng) -> Self {
+        let mut below = |n: u64| rng.next_u64() % n;
+        let before = (0..1 + below(4))
+            .map(|_| {
+                let disturbance = match below(2) {
+                    0 => Disturbance::Pause(Duration::from_millis(1 + below(60))),
+                    _ => Disturbance::ClockStep(below(20_000) as i64 - 10_000),
+                };
+                (Duration::from_micros(below(20_000)), disturbance)
+            })
+            .collect();
+        Plan { before, kill: Duration::from_micros(below(20_000)) }
+    }
+
+    fn carry_out(self, pid: u32, clock: &Path) {
+        let signal = |name: &str| Command::new("kill").args([name, &pid.to_string()]).status().unwrap();
+        let mut moved = 0;
+        for (wait, disturbance) in self.before {
+            std::thread::sleep(wait);
+            match disturbance {
+                Disturbance::Pause(time) => {
+                    signal("-STOP");
+                    std::thread::sleep(time);
+                    signal("-CONT");
+                }
+                Disturbance::ClockStep(ms) => {
+                    moved += ms * 1_000_000;
+                    let file = std::fs::File::options().write(true).open(clock).unwrap();
+                    std::os::unix::fs::FileExt::write_all_at(&file, &i64::to_le_bytes(moved), 0).unwrap();
+                }
+            }
+        }
+        std::thread::sleep(self.kill);
+        signal("-9");
+    }
+}
+
+/// Runs a child on `folder` and kills it by plan, from its first acknowledgement on. Adds what it printed to
+/// `acknowledged`.
 fn live_and_die(
     folder: &Path,
     life: usize,
     early: bool,
-    after: Duration,
+    plan: Plan,
     acknowledged: &mut BTreeSet<Acknowledged>,
 ) {
-    let mut child = Command::new(std::env::current_exe().unwrap())
+    let clock = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(clock.path(), 0i64.to_le_bytes()).unwrap();
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    if !plan.before.is_empty()
+        && let Some(library) = shim::library()
+    {
+        command.env("LD_PRELOAD", library).env(CLOCK, clock.path());
+    }
+    let mut child = command
         .args(["child::the_child_votes_until_it_is_killed", "--exact", "--nocapture", "--test-threads=1"])
         .env(child::FOLDER, folder)
         .env(child::LIFE, life.to_string())
@@ -45,17 +125,14 @@ fn live_and_die(
         .spawn()
         .unwrap();
     let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let mut killer = None;
+    let (mut killer, mut plan) = (None, Some(plan));
     for line in lines.map_while(Result::ok) {
         // A line cut off by the kill is no acknowledgement anybody read.
         let Some(told) = Acknowledged::parse(&line) else { continue };
         acknowledged.insert(told);
-        if killer.is_none() {
-            let pid = child.id().to_string();
-            killer = Some(std::thread::spawn(move || {
-                std::thread::sleep(after);
-                Command::new("kill").args(["-9", &pid]).status().unwrap()
-            }));
+        if let Some(plan) = plan.take() {
+            let (pid, clock) = (child.id(), clock.path().to_owned());
+            killer = Some(std::thread::spawn(move || plan.carry_out(pid, &clock)));
         }
     }
     let status = child.wait().unwrap();
@@ -74,13 +151,13 @@ async fn check(folder: &Path, acknowledged: &BTreeSet<Acknowledged>) -> Result<(
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_acknowledged_is_lost_or_counted_twice_in_200_kills() {
     let mut rng = Rng::new(std::process::id().into());
-    let (mut votes, mut answers, mut grants, mut jobs) = (0, 0, 0, 0);
+    let (mut votes, mut answers, mut grants, mut jobs, mut crowds) = (0, 0, 0, 0, 0);
     for _ in 0..KILLS / LIVES {
         let folder = tempfile::tempdir().unwrap();
         let mut acknowledged = BTreeSet::new();
         for life in 0..LIVES {
             let after = Duration::from_micros(rng.next_u64() % 60_000);
-            live_and_die(folder.path(), life, false, after, &mut acknowledged);
+            live_and_die(folder.path(), life, false, Plan::kill_after(after), &mut acknowledged);
             // Every fourth life is checked in depth; the next child recovers in any case.
             if life % 4 == 3
                 && let Err(broken) = check(folder.path(), &acknowledged).await
@@ -90,9 +167,11 @@ async fn nothing_acknowledged_is_lost_or_counted_twice_in_200_kills() {
         }
         grants += audit::all_comes_back(folder.path()).await.unwrap_or_else(|broken| panic!("{broken}"));
         votes += acknowledged.len();
+        crowds += acknowledged.iter().filter(|told| matches!(told, Acknowledged::Keyed(_, true))).count();
         jobs += acknowledged.iter().filter(|told| matches!(told, Acknowledged::Job(..))).count();
         answers += acknowledged.iter().filter(|told| matches!(told, Acknowledged::Answer(..))).count();
     }
+    assert!(crowds > KILLS / 4, "large quorums were started {crowds} times");
     assert!(jobs > KILLS, "something was done about jobs {jobs} times");
     assert!(answers > KILLS, "agents answered {answers} times");
     assert!(grants > KILLS, "capacity was granted {grants} times");
@@ -100,17 +179,60 @@ async fn nothing_acknowledged_is_lost_or_counted_twice_in_200_kills() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn nothing_acknowledged_is_lost_in_kills_after_pauses_and_clock_steps() {
+    let seed = std::process::id().into();
+    println!("seed {seed}");
+    let mut rng = Rng::new(seed);
+    let mut told = 0;
+    for _ in 0..DISTURBED_KILLS / 10 {
+        let folder = tempfile::tempdir().unwrap();
+        let mut acknowledged = BTreeSet::new();
+        for life in 0..10 {
+            let plan = Plan::disturbed(&mut rng);
+            let about = format!("{plan:?}");
+            live_and_die(folder.path(), life, false, plan, &mut acknowledged);
+            if life % 3 == 2
+                && let Err(broken) = check(folder.path(), &acknowledged).await
+            {
+                panic!("after life {life}, {about}: {broken}");
+            }
+        }
+        audit::all_comes_back(folder.path()).await.unwrap_or_else(|broken| panic!("{broken}"));
+        told += acknowledged.len();
+    }
+    println!(
+        "{DISTURBED_KILLS} kills after pauses and clock steps, {told} acknowledgements, all there, none twice"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_net_catches_a_child_that_acknowledges_before_the_flush() {
     let folder = tempfile::tempdir().unwrap();
     let mut acknowledged = BTreeSet::new();
     for life in 0..40 {
-        live_and_die(folder.path(), life, true, Duration::from_millis(3), &mut acknowledged);
+        let plan = Plan::kill_after(Duration::from_millis(3));
+        live_and_die(folder.path(), life, true, plan, &mut acknowledged);
         if let Err(broken) = check(folder.path(), &acknowledged).await {
             assert!(broken.starts_with("lost"), "{broken}");
             return;
         }
     }
     panic!("a planted acknowledgement before the flush went unnoticed in 40 kills");
+}
+
+/// Plants what a bug would leave behind: the last vote of a quorum recorded once more.
+async fn append_the_last_record_again(folder: &Path, quorum: &EntityId) {
+    let entry = quorate::store::STORES.iter().find(|entry| entry.name == "sled").unwrap();
+    let store = (entry.open)(&Config::at(folder).store_options).unwrap();
+    let epoch = store.acquire("a planted bug").await.unwrap();
+    let stream = StreamId::new(StreamKind::Quorum, quorum.clone());
+    let head = store.head(&stream).await.unwrap().unwrap();
+    let last = store.read(&stream, head.revision - 1, 1).await.unwrap().remove(0);
+    let event: Event = decode(&last.payload).unwrap();
+    let mut append = AppendBuilder::new(stream, head.revision, head.hash);
+    append.push(last.at, &event).unwrap();
+    store.commit(epoch, last.at, &[append.finish(Due::Unchanged, None)]).await.unwrap();
+    store.close().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -122,7 +244,7 @@ async fn the_net_catches_a_vote_applied_twice_after_a_crash() {
     q.quorums().vote(quorate::Vote::new(&started.quorum_id, "a", false).unwrap()).await.unwrap();
     q.crash().await;
     assert!(check(folder.path(), &BTreeSet::new()).await.is_ok());
-    audit::append_the_last_record_again(folder.path(), &started.quorum_id).await;
+    append_the_last_record_again(folder.path(), &started.quorum_id).await;
     let broken = check(folder.path(), &BTreeSet::new()).await.unwrap_err();
     assert!(broken.starts_with("twice"), "{broken}");
 }

@@ -6,8 +6,8 @@ use quorate::core::ids::EntityId;
 use quorate::core::job::event::{self as job, Manner, TokenDomain};
 use quorate::core::job::extension::{Baseline, Denial};
 use quorate::core::job::message::{
-    AckOutcome, FinalStatus, HealthcheckExtensionRequest, JobDispatch, Leader, TimeoutKind, WorkflowOutcome,
-    WorkflowPlan,
+    AckOutcome, FinalStatus, HealthcheckExtensionRequest, JobDispatch, Leader, NotNow, TimeoutKind,
+    WorkflowOutcome, WorkflowPlan,
 };
 use quorate::core::job::outbox::{Entry, Notice, Recipient};
 use quorate::core::job::recall::Charter;
@@ -325,6 +325,21 @@ fn all_jobs() -> Vec<job::Event> {
         job::Event::RecallAsked { gate_epoch: epoch(), at: at(29) },
         job::Event::GateCancelAccepted { requester_id: "u".into(), reason: "so".into(), at: at(30) },
     ]);
+    all.extend([true, false].map(|in_process| job::Event::LeaseGranted {
+        holder: leader(),
+        token: token(),
+        expires_at: at(70_000_031),
+        lease_ms: 70_000,
+        in_process,
+        at: at(31),
+    }));
+    all.push(job::Event::LeaseResized { lease_ms: 5_000, expires_at: at(5_000_032), at: at(32) });
+    let steps = [3_600_000_000, -7_200_000_000].map(|by_us| job::Event::ClockStepped { by_us, at: at(34) });
+    all.extend([NotNow::Full, NotNow::NotRegistered, NotNow::Draining].map(|why| {
+        let (workflow_id, worker_id) = (id("one"), id("w"));
+        job::Event::DispatchDelayed { number: 300, workflow_id, worker_id, why, at: at(33) }
+    }));
+    all.extend(steps);
     all
 }
 
@@ -599,7 +614,8 @@ variants!(job_variants of job::Event: Submitted, ProgressNoted, WorkflowMoved, A
     ExtensionGranted, ExtensionDenied, ExtensionsReset, WorkerLost, WorkerHealthy, TimeoutDetected, GateHeard,
     GlobalTimeoutAccepted, GateChanged, Ended, Queued, Acked, Deferred, CancelNarrowed, CancelUnconfirmed, LeaderChanged,
     Suspended, Resumed, TokenAdopted, LeaseTaken, LeaseRenewed, LeaseReleased, FenceRejected, StoppingResumed,
-    CharterNoted, RecallAsked, GateCancelAccepted);
+    CharterNoted, RecallAsked, GateCancelAccepted, LeaseGranted, LeaseResized, DispatchDelayed,
+    ClockStepped);
 variants!(gate_variants of gate::Event: Tracked, LeaderChanged, Progressed, DatacenterTimedOut, DatacenterEnded, Declared,
     Delivered, CancelRequested, CancelDelivered, Abandoned, Finished, GateTransferred, Resumed, FenceRejected,
     LateFinal, Rebuilt, Recalled, EpochAdopted);

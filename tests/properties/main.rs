@@ -27,3 +27,4 @@ mod rules;
 mod script;
 mod stability;
 mod time;
+mod timeline;

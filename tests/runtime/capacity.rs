@@ -297,3 +297,38 @@ async fn a_long_queue_is_kept_in_order_and_served_from_its_front() {
     assert_eq!(q.capacity().request(request("a", 0.3, "one more")).await.unwrap().status, "granted");
     check(&q).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_grant_of_several_sources_names_each_part_and_a_new_cell_is_named_as_such() {
+    let q = Quorate::open(manual()).await.unwrap();
+    let first = q.capacity().request(request("a", 0.9, "first")).await.unwrap();
+    assert_eq!((first.created, first.token_capacity, first.tokens.len()), (true, None, 1));
+    assert!(!q.capacity().request(request("a", 0.8, "big")).await.unwrap().created);
+    for (from, amount) in [("b", 0.3), ("c", 0.2), ("d", 0.5)] {
+        assert!(q.capacity().offer(offer(from, "a", amount)).await.unwrap().created);
+    }
+    let whole = q.capacity().request(request("a", 0.8, "big")).await.unwrap();
+    let parts: Vec<_> = whole.tokens.iter().map(|token| (token.source.as_str(), token.capacity)).collect();
+    assert_eq!(parts, [("b", 0.3), ("c", 0.2), ("d", 0.3)]);
+    assert_eq!(
+        (whole.capacity, whole.source.as_deref(), whole.token_capacity),
+        (Some(0.8), Some("b"), Some(0.3))
+    );
+    let sum: f64 = parts.iter().map(|(_, part)| (part * 1e6).round()).sum();
+    assert_eq!(sum, 8e5, "together they are the whole");
+    assert_eq!(whole.token_id.as_ref(), Some(&whole.tokens[0].token_id));
+
+    let strict = Config {
+        capacity: quorate::config::CapacityConfig { strict_cells: true, ..Default::default() },
+        ..manual()
+    };
+    let q = Quorate::open(strict).await.unwrap();
+    let unknown = q.capacity().request(request("misspelt", 0.1, "n")).await.unwrap_err();
+    assert_eq!((unknown.kind(), unknown.detail("field")), (ErrorKind::NotFound, Some(&"cell_id".into())));
+    let unknown = q.capacity().offer(offer("misspelt", "other", 0.1)).await.unwrap_err();
+    assert_eq!(
+        (unknown.kind(), unknown.detail("field")),
+        (ErrorKind::NotFound, Some(&"source_cell_id".into()))
+    );
+    assert_eq!(q.capacity().stats().await.unwrap().total_cells, 0);
+}

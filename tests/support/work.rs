@@ -7,7 +7,7 @@ use quorate::core::gate;
 use quorate::core::job::message::FinalStatus;
 use quorate::core::job::token::{FenceToken, GateEpoch};
 use quorate::core::job::{self};
-use quorate::core::time::Timestamp;
+use quorate::core::time::{Gap, Timestamp};
 use quorate::core::worker;
 use serde::de::DeserializeOwned;
 use serde_json::json;
@@ -74,7 +74,8 @@ impl Work {
         let minted = match what {
             job::Event::Submitted(submitted) => Some(submitted.token),
             job::Event::LeaderChanged(changed) => Some(changed.token),
-            job::Event::Resumed(resumed) => Some(resumed.token),
+            // Only a restart is another leadership; the process that was paused goes on with its own.
+            job::Event::Resumed(resumed) if resumed.gap == Gap::Restart => Some(resumed.token),
             job::Event::TokenAdopted { token, .. } => Some(*token),
             _ => None,
         };
@@ -128,9 +129,8 @@ impl Work {
         let book = self.gates.entry(name.to_owned()).or_default();
         let minted = match what {
             gate::Event::Tracked(tracked) => Some(tracked.gate_epoch),
-            gate::Event::GateTransferred { gate_epoch, .. } | gate::Event::Resumed { gate_epoch, .. } => {
-                Some(*gate_epoch)
-            }
+            gate::Event::GateTransferred { gate_epoch, .. }
+            | gate::Event::Resumed { gate_epoch, gap: Gap::Restart, .. } => Some(*gate_epoch),
             _ => None,
         };
         if let Some(minted) = minted {

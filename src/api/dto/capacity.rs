@@ -45,6 +45,10 @@ pub struct RequestCapacity {
     /// out, and always in virtual time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wait: Option<bool>,
+    /// Refuse a cell that nobody has set up or registered, and a budget without limits, as `not_found`, instead of
+    /// making the cell? The configured false when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub strict_cells: Option<bool>,
 }
 
 impl RequestCapacity {
@@ -63,6 +67,7 @@ impl RequestCapacity {
             renewable: None,
             budgets: BTreeSet::new(),
             wait: None,
+            strict_cells: None,
         })
     }
 
@@ -98,13 +103,17 @@ pub struct CapacityRequested {
     /// Granted: the token, or the first of several.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token_id: Option<TokenId>,
-    /// Granted: how much.
+    /// Granted: how much in all, over every token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub capacity: Option<f64>,
-    /// Granted: whose capacity it is, `self` or another cell.
+    /// Granted: whose capacity `token_id` is, `self` or another cell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
-    /// Granted: every token of the need.
+    /// Granted by several tokens: how much of `capacity` is that of `token_id`; the rest is in `tokens`, and each is
+    /// acknowledged for itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token_capacity: Option<f64>,
+    /// Granted: every token of the need, whose it is and how much; together they are `capacity`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tokens: Vec<TokenView>,
     /// Pending: how much is waited for.
@@ -125,6 +134,13 @@ pub struct CapacityRequested {
     /// Overloaded: what to do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
+    /// True when the cell takes part since this request: nobody had set it up, and it has capacity of its own.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub created: bool,
+}
+
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 /// Names a need that is no longer wanted.
@@ -189,6 +205,9 @@ pub struct CapacityOffered {
     /// Insufficient: what it offered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requested: Option<f64>,
+    /// True when the source takes part since this offer: nobody had set it up, and it has capacity of its own.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub created: bool,
 }
 
 /// Names a token and the cell that acts on it.

@@ -222,69 +222,6 @@ pub struct MoveWorkflow {
     pub fence_token: Option<i64>,
 }
 
-/// Gives leadership of a job to another leader.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct TransferJob {
-    /// Which job.
-    pub job_id: EntityId,
-    /// Which datacenter.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub datacenter: Option<EntityId>,
-    /// Who is to lead.
-    pub new_leader_id: EntityId,
-    /// Where the new leader listens.
-    #[serde(default)]
-    pub new_leader_addr: String,
-    /// Whatever the lease says; it is on record.
-    #[serde(default)]
-    pub force: bool,
-    /// The leadership of the one who gives it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub fence_token: Option<i64>,
-}
-
-/// Who leads a job.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct JobLed {
-    /// Which job.
-    pub job_id: EntityId,
-    /// Which datacenter.
-    pub datacenter: EntityId,
-    /// Who leads it.
-    pub leader_id: EntityId,
-    /// Under which token.
-    pub fence_token: u64,
-    /// When the leader's lease has expired, if it holds one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub lease_expires_at: Option<Timestamp>,
-}
-
-/// Takes, keeps or gives back the lease of a job.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct LeaseJob {
-    /// Which job.
-    pub job_id: EntityId,
-    /// Which datacenter.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub datacenter: Option<EntityId>,
-    /// Who.
-    pub holder_id: EntityId,
-    /// Which of the holder's lives: a node that restarts is another holder. 0 when left out.
-    #[serde(default)]
-    pub incarnation: i64,
-    /// Taking it: where the holder listens.
-    #[serde(default)]
-    pub holder_addr: String,
-    /// Taking it: whatever the lease says; it is on record.
-    #[serde(default)]
-    pub force: bool,
-    /// Keeping it and giving it back: the holder's token.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub fence_token: Option<i64>,
-}
-
 /// Whether anything changed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct JobChanged {
@@ -445,6 +382,9 @@ pub struct JobStatusView {
     pub workflow_counts: BTreeMap<String, u64>,
     /// Where each workflow is; the first thousand.
     pub workflows: BTreeMap<EntityId, String>,
+    /// Workflows that their worker does not take yet, and why: `full`, `not_registered`, `draining`. They are offered
+    /// again until the job's time is over, and it is no attempt. The first thousand.
+    pub waiting_workflows: BTreeMap<EntityId, String>,
     /// Messages that are not answered yet.
     pub unanswered: u64,
     /// How often a new process took it up.

@@ -9,6 +9,7 @@ mod consensus;
 mod flow;
 mod history;
 mod job;
+mod job_lead;
 mod load;
 mod pressure;
 mod quorum;
@@ -44,6 +45,7 @@ pub use self::consensus::*;
 pub use self::flow::*;
 pub use self::history::*;
 pub use self::job::*;
+pub use self::job_lead::*;
 pub use self::load::*;
 pub use self::pressure::*;
 pub use self::quorum::*;
@@ -171,14 +173,26 @@ pub struct Nothing {}
 /// How a runtime is doing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Health {
-    /// `ok`, or `failed` when the store refuses work or the runtime is closed.
+    /// `ok`; `failed` when the store refuses work or the runtime is closed; `clock_off` when all is served and the
+    /// journal's time is more than two seconds off the wall clock.
     pub status: String,
     /// Why it refuses.
     pub failure: Option<String>,
+    /// The journal's time.
+    pub now: Timestamp,
+    /// By how many ms the journal's time is ahead of the wall clock; behind it when negative. It is not moved by a wall
+    /// clock that is set, and draws near to it by one part in 2,000.
+    pub clock_offset_ms: i64,
+    /// How often the wall clock was set by more than two seconds, since the process began.
+    pub clock_steps: u64,
+    /// How often the process did not run for more than two seconds, since it began.
+    pub process_gaps: u64,
     /// Entities with an open deadline.
     pub tracked_deadlines: u64,
     /// Entity actors in memory.
     pub awake_entities: u64,
+    /// The most that were in memory at the same time, counted for each kind by itself.
+    pub most_awake_entities: u64,
     /// Entities that used up their restart budget.
     pub parked_entities: u64,
     /// Requests admitted and not yet answered.

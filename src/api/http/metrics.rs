@@ -168,8 +168,14 @@ fn gauges(registry: &mut Registry, health: &Health) {
     gauge("healthy", "1 while the store serves, 0 when it refuses work", u64::from(health.failure.is_none()));
     gauge("requests_in_flight", "Operations admitted and not yet answered", health.in_flight);
     gauge("entities_awake", "Entity actors in memory", health.awake_entities);
+    gauge("entities_awake_most", "The most of them at the same time", health.most_awake_entities);
     gauge("entities_parked", "Entities that used up their restart budget", health.parked_entities);
     gauge("deadlines_tracked", "Entities with an open deadline", health.tracked_deadlines);
+    let offset = ConstGauge::new(health.clock_offset_ms as f64 / 1_000.0);
+    let help = "By how much the journal's time is ahead of the wall clock";
+    registry.register("clock_offset_seconds", help, offset);
+    counter(registry, "clock_steps", "Times the wall clock was set", health.clock_steps);
+    counter(registry, "process_gaps", "Times the process did not run for a while", health.process_gaps);
 }
 
 fn of_quorums(registry: &mut Registry, stats: &QuorumStatsReply) {

@@ -31,14 +31,17 @@ use actix_web::http::header::{ALLOW, CONTENT_TYPE, HeaderValue};
 use actix_web::http::{ConnectionType, Method, StatusCode};
 use actix_web::web::{self, Bytes, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
+use serde_json::{Map, Value};
+use tokio::sync::watch;
 
 use self::fields::{Asked, Input};
 use self::metrics::{Counted, Metrics};
 use self::places::{Places, no_place};
 pub(crate) use self::reply::cut_off;
 use self::routes::{Found, Page, Routes, Target};
-pub use self::server::{Options, Server, serve};
+pub use self::server::{Options, Server, bind, serve, serve_on};
 use super::Quorate;
+use super::ops::Operation;
 use crate::error::{Error, ErrorKind};
 use crate::shell::clock::Stopwatch;
 
@@ -70,6 +73,8 @@ struct Inner {
     metrics: Metrics,
     places: Arc<Places>,
     openapi: Bytes,
+    /// True when nobody is to wait any more.
+    stopping: watch::Sender<bool>,
 }
 
 impl Door {
@@ -82,8 +87,15 @@ impl Door {
             metrics: Metrics::default(),
             places: Arc::default(),
             openapi: openapi::document().to_string().into(),
+            stopping: watch::Sender::new(false),
         };
         Door { inner: Arc::new(inner) }
+    }
+
+    /// From now on nobody waits here: who waits for a decision, a grant or room is answered with 503. What was asked for
+    /// stands as it is recorded, and can be asked for again.
+    pub fn end_waits(&self) {
+        self.inner.stopping.send_replace(true);
     }
 
     /// What requests at this door hold.
@@ -160,9 +172,25 @@ impl Inner {
             let error = no_place("requests that wait", limit);
             return reply::failure(&error, reply::status_of(error.kind()));
         }
-        match (op.call)(self.q.clone(), fields).await {
+        match self.call(op, fields, place.is_some()).await {
             Ok(value) => reply::success(op, value, status_codes),
             Err(error) => reply::failure(&error, reply::status_for(&error, &bad_request)),
+        }
+    }
+
+    /// Runs an operation. One that waits is cut off when nobody is to wait any more.
+    async fn call(&self, op: &Operation, fields: Map<String, Value>, waits: bool) -> Result<Value, Error> {
+        let call = (op.call)(self.q.clone(), fields);
+        if !waits {
+            return call.await;
+        }
+        let mut stopping = self.stopping.subscribe();
+        tokio::select! {
+            biased;
+            answer = call => answer,
+            _ = stopping.wait_for(|stopping| *stopping) => {
+                Err(Error::new(ErrorKind::OutcomeUnknown, "the server stops, so nobody waits here any more; ask again"))
+            }
         }
     }
 

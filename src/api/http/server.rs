@@ -42,8 +42,8 @@ pub struct Options {
     pub body_timeout: Duration,
     /// How long an idle connection is kept, 1 s to 1 h, default 75 s.
     pub keep_alive: Duration,
-    /// How long [`Server::stop`] waits for requests under way, rounded up to seconds; up to 1 h, default 5 s. A
-    /// long `quorum.wait` is cut off then.
+    /// How long [`Server::stop`] waits for requests under way, rounded up to seconds; up to 1 h, default 5 s. Who waits
+    /// for a decision or a grant is answered at once.
     pub stop_timeout: Duration,
 }
 
@@ -98,6 +98,7 @@ impl Options {
 #[derive(Debug)]
 pub struct Server {
     addr: SocketAddr,
+    door: Door,
     handle: ServerHandle,
     ended: oneshot::Receiver<Result<(), Error>>,
     /// How it ended, once that is known.
@@ -114,26 +115,47 @@ pub struct Server {
 /// is taken; `store_error` when there is no thread to be had.
 pub fn serve(q: Quorate, listen: SocketAddr, options: Options) -> Result<Server, Error> {
     options.check()?;
-    let refused = |e: std::io::Error| {
-        Error::invalid("listen", listen.to_string(), "an address that is free here")
-            .with("cause", e.to_string())
+    serve_on(q, bind(listen)?, options)
+}
+
+/// Takes an address to listen on. Clients may connect from then on, and wait for [`serve_on`].
+///
+/// # Errors
+/// `invalid_argument` for an address that cannot be listened on, such as one that is taken.
+pub fn bind(listen: SocketAddr) -> Result<TcpListener, Error> {
+    TcpListener::bind(listen).map_err(|e| refused(listen, &e))
+}
+
+fn refused(listen: SocketAddr, error: &std::io::Error) -> Error {
+    Error::invalid("listen", listen.to_string(), "an address that is free here")
+        .with("cause", error.to_string())
+}
+
+/// The same as [`serve`] on an address that was taken before.
+///
+/// # Errors
+/// `invalid_argument` for an option out of bounds; `store_error` when there is no thread to be had.
+pub fn serve_on(q: Quorate, listener: TcpListener, options: Options) -> Result<Server, Error> {
+    options.check()?;
+    let unusable = |e: std::io::Error| {
+        Error::new(ErrorKind::StoreError, format!("the address cannot be listened on. cause={e}"))
     };
-    let listener = TcpListener::bind(listen).map_err(refused)?;
-    let addr = listener.local_addr().map_err(refused)?;
+    let addr = listener.local_addr().map_err(unusable)?;
     let options = that_fit(options);
     let door = Door::new(q, &options);
+    let served = door.clone();
     let (up, started) = mpsc::channel();
     let (down, ended) = oneshot::channel();
     std::thread::Builder::new()
         .name("quorate-http".into())
         .spawn(move || {
             // The waiting side may be gone; then nobody wants to know.
-            let _ = down.send(run(door, listener, &options, &up));
+            let _ = down.send(run(served, listener, &options, &up));
         })
         .map_err(|e| Error::new(ErrorKind::StoreError, format!("no thread for the server. cause={e}")))?;
     match started.recv() {
-        Ok(Ok(handle)) => Ok(Server { addr, handle, ended, outcome: None }),
-        Ok(Err(e)) => Err(refused(e)),
+        Ok(Ok(handle)) => Ok(Server { addr, door, handle, ended, outcome: None }),
+        Ok(Err(e)) => Err(refused(addr, &e)),
         Err(mpsc::RecvError) => Err(Error::new(ErrorKind::StoreError, "the server ended while it started")),
     }
 }
@@ -180,12 +202,13 @@ impl Server {
         self.addr
     }
 
-    /// Stops: no new connections, requests under way are answered, for as long as the options say. Returns when
-    /// the server's threads are done.
+    /// Stops: no new connections, who waits for a decision or a grant is answered with 503 at once, other requests under
+    /// way are answered, for as long as the options say. Returns when the server's threads are done.
     ///
     /// # Errors
     /// `store_error` when the server had ended by itself, with the cause.
     pub async fn stop(mut self) -> Result<(), Error> {
+        self.door.end_waits();
         self.handle.stop(true).await;
         self.ended().await
     }
@@ -209,6 +232,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
+        self.door.end_waits();
         // The command is sent here; only its completion would be waited for.
         drop(self.handle.stop(true));
     }

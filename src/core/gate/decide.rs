@@ -8,11 +8,12 @@ use super::outbox::fingerprint;
 use super::rejection::Rejection;
 use super::settings::within;
 use super::state::{Gate, Run};
-use super::{
-    Datacenters, Effect, GateMachine, MAX_TARGETS, MAX_TEXT_BYTES, MAX_TIMEOUT_MS, receive, verdict,
-};
+use super::{Datacenters, Effect, GateMachine, MAX_TARGETS, receive, verdict};
 use crate::core::Decision;
 use crate::core::ids::EntityId;
+use crate::core::job::limits::{
+    MAX_ADDR_BYTES, MAX_REASON_BYTES, MAX_SENT_ADDR_BYTES, MAX_SPAN_MS, clip, too_long,
+};
 use crate::core::job::message::{FinalStatus, JobCancelResponse, Leader};
 use crate::core::time::Timestamp;
 
@@ -23,6 +24,8 @@ pub(super) fn decide(state: &Gate, command: Command, now: Timestamp, known: &Dat
         Command::Track(track) => self::track(state, *track, now, known),
         Command::Receive(message) => receive::receive(state, &message, now, known),
         Command::Cancel { requester_id, reason } => {
+            check_bytes("requester_id", &requester_id, MAX_REASON_BYTES)?;
+            check_bytes("reason", &reason, MAX_REASON_BYTES)?;
             let mut draft = Draft::of(state, now);
             let response = cancel(&mut draft, &requester_id, &reason)?;
             Ok(draft.decided(Ok(Reply::Cancelled(response))))
@@ -115,7 +118,7 @@ fn declare(state: &Gate, run: &Run, now: Timestamp) -> Option<Event> {
 }
 
 fn track(state: &Gate, track: Track, now: Timestamp, known: &Datacenters) -> Decided {
-    check(&track, known)?;
+    check(&track, known, addr)?;
     if let Some(expected) = state.job_id.as_ref().filter(|id| **id != track.job_id) {
         return Err(Rejection::OtherJob { expected: expected.clone(), given: track.job_id });
     }
@@ -137,11 +140,16 @@ fn track(state: &Gate, track: Track, now: Timestamp, known: &Datacenters) -> Dec
     Ok(draft.decided(Ok(Reply::Tracked { gate_epoch, new: true })))
 }
 
-pub(super) fn check(track: &Track, known: &Datacenters) -> Result<(), Rejection> {
+/// How long an address may be depends on whether it is said for the first time.
+pub(super) fn check(
+    track: &Track,
+    known: &Datacenters,
+    addr: fn(&'static str, &str) -> Result<(), Rejection>,
+) -> Result<(), Rejection> {
     let Track { gate_addr, targets, plan, settings, .. } = track;
     settings.check()?;
     if let Some(timeout_ms) = plan.timeout_ms {
-        within("timeout_ms", timeout_ms, MAX_TIMEOUT_MS)?;
+        within("timeout_ms", timeout_ms, MAX_SPAN_MS)?;
     }
     addr("gate_addr", gate_addr)?;
     if targets.is_empty() {
@@ -174,7 +182,7 @@ fn same(run: &Run, track: &Track) -> bool {
 }
 
 fn transfer(state: &Gate, gate: Leader, gate_addr: String, now: Timestamp) -> Decided {
-    addr("addr", &gate_addr)?;
+    addr("new_gate_addr", &gate_addr)?;
     let run = running(state)?;
     if run.gate == gate && run.gate_addr == gate_addr {
         return Ok(Decision::answer(Reply::Transferred { gate_epoch: state.gate_epoch }));
@@ -211,17 +219,17 @@ fn running(state: &Gate) -> Result<&Run, Rejection> {
     state.run.as_ref().ok_or_else(|| state.finished.as_ref().map_or(Rejection::NotTracked, ended))
 }
 
-/// Checks an address.
+/// Checks an address that is said for the first time.
 pub(super) fn addr(field: &'static str, given: &str) -> Result<(), Rejection> {
-    if given.len() <= MAX_TEXT_BYTES {
-        return Ok(());
-    }
-    let expected = format!("at most {MAX_TEXT_BYTES} bytes");
-    Err(Rejection::Invalid { field, given: format!("{} bytes", given.len()), expected })
+    check_bytes(field, given, MAX_ADDR_BYTES)
 }
 
-/// A text cut to what is kept of it.
-pub(super) fn clip(text: &str) -> String {
-    let end = (0..=text.len().min(MAX_TEXT_BYTES)).rev().find(|end| text.is_char_boundary(*end));
-    text[..end.unwrap_or(0)].to_owned()
+/// Checks an address in a message: it may have been said when more was allowed.
+pub(super) fn sent_addr(field: &'static str, given: &str) -> Result<(), Rejection> {
+    check_bytes(field, given, MAX_SENT_ADDR_BYTES)
+}
+
+fn check_bytes(field: &'static str, given: &str, most: usize) -> Result<(), Rejection> {
+    too_long(given, most)
+        .map_or(Ok(()), |(given, expected)| Err(Rejection::Invalid { field, given, expected }))
 }

@@ -266,9 +266,7 @@ fn a_new_process_leads_anew_and_what_nobody_watched_is_nobodys_silence() {
     assert_eq!(resumed.events, [event]);
     assert_eq!(gate.due(), Some(us(670 * S)), "ten seconds of silence were seen before");
     assert_eq!(errands(&gate)[0].2, "gate_transfer");
-    assert!(gate.resume(away(20 * S, 500 * S)).events.is_empty(), "once in a process");
     gate.step(progress("a", JobProgressReport { has_recent_progress: true, ..report("a", 2) }), us(501 * S));
-    assert!(gate.resume(away(20 * S, 500 * S)).events.is_empty());
     assert_eq!(gate.due(), Some(us(681 * S)));
     for at in [680, 850] {
         let moved = JobProgressReport { has_recent_progress: true, ..report("a", at) };
@@ -356,6 +354,7 @@ fn a_message_for_somebody_else_is_refused() {
     let ack = WorkerAck {
         accepted: true,
         rejection_reason: None,
+        not_now: None,
         fence_token_received: token(1),
         workflow_states: Vec::new(),
     };
@@ -366,12 +365,14 @@ fn a_message_for_somebody_else_is_refused() {
 #[test]
 fn long_texts_are_cut_between_characters() {
     let mut gate = tracked(&["a"], None);
-    gate.step(
-        Command::Cancel { requester_id: "é".repeat(5_000), reason: format!("x{}", "é".repeat(5_000)) },
-        us(1),
-    );
+    let long = |begins: &str| format!("{begins}{}", "é".repeat(5_000));
+    let asked = Command::Cancel { requester_id: long(""), reason: String::new() };
+    assert!(matches!(gate.step(asked, us(1)).reply, Err(Rejection::Invalid { field: "requester_id", .. })));
+    let request =
+        JobCancelRequest { requester_id: long(""), reason: long("x"), fence_token: FenceToken::NONE };
+    gate.step(message("a", 1, Body::JobCancelRequest(request)), us(1));
     let cancel = gate.state().run.as_ref().unwrap().cancel.clone().unwrap();
-    assert_eq!((cancel.requester_id.len(), cancel.reason.len()), (1_024, 1_023));
+    assert_eq!((cancel.requester_id.len(), cancel.reason.len()), (4_096, 4_095), "what came all the same");
 }
 
 #[test]
@@ -382,4 +383,14 @@ fn an_address_that_changes_under_the_same_token_is_followed() {
     let step = gate.step(progress("a", moved), us(3 * S));
     assert!(names(&step).contains(&"leader_changed"));
     assert_eq!(gate.state().status(us(0)).unwrap().datacenters[0].manager_addr, "a:2");
+}
+
+#[test]
+fn an_address_from_before_the_bound_was_lower_is_still_followed() {
+    let mut gate = tracked(&["a"], None);
+    let from = |bytes: usize| JobProgressReport { manager_addr: "x".repeat(bytes), ..report("a", 1) };
+    assert!(gate.step(progress("a", from(4_096)), us(1)).reply.is_ok());
+    assert_eq!(gate.state().status(us(1)).unwrap().datacenters[0].manager_addr.len(), 4_096);
+    let longer = gate.step(progress("a", from(4_097)), us(2)).reply;
+    assert!(matches!(longer, Err(Rejection::Invalid { field: "manager_addr", .. })), "{longer:?}");
 }

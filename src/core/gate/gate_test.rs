@@ -3,6 +3,7 @@
 use super::event::FenceRejected;
 use super::*;
 use crate::core::driver::{Driver, Step};
+use crate::core::job::limits::{MAX_ADDR_BYTES, MAX_SPAN_MS};
 use crate::core::job::message::*;
 use crate::core::job::token::{FenceToken, GateEpoch};
 
@@ -210,14 +211,14 @@ fn targets_are_named_once_and_known_and_numbers_are_inside_their_bounds() {
     };
     let zero = |text: &str| text.to_owned();
     assert_eq!(field(refused(asked(&["a"], Some(0), plain))), ("timeout_ms", zero("0")));
-    assert_eq!(field(refused(asked(&["a"], Some(MAX_TIMEOUT_MS + 1), plain))).0, "timeout_ms");
+    assert_eq!(field(refused(asked(&["a"], Some(MAX_SPAN_MS + 1), plain))).0, "timeout_ms");
     assert_eq!(field(refused(asked(&["a"], None, Settings { stuck_ms: 0, ..plain }))).0, "stuck_ms");
     assert_eq!(field(refused(asked(&["a"], None, Settings { abandon_ms: 0, ..plain }))).0, "abandon_ms");
     let many: Vec<String> = (0..=MAX_TARGETS).map(|n| format!("d{n}")).collect();
     let many: Vec<&str> = many.iter().map(String::as_str).collect();
     assert_eq!(field(refused(asked(&many, None, plain))).0, "targets");
     let mut long = asked(&["a"], None, plain);
-    long.targets[0].manager_addr = "x".repeat(MAX_TEXT_BYTES + 1);
+    long.targets[0].manager_addr = "x".repeat(MAX_ADDR_BYTES + 1);
     assert_eq!(field(refused(long)).0, "manager_addr");
 }
 

@@ -98,10 +98,6 @@ use super::{Decision, Machine};
 
 /// Most datacenters of one job.
 pub const MAX_TARGETS: usize = 1_024;
-/// Most bytes of an address or a reason that is kept. Longer reasons are cut, longer addresses refused.
-pub const MAX_TEXT_BYTES: usize = 1_024;
-/// Longest timeout of a job: 100 years.
-pub const MAX_TIMEOUT_MS: u64 = 100 * 365 * 24 * 3_600_000;
 
 /// Answers whether there is a datacenter of this name.
 type Ask = dyn Fn(&EntityId) -> bool + Send + Sync;
@@ -194,13 +190,14 @@ impl Machine for GateMachine {
         Command::Tick
     }
 
-    /// Another process leads the job: its epoch is higher, and what nobody watched is nobody's silence. An entity that
-    /// put anything on record since the process began was resumed by it, or made by it.
+    /// Another process leads the job: its epoch is higher, and what nobody watched is nobody's silence. A gap in this
+    /// process that was left out before stays so.
     fn resume(state: &Gate, away: Downtime) -> Vec<Event> {
-        let served = state.served_since == Some(away.began) || state.noted_at > away.began;
+        let served = away.gap.is_within_a_process()
+            && (state.served_since >= Some(away.began) || state.noted_at > away.began);
         let epoch = match away.gap {
             Gap::Restart => state.gate_epoch.next(),
-            Gap::Command | Gap::Suspend | Gap::ClockJump => Some(state.gate_epoch),
+            Gap::Command | Gap::Suspend | Gap::ClockJump | Gap::Pause => Some(state.gate_epoch),
         };
         let epoch = epoch.filter(|_| state.run.is_some() && !served);
         let resumed = |gate_epoch| {

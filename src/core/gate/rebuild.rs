@@ -28,7 +28,7 @@
 use std::time::Duration;
 
 use super::command::{Reply, Track};
-use super::decide::{self, Decided, Draft, clip};
+use super::decide::{self, Decided, Draft, sent_addr};
 use super::event::{Event, Rebuilt, Totals, Tracked};
 use super::outbox::{Errand, What};
 use super::receive::{self, Shown};
@@ -37,6 +37,7 @@ use super::state::{Datacenter, Gate, Regained, Run};
 use super::verdict::{self, GlobalRule};
 use super::{Datacenters, DcStatus};
 use crate::core::ids::EntityId;
+use crate::core::job::limits::clip;
 use crate::core::job::message::{AckOutcome, Leader, Message};
 use crate::core::job::recall::JobRecall as Recall;
 use crate::core::job::token::{FenceToken, GateEpoch};
@@ -81,7 +82,7 @@ fn rebuild(
         plan: recall.plan(),
         settings: charter.settings,
     };
-    decide::check(&track, known)?;
+    decide::check(&track, known, sent_addr)?;
     if charter.targets.iter().all(|target| target.datacenter != message.datacenter) {
         return Err(Rejection::UnknownDatacenter { datacenter: message.datacenter.clone() });
     }

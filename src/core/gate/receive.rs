@@ -1,12 +1,13 @@
 //! The transition table of the [module](super): messages that come in.
 
 use super::command::Reply;
-use super::decide::{Decided, Draft, addr, cancel, clip};
+use super::decide::{Decided, Draft, cancel, sent_addr};
 use super::event::{Event, FenceRejected};
 use super::outbox::{Errand, What};
 use super::rejection::Rejection;
 use super::state::{Datacenter, DcStatus, Gate};
 use super::{Datacenters, rebuild};
+use crate::core::job::limits::clip;
 use crate::core::job::message::{
     AckOutcome, Body, FinalStatus, JobCancelRequest, JobCancelResponse, JobFinalStatus, JobProgressReport,
     JobTimeoutReport, Leader, Message, Party, ReportAck,
@@ -120,7 +121,7 @@ pub(super) fn report(
         let unheard = Rejection::Unheard { datacenter: datacenter.clone() };
         return Ok(refused(draft, message, AckOutcome::UnknownJob, unheard));
     }
-    addr("manager_addr", shown.addr)?;
+    sent_addr("manager_addr", shown.addr)?;
     let held = dc.fence_token;
     let stale = dc.is_stale(shown.token);
     if stale || (shown.transfer && shown.token == held && *shown.leader != dc.leader) {
@@ -357,7 +358,7 @@ fn adopt(draft: &mut Draft, message: &Message, ack: &ReportAck, dc: &Datacenter)
         return Ok(());
     }
     let at_addr = ack.leader_addr.as_deref().unwrap_or(&dc.addr);
-    addr("leader_addr", at_addr)?;
+    sent_addr("leader_addr", at_addr)?;
     let leader = match &message.from {
         Party::Manager { node, .. } => node.clone(),
         Party::Gate(_) | Party::Worker(_) => dc.leader.clone(),

@@ -89,6 +89,14 @@ pub enum Command {
         /// The worker.
         worker_id: EntityId,
     },
+    /// A worker that could not take workflows can now: what waits for it is sent at once, as far as it has room. Writes
+    /// nothing; the answer is whether more waits.
+    WorkerReady {
+        /// The worker.
+        worker_id: EntityId,
+        /// How many it can take.
+        places: u32,
+    },
     /// Leadership is lost or given up: do nothing until somebody takes it.
     Suspend {
         /// The leadership that is given up.
@@ -106,13 +114,19 @@ pub enum Command {
         seen: Option<u64>,
         /// Whatever the lease says.
         force: bool,
+        /// How long it lasts, in ms; none = as the job is set, or as before.
+        lease_ms: Option<u64>,
+        /// The holder lives in the process that serves the job, and its lease ends with it.
+        in_process: bool,
     },
     /// Keep the lease.
     RenewLease {
         /// Who.
         holder: Leader,
-        /// Its token.
+        /// The token it knows: the one in force, or one it had since it took the lease.
         token: FenceToken,
+        /// How long it lasts from now on, in ms; none = as before.
+        lease_ms: Option<u64>,
     },
     /// Give the lease back.
     ReleaseLease {

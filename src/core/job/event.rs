@@ -3,12 +3,13 @@
 use serde::{Deserialize, Serialize};
 
 use super::extension::{Baseline, Denial};
-use super::message::{AckOutcome, FinalStatus, Leader, TimeoutKind, WorkflowPlan};
+use super::message::{AckOutcome, FinalStatus, Leader, NotNow, TimeoutKind, WorkflowPlan};
 use super::outbox::Entry;
 use super::recall::Charter;
 use super::settings::Settings;
 use super::timeout::Limits;
-use super::token::{DispatchToken, FenceToken, GateEpoch};
+pub use super::token::TokenDomain;
+use super::token::{FenceToken, GateEpoch};
 use super::workflow::{Moved, WorkflowStatus};
 use crate::core::ids::EntityId;
 use crate::core::time::{Gap, Timestamp};
@@ -218,6 +219,50 @@ pub enum Event {
         /// When it came.
         at: Timestamp,
     },
+    /// A leader took the lease, for a length of its own or as long as its process lives.
+    LeaseGranted {
+        /// Who.
+        holder: Leader,
+        /// Its token.
+        token: FenceToken,
+        /// The instant at which it has expired.
+        expires_at: Timestamp,
+        /// How long it lasts each time, in ms.
+        lease_ms: u64,
+        /// It ends with the process that serves the job.
+        in_process: bool,
+        /// When.
+        at: Timestamp,
+    },
+    /// The holder renewed it, for another length from then on.
+    LeaseResized {
+        /// How long it lasts each time, in ms.
+        lease_ms: u64,
+        /// The instant at which it has expired.
+        expires_at: Timestamp,
+        /// When.
+        at: Timestamp,
+    },
+    /// A worker cannot take a workflow now. It is offered to it again, and this was no attempt.
+    DispatchDelayed {
+        /// The message that hands it over.
+        number: u64,
+        /// The workflow.
+        workflow_id: EntityId,
+        /// The worker.
+        worker_id: EntityId,
+        /// Why not.
+        why: NotNow,
+        /// When.
+        at: Timestamp,
+    },
+    /// The wall clock was set. It moves no deadline: the journal's time does not follow it.
+    ClockStepped {
+        /// How far ahead, or back when negative, in microseconds.
+        by_us: i64,
+        /// When it was noticed.
+        at: Timestamp,
+    },
 }
 
 impl Event {
@@ -257,6 +302,10 @@ impl Event {
             Event::CharterNoted { .. } => "charter_noted",
             Event::RecallAsked { .. } => "recall_asked",
             Event::GateCancelAccepted { .. } => "gate_cancel_accepted",
+            Event::LeaseGranted { .. } => "lease_granted",
+            Event::LeaseResized { .. } => "lease_resized",
+            Event::DispatchDelayed { .. } => "dispatch_delayed",
+            Event::ClockStepped { .. } => "clock_stepped",
         }
     }
 
@@ -295,6 +344,10 @@ impl Event {
             | Event::CharterNoted { at, .. }
             | Event::RecallAsked { at, .. }
             | Event::GateCancelAccepted { at, .. }
+            | Event::LeaseGranted { at, .. }
+            | Event::LeaseResized { at, .. }
+            | Event::DispatchDelayed { at, .. }
+            | Event::ClockStepped { at, .. }
             | Event::LeaseReleased { at } => *at,
         }
     }
@@ -530,48 +583,4 @@ pub struct FenceRejected {
     pub given: u64,
     /// When.
     pub at: Timestamp,
-}
-
-/// The kinds of token; tokens of two kinds are never compared.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum TokenDomain {
-    /// [`FenceToken`].
-    Manager,
-    /// [`GateEpoch`].
-    Gate,
-    /// [`DispatchToken`].
-    Dispatch,
-}
-
-impl TokenDomain {
-    /// The name in JSON.
-    pub fn name(self) -> &'static str {
-        match self {
-            TokenDomain::Manager => "manager",
-            TokenDomain::Gate => "gate",
-            TokenDomain::Dispatch => "dispatch",
-        }
-    }
-}
-
-/// One handing over, as a key.
-pub(super) type Shown = (TokenDomain, u64);
-
-impl From<FenceToken> for Shown {
-    fn from(token: FenceToken) -> Shown {
-        (TokenDomain::Manager, token.get())
-    }
-}
-
-impl From<GateEpoch> for Shown {
-    fn from(epoch: GateEpoch) -> Shown {
-        (TokenDomain::Gate, epoch.get())
-    }
-}
-
-impl From<DispatchToken> for Shown {
-    fn from(token: DispatchToken) -> Shown {
-        (TokenDomain::Dispatch, token.get())
-    }
 }

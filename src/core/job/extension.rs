@@ -10,26 +10,27 @@
 //! counted in items where both grants have them, else by the number the worker gives. A request that is denied uses
 //! nothing up. A worker without grants left has a grace; then, or after a few denials in a row, it is given up.
 //!
-//! A repeated request gets the answer it got before.
+//! A repeated request gets the answer it got before. Within what it was granted a worker must be heard of again: grants
+//! at once add up, and one that comes early shortens nothing.
 //!
 //! # Source
 //! Extensions that shrink geometrically have a bounded sum (29.125 s here), so that asking cannot keep a dead job alive.
 //! Signs of life that carry progress: the activity heartbeats of Temporal's documentation.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::limits::{MAX_REQUEST_ID_BYTES, MAX_SPAN_MS};
 use super::message::{HealthcheckExtensionRequest, HealthcheckExtensionResponse};
 use super::rejection::{Rejection, invalid};
-use super::settings::{ExtensionMode, ExtensionSettings, MAX_SPAN_MS, check_text};
+use super::settings::{ExtensionMode, ExtensionSettings, check_text};
 use super::state::micros;
 use crate::core::time::Timestamp;
 
 /// Answers kept per worker, so that a repeated request is recognised.
 pub const ANSWERS_KEPT: usize = 8;
-/// Most bytes of a request id.
-pub const MAX_REQUEST_ID_BYTES: usize = 256;
 
 /// Why no time is given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -158,7 +159,7 @@ impl Tracker {
 
     /// When the worker is given up, unless it is heard of.
     pub fn given_up_at(&self, settings: &ExtensionSettings) -> Option<Timestamp> {
-        let grace = std::time::Duration::from_millis(settings.grace_ms);
+        let grace = Duration::from_millis(settings.grace_ms);
         self.exhausted_since(settings).map(|since| since.plus(grace)).filter(|at| *at < Timestamp::MAX)
     }
 
@@ -242,7 +243,10 @@ impl Tracker {
             sum_us: self.sum_us.saturating_add(grant_us),
             remaining,
             warning: !self.warned && remaining <= settings.warning_threshold,
-            deadline: now.plus(std::time::Duration::from_micros(grant_us)),
+            deadline: self
+                .deadline
+                .map_or(now, |before| before.max(now))
+                .plus(Duration::from_micros(grant_us)),
             baseline,
         })
     }
@@ -276,7 +280,7 @@ impl Tracker {
 ///
 /// # Errors
 /// [`Rejection::Invalid`], naming the field.
-pub(super) fn check(request: &HealthcheckExtensionRequest) -> Result<(), Rejection> {
+pub(in crate::core) fn check(request: &HealthcheckExtensionRequest) -> Result<(), Rejection> {
     let progress = request.current_progress;
     if !progress.is_finite() || progress < 0.0 {
         return Err(invalid("current_progress", progress, "a finite number of at least 0"));
@@ -300,6 +304,6 @@ pub(super) fn check(request: &HealthcheckExtensionRequest) -> Result<(), Rejecti
 }
 
 /// Whole milliseconds.
-pub(super) fn millis(span: std::time::Duration) -> u64 {
+pub(super) fn millis(span: Duration) -> u64 {
     u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }

@@ -112,7 +112,11 @@ impl JobIndex {
             | Event::TokenAdopted { .. }
             | Event::LeaseTaken { .. }
             | Event::LeaseRenewed { .. }
-            | Event::LeaseReleased { .. } => {}
+            | Event::LeaseReleased { .. }
+            | Event::LeaseGranted { .. }
+            | Event::LeaseResized { .. }
+            | Event::DispatchDelayed { .. }
+            | Event::ClockStepped { .. } => {}
         }
     }
 

@@ -3,14 +3,15 @@
 use super::super::lease::Challenger;
 use super::super::settings::DowntimePolicy;
 use super::*;
-use crate::core::time::Gap;
+use crate::core::time::{ClockStep, Gap};
 
 fn transfer(to: &str, force: bool, shown: Option<u64>) -> Command {
     Command::Transfer { to: leader(to), addr: format!("{to}:1"), force, token: shown.map(token) }
 }
 
 fn acquire(holder: &str, seen: Option<u64>, force: bool) -> Command {
-    Command::AcquireLease { holder: leader(holder), addr: format!("{holder}:1"), seen, force }
+    let addr = format!("{holder}:1");
+    Command::AcquireLease { holder: leader(holder), addr, seen, force, lease_ms: None, in_process: false }
 }
 
 fn away(last_alive: i64, began: i64) -> Downtime {
@@ -118,7 +119,7 @@ fn an_active_lease_keeps_others_out_until_the_instant_it_ends() {
 fn the_holder_renews_under_the_same_token_and_not_after_the_end() {
     let mut job = started(plain());
     job.step(acquire("m1", None, false), us(0));
-    let renew = |t| Command::RenewLease { holder: leader("m1"), token: token(t) };
+    let renew = |t| Command::RenewLease { holder: leader("m1"), token: token(t), lease_ms: None };
     let renewed = Reply::Lease { token: token(2), version: 2, expires_at: us(59 * S) };
     assert_eq!(job.step(renew(2), us(29 * S)).reply, Ok(renewed));
     assert_eq!(job.step(acquire("m1", None, false), us(29 * S)).events.len(), 1, "renewed, not taken");
@@ -154,7 +155,7 @@ fn a_forced_change_is_on_record_as_forced_and_voids_the_lease() {
     let Event::LeaderChanged(changed) = &step.events[0] else { panic!() };
     assert_eq!(changed.manner, Manner::Forced);
     assert_eq!(job.state().lease.holder_at(us(S)), None);
-    let renew = Command::RenewLease { holder: leader("m1"), token: token(2) };
+    let renew = Command::RenewLease { holder: leader("m1"), token: token(2), lease_ms: None };
     assert_eq!(job.step(renew, us(2 * S)).reply, Err(Rejection::Stale { held: token(3), given: token(2) }));
 }
 
@@ -227,7 +228,6 @@ fn a_restart_mints_a_token_counts_downtime_as_budget_and_not_as_idleness() {
     );
     assert_eq!(job.due(), Some(us((10 + 85 + 120) * S + 1)));
     assert_eq!(run(&job).elapsed(us(100 * S)).as_secs(), 100);
-    assert_eq!(job.resume(away(15 * S, 100 * S)).events, [], "waking again in the same process");
     let owed = JobMachine::owed(job.state());
     assert!(
         matches!(&bodies(&owed)[..], [Body::JobLeaderTransfer(transfer)] if transfer.fence_token == token(2))
@@ -244,21 +244,21 @@ fn a_restart_in_the_instant_of_the_last_record_mints_a_token_too() {
 }
 
 #[test]
-fn a_restart_leaves_the_lease_its_end_and_its_holder_who_must_learn_the_token() {
+fn a_restart_leaves_the_lease_its_end_and_its_holder_who_is_told_the_token_when_it_renews() {
     let mut job = started(plain());
     job.step(acquire("m1", None, false), us(0));
     job.resume(away(5 * S, 10 * S));
     let held = Err(Rejection::LeaseHeld { holder: leader("m1"), expires_in_ms: 20_000 });
     assert_eq!(job.step(acquire("m2", None, false), us(10 * S)).reply, held);
-    let renew = |t| Command::RenewLease { holder: leader("m1"), token: token(t) };
-    assert_eq!(
-        job.step(renew(2), us(10 * S)).reply,
-        Err(Rejection::Stale { held: token(3), given: token(2) })
-    );
-    let Ok(Reply::Lease { token: kept, expires_at, .. }) = job.step(renew(3), us(11 * S)).reply else {
-        panic!()
+    let renew = |t| Command::RenewLease { holder: leader("m1"), token: token(t), lease_ms: None };
+    let told = |reply| match reply {
+        Ok(Reply::Lease { token, expires_at, .. }) => (token, expires_at),
+        other => panic!("{other:?}"),
     };
-    assert_eq!((kept, expires_at), (token(3), us(41 * S)));
+    let before = job.step(renew(1), us(10 * S)).reply;
+    assert_eq!(before, Err(Rejection::Stale { held: token(3), given: token(1) }), "it had not taken it then");
+    assert_eq!(told(job.step(renew(2), us(10 * S)).reply), (token(3), us(40 * S)));
+    assert_eq!(told(job.step(renew(3), us(11 * S)).reply), (token(3), us(41 * S)));
     job.resume(away(35 * S, 40 * S));
     assert!(job.step(acquire("m2", None, false), us(41 * S)).reply.is_ok());
 }
@@ -355,7 +355,8 @@ fn what_has_ended_or_is_suspended_is_not_taken_up_by_a_restart() {
     assert_eq!(J::default().resume(away(2 * S, 20 * S)).events, []);
     let mut job = started(plain());
     job.step(progress(), us(30 * S));
-    assert_eq!(job.resume(away(2 * S, 20 * S)).events, [], "this process has served it already");
+    let suspend = Downtime { gap: Gap::Suspend, ..away(2 * S, 20 * S) };
+    assert_eq!(job.resume(suspend).events, [], "it was left out before, or the job came after it");
 }
 
 #[test]
@@ -371,4 +372,92 @@ fn a_worker_that_is_lost_is_told_of_no_new_leader() {
     assert_eq!(for_worker(&job), 2, "the workflow and who leads");
     job.step(Command::WorkerLost { worker_id: id("w") }, us(2 * S));
     assert_eq!(for_worker(&job), 0);
+}
+
+fn lease_of(length_ms: Option<u64>, in_process: bool) -> Command {
+    let Command::AcquireLease { holder, addr, seen, force, .. } = acquire("m1", None, false) else {
+        panic!()
+    };
+    Command::AcquireLease { holder, addr, seen, force, lease_ms: length_ms, in_process }
+}
+
+#[test]
+fn a_lease_lasts_as_long_as_was_asked_and_a_renewal_may_ask_anew() {
+    let mut job = started(Submit { stuck_threshold_ms: 600_000, timeout_ms: None, ..plain() });
+    assert_eq!(
+        names(&job.step(lease_of(Some(5_000), false), us(0)).events),
+        ["leader_changed", "lease_granted"]
+    );
+    let renew = |lease_ms| Command::RenewLease { holder: leader("m1"), token: token(2), lease_ms };
+    assert_eq!(names(&job.step(renew(None), us(4 * S)).events), ["lease_renewed"]);
+    assert_eq!(job.state().lease.expires_at, us(9 * S));
+    assert_eq!(names(&job.step(renew(Some(60_000)), us(5 * S)).events), ["lease_resized"]);
+    assert_eq!(names(&job.step(lease_of(None, false), us(6 * S)).events), ["lease_renewed"]);
+    assert_eq!(job.state().lease.expires_at, us(66 * S));
+    for bad in [0, 86_400_001, u64::MAX] {
+        for command in [renew(Some(bad)), lease_of(Some(bad), false)] {
+            let step = job.step(command, us(7 * S));
+            assert!(
+                matches!(step.reply, Err(Rejection::Invalid { field: "lease_ms", .. })),
+                "{:?}",
+                step.reply
+            );
+            assert_eq!(step.events, []);
+        }
+    }
+}
+
+#[test]
+fn a_lease_held_in_the_process_ends_with_it_and_one_from_elsewhere_does_not() {
+    for (in_process, gap) in
+        [(true, Gap::Restart), (true, Gap::Command), (false, Gap::Restart), (true, Gap::Suspend)]
+    {
+        let mut job = started(plain());
+        job.step(lease_of(None, in_process), us(0));
+        job.resume(Downtime { gap, ..away(S, 2 * S) });
+        let next = job.step(acquire("m2", None, false), us(2 * S));
+        let free = in_process && gap != Gap::Suspend;
+        assert_eq!(next.reply.is_ok(), free, "{in_process} {gap:?}");
+    }
+}
+
+#[test]
+fn a_later_life_of_the_holder_need_not_wait_for_a_process_that_is_gone() {
+    let life = |incarnation| {
+        let Command::AcquireLease { addr, seen, force, lease_ms, in_process, .. } =
+            acquire("m1", None, false)
+        else {
+            panic!()
+        };
+        let holder = Leader { incarnation, ..leader("m1") };
+        Command::AcquireLease { holder, addr, seen, force, lease_ms, in_process }
+    };
+    let mut job = started(plain());
+    job.step(life(5), us(0));
+    assert!(job.step(life(6), us(S)).reply.is_err(), "both may live while the process does");
+    job.resume(away(2 * S, 3 * S));
+    assert!(job.step(life(4), us(3 * S)).reply.is_err());
+    assert!(job.step(life(6), us(3 * S)).reply.is_ok());
+    assert!(job.step(life(7), us(3 * S)).reply.is_err(), "the new one was taken from this process");
+    assert!(job.step(acquire("m2", None, false), us(3 * S)).reply.is_err());
+}
+
+#[test]
+fn each_step_of_the_wall_clock_is_on_record_once_and_moves_no_deadline() {
+    let mut job = started(plain());
+    let due = job.due();
+    let hour = 3_600_000_000;
+    let steps = [ClockStep { at: us(S), by_us: hour }, ClockStep { at: us(2 * S), by_us: -2 * hour }];
+    for step in steps {
+        assert_eq!(job.clock_stepped(step).events, [Event::ClockStepped { by_us: step.by_us, at: step.at }]);
+    }
+    for step in steps {
+        assert_eq!(job.clock_stepped(step).events, [], "loaded again in the same process it is told again");
+    }
+    assert_eq!((job.due(), run(&job).elapsed(us(3 * S)).as_secs()), (due, 3));
+    let mut later = J::default();
+    submitted(&mut later, plain(), us(5 * S));
+    assert_eq!(later.clock_stepped(steps[1]).events, [], "it began after it");
+    job.step(Command::Tick, us(61 * S));
+    assert_eq!(job.clock_stepped(ClockStep { at: us(70 * S), by_us: hour }).events, [], "it has ended");
 }

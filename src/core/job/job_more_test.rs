@@ -32,12 +32,14 @@ fn five_grants_halve_down_to_a_second_and_the_fourth_warns() {
     let mut job = started(plain());
     let grants =
         [(15_000, 4, false), (7_500, 3, false), (3_750, 2, false), (1_875, 1, true), (1_000, 0, false)];
+    let mut sum = 0;
     for (n, (ms, remaining, warning)) in grants.into_iter().enumerate() {
         let got = answered(&mut job, asks("w", n as f64), n as i64 * S);
         assert_eq!((got.granted, got.extension_ms), (true, ms));
+        sum += ms;
         assert_eq!(
             (got.remaining_extensions, got.is_exhaustion_warning, got.deadline_in_ms),
-            (remaining, warning, ms)
+            (remaining, warning, sum - n as u64 * 1_000)
         );
     }
     assert_eq!((run(&job).total_us, run(&job).max_us), (29_125_000, 15_000_000));
@@ -87,7 +89,7 @@ fn three_denials_in_a_row_give_a_worker_up_and_a_grant_between_starts_again() {
     assert_eq!(run(&job).total_us, 22_500_000, "what was given stays given");
 }
 
-/// Used up all grants at 0, 1, 2, 3, 4 seconds; must be heard of at 5 s.
+/// Used up all grants at 0, 1, 2, 3, 4 seconds; must be heard of at 29.125 s, their sum.
 fn exhausted() -> J {
     let mut job = started(Submit { workflows: vec![plan("a", &[], Some("w"))], ..plain() });
     (0..5).for_each(|n| assert!(answered(&mut job, asks("w", n as f64), n * S).granted));
@@ -97,9 +99,10 @@ fn exhausted() -> J {
 #[test]
 fn a_silent_worker_without_grants_is_given_up_ten_seconds_after_its_deadline() {
     let mut job = exhausted();
-    assert_eq!(job.due(), Some(us(15 * S)));
-    assert_eq!(job.step(Command::Tick, us(15 * S - 1)).events, []);
-    assert_eq!(names(&job.step(Command::Tick, us(15 * S)).events)[0], "worker_lost");
+    let given_up = 39_125_000;
+    assert_eq!(job.due(), Some(us(given_up)));
+    assert_eq!(job.step(Command::Tick, us(given_up - 1)).events, []);
+    assert_eq!(names(&job.step(Command::Tick, us(given_up)).events)[0], "worker_lost");
     assert!(run(&job).active.is_empty() && run(&job).trackers.is_empty());
 }
 
@@ -251,4 +254,14 @@ fn a_lost_worker_gives_back_no_seconds_and_its_work_is_tried_again() {
     assert!(job.state().outbox.is_empty(), "nothing is sent to whom nobody reaches");
     job.step(Command::WorkerHealthy { worker_id: id("w") }, us(3 * S));
     assert_eq!(run(&job).workflows[&id("a")].status, WorkflowStatus::Dispatched);
+}
+
+#[test]
+fn grants_at_once_add_up_and_none_shortens_the_time_of_another() {
+    let mut job = started(Submit { timeout_ms: None, ..plain() });
+    let mut within = Vec::new();
+    for done in 1..=5 {
+        within.push(answered(&mut job, asks("w", f64::from(done)), S).deadline_in_ms);
+    }
+    assert_eq!(within, [15_000, 22_500, 26_250, 28_125, 29_125]);
 }

@@ -308,8 +308,15 @@ fn nothing_is_known_of_a_job_that_was_never_submitted() {
         Command::WorkerLost { worker_id: id("w") },
         Command::Suspend { token: token(1), reason: String::new() },
         Command::Transfer { to: leader("m2"), addr: String::new(), force: true, token: None },
-        Command::AcquireLease { holder: leader("m2"), addr: String::new(), seen: None, force: true },
-        Command::RenewLease { holder: leader("m2"), token: token(1) },
+        Command::AcquireLease {
+            holder: leader("m2"),
+            addr: String::new(),
+            seen: None,
+            force: true,
+            lease_ms: None,
+            in_process: false,
+        },
+        Command::RenewLease { holder: leader("m2"), token: token(1), lease_ms: None },
     ];
     for command in commands {
         let step = J::default().step(command.clone(), us(0));

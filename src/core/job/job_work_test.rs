@@ -282,6 +282,7 @@ fn a_worker_that_confirms_some_is_asked_again_only_about_the_others() {
     let ack = WorkerAck {
         accepted: true,
         rejection_reason: None,
+        not_now: None,
         fence_token_received: token(1),
         workflow_states: states,
     };
@@ -297,7 +298,8 @@ fn a_worker_that_refuses_has_failed_it_and_one_that_knows_a_later_leader_stops_t
     let refusal = |number, fence| {
         let ack = WorkerAck {
             accepted: false,
-            rejection_reason: Some("full".to_owned()),
+            rejection_reason: Some("the message is for somebody else".to_owned()),
+            not_now: None,
             fence_token_received: token(fence),
             workflow_states: Vec::new(),
         };
@@ -308,6 +310,78 @@ fn a_worker_that_refuses_has_failed_it_and_one_that_knows_a_later_leader_stops_t
     assert_eq!(status(&job, "a"), (Dispatched, 2));
     job.step(refusal(2, 5), us(2 * S));
     assert_eq!(phase(&job), Phase::Suspended);
+}
+
+fn not_now(number: u64, why: NotNow) -> Command {
+    let ack = WorkerAck {
+        accepted: false,
+        rejection_reason: Some("not now".to_owned()),
+        not_now: Some(why),
+        fence_token_received: FenceToken::NONE,
+        workflow_states: Vec::new(),
+    };
+    from_worker("w", number, Body::WorkerAck(ack))
+}
+
+#[test]
+fn a_worker_that_cannot_take_a_workflow_now_costs_no_attempt_and_is_asked_again() {
+    let mut job = one(Some("w"));
+    assert_eq!(names(&job.step(not_now(1, NotNow::NotRegistered), us(S)).events), ["dispatch_delayed"]);
+    assert_eq!(job.step(not_now(1, NotNow::NotRegistered), us(2 * S)).events, [], "once for each reason");
+    assert_eq!(names(&job.step(not_now(1, NotNow::Full), us(3 * S)).events), ["dispatch_delayed"]);
+    assert_eq!(
+        (status(&job, "a"), run(&job).workflows[&id("a")].waits),
+        ((Dispatched, 1), Some(NotNow::Full))
+    );
+    assert!(errand(job.state(), us(3 * S)).is_some(), "it stands in the outbox");
+    let ready = |worker| Command::WorkerReady { worker_id: id(worker), places: 1 };
+    assert_eq!(job.step(ready("v"), us(4 * S)).effects, []);
+    let offered = job.step(ready("w"), us(4 * S));
+    assert!(matches!(&bodies(&offered.effects)[..], [Body::WorkflowDispatch(again)] if again.attempt == 1));
+    assert_eq!((offered.events, offered.reply), (vec![], Ok(Reply::Changed(false))), "nothing more waits");
+    let taken = WorkerAck {
+        accepted: true,
+        rejection_reason: None,
+        not_now: None,
+        fence_token_received: token(1),
+        workflow_states: Vec::new(),
+    };
+    job.step(from_worker("w", 1, Body::WorkerAck(taken)), us(5 * S));
+    assert_eq!((status(&job, "a"), run(&job).workflows[&id("a")].waits), ((Dispatched, 1), None));
+    assert_eq!(job.step(ready("w"), us(6 * S)).effects, []);
+}
+
+#[test]
+fn what_a_worker_does_not_take_can_go_to_another_and_waits_no_longer_than_the_job() {
+    let mut job = one(Some("w"));
+    let elsewhere = Command::Assign { workflow_id: id("a"), worker_id: id("v"), token: None };
+    assert!(job.step(elsewhere.clone(), us(S)).reply.is_err(), "it may have been taken");
+    job.step(not_now(1, NotNow::Draining), us(S));
+    let step = job.step(elsewhere, us(2 * S));
+    assert_eq!(
+        (step.reply, names(&step.events)),
+        (Ok(Reply::Changed(true)), vec!["workflow_moved", "queued"])
+    );
+    assert_eq!(status(&job, "a"), (Dispatched, 1));
+    job.step(not_now(2, NotNow::Full), us(3 * S));
+    job.step(Command::Tick, us(60 * S + 1));
+    assert_eq!(ended(&job), Some((FinalStatus::Timeout, Some(TimeoutKind::Overall))));
+}
+
+#[test]
+fn while_the_decision_of_the_gate_is_waited_for_nothing_is_handed_out_again() {
+    let mut job = started(Submit { workflows: vec![plan("a", &[], Some("w"))], ..with_gate() });
+    job.step(Command::Tick, us(60 * S + 1));
+    assert_eq!(phase(&job), Phase::AwaitingGate);
+    let dispatches = |effects: Vec<Effect>| {
+        bodies(&effects).iter().filter(|body| matches!(body, Body::WorkflowDispatch(_))).count()
+    };
+    assert_eq!(dispatches(JobMachine::owed(job.state())), 0);
+    let mut at = us(60 * S + 1);
+    for _ in 0..8 {
+        at = errand(job.state(), at).unwrap();
+        assert_eq!(dispatches(job.step(Command::RunErrands { due: at }, at).effects), 0);
+    }
 }
 
 #[test]
@@ -322,6 +396,7 @@ fn a_worker_that_lost_a_workflow_lets_it_be_tried_again() {
     let ack = WorkerAck {
         accepted: true,
         rejection_reason: None,
+        not_now: None,
         fence_token_received: token(2),
         workflow_states: Vec::new(),
     };

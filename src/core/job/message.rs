@@ -504,6 +504,29 @@ pub enum WorkflowOutcome {
     Cancelled,
 }
 
+/// Why a worker cannot take a workflow now, though it may later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NotNow {
+    /// It runs as much as it can.
+    Full,
+    /// Nobody of this name serves yet, or any more.
+    NotRegistered,
+    /// It takes nothing new.
+    Draining,
+}
+
+impl NotNow {
+    /// The name in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            NotNow::Full => "full",
+            NotNow::NotRegistered => "not_registered",
+            NotNow::Draining => "draining",
+        }
+    }
+}
+
 /// What a worker says to what a manager told it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct WorkerAck {
@@ -511,6 +534,8 @@ pub struct WorkerAck {
     pub accepted: bool,
     /// Why not.
     pub rejection_reason: Option<String>,
+    /// It can take it later: the same may be sent again, under the same dispatch token.
+    pub not_now: Option<NotNow>,
     /// The leadership of the job the worker knows of.
     pub fence_token_received: FenceToken,
     /// The workflows it is about, as the worker has them.

@@ -26,8 +26,11 @@
 //! | live | Transition | leads nowhere | StepRefused, once | `IllegalTransition` |
 //! | live | Transfer | no other holds the lease, or forced, or by its leader | LeaderChanged, notices | leads |
 //! | live | Suspend | current token | Suspended; nothing is sent or falls due | changed |
-//! | live | AcquireLease | free, expired, or forced | LeaderChanged, LeaseTaken | lease |
-//! | live | AcquireLease, RenewLease | holds it | LeaseRenewed, same token | lease |
+//! | live | AcquireLease | free, expired, left by an earlier life, or forced | LeaderChanged, LeaseTaken or LeaseGranted | lease |
+//! | live | AcquireLease, RenewLease | holds it, and shows a token it had since | LeaseRenewed or LeaseResized | lease, the token in force |
+//! | live | a worker's answer to a dispatch | not now | DispatchDelayed, once per reason; it is offered again | changed |
+//! | live | Assign | it waits for a worker that does not take it, and another is named | WorkflowMoved | changed |
+//! | live | WorkerReady | workflows wait for the worker | – | they are offered at once |
 //! | live | Complete, Cancel | | Ended, all work stopped, final status queued | ended |
 //! | ended | Complete | as it ended; otherwise | – | as it ended; `AlreadyTerminal` |
 //! | ended | Cancel | | – | as it ended |
@@ -70,10 +73,12 @@ pub mod extension;
 pub mod heard;
 pub mod index;
 pub mod lease;
+pub mod limits;
 pub mod message;
 pub mod outbox;
 pub mod recall;
 pub mod rejection;
+mod run;
 pub mod settings;
 pub mod state;
 pub mod status;
@@ -93,7 +98,7 @@ pub use why::why;
 pub use workflow::WorkflowStatus;
 
 use super::ids::StreamKind;
-use super::time::{Downtime, Timestamp};
+use super::time::{ClockStep, Downtime, Timestamp};
 use super::{Decision, Machine};
 
 /// The machine of a job in one datacenter.
@@ -108,7 +113,7 @@ pub fn errand(state: &Job, after: Timestamp) -> Option<Timestamp> {
 
 impl Machine for JobMachine {
     const KIND: StreamKind = StreamKind::Job;
-    const STATE_VERSION: u16 = 3;
+    const STATE_VERSION: u16 = 4;
     type State = Job;
     type Command = Command;
     type Event = Event;
@@ -156,6 +161,10 @@ impl Machine for JobMachine {
 
     fn resume(state: &Job, away: Downtime) -> Vec<Event> {
         decide::resume(state, away)
+    }
+
+    fn clock_stepped(state: &Job, step: ClockStep) -> Vec<Event> {
+        decide::clock_stepped(state, step)
     }
 }
 

@@ -2,10 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::limits::{MAX_ADDR_BYTES, MAX_REASON_BYTES, MAX_SENT_ADDR_BYTES, MAX_SPAN_MS, too_long};
 use super::rejection::{Rejection, invalid};
 
-/// Longest span that can be set, in ms: a hundred years.
-pub const MAX_SPAN_MS: u64 = 100 * 365 * 24 * 60 * 60 * 1_000;
 /// Idle limit unless told otherwise, in ms.
 pub const DEFAULT_STUCK_MS: u64 = 120_000;
 /// Progress counts as recent for so long, in ms.
@@ -18,12 +17,10 @@ pub const EXTRA_REPORT_MS: u64 = 1_000;
 pub const MAX_WORKFLOWS: usize = 10_000;
 /// Most workflows one workflow may depend on.
 pub const MAX_DEPENDENCIES: usize = 256;
+/// Longest lease that can be asked for, in ms: a day.
+pub const MAX_LEASE_MS: u64 = 24 * 60 * 60 * 1_000;
 /// Most workers of one job that ask for more time.
 pub const MAX_WORKERS: usize = 10_000;
-/// Most bytes of a reason, an address or a request id.
-pub const MAX_TEXT_BYTES: usize = 4 << 10;
-/// Most bytes of what a workflow made.
-pub const MAX_RESULT_BYTES: usize = 64 << 10;
 
 /// How a job is run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -270,12 +267,24 @@ pub(super) fn check_span(field: &'static str, ms: u64) -> Result<(), Rejection> 
     Err(invalid(field, ms, format!("1 to {MAX_SPAN_MS}")))
 }
 
-/// A text of at most [`MAX_TEXT_BYTES`].
+/// A reason, or who asks, of at most [`MAX_REASON_BYTES`].
 pub(super) fn check_text(field: &'static str, text: &str) -> Result<(), Rejection> {
-    if text.len() <= MAX_TEXT_BYTES {
-        return Ok(());
-    }
-    Err(invalid(field, format!("{} bytes", text.len()), format!("at most {MAX_TEXT_BYTES} bytes")))
+    check_bytes(field, text, MAX_REASON_BYTES)
+}
+
+/// Where somebody listens, said for the first time.
+pub(super) fn check_addr(field: &'static str, addr: &str) -> Result<(), Rejection> {
+    check_bytes(field, addr, MAX_ADDR_BYTES)
+}
+
+/// Where somebody listens, in a message: it may have been said when more was allowed.
+pub(super) fn check_sent_addr(field: &'static str, addr: &str) -> Result<(), Rejection> {
+    check_bytes(field, addr, MAX_SENT_ADDR_BYTES)
+}
+
+/// A text of at most so many bytes.
+pub(super) fn check_bytes(field: &'static str, text: &str, most: usize) -> Result<(), Rejection> {
+    too_long(text, most).map_or(Ok(()), |(given, expected)| Err(invalid(field, given, expected)))
 }
 
 fn check_count(field: &'static str, count: u32, low: u32, high: u32) -> Result<(), Rejection> {

@@ -87,3 +87,47 @@ pub fn standing<T: Ord>(shown: T, recorded: T) -> Standing {
         std::cmp::Ordering::Greater => Standing::Newer,
     }
 }
+
+/// The kinds of token; tokens of two kinds are never compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TokenDomain {
+    /// [`FenceToken`].
+    Manager,
+    /// [`GateEpoch`].
+    Gate,
+    /// [`DispatchToken`].
+    Dispatch,
+}
+
+impl TokenDomain {
+    /// The name in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            TokenDomain::Manager => "manager",
+            TokenDomain::Gate => "gate",
+            TokenDomain::Dispatch => "dispatch",
+        }
+    }
+}
+
+/// One handing over, as a key.
+pub(super) type Shown = (TokenDomain, u64);
+
+impl From<FenceToken> for Shown {
+    fn from(token: FenceToken) -> Shown {
+        (TokenDomain::Manager, token.get())
+    }
+}
+
+impl From<GateEpoch> for Shown {
+    fn from(epoch: GateEpoch) -> Shown {
+        (TokenDomain::Gate, epoch.get())
+    }
+}
+
+impl From<DispatchToken> for Shown {
+    fn from(token: DispatchToken) -> Shown {
+        (TokenDomain::Dispatch, token.get())
+    }
+}

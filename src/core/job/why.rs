@@ -11,7 +11,7 @@
 //! Progress is recorded often; only the last of several signs in a row is told, with how many there were.
 
 use super::event::{Event, TokenDomain};
-use super::message::AckOutcome;
+use super::message::{AckOutcome, NotNow};
 use super::outbox::{Notice, Recipient};
 use crate::core::time::{Gap, Timestamp};
 
@@ -152,6 +152,7 @@ fn sentence(event: &Event) -> Option<String> {
                     "a command came while nobody served, for {away_ms} ms; token {token} stays in force"
                 ),
                 Gap::Suspend => format!("the machine was suspended for {away_ms} ms"),
+                Gap::Pause => format!("the process did not run for {away_ms} ms"),
                 Gap::ClockJump => format!("the clock was set ahead by {away_ms} ms, which moves no deadline"),
             };
             format!("{what}, elapsed_ms={elapsed}, idle_ms={idle}")
@@ -160,7 +161,29 @@ fn sentence(event: &Event) -> Option<String> {
         Event::LeaseTaken { holder, token, expires_at, .. } => {
             format!("{} took the lease under token {token} until {expires_at}", holder.node)
         }
+        Event::LeaseGranted { holder, token, expires_at, lease_ms, in_process, .. } => {
+            let life = if *in_process { ", as long as its process lives" } else { "" };
+            format!(
+                "{} took the lease under token {token} until {expires_at}, for {lease_ms} ms each time{life}",
+                holder.node
+            )
+        }
+        Event::LeaseResized { lease_ms, expires_at, .. } => {
+            format!("the lease was kept until {expires_at}, for {lease_ms} ms each time from then on")
+        }
+        Event::ClockStepped { by_us, .. } => {
+            let (where_to, ms) = (if *by_us < 0 { "back" } else { "ahead" }, by_us.unsigned_abs() / 1_000);
+            format!("the wall clock was set {where_to} by {ms} ms, which moves no deadline")
+        }
         Event::LeaseReleased { .. } => "the lease was given back".to_owned(),
+        Event::DispatchDelayed { workflow_id, worker_id, why, .. } => {
+            let why = match why {
+                NotNow::Full => "runs as much as it can",
+                NotNow::NotRegistered => "is not registered",
+                NotNow::Draining => "takes nothing new",
+            };
+            format!("workflow {workflow_id} waits for worker {worker_id}, which {why}; it is offered again")
+        }
         Event::FenceRejected(event) => {
             let of = match event.domain {
                 TokenDomain::Manager => "leader",

@@ -26,6 +26,7 @@ use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
+use super::message::NotNow;
 use super::token::{DispatchToken, FenceToken};
 use crate::core::ids::EntityId;
 use crate::core::time::Timestamp;
@@ -208,6 +209,8 @@ pub struct Workflow {
     pub late_result: Option<String>,
     /// It failed and will not be tried again.
     pub settled_failure: bool,
+    /// Why its worker does not take it yet.
+    pub waits: Option<NotNow>,
     /// The newest steps, oldest first.
     pub history: VecDeque<Moved>,
 }

@@ -94,7 +94,7 @@ impl Machine for LoadMachine {
     fn resume(state: &NodeLoad, Downtime { began, gap, .. }: Downtime) -> Vec<Event> {
         let new_process = match gap {
             Gap::Restart | Gap::Command => true,
-            Gap::Suspend | Gap::ClockJump => false,
+            Gap::Suspend | Gap::ClockJump | Gap::Pause => false,
         };
         if !new_process || state.state == Load::Healthy || state.since > began {
             return Vec::new();

@@ -75,10 +75,7 @@ impl ProposalStats {
                 self.duration_us = self.duration_us.saturating_add(u64::try_from(took).unwrap_or(u64::MAX));
             }
             Event::Closed(_) => self.aborted += 1,
-            Event::Broadcast(_)
-            | Event::AbsenceChanged { .. }
-            | Event::Handed { .. }
-            | Event::Keyed(_) => {}
+            Event::Broadcast(_) | Event::AbsenceChanged { .. } | Event::Handed { .. } | Event::Keyed(_) => {}
         }
     }
 

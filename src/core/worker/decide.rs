@@ -8,10 +8,12 @@ use super::outbox::What;
 use super::rejection::Rejection;
 use super::settings::Settings;
 use super::state::{Job, Phase, Worker, Workflow};
-use super::{Attempt, Effect, MAX_CAPACITY, MAX_RESULT_BYTES, MAX_TEXT_BYTES, WorkerMachine, receive};
+use super::{Attempt, Effect, MAX_CAPACITY, WorkerMachine, receive};
 use crate::core::Decision;
 use crate::core::ids::EntityId;
+use crate::core::job::limits::{MAX_RESULT_BYTES, MAX_SENT_ADDR_BYTES, clip, too_long};
 use crate::core::job::message::{HealthcheckExtensionRequest, Message};
+use crate::core::job::{self, extension};
 use crate::core::time::Timestamp;
 
 pub(super) type Decided = Result<Decision<WorkerMachine>, Rejection>;
@@ -144,10 +146,7 @@ fn register(
 
 fn report(draft: &mut Draft, report: Report) -> Result<(), Rejection> {
     let Report { job_id, workflow_id, dispatch_token, outcome, completed_count, result } = report;
-    if let Some(given) = result.as_ref().map(String::len).filter(|bytes| *bytes > MAX_RESULT_BYTES) {
-        let expected = format!("at most {MAX_RESULT_BYTES} bytes");
-        return Err(Rejection::Invalid { field: "result", given: format!("{given} bytes"), expected });
-    }
+    result.as_ref().map_or(Ok(()), |result| check_bytes("result", result, MAX_RESULT_BYTES))?;
     let job = job(draft.state(), &job_id)?;
     let Some(workflow) = job.workflows.get(&workflow_id) else {
         return Err(Rejection::UnknownWorkflow { workflow_id });
@@ -179,14 +178,9 @@ fn request_extension(
     job_id: EntityId,
     mut request: HealthcheckExtensionRequest,
 ) -> Result<(), Rejection> {
-    let progress = request.current_progress;
-    if !(progress.is_finite() && progress >= 0.0) {
-        let expected = "a number from 0".to_owned();
-        return Err(Rejection::Invalid { field: "current_progress", given: progress.to_string(), expected });
-    }
-    let texts = [("reason", Some(&request.reason)), ("request_id", request.request_id.as_ref())];
-    for (field, text) in texts {
-        text.map_or(Ok(()), |text| short(field, text))?;
+    // What the leader would refuse is never sent: it would be sent for ever.
+    if let Err(job::Rejection::Invalid { field, given, expected }) = extension::check(&request) {
+        return Err(Rejection::Invalid { field, given, expected });
     }
     let state = draft.state();
     let job = job(state, &job_id)?;
@@ -249,19 +243,14 @@ fn job<'a>(state: &'a Worker, job_id: &EntityId) -> Result<&'a Job, Rejection> {
     state.jobs.get(job_id).ok_or_else(|| Rejection::UnknownJob { job_id: job_id.clone() })
 }
 
-/// Checks the length of a text.
-pub(super) fn short(field: &'static str, given: &str) -> Result<(), Rejection> {
-    if given.len() <= MAX_TEXT_BYTES {
-        return Ok(());
-    }
-    let expected = format!("at most {MAX_TEXT_BYTES} bytes");
-    Err(Rejection::Invalid { field, given: format!("{} bytes", given.len()), expected })
+/// Checks an address in a message: it may have been said when more was allowed.
+pub(super) fn sent_addr(field: &'static str, given: &str) -> Result<(), Rejection> {
+    check_bytes(field, given, MAX_SENT_ADDR_BYTES)
 }
 
-/// A text cut to what is kept of it.
-pub(super) fn clip(text: &str) -> String {
-    let end = (0..=text.len().min(MAX_TEXT_BYTES)).rev().find(|end| text.is_char_boundary(*end));
-    text[..end.unwrap_or(0)].to_owned()
+fn check_bytes(field: &'static str, given: &str, most: usize) -> Result<(), Rejection> {
+    too_long(given, most)
+        .map_or(Ok(()), |(given, expected)| Err(Rejection::Invalid { field, given, expected }))
 }
 
 /// Is something of this workflow to be heard of under this number?

@@ -216,6 +216,28 @@ impl Event {
         }
     }
 
+    /// How many workflows more it has room for since.
+    pub fn places(&self) -> u32 {
+        match self {
+            Event::Registered { capacity, .. } => *capacity,
+            Event::Reported { outcome, .. } => u32::from(*outcome != WorkflowOutcome::Running),
+            Event::Aborted { workflow_ids, .. } => u32::try_from(workflow_ids.len()).unwrap_or(u32::MAX),
+            Event::Dispatched { .. }
+            | Event::ReportDelivered { .. }
+            | Event::LeaderChanged { .. }
+            | Event::TransferParked { .. }
+            | Event::ParkedExpired { .. }
+            | Event::StopAsked { .. }
+            | Event::LeaderLost { .. }
+            | Event::ExtensionRequested { .. }
+            | Event::ExtensionAnswered { .. }
+            | Event::FenceRejected { .. }
+            | Event::Draining { .. }
+            | Event::Left { .. }
+            | Event::Resumed { .. } => 0,
+        }
+    }
+
     /// When it happened.
     pub fn at(&self) -> Timestamp {
         match self {

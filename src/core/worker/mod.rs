@@ -75,10 +75,6 @@ use super::{Decision, Machine};
 pub const MAX_CAPACITY: u32 = 1_000_000;
 /// Most transfers that wait for workflows they overtook, counted by workflow.
 pub const MAX_PARKED: usize = 1_024;
-/// Most bytes of a result.
-pub const MAX_RESULT_BYTES: usize = 64 << 10;
-/// Most bytes of an address or a reason that is kept. Longer ones are refused, longer reasons of leaders cut.
-pub const MAX_TEXT_BYTES: usize = 1_024;
 
 /// One attempt of a workflow.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -163,10 +159,10 @@ impl Machine for WorkerMachine {
         Command::Tick
     }
 
-    /// Waits go on where nobody watched them any more. A worker that put anything on record since the process began was
-    /// resumed by it, or registered in it.
+    /// Waits go on where nobody watched them any more. A gap in this process that was left out before stays so.
     fn resume(state: &Worker, away: Downtime) -> Vec<Event> {
-        let served = state.served_since == Some(away.began) || state.noted_at > away.began;
+        let served = away.gap.is_within_a_process()
+            && (state.served_since >= Some(away.began) || state.noted_at > away.began);
         let idle = state.running() == 0 && state.outbox.is_empty() && state.parked.is_empty();
         if served || idle {
             return Vec::new();

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use super::decide::{Decided, Draft, clip, reported, short};
+use super::decide::{Decided, Draft, reported, sent_addr};
 use super::event::Event;
 use super::outbox::What;
 use super::rejection::Rejection;
 use super::state::{Job, Phase, Worker, Workflow};
 use super::{Effect, MAX_PARKED};
 use crate::core::ids::EntityId;
+use crate::core::job::limits::clip;
 use crate::core::job::message::{
     AckOutcome, Body, HealthcheckExtensionResponse, JobLeaderWorkerTransfer, Leader, Message, Party,
     ReportAck, WorkerAck, WorkflowCancel, WorkflowDispatch,
@@ -96,6 +97,7 @@ fn answer(
     let ack = WorkerAck {
         accepted: taken.is_ok(),
         rejection_reason: taken.as_ref().err().map(Rejection::to_string),
+        not_now: taken.as_ref().err().and_then(Rejection::not_now),
         fence_token_received: job.map_or(FenceToken::NONE, |job| job.fence_token),
         workflow_states: states.collect(),
     };
@@ -213,7 +215,7 @@ fn transfer(
 ) -> Result<(), Rejection> {
     let JobLeaderWorkerTransfer { workflow_ids, new_manager, new_manager_addr, fence_token, old_manager: _ } =
         transfer;
-    short("new_manager_addr", new_manager_addr)?;
+    sent_addr("new_manager_addr", new_manager_addr)?;
     fence(draft, message, "job_leader_worker_transfer", *fence_token)?;
     let job = draft.state().jobs.get(&message.job_id);
     let other =
@@ -285,7 +287,7 @@ fn report_answered(draft: &mut Draft, message: &Message, ack: &ReportAck) -> Res
             draft.ask_to_stop(&message.job_id, "the job has ended", |_, _| true);
         }
         AckOutcome::Stale if ack.fence_token > job.fence_token => {
-            ack.leader_addr.as_deref().map_or(Ok(()), |addr| short("leader_addr", addr))?;
+            ack.leader_addr.as_deref().map_or(Ok(()), |addr| sent_addr("leader_addr", addr))?;
             let leader = match &message.from {
                 Party::Manager { node, .. } => node.clone(),
                 Party::Gate(_) | Party::Worker(_) => job.leader.clone(),

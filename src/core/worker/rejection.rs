@@ -1,6 +1,7 @@
 //! How a worker says no.
 
 use crate::core::ids::EntityId;
+use crate::core::job::message::NotNow;
 use crate::core::job::token::{DispatchToken, FenceToken};
 
 /// The domain says no. A stale token is on record, the first time it is shown.
@@ -100,4 +101,26 @@ pub enum Rejection {
         /// Most that wait.
         most: usize,
     },
+}
+
+impl Rejection {
+    /// May what is refused be taken later, as it is?
+    pub fn not_now(&self) -> Option<NotNow> {
+        match self {
+            Rejection::Full { .. } => Some(NotNow::Full),
+            Rejection::NotRegistered => Some(NotNow::NotRegistered),
+            Rejection::Draining => Some(NotNow::Draining),
+            Rejection::Invalid { .. }
+            | Rejection::NotForMe { .. }
+            | Rejection::NotForWorker { .. }
+            | Rejection::UnknownJob { .. }
+            | Rejection::UnknownWorkflow { .. }
+            | Rejection::Ended { .. }
+            | Rejection::CountFell { .. }
+            | Rejection::Stale { .. }
+            | Rejection::OtherLeader { .. }
+            | Rejection::StaleDispatch { .. }
+            | Rejection::TooManyParked { .. } => None,
+        }
+    }
 }

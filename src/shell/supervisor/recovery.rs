@@ -1,10 +1,12 @@
-//! What happens at open, before the first command is accepted:
+//! What happens at open, before the first command is accepted, but for the end of a large backlog:
 //!
 //! 1. counters: the kept projection, then the records after it;
 //! 2. deadlines: the index of open ones goes onto the wheel (no closed history is read);
 //! 3. agents that were not healthy are due at once: like all others they have their interval anew, so the deadline
 //!    in the index, if there is one, may be too late for them;
-//! 4. everything overdue or owed is settled: closed as of its deadline, effects carried out;
+//! 4. what is overdue or owed is settled, soonest deadline first and a batch at a time: closed as of its deadline, effects
+//!    carried out. A large backlog is settled to the end while others are served already: whoever asks for an entity finds
+//!    it settled, and whoever asks about all of them waits for the backlog;
 //! 5. open proposals of custom rules are judged by the rules that are known now;
 //! 6. jobs, gates and workers that are not overdue are woken, in the background: each mints the token of this process.
 //!    Not in a process that only carries out a command.
@@ -20,8 +22,10 @@ use tokio::sync::oneshot;
 use crate::core::agent::Grade;
 use crate::core::ids::{EntityId, StreamId, StreamKind};
 use crate::core::time::{Gap, Timestamp};
+use crate::core::timeline::Mark;
 use crate::journal::codec::{decode, encode};
 use crate::journal::{Fault, OpenReport, Store, Tip};
+use crate::shell::clock::Clock;
 use crate::shell::entity::Poke;
 use crate::shell::host::{Host, wait};
 use crate::shell::kinds::{Counters, poke, send_to_sleep};
@@ -33,11 +37,15 @@ use super::timeouts;
 /// Name of the kept counters; another one whenever they are kept in another form.
 pub(crate) const COUNTERS: &str = "counters-3";
 
-/// Name under which a process notes that it lives.
+/// Name under which earlier versions noted that a process lives.
 const ALIVE: &str = "alive";
 
 /// Entities woken at the same time at open; bounds the memory it takes.
 const RESUMED_AT_ONCE: usize = 256;
+
+/// Entities settled before the first command is accepted. What is left is settled while others are served; whoever asks
+/// for one of them finds it settled all the same.
+const SETTLED_BEFORE_SERVING: usize = 1024;
 
 /// Records or index entries read at a time.
 const PAGE: usize = 8192;
@@ -77,33 +85,56 @@ pub(crate) fn counters(store: &dyn Store) -> Result<(Counters, u64), Fault> {
     }
 }
 
-/// The last instant at which a process served this journal, as far as is known.
-pub(crate) fn last_alive(store: &dyn Store, tip: &Tip) -> Result<Timestamp, Fault> {
-    let noted = wait(store.load_projection(ALIVE))?.and_then(|(_, bytes)| decode::<Alive>(&bytes).ok());
-    Ok(noted.map_or(tip.at, |noted| if noted.stands { noted.at } else { noted.at.max(tip.at) }))
-}
-
-/// A sign of life of a process that serves.
+/// What a process keeps beside the journal every few seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Alive {
-    /// It was alive then.
-    pub(crate) at: Timestamp,
+pub(crate) struct Note {
+    /// A process that served was alive then.
+    pub(crate) alive: Timestamp,
     /// Later records are those of processes that only carried out commands.
     pub(crate) stands: bool,
+    /// The journal's time beside the clocks of the host.
+    pub(crate) mark: Mark,
 }
 
-/// Notes that this process lived at `at`, if it serves.
-pub(crate) fn note_alive(host: &Host, at: Timestamp) {
-    if host.away.gap == Gap::Restart {
-        keep_alive_note(host.store.as_ref(), Alive { at, stands: false });
-    }
+/// The note, if there is one that can be read.
+pub(crate) fn noted(store: &dyn Store) -> Result<Option<Note>, Fault> {
+    Ok(wait(store.load_note())?.and_then(|bytes| decode(&bytes).ok()))
 }
 
-/// Keeps a sign of life. Losing it costs only what is told from it: how long nobody served.
-pub(crate) fn keep_alive_note(store: &dyn Store, alive: Alive) {
-    let noted = encode(&alive).and_then(|bytes| wait(store.save_projection(ALIVE, 0, bytes)));
-    if let Err(fault) = noted {
-        tracing::debug!(%fault, "sign of life not kept");
+/// The last instant at which a process served this journal, as far as is known.
+pub(crate) fn last_alive(store: &dyn Store, tip: &Tip, note: Option<&Note>) -> Result<Timestamp, Fault> {
+    let sign = match note {
+        Some(note) => Some(Alive { at: note.alive, stands: note.stands }),
+        None => wait(store.load_projection(ALIVE))?.and_then(|(_, bytes)| decode(&bytes).ok()),
+    };
+    Ok(sign.map_or(tip.at, |sign| if sign.stands { sign.at } else { sign.at.max(tip.at) }))
+}
+
+/// A sign of life as earlier versions kept it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Alive {
+    at: Timestamp,
+    stands: bool,
+}
+
+/// Notes what the clocks show now. A process that serves was alive at `at`; one that only carries out a command leaves
+/// that as it was. With `synced` the note survives a loss of power.
+pub(crate) fn note_alive(host: &Host, at: Timestamp, synced: bool) {
+    let serves = host.away.gap == Gap::Restart;
+    let alive = if serves { at } else { host.away.last_alive };
+    keep_note(host.store.as_ref(), &Note { alive, stands: !serves, mark: host.clock.mark() }, synced);
+}
+
+/// The first note of a process: it took the journal, and nobody serves yet.
+pub(crate) fn note_opening(store: &dyn Store, clock: &Clock, last_alive: Timestamp, serves: bool) {
+    keep_note(store, &Note { alive: last_alive, stands: !serves, mark: clock.mark() }, true);
+}
+
+/// Losing it costs what is told from it: how long nobody served, and how far the wall clock is off.
+pub(crate) fn keep_note(store: &dyn Store, note: &Note, synced: bool) {
+    let kept = encode(note).and_then(|bytes| wait(store.save_note(&bytes, synced)));
+    if let Err(fault) = kept {
+        tracing::debug!(%fault, "note not kept");
     }
 }
 
@@ -163,7 +194,7 @@ pub(crate) async fn resume(host: &Arc<Host>, streams: Vec<StreamId>) {
             .iter()
             .map(|stream| {
                 let (done, awake) = oneshot::channel();
-                poke(host, stream, Poke { done });
+                poke(host, stream, Poke::new(done));
                 awake
             })
             .collect();
@@ -196,7 +227,12 @@ pub(crate) fn custom_rules(host: &Arc<Host>) {
     host.custom.names().iter().for_each(|name| reconsider(host, name));
 }
 
-/// Settles everything overdue or owed at `now`. Returns how many entities.
-pub(crate) async fn overdue(host: &Arc<Host>, now: Timestamp) -> usize {
-    timeouts::settle(host, now, host.clock.is_manual()).await
+/// Settles what is overdue or owed at `now`, soonest deadline first. Returns how many entities, and whether that was all:
+/// in real time the first of them are settled, so that a process with a large backlog serves soon.
+pub(crate) async fn overdue(host: &Arc<Host>, now: Timestamp) -> (usize, bool) {
+    if host.clock.is_manual() {
+        return (timeouts::settle(host, now, true).await, true);
+    }
+    let settled = timeouts::settle_some(host, now, SETTLED_BEFORE_SERVING).await;
+    (settled, settled < SETTLED_BEFORE_SERVING)
 }

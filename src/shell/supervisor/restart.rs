@@ -117,7 +117,7 @@ impl Actor for RestartSupervisor {
                 tokio::task::spawn_local(async move {
                     tokio::time::sleep(host.restarts.pause(&stream, host.clock.now())).await;
                     let (done, _) = oneshot::channel();
-                    poke(&host, &stream, Poke { done });
+                    poke(&host, &stream, Poke::new(done));
                 });
             }
         };

@@ -10,21 +10,25 @@ use tokio::sync::{Notify, oneshot};
 
 use crate::core::ids::{StreamId, StreamKind};
 use crate::core::time::Timestamp;
-use crate::shell::entity::{Errand, Poke};
+use crate::shell::clock::PULSE;
+use crate::shell::entity::{Errand, Poke, Wake};
 use crate::shell::host::Host;
 use crate::shell::jobs::deliver;
-use crate::shell::kinds::{errand, poke, send_to_sleep, track};
+use crate::shell::kinds::{errand, poke, rest, send_to_sleep, track, wake};
 use crate::shell::lock;
 use crate::shell::sampler::Sampling;
 
 use super::deadlines::Deadlines;
 use super::recovery;
 
-/// Entities poked at the same time when many are due; bounds the memory a burst takes.
+/// Entities settled together when many are due. Those that were asleep sleep again before the next batch, so it bounds
+/// the memory a backlog takes; a smaller one is flushed more often.
+pub(crate) const BATCH: usize = 256;
+/// Errands run at the same time when many are due.
 const BURST: usize = 1024;
 /// Pause before an entity that did not answer its poke is poked again.
 const AGAIN: Duration = Duration::from_secs(1);
-/// Longest sleep, so that a wall clock that jumps ahead is noticed.
+/// Longest sleep, so that a suspend is noticed.
 const LONGEST_SLEEP: Duration = Duration::from_secs(1);
 /// How often a process notes that it lives.
 pub(crate) const ALIVE_EVERY: Duration = Duration::from_secs(5);
@@ -108,43 +112,99 @@ impl Lags {
     }
 }
 
-/// Pokes everything due at `now`, until nothing is. With `one_by_one` in exact order, each settled before the
-/// next; else in bursts. Returns how many were poked.
+/// Pokes everything due at `now`, until nothing is, soonest first. With `one_by_one` each is settled before the next, and
+/// everything that follows from it; else a batch at a time. Returns how many were poked.
 pub(crate) async fn settle(host: &Arc<Host>, now: Timestamp, one_by_one: bool) -> usize {
     if host.reads_only {
         return 0;
     }
+    if !one_by_one {
+        return settle_some(host, now, usize::MAX).await;
+    }
     let _alone = host.wheel.settling.lock().await;
     let mut poked = 0;
-    loop {
-        let due = host.wheel.take_due(now, if one_by_one { 1 } else { BURST });
+    while let Some((_, stream)) = host.wheel.take_due(now, 1).pop() {
+        poked += 1;
+        let (done, settled) = oneshot::channel();
+        poke(host, &stream, Poke::new(done));
+        if has_ended(host, &stream, settled.await.ok()) {
+            send_to_sleep(host, &stream);
+        }
+        // What follows from one expiry comes before the next.
+        quiet(host).await;
+    }
+    poked
+}
+
+/// Pokes up to `limit` of what is due at `now`, soonest first and a batch at a time.
+pub(crate) async fn settle_some(host: &Arc<Host>, now: Timestamp, limit: usize) -> usize {
+    let surroundings = host.clone();
+    // A task of its own: what was taken from the wheel is settled also when nobody waits for it any more.
+    let task = host.tokio.spawn(async move { settle_batches(&surroundings, now, limit).await });
+    // Cut off, the runtime ends.
+    task.await.unwrap_or(0)
+}
+
+async fn settle_batches(host: &Arc<Host>, now: Timestamp, limit: usize) -> usize {
+    let _alone = host.wheel.settling.lock().await;
+    let mut poked = 0;
+    while poked < limit && !host.is_closing() {
+        let due = host.wheel.take_due(now, BATCH.min(limit - poked));
         if due.is_empty() {
-            return poked;
+            break;
         }
         poked += due.len();
-        let waiting: Vec<_> = due
-            .into_iter()
-            .map(|(_, stream)| {
-                let (done, settled) = oneshot::channel();
-                poke(host, &stream, Poke { done });
-                (stream, settled)
-            })
-            .collect();
-        for (stream, settled) in waiting {
-            match settled.await {
-                // Nothing more is due: the entity has most likely ended, and a burst of them would fill memory.
-                Ok(None) => send_to_sleep(host, &stream),
-                Ok(Some(_)) => {}
-                // Dead, parked or unreadable: asked again later.
-                Err(_) if !host.is_closing() => {
-                    host.wheel.arm(&stream, Some(host.clock.now().plus(AGAIN)));
-                }
-                Err(_) => {}
+        settle_batch(host, due).await;
+    }
+    poked
+}
+
+/// Settles a batch: its entities are loaded side by side, recorded in the order of their deadlines, and durable together.
+async fn settle_batch(host: &Arc<Host>, due: Vec<(Timestamp, StreamId)>) {
+    let loading: Vec<_> = due
+        .into_iter()
+        .map(|(_, stream)| {
+            let (done, loaded) = oneshot::channel();
+            let slept = wake(host, &stream, Wake { done });
+            (stream, slept, loaded)
+        })
+        .collect();
+    let mut settling = Vec::with_capacity(loading.len());
+    for (stream, slept, loaded) in loading {
+        // One that cannot be loaded is not settled either.
+        let _ = loaded.await;
+        let (begins, begun) = oneshot::channel();
+        let (done, settled) = oneshot::channel();
+        poke(host, &stream, Poke { begun: Some(begins), done });
+        let _ = begun.await;
+        settling.push((stream, slept, settled));
+    }
+    let mut resting = Vec::new();
+    for (stream, slept, settled) in settling {
+        // What has ended is most likely not asked for again, and what was asleep was not asked for: many of them would
+        // fill memory.
+        if has_ended(host, &stream, settled.await.ok()) || slept {
+            let (done, rests) = oneshot::channel();
+            rest(host, &stream, Some(done));
+            resting.push(rests);
+        }
+    }
+    for rests in resting {
+        // Dropped when it sleeps.
+        let _ = rests.await;
+    }
+}
+
+/// Is nothing more due of an entity that was poked? One that did not answer is dead, parked or unreadable, and asked
+/// again later.
+fn has_ended(host: &Host, stream: &StreamId, answer: Option<Option<Timestamp>>) -> bool {
+    match answer {
+        Some(next) => next.is_none(),
+        None => {
+            if !host.is_closing() {
+                host.wheel.arm(stream, Some(host.clock.now().plus(AGAIN)));
             }
-            if one_by_one {
-                // What follows from one expiry comes before the next.
-                quiet(host).await;
-            }
+            false
         }
     }
 }
@@ -203,7 +263,13 @@ impl Actor for Timeouts {
         ctx.spawn(watch_mailbox(self.host.clone()).into_actor(self));
         ctx.run_interval(ALIVE_EVERY, |actor, _| {
             let host = actor.host.clone();
-            actor.host.tokio.spawn_blocking(move || recovery::note_alive(&host, host.clock.now()));
+            actor.host.tokio.spawn_blocking(move || recovery::note_alive(&host, host.clock.now(), false));
+        });
+        ctx.run_interval(PULSE, |actor, _| {
+            if actor.host.clock.pulse() {
+                let host = actor.host.clone();
+                actor.host.tokio.spawn_blocking(move || recovery::note_alive(&host, host.clock.now(), true));
+            }
         });
         let sampling = Sampling::default();
         ctx.run_interval(self.host.config.shedding.detector.every, move |actor, _| {

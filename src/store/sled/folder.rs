@@ -3,6 +3,7 @@
 //! ```text
 //! DIR/FORMAT   "quorate store 2"
 //! DIR/LOCK     locked while the store is open; says by whom
+//! DIR/NOTE     what outlives the process without a flush of a database
 //! DIR/mark     how far the archive reached
 //! DIR/log/     the write-ahead log, which every commit writes
 //! DIR/sled/    the database, which the archiver writes

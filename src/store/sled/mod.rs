@@ -27,6 +27,7 @@ pub(super) mod inspect_format;
 mod layout;
 mod log;
 mod mark;
+mod note;
 mod open;
 mod packs;
 mod pieces;
@@ -44,6 +45,7 @@ use self::disk::{Disk, corrupt};
 use self::folder::Folder;
 use self::log::{AppendError, Log, Place, segment};
 use self::mark::MarkFile;
+use self::note::Note;
 use self::packs::PackCache;
 use self::replay::Waiting;
 use super::heads::{Entry, Index};
@@ -80,6 +82,7 @@ struct Shared {
     room: Condvar,
     packs: PackCache,
     trails: Trails,
+    note: Note,
     folder: Folder,
 }
 
@@ -150,6 +153,7 @@ impl SledStore {
             room: Condvar::new(),
             packs: PackCache::default(),
             trails: Trails::default(),
+            note: Note::in_folder(folder.path()),
             disk: Mutex::new(Some(Arc::new(disk))),
             options,
             folder,

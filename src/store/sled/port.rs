@@ -86,6 +86,14 @@ impl Store for SledStore {
         self.call(|shared| shared.load_projection(name))
     }
 
+    fn save_note<'a>(&'a self, note: &'a [u8], synced: bool) -> Pending<'a, ()> {
+        self.call(move |shared| shared.note.save(note, synced))
+    }
+
+    fn load_note(&self) -> Pending<'_, Option<Vec<u8>>> {
+        self.call(|shared| Ok(shared.note.load()))
+    }
+
     fn verify(&self, from: VerifyCursor, limit: usize) -> Pending<'_, VerifyStep> {
         self.call(move |shared| verify::verify(shared, from, limit))
     }

@@ -438,6 +438,8 @@ impl World {
                     addr: "m".into(),
                     seen: None,
                     force: false,
+                    lease_ms: None,
+                    in_process: false,
                 };
                 self.ask_manager(n, lease, false);
             }

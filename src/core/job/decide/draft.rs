@@ -6,12 +6,12 @@ use crate::core::Decision;
 use crate::core::ids::EntityId;
 use crate::core::job::JobMachine;
 use crate::core::job::command::{Effect, Reply};
-use crate::core::job::event::{Event, FenceRejected, Shown};
+use crate::core::job::event::{Event, FenceRejected};
 use crate::core::job::message::{Body, Message, Party};
 use crate::core::job::outbox::{Entry, Notice, Recipient};
 use crate::core::job::rejection::{Rejection, invalid};
 use crate::core::job::state::{Job, MAX_REMEMBERED, Refused, Run};
-use crate::core::job::token::{FenceToken, Standing, standing};
+use crate::core::job::token::{FenceToken, Shown, Standing, standing};
 use crate::core::time::Timestamp;
 
 /// See the [module](self). The copy is made with the first event: most commands of a job that gets on make none.

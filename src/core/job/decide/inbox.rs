@@ -1,7 +1,7 @@
 //! Messages from gates and workers. Every one may come twice, late or out of order.
 
 use super::draft::Draft;
-use super::work::{With, check_result, follow, note_progress, step, workflow};
+use super::work::{With, check_result, delay, follow, note_progress, step, workflow};
 use super::{more, recall, stop, submit};
 use crate::core::ids::EntityId;
 use crate::core::job::command::{Reply, Submit};
@@ -14,7 +14,7 @@ use crate::core::job::message::{
 };
 use crate::core::job::outbox::{Entry, Notice, Recipient};
 use crate::core::job::rejection::{Rejection, invalid};
-use crate::core::job::settings::check_text;
+use crate::core::job::settings::{check_sent_addr, check_text};
 use crate::core::job::state::{Phase, Run};
 use crate::core::job::timeout::Strategy;
 use crate::core::job::token::{DispatchToken, FenceToken, Standing, standing};
@@ -212,7 +212,7 @@ fn gate_transfer(
     message: &Message,
     transfer: &JobLeaderGateTransfer,
 ) -> Result<Reply, Rejection> {
-    check_text("new_gate_addr", &transfer.new_gate_addr)?;
+    check_sent_addr("new_gate_addr", &transfer.new_gate_addr)?;
     match transfer.recall {
         Some(epoch) => recall::asked(draft, message, transfer, epoch),
         None => answer_transfer(draft, message, transfer),
@@ -480,6 +480,9 @@ fn worker_acked(draft: &mut Draft<'_>, number: u64, ack: &WorkerAck) -> Result<R
     let outcome = AckOutcome::Accepted;
     match (entry.notice, ack.accepted) {
         (Notice::Dispatch { .. }, true) => draft.push(Event::Acked { number, outcome, at }),
+        (Notice::Dispatch { workflow_id, .. }, false) if ack.not_now.is_some() => {
+            ack.not_now.into_iter().for_each(|why| delay(draft, number, workflow_id.clone(), why));
+        }
         (Notice::Dispatch { workflow_id, .. }, false) => {
             step(
                 draft,

@@ -7,10 +7,10 @@ use crate::core::job::extension::millis;
 use crate::core::job::message::Leader;
 use crate::core::job::outbox::{Notice, Recipient};
 use crate::core::job::rejection::{Rejection, invalid};
-use crate::core::job::settings::{DowntimePolicy, check_text};
+use crate::core::job::settings::{DowntimePolicy, MAX_LEASE_MS, check_addr, check_text};
 use crate::core::job::state::Job;
 use crate::core::job::token::{FenceToken, Standing, standing};
-use crate::core::time::{Downtime, Gap};
+use crate::core::time::{ClockStep, Downtime, Gap};
 
 pub(super) fn transfer(
     draft: &mut Draft<'_>,
@@ -19,7 +19,7 @@ pub(super) fn transfer(
     force: bool,
     token: Option<FenceToken>,
 ) -> Result<Reply, Rejection> {
-    check_text("addr", &addr)?;
+    check_addr("new_leader_addr", &addr)?;
     check_open(draft)?;
     check_shown(draft, "transfer", token)?;
     let run = draft.run()?;
@@ -118,57 +118,101 @@ pub(super) fn suspend(draft: &mut Draft<'_>, token: FenceToken, reason: &str) ->
     Ok(Reply::Changed(true))
 }
 
+/// What is asked of a lease besides who holds it.
+pub(super) struct Terms {
+    /// The version the caller saw.
+    pub(super) seen: Option<u64>,
+    pub(super) force: bool,
+    pub(super) lease_ms: Option<u64>,
+    pub(super) in_process: bool,
+}
+
 pub(super) fn acquire(
     draft: &mut Draft<'_>,
     holder: Leader,
     addr: String,
-    seen: Option<u64>,
-    force: bool,
+    asked: Terms,
 ) -> Result<Reply, Rejection> {
-    check_text("addr", &addr)?;
+    let Terms { seen, force, lease_ms, in_process } = asked;
+    check_addr("holder_addr", &addr)?;
+    check_length(lease_ms)?;
     check_open(draft)?;
     let lease = &draft.job().lease;
     if let Some(given) = seen.filter(|seen| *seen != lease.version) {
         return Err(Rejection::LeaseChanged { held: lease.version, given });
     }
-    if lease.holder_at(draft.now) == Some(&holder) {
-        return extend(draft);
+    let (at, settings) = (draft.now, draft.run()?.terms.settings.lease);
+    if lease.holder_at(at) == Some(&holder) {
+        if lease.in_process == in_process {
+            return extend(draft, lease_ms);
+        }
+        let (token, asked_ms) = (lease.token, lease_ms.or(lease.length_ms));
+        let (expires_at, lease_ms) = (settings.expiry(asked_ms, at), settings.length_ms(asked_ms));
+        draft.push(Event::LeaseGranted { holder, token, expires_at, lease_ms, in_process, at });
+        return held(draft);
     }
-    if !force {
+    if !force && !lease.is_left_to(&holder) {
         check_lease(draft, &holder)?;
     }
     let manner = if force { Manner::Forced } else { Manner::Takeover };
-    let expires_at = draft.run()?.terms.settings.lease.expiry(draft.now);
+    let expires_at = settings.expiry(lease_ms, at);
     let token = lead(draft, holder.clone(), addr, manner)?;
-    let at = draft.now;
-    draft.push(Event::LeaseTaken { holder, token, expires_at, at });
+    draft.push(if lease_ms.is_none() && !in_process {
+        Event::LeaseTaken { holder, token, expires_at, at }
+    } else {
+        let lease_ms = settings.length_ms(lease_ms);
+        Event::LeaseGranted { holder, token, expires_at, lease_ms, in_process, at }
+    });
     held(draft)
 }
 
-pub(super) fn renew(draft: &mut Draft<'_>, holder: &Leader, token: FenceToken) -> Result<Reply, Rejection> {
-    check_open(draft)?;
-    check_shown(draft, "renew_lease", Some(token))?;
-    check_lease(draft, holder)?;
-    if !draft.job().lease.is_held_by(holder, token, draft.now) {
-        return Err(Rejection::LeaseExpired);
+fn check_length(lease_ms: Option<u64>) -> Result<(), Rejection> {
+    match lease_ms.filter(|ms| !(1..=MAX_LEASE_MS).contains(ms)) {
+        Some(ms) => Err(invalid("lease_ms", ms, format!("1 to {MAX_LEASE_MS}"))),
+        None => Ok(()),
     }
-    extend(draft)
 }
 
-fn extend(draft: &mut Draft<'_>) -> Result<Reply, Rejection> {
-    let expires_at = draft.run()?.terms.settings.lease.expiry(draft.now);
-    let at = draft.now;
-    draft.push(Event::LeaseRenewed { expires_at, at });
+/// A holder that shows a token it has had since it took the lease holds it still: it is told the one in force.
+pub(super) fn renew(
+    draft: &mut Draft<'_>,
+    holder: &Leader,
+    token: FenceToken,
+    lease_ms: Option<u64>,
+) -> Result<Reply, Rejection> {
+    check_length(lease_ms)?;
+    check_holds(draft, "renew_lease", holder, token)?;
+    extend(draft, lease_ms)
+}
+
+fn check_holds(
+    draft: &mut Draft<'_>,
+    what: &str,
+    holder: &Leader,
+    token: FenceToken,
+) -> Result<(), Rejection> {
+    check_open(draft)?;
+    if draft.job().lease.knows(holder, token, draft.now) {
+        return Ok(());
+    }
+    check_shown(draft, what, Some(token))?;
+    check_lease(draft, holder)?;
+    Err(Rejection::LeaseExpired)
+}
+
+fn extend(draft: &mut Draft<'_>, lease_ms: Option<u64>) -> Result<Reply, Rejection> {
+    let (at, settings) = (draft.now, draft.run()?.terms.settings.lease);
+    let before = draft.job().lease.length_ms;
+    let expires_at = settings.expiry(lease_ms.or(before), at);
+    draft.push(match lease_ms.filter(|_| lease_ms != before) {
+        Some(lease_ms) => Event::LeaseResized { lease_ms, expires_at, at },
+        None => Event::LeaseRenewed { expires_at, at },
+    });
     held(draft)
 }
 
 pub(super) fn release(draft: &mut Draft<'_>, holder: &Leader, token: FenceToken) -> Result<Reply, Rejection> {
-    check_open(draft)?;
-    check_shown(draft, "release_lease", Some(token))?;
-    check_lease(draft, holder)?;
-    if !draft.job().lease.is_held_by(holder, token, draft.now) {
-        return Err(Rejection::LeaseExpired);
-    }
+    check_holds(draft, "release_lease", holder, token)?;
     let at = draft.now;
     draft.push(Event::LeaseReleased { at });
     held(draft)
@@ -181,13 +225,13 @@ fn held(draft: &Draft<'_>) -> Result<Reply, Rejection> {
 
 /// After a gap the job goes on: under a new token if a new process took it up, and with what nobody could see left out
 /// of every wait. A clock that was set ahead moves no deadline. A job that
-/// nobody leads is left as it is, and one that has ended too, but for the workers that did not confirm yet. What this
-/// process took up before stays as it is.
+/// nobody leads is left as it is, and one that has ended too, but for the workers that did not confirm yet. A gap in
+/// this process that was left out before stays so.
 pub(in crate::core::job) fn resume(state: &Job, away: Downtime) -> Vec<Event> {
     let Some(run) = &state.run else { return Vec::new() };
     let began = away.began;
-    let seen = state.resumed_in == Some(began) || state.last_recorded > began;
-    if seen || run.suspended_at.is_some() {
+    let seen = state.resumed_in >= Some(began) || state.last_recorded > began;
+    if seen && away.gap.is_within_a_process() || run.suspended_at.is_some() {
         return Vec::new();
     }
     let length = away.length_after(state.last_recorded);
@@ -199,12 +243,12 @@ pub(in crate::core::job) fn resume(state: &Job, away: Downtime) -> Vec<Event> {
     // Numbers that ran out are never minted again; the job then goes on under the last one.
     let token = match away.gap {
         Gap::Restart => state.highest_token.next(),
-        Gap::Command | Gap::Suspend | Gap::ClockJump => Some(run.token),
+        Gap::Command | Gap::Suspend | Gap::ClockJump | Gap::Pause => Some(run.token),
     };
     let Some(token) = token else { return Vec::new() };
     let unbudgeted_us = match (away.gap, run.terms.settings.downtime) {
         (Gap::ClockJump, _) | (_, DowntimePolicy::Exclude) => away_us,
-        (Gap::Restart | Gap::Command | Gap::Suspend, DowntimePolicy::Count) => 0,
+        (Gap::Restart | Gap::Command | Gap::Suspend | Gap::Pause, DowntimePolicy::Count) => 0,
     };
     let mut draft = Draft::new(state, began);
     let (elapsed, idle) = (run.elapsed(began), run.idle(began));
@@ -221,4 +265,15 @@ pub(in crate::core::job) fn resume(state: &Job, away: Downtime) -> Vec<Event> {
         tell(&mut draft, None);
     }
     draft.into_events()
+}
+
+/// Whoever asks later why a job ended when it did finds that the wall clock was set, each time. A job that began after
+/// it, or has it on record, knows nothing of it.
+pub(in crate::core::job) fn clock_stepped(state: &Job, step: ClockStep) -> Vec<Event> {
+    let ClockStep { at, by_us } = step;
+    let live = state.run.as_ref().is_some_and(|run| run.ended.is_none() && run.started_at <= at);
+    if !live || state.clock_set_at >= Some(at) {
+        return Vec::new();
+    }
+    vec![Event::ClockStepped { by_us, at }]
 }

@@ -11,7 +11,7 @@ mod stop;
 mod submit;
 mod work;
 
-pub(super) use lead::resume;
+pub(super) use lead::{clock_stepped, resume};
 pub(super) use post::{errand, owed, owes};
 
 use super::JobMachine;
@@ -61,11 +61,12 @@ fn handle(draft: &mut Draft<'_>, command: Command, heard: &Heard) -> Result<Repl
         Command::Cancel(request) => stop::cancel(draft, &request),
         Command::WorkerLost { worker_id } => work::worker_lost(draft, &worker_id),
         Command::WorkerHealthy { worker_id } => more::worker_healthy(draft, &worker_id),
+        Command::WorkerReady { worker_id, places } => Ok(work::worker_ready(draft, &worker_id, places)),
         Command::Suspend { token, reason } => lead::suspend(draft, token, &reason),
-        Command::AcquireLease { holder, addr, seen, force } => {
-            lead::acquire(draft, holder, addr, seen, force)
+        Command::AcquireLease { holder, addr, seen, force, lease_ms, in_process } => {
+            lead::acquire(draft, holder, addr, lead::Terms { seen, force, lease_ms, in_process })
         }
-        Command::RenewLease { holder, token } => lead::renew(draft, &holder, token),
+        Command::RenewLease { holder, token, lease_ms } => lead::renew(draft, &holder, token, lease_ms),
         Command::ReleaseLease { holder, token } => lead::release(draft, &holder, token),
         Command::Receive(message) => inbox::receive(draft, *message, heard),
         Command::RunErrands { due } => Ok(post::run_errands(draft, due)),

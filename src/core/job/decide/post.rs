@@ -21,12 +21,24 @@ pub(in crate::core::job) fn owed(state: &Job) -> Vec<Effect> {
     if !may_send(state) {
         return Vec::new();
     }
-    state.outbox.values().filter_map(|entry| message_of(state, entry)).map(Effect::Send).collect()
+    state
+        .outbox
+        .values()
+        .filter(|entry| goes_out(state, entry))
+        .filter_map(|entry| message_of(state, entry))
+        .map(Effect::Send)
+        .collect()
+}
+
+/// Is an entry sent, as things stand? Nothing is begun for a job whose time is over, whatever the gate decides.
+fn goes_out(state: &Job, entry: &Entry) -> bool {
+    let over = state.run.as_ref().is_some_and(|run| run.timed_out.is_some() && entry.run == state.runs);
+    !over || entry.dispatches().is_none()
 }
 
 /// Is anything owed? As [`owed`], without making it.
 pub(in crate::core::job) fn owes(state: &Job) -> bool {
-    may_send(state) && !state.outbox.is_empty()
+    may_send(state) && state.outbox.values().any(|entry| goes_out(state, entry))
 }
 
 fn may_send(state: &Job) -> bool {
@@ -40,7 +52,8 @@ pub(in crate::core::job) fn errand(state: &Job, after: Timestamp) -> Option<Time
     if !may_send(state) {
         return None;
     }
-    let resends = state.outbox.values().filter_map(|e| e.resend(job_id, &run.terms.settings, after));
+    let sent = state.outbox.values().filter(|entry| goes_out(state, entry));
+    let resends = sent.filter_map(|e| e.resend(job_id, &run.terms.settings, after));
     resends.chain(next_report(job_id, run, after)).min()
 }
 
@@ -69,7 +82,8 @@ pub(super) fn run_errands(draft: &mut Draft<'_>, due: Timestamp) -> Reply {
         return Reply::Changed(false);
     }
     let settings = &run.terms.settings;
-    let resent = state.outbox.values().filter(|entry| entry.resend(job_id, settings, before) == Some(due));
+    let sent = state.outbox.values().filter(|entry| goes_out(state, entry));
+    let resent = sent.filter(|entry| entry.resend(job_id, settings, before) == Some(due));
     let resent: Vec<Entry> = resent.cloned().collect();
     let reports = next_report(job_id, run, before) == Some(due);
     resent.iter().for_each(|entry| draft.send_entry(entry));

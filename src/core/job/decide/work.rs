@@ -9,10 +9,11 @@ use crate::core::ids::EntityId;
 use crate::core::job::command::Reply;
 use crate::core::job::event::{Event, ProgressNoted};
 use crate::core::job::heard::{Heard, Noted};
-use crate::core::job::message::FinalStatus;
-use crate::core::job::outbox::{Notice, Recipient};
+use crate::core::job::limits::MAX_RESULT_BYTES;
+use crate::core::job::message::{FinalStatus, NotNow};
+use crate::core::job::outbox::{Entry, Notice, Recipient};
 use crate::core::job::rejection::{Rejection, invalid};
-use crate::core::job::settings::{MAX_RESULT_BYTES, MAX_WORKERS, PROGRESS_WRITE_MS, check_text};
+use crate::core::job::settings::{MAX_WORKERS, PROGRESS_WRITE_MS, check_bytes, check_text};
 use crate::core::job::state::{Refused, Run};
 use crate::core::job::token::DispatchToken;
 use crate::core::job::workflow::{Moved, Workflow, WorkflowStatus};
@@ -98,12 +99,7 @@ pub(super) fn transition(
 }
 
 pub(super) fn check_result(result: &Option<String>) -> Result<(), Rejection> {
-    match result.as_ref().map(String::len).filter(|bytes| *bytes > MAX_RESULT_BYTES) {
-        Some(bytes) => {
-            Err(invalid("result", format!("{bytes} bytes"), format!("at most {MAX_RESULT_BYTES} bytes")))
-        }
-        None => Ok(()),
-    }
+    result.as_ref().map_or(Ok(()), |result| check_bytes("result", result, MAX_RESULT_BYTES))
 }
 
 fn check_ready(run: &Run, id: &EntityId) -> Result<(), Rejection> {
@@ -130,7 +126,9 @@ pub(super) fn assign_asked(
     if held.status == WorkflowStatus::Dispatched && held.worker_id.as_ref() == Some(worker) {
         return Ok(Reply::Changed(false));
     }
-    if held.status != WorkflowStatus::Pending {
+    // What no worker took can go to another; the one before is fenced by its dispatch token, should it take it late.
+    let waits = held.status == WorkflowStatus::Dispatched && held.waits.is_some();
+    if held.status != WorkflowStatus::Pending && !waits {
         return Err(Rejection::IllegalTransition { from: held.status, to: WorkflowStatus::Dispatched });
     }
     check_ready(run, id)?;
@@ -139,6 +137,34 @@ pub(super) fn assign_asked(
     }
     assign(draft, id, worker)?;
     Ok(Reply::Changed(true))
+}
+
+/// A worker does not take a workflow now: it stays handed to it and is offered again, for as long as the job has time.
+pub(super) fn delay(draft: &mut Draft<'_>, number: u64, workflow_id: EntityId, why: NotNow) {
+    let Ok(run) = draft.live() else { return };
+    let Some(held) = run.workflows.get(&workflow_id) else { return };
+    let (Some(worker_id), at) = (held.worker_id.clone(), draft.now) else { return };
+    if held.waits != Some(why) {
+        draft.push(Event::DispatchDelayed { number, workflow_id, worker_id, why, at });
+    }
+}
+
+/// Offers a worker at once what waits for it, oldest first, as far as it has room; says whether more waits.
+pub(super) fn worker_ready(draft: &mut Draft<'_>, worker: &EntityId, places: u32) -> Reply {
+    let Ok(run) = draft.live() else { return Reply::Changed(false) };
+    let waits = |entry: &&Entry| {
+        let workflow = entry.dispatches().and_then(|id| run.workflows.get(id));
+        entry.to == Recipient::Worker(worker.clone()) && workflow.is_some_and(|held| held.waits.is_some())
+    };
+    if run.timed_out.is_some() {
+        return Reply::Changed(false);
+    }
+    let places = usize::try_from(places).unwrap_or(usize::MAX);
+    let mut waiting = draft.job().outbox.values().filter(waits);
+    let offered: Vec<Entry> = waiting.by_ref().take(places).cloned().collect();
+    let more = waiting.next().is_some();
+    offered.iter().for_each(|entry| draft.send_entry(entry));
+    Reply::Changed(more)
 }
 
 /// Hands a workflow to a worker, under a number of its own.
