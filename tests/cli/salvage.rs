@@ -145,8 +145,7 @@ fn a_sound_folder_is_recovered_whole() {
     }
     let again = run(&["history", "verify", "--data", text(&new), "--json"]).ok().json();
     assert_eq!(again, verified);
-    run(&["quorum", "vote", "--quorum-id", "first", "--voter-id", "bob", "--vote", "--data", text(&new)])
-        .ok();
+    run(&["agent", "register", "--agent-id", "eve", "--data", text(&new)]).ok();
     let refused = run(&["recover", text(dir.path()), "--to", text(&new), "--json"]);
     assert_eq!((refused.code(), &refused.json()["error"]["kind"]), (12, &json!("store_foreign")));
 }
