@@ -210,8 +210,8 @@ impl FlowsApi<'_> {
     /// All streams of this process together.
     pub fn overview(&self) -> FlowsOverview {
         let host = self.q.host();
-        let mut all = FlowsOverview::default();
-        all.memory_bytes = host.flows.memory() as u64;
+        let memory_bytes = host.flows.memory() as u64;
+        let mut all = FlowsOverview { memory_bytes, ..FlowsOverview::default() };
         for live in host.flows.all() {
             let (_, totals, seen, closed) = live.figures(self.q.now());
             all.open += u64::from(!closed);

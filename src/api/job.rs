@@ -11,7 +11,7 @@ use super::dto::{
 };
 use super::job_view::{
     cancelled, count, extended, job_view, line_of, millis, overall, real, settings, stats, strange, stream,
-    token, unexpected, with_leader,
+    taken, token, unexpected, with_leader,
 };
 use super::pressure::not_on;
 use super::quorum::page_limit;
@@ -38,9 +38,6 @@ use crate::shell::jobs::{self, HERE, LOCAL};
 use crate::shell::lock;
 use crate::shell::pressure::arrived;
 use crate::shell::runtime::ask;
-
-/// Records read at a time.
-const PAGE: usize = 4_096;
 
 /// Operations on jobs and their gates.
 #[derive(Clone, Copy, Debug)]
@@ -514,7 +511,7 @@ impl Jobs<'_> {
         let events = self.host().blocking(move |store| {
             let mut events: Vec<(u64, Timestamp, job::Event)> = Vec::new();
             loop {
-                let page = wait(store.read(&of, events.last().map_or(0, |(seq, ..)| *seq), PAGE))?;
+                let page = wait(store.read(&of, events.last().map_or(0, |(seq, ..)| *seq), 4_096))?;
                 if page.is_empty() {
                     return Ok(events);
                 }
@@ -597,11 +594,6 @@ impl Jobs<'_> {
     /// The faults of the store.
     pub async fn stats(&self) -> Result<JobStats, Error> {
         self.q.settle().await;
-        let host = self.host();
-        Ok(stats(host))
+        Ok(stats(self.host()))
     }
-}
-
-fn taken(message: &str) -> Error {
-    Error::new(ErrorKind::AlreadyExists, message).with("field", "job_id")
 }

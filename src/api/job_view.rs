@@ -290,3 +290,8 @@ pub(super) fn stats(host: &Host) -> JobStats {
         unanswered: by_kind(&host.errands),
     }
 }
+
+/// The id of a job is in use.
+pub(super) fn taken(message: &str) -> Error {
+    Error::new(ErrorKind::AlreadyExists, message).with("field", "job_id")
+}

@@ -236,7 +236,7 @@ pub static OPERATIONS: &[Operation] = &[
     operation!("job.transfer", "give leadership of a job to another leader", Control Post "/jobs/{job_id}/transfer",
         key: Some("job"), TransferJob => JobLed, |q, r| q.jobs().transfer(r).await?),
     operation!("job.acquire", "take or keep the lease of a job", Control Post "/jobs/{job_id}/acquire",
-        key: Some("job"), LeaseJob => JobLed, |q, r| q.jobs().acquire(r.from_elsewhere()).await?),
+        key: Some("job"), LeaseJob => JobLed, |q, r| q.jobs().acquire(r.held_elsewhere()).await?),
     operation!("job.renew", "keep the lease of a job", Control Post "/jobs/{job_id}/renew",
         key: Some("job"), LeaseJob => JobLed, |q, r| q.jobs().renew(r).await?),
     operation!("job.release", "give the lease of a job back", Control Post "/jobs/{job_id}/release",

@@ -45,9 +45,15 @@ pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Fault> {
     // The limit is part of the type. It counts what values take in memory, at most 16 bytes for each stored one.
     let decoded = match bytes.len() {
         0..=0x1_0000 => bincode::serde::decode_from_slice(bytes, config().with_limit::<{ limit(20) }>()),
-        0..=0x10_0000 => bincode::serde::decode_from_slice(bytes, config().with_limit::<{ limit(24) }>()),
-        0..=0x100_0000 => bincode::serde::decode_from_slice(bytes, config().with_limit::<{ limit(28) }>()),
-        0..=0x1000_0000 => bincode::serde::decode_from_slice(bytes, config().with_limit::<{ limit(32) }>()),
+        0x1_0001..=0x10_0000 => {
+            bincode::serde::decode_from_slice(bytes, config().with_limit::<{ limit(24) }>())
+        }
+        0x10_0001..=0x100_0000 => {
+            bincode::serde::decode_from_slice(bytes, config().with_limit::<{ limit(28) }>())
+        }
+        0x100_0001..=0x1000_0000 => {
+            bincode::serde::decode_from_slice(bytes, config().with_limit::<{ limit(32) }>())
+        }
         _ => bincode::serde::decode_from_slice(bytes, config().with_limit::<{ limit(40) }>()),
     };
     match decoded {

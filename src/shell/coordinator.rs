@@ -18,8 +18,8 @@ use serde::Serialize;
 use serde_json::Value;
 use tokio::sync::mpsc;
 
+use super::counters::Counters;
 use super::host::Host;
-use super::kinds::Counters;
 use super::lock;
 use crate::core::ids::{EntityId, VoterId};
 pub use crate::core::proposal::event::Delivered;

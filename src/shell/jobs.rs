@@ -8,9 +8,10 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::bus::{Notice, What};
+use super::counters::Counters;
 use super::entity::Action;
 use super::host::{Host, wait};
-use super::kinds::{Counters, Hosted, track};
+use super::kinds::{Hosted, track};
 use super::lanes::Lane;
 use super::lock;
 use super::pressure::{arrived, know_level, leaders, managers};

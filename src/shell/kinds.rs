@@ -3,14 +3,14 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
 use super::bus::{Notice, What};
+use super::counters::Counters;
 use super::host::Host;
 use super::joint;
 use super::lanes::Lane;
@@ -20,21 +20,15 @@ use super::runtime::ask;
 use super::writer::Failure;
 use crate::config::Config;
 use crate::core::Machine;
-use crate::core::agent::{self, Agent, AgentMachine, Directory, Grade, LastVote};
-use crate::core::algorithms::Algorithms;
-use crate::core::cell::{self, Budget, BudgetMachine, Cell, CellMachine, CellStats, Op};
+use crate::core::agent::{self, Agent, AgentMachine, Grade, LastVote};
+use crate::core::cell::{self, Budget, BudgetMachine, Cell, CellMachine, Op};
 use crate::core::ids::{CellId, EntityId, StreamId, StreamKind, VoterId};
-use crate::core::job::heard;
-use crate::core::job::index::JobIndex;
-use crate::core::proposal::{self, stats::ProposalStats, watch::Watch};
 use crate::core::quorum::event::{Counting, VoteCast};
-use crate::core::quorum::stats::QuorumStats;
 use crate::core::quorum::{
     Command, Effect, Event, FallbackPlan, Policy, Quorum, QuorumMachine, QuorumType, Rejection, Start,
 };
 use crate::core::topology::{self, Asked, Topology, TopologyMachine};
-use crate::journal::codec::decode;
-use crate::journal::{Fault, Record};
+use crate::journal::Fault;
 
 use super::entity::{Action, Errand, Poke, Wake};
 use super::load::load_id;
@@ -43,104 +37,6 @@ use super::proposals::tell_absence;
 
 /// First and longest pause before an effect is tried again.
 const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(10));
-
-/// Counters kept over all entities, updated when events are durable.
-#[derive(Debug, Default)]
-pub(crate) struct Counters {
-    pub(crate) quorums: Mutex<QuorumStats>,
-    pub(crate) agents: Mutex<Directory>,
-    pub(crate) proposals: Mutex<ProposalStats>,
-    pub(crate) watch: Mutex<Watch>,
-    pub(crate) algorithms: Mutex<Algorithms>,
-    pub(crate) cells: Mutex<CellStats>,
-    pub(crate) jobs: Mutex<JobIndex>,
-    /// Progress of jobs that is not on record, and so not kept either.
-    pub(crate) heard: Mutex<heard::Memory>,
-}
-
-/// What the counters say, in the form that is kept beside the journal.
-#[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Kept {
-    quorums: QuorumStats,
-    agents: Directory,
-    proposals: ProposalStats,
-    watch: Watch,
-    algorithms: Algorithms,
-    cells: CellStats,
-    jobs: JobIndex,
-}
-
-impl Counters {
-    /// Goes on from what was kept.
-    pub(crate) fn resume(kept: Kept) -> Self {
-        Counters {
-            quorums: Mutex::new(kept.quorums),
-            agents: Mutex::new(kept.agents),
-            proposals: Mutex::new(kept.proposals),
-            watch: Mutex::new(kept.watch),
-            algorithms: Mutex::new(kept.algorithms),
-            cells: Mutex::new(kept.cells),
-            jobs: Mutex::new(kept.jobs),
-            heard: Mutex::default(),
-        }
-    }
-
-    /// What is to be kept.
-    pub(crate) fn keep(&self) -> Kept {
-        Kept {
-            quorums: lock(&self.quorums).clone(),
-            agents: lock(&self.agents).clone(),
-            proposals: lock(&self.proposals).clone(),
-            watch: lock(&self.watch).clone(),
-            algorithms: lock(&self.algorithms).clone(),
-            cells: lock(&self.cells).clone(),
-            jobs: lock(&self.jobs).clone(),
-        }
-    }
-
-    /// Adds one durable event of a proposal.
-    pub(crate) fn count_proposal(&self, id: &EntityId, event: &proposal::Event) {
-        lock(&self.proposals).apply(event);
-        match event {
-            proposal::Event::Opened(_) | proposal::Event::Closed(_) => lock(&self.watch).apply(id, event),
-            proposal::Event::VoteCast(cast) => {
-                lock(&self.agents).voted(&cast.voter_id, cast.cast_at);
-            }
-            proposal::Event::VoteCastWithReason(with) => {
-                lock(&self.agents).voted(&with.cast.voter_id, with.cast.cast_at);
-            }
-            proposal::Event::Broadcast(_)
-            | proposal::Event::Handed { .. }
-            | proposal::Event::VoteRefused(_)
-            | proposal::Event::VoteRefusedWithReason(_)
-            | proposal::Event::AbsenceChanged { .. }
-            | proposal::Event::Keyed(_) => {}
-        }
-    }
-
-    /// Adds a record read back from the journal.
-    pub(crate) fn replay(&self, record: &Record) -> Result<(), Fault> {
-        match record.stream.kind {
-            StreamKind::Quorum => lock(&self.quorums).apply(&decode(&record.payload)?),
-            StreamKind::Topology => {}
-            StreamKind::Agent => {
-                lock(&self.agents).apply(&VoterId::from(&record.stream.id), &decode(&record.payload)?);
-            }
-            StreamKind::Proposal => self.count_proposal(&record.stream.id, &decode(&record.payload)?),
-            StreamKind::Algorithms => lock(&self.algorithms).apply(&decode(&record.payload)?),
-            StreamKind::Cell => {
-                let event = decode(&record.payload)?;
-                lock(&self.cells).apply(&cell_of(&record.stream.id)?, &event);
-            }
-            StreamKind::Job => lock(&self.jobs).apply(&record.stream.id, &decode(&record.payload)?),
-            // A budget holds what its cells say. Nothing of the other kinds is recorded yet.
-            StreamKind::Budget | StreamKind::Gate | StreamKind::Worker | StreamKind::Durations => {}
-            // Each counts for itself, and is asked.
-            StreamKind::Flow | StreamKind::Load => {}
-        }
-        Ok(())
-    }
-}
 
 /// A machine the shell can run.
 pub(crate) trait Hosted: Machine {
@@ -494,7 +390,7 @@ impl Hosted for AgentMachine {
 }
 
 /// The cell of a stream; cells and streams have the same sort of name.
-fn cell_of(id: &EntityId) -> Result<CellId, Fault> {
+pub(super) fn cell_of(id: &EntityId) -> Result<CellId, Fault> {
     CellId::stored(id.as_str()).map_err(|e| Fault::Corrupt { what: format!("cell has no name: {e}") })
 }
 

@@ -24,9 +24,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::bus::Notice;
+use super::counters::Counters;
 use super::entity::Action;
 use super::host::Host;
-use super::kinds::{Counters, Hosted};
+use super::kinds::Hosted;
 use super::lock;
 use super::pressure::look_again;
 use super::registry::Registry;

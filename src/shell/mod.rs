@@ -18,6 +18,7 @@
 pub mod bus;
 pub mod clock;
 pub mod coordinator;
+pub(crate) mod counters;
 pub mod custom;
 pub(crate) mod entity;
 pub(crate) mod flows;

@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use super::bus::{Notice, What};
 use super::coordinator::ask_outside;
+use super::counters::Counters;
 use super::entity::Action;
 use super::host::Host;
 use super::inbox::request_of;
-use super::kinds::{Counters, Hosted, track};
+use super::kinds::{Hosted, track};
 use super::lock;
 use super::registry::Registry;
 use super::runtime::ask;

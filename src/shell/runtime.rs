@@ -385,7 +385,7 @@ impl Drop for Runtime {
     }
 }
 
-fn keep_counters(store: &dyn Store, counters: &super::kinds::Counters, position: Position) {
+fn keep_counters(store: &dyn Store, counters: &super::counters::Counters, position: Position) {
     let kept = encode(&counters.keep())
         .and_then(|bytes| wait(store.save_projection(recovery::COUNTERS, position, bytes)));
     if let Err(fault) = kept {

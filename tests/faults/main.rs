@@ -341,8 +341,16 @@ async fn faulty_run(script: &[Op], disk: &MemoryStore, call: u64, kind: FaultKin
                         acknowledged.push(op);
                         break;
                     }
+                    // Refused for good, and on record.
                     Err(error)
-                        if matches!(error.kind(), ErrorKind::QuorumClosed | ErrorKind::QuorumTimeout) =>
+                        if matches!(
+                            error.kind(),
+                            ErrorKind::QuorumClosed
+                                | ErrorKind::QuorumTimeout
+                                | ErrorKind::ProposalClosed
+                                | ErrorKind::NotEligible
+                                | ErrorKind::AlreadyVoted
+                        ) =>
                     {
                         break;
                     }

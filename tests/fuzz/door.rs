@@ -67,8 +67,11 @@ fn value() -> impl Strategy<Value = Value> {
     })
 }
 
+/// Which operation, values for fields of it by number, and a field it does not have.
+type Request = (usize, Vec<(usize, Value)>, Option<(String, Value)>);
+
 /// An operation, and fields of which most are its own.
-fn request() -> impl Strategy<Value = (usize, Vec<(usize, Value)>, Option<(String, Value)>)> {
+fn request() -> impl Strategy<Value = Request> {
     let fields = prop::collection::vec((any::<usize>(), value()), 0..6);
     (0..OPERATIONS.len(), fields, prop::option::weighted(0.1, (text(), value())))
 }

@@ -278,6 +278,7 @@ pub struct CapacityReleased {
     /// What is available at this cell now.
     pub total_capacity: f64,
     /// The request was answered before under the same idempotency key.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub duplicate: bool,
 }
 

@@ -83,7 +83,7 @@ pub struct LeaseJob {
 
 impl LeaseJob {
     /// The request of a holder that most likely does not live in this process.
-    pub(crate) fn from_elsewhere(self) -> Self {
+    pub(crate) fn held_elsewhere(self) -> Self {
         LeaseJob { in_process: Some(self.in_process.unwrap_or(false)), ..self }
     }
 }

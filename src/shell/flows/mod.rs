@@ -32,9 +32,10 @@ use tokio::sync::oneshot;
 use self::room::{Room, bounded};
 
 use super::bus::Notice as BusNotice;
+use super::counters::Counters;
 use super::entity::Action;
 use super::host::Host;
-use super::kinds::{Counters, Hosted};
+use super::kinds::Hosted;
 use super::lock;
 use super::registry::Registry;
 use super::runtime::ask;

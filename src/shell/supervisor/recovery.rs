@@ -26,9 +26,10 @@ use crate::core::timeline::Mark;
 use crate::journal::codec::{decode, encode};
 use crate::journal::{Fault, OpenReport, Store, Tip};
 use crate::shell::clock::Clock;
+use crate::shell::counters::Counters;
 use crate::shell::entity::Poke;
 use crate::shell::host::{Host, wait};
-use crate::shell::kinds::{Counters, poke, send_to_sleep};
+use crate::shell::kinds::{poke, send_to_sleep};
 use crate::shell::lock;
 use crate::shell::proposals::reconsider;
 

@@ -258,6 +258,8 @@ impl Actor for Timeouts {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Context<Self>) {
+        // A pause counts from the first instant.
+        self.host.clock.pulse();
         ctx.spawn(watch(self.host.clone()).into_actor(self));
         ctx.spawn(watch_errands(self.host.clone()).into_actor(self));
         ctx.spawn(watch_mailbox(self.host.clone()).into_actor(self));

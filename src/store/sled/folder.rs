@@ -13,7 +13,7 @@
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Read, Seek, Write};
 use std::path::{Path, PathBuf};
-use std::time::UNIX_EPOCH;
+use std::time::{Duration, UNIX_EPOCH};
 
 use crate::core::time::Timestamp;
 use crate::journal::Fault;
@@ -25,6 +25,9 @@ const OLDEST: u32 = 1;
 const FORMAT_PREFIX: &str = "quorate store ";
 /// A folder with FORMAT.new and only these was left by a crash while it was made, and counts as empty.
 const UNFINISHED: [&str; 7] = ["LOCK", "FORMAT.new", "ring", "sled", "log", "mark", "mark.new"];
+
+/// How often, and how far apart, the lock is tried while a former handle of this process holds it.
+const RELEASE: (u32, Duration) = (100, Duration::from_millis(20));
 
 /// A data folder held by this handle until it is dropped.
 #[derive(Debug)]
@@ -51,16 +54,23 @@ impl Folder {
             .truncate(false)
             .open(&at)
             .map_err(|e| unavailable("lock file cannot be opened", &at, &e))?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                let mut holder = String::new();
-                let read = lock.read_to_string(&mut holder);
-                let holder = holder.trim();
-                let known = read.is_ok() && !holder.is_empty();
-                return Err(Fault::Locked { holder: if known { holder } else { "unknown" }.to_owned() });
+        let mut tries = RELEASE.0;
+        loop {
+            match lock.try_lock() {
+                Ok(()) => break,
+                Err(TryLockError::WouldBlock) => {
+                    let holder = holder_of(&mut lock);
+                    // A former handle of this process may still be ending its last thread.
+                    if tries == 0 || !holder.starts_with(&own_pid()) {
+                        return Err(Fault::Locked { holder });
+                    }
+                    tries -= 1;
+                    std::thread::sleep(RELEASE.1);
+                }
+                Err(TryLockError::Error(e)) => {
+                    return Err(unavailable("lock file cannot be locked", &at, &e));
+                }
             }
-            Err(TryLockError::Error(e)) => return Err(unavailable("lock file cannot be locked", &at, &e)),
         }
         let folder = Folder { path: path.to_owned(), lock, format };
         if format.is_none() {
@@ -132,11 +142,11 @@ impl Folder {
             let there = fs::metadata(self.path.join("LOCK")).map(|meta| (meta.dev(), meta.ino()));
             let held = self.lock.metadata().map(|meta| (meta.dev(), meta.ino()));
             // What cannot be looked at is no proof that it is gone.
-            return match (there, held) {
+            match (there, held) {
                 (Ok(there), Ok(held)) => there == held,
                 (Err(e), _) => e.kind() != ErrorKind::NotFound,
                 (_, Err(_)) => true,
-            };
+            }
         }
         #[cfg(not(unix))]
         true
@@ -164,8 +174,7 @@ impl Folder {
     pub fn sign(&self, owner: &str) -> io::Result<()> {
         let program =
             std::env::current_exe().ok().and_then(|p| Some(p.file_name()?.to_string_lossy().into_owned()));
-        let mut text =
-            format!("pid={}, program={}", std::process::id(), program.as_deref().unwrap_or("unknown"));
+        let mut text = format!("{}program={}", own_pid(), program.as_deref().unwrap_or("unknown"));
         self.write(&text)?;
         // The file system's clock says when, so the store needs none.
         let modified = self.lock.metadata()?.modified()?.duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -218,4 +227,17 @@ pub(super) fn format_of(path: &Path) -> Result<Option<u32>, Fault> {
 
 fn unavailable(what: &str, path: &Path, error: &io::Error) -> Fault {
     Fault::Unavailable { reason: format!("{what}. path={}, error={error}", path.display()) }
+}
+
+/// How the lock file of a holder of this process begins.
+fn own_pid() -> String {
+    format!("pid={}, ", std::process::id())
+}
+
+/// What the lock file says of the holder.
+fn holder_of(lock: &mut File) -> String {
+    let mut holder = String::new();
+    let read = lock.rewind().and_then(|()| lock.read_to_string(&mut holder));
+    let holder = holder.trim();
+    if read.is_ok() && !holder.is_empty() { holder } else { "unknown" }.to_owned()
 }

@@ -223,7 +223,7 @@ mod tests {
             assert!(matches!(read(dir.path()), Err(Fault::Corrupt { .. })), "bit {bit}");
         }
         for length in [0, 1, SECTOR, whole.len() - 1, whole.len() + 1] {
-            fs::write(&path, [&whole[..], &[0]].concat()[..length].to_vec()).unwrap();
+            fs::write(&path, &[&whole[..], &[0]].concat()[..length]).unwrap();
             assert!(matches!(read(dir.path()), Err(Fault::Corrupt { .. })), "length {length}");
         }
         fs::remove_file(&path).unwrap();

@@ -90,7 +90,9 @@ pub(super) fn remove(folder: &Folder) -> Result<(), Fault> {
 }
 
 /// The groups behind the archive, and what is wrong with those behind them.
-fn tail(disk: &Disk, ring: &Base, archived: &Tip) -> Result<(Vec<Arc<[u8]>>, Option<String>), Fault> {
+type RingTail = (Vec<Arc<[u8]>>, Option<String>);
+
+fn tail(disk: &Disk, ring: &Base, archived: &Tip) -> Result<RingTail, Fault> {
     let mut found: BTreeMap<u64, Arc<[u8]>> = BTreeMap::new();
     let mut damage = None;
     // Packs behind the mark are from a round that a crash cut short.
