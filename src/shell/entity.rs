@@ -20,7 +20,7 @@ use tokio::sync::oneshot;
 use super::clock::Noted;
 use super::host::Host;
 use super::kinds::Hosted;
-use super::lanes::{Lanes, Queued};
+use super::lanes::{Queued, Serving};
 use super::memory::{Loaded, Memory, Waiting, load, lost};
 use super::writer::Failure;
 use crate::core::driver::Settled;
@@ -177,7 +177,7 @@ impl<M: Hosted> Drop for DeathWatch<M> {
 /// The actor.
 pub(crate) struct Entity<M: Hosted> {
     seat: Seat,
-    lanes: Lanes<M>,
+    lanes: Serving<M>,
     watch: DeathWatch<M>,
     memory: Memory<M>,
     /// How much of what the clock noted the entity was told.
@@ -188,7 +188,7 @@ pub(crate) struct Entity<M: Hosted> {
 impl<M: Hosted> Unpin for Entity<M> {}
 
 impl<M: Hosted> Entity<M> {
-    pub(crate) fn new(seat: Seat, lanes: Lanes<M>) -> Self {
+    pub(crate) fn new(seat: Seat, lanes: Serving<M>) -> Self {
         let watch = DeathWatch {
             host: seat.host.clone(),
             stream: seat.stream.clone(),

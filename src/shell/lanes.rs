@@ -64,14 +64,25 @@ struct Waiting<T> {
     first: VecDeque<T>,
     then: VecDeque<T>,
     in_a_row: u32,
+    /// The actor is gone: nothing waits any more.
+    closed: bool,
+}
+
+impl<T> Default for Waiting<T> {
+    fn default() -> Self {
+        Waiting { first: VecDeque::new(), then: VecDeque::new(), in_a_row: 0, closed: false }
+    }
 }
 
 impl<T> Waiting<T> {
-    fn push(&mut self, lane: Lane, item: T) {
+    /// The item comes back when nobody serves it any more.
+    fn push(&mut self, lane: Lane, item: T) -> Option<T> {
         match lane {
+            _ if self.closed => return Some(item),
             Lane::First => self.first.push_back(item),
             Lane::Then => self.then.push_back(item),
         }
+        None
     }
 
     fn pop(&mut self) -> Option<T> {
@@ -107,20 +118,42 @@ impl<M: Hosted> Clone for Lanes<M> {
 
 impl<M: Hosted> Default for Lanes<M> {
     fn default() -> Self {
-        Lanes(Arc::new(Mutex::new(Waiting { first: VecDeque::new(), then: VecDeque::new(), in_a_row: 0 })))
+        Lanes(Arc::default())
     }
 }
 
 impl<M: Hosted> Lanes<M> {
-    /// One more waits.
+    /// One more waits. Dropped, so that whoever waits for the answer hears of it, when the actor is gone.
     pub(crate) fn push(&self, item: Queued<M>) {
         let lane = item.lane();
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(lane, item);
+        let back = self.0.lock().unwrap_or_else(PoisonError::into_inner).push(lane, item);
+        // Without the lock: dropping it may tell somebody.
+        drop(back);
     }
 
+    /// The end at which the actor takes.
+    pub(crate) fn serving(&self) -> Serving<M> {
+        Serving(self.clone())
+    }
+}
+
+/// The end at which the actor takes. Dropped with the actor, or with what was to start it, it drops what waits: an item
+/// holds the runtime that holds the lanes, and would keep both alive.
+pub(crate) struct Serving<M: Hosted>(Lanes<M>);
+
+impl<M: Hosted> Serving<M> {
     /// Whose turn it is.
     pub(crate) fn pop(&self) -> Option<Queued<M>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).pop()
+        self.0.0.lock().unwrap_or_else(PoisonError::into_inner).pop()
+    }
+}
+
+impl<M: Hosted> Drop for Serving<M> {
+    fn drop(&mut self) {
+        let mut waiting = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let left = std::mem::replace(&mut *waiting, Waiting { closed: true, ..Waiting::default() });
+        drop(waiting);
+        drop(left);
     }
 }
 
@@ -129,24 +162,31 @@ mod tests {
     use super::*;
 
     fn waiting() -> Waiting<u32> {
-        Waiting { first: VecDeque::new(), then: VecDeque::new(), in_a_row: 0 }
+        Waiting::default()
     }
 
     #[test]
     fn the_first_lane_passes_the_other_and_each_keeps_its_order() {
         let mut lanes = waiting();
-        (0..1_000).for_each(|n| lanes.push(Lane::Then, n));
-        (1_000..1_010).for_each(|n| lanes.push(Lane::First, n));
+        (0..1_000).for_each(|n| assert!(lanes.push(Lane::Then, n).is_none()));
+        (1_000..1_010).for_each(|n| assert!(lanes.push(Lane::First, n).is_none()));
         let order: Vec<u32> = std::iter::from_fn(|| lanes.pop()).collect();
         let expected: Vec<u32> = (1_000..1_010).chain(0..1_000).collect();
         assert_eq!(order, expected);
     }
 
     #[test]
+    fn what_comes_after_the_actor_is_gone_comes_back() {
+        let mut lanes = Waiting { closed: true, ..waiting() };
+        assert_eq!((lanes.push(Lane::First, 1), lanes.push(Lane::Then, 2)), (Some(1), Some(2)));
+        assert_eq!(lanes.pop(), None);
+    }
+
+    #[test]
     fn a_lane_that_was_long_keeps_no_memory() {
         let mut lanes = waiting();
         for lane in [Lane::First, Lane::Then] {
-            (0..1_000).for_each(|n| lanes.push(lane, n));
+            (0..1_000).for_each(|n| assert!(lanes.push(lane, n).is_none()));
         }
         while lanes.pop().is_some() {}
         assert_eq!((lanes.first.capacity(), lanes.then.capacity()), (0, 0));
@@ -155,8 +195,8 @@ mod tests {
     #[test]
     fn under_a_flood_of_the_first_lane_the_other_goes_on() {
         let mut lanes = waiting();
-        (0..1_000).for_each(|n| lanes.push(Lane::First, n));
-        (1_000..1_010).for_each(|n| lanes.push(Lane::Then, n));
+        (0..1_000).for_each(|n| assert!(lanes.push(Lane::First, n).is_none()));
+        (1_000..1_010).for_each(|n| assert!(lanes.push(Lane::Then, n).is_none()));
         let order: Vec<u32> = std::iter::from_fn(|| lanes.pop()).collect();
         let turns: Vec<usize> =
             order.iter().enumerate().filter(|(_, n)| **n >= 1_000).map(|(at, _)| at).collect();

@@ -104,7 +104,7 @@ impl<M: Hosted> Registry<M> {
         let arbiter = &self.arbiters[(hash / SHARDS) % self.arbiters.len()];
         let lanes = Lanes::default();
         lanes.push(item);
-        let served = lanes.clone();
+        let served = lanes.serving();
         let addr = Entity::start_in_arbiter(arbiter, move |_| Entity::new(seat, served));
         addr.do_send(Turn);
         shard.insert(id.clone(), Entry { addr, lanes, generation, queued, used });

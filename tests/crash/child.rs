@@ -317,7 +317,7 @@ async fn voter(q: Quorate, early: bool, life: String, me: usize, (round, rounds)
             exchange(&q, &life, n).await;
         }
         if n % 16 == 5 {
-            gather(&q, &life, n, n % 64 == 21).await;
+            gather(&q, &life, n, n % 32 == 5).await;
         }
         if n.is_multiple_of(8) {
             ask(&q, early, &life, n).await;

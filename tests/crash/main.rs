@@ -171,7 +171,7 @@ async fn nothing_acknowledged_is_lost_or_counted_twice_in_200_kills() {
         jobs += acknowledged.iter().filter(|told| matches!(told, Acknowledged::Job(..))).count();
         answers += acknowledged.iter().filter(|told| matches!(told, Acknowledged::Answer(..))).count();
     }
-    assert!(crowds > KILLS / 4, "large quorums were started {crowds} times");
+    assert!(crowds > KILLS / 8, "large quorums were started {crowds} times");
     assert!(jobs > KILLS, "something was done about jobs {jobs} times");
     assert!(answers > KILLS, "agents answered {answers} times");
     assert!(grants > KILLS, "capacity was granted {grants} times");

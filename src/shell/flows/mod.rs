@@ -30,7 +30,6 @@ use serde_json::Value;
 use tokio::sync::oneshot;
 
 use self::room::{Room, bounded};
-
 use super::bus::Notice as BusNotice;
 use super::counters::Counters;
 use super::entity::Action;
