@@ -348,7 +348,7 @@ impl Default for FlowLimits {
 }
 
 /// When load is shed, and how it is measured. With the defaults no operation is shed before half of `max_in_flight`
-/// requests are under way; with a [`Config::sampler`] also by processor and memory. What callers report
+/// requests are under way; with a `sampler` also by processor and memory. What callers report
 /// (`shed.record`) is the answer of `shed.check` only.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SheddingConfig {

@@ -1,14 +1,14 @@
 //! The clocks. This file is the only reader of the OS clock.
 //!
 //! The system clock is steady: it goes on with the clock of the machine that nobody sets and that counts suspends, and
-//! never runs backwards, also over restarts ([`timeline`](crate::core::timeline) says what a restart adds). The wall
+//! never runs backwards, also over restarts ([`timeline`] says what a restart adds). The wall
 //! clock only says how far off it is. So a wall clock that is set neither reopens what was closed, nor closes
 //! anything early, nor stretches a deadline. What an entity may have to leave out or to put on record is noted:
 //!
 //! | noted | monotonic | with suspends | wall | calls of [`Clock::now`] |
 //! |---|---|---|---|---|
 //! | `suspend` | stands | goes on | goes on | none |
-//! | `pause` | goes on | goes on | goes on | none, although [`Clock::pulse`] comes every [`PULSE`] |
+//! | `pause` | goes on | goes on | goes on | none, although [`Clock::pulse`] comes every `PULSE` |
 //! | a step | goes on | goes on | jumps | come |
 //!
 //! Where there is no clock that counts suspends, time stands still in one, and the wall clock seems to jump.
@@ -96,7 +96,7 @@ impl Clock {
         }
     }
 
-    /// Looks at the wall clock and draws near to it. To be called every [`PULSE`]; until it was for the first time, a
+    /// Looks at the wall clock and draws near to it. To be called every `PULSE`; until it was for the first time, a
     /// process that does not look at the clock is no sign of a pause. True when the wall clock was set.
     pub fn pulse(&self) -> bool {
         let Clock::System(clock) = self else { return false };

@@ -13,7 +13,7 @@
 //! ```
 //!
 //! No acknowledgement waits for sled, and the end of the journal is known without it. Everything in the log that is
-//! not archived is also held in memory; after a crash, opening replays it ([`replay`]).
+//! not archived is also held in memory; after a crash, opening replays it (`replay.rs`).
 //!
 //! A failed write or sync of the log ends the store: what reached the disk is unknown until it is opened again. A
 //! failure of sled does not: the log has everything, and sled is opened again.
