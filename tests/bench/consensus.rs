@@ -250,6 +250,7 @@ fn open(agents: &[VoterId], rule: &RuleSpec) -> Open {
         vote_change: VoteChange::Reject,
         fail_fast: false,
         absent: Vec::new(),
+        keyed: None,
     }
 }
 

@@ -80,6 +80,7 @@ fn core_alone(criterion: &mut Criterion) {
         policy: Policy::default(),
         fallback: None,
         parent: None,
+        keyed: None,
     };
     driver.step(Command::Start(Box::new(start)), Timestamp::EPOCH).reply.unwrap();
     let voters: Vec<VoterId> = (0..512).map(|n| VoterId::new(format!("voter-{n}")).unwrap()).collect();
