@@ -168,8 +168,10 @@ struct DeathWatch<M: Hosted> {
 impl<M: Hosted> Drop for DeathWatch<M> {
     fn drop(&mut self) {
         if self.armed && !self.host.is_closing() {
-            M::registry(&self.host).retire(&self.stream.id, self.generation, false);
+            // On record before it leaves: a successor that starts in between must know of the death.
             self.host.restarts.died(&self.stream, self.host.clock.now());
+            M::registry(&self.host).retire(&self.stream.id, self.generation, false);
+            self.host.restarts.wake_later(&self.stream);
         }
     }
 }

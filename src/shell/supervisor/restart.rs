@@ -64,7 +64,7 @@ impl Restarts {
         }
     }
 
-    /// An actor died.
+    /// An actor died. From here on its successor waits for what it had queued, rests, or is parked.
     pub(crate) fn died(&self, stream: &StreamId, now: Timestamp) {
         let mut deaths = lock(&self.deaths);
         let d = deaths.entry(stream.clone()).or_insert(Deaths { since: now, count: 0, not_before: now });
@@ -79,7 +79,10 @@ impl Restarts {
             n => now.plus(self.config.first_pause * 2u32.saturating_pow((n - 2).min(16))),
         };
         tracing::error!(%stream, deaths = d.count, parked, "entity actor died; it is rebuilt from the journal");
-        drop(deaths);
+    }
+
+    /// The dead actor has left the registry: the supervisor may wake a successor.
+    pub(crate) fn wake_later(&self, stream: &StreamId) {
         // Nobody hears it only while the runtime shuts down.
         let _ = self.heard.send(stream.clone());
     }
