@@ -67,26 +67,22 @@
 //! With default features off only the parts without a feature remain. They build without actix, tokio and sled: what is
 //! left cannot read a clock.
 
-#![forbid(unsafe_code)]
-#![warn(missing_docs)]
-
 pub mod config;
-pub mod core;
 pub mod docs;
 pub mod guard;
-pub mod journal;
-pub mod store;
 
 #[cfg(feature = "runtime")]
 pub mod api;
-#[cfg(feature = "cli")]
-pub mod cli;
 #[cfg(feature = "runtime")]
 pub mod error;
 #[cfg(feature = "flow")]
 pub mod flow;
 #[cfg(feature = "runtime")]
 pub mod shell;
+
+pub use quorate_core as core;
+pub use quorate_journal as journal;
+pub use quorate_journal::stores as store;
 
 #[cfg(feature = "runtime")]
 pub use api::Quorate;

@@ -30,8 +30,6 @@ mod event_names;
 pub mod flow;
 pub mod history;
 pub mod hold;
-#[cfg(feature = "http")]
-pub mod http;
 pub mod job;
 mod job_lead;
 mod job_view;

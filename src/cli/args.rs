@@ -3,10 +3,10 @@
 use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgAction, Command};
 
-use crate::api::nouns::NOUNS;
-use crate::api::ops::{Field, OPERATIONS, Operation};
-use crate::error::{Error, ErrorKind};
-use crate::store::STORES;
+use quorate::api::nouns::NOUNS;
+use quorate::api::ops::{Field, OPERATIONS, Operation};
+use quorate::error::{Error, ErrorKind};
+use quorate::store::STORES;
 
 /// What the exit codes mean, below the help text.
 const AFTER: &str = "\

@@ -11,7 +11,7 @@ use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Registry, fmt};
 
-use crate::shell::clock::Stopwatch;
+use quorate::shell::clock::Stopwatch;
 
 /// Names the environment variable that chooses what is logged.
 const LOG: &str = "QUORATE_LOG";

@@ -31,12 +31,12 @@ mod wait;
 
 use std::ffi::OsString;
 
-use crate::error::{Error, ErrorKind};
+use quorate::error::{Error, ErrorKind};
 use clap::ArgMatches;
 use output::{Output, Stop};
 
 /// Runs the command line. Returns the exit code: 0 when the command did what was asked, else the code that the
-/// tables of error kinds ([`crate::error::KINDS`]) and outcomes ([`crate::error::OUTCOMES`]) give.
+/// tables of error kinds ([`quorate::error::KINDS`]) and outcomes ([`quorate::error::OUTCOMES`]) give.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
     let log = logging::begin();
     let args: Vec<OsString> = args.into_iter().collect();

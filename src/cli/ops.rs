@@ -11,11 +11,11 @@ use tokio::sync::oneshot;
 
 use super::output::{Output, Stop, narrow_table, table};
 use super::{args, open, remote, wait};
-use crate::api::Quorate;
-use crate::api::ops::{self, Method, OPERATIONS, Operation};
-use crate::api::outcome::{not_done, outcome_of};
-use crate::core::rules::{Parameter, RULES};
-use crate::error::{Error, ErrorKind};
+use quorate::api::Quorate;
+use quorate::api::ops::{self, Method, OPERATIONS, Operation};
+use quorate::api::outcome::{not_done, outcome_of};
+use quorate::core::rules::{Parameter, RULES};
+use quorate::error::{Error, ErrorKind};
 
 /// Where an operation is carried out.
 #[derive(Clone, Debug)]
@@ -190,7 +190,7 @@ pub(super) fn list(output: &Output) -> Result<u8, Stop> {
 /// Lists the vote rules.
 pub(super) fn rules(output: &Output) -> Result<u8, Stop> {
     if output.is_json() {
-        let line = |rule: &crate::core::rules::RuleEntry| {
+        let line = |rule: &quorate::core::rules::RuleEntry| {
             let parameter = |p: &Parameter| json!({ "name": p.name, "summary": p.summary });
             json!({ "name": rule.name, "summary": rule.summary,
                 "parameters": rule.parameters.iter().map(parameter).collect::<Vec<_>>(),

@@ -8,8 +8,8 @@ use std::io::{self, Write};
 use comfy_table::{ContentArrangement, Table, presets};
 use serde_json::{Map, Value, json};
 
-use crate::core::names::is_shown;
-use crate::error::{Error, ErrorKind};
+use quorate::core::names::is_shown;
+use quorate::error::{Error, ErrorKind};
 
 /// Longest text of a table cell, in characters; what is longer is cut, `--json` shows it whole.
 const LONGEST_CELL: usize = 72;

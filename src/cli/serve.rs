@@ -11,10 +11,10 @@ use serde_json::{Value, json};
 use super::open;
 use super::output::{Output, Stop};
 use super::signals::Signals;
-use crate::api::Quorate;
-use crate::api::http::{self, Options};
-use crate::error::Error;
-use crate::shell::sampler::ThisMachine;
+use quorate::api::Quorate;
+use quorate_http::{self, Options};
+use quorate::error::Error;
+use quorate::shell::sampler::ThisMachine;
 
 /// How often the store is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(500);

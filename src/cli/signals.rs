@@ -1,8 +1,8 @@
 //! Requests from outside to stop.
 
-use crate::error::Error;
+use quorate::error::Error;
 #[cfg(unix)]
-use crate::error::ErrorKind;
+use quorate::error::ErrorKind;
 
 /// The signals that ask a program to stop, listened to from when this is made.
 #[derive(Debug)]

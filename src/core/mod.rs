@@ -38,6 +38,8 @@ pub mod quorum;
 pub mod resend;
 pub mod rng;
 pub mod rules;
+#[cfg(feature = "schema")]
+mod schema;
 pub mod shed;
 pub mod stats;
 pub mod time;

@@ -23,7 +23,7 @@
 //! |---|---|---|
 //! | [`GuardedFile`] | a file that is replaced as a whole | a lock on a file beside it; token and contents are one rename |
 //! | [`RowGuard`] | a row of an SQL table | one statement with the token in its condition |
-//! | `http::FencingGuard` (feature `http`) | what a handler of an actix-web service does | a floor kept in a [`TokenFloor`], and no handler of a lower token under way |
+//! | `FencingGuard` of the crate `quorate-http` | what a handler of an actix-web service does | a floor kept in a [`TokenFloor`], and no handler of a lower token under way |
 //!
 //! Tokens of different jobs are never compared: each guarded thing belongs to one job, or is named by its resource.
 //!
@@ -33,8 +33,6 @@
 
 mod file;
 mod floor;
-#[cfg(feature = "http")]
-pub mod http;
 mod sql;
 
 pub use file::{Contents, GuardedFile};

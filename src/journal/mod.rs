@@ -11,21 +11,22 @@
 //! database: the *epoch* says whether the writer still owns the journal, the *expected revision* whether it knew
 //! all of the stream. Neither relies on a file lock.
 //!
-//! The bytes are drawn in [`crate::journal::group`].
+//! The bytes are drawn in [`crate::group`].
 
 pub mod chain;
 pub mod codec;
 mod frame;
 pub mod group;
 mod reader;
+pub mod stores;
 
 use std::future::Future;
 use std::pin::Pin;
 
 pub use self::chain::ChainHash;
 pub use self::frame::Misfit;
-use crate::core::ids::{IdempotencyKey, StreamId};
-use crate::core::time::Timestamp;
+use quorate_core::ids::{IdempotencyKey, StreamId};
+use quorate_core::time::Timestamp;
 
 /// Place of a record in the global order, from 1.
 pub type Position = u64;
@@ -225,7 +226,7 @@ pub struct Snapshot {
     pub revision: Seq,
     /// Chain hash of the stream at that revision.
     pub hash: ChainHash,
-    /// Layout number of the state ([`crate::core::Machine::STATE_VERSION`]).
+    /// Layout number of the state ([`quorate_core::Machine::STATE_VERSION`]).
     pub version: u16,
     /// The state, encoded by [`codec::encode`].
     pub state: Vec<u8>,

@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-use quorate::api::http::{Options, Server, serve};
+use quorate_http::{Options, Server, serve};
 use quorate::{Config, Quorate};
 use serde_json::Value;
 

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::time::Duration;
 
 use quorate::api::dto::ConsensusRef;
-use quorate::api::http::Options;
+use quorate_http::Options;
 use quorate::core::ids::EntityId;
 use quorate::{Config, ErrorKind};
 use serde_json::{Value, json};

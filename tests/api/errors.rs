@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use quorate::api::http::Options;
+use quorate_http::Options;
 use quorate::store::memory::MemoryStore;
 use quorate::{Config, Quorate};
 use serde_json::json;

@@ -1,7 +1,7 @@
 //! Jobs, gates and workers over HTTP.
 
 use quorate::Config;
-use quorate::api::http::Options;
+use quorate_http::Options;
 use quorate::core::ids::EntityId;
 use serde_json::{Value, json};
 

@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::time::Duration;
 
 use quorate::Config;
-use quorate::api::http::Options;
+use quorate_http::Options;
 use quorate::shell::clock::Stopwatch;
 
 use crate::client::{Running, read};

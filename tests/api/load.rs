@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use quorate::Config;
-use quorate::api::http::Options;
+use quorate_http::Options;
 use quorate::core::shed::Readings;
 use quorate::shell::sampler::Sampler;
 use serde_json::{Value, json};

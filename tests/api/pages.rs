@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use quorate::api::http::Options;
+use quorate_http::Options;
 use quorate::store::faulty::{FaultKind, FaultyStore};
 use quorate::store::memory::MemoryStore;
 use quorate::{Config, Quorate};

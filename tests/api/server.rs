@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use actix_web::test::{TestRequest, call_service, init_service};
 use actix_web::{App, web};
-use quorate::api::http::{Door, Options, serve};
+use quorate_http::{Door, Options, serve};
 use quorate::shell::clock::Stopwatch;
 use quorate::{Config, ErrorKind, Quorate};
 

@@ -1,8 +1,6 @@
 //! Requests and replies about flow-controlled streams.
 
-use std::borrow::Cow;
-
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -11,45 +9,6 @@ use crate::core::flow::{FlowAdvice, FlowConfig, FlowReason, FlowState, Health};
 use crate::core::ids::{EntityId, known};
 use crate::core::time::Timestamp;
 use crate::error::Error;
-
-impl JsonSchema for FlowConfig {
-    fn schema_name() -> Cow<'static, str> {
-        "FlowConfig".into()
-    }
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        let ratio = |about: &str| json_schema!({ "type": ["number", "string"], "description": about });
-        let ms = |least: u64, about: &str| json_schema!({ "type": "integer", "minimum": least, "maximum": 86_400_000, "description": about });
-        json_schema!({
-            "type": "object",
-            "additionalProperties": false,
-            "description": "The knobs of a flow-controlled stream; what is left out keeps its default.",
-            "properties": {
-                "max_buffer_size": { "type": "integer", "minimum": 1, "description": "Messages that fit; default 1000." },
-                "max_buffer_bytes": { "type": ["integer", "null"], "minimum": 1,
-                    "description": "Bytes of JSON that fit; by default as many as the process allows one stream. The fill is the larger of the two." },
-                "backpressure_threshold": ratio("From this fill on senders are slowed down; default 0.7."),
-                "pause_threshold": ratio("From this fill on senders pause; default 0.9."),
-                "resume_threshold": { "type": ["number", "string", "null"],
-                    "description": "Below this fill waiting senders go on; default backpressure_threshold." },
-                "drop_policy": { "type": "string", "enum": ["drop_oldest", "drop_newest", "block", "drop_all"],
-                    "description": "What happens when there is no room; default drop_oldest." },
-                "carries": { "type": "string", "enum": ["anything", "votes", "tokens", "job_state", "audit"],
-                    "description": "What the stream carries; all but anything refuse policies that lose." },
-                "pause_duration_ms": ms(1, "After so long a paused sender looks again; default 50."),
-                "adaptive_throttling": { "type": "boolean", "description": "Delays grow with the fill; default true." },
-                "min_batch_delay_ms": ms(0, "The delay at and below the lower threshold; default 0."),
-                "max_batch_delay_ms": ms(0, "The delay that is approached below the upper threshold; default 500."),
-                "block_timeout_ms": { "type": ["integer", "null"], "minimum": 1, "maximum": 86_400_000,
-                    "description": "How long a blocked sender waits at most; default 5000, null is for ever." },
-                "max_age_ms": { "type": ["integer", "null"], "minimum": 1, "maximum": 86_400_000,
-                    "description": "Messages older than this are dropped; none by default." },
-                "health_window_ms": ms(1_000, "Health looks at the last so long; default 60000."),
-                "health_offers": { "type": "integer", "minimum": 1, "maximum": 1_000_000,
-                    "description": "Or at the last so many offers, whichever are more; default 1000." }
-            }
-        })
-    }
-}
 
 /// Opens a stream of messages with flow control.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]

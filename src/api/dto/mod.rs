@@ -21,21 +21,9 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
 use crate::config::HealthPolicy;
-use crate::core::agent::Grade;
-use crate::core::flow::{FlowAdvice, FlowReason, FlowState, Health as FlowHealth};
-use crate::core::gate::status::GateStatus;
-use crate::core::ids::{
-    BudgetId, CellId, EntityId, IdError, IdempotencyKey, MAX_ID_BYTES, NeedId, OfferId, Resource, TokenId,
-    VoterId,
-};
-use crate::core::proposal::{Verdict, VoteOutcome};
-use crate::core::quorum::event::{Outsiders, VoteChange};
-use crate::core::quorum::{QuorumState, QuorumType};
-use crate::core::rules::{Choice, Param, RuleSpec};
-use crate::core::shed::{Cause, Class, Load, Observed, Priority};
-use crate::core::stats::Level;
+use crate::core::ids::IdError;
+use crate::core::quorum::QuorumType;
 use crate::core::time::Timestamp;
-use crate::core::worker::WorkerStatus;
 use crate::error::Error;
 
 pub use self::agent::*;
@@ -51,86 +39,19 @@ pub use self::pressure::*;
 pub use self::quorum::*;
 pub use self::worker::*;
 
-macro_rules! schema_of_id {
-    ($($name:ident),*) => { $(
-        impl JsonSchema for $name {
-            fn inline_schema() -> bool { true }
-            fn schema_name() -> Cow<'static, str> { stringify!($name).into() }
-            fn json_schema(_: &mut SchemaGenerator) -> Schema {
-                json_schema!({ "type": "string", "minLength": 1, "maxLength": MAX_ID_BYTES })
-            }
-        }
-    )* };
+fn schema_of_names(names: &[&str]) -> Schema {
+    json_schema!({ "type": "string", "enum": names })
 }
-schema_of_id!(EntityId, VoterId, CellId, IdempotencyKey);
-schema_of_id!(BudgetId, NeedId, OfferId, Resource, TokenId);
 
-impl JsonSchema for Timestamp {
+impl JsonSchema for HealthPolicy {
     fn inline_schema() -> bool {
         true
     }
     fn schema_name() -> Cow<'static, str> {
-        "Timestamp".into()
+        "HealthPolicy".into()
     }
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "string", "format": "date-time" })
-    }
-}
-
-macro_rules! schema_of_names {
-    ($name:ident: $($label:literal),*) => {
-        impl JsonSchema for $name {
-            fn inline_schema() -> bool { true }
-            fn schema_name() -> Cow<'static, str> { stringify!($name).into() }
-            fn json_schema(_: &mut SchemaGenerator) -> Schema {
-                json_schema!({ "type": "string", "enum": [$($label),*] })
-            }
-        }
-    };
-}
-schema_of_names!(QuorumState: "open", "approved", "rejected", "timed_out", "cancelled");
-schema_of_names!(Choice: "for", "against", "abstain");
-schema_of_names!(Verdict: "approved", "rejected", "timeout", "aborted");
-schema_of_names!(HealthPolicy: "ignore", "exclude_failed");
-schema_of_names!(VoteOutcome: "recorded", "duplicate");
-schema_of_names!(Grade: "healthy", "degraded", "critical", "failed");
-schema_of_names!(VoteChange: "replace", "reject");
-schema_of_names!(Outsiders: "record", "refuse");
-
-schema_of_names!(FlowState: "normal", "throttled", "paused", "dropping");
-schema_of_names!(FlowHealth: "healthy", "warning", "unhealthy");
-schema_of_names!(FlowAdvice: "ok", "throttle", "pause", "warning", "disconnect");
-schema_of_names!(FlowReason: "flowing", "backpressure_threshold", "pause_threshold", "drop_rate_high",
-    "drop_rate_unhealthy");
-schema_of_names!(Class: "control", "dispatch", "data", "telemetry");
-schema_of_names!(Priority: "critical", "high", "normal", "low");
-schema_of_names!(Load: "healthy", "busy", "stressed", "overloaded");
-schema_of_names!(Cause: "none", "pending", "delta", "drift", "absolute", "cpu", "memory", "queue_delay");
-schema_of_names!(Observed: "served", "shed", "local_reply", "probe");
-schema_of_names!(Level: "none", "throttle", "batch", "reject");
-
-impl JsonSchema for Param {
-    fn inline_schema() -> bool {
-        true
-    }
-    fn schema_name() -> Cow<'static, str> {
-        "Param".into()
-    }
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        true.into()
-    }
-}
-
-impl JsonSchema for RuleSpec {
-    fn inline_schema() -> bool {
-        true
-    }
-    fn schema_name() -> Cow<'static, str> {
-        "Rule".into()
-    }
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "object", "required": ["rule", "params"],
-            "properties": { "rule": { "type": "string" }, "params": { "type": "object" } } })
+        schema_of_names(&["ignore", "exclude_failed"])
     }
 }
 
@@ -153,8 +74,17 @@ impl Serialize for AskedType {
     }
 }
 
-schema_of_names!(AskedType: "local", "global", "ring", "radial");
-schema_of_names!(QuorumType: "local", "global", "ring", "radial");
+impl JsonSchema for AskedType {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> Cow<'static, str> {
+        "AskedType".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        schema_of_names(&["local", "global", "ring", "radial"])
+    }
+}
 
 /// Makes an id of a text, or the error that names the field.
 ///
@@ -200,14 +130,3 @@ pub struct Health {
     /// Damaged ends of the journal dropped at open; never acknowledged.
     pub dropped_at_open: Vec<String>,
 }
-
-/// Shown as an object whose fields the type itself documents.
-macro_rules! schema_of_object {
-    ($($name:ident),*) => { $(
-        impl JsonSchema for $name {
-            fn schema_name() -> Cow<'static, str> { stringify!($name).into() }
-            fn json_schema(_: &mut SchemaGenerator) -> Schema { json_schema!({ "type": "object" }) }
-        }
-    )* };
-}
-schema_of_object!(GateStatus, WorkerStatus);

@@ -17,11 +17,11 @@ use super::open::Place;
 use super::output::{Output, Stop};
 use std::time::Duration;
 
-use crate::api::NetworkFaults;
-use crate::api::{json, ops};
-use crate::core::time::{Timestamp, whole_parts};
-use crate::error::{Error, ErrorKind};
-use crate::store::STORES;
+use quorate::api::NetworkFaults;
+use quorate::api::{json, ops};
+use quorate::core::time::{Timestamp, whole_parts};
+use quorate::error::{Error, ErrorKind};
+use quorate::store::STORES;
 use world::World;
 
 /// Runs a script. The exit code is 2 when a line was malformed.

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use crate::api::Quorate;
-use crate::api::dto::{EventView, HistoryQuery};
-use crate::cli::open::Place;
-use crate::config::{ClockConfig, Config};
-use crate::core::time::Timestamp;
-use crate::error::{Error, ErrorKind};
-use crate::journal::Position;
-use crate::shell::post::{Lossy, NetworkFaults, Transport};
+use quorate::api::Quorate;
+use quorate::api::dto::{EventView, HistoryQuery};
+use crate::open::Place;
+use quorate::config::{ClockConfig, Config};
+use quorate::core::time::Timestamp;
+use quorate::error::{Error, ErrorKind};
+use quorate::journal::Position;
+use quorate::shell::post::{Lossy, NetworkFaults, Transport};
 
 /// Events read at a time.
 const PAGE: i64 = 1000;

@@ -6,12 +6,12 @@ use serde_json::json;
 
 use super::past::Entry;
 use super::votes::{Question, Votes};
-use crate::api::dto::{QuorumStatus, StartQuorum};
-use crate::core::ids::{EntityId, VoterId};
-use crate::core::quorum::QuorumState;
-use crate::core::rules::{self, Choice, Count, Formula, Outcome, Rule, RuleSpec};
-use crate::error::{Error, ErrorKind};
-use crate::journal::chain::digest;
+use quorate::api::dto::{QuorumStatus, StartQuorum};
+use quorate::core::ids::{EntityId, VoterId};
+use quorate::core::quorum::QuorumState;
+use quorate::core::rules::{self, Choice, Count, Formula, Outcome, Rule, RuleSpec};
+use quorate::error::{Error, ErrorKind};
+use quorate::journal::chain::digest;
 
 /// One rule and its polls.
 #[derive(Debug)]
@@ -183,7 +183,7 @@ fn poll_id(votes: &Votes, rule: &RuleSpec, question: &str, answer: &str) -> Resu
     let named = json!([votes.digest.to_string(), rule, question, answer]).to_string();
     let mut name = digest(named.as_bytes()).to_string();
     name.truncate(32);
-    crate::api::dto::id("quorum_id", &format!("replay-{name}"))
+    quorate::api::dto::id("quorum_id", &format!("replay-{name}"))
 }
 
 impl Poll {

@@ -7,11 +7,11 @@ use serde_json::Value;
 
 use super::contest::{Contest, End};
 use super::votes::Votes;
-use crate::api::Quorate;
-use crate::api::dto::{EventView, HistoryQuery};
-use crate::core::ids::{EntityId, VoterId};
-use crate::core::quorum::QuorumState;
-use crate::error::{Error, ErrorKind};
+use quorate::api::Quorate;
+use quorate::api::dto::{EventView, HistoryQuery};
+use quorate::core::ids::{EntityId, VoterId};
+use quorate::core::quorum::QuorumState;
+use quorate::error::{Error, ErrorKind};
 
 /// Events read at a time.
 const PAGE: i64 = 1000;

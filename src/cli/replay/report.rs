@@ -6,9 +6,9 @@ use super::contest::{Asked, Contest, Verdict};
 use super::run::Speed;
 use super::story::Story;
 use super::votes::{Truth, Votes};
-use crate::api::Quorate;
-use crate::cli::output::{shortened, table};
-use crate::error::Error;
+use quorate::api::Quorate;
+use crate::output::{shortened, table};
+use quorate::error::Error;
 
 /// Up to this many questions, each one's story is told.
 const STORIES: usize = 20;

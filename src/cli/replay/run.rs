@@ -8,12 +8,12 @@ use tokio::task::JoinSet;
 
 use super::contest::{Contest, Poll};
 use super::votes::{Row, Votes};
-use crate::api::Quorate;
-use crate::api::dto::Vote;
-use crate::core::ids::EntityId;
-use crate::core::time::Timestamp;
-use crate::error::{Error, ErrorKind};
-use crate::shell::clock::Stopwatch;
+use quorate::api::Quorate;
+use quorate::api::dto::Vote;
+use quorate::core::ids::EntityId;
+use quorate::core::time::Timestamp;
+use quorate::error::{Error, ErrorKind};
+use quorate::shell::clock::Stopwatch;
 
 /// Requests in flight at the same time.
 const WINDOW: usize = 512;

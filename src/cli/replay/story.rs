@@ -4,11 +4,11 @@ use serde_json::{Value, json};
 
 use super::contest::{Asked, Contest, Poll, Verdict, standing};
 use super::votes::Votes;
-use crate::api::Quorate;
-use crate::api::dto::{AuditVoteView, EntityHistory};
-use crate::core::ids::EntityId;
-use crate::core::time::Timestamp;
-use crate::error::Error;
+use quorate::api::Quorate;
+use quorate::api::dto::{AuditVoteView, EntityHistory};
+use quorate::core::ids::EntityId;
+use quorate::core::time::Timestamp;
+use quorate::error::Error;
 
 /// How a question went.
 #[derive(Debug)]

@@ -4,11 +4,11 @@ use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use super::table::Table;
-use crate::cli::input::read_whole;
-use crate::core::ids::{EntityId, VoterId};
-use crate::core::time::Timestamp;
-use crate::error::Error;
-use crate::journal::chain::{ChainHash, digest};
+use crate::input::read_whole;
+use quorate::core::ids::{EntityId, VoterId};
+use quorate::core::time::Timestamp;
+use quorate::error::Error;
+use quorate::journal::chain::{ChainHash, digest};
 
 /// Everything a file of votes says.
 #[derive(Debug)]

@@ -7,7 +7,7 @@ use super::command::Asked;
 use super::event::GradeChanged;
 use super::state::KeptBeat;
 use super::*;
-use crate::core::driver::Driver;
+use crate::driver::Driver;
 
 #[path = "directory_test.rs"]
 mod directory;

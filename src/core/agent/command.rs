@@ -1,7 +1,7 @@
 //! What may be asked of an agent's entity, and how it answers.
 
 use super::grade::Settings;
-use crate::core::ids::VoterId;
+use crate::ids::VoterId;
 
 /// A request about one agent.
 #[derive(Clone, Debug, PartialEq, Eq)]

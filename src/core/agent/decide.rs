@@ -6,9 +6,9 @@ use super::grade::Grade;
 use super::rejection::Rejection;
 use super::state::{Agent, Watch, micros};
 use super::{AgentMachine, LastVote, MAX_METADATA_BYTES};
-use crate::core::Decision;
-use crate::core::ids::VoterId;
-use crate::core::time::Timestamp;
+use crate::Decision;
+use crate::ids::VoterId;
+use crate::time::Timestamp;
 
 type Decided = Result<Decision<AgentMachine>, Rejection>;
 

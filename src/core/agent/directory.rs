@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use super::event::Event;
 use super::grade::{Grade, Settings};
 use super::state::{Watch, micros};
-use crate::core::ids::VoterId;
-use crate::core::time::Timestamp;
+use crate::ids::VoterId;
+use crate::time::Timestamp;
 
 /// A registered agent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

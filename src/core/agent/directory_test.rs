@@ -1,7 +1,7 @@
 //! The directory follows the agents.
 
 use super::*;
-use crate::core::agent::directory::Distribution;
+use crate::agent::directory::Distribution;
 
 fn bob() -> VoterId {
     VoterId::new("bob").unwrap()

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::grade::{Grade, Settings};
-use crate::core::ids::VoterId;
-use crate::core::time::Timestamp;
+use crate::ids::VoterId;
+use crate::time::Timestamp;
 
 /// One thing that happened.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

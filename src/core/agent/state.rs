@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::event::Event;
 use super::grade::{Grade, Settings};
-use crate::core::ids::VoterId;
-use crate::core::time::Timestamp;
+use crate::ids::VoterId;
+use crate::time::Timestamp;
 
 /// One kept beat.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -275,7 +275,7 @@ impl Machine for AlgorithmsMachine {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::driver::Driver;
+    use crate::driver::Driver;
 
     fn ask(registry: &mut Driver<AlgorithmsMachine>, command: Command) -> Result<bool, Rejection> {
         registry.step(command, Timestamp::EPOCH).reply.map(|reply| reply.changed)

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::core::time::whole_parts;
+use crate::time::whole_parts;
 
 /// One whole unit, in millionths.
 pub const WHOLE: u64 = 1_000_000;

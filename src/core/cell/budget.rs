@@ -19,9 +19,9 @@ use super::amount::Amount;
 use super::command::{Command, Effect, Reply};
 use super::event::Return;
 use super::rejection::Rejection;
-use crate::core::ids::{CellId, NeedId, Resource, StreamKind, TokenId};
-use crate::core::time::Timestamp;
-use crate::core::{Decision, Machine};
+use crate::ids::{CellId, NeedId, Resource, StreamKind, TokenId};
+use crate::time::Timestamp;
+use crate::{Decision, Machine};
 
 /// A grant that is charged.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -9,7 +9,7 @@ use super::exchange::{self, Lookup, Outcome};
 use super::state::{NeedState, Queued};
 use super::view::Mode;
 use super::*;
-use crate::core::ids::{BudgetId, CellId, EntityId, NeedId, OfferId, Resource, StreamId, TokenId};
+use crate::ids::{BudgetId, CellId, EntityId, NeedId, OfferId, Resource, StreamId, TokenId};
 
 #[path = "budget_test.rs"]
 mod budgets;

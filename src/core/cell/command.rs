@@ -6,8 +6,8 @@ use std::time::Duration;
 use super::amount::Amount;
 use super::event::{Granted, Return};
 use super::settings::{DEFAULT_TTL, DEFAULT_WAIT, Lease, Settings};
-use crate::core::ids::{BudgetId, CellId, IdempotencyKey, NeedId, OfferId, Resource, TokenId};
-use crate::core::time::Timestamp;
+use crate::ids::{BudgetId, CellId, IdempotencyKey, NeedId, OfferId, Resource, TokenId};
+use crate::time::Timestamp;
 
 /// What may be asked of one entity alone; everything else is an [`Op`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,9 +5,9 @@ use super::command::{Command, Effect, Reply};
 use super::event::{Event, Granted, Need, Offer, Return, Returned, Token, Unused};
 use super::rejection::Rejection;
 use super::state::{Cell, Queued};
-use crate::core::Decision;
-use crate::core::ids::{CellId, OfferId, Resource};
-use crate::core::time::Timestamp;
+use crate::Decision;
+use crate::ids::{CellId, OfferId, Resource};
+use crate::time::Timestamp;
 
 pub(super) fn decide(
     state: &Cell,
@@ -108,7 +108,7 @@ fn first_servable_alone(cell: &Cell) -> Option<&Need> {
 /// The token of a grant that begins now.
 pub(super) fn make_token(
     need: &Need,
-    id: crate::core::ids::TokenId,
+    id: crate::ids::TokenId,
     source: &CellId,
     holder: &CellId,
     amount: super::Amount,

@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use super::amount::Amount;
 use super::settings::{Lease, Settings};
-use crate::core::ids::{BudgetId, CellId, IdempotencyKey, NeedId, OfferId, Resource, TokenId};
-use crate::core::time::Timestamp;
+use crate::ids::{BudgetId, CellId, IdempotencyKey, NeedId, OfferId, Resource, TokenId};
+use crate::time::Timestamp;
 
 /// A request for capacity.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,5 +1,5 @@
 use super::*;
-use crate::core::rng::Rng;
+use crate::rng::Rng;
 
 type Map = Layered<u8, u32>;
 

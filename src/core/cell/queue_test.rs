@@ -1,7 +1,7 @@
 //! Queues: needs that are cancelled, and a queue that is as long as a program makes it.
 
 use super::*;
-use crate::core::cell::budget::{self, WaitEnd};
+use crate::cell::budget::{self, WaitEnd};
 
 fn cancel(of: &str, id: &str) -> Op {
     Op::Cancel { cell: cell(of), need: need(id) }

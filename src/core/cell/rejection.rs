@@ -3,7 +3,7 @@
 use std::fmt::Display;
 
 use super::amount::Amount;
-use crate::core::ids::{BudgetId, CellId, IdempotencyKey, NeedId, Resource};
+use crate::ids::{BudgetId, CellId, IdempotencyKey, NeedId, Resource};
 
 /// The domain says no; nothing but the attempt itself is recorded, and that only of [`Rejection::NotOwner`].
 #[derive(Clone, Debug, PartialEq, Eq)]

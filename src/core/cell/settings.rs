@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::amount::Amount;
 use super::rejection::{Rejection, invalid};
-use crate::core::ids::{BudgetId, Resource};
-use crate::core::time::Timestamp;
+use crate::ids::{BudgetId, Resource};
+use crate::time::Timestamp;
 
 /// Longest wait of a need and longest life of an offer: a day.
 pub const MAX_WAIT: Duration = Duration::from_secs(24 * 60 * 60);

@@ -11,8 +11,8 @@ use super::kept::Kept;
 use super::layered::Layered;
 use super::settings::Settings;
 use super::shared::Shared;
-use crate::core::ids::{BudgetId, CellId, IdempotencyKey, NeedId, OfferId, Resource, TokenId};
-use crate::core::time::Timestamp;
+use crate::ids::{BudgetId, CellId, IdempotencyKey, NeedId, OfferId, Resource, TokenId};
+use crate::time::Timestamp;
 
 /// A need that waits.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

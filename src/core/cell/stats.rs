@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::event::{Event, Return, Unused};
 use super::kept::Kept;
 use super::settings::Settings;
-use crate::core::ids::{CellId, Resource, TokenId};
+use crate::ids::{CellId, Resource, TokenId};
 
 /// At least so many tokens that ended last, over all cells, are still found by their name alone.
 pub const ENDED_KEPT: usize = 8192;

@@ -1,7 +1,7 @@
 //! What becomes of a token: acknowledged, kept, handed on, given back, taken away.
 
 use super::*;
-use crate::core::ids::IdempotencyKey;
+use crate::ids::IdempotencyKey;
 
 /// A world in which `a` holds 0.4 of `b`, called `t-o`, granted at 0.
 fn borrowed(lease: Lease) -> World {

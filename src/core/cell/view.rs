@@ -3,7 +3,7 @@
 use super::amount::Amount;
 use super::settings::Settings;
 use super::state::Cell;
-use crate::core::ids::{CellId, Resource};
+use crate::ids::{CellId, Resource};
 
 /// What a cell is doing. The first that holds is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

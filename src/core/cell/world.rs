@@ -9,10 +9,10 @@ use super::rejection::Rejection;
 use super::settings::Settings;
 use super::stats::CellStats;
 use super::{Budget, BudgetMachine, Cell, CellMachine};
-use crate::core::Machine;
-use crate::core::driver::Driver;
-use crate::core::ids::{BudgetId, CellId, EntityId, StreamId, StreamKind, TokenId};
-use crate::core::time::Timestamp;
+use crate::Machine;
+use crate::driver::Driver;
+use crate::ids::{BudgetId, CellId, EntityId, StreamId, StreamKind, TokenId};
+use crate::time::Timestamp;
 
 /// All cells and budgets there are, with the log that made them.
 #[derive(Debug, Default)]

@@ -6,8 +6,8 @@ use super::rejection::Rejection;
 use super::sketch::UNIT;
 use super::state::Durations;
 use super::{DurationsMachine, MEMORY};
-use crate::core::Decision;
-use crate::core::time::Timestamp;
+use crate::Decision;
+use crate::time::Timestamp;
 
 pub(super) fn decide(
     state: &Durations,

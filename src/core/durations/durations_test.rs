@@ -2,7 +2,7 @@
 
 use super::sketch::{Quantile, Sketch, UNIT, bucket_of, upper_edge};
 use super::*;
-use crate::core::driver::Driver;
+use crate::driver::Driver;
 
 type D = Driver<DurationsMachine>;
 

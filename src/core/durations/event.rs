@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::command::Record;
-use crate::core::time::Timestamp;
+use crate::time::Timestamp;
 
 /// One thing that happened.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::command::{Ended, Record};
 use super::event::Event;
 use super::sketch::{Buckets, Sketch};
-use crate::core::time::Timestamp;
+use crate::time::Timestamp;
 
 /// State of one class of jobs. Of bounded size, whatever is recorded.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

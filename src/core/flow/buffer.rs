@@ -22,7 +22,7 @@ use super::notice::{DropReason, DropRun, Notice, Notices};
 use super::parts::{Drained, Entry, Evicted, Lagged, Marks, Offered, Read, Sent, Shape};
 use super::state::{FlowState, Load};
 use super::stats::{FlowStats, Returned};
-use crate::core::time::Timestamp;
+use crate::time::Timestamp;
 
 /// Holes left by messages taken out of the middle before the ring is closed up.
 const FEW_HOLES: usize = 32;
@@ -183,7 +183,7 @@ impl<T> FlowBuffer<T> {
         }
     }
 
-    pub(crate) fn has_notices(&self) -> bool {
+    pub fn has_notices(&self) -> bool {
         self.notices.as_ref().is_some_and(|notices| !notices.out.is_empty())
     }
 
@@ -202,14 +202,9 @@ impl<T> FlowBuffer<T> {
         self.flow.fits(Load::default(), size)
     }
 
-    pub(super) fn held(&self) -> Load {
+    /// What room is held for.
+    pub fn held(&self) -> Load {
         self.held
-    }
-
-    /// Messages for which room is held.
-    #[cfg(all(test, feature = "flow"))]
-    pub(crate) fn occupied_by_others(&self) -> usize {
-        self.held.messages
     }
 
     pub(super) fn hold(&mut self, size: usize) {

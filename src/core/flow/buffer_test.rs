@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::super::notice::LONGEST_RUN;
 use super::*;
-use crate::core::flow::{Carries, DropPolicy, Health};
+use crate::flow::{Carries, DropPolicy, Health};
 
 const NOW: Timestamp = Timestamp::EPOCH;
 

@@ -14,7 +14,7 @@ use super::recommendation::FlowRecommendation;
 use super::state::{FlowState, Load, Zones};
 use super::stats::{Counters, FlowStats, Health, Returned, rate};
 use super::window::Window;
-use crate::core::time::Timestamp;
+use crate::time::Timestamp;
 
 /// What a fill means for a sender.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

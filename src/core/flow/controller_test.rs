@@ -1,7 +1,7 @@
 //! The numbers of the table, each at its exact boundary.
 
 use super::*;
-use crate::core::flow::{
+use crate::flow::{
     Carries, DROP_POLICIES, DropPolicy, FlowAdvice, FlowReason, FlowRecommendation, Ratio, SuggestedAction,
 };
 
@@ -380,7 +380,6 @@ fn what_may_not_be_lost_refuses_every_policy_that_loses() {
     }
 }
 
-#[cfg(feature = "runtime")]
 #[test]
 fn a_configuration_is_written_in_plain_numbers_and_read_back() {
     let text = serde_json::to_string(&FlowConfig::default()).unwrap();

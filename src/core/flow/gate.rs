@@ -24,7 +24,7 @@ use super::config::{FlowConfig, FlowConfigError};
 use super::notice::Notice;
 use super::parts::{Drained, Evicted, Offered, Read};
 use super::state::FlowState;
-use crate::core::time::Timestamp;
+use crate::time::Timestamp;
 
 /// A place in the line.
 pub type Ticket = u64;

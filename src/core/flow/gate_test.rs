@@ -1,7 +1,7 @@
 //! The line: order, grants, leaving, closing. Small cases by hand, then every interleaving of three senders and a reader.
 
 use super::*;
-use crate::core::flow::{DropPolicy, FlowConfig, Shape};
+use crate::flow::{DropPolicy, FlowConfig, Shape};
 
 const NOW: Timestamp = Timestamp::EPOCH;
 

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::drop::DropPolicy;
 use super::state::{FlowState, Load};
-use crate::core::time::Timestamp;
+use crate::time::Timestamp;
 
 /// The longest run of drops told in one piece.
 pub(super) const LONGEST_RUN: u64 = 65_536;

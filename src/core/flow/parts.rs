@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use crate::core::time::Timestamp;
+use crate::time::Timestamp;
 
 /// What the buffer asks about a message.
 #[derive(Debug)]

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 use super::*;
-use crate::core::flow::{Carries, DropPolicy, FlowBuffer, FlowConfig};
+use crate::flow::{Carries, DropPolicy, FlowBuffer, FlowConfig};
 
 /// A name, the millisecond until which it is of use, and whether it is critical.
 type Message = (&'static str, Option<i64>, bool);

@@ -10,7 +10,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use crate::core::rules::Fraction;
+use crate::rules::Fraction;
 
 /// A fraction between 0 and 1, both inclusive, in lowest terms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

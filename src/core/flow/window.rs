@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicUsize, Ordering:
 use std::time::Duration;
 
 use super::config::FlowConfig;
-use crate::core::time::Timestamp;
+use crate::time::Timestamp;
 
 const SLICES: usize = 7;
 

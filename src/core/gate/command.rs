@@ -2,10 +2,10 @@
 
 use super::event::Target;
 use super::settings::Settings;
-use crate::core::ids::EntityId;
-use crate::core::job::message::{AckOutcome, JobCancelResponse, JobDispatch, Leader, Message};
-use crate::core::job::token::GateEpoch;
-use crate::core::time::Timestamp;
+use crate::ids::EntityId;
+use crate::job::message::{AckOutcome, JobCancelResponse, JobDispatch, Leader, Message};
+use crate::job::token::GateEpoch;
+use crate::time::Timestamp;
 
 /// A request about one job.
 #[derive(Clone, Debug, PartialEq)]

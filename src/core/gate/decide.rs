@@ -9,13 +9,13 @@ use super::rejection::Rejection;
 use super::settings::within;
 use super::state::{Gate, Run};
 use super::{Datacenters, Effect, GateMachine, MAX_TARGETS, receive, verdict};
-use crate::core::Decision;
-use crate::core::ids::EntityId;
-use crate::core::job::limits::{
+use crate::Decision;
+use crate::ids::EntityId;
+use crate::job::limits::{
     MAX_ADDR_BYTES, MAX_REASON_BYTES, MAX_SENT_ADDR_BYTES, MAX_SPAN_MS, clip, too_long,
 };
-use crate::core::job::message::{FinalStatus, JobCancelResponse, Leader};
-use crate::core::time::Timestamp;
+use crate::job::message::{FinalStatus, JobCancelResponse, Leader};
+use crate::time::Timestamp;
 
 pub(super) type Decided = Result<Decision<GateMachine>, Rejection>;
 
@@ -33,7 +33,7 @@ pub(super) fn decide(state: &Gate, command: Command, now: Timestamp, known: &Dat
         Command::Transfer { to, addr } => transfer(state, to, addr, now),
         Command::RunErrands { due } => {
             let falls =
-                |sending: Option<_>| sending.is_some_and(|s: crate::core::resend::Sending| s.falls_on(due));
+                |sending: Option<_>| sending.is_some_and(|s: crate::resend::Sending| s.falls_on(due));
             let messages = state.messages(due, |errand| falls(state.sending(errand)));
             let effects = messages.into_iter().map(Effect::from).collect();
             Ok(Decision::answer(Reply::Done).with_effects(effects))
@@ -67,7 +67,7 @@ impl<'a> Draft<'a> {
     }
 
     /// Something to be said once the events are durable, whatever else is sent.
-    pub(super) fn say(&mut self, message: crate::core::job::message::Message) {
+    pub(super) fn say(&mut self, message: crate::job::message::Message) {
         self.replies.push(message.into());
     }
 

@@ -4,12 +4,12 @@ use serde::{Deserialize, Serialize};
 
 use super::settings::Settings;
 use super::verdict::{Evidence, GlobalRule};
-use crate::core::ids::EntityId;
-use crate::core::job::message::{
+use crate::ids::EntityId;
+use crate::job::message::{
     AckOutcome, FinalStatus, JobDispatch, JobProgressReport, Leader, TimeoutKind,
 };
-use crate::core::job::token::{FenceToken, GateEpoch};
-use crate::core::time::{Gap, Timestamp};
+use crate::job::token::{FenceToken, GateEpoch};
+use crate::time::{Gap, Timestamp};
 
 /// A datacenter a job runs in, and who manages it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -2,8 +2,8 @@
 
 use super::super::event::Rebuilt;
 use super::*;
-use crate::core::job::event::{GateSeat, Terms};
-use crate::core::job::recall::{Charter, JobRecall};
+use crate::job::event::{GateSeat, Terms};
+use crate::job::recall::{Charter, JobRecall};
 
 fn epoch(number: u64) -> GateEpoch {
     GateEpoch::shown(number)

@@ -2,10 +2,10 @@
 
 use super::event::FenceRejected;
 use super::*;
-use crate::core::driver::{Driver, Step};
-use crate::core::job::limits::{MAX_ADDR_BYTES, MAX_SPAN_MS};
-use crate::core::job::message::*;
-use crate::core::job::token::{FenceToken, GateEpoch};
+use crate::driver::{Driver, Step};
+use crate::job::limits::{MAX_ADDR_BYTES, MAX_SPAN_MS};
+use crate::job::message::*;
+use crate::job::token::{FenceToken, GateEpoch};
 
 #[path = "gate_life_test.rs"]
 mod life;
@@ -39,7 +39,7 @@ pub(super) fn plan(timeout_ms: Option<u64>) -> JobDispatch {
         workflows: vec![WorkflowPlan { workflow_id: id("w"), depends_on: Vec::new(), worker_id: None }],
         class: None,
         timeout_rule: "gate_coordinated".to_owned(),
-        settings: crate::core::job::Settings::default(),
+        settings: crate::job::Settings::default(),
         gate_epoch: GateEpoch::NONE,
         gate_addr: "gate:1".into(),
     }

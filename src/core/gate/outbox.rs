@@ -9,13 +9,13 @@ use serde::{Deserialize, Serialize};
 use super::event::Target;
 use super::state::{Datacenter, Gate, Run};
 use super::verdict::ms_between;
-use crate::core::ids::EntityId;
-use crate::core::job::message::{
+use crate::ids::EntityId;
+use crate::job::message::{
     AckOutcome, Body, JobCancelRequest, JobDispatch, JobGlobalTimeout, JobLeaderGateTransfer, Message, Party,
 };
-use crate::core::job::recall::{Charter, Dispatch};
-use crate::core::resend::{Sending, fnv1a};
-use crate::core::time::Timestamp;
+use crate::job::recall::{Charter, Dispatch};
+use crate::resend::{Sending, fnv1a};
+use crate::time::Timestamp;
 
 /// What a datacenter must hear of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

@@ -36,12 +36,12 @@ use super::rejection::Rejection;
 use super::state::{Datacenter, Gate, Regained, Run};
 use super::verdict::{self, GlobalRule};
 use super::{Datacenters, DcStatus};
-use crate::core::ids::EntityId;
-use crate::core::job::limits::clip;
-use crate::core::job::message::{AckOutcome, Leader, Message};
-use crate::core::job::recall::JobRecall as Recall;
-use crate::core::job::token::{FenceToken, GateEpoch};
-use crate::core::time::Timestamp;
+use crate::ids::EntityId;
+use crate::job::limits::clip;
+use crate::job::message::{AckOutcome, Leader, Message};
+use crate::job::recall::JobRecall as Recall;
+use crate::job::token::{FenceToken, GateEpoch};
+use crate::time::Timestamp;
 
 /// What a manager puts before the reason of a decision.
 const SAID_BEFORE: &str = "Global timeout: ";

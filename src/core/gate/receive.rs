@@ -7,13 +7,13 @@ use super::outbox::{Errand, What};
 use super::rejection::Rejection;
 use super::state::{Datacenter, DcStatus, Gate};
 use super::{Datacenters, rebuild};
-use crate::core::job::limits::clip;
-use crate::core::job::message::{
+use crate::job::limits::clip;
+use crate::job::message::{
     AckOutcome, Body, FinalStatus, JobCancelRequest, JobCancelResponse, JobFinalStatus, JobProgressReport,
     JobTimeoutReport, Leader, Message, Party, ReportAck,
 };
-use crate::core::job::token::FenceToken;
-use crate::core::time::Timestamp;
+use crate::job::token::FenceToken;
+use crate::time::Timestamp;
 
 /// Most notes of what was fenced, per leader of a datacenter; what comes after them is refused without a note.
 const MAX_FENCED: usize = 16;
@@ -156,7 +156,7 @@ fn refused(
     message: &Message,
     outcome: AckOutcome,
     rejection: Rejection,
-) -> crate::core::Decision<super::GateMachine> {
+) -> crate::Decision<super::GateMachine> {
     draft.say(ack(draft.state(), message, outcome));
     draft.decided(Err(rejection))
 }

@@ -1,7 +1,7 @@
 //! How a gate says no about a job.
 
-use crate::core::ids::EntityId;
-use crate::core::job::token::{FenceToken, GateEpoch};
+use crate::ids::EntityId;
+use crate::job::token::{FenceToken, GateEpoch};
 
 /// The domain says no. A stale token is on record, the first time it is shown.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -9,10 +9,10 @@ use super::event::{Event, FenceRejected, Totals, Tracked};
 use super::outbox::{Errand, What};
 use super::settings::Settings;
 use super::verdict::{self, GlobalRule};
-use crate::core::ids::EntityId;
-use crate::core::job::message::{AckOutcome, FinalStatus, JobDispatch, Leader};
-use crate::core::job::token::{FenceToken, GateEpoch};
-use crate::core::time::{Gap, Timestamp};
+use crate::ids::EntityId;
+use crate::job::message::{AckOutcome, FinalStatus, JobDispatch, Leader};
+use crate::job::token::{FenceToken, GateEpoch};
+use crate::time::{Gap, Timestamp};
 
 /// State of one job at its gate. Empty before it is first tracked.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

@@ -9,10 +9,10 @@ use super::outbox::What;
 use super::settings::TimeoutPolicy;
 use super::state::{Datacenter, Gate};
 use super::verdict::{GlobalRule, effective_timeout_ms, ms_between};
-use crate::core::ids::EntityId;
-use crate::core::job::message::{AckOutcome, FinalStatus, Leader};
-use crate::core::job::token::{FenceToken, GateEpoch};
-use crate::core::time::Timestamp;
+use crate::ids::EntityId;
+use crate::job::message::{AckOutcome, FinalStatus, Leader};
+use crate::job::token::{FenceToken, GateEpoch};
+use crate::time::Timestamp;
 
 /// How a job stands over all its datacenters.
 #[derive(Clone, Debug, PartialEq, Serialize)]

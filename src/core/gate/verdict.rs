@@ -18,10 +18,10 @@ use serde::{Deserialize, Serialize};
 
 use super::settings::TimeoutPolicy;
 use super::state::{Datacenter, DcStatus, Run};
-use crate::core::ids::EntityId;
-use crate::core::job::message::FinalStatus;
-use crate::core::resend::micros;
-use crate::core::time::Timestamp;
+use crate::ids::EntityId;
+use crate::job::message::FinalStatus;
+use crate::resend::micros;
+use crate::time::Timestamp;
 use std::time::Duration;
 
 /// The rule by which a gate decided.

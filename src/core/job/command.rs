@@ -11,8 +11,8 @@ use super::settings::{DEFAULT_STUCK_MS, Settings};
 use super::timeout::Estimate;
 use super::token::FenceToken;
 use super::workflow::WorkflowStatus;
-use crate::core::ids::EntityId;
-use crate::core::time::Timestamp;
+use crate::ids::EntityId;
+use crate::time::Timestamp;
 
 /// A request about one job in one datacenter. A token is the leadership the caller acts under; none is not checked.
 #[derive(Clone, Debug, PartialEq)]

@@ -11,8 +11,8 @@ use super::timeout::Limits;
 pub use super::token::TokenDomain;
 use super::token::{FenceToken, GateEpoch};
 use super::workflow::{Moved, WorkflowStatus};
-use crate::core::ids::EntityId;
-use crate::core::time::{Gap, Timestamp};
+use crate::ids::EntityId;
+use crate::time::{Gap, Timestamp};
 
 /// One thing that happened.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

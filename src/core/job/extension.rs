@@ -27,7 +27,7 @@ use super::message::{HealthcheckExtensionRequest, HealthcheckExtensionResponse};
 use super::rejection::{Rejection, invalid};
 use super::settings::{ExtensionMode, ExtensionSettings, check_text};
 use super::state::micros;
-use crate::core::time::Timestamp;
+use crate::time::Timestamp;
 
 /// Answers kept per worker, so that a repeated request is recognised.
 pub const ANSWERS_KEPT: usize = 8;
@@ -280,7 +280,7 @@ impl Tracker {
 ///
 /// # Errors
 /// [`Rejection::Invalid`], naming the field.
-pub(in crate::core) fn check(request: &HealthcheckExtensionRequest) -> Result<(), Rejection> {
+pub(crate) fn check(request: &HealthcheckExtensionRequest) -> Result<(), Rejection> {
     let progress = request.current_progress;
     if !progress.is_finite() || progress < 0.0 {
         return Err(invalid("current_progress", progress, "a finite number of at least 0"));

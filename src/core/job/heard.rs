@@ -14,8 +14,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::core::ids::EntityId;
-use crate::core::time::Timestamp;
+use crate::ids::EntityId;
+use crate::time::Timestamp;
 
 /// A sign of progress that counts.
 #[derive(Clone, Debug, PartialEq, Eq)]

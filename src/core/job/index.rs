@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::event::Event;
 use super::message::{FinalStatus, TimeoutKind};
-use crate::core::ids::EntityId;
-use crate::core::time::Timestamp;
+use crate::ids::EntityId;
+use crate::time::Timestamp;
 
 /// A job that has not ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -220,7 +220,7 @@ fn a_gate_of_a_higher_epoch_takes_over_and_gets_what_was_not_answered() {
 
 /// A plan as a gate hands it out to the datacenters `a` and `dc`.
 pub(super) fn handed_out(plan: JobDispatch) -> Body {
-    let target = |dc: &str| crate::core::gate::Target {
+    let target = |dc: &str| crate::gate::Target {
         datacenter: id(dc),
         manager: leader("m1"),
         manager_addr: format!("{dc}:1"),
@@ -229,7 +229,7 @@ pub(super) fn handed_out(plan: JobDispatch) -> Body {
         epoch: plan.gate_epoch,
         gate_addr: plan.gate_addr.clone(),
         targets: vec![target("a"), target("dc")],
-        settings: crate::core::gate::Settings::default(),
+        settings: crate::gate::Settings::default(),
     };
     Body::JobDispatch(Box::new(Dispatch { plan, charter }))
 }
@@ -371,7 +371,7 @@ fn the_wait_for_a_sign_of_the_gate_leaves_out_what_nobody_watched_also_after_a_s
     job.resume(Downtime {
         last_alive: us(100 * S),
         began: us(300 * S),
-        gap: crate::core::time::Gap::Suspend,
+        gap: crate::time::Gap::Suspend,
     });
     assert_eq!(job.due(), Some(us(600 * S + 1)));
 }

@@ -3,7 +3,7 @@
 use super::super::lease::Challenger;
 use super::super::settings::DowntimePolicy;
 use super::*;
-use crate::core::time::{ClockStep, Gap};
+use crate::time::{ClockStep, Gap};
 
 fn transfer(to: &str, force: bool, shown: Option<u64>) -> Command {
     Command::Transfer { to: leader(to), addr: format!("{to}:1"), force, token: shown.map(token) }

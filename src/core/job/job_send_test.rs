@@ -1,7 +1,7 @@
 //! Sending again and reporting progress, without writing.
 
 use super::*;
-use crate::core::time::Gap;
+use crate::time::Gap;
 
 /// Every errand up to an instant, and what it sent.
 fn errands(job: &mut J, mut after: i64, to: i64) -> Vec<(i64, Vec<Body>)> {

@@ -9,8 +9,8 @@ use super::message::*;
 use super::timeout::{Estimate, Strategy};
 use super::token::{DispatchToken, FenceToken, GateEpoch};
 use super::*;
-use crate::core::driver::{Driver, Step};
-use crate::core::ids::EntityId;
+use crate::driver::{Driver, Step};
+use crate::ids::EntityId;
 
 #[path = "job_gate_test.rs"]
 mod gate;

@@ -25,7 +25,7 @@ use serde::{Deserialize, Serialize};
 use super::message::Leader;
 use super::settings::LeaseSettings;
 use super::token::FenceToken;
-use crate::core::time::Timestamp;
+use crate::time::Timestamp;
 
 /// The lease on a job.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -28,12 +28,12 @@ pub const MAX_REQUEST_ID_BYTES: usize = 256;
 pub const MAX_SPAN_MS: u64 = 100 * 365 * 24 * 60 * 60 * 1_000;
 
 /// What is wrong with a text that is too long: what was given, and what is allowed.
-pub(in crate::core) fn too_long(text: &str, most: usize) -> Option<(String, String)> {
+pub(crate) fn too_long(text: &str, most: usize) -> Option<(String, String)> {
     (text.len() > most).then(|| (format!("{} bytes", text.len()), format!("at most {most} bytes")))
 }
 
 /// A reason cut to what is kept of it.
-pub(in crate::core) fn clip(reason: &str) -> String {
+pub(crate) fn clip(reason: &str) -> String {
     let end = (0..=reason.len().min(MAX_REASON_BYTES)).rev().find(|end| reason.is_char_boundary(*end));
     reason[..end.unwrap_or(0)].to_owned()
 }

@@ -21,8 +21,8 @@ use serde::{Deserialize, Serialize};
 use super::recall::{Dispatch, JobRecall};
 use super::settings::Settings;
 use super::token::{DispatchToken, FenceToken, GateEpoch};
-use crate::core::ids::EntityId;
-use crate::core::stats::WireSignal;
+use crate::ids::EntityId;
+use crate::stats::WireSignal;
 
 /// A party that sends and receives.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

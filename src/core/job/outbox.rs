@@ -24,8 +24,8 @@ use super::message::{FinalStatus, Leader, TimeoutKind};
 use super::settings::{RetrySettings, Settings};
 use super::state::micros;
 use super::token::{DispatchToken, FenceToken};
-use crate::core::ids::EntityId;
-use crate::core::time::Timestamp;
+use crate::ids::EntityId;
+use crate::time::Timestamp;
 
 /// To whom.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -26,7 +26,7 @@ use serde::{Deserialize, Serialize};
 use super::event::{GateSeat, Terms};
 use super::message::{JobCancelRequest, JobDispatch, JobFinalStatus, JobProgressReport, JobTimeoutReport};
 use super::token::GateEpoch;
-use crate::core::gate;
+use crate::gate;
 
 /// What the gate knows of a run of a job beside its plan; the same for every datacenter.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -5,7 +5,7 @@ use std::fmt::Display;
 use super::message::{FinalStatus, Leader};
 use super::token::{DispatchToken, FenceToken, GateEpoch};
 use super::workflow::WorkflowStatus;
-use crate::core::ids::EntityId;
+use crate::ids::EntityId;
 
 /// The domain says no. Only the attempts that name a replaced leader, an impossible step or a late result are recorded.
 #[derive(Clone, Debug, PartialEq)]

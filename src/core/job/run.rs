@@ -8,8 +8,8 @@ use super::message::WorkflowPlan;
 use super::state::Run;
 use super::token::DispatchToken;
 use super::workflow::{Moved, Workflow, WorkflowStatus};
-use crate::core::ids::EntityId;
-use crate::core::time::{Gap, Timestamp};
+use crate::ids::EntityId;
+use crate::time::{Gap, Timestamp};
 
 impl Run {
     pub(super) fn evolve(&mut self, event: &Event) {

@@ -14,8 +14,8 @@ use super::recall::Charter;
 use super::timeout::Limits;
 use super::token::{DispatchToken, FenceToken, GateEpoch};
 use super::workflow::{Workflow, WorkflowStatus};
-use crate::core::ids::EntityId;
-use crate::core::time::{Gap, Timestamp};
+use crate::ids::EntityId;
+use crate::time::{Gap, Timestamp};
 
 /// Refused attempts that are remembered between two changes, so that each is recorded once.
 pub const MAX_REMEMBERED: usize = 64;

@@ -9,8 +9,8 @@ use super::state::{Job, Phase, Run};
 use super::timeout::Limits;
 use super::token::{FenceToken, GateEpoch};
 use super::workflow::{Moved, WorkflowStatus};
-use crate::core::ids::EntityId;
-use crate::core::time::Timestamp;
+use crate::ids::EntityId;
+use crate::time::Timestamp;
 
 /// Where a job is, as told to those outside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

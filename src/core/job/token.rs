@@ -42,7 +42,7 @@ macro_rules! token_type {
             }
 
             /// The token after this one, or `None` when numbers ran out: a token never starts again.
-            pub(in crate::core) fn next(self) -> Option<Self> {
+            pub(crate) fn next(self) -> Option<Self> {
                 self.0.checked_add(1).map(Self)
             }
         }

@@ -13,7 +13,7 @@
 use super::event::{Event, TokenDomain};
 use super::message::{AckOutcome, NotNow};
 use super::outbox::{Notice, Recipient};
-use crate::core::time::{Gap, Timestamp};
+use crate::time::{Gap, Timestamp};
 
 /// One link of the chain.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -28,8 +28,8 @@ use serde::{Deserialize, Serialize};
 
 use super::message::NotNow;
 use super::token::{DispatchToken, FenceToken};
-use crate::core::ids::EntityId;
-use crate::core::time::Timestamp;
+use crate::ids::EntityId;
+use crate::time::Timestamp;
 
 /// Steps of one workflow that are kept in memory; all of them are on record.
 pub const HISTORY_TAIL: usize = 64;

@@ -1,10 +1,10 @@
 //! What may be asked of the node's load, how it answers, and how it says no.
 
 use super::event::Shed;
-use crate::core::ids::EntityId;
-use crate::core::shed::{Invalid, Load, Verdict};
-use crate::core::stats::{Level, Sample};
-use crate::core::time::Timestamp;
+use crate::ids::EntityId;
+use crate::shed::{Invalid, Load, Verdict};
+use crate::stats::{Level, Sample};
+use crate::time::Timestamp;
 
 /// A request.
 #[derive(Clone, Debug, PartialEq)]

@@ -4,10 +4,10 @@ use super::command::{Arrived, Change, Command, Rejection, Reply};
 use super::event::{Event, StateChanged, Taken, UpdatesDropped};
 use super::state::NodeLoad;
 use super::{LoadMachine, MOST_SAMPLES};
-use crate::core::Decision;
-use crate::core::shed::Invalid;
-use crate::core::stats::{NotRecorded, Sample, StatsBuffer};
-use crate::core::time::Timestamp;
+use crate::Decision;
+use crate::shed::Invalid;
+use crate::stats::{NotRecorded, Sample, StatsBuffer};
+use crate::time::Timestamp;
 
 type Decided = Result<Decision<LoadMachine>, Rejection>;
 

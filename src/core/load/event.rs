@@ -2,10 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::core::ids::EntityId;
-use crate::core::shed::{self, Class, Load};
-use crate::core::stats::{Entry, Level, Sample};
-use crate::core::time::Timestamp;
+use crate::ids::EntityId;
+use crate::shed::{self, Class, Load};
+use crate::stats::{Entry, Level, Sample};
+use crate::time::Timestamp;
 
 /// One thing that happened.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

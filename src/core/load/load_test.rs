@@ -1,7 +1,7 @@
 use super::*;
-use crate::core::driver::Driver;
-use crate::core::shed::{self, Class, Verdict};
-use crate::core::stats::{Level, Sample};
+use crate::driver::Driver;
+use crate::shed::{self, Class, Verdict};
+use crate::stats::{Level, Sample};
 
 type Node = Driver<LoadMachine>;
 

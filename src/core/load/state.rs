@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::event::{ClassCounts, Event};
-use crate::core::ids::EntityId;
-use crate::core::shed::Load;
-use crate::core::stats::{Level, StatsBuffer};
-use crate::core::time::Timestamp;
+use crate::ids::EntityId;
+use crate::shed::Load;
+use crate::stats::{Level, StatsBuffer};
+use crate::time::Timestamp;
 
 /// The load of one node.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

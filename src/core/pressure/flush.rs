@@ -26,9 +26,9 @@ use serde::{Deserialize, Serialize};
 
 use super::pace::PaceConfig;
 use super::peers::Peers;
-use crate::core::shed::number::{Invalid, finite};
-use crate::core::stats::Level;
-use crate::core::time::Timestamp;
+use crate::shed::number::{Invalid, finite};
+use crate::stats::Level;
+use crate::time::Timestamp;
 
 /// How far one workflow is.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

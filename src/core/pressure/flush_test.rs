@@ -1,8 +1,8 @@
 use super::*;
-use crate::core::pressure::peers::DecayConfig;
-use crate::core::rng::Rng;
-use crate::core::shed::number::Ratio;
-use crate::core::stats::{Signal, SignalConfig, SignalSeq};
+use crate::pressure::peers::DecayConfig;
+use crate::rng::Rng;
+use crate::shed::number::Ratio;
+use crate::stats::{Signal, SignalConfig, SignalSeq};
 
 type Planner = FlushPlanner<char, u8, u8>;
 

@@ -15,11 +15,11 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::peers::{Applied, DecayConfig, Peers};
-use crate::core::shed::class::Class;
-use crate::core::shed::deadline::Label;
-use crate::core::shed::number::Invalid;
-use crate::core::stats::{Decoded, Level};
-use crate::core::time::Timestamp;
+use crate::shed::class::Class;
+use crate::shed::deadline::Label;
+use crate::shed::number::Invalid;
+use crate::stats::{Decoded, Level};
+use crate::time::Timestamp;
 
 /// What becomes of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -135,8 +135,8 @@ impl<D: Ord + Clone, M: Ord + Clone> GatePressure<D, M> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::shed::class::MessageKind;
-    use crate::core::stats::{SignalConfig, SignalSeq};
+    use crate::shed::class::MessageKind;
+    use crate::stats::{SignalConfig, SignalSeq};
 
     const AT: Timestamp = Timestamp::EPOCH;
 

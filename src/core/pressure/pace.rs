@@ -16,9 +16,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::core::rng::Rng;
-use crate::core::shed::number::{Invalid, Ratio};
-use crate::core::stats::Level;
+use crate::rng::Rng;
+use crate::shed::number::{Invalid, Ratio};
+use crate::stats::Level;
 
 /// The knobs of the pace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -12,9 +12,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::core::shed::number::Invalid;
-use crate::core::stats::{Decoded, Level, Signal, SignalConfig, SignalSeq};
-use crate::core::time::Timestamp;
+use crate::shed::number::Invalid;
+use crate::stats::{Decoded, Level, Signal, SignalConfig, SignalSeq};
+use crate::time::Timestamp;
 
 /// The knobs of forgetting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

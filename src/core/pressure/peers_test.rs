@@ -1,5 +1,5 @@
 use super::*;
-use crate::core::rng::Rng;
+use crate::rng::Rng;
 
 fn ms(ms: i64) -> Timestamp {
     Timestamp::from_millis(ms)

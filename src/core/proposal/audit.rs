@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::event::{Event, Refusal, VoteCast, VoteRefused};
-use crate::core::ids::VoterId;
-use crate::core::rules::Choice;
-use crate::core::time::Timestamp;
+use crate::ids::VoterId;
+use crate::rules::Choice;
+use crate::time::Timestamp;
 
 /// One vote or refused attempt as the audit tells it.
 #[derive(Clone, Debug, PartialEq)]

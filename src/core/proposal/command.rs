@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use super::event::{Delivered, VoteChange};
-use crate::core::ids::VoterId;
-use crate::core::keyed::KeyedRequest;
-use crate::core::rules::{Choice, RuleSpec, WeightTable};
+use crate::ids::VoterId;
+use crate::keyed::KeyedRequest;
+use crate::rules::{Choice, RuleSpec, WeightTable};
 
 /// A request to a proposal.
 #[derive(Clone, Debug, PartialEq)]

@@ -11,11 +11,11 @@ use super::event::{
 };
 use super::rejection::Rejection;
 use super::state::{Proposal, broadcast};
-use crate::core::Decision;
-use crate::core::ids::VoterId;
-use crate::core::quorum::state::digest_of;
-use crate::core::rules::{self, Choice, CustomRules, Outcome, Poll, Prepared, Rule, Ruling, WeightTable};
-use crate::core::time::Timestamp;
+use crate::Decision;
+use crate::ids::VoterId;
+use crate::quorum::state::digest_of;
+use crate::rules::{self, Choice, CustomRules, Outcome, Poll, Prepared, Rule, Ruling, WeightTable};
+use crate::time::Timestamp;
 
 type Decided = Result<Decision<ProposalMachine>, Rejection>;
 

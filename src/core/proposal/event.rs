@@ -2,12 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::core::ids::VoterId;
-use crate::core::keyed::KeyedRequest;
-use crate::core::rules::{Choice, Formula, RuleSpec};
-use crate::core::time::Timestamp;
+use crate::ids::VoterId;
+use crate::keyed::KeyedRequest;
+use crate::rules::{Choice, Formula, RuleSpec};
+use crate::time::Timestamp;
 
-pub use crate::core::quorum::event::VoteChange;
+pub use crate::quorum::event::VoteChange;
 
 /// One thing that happened.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 
 use super::*;
-use crate::core::rules::{Outcome, Poll, Ruling};
+use crate::rules::{Outcome, Poll, Ruling};
 
 fn failed(name: &str, absent: bool) -> Command {
     Command::RecordAbsence { agent_id: agent(name), absent }

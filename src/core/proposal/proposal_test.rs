@@ -6,9 +6,9 @@ use std::time::Duration;
 use super::command::Decider;
 use super::event::{Cause, Delivered, Refusal, VoteCast, VoteRefused};
 use super::*;
-use crate::core::driver::Driver;
-use crate::core::ids::VoterId;
-use crate::core::rules::{Choice, Param, RuleSpec, WeightTable};
+use crate::driver::Driver;
+use crate::ids::VoterId;
+use crate::rules::{Choice, Param, RuleSpec, WeightTable};
 
 #[path = "proposal_close_test.rs"]
 mod close;
@@ -55,7 +55,7 @@ fn weighted(weights: &[(&str, &str)], participants: &[&str]) -> Open {
 }
 
 /// The proposal after `open`, and what followed.
-fn put(open: Open) -> (P, crate::core::driver::Step<ProposalMachine>) {
+fn put(open: Open) -> (P, crate::driver::Step<ProposalMachine>) {
     let mut proposal = P::default();
     let step = proposal.step(Command::Open(Box::new(open)), ms(0));
     (proposal, step)

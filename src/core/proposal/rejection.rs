@@ -1,7 +1,7 @@
 //! How a proposal says no. Each variant carries both sides.
 
 use super::event::Decision;
-use crate::core::rules::Choice;
+use crate::rules::Choice;
 
 /// The domain says no; nothing but a refused attempt to vote is recorded.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -6,10 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use super::command::{Call, Effect};
 use super::event::{Algorithm, Closed, Decision, Delivered, Event, Opened, Refusal, VoteCast, VoteRefused};
-use crate::core::ids::VoterId;
-use crate::core::quorum::state::digest_of;
-use crate::core::rules::{Choice, Count, Formula, Outcome};
-use crate::core::time::Timestamp;
+use crate::ids::VoterId;
+use crate::quorum::state::digest_of;
+use crate::rules::{Choice, Count, Formula, Outcome};
+use crate::time::Timestamp;
 
 /// Refused attempts remembered so that an identical one is not recorded twice.
 const MAX_REMEMBERED_REFUSALS: usize = 1024;

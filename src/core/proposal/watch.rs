@@ -7,7 +7,7 @@ use std::ops::Bound;
 use serde::{Deserialize, Serialize};
 
 use super::event::{Algorithm, Event};
-use crate::core::ids::EntityId;
+use crate::ids::EntityId;
 
 /// The open proposals.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::event::{Counting, Event, Refusal, VoteCast, VoteRefused};
-use crate::core::ids::VoterId;
-use crate::core::time::Timestamp;
+use crate::ids::VoterId;
+use crate::time::Timestamp;
 
 /// One vote or refused attempt as the audit tells it.
 #[derive(Clone, Debug, PartialEq)]

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use super::event::{Policy, QuorumType};
-use crate::core::ids::{CellId, EntityId, VoterId};
-use crate::core::keyed::KeyedRequest;
-use crate::core::rules::RuleSpec;
+use crate::ids::{CellId, EntityId, VoterId};
+use crate::keyed::KeyedRequest;
+use crate::rules::RuleSpec;
 
 /// A request to a quorum.
 #[derive(Clone, Debug, PartialEq)]

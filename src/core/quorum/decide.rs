@@ -9,10 +9,10 @@ use super::event::{
 use super::rejection::Rejection;
 use super::state::{Fallback, Quorum, choice, digest_of};
 use super::tally::Tally;
-use crate::core::Decision;
-use crate::core::ids::VoterId;
-use crate::core::rules::{self, Count, Formula, Fraction, Outcome, Prepared, RuleSpec};
-use crate::core::time::Timestamp;
+use crate::Decision;
+use crate::ids::VoterId;
+use crate::rules::{self, Count, Formula, Fraction, Outcome, Prepared, RuleSpec};
+use crate::time::Timestamp;
 
 type Decided = Result<Decision<QuorumMachine>, Rejection>;
 

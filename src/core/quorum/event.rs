@@ -4,10 +4,10 @@ use serde::{Deserialize, Serialize};
 
 use super::command::FallbackPlan;
 use super::tally::Tally;
-use crate::core::ids::{CellId, EntityId, VoterId};
-use crate::core::keyed::KeyedRequest;
-use crate::core::rules::{Formula, RuleSpec};
-use crate::core::time::Timestamp;
+use crate::ids::{CellId, EntityId, VoterId};
+use crate::keyed::KeyedRequest;
+use crate::rules::{Formula, RuleSpec};
+use crate::time::Timestamp;
 
 /// One thing that happened.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

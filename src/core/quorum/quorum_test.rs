@@ -5,8 +5,8 @@ use std::time::Duration;
 use super::event::{Counting, Outsiders, Refusal, VoteCast, VoteChange, VoteRefused};
 use super::tally::Tally;
 use super::*;
-use crate::core::driver::Driver;
-use crate::core::ids::{CellId, EntityId, VoterId};
+use crate::driver::Driver;
+use crate::ids::{CellId, EntityId, VoterId};
 
 #[path = "quorum_close_test.rs"]
 mod close;

@@ -9,9 +9,9 @@ use super::event::{
     Closed, Counting, Electorate, Event, Opened, QuorumState, Refusal, VoteCast, VoteRefused,
 };
 use super::tally::Tally;
-use crate::core::ids::VoterId;
-use crate::core::rules::{Choice, Count, Formula, Outcome, RuleSpec};
-use crate::core::time::Timestamp;
+use crate::ids::VoterId;
+use crate::rules::{Choice, Count, Formula, Outcome, RuleSpec};
+use crate::time::Timestamp;
 
 /// Refused attempts remembered so that an identical one is not recorded twice.
 const MAX_REMEMBERED_REFUSALS: usize = 1024;
@@ -52,7 +52,7 @@ pub(super) fn choice(counting: Counting, vote: bool) -> Option<Choice> {
 
 /// A number that tells texts apart (FNV-1a of 64 bits), 0 when there are none. It only recognises an identical attempt
 /// of one voter, so whoever makes two texts collide hides one of its own.
-pub(in crate::core) fn digest_of(texts: &[&Option<String>]) -> u64 {
+pub(crate) fn digest_of(texts: &[&Option<String>]) -> u64 {
     if texts.iter().all(|text| text.is_none()) {
         return 0;
     }

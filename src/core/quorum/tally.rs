@@ -1,8 +1,8 @@
-//! The count of a quorum in heads, as it is shown and put on record. Counting by a rule is that of [`crate::core::rules`].
+//! The count of a quorum in heads, as it is shown and put on record. Counting by a rule is that of [`crate::rules`].
 
 use serde::{Deserialize, Serialize};
 
-use crate::core::rules::{Choice, Count};
+use crate::rules::{Choice, Count};
 
 /// Counted votes. Outsiders never appear here.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

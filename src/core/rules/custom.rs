@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::formula::{Choice, Outcome};
-use crate::core::ids::VoterId;
+use crate::ids::VoterId;
 
 /// Everything a custom rule may look at.
 #[derive(Clone, Copy, Debug)]

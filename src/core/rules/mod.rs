@@ -35,7 +35,7 @@ pub use formula::{Choice, Count, Formula, Held, Node, Outcome, Sum};
 pub use number::{Fraction, WHOLE_WEIGHT, Weight};
 pub use spec::{Param, Params, RuleSpec, WeightTable};
 
-use crate::core::ids::VoterId;
+use crate::ids::VoterId;
 
 /// What a rule keeps to. The conformance tests check it on random polls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -131,8 +131,8 @@ fn weights(named: impl IntoIterator<Item = (impl Into<String>, impl Into<Param>)
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::ids::VoterId;
-    use crate::core::rules::{Choice, Count, Outcome, build, prepare};
+    use crate::ids::VoterId;
+    use crate::rules::{Choice, Count, Outcome, build, prepare};
 
     /// The outcome when these are for, against and abstaining, and nobody else is left.
     fn outcome(rule: &RuleSpec, cast: [usize; 3]) -> Outcome {

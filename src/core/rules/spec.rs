@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use super::number::{Fraction, Weight};
 use super::{Parameter, Reading, Rule, RuleError, build_within, entry_of};
-use crate::core::ids::VoterId;
+use crate::ids::VoterId;
 
 /// Deepest nesting of rules and of their parameters.
 pub(super) const MAX_DEPTH: usize = 16;

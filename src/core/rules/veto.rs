@@ -9,7 +9,7 @@
 use std::collections::BTreeSet;
 
 use super::{Electorate, Law, Node, Parameter, Rule, RuleEntry, RuleSpec, WeightTable, build};
-use crate::core::ids::VoterId;
+use crate::ids::VoterId;
 
 /// The line in the table.
 pub const ENTRY: RuleEntry = RuleEntry {

@@ -8,7 +8,7 @@
 use std::collections::BTreeSet;
 
 use super::{Electorate, Fraction, Law, Node, Parameter, Rule, RuleEntry, RuleSpec, WeightTable};
-use crate::core::ids::VoterId;
+use crate::ids::VoterId;
 
 /// The line in the table.
 pub const ENTRY: RuleEntry = RuleEntry {

@@ -17,7 +17,7 @@ use super::detector::{AdaptiveLimit, LimitConfig};
 use super::in_flight::{Caps, Full, InFlight, Permit};
 use super::number::{Invalid, Ratio};
 use super::shedder::{Load, ShedTable, Shedder, Verdict};
-use crate::core::time::Timestamp;
+use crate::time::Timestamp;
 
 /// Why a message is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -201,7 +201,7 @@ impl Admission {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::shed::class::MessageKind;
+    use crate::shed::class::MessageKind;
 
     const AT: Timestamp = Timestamp::EPOCH;
 

@@ -12,7 +12,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::class::{Class, MessageKind};
-use crate::core::time::Timestamp;
+use crate::time::Timestamp;
 
 /// What travels with a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

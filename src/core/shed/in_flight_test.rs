@@ -1,5 +1,5 @@
 use super::*;
-use crate::core::rng::Rng;
+use crate::rng::Rng;
 
 fn fill(flight: &mut InFlight, priority: Priority, count: usize) -> Vec<Permit> {
     (0..count).map(|n| flight.try_acquire(priority).unwrap_or_else(|full| panic!("{n}: {full:?}"))).collect()

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
-use crate::core::time::whole_parts;
+use crate::time::whole_parts;
 
 /// A number that does not fit. Nothing was changed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::class::Priority;
 use super::deadline::Label;
 use super::number::Invalid;
-use crate::core::time::Timestamp;
+use crate::time::Timestamp;
 
 /// How loaded an actor is; later ones are worse.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -291,7 +291,7 @@ impl Shedder {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::shed::class::MessageKind;
+    use crate::shed::class::MessageKind;
 
     fn shedder(state: Load) -> Shedder {
         let mut shedder = Shedder::new(ShedTable::default(), Timestamp::EPOCH).unwrap();

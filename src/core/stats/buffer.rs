@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::entry::Entry;
 use super::level::{Level, Levels};
-use crate::core::shed::number::{Invalid, Ratio};
-use crate::core::time::Timestamp;
+use crate::shed::number::{Invalid, Ratio};
+use crate::time::Timestamp;
 
 /// A tier of buckets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

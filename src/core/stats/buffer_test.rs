@@ -1,6 +1,6 @@
 use super::super::checkpoint::{Checkpoint, Imported, NotImported};
 use super::*;
-use crate::core::rng::Rng;
+use crate::rng::Rng;
 
 fn ms(ms: i64) -> Timestamp {
     Timestamp::from_millis(ms)

@@ -15,8 +15,8 @@ use serde::{Deserialize, Serialize};
 
 use super::buffer::{StatsBuffer, StatsConfig, Totals};
 use super::entry::Entry;
-use crate::core::shed::number::Invalid;
-use crate::core::time::Timestamp;
+use crate::shed::number::Invalid;
+use crate::time::Timestamp;
 
 /// Everything in a buffer.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

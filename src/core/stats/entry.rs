@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::core::shed::number::Invalid;
-use crate::core::time::Timestamp;
+use crate::shed::number::Invalid;
+use crate::time::Timestamp;
 
 /// Largest value, either way; sums of any number of samples stay finite.
 pub const LARGEST: f64 = 1e15;

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::core::shed::number::{Invalid, Ratio};
+use crate::shed::number::{Invalid, Ratio};
 
 /// What is asked of the senders; later ones ask more.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

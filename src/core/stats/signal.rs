@@ -21,7 +21,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::level::Level;
-use crate::core::shed::number::Invalid;
+use crate::shed::number::Invalid;
 
 /// Place of a signal among those of its sender; later ones are newer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

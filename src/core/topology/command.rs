@@ -1,7 +1,7 @@
 //! What may be asked of the mesh registry, and how it answers.
 
 use super::event::Cell;
-use crate::core::ids::{CellId, VoterId};
+use crate::ids::{CellId, VoterId};
 
 /// A request to the registry.
 #[derive(Clone, Debug, PartialEq)]

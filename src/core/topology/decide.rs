@@ -4,8 +4,8 @@ use super::command::{Command, Rejection, Reply};
 use super::event::{Cell, Event};
 use super::state::Topology;
 use super::{MAX_NEIGHBORS, TopologyMachine};
-use crate::core::Decision;
-use crate::core::ids::{CellId, VoterId};
+use crate::Decision;
+use crate::ids::{CellId, VoterId};
 
 /// Most cells; the whole registry is held in memory.
 const MAX_CELLS: usize = 1_000_000;

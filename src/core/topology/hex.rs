@@ -9,7 +9,7 @@
 //! Adjacency is symmetric by construction. Source: Amit Patel, "Hexagonal Grids", Red Blob Games, 2013
 //! (axial coordinates, distance, rings).
 
-use crate::core::ids::CellId;
+use crate::ids::CellId;
 
 use super::event::Cell;
 

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::state::Topology;
-use crate::core::ids::{CellId, VoterId};
-use crate::core::quorum::QuorumType;
+use crate::ids::{CellId, VoterId};
+use crate::quorum::QuorumType;
 
 /// The part of the mesh a question is put to.
 #[derive(Clone, Debug, PartialEq, Eq)]

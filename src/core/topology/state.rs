@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::event::{Cell, Event};
-use crate::core::ids::{CellId, VoterId};
+use crate::ids::{CellId, VoterId};
 
 /// The registry.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

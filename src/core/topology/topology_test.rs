@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use super::*;
-use crate::core::driver::Driver;
-use crate::core::ids::{CellId, VoterId};
-use crate::core::quorum::{Command as Ask, Electorate, Policy, QuorumMachine, QuorumType, Start};
+use crate::driver::Driver;
+use crate::ids::{CellId, VoterId};
+use crate::quorum::{Command as Ask, Electorate, Policy, QuorumMachine, QuorumType, Start};
 
 type Mesh = Driver<TopologyMachine>;
 

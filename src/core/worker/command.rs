@@ -1,10 +1,10 @@
 //! What may be asked of a worker, and how it answers.
 
 use super::settings::Settings;
-use crate::core::ids::EntityId;
-use crate::core::job::message::{HealthcheckExtensionRequest, Message, WorkflowOutcome};
-use crate::core::job::token::DispatchToken;
-use crate::core::time::Timestamp;
+use crate::ids::EntityId;
+use crate::job::message::{HealthcheckExtensionRequest, Message, WorkflowOutcome};
+use crate::job::token::DispatchToken;
+use crate::time::Timestamp;
 
 /// A request to one worker.
 #[derive(Clone, Debug, PartialEq)]

@@ -9,12 +9,12 @@ use super::rejection::Rejection;
 use super::settings::Settings;
 use super::state::{Job, Phase, Worker, Workflow};
 use super::{Attempt, Effect, MAX_CAPACITY, WorkerMachine, receive};
-use crate::core::Decision;
-use crate::core::ids::EntityId;
-use crate::core::job::limits::{MAX_RESULT_BYTES, MAX_SENT_ADDR_BYTES, clip, too_long};
-use crate::core::job::message::{HealthcheckExtensionRequest, Message};
-use crate::core::job::{self, extension};
-use crate::core::time::Timestamp;
+use crate::Decision;
+use crate::ids::EntityId;
+use crate::job::limits::{MAX_RESULT_BYTES, MAX_SENT_ADDR_BYTES, clip, too_long};
+use crate::job::message::{HealthcheckExtensionRequest, Message};
+use crate::job::{self, extension};
+use crate::time::Timestamp;
 
 pub(super) type Decided = Result<Decision<WorkerMachine>, Rejection>;
 

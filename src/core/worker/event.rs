@@ -3,10 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::settings::Settings;
-use crate::core::ids::EntityId;
-use crate::core::job::message::{HealthcheckExtensionRequest, Leader, WorkflowOutcome};
-use crate::core::job::token::{DispatchToken, FenceToken};
-use crate::core::time::Timestamp;
+use crate::ids::EntityId;
+use crate::job::message::{HealthcheckExtensionRequest, Leader, WorkflowOutcome};
+use crate::job::token::{DispatchToken, FenceToken};
+use crate::time::Timestamp;
 
 /// One thing that happened.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

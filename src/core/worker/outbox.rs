@@ -6,10 +6,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::state::Worker;
-use crate::core::ids::EntityId;
-use crate::core::job::message::{Body, Message, Party, WorkflowReport};
-use crate::core::resend::Sending;
-use crate::core::time::Timestamp;
+use crate::ids::EntityId;
+use crate::job::message::{Body, Message, Party, WorkflowReport};
+use crate::resend::Sending;
+use crate::time::Timestamp;
 
 /// What a leader must hear of.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

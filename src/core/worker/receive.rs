@@ -8,13 +8,13 @@ use super::outbox::What;
 use super::rejection::Rejection;
 use super::state::{Job, Phase, Worker, Workflow};
 use super::{Effect, MAX_PARKED};
-use crate::core::ids::EntityId;
-use crate::core::job::limits::clip;
-use crate::core::job::message::{
+use crate::ids::EntityId;
+use crate::job::limits::clip;
+use crate::job::message::{
     AckOutcome, Body, HealthcheckExtensionResponse, JobLeaderWorkerTransfer, Leader, Message, Party,
     ReportAck, WorkerAck, WorkflowCancel, WorkflowDispatch,
 };
-use crate::core::job::token::{DispatchToken, FenceToken};
+use crate::job::token::{DispatchToken, FenceToken};
 
 /// Most notes of what was fenced, per leader of a job; what comes after them is refused without a note.
 const MAX_FENCED: usize = 16;
@@ -88,7 +88,7 @@ fn answer(
     message: &Message,
     about: &[EntityId],
     taken: Result<(), Rejection>,
-) -> crate::core::Decision<super::WorkerMachine> {
+) -> crate::Decision<super::WorkerMachine> {
     let job = draft.state().jobs.get(&message.job_id);
     let states = about.iter().filter_map(|name| {
         let workflow = job?.workflows.get(name)?;

@@ -1,8 +1,8 @@
 //! How a worker says no.
 
-use crate::core::ids::EntityId;
-use crate::core::job::message::NotNow;
-use crate::core::job::token::{DispatchToken, FenceToken};
+use crate::ids::EntityId;
+use crate::job::message::NotNow;
+use crate::job::token::{DispatchToken, FenceToken};
 
 /// The domain says no. A stale token is on record, the first time it is shown.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 use super::event::Event;
 use super::outbox::{Errand, What};
 use super::settings::Settings;
-use crate::core::ids::EntityId;
-use crate::core::job::message::{HealthcheckExtensionRequest, Leader, WorkflowOutcome};
-use crate::core::job::token::{DispatchToken, FenceToken};
-use crate::core::time::Timestamp;
+use crate::ids::EntityId;
+use crate::job::message::{HealthcheckExtensionRequest, Leader, WorkflowOutcome};
+use crate::job::token::{DispatchToken, FenceToken};
+use crate::time::Timestamp;
 
 /// Most jobs of which nothing runs any more whose tokens are kept; the one idle for longest is forgotten first.
 pub const MAX_IDLE_JOBS: usize = 256;

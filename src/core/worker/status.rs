@@ -3,10 +3,10 @@
 use serde::Serialize;
 
 use super::state::{Phase, Worker};
-use crate::core::ids::EntityId;
-use crate::core::job::message::{Leader, WorkflowOutcome};
-use crate::core::job::token::{DispatchToken, FenceToken};
-use crate::core::time::Timestamp;
+use crate::ids::EntityId;
+use crate::job::message::{Leader, WorkflowOutcome};
+use crate::job::token::{DispatchToken, FenceToken};
+use crate::time::Timestamp;
 
 /// How a worker stands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

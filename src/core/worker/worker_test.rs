@@ -1,10 +1,10 @@
 //! Dispatches, transfers, orphans, stops, reports and leaving, event by event.
 
 use super::*;
-use crate::core::driver::{Driver, Step};
-use crate::core::job::message::*;
-use crate::core::job::token::FenceToken;
-use crate::core::time::Gap;
+use crate::driver::{Driver, Step};
+use crate::job::message::*;
+use crate::job::token::FenceToken;
+use crate::time::Gap;
 
 type W = Driver<WorkerMachine>;
 

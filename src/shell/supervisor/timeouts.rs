@@ -85,7 +85,6 @@ pub(crate) struct Lags {
 }
 
 /// What [`Lags`] hold at one instant.
-#[cfg(feature = "http")]
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Lag {
     /// How many within each bound and not within the one before.
@@ -105,7 +104,6 @@ impl Lags {
     }
 
     /// What was noted so far.
-    #[cfg(feature = "http")]
     pub(crate) fn read(&self) -> Lag {
         let counts = self.counts.each_ref().map(|count| count.load(Ordering::Relaxed));
         Lag { counts, sum: Duration::from_micros(self.sum_us.load(Ordering::Relaxed)) }

@@ -11,7 +11,7 @@ use super::super::settings::{MAX_WAIT, Settings, check_amounts, check_budgets, c
 use super::super::state::{NeedState, Queued};
 use super::super::{Amount, MAX_OPEN_OFFERS};
 use super::desk::{Desk, Stop};
-use crate::core::ids::{BudgetId, CellId, NeedId, Resource};
+use crate::ids::{BudgetId, CellId, NeedId, Resource};
 
 fn above_zero(amount: Amount) -> Result<(), Rejection> {
     if amount.is_zero() { Err(invalid("amount", amount, "at least 0.000001")) } else { Ok(()) }

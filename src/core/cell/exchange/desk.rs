@@ -13,9 +13,9 @@ use super::super::rejection::Rejection;
 use super::super::state::Cell;
 use super::super::{CellMachine, decide, settings::Settings, shared::Shared};
 use super::{Event, Lookup};
-use crate::core::Machine;
-use crate::core::ids::{BudgetId, CellId, EntityId, StreamId, StreamKind};
-use crate::core::time::Timestamp;
+use crate::Machine;
+use crate::ids::{BudgetId, CellId, EntityId, StreamId, StreamKind};
+use crate::time::Timestamp;
 
 /// Why a decision ends before its reply.
 #[derive(Debug)]

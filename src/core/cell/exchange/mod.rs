@@ -15,7 +15,7 @@
 //!
 //! An operation serves the queues it touches only as far as the entities at hand allow. What is left, such as the
 //! queue of a third cell that waited for the same budget, is owed, and stands in the state
-//! ([`Machine::owed`](crate::core::Machine::owed)) until the operation of the [`Effect`] is run. Settle an entity
+//! ([`Machine::owed`](crate::Machine::owed)) until the operation of the [`Effect`] is run. Settle an entity
 //! before asking it what it owes: a budget may still know a waiter whose time is up, and its cell does not.
 
 mod borrow;
@@ -28,8 +28,8 @@ use super::command::{Effect, Op, Reply};
 use super::rejection::Rejection;
 use super::settings::Settings;
 use super::{budget, event};
-use crate::core::ids::{CellId, StreamId, TokenId};
-use crate::core::time::Timestamp;
+use crate::ids::{CellId, StreamId, TokenId};
+use crate::time::Timestamp;
 
 use desk::{Desk, Stop};
 

@@ -10,7 +10,7 @@ use super::super::settings::Lease;
 use super::super::shared::Shared;
 use super::super::state::{EndedToken, ReleasedBefore};
 use super::desk::{Desk, Stop};
-use crate::core::ids::{CellId, IdempotencyKey, Resource, TokenId};
+use crate::ids::{CellId, IdempotencyKey, Resource, TokenId};
 
 /// A token as its source knows it, with source, holder and budgets at the desk.
 fn find(desk: &mut Desk<'_>, id: &TokenId, asks: Option<&CellId>) -> Result<Found, Stop> {

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::core::flow::Ratio;
-use crate::core::flow::config::{FlowConfigError, MOST_MESSAGES, count, millis, misfit, span};
+use crate::flow::Ratio;
+use crate::flow::config::{FlowConfigError, MOST_MESSAGES, count, millis, misfit, span};
 
 /// The knobs of outgoing queues, the same for every destination.
 ///

@@ -17,8 +17,8 @@ use std::collections::VecDeque;
 
 use super::config::{Limits, OutgoingState};
 use super::parts::OutgoingCounts;
-use crate::core::flow::parts::{Entry, Lagged, Read};
-use crate::core::time::Timestamp;
+use crate::flow::parts::{Entry, Lagged, Read};
+use crate::time::Timestamp;
 
 /// Room that an emptied deque keeps, so that a burst does not hold memory for good.
 const KEPT: usize = 16;
@@ -197,7 +197,7 @@ fn entry<T>(seq: u64, message: T) -> Entry<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::flow::OutgoingConfig;
+    use crate::flow::OutgoingConfig;
 
     #[test]
     fn memory_of_a_burst_is_given_back_when_the_queue_is_empty_again() {

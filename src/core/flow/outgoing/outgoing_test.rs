@@ -1,7 +1,7 @@
 //! Boundaries, order, what gives way and who is forgotten, on small literal queues and on the defaults.
 
 use super::*;
-use crate::core::flow::{Lagged, Ratio};
+use crate::flow::{Lagged, Ratio};
 
 /// Messages from 1000 on are critical.
 fn critical(message: &u32) -> bool {

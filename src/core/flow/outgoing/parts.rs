@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::config::OutgoingState;
-use crate::core::flow::Evicted;
+use crate::flow::Evicted;
 
 /// A message was queued.
 #[derive(Debug)]

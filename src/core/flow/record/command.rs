@@ -1,8 +1,8 @@
 //! What may be asked of a flow's record, how it answers, and how it says no.
 
 use super::totals::FlowTotals;
-use crate::core::flow::{FlowConfig, FlowConfigError, Notice};
-use crate::core::ids::EntityId;
+use crate::flow::{FlowConfig, FlowConfigError, Notice};
+use crate::ids::EntityId;
 
 /// A request about one stream.
 #[derive(Clone, Debug, PartialEq)]

@@ -4,10 +4,10 @@ use super::FlowMachine;
 use super::command::{Command, Rejection, Reply};
 use super::event::{Cause, Dropped, Event, Opened, StateChanged};
 use super::state::Flow;
-use crate::core::Decision;
-use crate::core::flow::{DropRun, FlowConfig, FlowConfigError, FlowState, Notice, Transition};
-use crate::core::ids::EntityId;
-use crate::core::time::Timestamp;
+use crate::Decision;
+use crate::flow::{DropRun, FlowConfig, FlowConfigError, FlowState, Notice, Transition};
+use crate::ids::EntityId;
+use crate::time::Timestamp;
 
 type Decided = Result<Decision<FlowMachine>, Rejection>;
 

@@ -3,9 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::totals::FlowTotals;
-use crate::core::flow::{DropPolicy, DropReason, FlowConfig, FlowState};
-use crate::core::ids::EntityId;
-use crate::core::time::Timestamp;
+use crate::flow::{DropPolicy, DropReason, FlowConfig, FlowState};
+use crate::ids::EntityId;
+use crate::time::Timestamp;
 
 /// One thing that happened.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -43,9 +43,9 @@ pub use event::{Cause, Dropped, Event, Opened, StateChanged};
 pub use state::Flow;
 pub use totals::FlowTotals;
 
-use crate::core::ids::StreamKind;
-use crate::core::time::Timestamp;
-use crate::core::{Decision, Machine};
+use crate::ids::StreamKind;
+use crate::time::Timestamp;
+use crate::{Decision, Machine};
 
 /// The machine of a flow's record.
 #[derive(Debug)]

@@ -1,9 +1,9 @@
 use super::*;
-use crate::core::driver::Driver;
-use crate::core::flow::{
+use crate::driver::Driver;
+use crate::flow::{
     Carries, DropPolicy, DropReason, DropRun, FlowConfig, FlowState, Load, Notice, Transition,
 };
-use crate::core::ids::EntityId;
+use crate::ids::EntityId;
 
 type Flows = Driver<FlowMachine>;
 

@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::event::{Event, Opened};
 use super::totals::FlowTotals;
-use crate::core::flow::{FlowConfig, FlowState};
-use crate::core::time::Timestamp;
+use crate::flow::{FlowConfig, FlowState};
+use crate::time::Timestamp;
 
 /// The record of one stream. Empty before it is opened.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

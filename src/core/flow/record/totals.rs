@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::core::flow::FlowStats;
+use crate::flow::FlowStats;
 
 /// What happened to the messages of a stream, over all its lives.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -4,19 +4,19 @@ use std::time::Duration;
 
 use super::draft::Draft;
 use super::{stop, work};
-use crate::core::job::command::Reply;
-use crate::core::job::event::{Event, ProgressNoted, TimedOut};
-use crate::core::job::extension::millis;
-use crate::core::job::heard::Heard;
-use crate::core::job::message::{FinalStatus, TimeoutKind};
-use crate::core::job::outbox::{Entry, Notice, Recipient};
-use crate::core::job::state::{Job, Phase, Run};
-use crate::core::job::timeout::Strategy;
-use crate::core::time::Timestamp;
+use crate::job::command::Reply;
+use crate::job::event::{Event, ProgressNoted, TimedOut};
+use crate::job::extension::millis;
+use crate::job::heard::Heard;
+use crate::job::message::{FinalStatus, TimeoutKind};
+use crate::job::outbox::{Entry, Notice, Recipient};
+use crate::job::state::{Job, Phase, Run};
+use crate::job::timeout::Strategy;
+use crate::time::Timestamp;
 
 impl Job {
-    /// The first instant at which something falls due; see [`Machine::due`](crate::core::Machine::due).
-    pub(in crate::core::job) fn due(&self) -> Option<Timestamp> {
+    /// The first instant at which something falls due; see [`Machine::due`](crate::Machine::due).
+    pub(in crate::job) fn due(&self) -> Option<Timestamp> {
         let run = self.run.as_ref()?;
         let of_phase = match run.phase() {
             Phase::Suspended => return None,

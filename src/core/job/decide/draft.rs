@@ -2,17 +2,17 @@
 
 use std::borrow::Cow;
 
-use crate::core::Decision;
-use crate::core::ids::EntityId;
-use crate::core::job::JobMachine;
-use crate::core::job::command::{Effect, Reply};
-use crate::core::job::event::{Event, FenceRejected};
-use crate::core::job::message::{Body, Message, Party};
-use crate::core::job::outbox::{Entry, Notice, Recipient};
-use crate::core::job::rejection::{Rejection, invalid};
-use crate::core::job::state::{Job, MAX_REMEMBERED, Refused, Run};
-use crate::core::job::token::{FenceToken, Shown, Standing, standing};
-use crate::core::time::Timestamp;
+use crate::Decision;
+use crate::ids::EntityId;
+use crate::job::JobMachine;
+use crate::job::command::{Effect, Reply};
+use crate::job::event::{Event, FenceRejected};
+use crate::job::message::{Body, Message, Party};
+use crate::job::outbox::{Entry, Notice, Recipient};
+use crate::job::rejection::{Rejection, invalid};
+use crate::job::state::{Job, MAX_REMEMBERED, Refused, Run};
+use crate::job::token::{FenceToken, Shown, Standing, standing};
+use crate::time::Timestamp;
 
 /// See the [module](self). The copy is made with the first event: most commands of a job that gets on make none.
 pub(super) struct Draft<'a> {

@@ -3,22 +3,22 @@
 use super::draft::Draft;
 use super::work::{With, check_result, delay, follow, note_progress, step, workflow};
 use super::{more, recall, stop, submit};
-use crate::core::ids::EntityId;
-use crate::core::job::command::{Reply, Submit};
-use crate::core::job::event::{Event, GateSeat};
-use crate::core::job::heard::Heard;
-use crate::core::job::message::{
+use crate::ids::EntityId;
+use crate::job::command::{Reply, Submit};
+use crate::job::event::{Event, GateSeat};
+use crate::job::heard::Heard;
+use crate::job::message::{
     AckOutcome, Body, FinalStatus, JobCancelRequest, JobCancelResponse, JobFinalStatus, JobGlobalTimeout,
     JobLeaderGateTransfer, Message, Party, ReportAck, TimeoutKind, WorkerAck, WorkflowOutcome,
     WorkflowReport,
 };
-use crate::core::job::outbox::{Entry, Notice, Recipient};
-use crate::core::job::rejection::{Rejection, invalid};
-use crate::core::job::settings::{check_sent_addr, check_text};
-use crate::core::job::state::{Phase, Run};
-use crate::core::job::timeout::Strategy;
-use crate::core::job::token::{DispatchToken, FenceToken, Standing, standing};
-use crate::core::job::workflow::WorkflowStatus;
+use crate::job::outbox::{Entry, Notice, Recipient};
+use crate::job::rejection::{Rejection, invalid};
+use crate::job::settings::{check_sent_addr, check_text};
+use crate::job::state::{Phase, Run};
+use crate::job::timeout::Strategy;
+use crate::job::token::{DispatchToken, FenceToken, Standing, standing};
+use crate::job::workflow::WorkflowStatus;
 
 pub(super) fn receive(draft: &mut Draft<'_>, message: Message, heard: &Heard) -> Result<Reply, Rejection> {
     if let Ok((job_id, datacenter)) = draft.ids() {

@@ -1,16 +1,16 @@
 //! Leadership: handing it over, giving it up, holding it by a lease, and taking it up in a new process.
 
 use super::draft::Draft;
-use crate::core::job::command::Reply;
-use crate::core::job::event::{Event, LeaderChanged, Manner, Resumed};
-use crate::core::job::extension::millis;
-use crate::core::job::message::Leader;
-use crate::core::job::outbox::{Notice, Recipient};
-use crate::core::job::rejection::{Rejection, invalid};
-use crate::core::job::settings::{DowntimePolicy, MAX_LEASE_MS, check_addr, check_text};
-use crate::core::job::state::Job;
-use crate::core::job::token::{FenceToken, Standing, standing};
-use crate::core::time::{ClockStep, Downtime, Gap};
+use crate::job::command::Reply;
+use crate::job::event::{Event, LeaderChanged, Manner, Resumed};
+use crate::job::extension::millis;
+use crate::job::message::Leader;
+use crate::job::outbox::{Notice, Recipient};
+use crate::job::rejection::{Rejection, invalid};
+use crate::job::settings::{DowntimePolicy, MAX_LEASE_MS, check_addr, check_text};
+use crate::job::state::Job;
+use crate::job::token::{FenceToken, Standing, standing};
+use crate::time::{ClockStep, Downtime, Gap};
 
 pub(super) fn transfer(
     draft: &mut Draft<'_>,
@@ -227,7 +227,7 @@ fn held(draft: &Draft<'_>) -> Result<Reply, Rejection> {
 /// of every wait. A clock that was set ahead moves no deadline. A job that
 /// nobody leads is left as it is, and one that has ended too, but for the workers that did not confirm yet. A gap in
 /// this process that was left out before stays so.
-pub(in crate::core::job) fn resume(state: &Job, away: Downtime) -> Vec<Event> {
+pub(in crate::job) fn resume(state: &Job, away: Downtime) -> Vec<Event> {
     let Some(run) = &state.run else { return Vec::new() };
     let began = away.began;
     let seen = state.resumed_in >= Some(began) || state.last_recorded > began;
@@ -269,7 +269,7 @@ pub(in crate::core::job) fn resume(state: &Job, away: Downtime) -> Vec<Event> {
 
 /// Whoever asks later why a job ended when it did finds that the wall clock was set, each time. A job that began after
 /// it, or has it on record, knows nothing of it.
-pub(in crate::core::job) fn clock_stepped(state: &Job, step: ClockStep) -> Vec<Event> {
+pub(in crate::job) fn clock_stepped(state: &Job, step: ClockStep) -> Vec<Event> {
     let ClockStep { at, by_us } = step;
     let live = state.run.as_ref().is_some_and(|run| run.ended.is_none() && run.started_at <= at);
     if !live || state.clock_set_at >= Some(at) {

@@ -19,8 +19,8 @@ use super::command::{Command, Reply};
 use super::heard::Heard;
 use super::rejection::Rejection;
 use super::state::Job;
-use crate::core::Decision;
-use crate::core::time::Timestamp;
+use crate::Decision;
+use crate::time::Timestamp;
 use draft::Draft;
 
 pub(super) fn decide(

@@ -2,14 +2,14 @@
 
 use super::draft::Draft;
 use super::{post, work};
-use crate::core::ids::EntityId;
-use crate::core::job::command::Reply;
-use crate::core::job::event::{Denied, Event, Granted};
-use crate::core::job::extension::{self, Denial, Sums, Tracker};
-use crate::core::job::message::{FinalStatus, HealthcheckExtensionRequest};
-use crate::core::job::rejection::Rejection;
-use crate::core::job::settings::{EXTRA_REPORT_MS, MAX_WORKERS};
-use crate::core::job::state::{Refused, Run, micros};
+use crate::ids::EntityId;
+use crate::job::command::Reply;
+use crate::job::event::{Denied, Event, Granted};
+use crate::job::extension::{self, Denial, Sums, Tracker};
+use crate::job::message::{FinalStatus, HealthcheckExtensionRequest};
+use crate::job::rejection::Rejection;
+use crate::job::settings::{EXTRA_REPORT_MS, MAX_WORKERS};
+use crate::job::state::{Refused, Run, micros};
 
 pub(super) fn extend(
     draft: &mut Draft<'_>,

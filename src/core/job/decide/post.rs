@@ -3,21 +3,21 @@
 use std::time::Duration;
 
 use super::draft::Draft;
-use crate::core::ids::EntityId;
-use crate::core::job::command::{Effect, Reply};
-use crate::core::job::extension::millis;
-use crate::core::job::message::{
+use crate::ids::EntityId;
+use crate::job::command::{Effect, Reply};
+use crate::job::extension::millis;
+use crate::job::message::{
     Body, JobFinalStatus, JobLeaderTransfer, JobLeaderWorkerTransfer, JobProgressReport, JobTimeoutReport,
     Message, Party, WorkflowCancel, WorkflowDispatch,
 };
-use crate::core::job::outbox::{Entry, Notice, Recipient, fnv};
-use crate::core::job::settings::RECENT_PROGRESS_MS;
-use crate::core::job::state::{Job, Phase, Run, micros};
-use crate::core::job::workflow::WorkflowStatus;
-use crate::core::time::Timestamp;
+use crate::job::outbox::{Entry, Notice, Recipient, fnv};
+use crate::job::settings::RECENT_PROGRESS_MS;
+use crate::job::state::{Job, Phase, Run, micros};
+use crate::job::workflow::WorkflowStatus;
+use crate::time::Timestamp;
 
 /// What is owed to the outside: everything in the outbox, unless nobody leads.
-pub(in crate::core::job) fn owed(state: &Job) -> Vec<Effect> {
+pub(in crate::job) fn owed(state: &Job) -> Vec<Effect> {
     if !may_send(state) {
         return Vec::new();
     }
@@ -37,7 +37,7 @@ fn goes_out(state: &Job, entry: &Entry) -> bool {
 }
 
 /// Is anything owed? As [`owed`], without making it.
-pub(in crate::core::job) fn owes(state: &Job) -> bool {
+pub(in crate::job) fn owes(state: &Job) -> bool {
     may_send(state) && state.outbox.values().any(|entry| goes_out(state, entry))
 }
 
@@ -47,7 +47,7 @@ fn may_send(state: &Job) -> bool {
 
 /// The first instant after `after` at which a progress report or something in the outbox falls due. Writes nothing and
 /// depends on nothing but the state: instants that nobody saw are skipped.
-pub(in crate::core::job) fn errand(state: &Job, after: Timestamp) -> Option<Timestamp> {
+pub(in crate::job) fn errand(state: &Job, after: Timestamp) -> Option<Timestamp> {
     let (Some(job_id), Some(run)) = (&state.job_id, &state.run) else { return None };
     if !may_send(state) {
         return None;

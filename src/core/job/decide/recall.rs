@@ -3,16 +3,16 @@
 use super::draft::Draft;
 use super::inbox;
 use super::post;
-use crate::core::job::command::Reply;
-use crate::core::job::event::Event;
-use crate::core::job::message::{
+use crate::job::command::Reply;
+use crate::job::event::Event;
+use crate::job::message::{
     AckOutcome, Body, FinalStatus, JobCancelRequest, JobFinalStatus, JobLeaderGateTransfer, JobTimeoutReport,
     Message, Party, TimeoutKind,
 };
-use crate::core::job::recall::{Charter, JobRecall};
-use crate::core::job::rejection::Rejection;
-use crate::core::job::state::{Job, Run};
-use crate::core::job::token::{FenceToken, GateEpoch};
+use crate::job::recall::{Charter, JobRecall};
+use crate::job::rejection::Rejection;
+use crate::job::state::{Job, Run};
+use crate::job::token::{FenceToken, GateEpoch};
 
 /// Tells the gate that leads everything, without being asked by number.
 pub(super) fn tell_gate(draft: &mut Draft<'_>) {

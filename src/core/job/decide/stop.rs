@@ -2,16 +2,16 @@
 
 use super::draft::Draft;
 use super::work;
-use crate::core::ids::EntityId;
-use crate::core::job::command::Reply;
-use crate::core::job::event::{Ended, Event};
-use crate::core::job::extension::millis;
-use crate::core::job::message::{FinalStatus, JobCancelRequest, JobCancelResponse, TimeoutKind};
-use crate::core::job::outbox::{Notice, Recipient};
-use crate::core::job::rejection::{Rejection, invalid};
-use crate::core::job::settings::check_text;
-use crate::core::job::token::FenceToken;
-use crate::core::time::Timestamp;
+use crate::ids::EntityId;
+use crate::job::command::Reply;
+use crate::job::event::{Ended, Event};
+use crate::job::extension::millis;
+use crate::job::message::{FinalStatus, JobCancelRequest, JobCancelResponse, TimeoutKind};
+use crate::job::outbox::{Notice, Recipient};
+use crate::job::rejection::{Rejection, invalid};
+use crate::job::settings::check_text;
+use crate::job::token::FenceToken;
+use crate::time::Timestamp;
 
 /// Ends the job, stops its work and reports it; the first end stands. Returns how many workflows it stopped.
 pub(super) fn end(

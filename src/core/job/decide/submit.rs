@@ -4,15 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::draft::Draft;
 use super::{inbox, recall, work};
-use crate::core::ids::EntityId;
-use crate::core::job::command::{Reply, Submit};
-use crate::core::job::event::{Event, GateSeat, Submitted, Terms};
-use crate::core::job::message::{AckOutcome, Body, FinalStatus, Message, Party, WorkflowPlan};
-use crate::core::job::rejection::{Rejection, invalid};
-use crate::core::job::settings::{MAX_DEPENDENCIES, MAX_WORKFLOWS, check_addr, check_sent_addr};
-use crate::core::job::state::Run;
-use crate::core::job::timeout::{self, Asked, Limits};
-use crate::core::job::token::{Standing, standing};
+use crate::ids::EntityId;
+use crate::job::command::{Reply, Submit};
+use crate::job::event::{Event, GateSeat, Submitted, Terms};
+use crate::job::message::{AckOutcome, Body, FinalStatus, Message, Party, WorkflowPlan};
+use crate::job::rejection::{Rejection, invalid};
+use crate::job::settings::{MAX_DEPENDENCIES, MAX_WORKFLOWS, check_addr, check_sent_addr};
+use crate::job::state::Run;
+use crate::job::timeout::{self, Asked, Limits};
+use crate::job::token::{Standing, standing};
 
 /// Takes the job on. A gate that asks for it is answered: one that can never be taken on has failed here; one that
 /// meets another submission of the job gets no answer, since nothing can be said about it.

@@ -5,18 +5,18 @@ use std::time::Duration;
 
 use super::draft::Draft;
 use super::{inbox, more, stop};
-use crate::core::ids::EntityId;
-use crate::core::job::command::Reply;
-use crate::core::job::event::{Event, ProgressNoted};
-use crate::core::job::heard::{Heard, Noted};
-use crate::core::job::limits::MAX_RESULT_BYTES;
-use crate::core::job::message::{FinalStatus, NotNow};
-use crate::core::job::outbox::{Entry, Notice, Recipient};
-use crate::core::job::rejection::{Rejection, invalid};
-use crate::core::job::settings::{MAX_WORKERS, PROGRESS_WRITE_MS, check_bytes, check_text};
-use crate::core::job::state::{Refused, Run};
-use crate::core::job::token::DispatchToken;
-use crate::core::job::workflow::{Moved, Workflow, WorkflowStatus};
+use crate::ids::EntityId;
+use crate::job::command::Reply;
+use crate::job::event::{Event, ProgressNoted};
+use crate::job::heard::{Heard, Noted};
+use crate::job::limits::MAX_RESULT_BYTES;
+use crate::job::message::{FinalStatus, NotNow};
+use crate::job::outbox::{Entry, Notice, Recipient};
+use crate::job::rejection::{Rejection, invalid};
+use crate::job::settings::{MAX_WORKERS, PROGRESS_WRITE_MS, check_bytes, check_text};
+use crate::job::state::{Refused, Run};
+use crate::job::token::DispatchToken;
+use crate::job::workflow::{Moved, Workflow, WorkflowStatus};
 
 /// What comes with a step.
 #[derive(Default)]

@@ -2,7 +2,7 @@
 //! that is silent or does not decide is waited for only so long.
 
 use super::{Asked, Limits, Strategy, TimeoutRuleEntry, as_asked};
-use crate::core::job::rejection::{Rejection, invalid};
+use crate::job::rejection::{Rejection, invalid};
 
 pub(super) const ENTRY: TimeoutRuleEntry = TimeoutRuleEntry {
     name: "gate_coordinated",

@@ -2,8 +2,8 @@
 //! numbers that were asked for hold. The numbers decided stand in the job's first event, with what they rest on.
 
 use super::{Asked, Limits, TimeoutRuleEntry, as_asked, authority};
-use crate::core::job::rejection::Rejection;
-use crate::core::job::settings::{check_span, check_text};
+use crate::job::rejection::Rejection;
+use crate::job::settings::{check_span, check_text};
 
 pub(super) const ENTRY: TimeoutRuleEntry = TimeoutRuleEntry {
     name: "learned",

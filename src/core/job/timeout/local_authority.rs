@@ -1,7 +1,7 @@
 //! `local_authority`: the manager decides alone. The only rule for a job that no gate coordinates.
 
 use super::{Asked, Limits, Strategy, TimeoutRuleEntry, as_asked};
-use crate::core::job::rejection::{Rejection, invalid};
+use crate::job::rejection::{Rejection, invalid};
 
 pub(super) const ENTRY: TimeoutRuleEntry = TimeoutRuleEntry {
     name: "local_authority",

@@ -1,6 +1,6 @@
 use super::*;
-use crate::core::shed::class::Priority;
-use crate::core::shed::number::Ratio;
+use crate::shed::class::Priority;
+use crate::shed::number::Ratio;
 
 fn ms(ms: i64) -> Timestamp {
     Timestamp::from_millis(ms)

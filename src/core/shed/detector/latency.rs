@@ -20,9 +20,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::core::shed::number::{Invalid, finite};
-use crate::core::shed::shedder::{Cause, Load, Verdict};
-use crate::core::time::Timestamp;
+use crate::shed::number::{Invalid, finite};
+use crate::shed::shedder::{Cause, Load, Verdict};
+use crate::time::Timestamp;
 
 /// Longest latency told apart; a longer one counts as this.
 const LONGEST: Duration = Duration::from_secs(3_600);

@@ -20,9 +20,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::core::rng::Rng;
-use crate::core::shed::number::{Invalid, Ratio};
-use crate::core::time::Timestamp;
+use crate::rng::Rng;
+use crate::shed::number::{Invalid, Ratio};
+use crate::time::Timestamp;
 
 /// The knobs of the adaptive limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

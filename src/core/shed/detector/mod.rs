@@ -39,7 +39,7 @@ pub use queue::{QueueConfig, QueueDelay};
 use super::class::Priority;
 use super::number::{Invalid, finite};
 use super::shedder::{Cause, Load, Verdict};
-use crate::core::time::Timestamp;
+use crate::time::Timestamp;
 
 /// The knobs of the detector.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::core::shed::number::{Invalid, Ratio};
-use crate::core::shed::shedder::{Cause, Load, Verdict};
+use crate::shed::number::{Invalid, Ratio};
+use crate::shed::shedder::{Cause, Load, Verdict};
 
 /// The most that may be pending, and from which part of it on a state is reached; each bound is inclusive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -11,9 +11,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::core::shed::number::Invalid;
-use crate::core::shed::shedder::{Cause, Load, Verdict};
-use crate::core::time::Timestamp;
+use crate::shed::number::Invalid;
+use crate::shed::shedder::{Cause, Load, Verdict};
+use crate::time::Timestamp;
 
 /// The knobs of the queueing delay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,0 +1,260 @@
+//! Path, query and JSON body, merged into the one object of fields an operation takes.
+//!
+//! A field may stand in several places when it says the same everywhere; otherwise the request is refused, for
+//! there is no telling which was meant.
+
+use std::borrow::Cow;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::task::Poll;
+use std::time::Duration;
+
+use actix_web::HttpRequest;
+use actix_web::body::{BodyStream, MessageBody};
+use actix_web::http::header::{CONTENT_LENGTH, HeaderMap};
+use actix_web::web::{self, Bytes, BytesMut};
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde_json::{Map, Value};
+
+use super::Options;
+use super::places::{Places, no_place};
+use super::routes::{PathField, decode};
+use quorate::api::json;
+use quorate::api::ops::{Method, Operation};
+use quorate::error::{Error, ErrorKind};
+
+/// Header that names a request, for operations with a field `idempotency_key`.
+pub(super) const KEY_HEADER: &str = "Idempotency-Key";
+/// The field the header fills.
+pub(super) const KEY_FIELD: &str = "idempotency_key";
+
+/// The part of a query that asks for the statuses of an operation.
+pub(super) const STATUS_CODES: &str = "status_codes";
+
+/// Bytes of a refused body still taken off the wire, unread and unkept, so that a client that sends before it
+/// listens hears the answer; a longer one is cut off.
+const DISCARD_MAX: u64 = 64 << 20;
+
+/// A body that is there after this is none that keeps others waiting: also one that came with its head is handed over
+/// a moment later.
+const GRACE: Duration = Duration::from_millis(100);
+
+/// A body that was not read to its end.
+pub(super) type Unread = BodyStream<web::Payload>;
+
+/// Reads the body, as far as the options allow.
+///
+/// # Errors
+/// With what was not read, for [`reply::cut_off`](super::reply::cut_off):
+/// `payload_too_large`; `malformed_request` when it breaks off or does not arrive in time; `overloaded` when too many
+/// others are not there yet.
+pub(super) async fn read_body(
+    request: &HttpRequest,
+    payload: web::Payload,
+    options: &Options,
+    places: &Places,
+) -> Result<Bytes, (Error, Unread)> {
+    let declared = request.headers().get(CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
+    let mut body = BodyStream::new(payload);
+    let taken = take(&mut body, declared.unwrap_or(0), options, places);
+    let read = tokio::time::timeout(options.body_timeout, taken).await.unwrap_or_else(|_| {
+        let limit = options.body_timeout.as_millis();
+        let message = format!("the body did not arrive in time. limit_ms={limit}");
+        Err(Error::new(ErrorKind::MalformedRequest, message))
+    });
+    read.map_err(|error| (error, body))
+}
+
+async fn take(body: &mut Unread, declared: u64, options: &Options, places: &Places) -> Result<Bytes, Error> {
+    let limit = options.max_body_bytes;
+    let mut kept = BytesMut::new();
+    let mut seen: u64 = 0;
+    let mut too_large = declared > limit as u64;
+    // Taken when more is to come after the grace, and held to the end of the body.
+    let (mut place, mut room) = (None, Vec::new());
+    let mut grace = pin!(tokio::time::sleep(GRACE));
+    while !(too_large && declared.max(seen) > DISCARD_MAX) {
+        let next = poll_fn(|context| match Pin::new(&mut *body).poll_next(context) {
+            Poll::Ready(chunk) => Poll::Ready(Some(chunk)),
+            Poll::Pending if place.is_none() && grace.as_mut().poll(context).is_ready() => {
+                place = places.bodies.take(1, options.max_slow_bodies);
+                if place.is_some() { Poll::Pending } else { Poll::Ready(None) }
+            }
+            Poll::Pending => Poll::Pending,
+        });
+        let Some(next) = next.await else {
+            return Err(no_place("bodies that are not there", options.max_slow_bodies));
+        };
+        let Some(chunk) = next else { break };
+        let chunk = chunk
+            .map_err(|e| Error::new(ErrorKind::MalformedRequest, format!("the body broke off. cause={e}")))?;
+        seen += chunk.len() as u64;
+        too_large |= seen > limit as u64;
+        if too_large {
+            kept.clear();
+            room.clear();
+            continue;
+        }
+        let bytes = places.body_bytes.take(chunk.len(), options.max_slow_bytes);
+        room.push(bytes.ok_or_else(|| no_place("bytes of bodies", options.max_slow_bytes))?);
+        kept.extend_from_slice(&chunk);
+    }
+    if too_large {
+        let message = format!("the body is too large. limit={limit}");
+        return Err(Error::new(ErrorKind::PayloadTooLarge, message).with("limit", limit));
+    }
+    Ok(kept.freeze())
+}
+
+/// Everything a request for an operation says.
+pub(super) struct Input<'a> {
+    pub(super) op: &'static Operation,
+    pub(super) known: &'a [String],
+    pub(super) path: Vec<PathField>,
+    pub(super) request: &'a HttpRequest,
+    pub(super) body: &'a [u8],
+}
+
+/// What a request says.
+pub(super) struct Asked {
+    /// The fields of the operation.
+    pub(super) fields: Map<String, Value>,
+    /// The reply's own status, where the operation has one for it.
+    pub(super) status_codes: bool,
+}
+
+impl Input<'_> {
+    /// The fields of the request.
+    ///
+    /// # Errors
+    /// `malformed_request` when the body is not JSON or not one object; `invalid_argument` naming the field that is
+    /// given twice, given differently, or not percent-encoded UTF-8.
+    pub(super) fn merge(self) -> Result<Asked, Error> {
+        let (mut fields, mut status_codes) = (Map::new(), false);
+        for PathField { name, text, is_text } in self.path {
+            let text = text.ok_or_else(|| not_text(name))?;
+            let value = if is_text { Value::String(text) } else { self.op.field_from_text(name, &text)? };
+            fields.insert(name.to_owned(), value);
+        }
+        for (name, value) in query_fields(self.op, self.known, self.request.query_string())? {
+            if name == STATUS_CODES && !self.op.statuses.is_empty() {
+                status_codes = match value.as_str() {
+                    Some("true") => true,
+                    Some("false") => false,
+                    Some(_) | None => return Err(Error::invalid(STATUS_CODES, value, "true or false")),
+                };
+            } else {
+                put(&mut fields, name, value)?;
+            }
+        }
+        for (name, value) in body_fields(self.body)? {
+            put(&mut fields, name, value)?;
+        }
+        if self.op.method == Method::Post
+            && self.known.iter().any(|known| known == KEY_FIELD)
+            && !fields.contains_key(KEY_FIELD)
+            && let Some(key) = header_key(self.request.headers())?
+        {
+            fields.insert(KEY_FIELD.to_owned(), key.into());
+        }
+        Ok(Asked { fields, status_codes })
+    }
+}
+
+fn put(fields: &mut Map<String, Value>, name: String, value: Value) -> Result<(), Error> {
+    match fields.get(&name) {
+        Some(other) if *other != value => {
+            Err(Error::invalid(&name, value, "the same value wherever it is given: path, query or body"))
+        }
+        Some(_) => Ok(()),
+        None => {
+            fields.insert(name, value);
+            Ok(())
+        }
+    }
+}
+
+fn not_text(field: &str) -> Error {
+    Error::invalid(field, Value::Null, "percent-encoded UTF-8")
+}
+
+fn twice(field: &str) -> Error {
+    Error::invalid(field, "given twice", "a field given once")
+}
+
+fn query_fields(op: &Operation, known: &[String], query: &str) -> Result<Map<String, Value>, Error> {
+    let mut fields = Map::new();
+    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+        let (name, text) = pair.split_once('=').unwrap_or((pair, ""));
+        let name = decode(name, true).ok_or_else(|| not_text("query"))?;
+        let text = decode(text, true).ok_or_else(|| not_text(&name))?;
+        // The typed request refuses a field nobody knows, whatever it says.
+        let is_known = known.iter().any(|known| *known == name);
+        let value = if is_known { op.field_from_text(&name, &text)? } else { text.into_owned().into() };
+        if fields.insert(name.clone().into_owned(), value).is_some() {
+            return Err(twice(&name));
+        }
+    }
+    Ok(fields)
+}
+
+fn header_key(headers: &HeaderMap) -> Result<Option<String>, Error> {
+    let mut keys = headers.get_all(KEY_HEADER);
+    let Some(key) = keys.next() else { return Ok(None) };
+    if keys.next().is_some() {
+        return Err(twice(KEY_FIELD));
+    }
+    let text = std::str::from_utf8(key.as_bytes());
+    text.map(|text| Some(text.to_owned()))
+        .map_err(|_| Error::invalid(KEY_FIELD, Value::Null, "UTF-8 in the header Idempotency-Key"))
+}
+
+/// The members of a JSON object in order, doubles and all.
+struct Members(Vec<(String, Value)>);
+
+impl<'de> Deserialize<'de> for Members {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Collect;
+        impl<'de> Visitor<'de> for Collect {
+            type Value = Members;
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("an object")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
+                let mut members = Vec::new();
+                while let Some(member) = map.next_entry()? {
+                    members.push(member);
+                }
+                Ok(Members(members))
+            }
+        }
+        deserializer.deserialize_map(Collect)
+    }
+}
+
+fn body_fields(body: &[u8]) -> Result<Map<String, Value>, Error> {
+    let malformed = |why: Cow<'_, str>| {
+        Error::new(ErrorKind::MalformedRequest, format!("the body is not one JSON object. cause={why}"))
+    };
+    let text = std::str::from_utf8(body).map_err(|e| malformed(e.to_string().into()))?.trim_ascii();
+    if text.is_empty() {
+        return Ok(Map::new());
+    }
+    // JSON that is well formed but holds what cannot be taken, such as 1e999, is an invalid field, not broken JSON.
+    serde_json::from_str::<IgnoredAny>(text).map_err(|e| malformed(e.to_string().into()))?;
+    if !text.starts_with('{') {
+        return Err(malformed("it is something else".into()));
+    }
+    json::check_numbers(text)?;
+    let mut json = serde_json::Deserializer::from_str(text);
+    let members: Members = serde_path_to_error::deserialize(&mut json)
+        .map_err(|e| Error::invalid(&e.path().to_string(), Value::Null, &e.inner().to_string()))?;
+    let mut fields = Map::new();
+    for (name, value) in members.0 {
+        if fields.contains_key(&name) {
+            return Err(twice(&name));
+        }
+        fields.insert(name, value);
+    }
+    Ok(fields)
+}

@@ -1,0 +1,235 @@
+//! The HTTP door: every operation of the table under `/api/v1`, and three pages about the server itself.
+//!
+//! ```text
+//!  path, query, JSON body ──► one object of fields ──► (op.call)(q, fields) ──► {"success": true, key: reply}
+//!                                                                          └──► {"success": false, detail, code, error}
+//!  GET /openapi.json   the table as OpenAPI 3.1
+//!  GET /metrics        counters and gauges as OpenMetrics text
+//!  GET /healthz        200 while work is served, 503 when the store refuses it
+//! ```
+//!
+//! | file | holds |
+//! |---|---|
+//! | `routes` | which operation a path and method name; percent-decoding |
+//! | `fields` | path, query and body merged into one object; the bound on bodies |
+//! | `places` | what requests hold while they wait, and how much of it there is |
+//! | `reply` | the two forms of an answer |
+//! | `openapi`, `metrics` | the two generated pages |
+//! | `server` | a listening server on a thread of its own |
+
+mod fields;
+mod metrics;
+mod openapi;
+mod places;
+mod reply;
+mod routes;
+mod server;
+
+use std::sync::Arc;
+
+use actix_web::http::header::{ALLOW, CONTENT_TYPE, HeaderValue};
+use actix_web::http::{ConnectionType, Method, StatusCode};
+use actix_web::web::{self, Bytes, ServiceConfig};
+use actix_web::{HttpRequest, HttpResponse};
+use serde_json::{Map, Value};
+use tokio::sync::watch;
+
+use self::fields::{Asked, Input};
+use self::metrics::{Counted, Metrics};
+use self::places::{Places, no_place};
+pub(crate) use self::reply::cut_off;
+use self::routes::{Found, Page, Routes, Target};
+pub use self::server::{Options, Server, bind, serve, serve_on};
+use super::Quorate;
+use super::ops::Operation;
+use quorate::error::{Error, ErrorKind};
+use quorate::shell::clock::Stopwatch;
+
+/// Where operations stand.
+pub const API_ROOT: &str = "/api/v1";
+
+/// The door itself, without a listening socket: for programs that run actix-web already.
+///
+/// ```
+/// use actix_web::{App, web};
+/// use quorate::api::http::{Door, Options};
+/// use quorate::{Config, Quorate};
+///
+/// # #[tokio::main] async fn main() -> Result<(), quorate::Error> {
+/// let door = Door::new(Quorate::open(Config::memory()).await?, &Options::default());
+/// let app = App::new().service(web::scope("/quorate").configure(|scope| door.configure(scope)));
+/// # let _ = app; Ok(()) }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Door {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    q: Quorate,
+    options: Options,
+    routes: Routes,
+    metrics: Metrics,
+    places: Arc<Places>,
+    openapi: Bytes,
+    /// True when nobody is to wait any more.
+    stopping: watch::Sender<bool>,
+}
+
+impl Door {
+    /// A door to this runtime. Of the options it uses those about bodies.
+    pub fn new(q: Quorate, options: &Options) -> Self {
+        let inner = Inner {
+            q,
+            options: options.clone(),
+            routes: Routes::new(),
+            metrics: Metrics::default(),
+            places: Arc::default(),
+            openapi: openapi::document().to_string().into(),
+            stopping: watch::Sender::new(false),
+        };
+        Door { inner: Arc::new(inner) }
+    }
+
+    /// From now on nobody waits here: who waits for a decision, a grant or room is answered with 503. What was asked for
+    /// stands as it is recorded, and can be asked for again.
+    pub fn end_waits(&self) {
+        self.inner.stopping.send_replace(true);
+    }
+
+    /// What requests at this door hold.
+    fn places(&self) -> Arc<Places> {
+        self.inner.places.clone()
+    }
+
+    /// Answers everything in this app or scope that the program's own services do not.
+    pub fn configure(&self, app: &mut ServiceConfig) {
+        let door = self.clone();
+        app.default_service(web::to(move |request: HttpRequest, payload: web::Payload| {
+            let door = door.clone();
+            async move { door.inner.serve(&request, payload).await }
+        }));
+    }
+}
+
+impl Inner {
+    async fn serve(&self, request: &HttpRequest, payload: web::Payload) -> HttpResponse {
+        let watch = Stopwatch::start();
+        let (label, mut response) = self.answer(request, payload).await;
+        if self.places.is_crowded(&self.options) {
+            response.head_mut().set_connection_type(ConnectionType::Close);
+        }
+        let status = response.status();
+        self.metrics.served(label, status, watch.elapsed());
+        tracing::debug!(operation = label, status = status.as_u16(), "http request");
+        response
+    }
+
+    /// The answer, and the label it is counted under.
+    async fn answer(&self, request: &HttpRequest, payload: web::Payload) -> (&'static str, HttpResponse) {
+        let found = self.routes.find(request.method(), routes::raw_tail(request));
+        let label = found.label();
+        let body = match fields::read_body(request, payload, &self.options, &self.places).await {
+            Ok(body) => body,
+            Err((error, unread)) => return (label, reply::cut_off(&error, unread)),
+        };
+        let response = match found {
+            Found::Route(route, path) => match route.target {
+                Target::Operation(op) => {
+                    self.operation(Input { op, known: &route.known, path, request, body: &body }).await
+                }
+                Target::Page(page) => self.page(page).await,
+            },
+            Found::WrongMethod { allow } => {
+                let message = format!("this path takes another method. given={}", request.method());
+                let error = Error::new(ErrorKind::UnknownOperation, message).with("allow", allow);
+                let mut response = reply::failure(&error, StatusCode::METHOD_NOT_ALLOWED);
+                response.headers_mut().insert(ALLOW, HeaderValue::from_static(allow));
+                response
+            }
+            Found::Nothing => {
+                let message = "no operation stands at this path; GET /openapi.json lists them";
+                let error = Error::new(ErrorKind::UnknownOperation, message);
+                reply::failure(&error, reply::status_of(error.kind()))
+            }
+        };
+        (label, response)
+    }
+
+    async fn operation(&self, input: Input<'_>) -> HttpResponse {
+        let op = input.op;
+        let Asked { fields, status_codes } = match input.merge() {
+            Ok(asked) => asked,
+            Err(error) => return reply::failure(&error, reply::status_of(error.kind())),
+        };
+        // A bad value of such a field answers 400; one that was not given at all answers 422 like any other.
+        let bad_request: Vec<&str> =
+            op.bad_request.iter().copied().filter(|name| fields.contains_key(*name)).collect();
+        let limit = self.options.max_waits;
+        let place = (op.waits)(&fields).then(|| self.places.waits.take(1, limit));
+        if let Some(None) = place {
+            let error = no_place("requests that wait", limit);
+            return reply::failure(&error, reply::status_of(error.kind()));
+        }
+        match self.call(op, fields, place.is_some()).await {
+            Ok(value) => reply::success(op, value, status_codes),
+            Err(error) => reply::failure(&error, reply::status_for(&error, &bad_request)),
+        }
+    }
+
+    /// Runs an operation. One that waits is cut off when nobody is to wait any more.
+    async fn call(&self, op: &Operation, fields: Map<String, Value>, waits: bool) -> Result<Value, Error> {
+        let call = (op.call)(self.q.clone(), fields);
+        if !waits {
+            return call.await;
+        }
+        let mut stopping = self.stopping.subscribe();
+        tokio::select! {
+            biased;
+            answer = call => answer,
+            _ = stopping.wait_for(|stopping| *stopping) => {
+                Err(Error::new(ErrorKind::OutcomeUnknown, "the server stops, so nobody waits here any more; ask again"))
+            }
+        }
+    }
+
+    async fn page(&self, page: Page) -> HttpResponse {
+        match page {
+            Page::OpenApi => reply::json(StatusCode::OK, self.openapi.clone()),
+            Page::Health => {
+                let health = self.q.health();
+                let served =
+                    if health.failure.is_none() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+                reply::value(served, &health)
+            }
+            Page::Metrics => {
+                let counted = Counted {
+                    quorums: self.q.quorums().stats().await.ok(),
+                    proposals: self.q.consensus().stats().await.ok(),
+                    agents: self.q.agents().stats().await.ok(),
+                    load: self.q.shedding().status().await.ok(),
+                    capacity: self.q.capacity().stats().await.ok(),
+                    jobs: self.q.jobs().stats().await.ok(),
+                    flows: self.q.flows().overview(),
+                    lag: self.q.host().wheel.lags.read(),
+                };
+                let text = self.metrics.page(&counted, &self.q.health());
+                HttpResponse::Ok().insert_header((CONTENT_TYPE, metrics::CONTENT)).body(text)
+            }
+        }
+    }
+}
+
+/// The methods a GET path takes.
+const ALLOW_GET: &str = "GET, HEAD";
+/// The methods a POST path takes.
+const ALLOW_POST: &str = "POST";
+
+/// Does a path declared with this method serve a request with that one? A HEAD is a GET without the body.
+fn serves(declared: super::ops::Method, asked: &Method) -> bool {
+    match declared {
+        super::ops::Method::Get => *asked == Method::GET || *asked == Method::HEAD,
+        super::ops::Method::Post => *asked == Method::POST,
+    }
+}

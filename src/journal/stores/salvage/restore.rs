@@ -1,0 +1,90 @@
+//! Writes what is sound of a folder into a new one.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::ReadStore;
+use super::scan::unreadable;
+use quorate_core::time::Timestamp;
+use crate::group::Group;
+use crate::{ChainHash, Fault, Record, Tip};
+use crate::stores::StoreOptions;
+use crate::stores::sled::SledStore;
+
+/// Bytes of groups written at a time.
+const BATCH: usize = 8 << 20;
+
+impl ReadStore {
+    /// Writes the groups from the first on into a new store in `to`, byte for byte, up to the first that is missing.
+    /// Returns the end of the new journal.
+    ///
+    /// # Errors
+    /// [`Fault::Foreign`] when there is something in `to` already; [`Fault::Unavailable`] when a disk does not answer.
+    pub fn restore(&self, to: &Path) -> Result<Tip, Fault> {
+        let taken = match std::fs::read_dir(to) {
+            Ok(mut entries) => entries.next().is_some(),
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => false,
+            Err(e) => return Err(unreadable(to, &e)),
+        };
+        if taken {
+            return Err(Fault::Foreign { path: to.display().to_string() });
+        }
+        let store = SledStore::open(&StoreOptions::at(to))?;
+        let mut tip = Tip { position: 0, group: 0, at: Timestamp::MIN, hash: ChainHash::default() };
+        let (mut batch, mut bytes, mut epoch) = (Vec::new(), 0, self.epoch);
+        for found in &self.line[..self.unbroken()] {
+            let group: Arc<[u8]> = Arc::from(&*self.sound(found)?);
+            bytes += group.len();
+            batch.push(group);
+            epoch = epoch.max(found.header.epoch);
+            tip = Tip {
+                position: found.header.last_position(),
+                group: found.header.number,
+                at: found.header.at,
+                hash: found.hash,
+            };
+            if bytes >= BATCH {
+                store.take_in(epoch, &std::mem::take(&mut batch))?;
+                bytes = 0;
+            }
+        }
+        store.take_in(epoch, &batch)?;
+        store.end()?;
+        Ok(tip)
+    }
+
+    /// Shows every record behind the first gap, in order.
+    ///
+    /// # Errors
+    /// Those of `visit`, and [`Fault::Unavailable`] when the disk does not answer.
+    pub fn beyond(&self, mut visit: impl FnMut(Record) -> Result<(), Fault>) -> Result<u64, Fault> {
+        let mut count = 0;
+        for found in &self.line[self.unbroken()..] {
+            for frame in Group::parse(&self.sound(found)?)?.frames() {
+                for record in frame?.records()? {
+                    count += 1;
+                    visit(record)?;
+                }
+            }
+        }
+        Ok(count)
+    }
+
+    /// How many groups follow each other without a gap from the first on.
+    fn unbroken(&self) -> usize {
+        let (mut hash, mut position) = (ChainHash::default(), 0);
+        let mut count = 0;
+        for found in &self.line {
+            let header = &found.header;
+            if header.number != count as u64 + 1
+                || header.previous != hash
+                || header.first_position != position + 1
+            {
+                break;
+            }
+            (hash, position) = (found.hash, header.last_position());
+            count += 1;
+        }
+        count
+    }
+}

@@ -1,0 +1,196 @@
+//! Opens a data folder: reads and decides first, and writes only when nothing was refused.
+
+use std::fs;
+use std::path::Path;
+
+use super::super::{Durability, StoreOptions};
+use super::disk::{Disk, corrupt};
+use super::folder::Folder;
+use super::inspect::{self, End};
+use super::log::{self, Log, segment};
+use super::mark::{Mark, MarkFile};
+use super::replay::{self, Tail};
+use super::{caches, ring};
+use quorate_core::time::Timestamp;
+use crate::{ChainHash, Fault, Tip};
+
+/// A folder that is open.
+#[derive(Debug)]
+pub(super) struct Opened {
+    pub folder: Folder,
+    pub disk: Disk,
+    pub log: Log,
+    pub mark: MarkFile,
+    pub tail: Tail,
+}
+
+pub(super) fn open(options: &StoreOptions) -> Result<Opened, Fault> {
+    let Some(path) = &options.path else {
+        return Err(Fault::Unavailable { reason: "no data folder was named; give the store a path".into() });
+    };
+    let durable = options.durability != Durability::None;
+    let folder = Folder::open(path, options.create)?;
+    let mut disk = None;
+    let mut before = None;
+    match folder.format {
+        None => disk = Some(make(&folder, options, durable)?),
+        Some(1) => {
+            let (converted, report) = ring::convert(&folder, options, durable)?;
+            (disk, before) = (Some(converted), Some(report));
+        }
+        Some(_) => ring::remove(&folder)?,
+    }
+    let (disk, mut found, mut tail) = read(&folder, options, durable, disk)?;
+    if let Some(before) = before {
+        tail.report.groups_replayed += before.groups_replayed;
+        tail.report.accepted_loss |= before.accepted_loss;
+        tail.report.dropped.splice(..0, before.dropped);
+    }
+    let mut mark = MarkFile::open(folder.path(), durable)?;
+    disk.remove_packs_after(tail.tip.group)?;
+    let log = go_on(&folder, options, &mut mark, &mut found, &disk)?;
+    Ok(Opened { folder, disk, log, mark, tail })
+}
+
+/// Makes a store where there is none.
+fn make(folder: &Folder, options: &StoreOptions, durable: bool) -> Result<Disk, Fault> {
+    fs::create_dir_all(folder.log()).map_err(|e| Fault::Unavailable {
+        reason: format!("the folder of the log cannot be made. path={}, error={e}", folder.log().display()),
+    })?;
+    // Left by a making that was cut off.
+    segment::remove_below(&folder.log(), u64::MAX)?;
+    let disk = Disk::open(&folder.database(), false, options)?;
+    let nothing = Tip { position: 0, group: 0, at: Timestamp::MIN, hash: ChainHash::default() };
+    if disk.archived()? != nothing {
+        return Err(corrupt("the database holds a journal although no store was made here"));
+    }
+    let database_end = Some(disk.make_durable_upto(None)?);
+    MarkFile::make(folder.path(), Mark { database_end, ..Mark::new(nothing, 0, 1) }, durable)?;
+    folder.finish()?;
+    Ok(disk)
+}
+
+/// Reads everything there is. Damage is a fault, unless a loss was accepted.
+fn read(
+    folder: &Folder,
+    options: &StoreOptions,
+    durable: bool,
+    disk: Option<Disk>,
+) -> Result<(Disk, replay::Found, Tail), Fault> {
+    let found = replay::look(folder).and_then(|found| {
+        if disk.is_none() {
+            check_database(&folder.database(), found.mark.database_end)?;
+        }
+        Ok(found)
+    });
+    let open_disk =
+        |disk: Option<Disk>| disk.map_or_else(|| Disk::open(&folder.database(), true, options), Ok);
+    let (disk, damage) = match found {
+        Ok(mut found) => {
+            let disk = open_disk(disk)?;
+            match replay::settle(&disk, folder, &mut found) {
+                Ok(tail) => return Ok((disk, found, tail)),
+                Err(fault) => (Some(disk), fault),
+            }
+        }
+        Err(fault) => (disk, fault),
+    };
+    let what = match damage {
+        Fault::Corrupt { what } if options.accept_loss => what,
+        fault => return Err(fault),
+    };
+    let lost = folder.make_lost()?;
+    if disk.is_none() {
+        // sled clears what it takes for the unfinished end of its file.
+        copy(&folder.database(), &lost.join("sled"))?;
+    }
+    let disk = open_disk(disk)?;
+    let report = replay::accept_loss(&disk, folder, &lost, options.pack_bytes, durable, &what)?;
+    let mut found = replay::look(folder)?;
+    let mut tail = replay::settle(&disk, folder, &mut found)?;
+    tail.report = report;
+    Ok((disk, found, tail))
+}
+
+/// Reads the files of the database before sled does, which takes damage for the end of its log.
+pub(super) fn check_database(path: &Path, end: Option<End>) -> Result<(), Fault> {
+    let report = inspect::inspect(path, end)?;
+    if report.snapshot_damaged {
+        caches::set_aside(path)?;
+    }
+    Ok(())
+}
+
+fn copy(from: &Path, to: &Path) -> Result<(), Fault> {
+    let copy = || {
+        fs::create_dir_all(to)?;
+        for item in fs::read_dir(from)? {
+            let item = item?;
+            if item.file_type()?.is_file() {
+                fs::copy(item.path(), to.join(item.file_name()))?;
+            }
+        }
+        segment::sync_dir(to)
+    };
+    copy().map_err(|e: std::io::Error| Fault::Unavailable {
+        reason: format!("the damaged database cannot be copied. path={}, error={e}", to.display()),
+    })
+}
+
+/// Takes up the log where it ends.
+fn go_on(
+    folder: &Folder,
+    options: &StoreOptions,
+    mark: &mut MarkFile,
+    found: &mut replay::Found,
+    disk: &Disk,
+) -> Result<Log, Fault> {
+    // Opening moves the end of the database.
+    let database_end = Some(disk.make_durable_upto(mark.get().database_end)?);
+    let dir = folder.log();
+    let log_options =
+        log::Options { dir: dir.clone(), identity: found.mark.identity, durability: options.durability };
+    if found.mark.closed {
+        // What is still there was archived, or never used.
+        segment::remove_below(&dir, u64::MAX)?;
+        let log = Log::begin(log_options, found.mark.begin.segment)?;
+        let begin = log.place();
+        mark.change(|mark| {
+            mark.closed = false;
+            mark.begin = begin;
+            mark.frame = 0;
+            mark.database_end = database_end;
+        })?;
+        return Ok(log);
+    }
+    mark.change(|mark| mark.database_end = database_end)?;
+    for unused in segment::numbers(&dir)?.into_iter().filter(|number| *number > found.scan.end.segment) {
+        segment::remove(&dir, unused)?;
+    }
+    segment::remove_below(&dir, found.mark.begin.segment.min(first_needed(found)))?;
+    let upto = found.scan.trouble.as_ref().map_or(found.scan.end.offset, |trouble| trouble.upto);
+    let unsealed = found.scan.frames.last().filter(|frame| !frame.sealed).map(|frame| frame.place);
+    Log::resume(log_options, (found.scan.end, found.scan.size), upto, unsealed)
+}
+
+/// The oldest segment that holds something the database does not have.
+fn first_needed(found: &replay::Found) -> u64 {
+    found.scan.frames.first().map_or(u64::MAX, |frame| frame.place.segment)
+}
+
+/// Opens the database of a folder again after it failed.
+pub(super) fn reopen(folder: &Folder, options: &StoreOptions, mark: &mut MarkFile) -> Result<Disk, Fault> {
+    check_database(&folder.database(), mark.get().database_end)?;
+    let disk = Disk::open(&folder.database(), true, options)?;
+    let (archived, marked) = (disk.archived()?, &mark.get().archived);
+    if archived.group < marked.group {
+        return Err(corrupt(format!(
+            "the database lost groups {} to {} while it failed",
+            archived.group + 1,
+            marked.group
+        )));
+    }
+    let end = disk.make_durable_upto(mark.get().database_end)?;
+    mark.change(|mark| mark.database_end = Some(end))?;
+    Ok(disk)
+}

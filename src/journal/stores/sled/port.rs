@@ -1,0 +1,108 @@
+//! The port, method by method. Calls block while they are polled.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use super::super::walk::View;
+use super::super::{verify, walk};
+use super::disk::corrupt;
+use super::{Shared, SledStore};
+use quorate_core::ids::{IdempotencyKey, StreamId};
+use quorate_core::time::Timestamp;
+use crate::{
+    Append, Appended, Epoch, Fault, Head, OpenReport, Pending, Position, Record, Seq, Snapshot, Store, Tip,
+    VerifyCursor, VerifyStep,
+};
+
+impl SledStore {
+    /// Runs `f` when polled, unless the store refuses work.
+    fn call<'a, T: Send + 'a>(
+        &'a self,
+        f: impl FnOnce(&Shared) -> Result<T, Fault> + Send + 'a,
+    ) -> Pending<'a, T> {
+        Box::pin(async move {
+            self.shared.alive()?;
+            // sled asserts on some damaged pages when it first reads them.
+            let answer = catch_unwind(AssertUnwindSafe(|| f(&self.shared)));
+            let answer = answer.unwrap_or_else(|_| Err(corrupt("the database gave up while it was read")));
+            answer.inspect_err(|fault| self.shared.suspect(fault))
+        })
+    }
+}
+
+impl Store for SledStore {
+    fn acquire<'a>(&'a self, owner: &'a str) -> Pending<'a, Epoch> {
+        self.call(move |shared| shared.acquire(owner))
+    }
+
+    fn commit<'a>(&'a self, epoch: Epoch, at: Timestamp, group: &'a [Append]) -> Pending<'a, Vec<Appended>> {
+        self.call(move |shared| shared.commit(epoch, at, group))
+    }
+
+    fn head<'a>(&'a self, stream: &'a StreamId) -> Pending<'a, Option<Head>> {
+        self.call(|shared| Ok(shared.entry(stream)?.map(|entry| entry.head())))
+    }
+
+    fn read<'a>(&'a self, stream: &'a StreamId, after: Seq, limit: usize) -> Pending<'a, Vec<Record>> {
+        self.call(move |shared| walk::read(shared, &shared.trails, stream, after, limit))
+    }
+
+    fn scan(&self, after: Position, limit: usize) -> Pending<'_, Vec<Record>> {
+        self.call(move |shared| walk::scan(shared, &shared.trails, after, limit))
+    }
+
+    fn settled_before(&self, before: Position, limit: usize) -> Pending<'_, Vec<Record>> {
+        self.call(move |shared| walk::settled_before(shared, before, limit))
+    }
+
+    fn tip(&self) -> Pending<'_, Tip> {
+        self.call(|shared| Ok(shared.tip()))
+    }
+
+    fn deadlines(
+        &self,
+        after: Option<(Timestamp, StreamId)>,
+        limit: usize,
+    ) -> Pending<'_, Vec<(Timestamp, StreamId)>> {
+        self.call(move |shared| shared.deadlines(after.as_ref(), limit))
+    }
+
+    fn find_key<'a>(&'a self, key: &'a IdempotencyKey) -> Pending<'a, Option<StreamId>> {
+        self.call(|shared| shared.key(key))
+    }
+
+    fn save_snapshot<'a>(&'a self, stream: &'a StreamId, snapshot: Snapshot) -> Pending<'a, ()> {
+        self.call(move |shared| shared.save_snapshot(stream, &snapshot))
+    }
+
+    fn load_snapshot<'a>(&'a self, stream: &'a StreamId) -> Pending<'a, Option<Snapshot>> {
+        self.call(|shared| shared.load_snapshot(stream))
+    }
+
+    fn save_projection<'a>(&'a self, name: &'a str, at: Position, bytes: Vec<u8>) -> Pending<'a, ()> {
+        self.call(move |shared| shared.save_projection(name, at, &bytes))
+    }
+
+    fn load_projection<'a>(&'a self, name: &'a str) -> Pending<'a, Option<(Position, Vec<u8>)>> {
+        self.call(|shared| shared.load_projection(name))
+    }
+
+    fn save_note<'a>(&'a self, note: &'a [u8], synced: bool) -> Pending<'a, ()> {
+        self.call(move |shared| shared.note.save(note, synced))
+    }
+
+    fn load_note(&self) -> Pending<'_, Option<Vec<u8>>> {
+        self.call(|shared| Ok(shared.note.load()))
+    }
+
+    fn verify(&self, from: VerifyCursor, limit: usize) -> Pending<'_, VerifyStep> {
+        self.call(move |shared| verify::verify(shared, from, limit))
+    }
+
+    fn open_report(&self) -> OpenReport {
+        self.report.clone()
+    }
+
+    fn close(&self) -> Pending<'_, ()> {
+        self.call(|shared| shared.close())
+    }
+}

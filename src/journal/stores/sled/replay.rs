@@ -1,0 +1,249 @@
+//! Opening: reads the log behind the mark and decides what the journal is.
+//!
+//! Mark, log and database each say how far the journal reached, and each was on disk before the next was changed on
+//! the strength of it. A group counts when it follows the one before it without a gap, fits its hash and links to the
+//! hash of the group before. Nothing is written here unless somebody accepted a loss.
+//!
+//! | found | means |
+//! |---|---|
+//! | the log goes on behind the mark | it is replayed |
+//! | its last frame was never finished and never acknowledged | it is dropped, and reported |
+//! | a frame is damaged, or one is sound behind a gap | damage |
+//! | the database ends before the mark | it lost its end: replayed from the log if that reaches back, damage if not |
+//! | the log ends before the database, the mark is older than what it marks | an older file was put back: damage |
+
+use std::collections::VecDeque;
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::super::heads::{Changes, Index};
+use super::archive;
+use super::disk::{Disk, corrupt};
+use super::folder::Folder;
+use super::log::scan::{self, FoundGroup, Scan};
+use super::log::{Place, SECTOR, segment};
+use super::mark::{self, Mark, MarkFile};
+use crate::group::Group;
+use crate::{Fault, OpenReport, Tip};
+
+/// A group that is in the log and not yet archived.
+#[derive(Clone, Debug)]
+pub(super) struct Waiting {
+    pub bytes: Arc<[u8]>,
+    /// Where its frame starts, and where the next one does.
+    pub frame: Place,
+    pub end: Place,
+}
+
+/// What mark and log say.
+#[derive(Debug)]
+pub(super) struct Found {
+    pub mark: Mark,
+    pub scan: Scan,
+}
+
+/// The journal behind what is archived.
+#[derive(Debug)]
+pub(super) struct Tail {
+    pub archived: Tip,
+    pub tip: Tip,
+    pub groups: VecDeque<Waiting>,
+    pub index: Index,
+    pub report: OpenReport,
+}
+
+/// Reads mark and log. Changes nothing.
+///
+/// # Errors
+/// [`Fault::Corrupt`] for everything that is no unfinished write.
+pub(super) fn look(folder: &Folder) -> Result<Found, Fault> {
+    look_at(folder.path(), &folder.log())
+}
+
+/// As [`look`], in a folder that is not held.
+pub(super) fn look_at(folder: &Path, log: &Path) -> Result<Found, Fault> {
+    let (_, mark) = mark::read(folder)?;
+    let dir = log.to_owned();
+    if mark.closed {
+        for number in segment::numbers(&dir)?.into_iter().filter(|number| *number >= mark.begin.segment) {
+            if !scan::is_empty(&dir, number)? {
+                return Err(corrupt(format!(
+                    "the mark is older than the log: it says that the store was closed. segment={number}"
+                )));
+            }
+        }
+        let scan = Scan::nothing(mark.begin);
+        return Ok(Found { mark, scan });
+    }
+    let archived = &mark.archived;
+    let follows = Some((archived.group, archived.hash));
+    let scan = scan::scan(&dir, &mark.identity, mark.begin, follows, archived.group)?;
+    if let Some(trouble) = scan.trouble.as_ref().filter(|trouble| trouble.damage) {
+        let end = scan.groups().last().map_or(archived.group, |group| group.header.number);
+        return Err(corrupt(format!(
+            "the log is damaged behind group {end}: {}. {}, missing: {}",
+            trouble.why, scan.end, trouble.lost
+        )));
+    }
+    let before = Place { offset: mark.frame, ..mark.begin };
+    if mark.frame > 0 && !scan::is_written(&dir, before)? {
+        return Err(corrupt(format!(
+            "the log ends before what is archived, so it is an older one. {before}, archived_group={}",
+            archived.group
+        )));
+    }
+    Ok(Found { mark, scan })
+}
+
+/// Compares what was found with the database and puts the tail in order.
+pub(super) fn settle(disk: &Disk, folder: &Folder, found: &mut Found) -> Result<Tail, Fault> {
+    let mut report = OpenReport::default();
+    let database = disk.archived()?;
+    let marked = found.mark.archived.clone();
+    let archived = if database.group < marked.group {
+        found.scan = reach_back(folder, &found.mark, &database)?;
+        report.repaired.push(format!(
+            "the database had lost groups {} to {}, which the log still held",
+            database.group + 1,
+            marked.group
+        ));
+        database
+    } else {
+        let known = match database.group.checked_sub(marked.group) {
+            Some(0) => Some(marked.hash),
+            _ => found.scan.groups().find(|g| g.header.number == database.group).map(|group| group.hash),
+        };
+        if known != Some(database.hash) {
+            return Err(corrupt(format!(
+                "log and mark end before the database, or are of another store: they are older ones. \
+                 marked_group={}, database_group={}",
+                marked.group, database.group
+            )));
+        }
+        // What the database has beyond the mark may have been read back from a file that does not have it.
+        marked
+    };
+    if let Some(trouble) = &found.scan.trouble {
+        report.dropped.push(format!(
+            "the end of the log was never finished, and nobody was told that it was written. {}, {}",
+            found.scan.end, trouble.lost
+        ));
+    }
+    let mut tail =
+        Tail { tip: archived.clone(), archived, groups: VecDeque::new(), index: Index::default(), report };
+    let mut changes = Changes::default();
+    for frame in &found.scan.frames {
+        for group in frame.groups.iter().filter(|group| group.header.number > tail.archived.group) {
+            changes.fold(&Group::parse(&group.bytes)?, |stream| disk.entry(stream), |_, _| ())?;
+            tail.tip = tip_of(group);
+            tail.report.groups_replayed += 1;
+            let waiting = Waiting { bytes: group.bytes.clone(), frame: frame.place, end: frame.end };
+            tail.groups.push_back(waiting);
+        }
+    }
+    tail.index.apply(changes);
+    Ok(tail)
+}
+
+fn tip_of(group: &FoundGroup) -> Tip {
+    let header = &group.header;
+    Tip { position: header.last_position(), group: header.number, at: header.at, hash: group.hash }
+}
+
+/// Looks for what the database has lost in the files of the log that are still there.
+fn reach_back(folder: &Folder, mark: &Mark, database: &Tip) -> Result<Scan, Fault> {
+    let dir = folder.log();
+    let marked = &mark.archived;
+    let missing = || {
+        corrupt(format!(
+            "the database ends before the mark, and the log does not reach back: an older or cut file. \
+             missing: groups {} to {}, positions {} to {}",
+            database.group + 1,
+            marked.group,
+            database.position + 1,
+            marked.position
+        ))
+    };
+    let Some(first) = segment::numbers(&dir)?.first().copied().filter(|_| !mark.closed) else {
+        return Err(missing());
+    };
+    let from = Place { segment: first, offset: SECTOR as u64 };
+    let scan = scan::scan(&dir, &mark.identity, from, None, database.group)?;
+    let whole = scan.trouble.as_ref().is_none_or(|trouble| !trouble.damage);
+    let reaches = scan.groups().any(|group| (group.header.number, group.hash) == (marked.group, marked.hash));
+    if whole && reaches && follows(&scan, database).next().is_some() {
+        return Ok(scan);
+    }
+    Err(missing())
+}
+
+/// The groups that follow a tip without a gap.
+fn follows<'a>(scan: &'a Scan, tip: &Tip) -> impl Iterator<Item = &'a FoundGroup> {
+    let mut last = (tip.group, tip.hash);
+    scan.groups().filter(move |group| group.header.number > last.0).take_while(move |group| {
+        let fits = (group.header.number, group.header.previous) == (last.0 + 1, last.1);
+        last = (group.header.number, group.hash);
+        fits
+    })
+}
+
+/// Opens in spite of damage: keeps the longest sound journal, moves log and mark aside and starts new ones.
+pub(super) fn accept_loss(
+    disk: &Disk,
+    folder: &Folder,
+    lost: &Path,
+    pack_bytes: usize,
+    durable: bool,
+    damage: &str,
+) -> Result<OpenReport, Fault> {
+    let database = disk.archived()?;
+    let groups = longest(folder, &database)?;
+    let bytes: Vec<_> = groups.iter().map(|group| group.bytes.clone()).collect();
+    let tip = groups.last().map_or(database, tip_of);
+    disk.remove_packs_after(tip.group)?;
+    archive::write(disk, &bytes, pack_bytes)?;
+    archive::restore_index(disk, &tip)?;
+    let database_end = Some(disk.make_durable_upto(None)?);
+    let epoch = mark::read(folder.path()).map_or(0, |(_, mark)| mark.epoch).max(disk.epoch()?);
+    let aside = || {
+        for name in ["log", "mark"] {
+            if folder.path().join(name).exists() {
+                fs::rename(folder.path().join(name), lost.join(name))?;
+            }
+        }
+        segment::sync_dir(lost)?;
+        fs::create_dir(folder.log())?;
+        folder.sync_names()
+    };
+    aside().map_err(|e: std::io::Error| Fault::Unavailable {
+        reason: format!("the damaged log cannot be put aside. error={e}"),
+    })?;
+    MarkFile::make(folder.path(), Mark { database_end, ..Mark::new(tip.clone(), epoch, 1) }, durable)?;
+    let dropped = format!(
+        "a loss was accepted: the journal ends with group {}, position {}. what was wrong: {damage}. \
+         log and mark were moved to {}",
+        tip.group,
+        tip.position,
+        lost.display()
+    );
+    Ok(OpenReport { dropped: vec![dropped], accepted_loss: true, ..OpenReport::default() })
+}
+
+/// The most groups of the log that follow the database, read from its first file or from the mark on.
+fn longest(folder: &Folder, database: &Tip) -> Result<Vec<FoundGroup>, Fault> {
+    let dir = folder.log();
+    let Ok(numbers) = segment::numbers(&dir) else { return Ok(Vec::new()) };
+    let mark = mark::read(folder.path()).ok().map(|(_, mark)| mark);
+    let starts = numbers.iter().map(|number| Place { segment: *number, offset: SECTOR as u64 });
+    let mut best: Vec<FoundGroup> = Vec::new();
+    for from in mark.iter().map(|mark| mark.begin).chain(starts) {
+        let Some(identity) = scan::identity_of(&dir, from.segment)? else { continue };
+        let scan = scan::scan(&dir, &identity, from, None, database.group)?;
+        let groups: Vec<_> = follows(&scan, database).cloned().collect();
+        if groups.len() > best.len() {
+            best = groups;
+        }
+    }
+    Ok(best)
+}

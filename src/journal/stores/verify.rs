@@ -1,0 +1,113 @@
+//! The verification walk: every hash, link, position and chain, in the order they were written.
+
+use super::walk::View;
+use quorate_core::ids::StreamId;
+use crate::group::{Frame, Group};
+use crate::{Broken, Fault, Position, Seq, Tip, VerifyCursor, VerifyStep};
+
+/// Checks at most `limit` groups after the cursor; at the end also that tip and heads agree with what was read.
+pub(super) fn verify(view: &impl View, mut cursor: VerifyCursor, limit: usize) -> Result<VerifyStep, Fault> {
+    let tip = view.tip();
+    let mut left = limit;
+    while cursor.group < tip.group && left > 0 {
+        if let Some(broken) = check_group(view, &mut cursor)? {
+            return Ok(VerifyStep { cursor, done: true, broken: Some(broken) });
+        }
+        left -= 1;
+    }
+    let done = cursor.group >= tip.group;
+    let broken = if done { check_ends(view, &cursor, &tip)? } else { None };
+    Ok(VerifyStep { cursor, done, broken })
+}
+
+/// Checks the group after the cursor and moves the cursor behind it.
+fn check_group(view: &impl View, cursor: &mut VerifyCursor) -> Result<Option<Broken>, Fault> {
+    let number = cursor.group + 1;
+    let broken = |why: String| Ok(Some(Broken { group: number, position: None, record: None, why }));
+    let Some(bytes) = view.group(number)? else {
+        return broken("group is missing".into());
+    };
+    let group = match Group::parse(&bytes) {
+        Ok(group) => group,
+        Err(fault) => return broken(fault.to_string()),
+    };
+    let hash_fits = Group::parse_checked(&bytes).is_ok();
+    let header = &group.header;
+    if hash_fits {
+        if header.number != number {
+            return broken(format!("group has another number. found={}", header.number));
+        }
+        if header.previous != cursor.hash {
+            return broken("group does not link to the group before".into());
+        }
+        if header.first_position != cursor.position + 1 {
+            return broken(format!(
+                "positions have a gap. expected={}, found={}",
+                cursor.position + 1,
+                header.first_position
+            ));
+        }
+    }
+    // Also when the group's own hash is broken: the first record that leaves its chain says where.
+    let mut records = 0;
+    for frame in group.frames() {
+        let checked = frame.map_err(|fault| (None, None, fault.to_string()));
+        match checked.and_then(|frame| check_frame(&frame, number, cursor).map(|()| frame.count)) {
+            Ok(count) => records += u64::from(count),
+            Err((position, record, why)) => return Ok(Some(Broken { group: number, position, record, why })),
+        }
+    }
+    if !hash_fits {
+        return broken("group does not fit its hash".into());
+    }
+    if records != u64::from(header.records) {
+        return broken(format!("group has a wrong count. said={}, found={records}", header.records));
+    }
+    *cursor = VerifyCursor {
+        group: number,
+        hash: group.hash,
+        position: cursor.position + records,
+        streams: std::mem::take(&mut cursor.streams),
+    };
+    Ok(None)
+}
+
+type Misplaced = (Option<Position>, Option<(StreamId, Seq)>, String);
+
+fn check_frame(frame: &Frame<'_>, number: u64, cursor: &mut VerifyCursor) -> Result<(), Misplaced> {
+    let at = |why: &str| {
+        let record = Some((frame.stream.clone(), frame.first_seq));
+        Err((Some(frame.first_position), record, why.to_owned()))
+    };
+    let (revision, hash) = cursor.streams.get(&frame.stream).copied().unwrap_or_default();
+    if frame.first_seq != revision + 1 {
+        return at(&format!("stream has a gap. expected={}", revision + 1));
+    }
+    if frame.previous_group > number || (frame.previous_group == 0) != (frame.first_seq == 1) {
+        return at(&format!("stream points to an implausible earlier group. found={}", frame.previous_group));
+    }
+    let hash = frame
+        .first_misfit(hash)
+        .map_err(|misfit| (Some(misfit.position), Some((frame.stream.clone(), misfit.seq)), misfit.why))?;
+    cursor.streams.insert(frame.stream.clone(), (frame.last_seq(), hash));
+    Ok(())
+}
+
+fn check_ends(view: &impl View, cursor: &VerifyCursor, tip: &Tip) -> Result<Option<Broken>, Fault> {
+    let broken = |why: String, record| Ok(Some(Broken { group: cursor.group, position: None, record, why }));
+    if (cursor.group, cursor.position, cursor.hash) != (tip.group, tip.position, tip.hash) {
+        return broken(format!("journal does not end where the store says. said={}", tip.position), None);
+    }
+    for (stream, (revision, hash)) in &cursor.streams {
+        let entry = view.entry(stream)?;
+        // A stream written to while the walk went on is for the next walk.
+        if entry.as_ref().is_some_and(|entry| entry.last_group > cursor.group) {
+            continue;
+        }
+        if entry.is_none_or(|entry| (entry.revision, entry.hash) != (*revision, *hash)) {
+            let record = Some((stream.clone(), *revision));
+            return broken("the index does not agree with the end of the stream".into(), record);
+        }
+    }
+    Ok(None)
+}
