@@ -5,6 +5,7 @@
 //! table of outcomes beside it ([`OUTCOMES`]) gives the exit codes of what is no error and yet no yes.
 
 mod cell;
+mod guard;
 mod outcome;
 mod voting;
 

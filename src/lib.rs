@@ -67,6 +67,8 @@
 //! With default features off only the parts without a feature remain. They build without actix, tokio and sled: what is
 //! left cannot read a clock.
 
+#![forbid(unsafe_code)]
+
 pub mod config;
 pub mod docs;
 pub mod guard;

@@ -62,6 +62,7 @@ use crate::shell::post::Lossy;
 pub use crate::shell::post::{Mailbox, NetworkFaults};
 use crate::shell::runtime::{Ending, Runtime};
 pub use crate::shell::supervisor::recovery::RecoveryReport;
+pub use crate::shell::supervisor::timeouts::{LAGS_MS, Lag};
 use crate::store;
 
 /// A running Quorate. Clones share it; dropping the last one shuts down cleanly.
@@ -351,6 +352,11 @@ impl Quorate {
         self.runtime.report()
     }
 
+    /// How late deadlines were noticed since the process began.
+    pub fn deadline_lag(&self) -> Lag {
+        self.host().wheel.lags.read()
+    }
+
     /// How the runtime is doing.
     pub fn health(&self) -> dto::Health {
         let host = self.host();
@@ -408,7 +414,7 @@ impl Quorate {
     }
 
     /// Waits until effects under way are carried out.
-    pub(crate) async fn effects_done(&self) {
+    pub async fn effects_done(&self) {
         self.runtime.effects_done().await;
     }
 }

@@ -31,7 +31,6 @@ pub(super) fn command() -> Command {
     for (noun, about) in NOUNS {
         root = root.subcommand(noun_command(noun, about));
     }
-    #[cfg(feature = "http")]
     {
         root = root.subcommand(serve_command());
     }
@@ -121,7 +120,6 @@ fn field_name_id(name: &str) -> String {
     format!(":{name}")
 }
 
-#[cfg(feature = "http")]
 fn serve_command() -> Command {
     Command::new("serve")
         .about("Serve the operations over HTTP until SIGINT or SIGTERM")

@@ -1,5 +1,7 @@
 //! Arguments in, exit code out.
 
+#![forbid(unsafe_code)]
+
 use std::process::ExitCode;
 
 /// Many small, short-lived allocations on several threads are what a runtime of actors does.
@@ -19,5 +21,5 @@ fn use_small_pages() {}
 
 fn main() -> ExitCode {
     use_small_pages();
-    ExitCode::from(quorate::cli::run(std::env::args_os()))
+    ExitCode::from(quorate_cli::run(std::env::args_os()))
 }

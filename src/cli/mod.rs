@@ -14,6 +14,8 @@
 //! Nothing here decides anything about quorums. Logs go to stderr; `QUORATE_LOG` says which, in the syntax of
 //! `RUST_LOG`, and without it errors are shown, and clocks that do not agree.
 
+#![forbid(unsafe_code)]
+
 mod args;
 mod input;
 mod logging;
@@ -24,16 +26,15 @@ mod play;
 mod recover;
 mod remote;
 mod replay;
-#[cfg(feature = "http")]
 mod serve;
 mod signals;
 mod wait;
 
 use std::ffi::OsString;
 
-use quorate::error::{Error, ErrorKind};
 use clap::ArgMatches;
 use output::{Output, Stop};
+use quorate::error::{Error, ErrorKind};
 
 /// Runs the command line. Returns the exit code: 0 when the command did what was asked, else the code that the
 /// tables of error kinds ([`quorate::error::KINDS`]) and outcomes ([`quorate::error::OUTCOMES`]) give.
@@ -68,7 +69,6 @@ fn dispatch(matches: &ArgMatches, output: &Output) -> Result<u8, Stop> {
             Some(("play", matches)) => play::run(matches, output).await,
             Some(("recover", matches)) => recover::run(matches, output).await,
             Some(("replay", matches)) => replay::run(matches, output).await,
-            #[cfg(feature = "http")]
             Some(("serve", matches)) => serve::run(matches, output).await,
             Some((noun, matches)) => match matches.subcommand() {
                 Some((verb, matches)) => ops::run(&format!("{noun}.{verb}"), matches, output).await,

@@ -12,9 +12,9 @@ use super::open;
 use super::output::{Output, Stop};
 use super::signals::Signals;
 use quorate::api::Quorate;
-use quorate_http::{self, Options};
 use quorate::error::Error;
 use quorate::shell::sampler::ThisMachine;
+use quorate_http::Options;
 
 /// How often the store is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -30,7 +30,7 @@ pub(super) async fn run(matches: &ArgMatches, output: &Output) -> Result<u8, Sto
     // Heard from here on: a signal during recovery stops the server as soon as it is up.
     let mut signals = Signals::listen()?;
     // First, so that who cannot serve leaves the folder as it is.
-    let listener = http::bind(listen)?;
+    let listener = quorate_http::bind(listen)?;
     let mut config = open::folder(data, true, matches)?;
     config.capacity.strict_cells = matches.get_flag("strict-cells");
     if matches.get_flag("sample-machine") {
@@ -38,7 +38,7 @@ pub(super) async fn run(matches: &ArgMatches, output: &Output) -> Result<u8, Sto
     }
     let q = Quorate::open(config).await?;
     open::tell(&q.recovery_report().store);
-    let mut server = http::serve_on(q.clone(), listener, Options::default())?;
+    let mut server = quorate_http::serve_on(q.clone(), listener, Options::default())?;
     let url = format!("http://{}", server.addr());
     if output.is_json() {
         output.reply(&json!({ "listening": url }))?;

@@ -20,6 +20,8 @@
 //! 4. *A rejection of bad input writes nothing.* A refusal that belongs on the record (a late vote) is an event.
 //! 5. *Settling terminates.* A tick at or after `due` either moves `due` on or leaves nothing due.
 
+#![forbid(unsafe_code)]
+
 pub mod agent;
 pub mod algorithms;
 pub mod cell;

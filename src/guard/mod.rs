@@ -41,6 +41,9 @@ pub use sql::{BadName, RowGuard, TokenTooLarge};
 
 use crate::core::job::token::{FenceToken, Standing, standing};
 
+/// The header that carries the token: decimal digits, 1 to 18446744073709551615.
+pub const TOKEN_HEADER: &str = "quorate-fencing-token";
+
 /// Why a guard did not let a write through. Nothing was written, unless it says so.
 #[derive(Debug, thiserror::Error)]
 pub enum Refusal {

@@ -34,14 +34,13 @@ use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform, forwar
 use actix_web::web;
 use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
 
-use super::{Refusal, TokenFloor};
 use crate::cut_off;
 use quorate::core::ids::EntityId;
 use quorate::core::job::token::FenceToken;
 use quorate::error::{Error, ErrorKind};
+use quorate::guard::TokenFloor;
 
-/// The header that carries the token: decimal digits, 1 to 18446744073709551615.
-pub const TOKEN_HEADER: &str = "quorate-fencing-token";
+pub use quorate::guard::TOKEN_HEADER;
 
 /// The header that names the resource, where the program leaves that to its callers.
 pub const RESOURCE_HEADER: &str = "quorate-fencing-resource";
@@ -66,7 +65,7 @@ fn one_header<'r>(request: &'r ServiceRequest, name: &str) -> Option<&'r str> {
 /// ```
 /// use actix_web::{App, web};
 /// use quorate::guard::MemoryFloor;
-/// use quorate::guard::http::FencingGuard;
+/// use quorate_http::guard::FencingGuard;
 ///
 /// let guard = FencingGuard::new(MemoryFloor::default(), |request| {
 ///     request.match_info().get("job").map(str::to_owned)
@@ -179,23 +178,6 @@ impl Inner {
     }
 }
 
-impl From<Refusal> for Error {
-    fn from(refusal: Refusal) -> Self {
-        let kind = match &refusal {
-            Refusal::Stale { held, given } => {
-                return Error::new(ErrorKind::StaleToken, refusal.to_string())
-                    .with("held", held.get())
-                    .with("given", given.get());
-            }
-            Refusal::NotMinted => return Error::invalid(TOKEN_HEADER, 0, "1 or more"),
-            Refusal::Busy { .. } => ErrorKind::StoreLocked,
-            Refusal::Damaged { .. } => ErrorKind::StoreCorrupt,
-            Refusal::Io { .. } | Refusal::Broken { .. } => ErrorKind::StoreError,
-        };
-        Error::new(kind, refusal.to_string())
-    }
-}
-
 impl<S, B> Transform<S, ServiceRequest> for FencingGuard
 where
     S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = actix_web::Error> + 'static,
@@ -257,5 +239,5 @@ where
 }
 
 #[cfg(test)]
-#[path = "http_test.rs"]
+#[path = "guard_test.rs"]
 mod tests;

@@ -19,7 +19,7 @@ use prometheus_client::registry::Registry;
 use quorate::api::dto::{
     AgentStats, CapacityStats, ConsensusStats, FlowsOverview, Health, JobStats, QuorumStatsReply, ShedStatus,
 };
-use quorate::shell::supervisor::timeouts::{LAGS_MS, Lag};
+use quorate::api::{LAGS_MS, Lag};
 
 /// Content type of the page.
 pub(super) const CONTENT: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -126,7 +126,7 @@ impl Metrics {
         );
         gauges(&mut registry, health);
         let lag = "Time from a deadline to when it was noticed, since the process began";
-        registry.register("deadline_lag_seconds", lag, counted.lag);
+        registry.register("deadline_lag_seconds", lag, Lags(counted.lag));
         if let Some(stats) = &counted.quorums {
             of_quorums(&mut registry, stats);
         }
@@ -275,13 +275,17 @@ fn by_kind(counts: &BTreeMap<String, u64>) -> Family<Kind, Counter> {
     family
 }
 
-impl EncodeMetric for Lag {
+/// [`Lag`] as a histogram.
+#[derive(Debug)]
+struct Lags(Lag);
+
+impl EncodeMetric for Lags {
     fn encode(&self, mut encoder: MetricEncoder<'_>) -> Result<(), std::fmt::Error> {
         let bounds = LAGS_MS.iter().map(|ms| *ms as f64 / 1e3).chain([f64::INFINITY]);
-        let buckets: Vec<(f64, u64)> = bounds.zip(self.counts).collect();
+        let buckets: Vec<(f64, u64)> = bounds.zip(self.0.counts).collect();
         encoder.encode_histogram::<NoLabelSet>(
-            self.sum.as_secs_f64(),
-            self.counts.iter().sum(),
+            self.0.sum.as_secs_f64(),
+            self.0.counts.iter().sum(),
             &buckets,
             None,
         )

@@ -17,7 +17,10 @@
 //! | `openapi`, `metrics` | the two generated pages |
 //! | `server` | a listening server on a thread of its own |
 
+#![forbid(unsafe_code)]
+
 mod fields;
+pub mod guard;
 mod metrics;
 mod openapi;
 mod places;
@@ -40,8 +43,8 @@ use self::places::{Places, no_place};
 pub(crate) use self::reply::cut_off;
 use self::routes::{Found, Page, Routes, Target};
 pub use self::server::{Options, Server, bind, serve, serve_on};
-use super::Quorate;
-use super::ops::Operation;
+use quorate::Quorate;
+use quorate::api::ops::Operation;
 use quorate::error::{Error, ErrorKind};
 use quorate::shell::clock::Stopwatch;
 
@@ -52,7 +55,7 @@ pub const API_ROOT: &str = "/api/v1";
 ///
 /// ```
 /// use actix_web::{App, web};
-/// use quorate::api::http::{Door, Options};
+/// use quorate_http::{Door, Options};
 /// use quorate::{Config, Quorate};
 ///
 /// # #[tokio::main] async fn main() -> Result<(), quorate::Error> {
@@ -212,7 +215,7 @@ impl Inner {
                     capacity: self.q.capacity().stats().await.ok(),
                     jobs: self.q.jobs().stats().await.ok(),
                     flows: self.q.flows().overview(),
-                    lag: self.q.host().wheel.lags.read(),
+                    lag: self.q.deadline_lag(),
                 };
                 let text = self.metrics.page(&counted, &self.q.health());
                 HttpResponse::Ok().insert_header((CONTENT_TYPE, metrics::CONTENT)).body(text)
@@ -227,9 +230,9 @@ const ALLOW_GET: &str = "GET, HEAD";
 const ALLOW_POST: &str = "POST";
 
 /// Does a path declared with this method serve a request with that one? A HEAD is a GET without the body.
-fn serves(declared: super::ops::Method, asked: &Method) -> bool {
+fn serves(declared: quorate::api::ops::Method, asked: &Method) -> bool {
     match declared {
-        super::ops::Method::Get => *asked == Method::GET || *asked == Method::HEAD,
-        super::ops::Method::Post => *asked == Method::POST,
+        quorate::api::ops::Method::Get => *asked == Method::GET || *asked == Method::HEAD,
+        quorate::api::ops::Method::Post => *asked == Method::POST,
     }
 }

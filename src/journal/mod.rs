@@ -13,6 +13,8 @@
 //!
 //! The bytes are drawn in [`crate::group`].
 
+#![forbid(unsafe_code)]
+
 pub mod chain;
 pub mod codec;
 mod frame;

@@ -4,8 +4,8 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-use quorate_http::{Options, Server, serve};
 use quorate::{Config, Quorate};
+use quorate_http::{Options, Server, serve};
 use serde_json::Value;
 
 /// A runtime in memory behind a server of its own.

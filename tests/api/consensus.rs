@@ -4,9 +4,9 @@ use std::io::Write;
 use std::time::Duration;
 
 use quorate::api::dto::ConsensusRef;
-use quorate_http::Options;
 use quorate::core::ids::EntityId;
 use quorate::{Config, ErrorKind};
+use quorate_http::Options;
 use serde_json::{Value, json};
 
 use crate::client::{Answer, Running};

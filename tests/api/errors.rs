@@ -2,9 +2,9 @@
 
 use std::sync::{Arc, Mutex};
 
-use quorate_http::Options;
 use quorate::store::memory::MemoryStore;
 use quorate::{Config, Quorate};
+use quorate_http::Options;
 use serde_json::json;
 
 use crate::client::Running;

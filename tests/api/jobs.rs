@@ -1,8 +1,8 @@
 //! Jobs, gates and workers over HTTP.
 
 use quorate::Config;
-use quorate_http::Options;
 use quorate::core::ids::EntityId;
+use quorate_http::Options;
 use serde_json::{Value, json};
 
 use crate::client::{Answer, Running};

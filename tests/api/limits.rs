@@ -4,8 +4,8 @@ use std::io::{Read, Write};
 use std::time::Duration;
 
 use quorate::Config;
-use quorate_http::Options;
 use quorate::shell::clock::Stopwatch;
+use quorate_http::Options;
 
 use crate::client::{Running, read};
 

@@ -1,5 +1,4 @@
 //! What does a stranger see who speaks HTTP to the server?
-#![cfg(feature = "http")]
 
 mod agents;
 mod capacity;

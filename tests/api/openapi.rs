@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::client::Running;
 
-const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/api/openapi.json");
+const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/api/openapi.json");
 
 fn document() -> Value {
     let running = Running::start();

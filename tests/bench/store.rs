@@ -25,7 +25,6 @@ use quorate::journal::{Append, ChainHash, Due, Fault, Pending, Seq, Store};
 use quorate::store::{STORES, StoreOptions};
 use tempfile::TempDir;
 
-#[cfg(feature = "cli")]
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

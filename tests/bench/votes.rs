@@ -33,7 +33,6 @@ use tokio::runtime::Runtime;
 
 use hooked::Hooked;
 
-#[cfg(feature = "cli")]
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

@@ -35,7 +35,7 @@ pub async fn call(q: &Quorate, name: &str, fields: Map<String, Value>) -> Result
 
 /// Every line of every scenario, as operation and fields.
 fn lines() -> Vec<(String, Map<String, Value>)> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scenarios");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/scenarios");
     let mut files: Vec<_> = fs::read_dir(folder).unwrap().map(|item| item.unwrap().path()).collect();
     files.retain(|path| path.extension().is_some_and(|ext| ext == "jsonl"));
     files.sort();

@@ -6,7 +6,7 @@
 
 mod capacity;
 mod events;
-#[cfg(all(feature = "store-sled", feature = "cli"))]
+#[cfg(feature = "store-sled")]
 mod folder;
 mod jobs;
 mod voting;

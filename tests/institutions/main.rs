@@ -20,7 +20,7 @@ use quorate::core::rules::{Choice, Count, Outcome, Param, RuleSpec, build, prepa
 use serde_json::Value;
 
 fn scripts() -> Vec<(String, String)> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/institutions");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/institutions");
     let files = std::fs::read_dir(folder).expect("the folder").map(|entry| entry.expect("an entry").path());
     let mut scripts: Vec<PathBuf> =
         files.filter(|path| path.extension().is_some_and(|e| e == "jsonl")).collect();
@@ -42,7 +42,7 @@ fn lines(script: &str) -> Vec<Value> {
 }
 
 fn play(name: &str, store: &str) -> Vec<Value> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/institutions/{name}.jsonl"));
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../../tests/institutions/{name}.jsonl"));
     let output = Command::new(env!("CARGO_BIN_EXE_quorate"))
         .args(["play", "--store", store])
         .arg(path)

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use crate::open::Place;
 use quorate::api::Quorate;
 use quorate::api::dto::{EventView, HistoryQuery};
-use crate::open::Place;
 use quorate::config::{ClockConfig, Config};
 use quorate::core::time::Timestamp;
 use quorate::error::{Error, ErrorKind};

@@ -6,8 +6,8 @@ use super::contest::{Asked, Contest, Verdict};
 use super::run::Speed;
 use super::story::Story;
 use super::votes::{Truth, Votes};
-use quorate::api::Quorate;
 use crate::output::{shortened, table};
+use quorate::api::Quorate;
 use quorate::error::Error;
 
 /// Up to this many questions, each one's story is told.

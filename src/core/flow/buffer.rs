@@ -183,6 +183,7 @@ impl<T> FlowBuffer<T> {
         }
     }
 
+    /// Is there anything to tell the observer?
     pub fn has_notices(&self) -> bool {
         self.notices.as_ref().is_some_and(|notices| !notices.out.is_empty())
     }

@@ -32,8 +32,7 @@ pub(super) fn decide(state: &Gate, command: Command, now: Timestamp, known: &Dat
         }
         Command::Transfer { to, addr } => transfer(state, to, addr, now),
         Command::RunErrands { due } => {
-            let falls =
-                |sending: Option<_>| sending.is_some_and(|s: crate::resend::Sending| s.falls_on(due));
+            let falls = |sending: Option<_>| sending.is_some_and(|s: crate::resend::Sending| s.falls_on(due));
             let messages = state.messages(due, |errand| falls(state.sending(errand)));
             let effects = messages.into_iter().map(Effect::from).collect();
             Ok(Decision::answer(Reply::Done).with_effects(effects))

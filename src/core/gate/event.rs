@@ -5,9 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::settings::Settings;
 use super::verdict::{Evidence, GlobalRule};
 use crate::ids::EntityId;
-use crate::job::message::{
-    AckOutcome, FinalStatus, JobDispatch, JobProgressReport, Leader, TimeoutKind,
-};
+use crate::job::message::{AckOutcome, FinalStatus, JobDispatch, JobProgressReport, Leader, TimeoutKind};
 use crate::job::token::{FenceToken, GateEpoch};
 use crate::time::{Gap, Timestamp};
 

@@ -368,11 +368,7 @@ fn the_wait_for_a_sign_of_the_gate_leaves_out_what_nobody_watched_also_after_a_s
     let mut job = waiting();
     assert_eq!(names(&job.step(acked(99, AckOutcome::Accepted, 1), us(100 * S)).events), ["gate_heard"]);
     assert_eq!(job.due(), Some(us(400 * S + 1)));
-    job.resume(Downtime {
-        last_alive: us(100 * S),
-        began: us(300 * S),
-        gap: crate::time::Gap::Suspend,
-    });
+    job.resume(Downtime { last_alive: us(100 * S), began: us(300 * S), gap: crate::time::Gap::Suspend });
     assert_eq!(job.due(), Some(us(600 * S + 1)));
 }
 

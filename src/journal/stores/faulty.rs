@@ -6,12 +6,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use quorate_core::ids::{IdempotencyKey, StreamId};
-use quorate_core::time::Timestamp;
 use crate::{
     Append, Appended, Epoch, Fault, Head, OpenReport, Pending, Position, Record, Seq, Snapshot, Store, Tip,
     VerifyCursor, VerifyStep,
 };
+use quorate_core::ids::{IdempotencyKey, StreamId};
+use quorate_core::time::Timestamp;
 
 /// How a planned call fails. All answer [`Fault::Unavailable`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -1,8 +1,8 @@
 use super::*;
-use quorate_core::ids::{EntityId, StreamKind};
 use crate::codec::AppendBuilder;
-use crate::{ChainHash, Due};
 use crate::stores::memory::MemoryStore;
+use crate::{ChainHash, Due};
+use quorate_core::ids::{EntityId, StreamKind};
 
 fn now<T>(mut pending: Pending<'_, T>) -> Result<T, Fault> {
     let mut context = std::task::Context::from_waker(std::task::Waker::noop());

@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use quorate_core::ids::{IdempotencyKey, StreamId};
-use quorate_core::time::Timestamp;
 use crate::{Append, ChainHash, Due, Head, Seq};
 #[cfg(feature = "store-sled")]
 use crate::{Fault, group::Group};
+use quorate_core::ids::{IdempotencyKey, StreamId};
+use quorate_core::time::Timestamp;
 
 /// The end of one stream, and where to find it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -11,12 +11,12 @@ use super::heads::{Entry, Index};
 use super::plan::{Limits, plan};
 use super::walk::{GroupBytes, Trails, View};
 use super::{StoreOptions, lock, verify, walk};
-use quorate_core::ids::{IdempotencyKey, StreamId};
-use quorate_core::time::Timestamp;
 use crate::{
     Append, Appended, ChainHash, Epoch, Fault, Head, OpenReport, Pending, Position, Record, Seq, Snapshot,
     Store, Tip, VerifyCursor, VerifyStep,
 };
+use quorate_core::ids::{IdempotencyKey, StreamId};
+use quorate_core::time::Timestamp;
 
 /// A journal in memory. Handles made by [`MemoryStore::reopen`] share it.
 #[derive(Debug)]

@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex};
 
 use super::heads::Entry;
 use super::lock;
-use quorate_core::ids::{IdempotencyKey, StreamId};
 use crate::group::{Group, GroupHeader};
 use crate::{Fault, Position, Record, Seq, Tip};
+use quorate_core::ids::{IdempotencyKey, StreamId};
 
 /// What walks, checks and plans need of a store.
 pub(super) trait View {

@@ -84,17 +84,17 @@ pub(crate) struct Lags {
     sum_us: AtomicU64,
 }
 
-/// What [`Lags`] hold at one instant.
+/// How late deadlines were noticed, since the process began.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Lag {
+pub struct Lag {
     /// How many within each bound and not within the one before.
-    pub(crate) counts: [u64; LAGS_MS.len() + 1],
+    pub counts: [u64; LAGS_MS.len() + 1],
     /// All together.
-    pub(crate) sum: Duration,
+    pub sum: Duration,
 }
 
-/// Bounds of [`Lags`] in ms; what is later counts as without bound.
-pub(crate) const LAGS_MS: [u64; 6] = [1, 10, 100, 1_000, 10_000, 100_000];
+/// Bounds of [`Lag::counts`] in ms; what is later counts as without bound.
+pub const LAGS_MS: [u64; 6] = [1, 10, 100, 1_000, 10_000, 100_000];
 
 impl Lags {
     fn note(&self, lag: Duration) {

@@ -23,10 +23,10 @@ use self::scan::{Files, Finds, Found, Suspect, unreadable};
 use super::heads::{Changes, Entry, Index};
 use super::sled::restore::{self as sled_restore, Said};
 use super::walk::{GroupBytes, Trails, View};
-use quorate_core::ids::{IdempotencyKey, StreamId};
-use quorate_core::time::Timestamp;
 use crate::group::Group;
 use crate::{ChainHash, Epoch, Fault, Position, Seq, Tip};
+use quorate_core::ids::{IdempotencyKey, StreamId};
+use quorate_core::time::Timestamp;
 
 /// A data folder that is only read. As a [`Store`](crate::Store) it answers every read and refuses writes.
 #[derive(Debug)]

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use super::ReadStore;
 use super::scan::unreadable;
-use quorate_core::time::Timestamp;
 use crate::group::Group;
-use crate::{ChainHash, Fault, Record, Tip};
 use crate::stores::StoreOptions;
 use crate::stores::sled::SledStore;
+use crate::{ChainHash, Fault, Record, Tip};
+use quorate_core::time::Timestamp;
 
 /// Bytes of groups written at a time.
 const BATCH: usize = 8 << 20;

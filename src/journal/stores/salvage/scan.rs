@@ -8,11 +8,11 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
-use quorate_core::ids::StreamKind;
 use crate::chain::group_hash_of;
 use crate::group::{GROUP_HEADER, GROUP_TRAILER, GroupHeader};
-use crate::{ChainHash, Fault};
 use crate::stores::lock;
+use crate::{ChainHash, Fault};
+use quorate_core::ids::StreamKind;
 
 /// Bytes read at a time.
 const WINDOW: usize = 4 << 20;

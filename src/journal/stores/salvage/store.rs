@@ -2,14 +2,14 @@
 
 use super::super::{verify, walk};
 use super::ReadStore;
-use quorate_core::ids::{IdempotencyKey, StreamId};
-use quorate_core::time::Timestamp;
 use crate::group::Group;
+use crate::stores::heads::Entry;
 use crate::{
     Append, Appended, Broken, Epoch, Fault, Head, OpenReport, Pending, Position, Record, Seq, Snapshot,
     Store, Tip, VerifyCursor, VerifyStep,
 };
-use crate::stores::heads::Entry;
+use quorate_core::ids::{IdempotencyKey, StreamId};
+use quorate_core::time::Timestamp;
 
 fn refused<'a, T: Send + 'a>() -> Pending<'a, T> {
     Box::pin(async {

@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 use super::*;
-use quorate_core::ids::{EntityId, StreamKind};
 use crate::codec::AppendBuilder;
-use crate::{Append, Due, Pending, Record, Store, VerifyCursor};
 use crate::stores::sled::SledStore;
 use crate::stores::{Durability, StoreOptions};
+use crate::{Append, Due, Pending, Record, Store, VerifyCursor};
+use quorate_core::ids::{EntityId, StreamKind};
 
 /// Numbers that look random and are the same in every run.
 struct Rng(quorate_core::rng::Rng);

@@ -18,10 +18,10 @@ use super::disk::{Disk, corrupt, damaged};
 use super::log::segment;
 use super::replay::Waiting;
 use super::{Shared, State};
-use quorate_core::ids::StreamId;
-use quorate_core::time::Timestamp;
 use crate::group::Group;
 use crate::{Due, Fault, Tip};
+use quorate_core::ids::StreamId;
+use quorate_core::time::Timestamp;
 
 /// How long a short tail rests after the last commit before it is archived.
 const QUIET: Duration = Duration::from_millis(250);

@@ -27,10 +27,10 @@ use super::super::{Durability, StoreOptions, migrate};
 use super::inspect::{self, End};
 use super::layout::{Fields, decode_due, decode_entry, decode_stream, due_key, encode_entry, stream_key};
 use super::{caches, pieces};
-use quorate_core::ids::{IdempotencyKey, StreamId};
-use quorate_core::time::Timestamp;
 use crate::group::{GROUP_HEADER, GroupHeader};
 use crate::{ChainHash, Epoch, Fault, Tip};
+use quorate_core::ids::{IdempotencyKey, StreamId};
+use quorate_core::time::Timestamp;
 
 /// Larger groups are cut into pieces. Above every `slot_bytes` and `pack_bytes`.
 const LARGE: usize = 124_000;

@@ -15,8 +15,8 @@ use std::io::{self, ErrorKind, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, UNIX_EPOCH};
 
-use quorate_core::time::Timestamp;
 use crate::Fault;
+use quorate_core::time::Timestamp;
 
 /// The layout of the folder this program writes and reads.
 const FORMAT: u32 = 2;

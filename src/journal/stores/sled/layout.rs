@@ -2,9 +2,9 @@
 
 use super::super::heads::Entry;
 use super::disk::corrupt;
+use crate::{ChainHash, Fault};
 use quorate_core::ids::{EntityId, StreamId, StreamKind};
 use quorate_core::time::Timestamp;
-use crate::{ChainHash, Fault};
 
 const HEAD_VERSION: u8 = 1;
 

@@ -17,9 +17,9 @@ use std::path::Path;
 use super::disk::corrupt;
 use super::inspect::End;
 use super::log::{Identity, Place, SECTOR, segment, write_at};
-use quorate_core::time::Timestamp;
 use crate::chain::digest;
 use crate::{ChainHash, Epoch, Fault, Tip};
+use quorate_core::time::Timestamp;
 
 const MAGIC: &[u8; 8] = b"quomark1";
 const NAME: &str = "mark";

@@ -52,11 +52,9 @@ use super::heads::{Entry, Index};
 use super::plan::{Limits, Plan, plan};
 use super::walk::{GroupBytes, Trails, View};
 use super::{StoreOptions, lock};
+use crate::{Append, Appended, ChainHash, Epoch, Fault, OpenReport, Position, Seq, Snapshot, Tip, codec};
 use quorate_core::ids::{IdempotencyKey, StreamId};
 use quorate_core::time::Timestamp;
-use crate::{
-    Append, Appended, ChainHash, Epoch, Fault, OpenReport, Position, Seq, Snapshot, Tip, codec,
-};
 
 /// A journal in a data folder. Dropping it without [`close`](crate::Store::close) is safe and means a
 /// replay at the next open.

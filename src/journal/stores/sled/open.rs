@@ -11,8 +11,8 @@ use super::log::{self, Log, segment};
 use super::mark::{Mark, MarkFile};
 use super::replay::{self, Tail};
 use super::{caches, ring};
-use quorate_core::time::Timestamp;
 use crate::{ChainHash, Fault, Tip};
+use quorate_core::time::Timestamp;
 
 /// A folder that is open.
 #[derive(Debug)]

@@ -6,12 +6,12 @@ use super::super::walk::View;
 use super::super::{verify, walk};
 use super::disk::corrupt;
 use super::{Shared, SledStore};
-use quorate_core::ids::{IdempotencyKey, StreamId};
-use quorate_core::time::Timestamp;
 use crate::{
     Append, Appended, Epoch, Fault, Head, OpenReport, Pending, Position, Record, Seq, Snapshot, Store, Tip,
     VerifyCursor, VerifyStep,
 };
+use quorate_core::ids::{IdempotencyKey, StreamId};
+use quorate_core::time::Timestamp;
 
 impl SledStore {
     /// Runs `f` when polled, unless the store refuses work.

@@ -6,9 +6,9 @@ use tempfile::TempDir;
 
 use super::super::Durability;
 use super::*;
-use quorate_core::ids::{EntityId, StreamKind};
 use crate::codec::AppendBuilder;
 use crate::{Due, Pending, Store, VerifyCursor};
+use quorate_core::ids::{EntityId, StreamKind};
 
 fn now<T>(mut pending: Pending<'_, T>) -> Result<T, Fault> {
     let mut context = std::task::Context::from_waker(std::task::Waker::noop());

@@ -7,13 +7,13 @@ use tempfile::TempDir;
 use super::scan::{Scan, scan};
 use super::segment::SegmentHeader;
 use super::*;
+use crate::codec::AppendBuilder;
+use crate::group::GroupBuilder;
+use crate::stores::Durability;
+use crate::{ChainHash, Due};
 use quorate_core::ids::{EntityId, StreamId, StreamKind};
 use quorate_core::rng::Rng;
 use quorate_core::time::Timestamp;
-use crate::codec::AppendBuilder;
-use crate::group::GroupBuilder;
-use crate::{ChainHash, Due};
-use crate::stores::Durability;
 
 const IDENTITY: Identity = [7; 16];
 const START: Place = Place { segment: 1, offset: SECTOR as u64 };

@@ -10,9 +10,9 @@ use std::sync::Arc;
 use super::frame::{Header, ends_with_seal, read_roll, readable};
 use super::segment::{self, SegmentHeader};
 use super::{Bound, Identity, Place, SECTOR, is_zero, unavailable};
-use quorate_core::ids::StreamId;
 use crate::group::GroupHeader;
 use crate::{ChainHash, Fault};
+use quorate_core::ids::StreamId;
 
 /// Streams named in a message.
 const NAMED: usize = 8;
