@@ -51,18 +51,19 @@
 //!
 //! | module | holds | feature |
 //! |---|---|---|
-//! | [`core`] | the pure machines, the driver, vote rules, time and ids as values | |
-//! | [`journal`] | the port of a store, the format of what is stored, the hash chains | |
+//! | [`core`] | the pure machines, the driver, vote rules, time and ids as values: the crate `quorate-core` | |
+//! | [`journal`] | the port of a store, the format of what is stored, the hash chains: the crate `quorate-journal` | |
 //! | [`store`] | the stores: memory, one that fails on plan, sled | `store-sled` for sled |
-//! | [`guard`] | guards by which files, rows and HTTP services refuse a leader that was replaced | `http` for HTTP services |
+//! | [`guard`] | guards by which files and rows refuse a leader that was replaced | |
 //! | [`config`] | every knob: meaning, unit, bounds | |
 //! | `shell` | actors, writer, clock, supervisors; public are its clock, its notices, the port to the agents (`Coordinator`), the transport of messages about jobs and the set of custom rules | `runtime` |
 //! | `flow` | senders and a reader with flow control, for any tokio program | `flow` |
 //! | `api` | the handle `Quorate`, typed requests and replies, the table of operations | `runtime` |
-//! | `api::http` | the HTTP door | `http` |
-//! | `cli` | the command line, `play`, `replay` | `cli` |
 //! | `error` | the one error of all doors and the table of its kinds | `runtime` |
 //! | [`docs`] | architecture, journal format, guarantees, glossary, sources | |
+//!
+//! The HTTP door, and the guard of HTTP services, are the crate `quorate-http`; the command line with `serve`, `play` and
+//! `replay` is the crate `quorate-cli`.
 //!
 //! With default features off only the parts without a feature remain. They build without actix, tokio and sled: what is
 //! left cannot read a clock.

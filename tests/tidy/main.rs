@@ -3,10 +3,12 @@
 //! | file | checks |
 //! |---|---|
 //! | `layers` | the arrows between the layers, one engine in one place, one reader of the clock |
+//! | `manifests` | what each crate may depend on |
 //! | `words` | unfinished work, folders of one machine, sizes, modules that say what they are |
 //! | `tables` | entries of the tables are documented, tests named in the guarantees exist |
 
 mod layers;
+mod manifests;
 mod source;
 mod tables;
 mod words;
@@ -41,6 +43,12 @@ fn book() -> String {
 #[test]
 fn every_layer_uses_only_what_it_may() {
     let broken: Vec<_> = below(&["src"]).iter().flat_map(layers::broken).collect();
+    none(&broken);
+}
+
+#[test]
+fn every_crate_depends_only_on_what_it_may() {
+    let broken: Vec<_> = manifests::paths().flat_map(|path| manifests::strange(&read(path))).collect();
     none(&broken);
 }
 

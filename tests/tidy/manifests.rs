@@ -1,0 +1,120 @@
+//! What each crate may depend on, as lists that are complete: the manifest is the proof of what a crate can see.
+
+use crate::source::Source;
+
+/// A crate of the workspace, and every crate that it may name.
+const MEMBERS: &[(&str, &[&str])] = &[
+    (
+        "src/core/Cargo.toml",
+        &["chrono", "schemars", "serde", "thiserror", "unicode-normalization", "unicode-properties"],
+    ),
+    (
+        "src/journal/Cargo.toml",
+        &[
+            "bincode",
+            "blake3",
+            "crc32fast",
+            "quorate-core",
+            "serde",
+            "serde_json",
+            "sled",
+            "thiserror",
+            "toml",
+        ],
+    ),
+    (
+        "Cargo.toml",
+        &[
+            "actix",
+            "chrono",
+            "hashbrown",
+            "quorate-core",
+            "quorate-journal",
+            "rustix",
+            "schemars",
+            "serde",
+            "serde_json",
+            "serde_path_to_error",
+            "sysinfo",
+            "thiserror",
+            "tokio",
+            "tracing",
+            "uuid",
+        ],
+    ),
+    (
+        "src/http/Cargo.toml",
+        &[
+            "actix-web",
+            "prometheus-client",
+            "quorate",
+            "rustix",
+            "schemars",
+            "serde",
+            "serde_json",
+            "serde_path_to_error",
+            "tokio",
+            "tracing",
+        ],
+    ),
+    (
+        "src/cli/Cargo.toml",
+        &[
+            "clap",
+            "comfy-table",
+            "csv",
+            "flate2",
+            "indicatif",
+            "mimalloc",
+            "quorate",
+            "quorate-http",
+            "rustix",
+            "serde",
+            "serde_json",
+            "tokio",
+            "tracing",
+            "tracing-subscriber",
+            "ureq",
+            "uuid",
+        ],
+    ),
+];
+
+/// Where the manifests are.
+pub fn paths() -> impl Iterator<Item = &'static str> {
+    MEMBERS.iter().map(|(path, _)| *path)
+}
+
+/// Dependencies, for every target, that are not on the list of their crate, as sentences.
+pub fn strange(manifest: &Source) -> Vec<String> {
+    let Some((_, allowed)) = MEMBERS.iter().find(|(path, _)| *path == manifest.path) else {
+        return vec![format!("{} has no list of what it may depend on", manifest.path)];
+    };
+    let table: toml::Table = manifest.text.parse().unwrap_or_else(|e| panic!("{}: {e}", manifest.path));
+    let mut named: Vec<String> = Vec::new();
+    let of = |table: &toml::Table| -> Vec<String> {
+        table
+            .get("dependencies")
+            .and_then(|d| d.as_table())
+            .map(|d| d.keys().cloned().collect())
+            .unwrap_or_default()
+    };
+    named.extend(of(&table));
+    for target in table.get("target").and_then(|t| t.as_table()).into_iter().flat_map(|t| t.values()) {
+        named.extend(target.as_table().map(of).unwrap_or_default());
+    }
+    named
+        .into_iter()
+        .filter(|name| !allowed.contains(&name.as_str()))
+        .map(|name| format!("{} depends on {name}, which is not on its list", manifest.path))
+        .collect()
+}
+
+#[test]
+fn a_dependency_that_is_not_on_the_list_is_found() {
+    let manifest = |text: &str| Source::new("src/core/Cargo.toml", text);
+    assert!(strange(&manifest("[dependencies]\nserde = '1'")).is_empty());
+    assert_eq!(strange(&manifest("[dependencies]\ntokio = '1'")).len(), 1);
+    assert_eq!(strange(&manifest("[target.'cfg(unix)'.dependencies]\nlibc = '0.2'")).len(), 1);
+    assert_eq!(strange(&Source::new("src/new/Cargo.toml", "")).len(), 1);
+}
