@@ -34,6 +34,7 @@ pub mod hold;
 pub mod http;
 pub mod job;
 mod job_lead;
+mod job_time;
 mod job_view;
 pub mod json;
 mod keyed;
@@ -46,6 +47,7 @@ pub mod quorum;
 pub mod recover;
 pub mod shedding;
 pub mod stats;
+mod texts;
 mod wait;
 pub mod worker;
 
