@@ -38,7 +38,7 @@ pub enum ErrorKind {
     AlreadyExists,
     /// The idempotency key was first used for another request. Nothing was done.
     KeyReused,
-    /// More approvals are required than there are voters.
+    /// More is required than those who may vote can give. Nothing was done.
     UnreachableRequirement,
     /// The cell, ring, arm or authorities asked for are not registered.
     UnknownMembership,
@@ -56,8 +56,14 @@ pub enum ErrorKind {
     QuorumTimeout,
     /// The proposal has ended.
     ProposalClosed,
-    /// The question could not be put: nobody, or too few, could be asked.
+    /// The question could not be put or answered: nobody, or too few, could be asked.
     Aborted,
+    /// The wait, or the time of what was offered, was over before it came about.
+    Expired,
+    /// Somebody ended what was asked for.
+    Cancelled,
+    /// There was nothing to do, or it could not be done; nothing changed.
+    NothingDone,
     /// No such token was ever granted.
     TokenNotFound,
     /// The token is held by another cell.
@@ -149,6 +155,9 @@ pub const KINDS: &[KindEntry] = &[
     line(ErrorKind::QuorumTimeout, "quorum_timeout", 409, 4, false),
     line(ErrorKind::ProposalClosed, "proposal_closed", 409, 4, false),
     line(ErrorKind::Aborted, "aborted", 409, 25, true),
+    line(ErrorKind::Expired, "expired", 409, 23, false),
+    line(ErrorKind::Cancelled, "cancelled", 409, 24, false),
+    line(ErrorKind::NothingDone, "nothing_done", 409, 27, false),
     line(ErrorKind::TokenNotFound, "token_not_found", 404, 3, false),
     line(ErrorKind::NotTokenOwner, "not_token_owner", 403, 5, false),
     line(ErrorKind::TokenExpired, "token_expired", 410, 4, false),
@@ -352,7 +361,10 @@ impl From<Rejection> for Error {
             )
             .with("field", "required_votes")
             .with("value", required)
-            .with("expected", format!("1 to {voters}")),
+            .with("expected", format!("1 to {voters}"))
+            .with("required", required)
+            .with("available", voters),
+            Rejection::Unmeetable(unmet) => voting::unmeetable("rule", unmet),
             Rejection::Closed { state } => {
                 Error::new(ErrorKind::QuorumClosed, format!("the quorum has ended. state={}", state.name()))
                     .with("state", state.name())
@@ -404,6 +416,13 @@ impl From<job::Rejection> for Error {
         let plain = |kind| Error::new(kind, message.clone());
         match rejection {
             job::Rejection::Invalid { field, given, expected } => in_seconds(field, &given, &expected),
+            job::Rejection::KeyReused { request_id, difference } => plain(ErrorKind::KeyReused)
+                .with("field", "request_id")
+                .with("value", request_id)
+                .with("asked", "job.extend")
+                .with("differs", difference.field)
+                .with("first", difference.first)
+                .with("given", difference.asked),
             job::Rejection::UnknownJob => plain(ErrorKind::NotFound).with("field", "job_id"),
             job::Rejection::AlreadyTracked => plain(ErrorKind::AlreadyExists).with("field", "job_id"),
             job::Rejection::AlreadyTerminal { status } => {

@@ -12,7 +12,7 @@ use super::dto::{
 };
 use super::json;
 use super::quorum::page_limit;
-use crate::core::agent::command::Asked;
+use crate::core::agent::command::{Again, Asked};
 use crate::core::agent::grade::Bounds;
 use crate::core::agent::state::KeptBeat;
 use crate::core::agent::{Agent, AgentMachine, Command, Rejection, Reply, Settings};
@@ -33,13 +33,14 @@ pub struct Agents<'a> {
 }
 
 impl Agents<'_> {
-    /// Registers an agent and watches it from now on. Durable on return. An agent that is registered stays as it is,
-    /// settings and all, and the answer says so.
+    /// Registers an agent and watches it from now on. Durable on return. An agent that is registered stays as it is, and
+    /// the answer says so; what the request gives must be so then, unless it is to `replace` what is.
     ///
     /// Its silence is judged from its first beat on; from now on if that is asked for, with `monitor` or a setting.
     ///
     /// # Errors
-    /// `invalid_argument` for a setting out of bounds or a reserved id, `limit_exceeded`, and the faults of the store.
+    /// `invalid_argument` for a setting out of bounds or a reserved id, `already_exists` for an agent that is registered
+    /// with other settings, `limit_exceeded`, and the faults of the store.
     pub async fn register(&self, request: RegisterAgent) -> Result<AgentRegistered, Error> {
         let RegisterAgent {
             agent_id,
@@ -48,6 +49,7 @@ impl Agents<'_> {
             check_period_ms,
             history_size,
             monitor,
+            replace,
         } = request;
         if RESERVED.contains(&agent_id.as_str()) {
             let expected = format!("an id other than {}", RESERVED.join(", "));
@@ -55,8 +57,9 @@ impl Agents<'_> {
         }
         let host = self.q.host();
         let given = [interval_ms, failure_threshold, check_period_ms, history_size];
-        let explicit = monitor.unwrap_or(given.iter().any(Option::is_some));
-        let asked = Asked { settings: settings(host, given)?, explicit };
+        let judged = monitor.or(given.iter().any(Option::is_some).then_some(true));
+        let again = again(given, judged, replace);
+        let asked = Asked { settings: settings(host, given)?, explicit: judged.unwrap_or(false), again };
         {
             let directory = lock(&host.counters.agents);
             let registered = directory.registered().len() as u64;
@@ -71,6 +74,7 @@ impl Agents<'_> {
         let registered = self.command(&agent_id, command, move |state, reply| AgentRegistered {
             agent_id: id,
             registered: reply.changed,
+            replaced: reply.replaced,
             monitored: state.watch.is_some(),
             judged: state.watch.as_ref().is_some_and(|watch| watch.judged),
             watch: watch_view(&state.settings),
@@ -128,20 +132,22 @@ impl Agents<'_> {
     }
 
     /// Watches a registered agent from now on, and judges its silence. Durable on return. One whose silence is judged
-    /// stays as it is, settings and all, and the answer says so.
+    /// stays as it is, and the answer says so; what the request gives must be so then, unless it is to `replace` what is.
     ///
     /// # Errors
-    /// `invalid_argument` for a setting out of bounds, `not_found` when the agent is not registered, and the faults of
-    /// the store.
+    /// `invalid_argument` for a setting out of bounds, `not_found` when the agent is not registered, `already_exists` when
+    /// its silence is judged by other settings, and the faults of the store.
     pub async fn monitor(&self, request: MonitorAgent) -> Result<AgentMonitored, Error> {
-        let MonitorAgent { agent_id, interval_ms, failure_threshold, check_period_ms, history_size } =
+        let MonitorAgent { agent_id, interval_ms, failure_threshold, check_period_ms, history_size, replace } =
             request;
         let given = [interval_ms, failure_threshold, check_period_ms, history_size];
-        let asked = Asked { settings: settings(self.q.host(), given)?, explicit: true };
+        let again = again(given, Some(true), replace);
+        let asked = Asked { settings: settings(self.q.host(), given)?, explicit: true, again };
         let id = agent_id.clone();
         let monitored = move |state: &Agent, reply: Reply| AgentMonitored {
             agent_id: id,
             started: reply.changed,
+            replaced: reply.replaced,
             monitored: state.watch.is_some(),
             watch: watch_view(&state.settings),
         };
@@ -261,6 +267,10 @@ impl Agents<'_> {
 /// The answer to a command; there is always one.
 fn replied(reply: Option<Result<Reply, Rejection>>) -> Result<Reply, Rejection> {
     reply.unwrap_or(Err(Rejection::NotRegistered))
+}
+
+fn again(given: [Option<i64>; 4], judged: Option<bool>, replace: Option<bool>) -> Again {
+    Again { given: given.map(|setting| setting.is_some()), judged, replace: replace.unwrap_or(false) }
 }
 
 /// The settings asked for, in the order of [`Settings`], with the configured ones for those left out.

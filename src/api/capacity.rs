@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::capacity_view::{
     Names, amount, amounts, capacity_view, check_name, ended_view, granted_view, need_view, real, refused,
-    refused_need, released_amount, span, unexpected, up_to,
+    refused_need, span, unexpected, up_to,
 };
 use super::dto::{
     BudgetRef, BudgetStatus, BudgetUse, CancelNeed, CapacityConfigured, CapacityOffered, CapacityRef,
@@ -258,7 +258,7 @@ impl Capacity<'_> {
             Some(token) => Release::Token(token),
             None => Release::Amount {
                 resource: request.resource.unwrap_or_else(Resource::capacity),
-                amount: released_amount(request.capacity)?,
+                amount: amount("capacity", request.capacity)?,
                 key: request.idempotency_key,
             },
         };

@@ -169,18 +169,6 @@ pub(super) fn amount(field: &str, given: Option<f64>) -> Result<Amount, Error> {
         .map_err(|_| Error::invalid(field, real(given), "0.000001 to 1000000000 with at most six places"))
 }
 
-/// A release has no upper bound: more than is outstanding gives back what is.
-pub(super) fn released_amount(given: Option<f64>) -> Result<Amount, Error> {
-    let bounded = given.map(|given| if given.is_finite() { given.min(Amount::MAX.to_f64()) } else { given });
-    amount("capacity", bounded).map_err(|_| {
-        Error::invalid(
-            "capacity",
-            given.map_or(Value::Null, real),
-            "a finite number from 0.000001 with at most six places",
-        )
-    })
-}
-
 /// NaN and the infinities have no JSON number; they are named as text.
 pub(super) fn real(number: f64) -> Value {
     if number.is_finite() { Value::from(number) } else { number.to_string().into() }

@@ -23,7 +23,8 @@ use crate::core::proposal::command::Decider;
 use crate::core::proposal::event::Cause;
 use crate::core::proposal::stats::Tallied;
 use crate::core::proposal::{
-    Ballot, Command, Open, Opened, Proposal, ProposalMachine, Rejection, Reply, VoteChange, VoteOutcome,
+    Ballot, Closed, Command, Open, Opened, Proposal, ProposalMachine, Rejection, Reply, VoteChange,
+    VoteOutcome,
 };
 use crate::core::rules::{Choice, WHOLE_WEIGHT};
 use crate::core::time::Timestamp;
@@ -65,8 +66,9 @@ impl Consensus<'_> {
     /// idempotency key the same request again answers with the proposal it opened first.
     ///
     /// # Errors
-    /// `invalid_argument`, `unknown_algorithm`, `already_exists`, `limit_exceeded`, `coordinator_error`, and the
-    /// faults of the store. That nobody can be asked is a result, not an error.
+    /// `invalid_argument`, `unknown_algorithm`, `unreachable_requirement` for an algorithm that no votes of these agents
+    /// can meet, `already_exists`, `limit_exceeded`, `coordinator_error`, and the faults of the store. That nobody can be
+    /// asked is a result, not an error.
     pub async fn request(&self, request: RequestConsensus) -> Result<ConsensusResult, Error> {
         let waits = request.wait.unwrap_or(true);
         let opened = self.open(request).await?;
@@ -515,7 +517,7 @@ fn metadata_view(state: &Proposal, opened: &Opened, votes_for: u64) -> Consensus
         registered_count: (asked + opened.excluded.len()) as u64,
         reached: state.reached(),
         unreached_agents: state.unreached(),
-        error: cause.filter(|cause| cause.is_error()).map(text),
+        error: cause.filter(|_| state.closed.as_ref().is_some_and(Closed::is_error)).map(text),
         reason: cause.map(text),
         detail: cause.and_then(Cause::detail).map(str::to_owned),
     }

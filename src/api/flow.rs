@@ -17,6 +17,7 @@ use super::dto::{
 use super::json;
 use super::ops::parse;
 use super::shedding::deadline as deadline_at;
+use super::texts;
 use super::wait::longest;
 use crate::core::flow::record::{FlowTotals, Rejection};
 use crate::core::flow::{Carries, FlowConfig, FlowStats, SuggestedAction};
@@ -31,8 +32,6 @@ const DEFAULT_DRAINED: i64 = 100;
 const MOST_DRAINED: usize = 1_000;
 /// When to come again to streams that take as much memory as they may.
 const MEMORY_AGAIN_MS: u64 = 500;
-/// Longest key of a message, in bytes.
-const MOST_KEY: usize = 256;
 
 /// Operations on flow-controlled streams.
 #[derive(Clone, Copy, Debug)]
@@ -83,10 +82,10 @@ impl FlowsApi<'_> {
     /// faults of the store.
     pub async fn offer(&self, request: OfferMessage) -> Result<MessageOffered, Error> {
         let OfferMessage { flow_id, message, sender, wait_ms, key, deadline_ms, critical } = request;
-        let deadline = deadline_ms.map(|ms| deadline_at(self.q.now(), ms)).transpose()?;
-        if let Some(key) = key.as_ref().filter(|key| key.is_empty() || key.len() > MOST_KEY) {
-            return Err(Error::invalid("key", key.as_str(), &format!("1 to {MOST_KEY} bytes")));
+        if let Some(key) = &key {
+            texts::name("key", key)?;
         }
+        let deadline = deadline_ms.map(|ms| deadline_at(self.q.now(), ms)).transpose()?;
         json::check_payload("message", &message)?;
         let wait = wait_ms.map_or(Ok(Duration::ZERO), |ms| longest("wait_ms", ms))?;
         let host = self.q.host();
@@ -120,8 +119,8 @@ impl FlowsApi<'_> {
     pub async fn drain(&self, request: DrainFlow) -> Result<FlowDrained, Error> {
         let DrainFlow { flow_id, count } = request;
         let given = count.unwrap_or(DEFAULT_DRAINED);
-        let count = usize::try_from(given).map_err(|_| Error::invalid("count", given, "0 or more"))?;
-        let count = count.min(MOST_DRAINED);
+        let count = usize::try_from(given).ok().filter(|count| *count <= MOST_DRAINED);
+        let count = count.ok_or_else(|| Error::invalid("count", given, &format!("0 to {MOST_DRAINED}")))?;
         let live = self.live(&flow_id).await?;
         let (drained, seen) = live.drain(self.q.host(), count);
         let message = |m: Message| MessageView {

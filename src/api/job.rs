@@ -5,32 +5,29 @@ use std::sync::Arc;
 use super::Quorate;
 use super::closed;
 use super::dto::{
-    CancelJob, CompleteJob, ExtendJob, JobCancelled, JobChanged, JobExtended, JobLine, JobPage, JobProgress,
-    JobRef, JobStats, JobStatusReply, JobStatusView, JobSubmitted, JobWhy, ListJobs, MoveWorkflow, SubmitJob,
-    WhyLink,
+    CancelJob, CompleteJob, JobCancelled, JobChanged, JobLine, JobPage, JobProgress, JobRef, JobStats,
+    JobStatusReply, JobStatusView, JobSubmitted, JobWhy, ListJobs, MoveWorkflow, SubmitJob, WhyLink,
 };
 use super::job_view::{
-    cancelled, count, extended, job_view, line_of, millis, overall, real, settings, stats, strange, stream,
-    taken, token, unexpected, with_leader,
+    cancelled, count, job_view, line_of, millis, overall, settings, stats, strange, stream, taken, token,
+    unexpected, with_leader,
 };
 use super::pressure::not_on;
 use super::quorum::page_limit;
 use super::stats::level_view;
+use super::texts;
 use crate::core::Machine;
 use crate::core::gate::settings::TimeoutPolicy;
 use crate::core::gate::{self, event::Target};
 use crate::core::ids::{EntityId, StreamId, StreamKind};
-use crate::core::job::limits::MAX_SPAN_MS;
-use crate::core::job::message::{
-    FinalStatus, HealthcheckExtensionRequest, JobCancelRequest, JobDispatch, Leader, WorkflowPlan,
-};
+use crate::core::job::message::{FinalStatus, JobCancelRequest, JobDispatch, Leader, WorkflowPlan};
 use crate::core::job::settings::DEFAULT_STUCK_MS;
 use crate::core::job::timeout::Strategy;
 use crate::core::job::token::{FenceToken, GateEpoch};
 use crate::core::job::{self, Heard, Job, JobMachine, JobStatus, Reply, Submit, WorkflowStatus};
 use crate::core::stats::Level;
-use crate::core::time::{Timestamp, whole_parts};
-use crate::error::{Error, ErrorKind};
+use crate::core::time::Timestamp;
+use crate::error::Error;
 use crate::journal::codec::decode;
 use crate::shell::entity::{Action, View};
 use crate::shell::host::{Host, wait};
@@ -68,6 +65,9 @@ impl Jobs<'_> {
             Some(id) => id.clone(),
             None => self.host().ids.mint(),
         };
+        if let Some(addr) = &request.gate_addr {
+            texts::address("gate_addr", addr)?;
+        }
         let gated = request.gate_addr.is_some() || !request.target_datacenters.is_empty();
         let local = EntityId::new(LOCAL).map_err(|e| Error::invalid("datacenter", LOCAL, &e.to_string()))?;
         let leader = self.leader(request.leader_id.as_ref());
@@ -102,9 +102,6 @@ impl Jobs<'_> {
             targets.push(local);
         }
         let gate_addr = request.gate_addr.unwrap_or_else(|| HERE.to_owned());
-        if gate_addr.trim().is_empty() {
-            return Err(Error::invalid("gate_addr", gate_addr, "a visible text"));
-        }
         self.submit_to_gate(submit, targets, gate_addr, policy).await
     }
 
@@ -207,7 +204,11 @@ impl Jobs<'_> {
     }
 
     /// The stream of a job: in the datacenter named, or the only one it runs in.
-    async fn find(&self, job_id: &EntityId, datacenter: Option<&EntityId>) -> Result<EntityId, Error> {
+    pub(super) async fn find(
+        &self,
+        job_id: &EntityId,
+        datacenter: Option<&EntityId>,
+    ) -> Result<EntityId, Error> {
         let tracked = self.datacenters(job_id).await?;
         if let Some(named) = datacenter {
             if !tracked.is_empty() && !tracked.contains(named) {
@@ -226,7 +227,7 @@ impl Jobs<'_> {
     }
 
     /// The datacenters a gate tracks the job in; none when no gate does.
-    async fn datacenters(&self, job_id: &EntityId) -> Result<Vec<EntityId>, Error> {
+    pub(super) async fn datacenters(&self, job_id: &EntityId) -> Result<Vec<EntityId>, Error> {
         let host = self.host();
         let named = ask(host, &host.gates, job_id, Action::Read, |view| {
             let known = view.state.status(view.now);
@@ -305,60 +306,6 @@ impl Jobs<'_> {
         Ok(changed)
     }
 
-    /// Asks for more time for a worker: for one job, or for every live job it has a part in. Durable on return.
-    ///
-    /// # Errors
-    /// `invalid_argument`, `not_found`, `stale_token`, `unknown_token`, and the faults of the store. A denial is an
-    /// answer, not an error.
-    pub async fn extend(&self, request: ExtendJob) -> Result<JobExtended, Error> {
-        let optional = |field, given: Option<i64>| given.map(|n| count(field, n)).transpose();
-        let estimate = match whole_parts(request.estimated_completion, 1_000) {
-            Some(ms) if ms <= MAX_SPAN_MS => ms,
-            Some(_) | None => {
-                let expected = format!("0 to {}, with at most three places", MAX_SPAN_MS as f64 / 1_000.0);
-                let given = real(request.estimated_completion);
-                return Err(Error::invalid("estimated_completion", given, &expected));
-            }
-        };
-        let asked = HealthcheckExtensionRequest {
-            worker_id: request.worker_id.clone(),
-            reason: request.reason,
-            current_progress: request.current_progress,
-            estimated_completion_ms: estimate,
-            active_workflow_count: count("active_workflow_count", request.active_workflow_count)?,
-            completed_items: optional("completed_items", request.completed_items)?,
-            total_items: optional("total_items", request.total_items)?,
-            request_id: request.request_id,
-        };
-        let streams = match &request.job_id {
-            Some(job_id) => vec![self.find(job_id, request.datacenter.as_ref()).await?],
-            None => lock(&self.host().counters.jobs).of_worker(&request.worker_id),
-        };
-        if streams.is_empty() {
-            let message = format!("the worker has a part in no live job. worker={}", request.worker_id);
-            return Err(Error::new(ErrorKind::NotFound, message).with("field", "worker_id"));
-        }
-        let token = token(request.fence_token)?;
-        let mut given: Option<JobExtended> = None;
-        for stream in streams {
-            let said = job::Command::Extend { request: Box::new(asked.clone()), token };
-            let one = jobs::command(self.host(), &stream, said, |view| match view.reply {
-                Some(Ok(Reply::Extension(response))) => {
-                    Ok((view.state.job_id.clone().into_iter().collect(), response))
-                }
-                other => Err(unexpected(other)),
-            });
-            let (job_ids, response): (Vec<EntityId>, _) = one.await??;
-            let mut view = extended(job_ids, response);
-            if let Some(before) = given.take().filter(|before| before.granted || !view.granted) {
-                let ids = std::mem::replace(&mut view, before);
-                view.job_ids.extend(ids.job_ids);
-            }
-            given = Some(view);
-        }
-        given.ok_or_else(strange)
-    }
-
     /// Takes a workflow one step, or hands it to a worker. Durable on return.
     ///
     /// # Errors
@@ -410,6 +357,7 @@ impl Jobs<'_> {
     /// # Errors
     /// `invalid_argument`, `not_found`, `stale_token`, `unknown_token`, and the faults of the store.
     pub async fn cancel(&self, request: CancelJob) -> Result<JobCancelled, Error> {
+        texts::requester("requester_id", &request.requester_id)?;
         let (host, job_id) = (self.host(), request.job_id);
         let token = token(request.fence_token)?;
         // Leadership is that of one datacenter: whoever shows it means that one.

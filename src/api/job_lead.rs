@@ -3,6 +3,7 @@
 use super::dto::{ClassEstimate, ClassRef, JobChanged, JobLed, JobRef, LeaseJob, TransferGate, TransferJob};
 use super::job::Jobs;
 use super::job_view::{holder, lease_ms, needed, strange, token, unexpected};
+use super::texts;
 use crate::core::gate;
 use crate::core::gate::status::GateStatus;
 use crate::core::ids::EntityId;
@@ -46,6 +47,7 @@ impl Jobs<'_> {
     /// `invalid_argument`, `not_found`, `job_ended`, `lease_held`, `stale_token`, `unknown_token`, and the faults of
     /// the store.
     pub async fn transfer(&self, request: TransferJob) -> Result<JobLed, Error> {
+        texts::address_or_here("new_leader_addr", &request.new_leader_addr)?;
         let said = job::Command::Transfer {
             to: self.leader(Some(&request.new_leader_id)),
             addr: if request.new_leader_addr.is_empty() { HERE.into() } else { request.new_leader_addr },
@@ -64,6 +66,7 @@ impl Jobs<'_> {
     /// # Errors
     /// `invalid_argument`, `not_found`, `job_ended`, `lease_held`, and the faults of the store.
     pub async fn acquire(&self, request: LeaseJob) -> Result<JobLed, Error> {
+        texts::address_or_here("holder_addr", &request.holder_addr)?;
         let in_process = request.in_process.unwrap_or(request.holder_addr.is_empty());
         let (holder, lease_ms) = (holder(&request)?, lease_ms(&request)?);
         let said = job::Command::AcquireLease {
@@ -82,6 +85,7 @@ impl Jobs<'_> {
     /// # Errors
     /// As [`Jobs::acquire`], and `lease_lost`, `stale_token`.
     pub async fn renew(&self, request: LeaseJob) -> Result<JobLed, Error> {
+        texts::address_or_here("holder_addr", &request.holder_addr)?;
         let said = job::Command::RenewLease {
             holder: holder(&request)?,
             token: needed(request.fence_token)?,
@@ -95,6 +99,7 @@ impl Jobs<'_> {
     /// # Errors
     /// As [`Jobs::renew`].
     pub async fn release(&self, request: LeaseJob) -> Result<JobChanged, Error> {
+        texts::address_or_here("holder_addr", &request.holder_addr)?;
         let said =
             job::Command::ReleaseLease { holder: holder(&request)?, token: needed(request.fence_token)? };
         self.change((request.job_id, request.datacenter), said).await
@@ -118,6 +123,7 @@ impl Jobs<'_> {
     /// # Errors
     /// `invalid_argument`, `not_found`, `job_ended`, and the faults of the store.
     pub async fn gate_transfer(&self, request: TransferGate) -> Result<GateStatus, Error> {
+        texts::address_or_here("new_gate_addr", &request.new_gate_addr)?;
         let host = self.host();
         let said = gate::Command::Transfer {
             to: self.leader(Some(&request.new_gate_id)),

@@ -138,6 +138,7 @@ pub(super) fn status_view(
 pub(super) fn extended(
     job_ids: Vec<EntityId>,
     response: job::message::HealthcheckExtensionResponse,
+    duplicate: bool,
 ) -> JobExtended {
     let seconds = |ms: u64| ms as f64 / 1_000.0;
     JobExtended {
@@ -150,6 +151,7 @@ pub(super) fn extended(
         grace_period_remaining: seconds(response.grace_period_remaining_ms),
         in_grace_period: response.in_grace_period,
         job_ids,
+        duplicate,
     }
 }
 

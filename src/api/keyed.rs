@@ -131,9 +131,8 @@ impl Asked<'_> {
             "the idempotency key was first used for another request; use a new key for each. used_for={first}, \
              asked={asked}"
         );
-        if let Some(Difference { field, first, asked }) = &difference {
-            let said = |text: &Option<String>| text.clone().unwrap_or_else(|| "left out".to_owned());
-            message.push_str(&format!(", differs={field}, first={}, given={}", said(first), said(asked)));
+        if let Some(difference) = &difference {
+            message.push_str(&format!(", {difference}"));
         }
         let error = Error::new(ErrorKind::KeyReused, message)
             .with("field", "idempotency_key")

@@ -32,6 +32,7 @@ pub mod history;
 pub mod hold;
 pub mod job;
 mod job_lead;
+mod job_time;
 mod job_view;
 pub mod json;
 mod keyed;
@@ -44,6 +45,7 @@ pub mod quorum;
 pub mod recover;
 pub mod shedding;
 pub mod stats;
+mod texts;
 mod wait;
 pub mod worker;
 

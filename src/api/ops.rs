@@ -248,6 +248,8 @@ pub static OPERATIONS: &[Operation] = &[
         key: Some("job"), CancelJob => JobCancelled, |q, r| q.jobs().cancel(r).await?),
     operation!("job.status", "show how a job stands", Data Get "/jobs/{job_id}/status",
         key: Some("status"), JobRef => JobStatusReply, |q, r| q.jobs().status(r).await?),
+    operation!("job.wait", "wait until a job ends", Data Get "/jobs/{job_id}/wait",
+        key: Some("status"), WaitJob => JobStatusReply, waits: class::always, |q, r| q.jobs().wait(r).await?),
     operation!("job.why", "show what led to how a job stands", Data Get "/jobs/{job_id}/why",
         key: Some("why"), JobRef => JobWhy, |q, r| q.jobs().why(r).await?),
     operation!("job.list", "list live jobs, or ended ones", Data Get "/jobs",

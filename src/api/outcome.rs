@@ -3,13 +3,14 @@
 use serde_json::Value;
 
 use super::ops::Operation;
+use crate::core::job::JobStatus;
 use crate::core::proposal::Verdict;
 use crate::error::{Error, ErrorKind, OutcomeEntry, outcome};
 
 /// The outcome that this operation was asked for, and that its reply tells. None for operations that do not ask for one:
 /// they succeed, or answer with an error.
 ///
-/// An outcome is asked for by those that wait for a decision or a grant, by `consensus.result`, which is the decision,
+/// An outcome is asked for by those that wait for a decision, a grant or the end of a job, by `consensus.result`, which is the decision,
 /// and by those that hand something over that may not be taken. What shows how something stands (`status`, `list`,
 /// `history`, `why`) has none, whatever it shows.
 pub fn outcome_of(op: &Operation, reply: &Value) -> Option<&'static OutcomeEntry> {
@@ -19,6 +20,10 @@ pub fn outcome_of(op: &Operation, reply: &Value) -> Option<&'static OutcomeEntry
             // The same outcome has another name at quorums.
             "timed_out" => Verdict::Timeout.name(),
             state => state,
+        },
+        "job.wait" => match JobStatus::from_name(word("status")) {
+            Some(status) if status.is_terminal() => status.name(),
+            Some(_) | None => "open",
         },
         "consensus.result" => word("state"),
         // One that does not wait only puts the question.
@@ -34,6 +39,13 @@ pub fn outcome_of(op: &Operation, reply: &Value) -> Option<&'static OutcomeEntry
         },
         "capacity.release" => Some("nothing_done").filter(|_| word("status") == "nothing_to_release")?,
         "flow.offer" => Some("nothing_done").filter(|_| reply["accepted"] == false)?,
+        "shed.check" => match (&reply["shed"], word("reason")) {
+            (Value::Bool(true), "expired") => "expired",
+            (Value::Bool(true), _) => "overloaded",
+            _ => return None,
+        },
+        "job.extend" => Some("nothing_done").filter(|_| reply["granted"] == false)?,
+        "stats.record" => Some("overloaded").filter(|_| reply["accepted"] == false)?,
         "shed.release" => Some("nothing_done").filter(|_| reply["released"] == false)?,
         _ => return None,
     };
@@ -42,7 +54,58 @@ pub fn outcome_of(op: &Operation, reply: &Value) -> Option<&'static OutcomeEntry
 
 /// Why what was asked for was not done, where that is told in a reply and not as an error.
 pub fn not_done(op: &Operation, reply: &Value) -> Option<Error> {
+    let word = |field: &str| reply[field].as_str().unwrap_or_default();
+    let told = |kind, why: &str, field: &str| {
+        Some(Error::new(kind, format!("{why}. {field}={}", word(field))).with(field, word(field)))
+    };
     match op.name {
+        "capacity.request" => match word("status") {
+            "overloaded" => {
+                told(ErrorKind::Overloaded, "too much waits at this cell; nothing was queued", "cell_id")
+            }
+            "expired" => told(ErrorKind::Expired, "the wait was over and nothing was granted", "need_id"),
+            "cancelled" => {
+                told(ErrorKind::Cancelled, "the need was cancelled; nothing was granted", "need_id")
+            }
+            _ => None,
+        },
+        "capacity.cancel" if word("status") != "cancelled" => {
+            let why = "the need had ended before, and cannot be cancelled; nothing was given back";
+            told(ErrorKind::NothingDone, why, "status")
+        }
+        "capacity.offer" => match word("status") {
+            "offered" => None,
+            "expired" => {
+                told(ErrorKind::Expired, "the time of the offer is over, and it was not used", "offer_id")
+            }
+            _ => told(ErrorKind::NothingDone, "nothing was offered", "status"),
+        },
+        "capacity.release" if word("status") == "nothing_to_release" => {
+            told(ErrorKind::NothingDone, "the cell holds nothing that could be given back", "cell_id")
+        }
+        "flow.offer" if reply["accepted"] == false => match word("reason") {
+            "expired" => told(ErrorKind::Expired, "the message was too late, and was not taken", "reason"),
+            _ => told(ErrorKind::NothingDone, "the message was not taken", "reason")
+                .map(|error| again_after(error, reply)),
+        },
+        "shed.check" if reply["shed"] == true => match word("reason") {
+            "expired" => told(ErrorKind::Expired, "the message is too late, and is not let in", "reason"),
+            _ => told(ErrorKind::Overloaded, "the message is not let in at this load", "reason")
+                .map(|error| again_after(error, reply)),
+        },
+        "job.extend" if reply["granted"] == false => {
+            told(ErrorKind::NothingDone, "no more time is given", "denial_reason")
+        }
+        "stats.record" if reply["accepted"] == false => {
+            let (taken, refused) = (&reply["recorded"], &reply["refused"]);
+            let message = format!(
+                "the statistics are full, and not all were taken. recorded={taken}, refused={refused}"
+            );
+            Some(again_after(Error::new(ErrorKind::Overloaded, message), reply))
+        }
+        "shed.release" if reply["released"] == false => {
+            Some(Error::new(ErrorKind::NothingDone, "no place is held under this permit"))
+        }
         "consensus.request" if reply["decision"] == Verdict::Aborted.name() => {
             let reason = reply["metadata"]["reason"].as_str().unwrap_or_default();
             let message = format!("the question could not be put. reason={reason}");
@@ -61,6 +124,14 @@ pub fn not_done(op: &Operation, reply: &Value) -> Option<Error> {
             Some(Error::new(ErrorKind::NotFound, "no algorithm is registered under this name"))
         }
         _ => None,
+    }
+}
+
+/// The same error with the time after which it may be worth trying again, if the reply tells one.
+fn again_after(error: Error, reply: &Value) -> Error {
+    match &reply["retry_after_ms"] {
+        Value::Null => error,
+        ms => error.with("retry_after_ms", ms.clone()),
     }
 }
 
@@ -99,6 +170,55 @@ mod tests {
         let open = json!({ "state": "open" });
         assert_eq!(outcome_of(find("consensus.result").unwrap(), &open).map(|told| told.exit), Some(20));
         assert_eq!(outcome_of(find("consensus.request").unwrap(), &open), None);
+    }
+
+    #[test]
+    fn every_end_of_a_job_has_an_outcome_and_only_what_is_done_is_zero() {
+        let wait = find("job.wait").unwrap();
+        for status in JobStatus::ALL {
+            let told = outcome_of(wait, &json!({ "status": status.name() })).unwrap();
+            assert_eq!(told.exit == 0, status == JobStatus::Completed, "{}", status.name());
+            assert_eq!(told.exit == 20, !status.is_terminal(), "{}", status.name());
+        }
+    }
+
+    #[test]
+    fn what_is_refused_in_a_reply_is_told_as_the_outcome_is_and_what_is_done_is_not() {
+        let refusals = [
+            ("capacity.request", json!({ "status": "overloaded" })),
+            ("capacity.request", json!({ "status": "expired" })),
+            ("capacity.request", json!({ "status": "cancelled" })),
+            ("capacity.offer", json!({ "status": "insufficient_capacity" })),
+            ("capacity.offer", json!({ "status": "no_pending_need" })),
+            ("capacity.offer", json!({ "status": "expired" })),
+            ("capacity.release", json!({ "status": "nothing_to_release" })),
+            ("flow.offer", json!({ "accepted": false, "reason": "full" })),
+            ("shed.check", json!({ "shed": true, "reason": "shed" })),
+            ("shed.check", json!({ "shed": true, "reason": "expired" })),
+            ("shed.release", json!({ "released": false })),
+            ("stats.record", json!({ "accepted": false })),
+            ("job.extend", json!({ "granted": false, "denial_reason": "no_progress" })),
+        ];
+        for (name, reply) in refusals {
+            let op = find(name).unwrap();
+            let (told, outcome) = (not_done(op, &reply).unwrap(), outcome_of(op, &reply).unwrap());
+            assert_eq!(told.kind().entry().exit, outcome.exit, "{name} {reply}");
+            assert_ne!(outcome.exit, 0, "{name} {reply}");
+        }
+        for (name, reply) in [
+            ("capacity.request", json!({ "status": "granted" })),
+            ("capacity.request", json!({ "status": "pending" })),
+            ("capacity.cancel", json!({ "status": "cancelled" })),
+            ("capacity.offer", json!({ "status": "offered" })),
+            ("capacity.release", json!({ "status": "released" })),
+            ("flow.offer", json!({ "accepted": true })),
+            ("shed.check", json!({ "shed": false })),
+            ("shed.release", json!({ "released": true })),
+            ("job.extend", json!({ "granted": true })),
+        ] {
+            assert_eq!(not_done(find(name).unwrap(), &reply), None, "{name} {reply}");
+        }
+        assert!(not_done(find("capacity.cancel").unwrap(), &json!({ "status": "granted" })).is_some());
     }
 
     #[test]

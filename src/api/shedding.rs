@@ -3,16 +3,18 @@
 use std::time::Duration;
 
 use super::Quorate;
+use super::capacity_view::real;
 use super::dto::{
     ByClass, ByPriority, CapView, CheckShed, ClassView, ExplainView, LoadRecorded, PermitReleased,
     RecordLoad, RefusedTotals, ReleasePermit, ShedChecked, ShedStatus, TiersView,
 };
 use super::ops::OPERATIONS;
+use super::texts;
 use crate::core::load::ClassCounts;
 use crate::core::shed::{
     Class, Explanation, Invalid, Label, Limit, MessageKind, Observed, Priority, Readings, Reason, Refused,
 };
-use crate::core::time::Timestamp;
+use crate::core::time::{Timestamp, whole_parts};
 use crate::error::{Error, ErrorKind};
 use crate::shell::entity::Action;
 use crate::shell::load::{Fed, Judged, MOST_PENDING, Recorded, Source, Turned, load_id};
@@ -20,6 +22,8 @@ use crate::shell::runtime::ask;
 
 const DAY_MS: i64 = 86_400_000;
 const HOUR_MS: i64 = 3_600_000;
+/// Largest reading in percent: of so many processors together.
+const MOST_PERCENT: u64 = 1_000_000;
 
 /// Operations on load shedding.
 #[derive(Clone, Copy, Debug)]
@@ -35,6 +39,9 @@ impl Shedding<'_> {
     /// when the store refuses work.
     pub async fn check(&self, request: CheckShed) -> Result<ShedChecked, Error> {
         let CheckShed { handler, class, critical, deadline_ms, hold_ms } = request;
+        if let Some(handler) = &handler {
+            texts::name("handler", handler)?;
+        }
         let host = self.q.host();
         let plain = match (handler, class) {
             (Some(name), None) => self.label_of(&name),
@@ -54,12 +61,12 @@ impl Shedding<'_> {
     /// Gives a held place back.
     ///
     /// # Errors
-    /// `invalid_argument` for a latency that is not a number.
+    /// `invalid_argument` for a latency that is out of bounds, or not kept exactly.
     pub async fn release(&self, request: ReleasePermit) -> Result<PermitReleased, Error> {
         let ReleasePermit { permit, latency_ms } = request;
         let host = self.q.host();
         drop(host.admit(false)?);
-        let latency = latency_ms.map(|ms| finite("latency_ms", ms)).transpose()?;
+        let latency = latency_ms.map(|ms| latency_of("latency_ms", ms)).transpose()?;
         let released = host.desk.release(host, permit);
         if let (true, Some(ms)) = (released, latency) {
             let latency = Some((Observed::Served, ms));
@@ -73,7 +80,7 @@ impl Shedding<'_> {
     /// 250 ms while there is anything to evaluate.
     ///
     /// # Errors
-    /// `invalid_argument` when nothing is given, or for a number that is not finite, negative or out of bounds.
+    /// `invalid_argument` when nothing is given, or for a number that is out of bounds or not kept exactly.
     pub async fn record(&self, request: RecordLoad) -> Result<LoadRecorded, Error> {
         let RecordLoad { latency_ms, outcome, cpu_percent, memory_percent, queue_delay_ms, class, pending } =
             request;
@@ -83,9 +90,11 @@ impl Shedding<'_> {
         }
         let most = i64::try_from(MOST_PENDING).unwrap_or(i64::MAX);
         let pending = pending.map(|n| within("pending", n, 0, most)).transpose()?;
-        let waited = queue_delay_ms.map(|ms| wait_of("queue_delay_ms", ms)).transpose()?;
+        let waited = queue_delay_ms.map(|ms| time_of("queue_delay_ms", ms)).transpose()?;
+        let cpu_percent = cpu_percent.map(|n| percent_of("cpu_percent", n)).transpose()?;
+        let memory_percent = memory_percent.map(|n| percent_of("memory_percent", n)).transpose()?;
         let priority = class.unwrap_or(Class::Data).priority();
-        let latency = latency_ms.map(|ms| finite("latency_ms", ms)).transpose()?;
+        let latency = latency_ms.map(|ms| latency_of("latency_ms", ms)).transpose()?;
         let fed = Fed {
             latency: latency.map(|ms| (outcome.unwrap_or(Observed::Served), ms)),
             queue_delay: waited.map(|waited| (priority, waited)),
@@ -216,19 +225,28 @@ fn within(field: &str, given: i64, low: i64, high: i64) -> Result<u64, Error> {
     }
 }
 
-fn finite(field: &str, given: f64) -> Result<f64, Error> {
-    if given.is_finite() {
-        Ok(given)
-    } else {
-        Err(Error::invalid(field, given.to_string(), "a finite number"))
+/// A time in milliseconds, as it is kept: in whole microseconds.
+fn time_of(field: &str, given: f64) -> Result<Duration, Error> {
+    match whole_parts(given, 1_000) {
+        Some(us) if us <= HOUR_MS.unsigned_abs() * 1_000 => Ok(Duration::from_micros(us)),
+        Some(_) | None => Err(Error::invalid(field, real(given), "0 to 3600000, with at most three places")),
     }
 }
 
-fn wait_of(field: &str, given: f64) -> Result<Duration, Error> {
-    if (0.0..=HOUR_MS as f64).contains(&given) {
-        return Ok(Duration::from_micros((given * 1_000.0).round() as u64));
+/// A latency in milliseconds, to the microsecond. One below nothing, of a clock that was set, is none.
+fn latency_of(field: &str, given: f64) -> Result<f64, Error> {
+    if given < 0.0 && given.is_finite() { Ok(0.0) } else { time_of(field, given).map(|_| given) }
+}
+
+/// A reading in percent, as it is put on record: in whole millionths.
+fn percent_of(field: &str, given: f64) -> Result<f64, Error> {
+    match whole_parts(given, 1_000_000) {
+        Some(millionths) if millionths <= MOST_PERCENT * 1_000_000 => Ok(given),
+        Some(_) | None => {
+            let expected = format!("0 to {MOST_PERCENT}, with at most six places");
+            Err(Error::invalid(field, real(given), &expected))
+        }
     }
-    Err(Error::invalid(field, given, "0 to 3600000"))
 }
 
 /// The error for a number the core refuses.

@@ -10,7 +10,7 @@ use crate::core::job::message::WorkflowOutcome;
 use crate::core::job::token::DispatchToken;
 use crate::core::worker::{self, Report, WorkerStatus};
 use crate::error::Error;
-use crate::shell::entity::Action;
+use crate::shell::entity::{Action, View};
 use crate::shell::jobs::{self, LOCAL};
 use crate::shell::lock;
 use crate::shell::pressure;
@@ -59,11 +59,10 @@ impl Workers<'_> {
         self.tell(request.worker_id, said).await
     }
 
-    /// Takes nothing new, and is gone when everything has ended; a worker nobody knows is gone already. Durable on
-    /// return.
+    /// Takes nothing new, and is gone when everything has ended; one that has left is gone already. Durable on return.
     ///
     /// # Errors
-    /// The faults of the store.
+    /// `not_found` when it was never registered, and the faults of the store.
     pub async fn leave(&self, request: WorkerRef) -> Result<WorkerChanged, Error> {
         self.tell(request.worker_id, worker::Command::Leave).await
     }
@@ -114,7 +113,7 @@ impl Workers<'_> {
     /// Says that a worker is dead: every live job it has a part in takes back what it had. Durable on return.
     ///
     /// # Errors
-    /// The faults of the store.
+    /// `not_found` when it was never registered and has a part in no live job, and the faults of the store.
     pub async fn lost(&self, request: WorkerRef) -> Result<WorkerChanged, Error> {
         self.tell_jobs(request.worker_id, |worker_id| job::Command::WorkerLost { worker_id }).await
     }
@@ -122,7 +121,7 @@ impl Workers<'_> {
     /// Says that a worker is well: its extensions begin anew in every live job it has a part in. Durable on return.
     ///
     /// # Errors
-    /// The faults of the store.
+    /// As [`Workers::lost`].
     pub async fn healthy(&self, request: WorkerRef) -> Result<WorkerChanged, Error> {
         self.tell_jobs(request.worker_id, |worker_id| job::Command::WorkerHealthy { worker_id }).await
     }
@@ -134,6 +133,13 @@ impl Workers<'_> {
     ) -> Result<WorkerChanged, Error> {
         let host = self.q.host();
         let streams = lock(&host.counters.jobs).of_worker(&worker_id);
+        if streams.is_empty() {
+            // Nobody would hear of it: a name that nobody knows is most likely misspelt.
+            let is_known = |view: View<'_, worker::WorkerMachine>| view.state.worker_id.is_some();
+            if !ask(host, &host.workers, &worker_id, Action::Read, is_known).await? {
+                return Err(worker::Rejection::NotRegistered.into());
+            }
+        }
         let mut told = WorkerChanged {
             worker_id: worker_id.clone(),
             changed: false,

@@ -14,10 +14,11 @@ Exit codes: 0 done · 2 bad request or usage · 3 not found · 4 exists or ended
 6 limit · 7 busy · 8 fenced · 9 outcome unknown · 10 store or server failed · 11 store in use · \
 12 no such store · 13 newer store · 14 damaged store · 15 idempotency key of another request · 130 interrupted
 
-Commands that ask for an outcome (`quorum wait`, `consensus request`, `consensus result`, `capacity request`) exit with \
-it: 0 approved, granted · 20 open, not decided yet · 21 rejected · 22 timeout · 23 expired · 24 cancelled · \
-25 aborted, could not be put. Commands that only show (`status`, `list`, `history`) exit with 0 once they have shown it. \
-`capacity offer`, `capacity release`, `flow offer` and `shed release` exit with 27 when nothing was done.";
+Commands that ask for an outcome (`quorum wait`, `consensus request`, `consensus result`, `capacity request`, `job wait`) \
+exit with it: 0 approved, granted, completed · 20 open, not decided or ended yet · 21 rejected · 22 timeout · 23 expired · \
+24 cancelled · 25 aborted, could not be put or answered · 26 failed. Commands that only show (`status`, `list`, `history`) exit with 0 once they have shown it. \
+`capacity offer`, `capacity release`, `capacity cancel`, `job extend`, `flow offer` and `shed release` exit with 27 when nothing was \
+done, and `shed check` with 7 when the message is not let in.";
 
 /// The whole command line.
 pub(super) fn command() -> Command {

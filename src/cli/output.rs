@@ -157,6 +157,9 @@ fn advice(kind: ErrorKind) -> &'static str {
             "nothing; the decision is final, and `quorate consensus result` shows it"
         }
         ErrorKind::Aborted => "look at the reason; `quorate agent list` shows who can be asked",
+        ErrorKind::Expired => "ask again, with more time",
+        ErrorKind::Cancelled => "nothing; ask again if it is still wanted",
+        ErrorKind::NothingDone => "look at the reason; nothing changed",
         ErrorKind::TokenNotFound => "`quorate history query --kind cell` shows the tokens that were granted",
         ErrorKind::NotTokenOwner => "the holder named in the message may act, or transfer the token",
         ErrorKind::TokenExpired | ErrorKind::TokenReleased | ErrorKind::TokenRevoked => {

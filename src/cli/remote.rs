@@ -78,16 +78,17 @@ fn encode(text: &str) -> String {
 /// The reply or the error in an answer; `None` when it holds neither.
 fn unwrap(op: &Operation, body: Value) -> Option<Result<Value, Error>> {
     let Value::Object(mut body) = body else { return None };
+    // A reply that tells that nothing was done stands beside the error, and says more.
+    if let Some(reply) = op.key.and_then(|key| body.remove(key)) {
+        return Some(Ok(reply));
+    }
     if let Some(Value::Object(error)) = body.remove("error") {
         return Some(Err(error_of(error)));
     }
     if body.remove("success") != Some(Value::Bool(true)) {
         return None;
     }
-    match op.key {
-        Some(key) => body.remove(key).map(Ok),
-        None => Some(Ok(Value::Object(body))),
-    }
+    op.key.is_none().then(|| Ok(Value::Object(body)))
 }
 
 fn error_of(mut error: Map<String, Value>) -> Error {
@@ -127,5 +128,9 @@ mod tests {
         let error = unwrap(op, body).unwrap().unwrap_err();
         assert_eq!((error.kind(), error.detail("x")), (ErrorKind::NotFound, Some(&json!(1))));
         assert!(unwrap(op, json!([])).is_none());
+        let op = quorate::api::ops::find("capacity.release").unwrap();
+        let body =
+            json!({ "success": false, "result": { "status": "x" }, "error": { "kind": "nothing_done" } });
+        assert_eq!(unwrap(op, body), Some(Ok(json!({ "status": "x" }))));
     }
 }

@@ -6,6 +6,7 @@
 //! each field is the same; a field that both left out is the same even if its default has changed in between.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
@@ -28,6 +29,15 @@ pub struct KeyedField {
 impl KeyedField {
     fn is_as(&self, other: &KeyedField) -> bool {
         self.value == other.value || !(self.given || other.given)
+    }
+}
+
+impl KeyedRequest {
+    /// The same with one more field, that somebody said.
+    pub fn with(mut self, name: &str, value: impl ToString) -> Self {
+        let field = KeyedField { value: value.to_string(), given: true };
+        self.fields.insert(name.to_owned(), field);
+        self
     }
 }
 
@@ -66,6 +76,13 @@ impl KeyedRequest {
     pub fn known_to(mut self, other: &KeyedRequest) -> Self {
         self.fields.retain(|name, _| other.fields.contains_key(name));
         self
+    }
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let said = |text: &Option<String>| text.clone().unwrap_or_else(|| "left out".to_owned());
+        write!(f, "differs={}, first={}, given={}", self.field, said(&self.first), said(&self.asked))
     }
 }
 

@@ -18,18 +18,20 @@ const fn line(name: &'static str, exit: u8, meaning: &'static str) -> OutcomeEnt
     OutcomeEntry { name, exit, meaning }
 }
 
-/// Every outcome, with its exit code. Those that are not 0 are not those of an error kind, except for `aborted` and
-/// `overloaded`, which are both.
+/// Every outcome, with its exit code. Those that are not 0 are not those of an error kind, except for `aborted`,
+/// `cancelled`, `expired`, `nothing_done` and `overloaded`, which are both.
 pub const OUTCOMES: &[OutcomeEntry] = &[
     line("approved", 0, "the voters said yes"),
     line("granted", 0, "the capacity is there"),
-    line("overloaded", 7, "too much waits already; nothing was queued"),
-    line("open", 20, "not decided yet, or still waiting"),
+    line("completed", 0, "the job is done"),
+    line("overloaded", 7, "too much waits, or too much load; nothing was queued or let in"),
+    line("open", 20, "not decided yet, still waiting, or not ended"),
     line("rejected", 21, "the voters said no"),
-    line("timeout", 22, "the deadline passed without a decision"),
+    line("timeout", 22, "the deadline passed first: without a decision, or before the job was done"),
     line("expired", 23, "the wait for capacity, or the time of an offer, was over"),
     line("cancelled", 24, "somebody ended it"),
-    line("aborted", 25, "the question could not be put: nobody, or too few, could be asked"),
+    line("aborted", 25, "the question could not be put or answered: nobody, or too few, could be asked"),
+    line("failed", 26, "the job came to its end and did not do what it was to do"),
     line("nothing_done", 27, "there was nothing to do, or nothing could be done"),
 ];
 

@@ -25,6 +25,8 @@ use quorate::error::{Error, ErrorKind};
 
 /// Header that names a request, for operations with a field `idempotency_key`.
 pub(super) const KEY_HEADER: &str = "Idempotency-Key";
+/// Characters of a key that an error tells.
+const SHOWN: usize = 256;
 /// The field the header fills.
 pub(super) const KEY_FIELD: &str = "idempotency_key";
 
@@ -152,13 +154,30 @@ impl Input<'_> {
         }
         if self.op.method == Method::Post
             && self.known.iter().any(|known| known == KEY_FIELD)
-            && !fields.contains_key(KEY_FIELD)
             && let Some(key) = header_key(self.request.headers())?
         {
-            fields.insert(KEY_FIELD.to_owned(), key.into());
+            match fields.get(KEY_FIELD) {
+                None | Some(Value::Null) => {
+                    fields.insert(KEY_FIELD.to_owned(), key.into());
+                }
+                Some(other) if *other != key => return Err(two_keys(&key, other)),
+                Some(_) => {}
+            }
         }
         Ok(Asked { fields, status_codes })
     }
+}
+
+/// A request has one name: there is no telling which of two was meant.
+fn two_keys(header: &str, field: &Value) -> Error {
+    let short = |text: String| text.chars().take(SHOWN).collect::<String>();
+    let field = field.as_str().map_or_else(|| field.to_string(), str::to_owned);
+    let (header, field) = (short(header.to_owned()), short(field));
+    let expected = format!(
+        "one key: the header Idempotency-Key and the field say the same, or one of them is left out. header={header}, \
+         field={field}"
+    );
+    Error::invalid(KEY_FIELD, header.clone(), &expected).with("header", header).with("body", field)
 }
 
 fn put(fields: &mut Map<String, Value>, name: String, value: Value) -> Result<(), Error> {

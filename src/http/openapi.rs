@@ -75,7 +75,7 @@ fn operation(op: &Operation, schemas: &mut Schemas) -> Value {
             "name": KEY_HEADER,
             "in": "header",
             "required": false,
-            "description": "Stands for the field idempotency_key when the body has none.",
+            "description": "Stands for the field idempotency_key; where the body has one too, it must be the same.",
             "schema": { "type": "string", "minLength": 1, "maxLength": 256 },
         }));
     }

@@ -23,9 +23,9 @@ use crate::core::Machine;
 use crate::core::agent::{self, Agent, AgentMachine, Grade, LastVote};
 use crate::core::cell::{self, Budget, BudgetMachine, Cell, CellMachine, Op};
 use crate::core::ids::{CellId, EntityId, StreamId, StreamKind, VoterId};
-use crate::core::quorum::event::{Counting, VoteCast};
+use crate::core::quorum::event::{Counting, Electorate, VoteCast};
 use crate::core::quorum::{
-    Command, Effect, Event, FallbackPlan, Policy, Quorum, QuorumMachine, QuorumType, Rejection, Start,
+    Command, Effect, Event, FallbackPlan, Quorum, QuorumMachine, QuorumType, Rejection, Start,
 };
 use crate::core::topology::{self, Asked, Topology, TopologyMachine};
 use crate::journal::Fault;
@@ -478,7 +478,15 @@ async fn open_fallback(host: Arc<Host>, parent: EntityId, plan: FallbackPlan) ->
     let mesh = mesh_id();
     let members =
         ask(&host, &host.topology, &mesh, Action::Read, move |view| view.state.membership(&asked)).await?;
-    let outcome = if members.voters.is_none() && host.config.quorum.strict_membership {
+    let first = ask(&host, &host.quorums, &parent, Action::Read, |view| view.state.opened.clone()).await?;
+    // Where the hub has no authority, nobody decides who was not asked in the first place.
+    let (voters, named) = match (members.voters, first.as_deref().map(|opened| &opened.electorate)) {
+        (Some(authorities), _) => (Some(authorities), false),
+        (None, Some(Electorate::Closed(voters))) => (Some(voters.clone()), true),
+        (None, Some(Electorate::Open) | None) => (None, false),
+    };
+    let policy = first.map_or_else(|| host.config.quorum.policy(), |opened| opened.policy);
+    let outcome = if voters.is_none() && host.config.quorum.strict_membership {
         Err(format!("unknown membership. sought={}", members.sought))
     } else {
         let start = Start {
@@ -488,13 +496,13 @@ async fn open_fallback(host: Arc<Host>, parent: EntityId, plan: FallbackPlan) ->
             rule: None,
             timeout: Duration::from_micros(plan.timeout_us),
             cell_id: None,
-            voters: members.voters,
-            named: false,
+            voters,
+            named,
             neighbor_count: 0,
             topic: members.topic,
             membership_epoch: members.epoch,
             subject: None,
-            policy: Policy { ..host.config.quorum.policy() },
+            policy,
             fallback: None,
             parent: Some(parent.clone()),
         };

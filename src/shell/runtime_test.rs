@@ -126,7 +126,7 @@ async fn a_check_asks_the_directory_when_its_agent_last_voted() {
     let runtime = open();
     let host = runtime.host();
     let agent_id = crate::core::ids::VoterId::new("ann").unwrap();
-    let asked = Asked { settings: Settings::default(), explicit: true };
+    let asked = Asked { settings: Settings::default(), explicit: true, again: Default::default() };
     let register = agent::Command::Register { agent_id: agent_id.clone(), asked };
     ask(host, &host.agents, &id("ann"), Action::Command(register, None), |_| ()).await.unwrap();
     runtime.advance(Timestamp::from_millis(4_000)).await;

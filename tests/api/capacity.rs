@@ -13,6 +13,16 @@ fn ok(answer: Answer, key: &str) -> Value {
     body[key].clone()
 }
 
+/// Checks the form of a refusal that a reply tells, and gives that reply.
+fn undone(answer: &Answer, code: &str) -> Value {
+    let Value::Object(body) = &answer.json else { panic!("not an object: {answer:?}") };
+    let form = ["success", "result", "detail", "code", "error"];
+    assert_eq!(body.keys().collect::<Vec<_>>(), form, "{answer:?}");
+    assert_eq!((&body["success"], &body["code"]), (&json!(false), &json!(code)));
+    assert_eq!((&body["error"]["kind"], &body["error"]["message"]), (&body["code"], &body["detail"]));
+    body["result"].clone()
+}
+
 fn keys(value: &Value) -> Vec<&str> {
     value.as_object().unwrap_or_else(|| panic!("not an object: {value}")).keys().map(String::as_str).collect()
 }
@@ -72,9 +82,29 @@ fn a_request_is_granted_queued_or_refused_and_always_answered_with_200() {
     assert_eq!(pick(&pending, &parity), json!(["pending", "a", 1.0, 1]));
     assert!(pending["need_id"].is_string() && pending["deadline"].is_string(), "{pending}");
     ok(door.post("backpressure/a/configure", &json!({ "max_pending": 1, "low_water": 0 })), "result");
-    let overloaded = door.request("a", &json!({}));
+    let overloaded = door.post("backpressure/a/request", &json!({}));
+    assert_eq!(overloaded.status, 200);
+    let overloaded = undone(&overloaded, "overloaded");
     assert_eq!(pick(&overloaded, &["status", "cell_id"]), json!(["overloaded", "a"]));
     assert!(overloaded["message"].as_str().unwrap().contains("again later"), "{overloaded}");
+}
+
+#[test]
+fn a_refusal_does_not_read_as_success() {
+    let door = Door::open();
+    door.request("a", &json!({ "requested_capacity": 1, "need_id": "g" }));
+    let wait = json!({ "requested_capacity": 1, "timeout_seconds": 0.01, "need_id": "n", "wait": true });
+    assert_eq!(undone(&door.post("backpressure/a/request", &wait), "expired")["status"], "expired");
+    for (need, status) in [("g", "granted"), ("n", "expired")] {
+        let cancel = door.post("backpressure/a/cancel", &json!({ "need_id": need }));
+        assert_eq!(undone(&cancel, "nothing_done")["status"], status);
+    }
+    door.request("a", &json!({ "requested_capacity": 1, "timeout_seconds": 60, "need_id": "c" }));
+    let cancel = || door.post("backpressure/a/cancel", &json!({ "need_id": "c" }));
+    assert_eq!(ok(cancel(), "result"), ok(cancel(), "result"));
+    let again = json!({ "requested_capacity": 1, "timeout_seconds": 60, "need_id": "c" });
+    assert_eq!(undone(&door.post("backpressure/a/request", &again), "cancelled")["status"], "cancelled");
+    assert_eq!(undone(&door.bare("backpressure/z/release"), "nothing_done")["status"], "nothing_to_release");
 }
 
 #[test]
@@ -82,7 +112,7 @@ fn an_offer_takes_its_fields_from_the_query_or_from_the_body() {
     let door = Door::open();
     let path = "backpressure/offer";
     let query = format!("{path}?source_cell_id=b&destination_cell_id=a&capacity=0.25");
-    assert_eq!(ok(door.bare(&query), "result")["status"], "no_pending_need");
+    assert_eq!(undone(&door.bare(&query), "nothing_done")["status"], "no_pending_need");
     door.request("a", &json!({ "requested_capacity": 1 }));
     door.request("a", &json!({ "requested_capacity": 0.5 }));
     let parity = ["status", "source", "destination", "capacity"];
@@ -90,7 +120,7 @@ fn an_offer_takes_its_fields_from_the_query_or_from_the_body() {
     assert_eq!(keys(&offered)[..4], parity);
     assert_eq!(pick(&offered, &parity), json!(["offered", "b", "a", 0.25]));
     let body = json!({ "source_cell_id": "b", "destination_cell_id": "a", "capacity": 0.8 });
-    let short = ok(door.post(path, &body), "result");
+    let short = undone(&door.post(path, &body), "nothing_done");
     assert_eq!(short["status"], "insufficient_capacity");
     assert_eq!(pick(&short, &["available", "requested"]), json!([0.75, 0.8]));
     let body = json!({ "source_cell_id": "c", "destination_cell_id": "a", "capacity": 0.5 });
@@ -147,7 +177,7 @@ fn a_release_gives_back_what_is_out_and_says_how_much_that_was() {
     let whole = ok(door.post("backpressure/a/release", &json!({ "token_id": token })), "result");
     assert_eq!(pick(&whole, &parity), json!(["released", "a", 0.4, 1.0]));
     assert_eq!(release(&format!("?token_id={token}")).error(), (409, "token_released"));
-    let nothing = ok(release("?capacity=7"), "result");
+    let nothing = undone(&release("?capacity=7"), "nothing_done");
     assert_eq!(pick(&nothing, &parity), json!(["nothing_to_release", "a", 0.0, 1.0]));
     let status = ok(door.get("backpressure/b/status"), "status");
     assert_eq!(pick(&status, &["state", "capacity"]), json!(["idle", 1.0]));
@@ -208,11 +238,8 @@ fn bad_numbers_and_names_are_422_name_the_field_and_leave_no_trace() {
     assert_eq!(door.get("backpressure/%20/status").error().0, 422);
     assert_eq!(door.post("backpressure/a/request", &json!({ "capacity": 0.1 })).error().0, 422);
     assert_eq!(ok(door.get("backpressure/stats"), "stats")["total_cells"], 0);
-    // A release has no upper bound.
-    assert_eq!(
-        ok(door.bare("backpressure/a/release?capacity=1e300"), "result")["status"],
-        "nothing_to_release"
-    );
+    let release = door.bare("backpressure/a/release?capacity=1e300");
+    assert_eq!((release.error(), release.field()), ((422, "invalid_argument"), "capacity"));
 }
 
 #[test]
@@ -286,13 +313,14 @@ fn a_request_may_wait_for_its_grant() {
     );
     // Another ends as it does, which is an answer too.
     let short = json!({ "requested_capacity": 0.4, "timeout_seconds": 0.05, "wait": true });
-    assert_eq!(door.request("a", &short)["status"], "expired");
+    let short = door.post("backpressure/a/request", &short);
+    assert_eq!(undone(&short, "expired")["status"], "expired");
     let asked =
         waiting(json!({ "requested_capacity": 0.4, "timeout_seconds": 600, "need_id": "m", "wait": true }));
     door.0.until_in_flight(1);
     let cancelled = ok(door.post("backpressure/a/cancel", &json!({ "need_id": "m" })), "result");
     assert_eq!(pick(&cancelled, &["status", "cell_id", "need_id"]), json!(["cancelled", "a", "m"]));
-    assert_eq!(ok(asked.join().unwrap(), "result"), cancelled);
+    assert_eq!(undone(&asked.join().unwrap(), "cancelled"), cancelled);
     assert_eq!(door.bare("backpressure/a/cancel?need_id=unheard-of").error(), (404, "not_found"));
     assert_eq!(door.bare("backpressure/a/cancel").error(), (422, "invalid_argument"));
 }
@@ -331,7 +359,7 @@ fn who_asks_for_it_is_answered_with_statuses_of_their_own() {
     assert_eq!((pending.header("retry-after"), &pending.json["success"]), (None, &json!(true)));
     let overloaded = ask("&status_codes=true");
     assert_eq!((overloaded.status, &overloaded.json["result"]["status"]), (429, &json!("overloaded")));
-    assert_eq!((overloaded.header("retry-after"), &overloaded.json["success"]), (Some("1"), &json!(true)));
+    assert_eq!((overloaded.header("retry-after"), &overloaded.json["success"]), (Some("1"), &json!(false)));
     for without in ["", "&status_codes=false"] {
         let plain = ask(without);
         assert_eq!((plain.status, plain.header("retry-after")), (200, None));

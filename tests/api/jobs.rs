@@ -147,3 +147,54 @@ fn a_job_in_several_datacenters_is_seen_at_its_gate() {
     assert_eq!(post("jobs/g/progress", json!({})).error(), (422, "invalid_argument"));
     assert_eq!(post("jobs/g/progress", json!({})).field(), "datacenter");
 }
+
+#[test]
+fn who_waits_for_a_job_is_answered_when_it_ends_here_or_everywhere() {
+    let running = Running::start();
+    let client = running.client;
+    let post = |path: &str, body: Value| client.post(&format!("/api/v1/{path}"), &body.to_string());
+    ok(&post("jobs/submit", json!({ "job_id": "one" })), "job");
+    ok(&post("jobs/submit", json!({ "job_id": "wide", "target_datacenters": ["east", "west"] })), "job");
+    let looked = client.get("/api/v1/jobs/one/wait?timeout_ms=0");
+    assert_eq!(ok(&looked, "status")["status"], "submitted", "a look waits for nothing");
+    std::thread::scope(|scope| {
+        let wait = |query: &'static str| {
+            scope.spawn(move || ok(&client.get(&format!("/api/v1/jobs/{query}timeout_ms=60000")), "status"))
+        };
+        let waits = [wait("one/wait?"), wait("wide/wait?datacenter=east&"), wait("wide/wait?")];
+        running.until_in_flight(3);
+        ok(&post("jobs/one/complete", json!({ "status": "failed" })), "job");
+        ok(&post("jobs/wide/complete", json!({ "datacenter": "east" })), "job");
+        running.until_in_flight(1);
+        ok(&post("jobs/wide/complete", json!({ "datacenter": "west" })), "job");
+        let ended = waits.map(|wait| wait.join().unwrap()["status"].clone());
+        assert_eq!(ended, [json!("failed"), json!("completed"), json!("completed")]);
+    });
+    assert_eq!(client.get("/api/v1/jobs/none/wait").error(), (404, "not_found"));
+    let bad = client.get("/api/v1/jobs/one/wait?timeout_ms=300001");
+    assert_eq!((bad.error(), bad.field()), ((422, "invalid_argument"), "timeout_ms"));
+}
+
+#[test]
+fn a_request_id_that_is_used_again_for_another_question_is_a_conflict() {
+    let running = Running::start();
+    let post = |path: &str, body: Value| running.client.post(&format!("/api/v1/{path}"), &body.to_string());
+    ok(&post("jobs/submit", json!({ "job_id": "j" })), "job");
+    let ask = |progress: f64| {
+        let body =
+            json!({ "job_id": "j", "worker_id": "w", "request_id": "r", "current_progress": progress });
+        post("jobs/extend", body)
+    };
+    let first = ok(&ask(0.5), "extension");
+    assert_eq!((&first["granted"], first.get("duplicate")), (&json!(true), None));
+    let again = ok(&ask(0.5), "extension");
+    let same = |view: &Value| (view["granted"].clone(), view["extension_seconds"].clone());
+    assert_eq!((same(&again), &again["duplicate"]), (same(&first), &json!(true)));
+    let other = ask(0.9);
+    assert_eq!((other.error(), other.field()), ((409, "key_reused"), "request_id"));
+    let error = &other.json["error"];
+    assert_eq!(
+        (&error["differs"], &error["first"], &error["given"]),
+        (&json!("current_progress"), &json!("0.5"), &json!("0.9"))
+    );
+}

@@ -23,6 +23,13 @@ impl Sampler for Memory {
     }
 }
 
+/// A refusal that a reply tells.
+fn undone(answer: &Answer, key: &str, code: &str) -> Value {
+    assert_eq!((answer.status, &answer.json["success"]), (200, &json!(false)), "{answer:?}");
+    assert_eq!((&answer.json["code"], &answer.json["error"]["kind"]), (&json!(code), &json!(code)));
+    answer.json[key].clone()
+}
+
 fn ok(answer: &Answer, key: &str) -> Value {
     assert_eq!((answer.status, &answer.json["success"]), (200, &json!(true)), "{answer:?}");
     answer.json[key].clone()
@@ -43,8 +50,8 @@ fn a_stream_lives_its_whole_life_over_http() {
             ok(&post("a%20b/offer", &json!({ "message": { "n": n }, "sender": "ann" }).to_string()), "offer");
         assert_eq!((&offer["accepted"], &offer["seq"]), (&json!(true), &json!(n)));
     }
-    // What comes back is an answer, not an error: it holds the message, the reason and when to try again.
-    let offer = ok(&post("a%20b/offer", r#"{"message":[1]}"#), "offer");
+    // What comes back holds the message, the reason and when to try again.
+    let offer = undone(&post("a%20b/offer", r#"{"message":[1]}"#), "offer", "nothing_done");
     assert_eq!((&offer["accepted"], &offer["reason"]), (&json!(false), &json!("rejected_newest")));
     assert_eq!((&offer["message"], &offer["retry_after_ms"]), (&json!([1]), &json!(50)));
     let status = ok(&get("a%20b/status"), "status");
@@ -121,12 +128,30 @@ fn an_overloaded_node_refuses_submissions_with_503_and_takes_votes() {
 }
 
 #[test]
+fn a_message_that_is_not_let_in_is_no_success() {
+    let running = Running::start();
+    let post = |path: &str, body: &str| running.client.post(&format!("/api/v1/shed/{path}"), body);
+    let let_in = ok(&post("check", r#"{"class":"data","hold_ms":60000}"#), "check");
+    assert_eq!((&let_in["admitted"], &let_in["shed"]), (&json!(true), &json!(false)));
+    let late = undone(&post("check", r#"{"class":"data","deadline_ms":-1}"#), "check", "expired");
+    assert_eq!((&late["admitted"], &late["reason"]), (&json!(false), &json!("expired")));
+    ok(&post("record", r#"{"memory_percent":99}"#), "load");
+    let shed = post("check", r#"{"class":"telemetry"}"#);
+    assert_eq!(undone(&shed, "check", "overloaded")["reason"], "shed");
+    assert_eq!(shed.json["error"]["retry_after_ms"], shed.json["check"]["retry_after_ms"]);
+    let permit = json!({ "permit": let_in["permit"] }).to_string();
+    assert_eq!(ok(&post("release", &permit), "permit")["released"], true);
+    assert_eq!(undone(&post("release", &permit), "permit", "nothing_done")["released"], false);
+}
+
+#[test]
 fn statistics_answer_with_the_level_as_a_number() {
     let running = Running::start();
     let values = json!({ "values": vec![1; 950] }).to_string();
     let recorded = ok(&running.client.post("/api/v1/stats/record", &values), "recorded");
     assert_eq!((&recorded["accepted"], &recorded["backpressure_level"]), (&json!(true), &json!(3)));
-    let refused = ok(&running.client.post("/api/v1/stats/record", r#"{"value":1}"#), "recorded");
+    let refused = running.client.post("/api/v1/stats/record", r#"{"value":1}"#);
+    let refused = undone(&refused, "recorded", "overloaded");
     assert_eq!((&refused["accepted"], &refused["retry_after_ms"]), (&json!(false), &json!(1_000)));
     let level = ok(&running.client.get("/api/v1/stats/level"), "level");
     assert_eq!((&level["level"], &level["backpressure_drop_non_critical"]), (&json!("reject"), &json!(true)));

@@ -2,7 +2,7 @@
 
 use std::sync::Barrier;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::client::Running;
 
@@ -116,14 +116,28 @@ fn of_16_starts_at_once_under_one_key_one_opens_a_quorum() {
 }
 
 #[test]
-fn a_key_in_the_body_comes_before_the_header() {
+fn a_key_in_the_header_that_is_not_the_one_in_the_body_is_refused_and_both_are_named() {
     let running = Running::start();
-    let body = json!({ "quorum_type": "global", "idempotency_key": "body" }).to_string();
-    let start = |headers: &[(&str, &str)]| {
-        running.client.send("POST", START, headers, body.as_bytes()).json["quorum"]["quorum_id"].clone()
+    let body = |key: Value| json!({ "quorum_type": "global", "idempotency_key": key }).to_string();
+    let start = |headers: &[(&str, &str)], key: Value| {
+        running.client.send("POST", START, headers, body(key).as_bytes())
     };
-    assert_eq!(start(&[("idempotency-key", "one")]), start(&[("idempotency-key", "two")]));
-    assert_eq!(start(&[]), start(&[("idempotency-key", "three")]));
+    let refused = start(&[("idempotency-key", "one")], json!("body"));
+    assert_eq!((refused.error(), refused.field()), ((422, "invalid_argument"), "idempotency_key"));
+    let error = &refused.json["error"];
+    assert_eq!((&error["header"], &error["body"]), (&json!("one"), &json!("body")));
+    let message = error["message"].as_str().unwrap();
+    assert!(message.contains("header=one") && message.contains("field=body"), "{message}");
+    let query = format!("{START}?idempotency_key=query");
+    let body = br#"{"quorum_type":"global"}"#;
+    assert_eq!(running.client.send("POST", &query, &[("idempotency-key", "one")], body).error().0, 422);
+    assert_eq!(running.client.get("/api/v1/quorum/stats").json["stats"]["active_quorums"], 0);
+    // The same in both is one key, and so is one in the header alone.
+    let id = |answer: crate::client::Answer| answer.json["quorum"]["quorum_id"].clone();
+    let first = id(start(&[("idempotency-key", "one")], json!("one")));
+    assert!(first.is_string());
+    assert_eq!(first, id(start(&[("idempotency-key", "one")], Value::Null)));
+    assert_eq!(first, id(start(&[], json!("one"))));
 }
 
 #[test]

@@ -67,6 +67,9 @@ fn a_question_to_agents_exits_with_its_outcome_and_a_refused_vote_with_its_kind(
         ("agent register --agent-id ann", 0),
         ("agent register --agent-id bob", 0),
         ("consensus result nobody", exit("aborted")),
+        ("algorithm register --name three --rule required:3", 0),
+        ("consensus request --proposal 1 --proposal-id h --algorithm three", kind("unreachable_requirement")),
+        ("consensus result h", kind("not_found")),
         ("consensus request --proposal 1 --proposal-id slow --timeout-ms 100", exit("timeout")),
         ("consensus request --proposal 1 --proposal-id p --wait false", 0),
         ("consensus result p", exit("open")),
@@ -93,11 +96,39 @@ fn a_question_to_agents_exits_with_its_outcome_and_a_refused_vote_with_its_kind(
 }
 
 #[test]
+fn a_wait_for_a_job_exits_with_its_outcome_and_a_look_with_0() {
+    table(&[
+        ("job submit --job-id yes", 0),
+        ("job wait nobody", kind("not_found")),
+        ("job wait yes --timeout-ms 0", exit("open")),
+        ("job complete yes", 0),
+        ("job wait yes", exit("completed")),
+        ("job submit --job-id no", 0),
+        ("job complete no --status failed", 0),
+        ("job wait no", exit("failed")),
+        ("job status no", 0),
+        ("job submit --job-id slow --timeout-seconds 0.001", 0),
+        ("job wait slow", exit("timeout")),
+        ("job submit --job-id off", 0),
+        ("job cancel off", 0),
+        ("job wait off", exit("cancelled")),
+    ]);
+}
+
+#[test]
 fn what_was_not_done_does_not_exit_with_0() {
     table(&[
         ("job submit --job-id j", 0),
         ("job complete j", 0),
         ("job cancel j", kind("job_ended")),
+        ("job submit --job-id e", 0),
+        ("job extend --job-id e --worker-id w --current-progress 1 --request-id r", 0),
+        ("job extend --job-id e --worker-id w --current-progress 1 --request-id r", 0),
+        ("job extend --job-id e --worker-id w --current-progress 2 --request-id r", kind("key_reused")),
+        ("job extend --job-id e --worker-id w --current-progress 1", exit("nothing_done")),
+        ("worker lost nobody", kind("not_found")),
+        ("worker healthy nobody", kind("not_found")),
+        ("worker leave nobody", kind("not_found")),
         ("job submit --job-id k", 0),
         ("job cancel k", 0),
         ("job cancel k", 0),
@@ -110,6 +141,10 @@ fn what_was_not_done_does_not_exit_with_0() {
         ),
         ("capacity offer --source-cell-id a --destination-cell-id b --capacity 0.5", exit("nothing_done")),
         ("capacity release a --capacity 1", 0),
+        ("capacity cancel a --need-id n", exit("nothing_done")),
+        ("shed check --class data", 0),
+        ("shed check --class data --deadline-ms=-1", exit("expired")),
+        ("shed release --permit 7", exit("nothing_done")),
     ]);
 }
 

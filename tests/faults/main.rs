@@ -74,7 +74,7 @@ fn script() -> Vec<Op> {
     ops
 }
 
-/// All ends of proposals: nobody to ask, decided at once, approved, rejected, a change, a stranger, late, timed out, and
+/// All ends of proposals: nobody to ask, decided by the first vote, approved, rejected, a change, a stranger, late, timed out, and
 /// open to the end.
 fn proposals() -> Vec<Op> {
     vec![
@@ -83,8 +83,9 @@ fn proposals() -> Vec<Op> {
         Op::Agent("b"),
         Op::Agent("c"),
         Op::Algorithm("heavy", "weighted:2/3"),
-        Op::Algorithm("four", "required:4"),
-        Op::Ask("hopeless", Some("four"), 1_000),
+        Op::Algorithm("three", "required:3"),
+        Op::Ask("hopeless", Some("three"), 1_000),
+        Op::Answer("hopeless", "b", Choice::Against),
         Op::Ask("for", None, 1_000),
         Op::Answer("for", "a", Choice::For),
         Op::Answer("for", "stranger", Choice::For),

@@ -16,6 +16,7 @@ use quorate::core::job::timeout::{Estimate, Limits, Strategy};
 use quorate::core::job::token::{DispatchToken, FenceToken, GateEpoch};
 use quorate::core::job::workflow::Moved;
 use quorate::core::job::{Settings, WorkflowStatus};
+use quorate::core::keyed::KeyedRequest;
 use quorate::core::time::Gap;
 use quorate::core::worker;
 
@@ -340,6 +341,8 @@ fn all_jobs() -> Vec<job::Event> {
         job::Event::DispatchDelayed { number: 300, workflow_id, worker_id, why, at: at(33) }
     }));
     all.extend(steps);
+    let asked = KeyedRequest::default().with("reason", "busy").with("current_progress", 0.5);
+    all.push(job::Event::ExtensionKeyed { worker_id: id("w"), asked, at: at(35) });
     all
 }
 
@@ -615,7 +618,7 @@ variants!(job_variants of job::Event: Submitted, ProgressNoted, WorkflowMoved, A
     GlobalTimeoutAccepted, GateChanged, Ended, Queued, Acked, Deferred, CancelNarrowed, CancelUnconfirmed, LeaderChanged,
     Suspended, Resumed, TokenAdopted, LeaseTaken, LeaseRenewed, LeaseReleased, FenceRejected, StoppingResumed,
     CharterNoted, RecallAsked, GateCancelAccepted, LeaseGranted, LeaseResized, DispatchDelayed,
-    ClockStepped);
+    ClockStepped, ExtensionKeyed);
 variants!(gate_variants of gate::Event: Tracked, LeaderChanged, Progressed, DatacenterTimedOut, DatacenterEnded, Declared,
     Delivered, CancelRequested, CancelDelivered, Abandoned, Finished, GateTransferred, Resumed, FenceRejected,
     LateFinal, Rebuilt, Recalled, EpochAdopted);

@@ -7,7 +7,7 @@
 use std::sync::{Arc, Mutex};
 
 use proptest::prelude::*;
-use quorate::core::agent::command::Asked;
+use quorate::core::agent::command::{Again, Asked};
 use quorate::core::agent::{AgentMachine, Command, Directory, Event, Grade, LastVote, Settings};
 use quorate::core::driver::Driver;
 use quorate::core::ids::VoterId;
@@ -247,7 +247,7 @@ fn run(acts: &[Act]) -> Result<Real, TestCaseError> {
                 real.vote(now);
             }
             Act::Start(settings, judged) => {
-                let asked = Asked { settings: *settings, explicit: *judged };
+                let asked = Asked { settings: *settings, explicit: *judged, again: Again::default() };
                 naive.start(*settings, *judged, now);
                 real.ask(Command::Register { agent_id: ann(), asked }, now);
                 real.ask(Command::StartMonitoring(asked), now);

@@ -206,7 +206,7 @@ impl World {
             total_items: None,
             request_id: None,
         };
-        Command::Extend { request: Box::new(request), token: None }
+        Command::Extend { request: Box::new(request), in_every_job: false, token: None }
     }
 
     fn act(&mut self, act: &Act) {
@@ -541,7 +541,7 @@ proptest! {
                 }
                 Act::Extend(worker, progress) => {
                     let expected = plain.extend(*worker, *progress, world.now);
-                    let Ok(Reply::Extension(got)) = world.ask(World::extension(*worker, *progress)).reply else {
+                    let Ok(Reply::Extension { response: got, .. }) = world.ask(World::extension(*worker, *progress)).reply else {
                         return Err(TestCaseError::fail("an extension is answered"));
                     };
                     prop_assert_eq!(got.granted.then_some(got.extension_ms as i64 * 1_000), expected);

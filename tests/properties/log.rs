@@ -232,7 +232,7 @@ proptest! {
                         Rejection::AlreadyVoted { .. } | Rejection::NotEligible | Rejection::Limit { .. } => {
                             assert_eq!(state, Some(QuorumState::Open));
                         }
-                        Rejection::AlreadyExists | Rejection::Unreachable { .. } => assert!(!refused),
+                        Rejection::AlreadyExists | Rejection::Unreachable { .. } | Rejection::Unmeetable(_) => assert!(!refused),
                         Rejection::NotFound | Rejection::Invalid { .. } => assert_eq!((state, refused), (None, false)),
                     }
                 }

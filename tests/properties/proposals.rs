@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use quorate::core::driver::Driver;
 use quorate::core::ids::VoterId;
 use quorate::core::proposal::command::Decider;
-use quorate::core::proposal::event::{Cause, Delivered};
+use quorate::core::proposal::event::Delivered;
 use quorate::core::proposal::stats::ProposalStats;
 use quorate::core::proposal::{
     Ballot, Command, Event, Open, Proposal as State, ProposalMachine, Rejection, Reply, Verdict, VoteChange,
@@ -239,7 +239,7 @@ fn judged(script: &Script, votes: &Votes, absent: &BTreeSet<usize>) -> Option<Ve
         None => {}
     }
     let hopeless = script.fail_fast && agreed(script, votes, absent) == Some(false);
-    (hopeless && !absent.is_empty()).then_some(Verdict::Timeout)
+    (hopeless && !absent.is_empty()).then_some(Verdict::Aborted)
 }
 
 /// The twin: what stands, who is away, and how it ended.
@@ -315,7 +315,13 @@ proptest! {
         let mut proposal = Proposal::default();
         let mut all = script.all().into_iter();
         let (now, open) = all.next().unwrap();
-        proposal.step(open, now);
+        let opened = proposal.step(open, now);
+        // What no votes can meet is refused; it was never asked.
+        if agreed(&script, &vec![None; script.agents], &BTreeSet::new()) == Some(false) {
+            prop_assert!(matches!(opened.reply, Err(Rejection::Unmeetable(_))), "{:?}", opened.reply);
+            prop_assert!(opened.events.is_empty() && proposal.state().opened.is_none());
+            return Ok(());
+        }
         let absent = script.absent.iter().copied().filter(|n| script.fail_fast && *n < script.agents);
         let mut twin = Twin { votes: vec![None; script.agents], absent: absent.collect(), told: false, end: None };
         twin.end = judged(&script, &twin.votes, &twin.absent);
@@ -408,13 +414,14 @@ proptest! {
         }
         let all = || logs.iter().flatten();
         let ends: Vec<_> = all().filter_map(|event| match event { Event::Closed(c) => Some(c), _ => None }).collect();
-        let aborted = ends.iter().filter(|end| matches!(end.cause, Some(Cause::BroadcastFailed(_)))).count();
-        let counted: Vec<_> = ends.iter().filter(|end| !matches!(end.cause, Some(Cause::BroadcastFailed(_)))).collect();
+        let aborted = ends.iter().filter(|end| end.decision == Verdict::Aborted).count();
+        let counted: Vec<_> = ends.iter().filter(|end| end.decision != Verdict::Aborted).collect();
+        let opened = logs.iter().filter(|log| !log.is_empty()).count();
         let of = |verdict| counted.iter().filter(|end| end.decision == verdict).count() as u64;
         let expected = [of(Verdict::Approved), of(Verdict::Rejected), of(Verdict::Timeout)];
         prop_assert_eq!([stats.ended.approved, stats.ended.rejected, stats.ended.timeouts], expected);
-        prop_assert_eq!((stats.opened, stats.aborted), (logs.len() as u64, aborted as u64));
-        prop_assert_eq!(stats.active(), (logs.len() - ends.len()) as u64);
+        prop_assert_eq!((stats.opened, stats.aborted), (opened as u64, aborted as u64));
+        prop_assert_eq!(stats.active(), (opened - ends.len()) as u64);
         let casts = all().filter(|event| matches!(event, Event::VoteCast(_))).count() as u64;
         let refused = all().filter(|event| matches!(event, Event::VoteRefused(_))).count() as u64;
         prop_assert_eq!((stats.votes, stats.refused_votes), (casts, refused));

@@ -361,8 +361,8 @@ async fn ends_of_other_kinds_do_not_disturb_the_history_and_questions_that_could
     );
     assert_eq!(empty.duration_ms, 0.0);
     agents(&q, &["ann"]).await;
-    register(&q, "two", "required:2").await;
-    q.consensus().request(question("hopeless").by("two")).await.unwrap();
+    q.consensus().request(question("hopeless")).await.unwrap();
+    vote(&q, "hopeless", "ann", Choice::Against).await;
     q.consensus().request(question("yes")).await.unwrap();
     vote(&q, "yes", "ann", Choice::For).await;
     let page = |limit, cursor| quorate::api::dto::ConsensusHistory { limit: Some(limit), cursor };
@@ -578,12 +578,12 @@ async fn who_does_not_wait_for_failed_agents_is_told_at_the_failure_that_makes_a
     assert_eq!(result(&q, "fast").await.state, "open");
     q.advance(Duration::from_millis(600)).await.unwrap();
     let end = result(&q, "fast").await;
-    assert_eq!((end.decision, end.metadata.reason.as_deref()), (Some(Verdict::Timeout), Some("unreachable")));
-    assert_eq!(end.metadata.error, None);
+    assert_eq!((end.decision, end.metadata.reason.as_deref()), (Some(Verdict::Aborted), Some("unreachable")));
+    assert_eq!(end.metadata.error.as_deref(), Some("unreachable"));
     assert!(end.closed_at.unwrap() < end.deadline);
     assert_eq!(result(&q, "patient").await.state, "open");
     let stats = q.consensus().stats().await.unwrap();
-    assert_eq!((stats.timeouts, stats.active_proposals), (1, 1));
+    assert_eq!((stats.timeouts, stats.aborted, stats.active_proposals), (0, 1, 1));
     // Those who waited for it may still come.
     assert_eq!(vote(&q, "patient", "bob", Choice::For).await, VoteOutcome::Recorded);
     assert_eq!(result(&q, "patient").await.decision, Some(Verdict::Approved));

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use quorate::api::dto::RegisterAuthority;
 use quorate::{ErrorKind, Quorate, StartQuorum, Vote};
 
 use crate::manual;
@@ -42,4 +43,34 @@ async fn a_deadline_closes_a_quorum_unasked_and_opens_its_fallback() {
     let child = q.quorums().status(&started.fallback_quorum_id.unwrap()).await.unwrap();
     assert_eq!(child.parent_quorum_id, Some(started.quorum_id));
     assert_eq!(child.state.name(), "open");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fallback_without_an_authority_asks_only_those_who_were_asked_first() {
+    let q = Quorate::open(manual()).await.unwrap();
+    let names = ["ann", "bob", "cid"];
+    let fallback = StartQuorum {
+        cmp_fallback: Some(true),
+        timeout_seconds: Some(1.0),
+        outsiders: Some(quorate::core::quorum::event::Outsiders::Refuse),
+        ..StartQuorum::ring(3)
+    };
+    let started = q.quorums().start(fallback.clone().with_voters(names).unwrap()).await.unwrap();
+    q.advance(Duration::from_secs(2)).await.unwrap();
+    let child = started.fallback_quorum_id.unwrap();
+    let status = q.quorums().status(&child).await.unwrap();
+    assert_eq!(
+        (status.electorate.as_str(), status.voter_count, status.required_votes),
+        ("closed", Some(3), 2)
+    );
+    let vote = |who| q.quorums().vote(Vote::new(&child, who, true).unwrap());
+    assert_eq!(vote("mallory").await.unwrap_err().kind(), ErrorKind::NotEligible);
+    assert_eq!(vote("ann").await.unwrap().state.name(), "open");
+    assert_eq!(vote("cid").await.unwrap().state.name(), "approved");
+    // An authority of the hub, once there is one, speaks for all.
+    q.cells().register_authority(RegisterAuthority { authority_id: "chief".parse().unwrap() }).await.unwrap();
+    let started = q.quorums().start(fallback.with_voters(names).unwrap()).await.unwrap();
+    q.advance(Duration::from_secs(2)).await.unwrap();
+    let status = q.quorums().status(&started.fallback_quorum_id.unwrap()).await.unwrap();
+    assert_eq!((status.voter_count, status.required_votes), (Some(1), 1));
 }

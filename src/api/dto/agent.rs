@@ -32,6 +32,10 @@ pub struct RegisterAgent {
     /// one of the numbers above is given, else from its first beat on. Until then it counts as healthy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub monitor: Option<bool>,
+    /// If it is registered already: what is given here takes the place of what is so now, and its silence counts from now
+    /// on. Otherwise settings that differ are refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replace: Option<bool>,
 }
 
 impl RegisterAgent {
@@ -47,6 +51,7 @@ impl RegisterAgent {
             check_period_ms: None,
             history_size: None,
             monitor: None,
+            replace: None,
         })
     }
 
@@ -74,6 +79,10 @@ pub struct MonitorAgent {
     /// Newest beats kept, 1 to 10000; the configured 100 when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub history_size: Option<i64>,
+    /// If its silence is judged already: what is given here takes the place of what is so now, and its silence counts
+    /// from now on. Otherwise settings that differ are refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replace: Option<bool>,
 }
 
 /// Names an agent.
@@ -103,8 +112,11 @@ pub struct WatchView {
 pub struct AgentRegistered {
     /// Which agent.
     pub agent_id: VoterId,
-    /// It is newly registered; false when it was before, and then nothing changed.
+    /// It is newly registered; false when it was before, and then nothing changed unless it was replaced.
     pub registered: bool,
+    /// It was registered before, and other settings hold from now on.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub replaced: bool,
     /// It is being watched.
     pub monitored: bool,
     /// Its silence is judged; else it counts as healthy until its first beat.
@@ -128,8 +140,11 @@ pub struct AgentLeft {
 pub struct AgentMonitored {
     /// Which agent.
     pub agent_id: VoterId,
-    /// Watching began now; false when the agent was being watched, and then nothing changed.
+    /// Watching began now; false when the agent was being watched, and then nothing changed unless it was replaced.
     pub started: bool,
+    /// It was being watched, and other settings hold from now on.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub replaced: bool,
     /// It is being watched.
     pub monitored: bool,
     /// How.

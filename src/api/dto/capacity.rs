@@ -251,7 +251,8 @@ pub struct CapacityToken {
 pub struct ReleaseCapacity {
     /// Who.
     pub cell_id: CellId,
-    /// How much, above 0; 0.1 when left out. More than is outstanding gives back what is.
+    /// How much, above 0 and up to 10^9, with at most six places; 0.1 when left out. More than is outstanding gives back
+    /// what is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub capacity: Option<f64>,
     /// One whole token instead of an amount.

@@ -46,7 +46,7 @@ pub struct RequestConsensus {
     /// With `exclude_failed`: the best grade that is left out, `degraded`, `critical` or `failed` (default).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exclude_grade: Option<Grade>,
-    /// End before the deadline when approval needs the vote of an agent that failed; false when left out.
+    /// End before the deadline, as aborted, when approval needs the vote of an agent that failed; false when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fail_fast: Option<bool>,
     /// The caller's own name for this request: the same request again is answered with the proposal it opened first;
@@ -201,12 +201,12 @@ pub struct ConsensusMetadata {
     pub reached: u64,
     /// Agents that could not be told so far.
     pub unreached_agents: Vec<VoterId>,
-    /// Why the question could not be put or judged: `no_agents`, `insufficient_healthy_agents`, `algorithm_error`, or
-    /// what the coordinator said.
+    /// Why the question could not be put or judged: `no_agents`, `insufficient_healthy_agents`, `unreachable` when too few
+    /// were left to meet the algorithm, `algorithm_error`, or what the coordinator said.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
-    /// Why it ended other than by its votes: as `error`, or `zero_total_weight`, `unreachable`,
-    /// `algorithm_unavailable`.
+    /// Why it ended other than by its votes: as `error`, or `algorithm_unavailable`; `zero_total_weight` in journals of
+    /// earlier versions.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// What exactly went wrong.
@@ -221,7 +221,7 @@ pub struct ConsensusResult {
     pub proposal_id: EntityId,
     /// `open`, or as `decision`.
     pub state: String,
-    /// `approved`, `rejected`, `timeout`, or `aborted` for a question that could not be put; none while it is open.
+    /// `approved`, `rejected`, `timeout`, or `aborted` for a question that could not be put or answered; none while it is open.
     pub decision: Option<Verdict>,
     /// Votes for.
     pub votes_for: u64,

@@ -86,8 +86,7 @@ pub struct DrainFlow {
     /// Which stream.
     #[serde(deserialize_with = "known")]
     pub flow_id: EntityId,
-    /// At most so many messages, 0 or more; 100 when left out. One answer holds up to 1000: `buffer_size` says whether to
-    /// ask again.
+    /// At most so many messages, 0 to 1000; 100 when left out. `buffer_size` says whether to ask again.
     #[serde(default, alias = "n", skip_serializing_if = "Option::is_none")]
     pub count: Option<i64>,
 }

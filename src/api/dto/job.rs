@@ -112,6 +112,22 @@ pub struct JobRef {
     pub datacenter: Option<EntityId>,
 }
 
+/// Waits for the end of a job.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct WaitJob {
+    /// Which job.
+    #[serde(deserialize_with = "known")]
+    pub job_id: EntityId,
+    /// Which datacenter; with a gate the end everywhere when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub datacenter: Option<EntityId>,
+    /// How long to wait, 0 to 300000; 30000 when left out. The job's status then, whatever it is. In virtual time nothing
+    /// moves while one waits, so the answer comes at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout_ms: Option<i64>,
+}
+
 /// Says that a job got on.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -162,7 +178,8 @@ pub struct ExtendJob {
     /// Items in all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub total_items: Option<i64>,
-    /// A name for the request: a repeat gets the same answer.
+    /// A name for the request: the same request again gets the same answer, and another request under this name is refused.
+    /// The last eight of a worker in a job are remembered, until it is lost or the job ends.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request_id: Option<String>,
     /// The caller's leadership.
@@ -192,6 +209,9 @@ pub struct JobExtended {
     pub in_grace_period: bool,
     /// The jobs it counts for.
     pub job_ids: Vec<EntityId>,
+    /// The same request was answered before, in all of these jobs.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub duplicate: bool,
 }
 
 /// Takes a workflow one step.

@@ -106,7 +106,7 @@ pub struct ShedChecked {
 pub struct ReleasePermit {
     /// The permit.
     pub permit: u64,
-    /// How long the work took, as a sample of latency.
+    /// How long the work took, as a sample of latency: up to 3600000, with at most three places; negative counts as 0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub latency_ms: Option<f64>,
 }
@@ -125,19 +125,19 @@ pub struct PermitReleased {
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RecordLoad {
-    /// How long a request took; negative counts as 0.
+    /// How long a request took, up to 3600000, with at most three places: whole microseconds are kept. Negative counts as 0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub latency_ms: Option<f64>,
     /// What became of that request; only `served`, the default, is a sample.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outcome: Option<Observed>,
-    /// Processor, in percent; above 100 is fine.
+    /// Processor, in percent, with at most six places; above 100 is fine, up to 1000000.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cpu_percent: Option<f64>,
-    /// Memory, in percent.
+    /// Memory, in percent, with at most six places, up to 1000000.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory_percent: Option<f64>,
-    /// How long a message waited before work on it began, 0 to 3600000.
+    /// How long a message waited before work on it began, 0 to 3600000, with at most three places.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub queue_delay_ms: Option<f64>,
     /// The class of the message that waited, in upper or lower case; `data` when left out.

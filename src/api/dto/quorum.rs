@@ -63,7 +63,8 @@ pub struct StartQuorum {
     /// Refuse to start on unknown membership; the configured setting when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub strict_membership: Option<bool>,
-    /// Open a global quorum if this one times out; false when left out.
+    /// Open a global quorum if this one times out, of the hub's authorities or, where none is registered, of the same
+    /// voters by majority; false when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cmp_fallback: Option<bool>,
     /// Timeout of that global quorum; this quorum's own when left out.

@@ -3,8 +3,9 @@
 use std::sync::Mutex;
 use std::time::Duration;
 
-use super::command::Asked;
+use super::command::{Again, Asked};
 use super::event::GradeChanged;
+use super::rejection::Differs;
 use super::state::KeptBeat;
 use super::*;
 use crate::driver::Driver;
@@ -18,8 +19,8 @@ type A = Driver<AgentMachine>;
 const SHORT: Settings =
     Settings { interval_ms: 1_000, failure_threshold: 3, check_period_ms: 500, history_size: 2 };
 
-const CHANGED: Result<Reply, Rejection> = Ok(Reply { changed: true });
-const UNCHANGED: Result<Reply, Rejection> = Ok(Reply { changed: false });
+const CHANGED: Result<Reply, Rejection> = Ok(Reply { changed: true, replaced: false });
+const UNCHANGED: Result<Reply, Rejection> = Ok(Reply { changed: false, replaced: false });
 
 fn ms(ms: i64) -> Timestamp {
     Timestamp::from_millis(ms)
@@ -34,7 +35,7 @@ fn ann() -> VoterId {
 }
 
 fn explicit(settings: Settings) -> Asked {
-    Asked { settings, explicit: true }
+    Asked { settings, explicit: true, again: Again::default() }
 }
 
 fn register(settings: Settings) -> Command {
@@ -139,6 +140,61 @@ fn what_is_so_already_changes_nothing_and_is_no_error() {
     assert_eq!((step.reply, step.events), (UNCHANGED, vec![]), "left before");
 }
 
+/// Ann is registered, or watched, again: these of the settings are given.
+fn given(settings: Settings, given: [bool; 4], judged: Option<bool>, replace: bool) -> [Command; 2] {
+    let asked = |judged: Option<bool>| Asked {
+        settings,
+        explicit: judged.unwrap_or(false),
+        again: Again { given, judged, replace },
+    };
+    [
+        Command::Register { agent_id: ann(), asked: asked(judged) },
+        Command::StartMonitoring(asked(judged.or(Some(true)))),
+    ]
+}
+
+#[test]
+fn another_setting_than_the_one_that_holds_is_refused_by_name() {
+    let mut agent = watched(SHORT);
+    let other = Settings { interval_ms: 9_000, failure_threshold: 7, ..SHORT };
+    for command in given(other, [true, false, true, false], Some(true), false) {
+        let step = agent.step(command.clone(), ms(1));
+        let interval = Differs { field: "interval_ms", held: "1000".into(), given: "9000".into() };
+        let refused = Err(Rejection::OtherSettings { differs: vec![interval] });
+        assert_eq!((step.reply, step.events), (refused, vec![]), "{command:?}");
+    }
+    for command in given(SHORT, [true; 4], Some(true), true) {
+        let step = agent.step(command.clone(), ms(1));
+        assert_eq!((step.reply, step.events), (UNCHANGED, vec![]), "{command:?}, as it is");
+    }
+    let [register, _] = given(SHORT, [false; 4], Some(false), false);
+    let judged = Differs { field: "monitor", held: "true".into(), given: "false".into() };
+    let step = agent.step(register.clone(), ms(1));
+    assert_eq!(step.reply, Err(Rejection::OtherSettings { differs: vec![judged] }));
+    // One that beats is judged whatever was asked for.
+    agent.step(plain_beat(), ms(2));
+    assert_eq!(agent.step(register, ms(3)).reply, UNCHANGED);
+    let unjudged = unjudged().step(given(SHORT, [false; 4], Some(true), false)[0].clone(), ms(1));
+    assert!(matches!(unjudged.reply, Err(Rejection::OtherSettings { .. })), "{:?}", unjudged.reply);
+}
+
+#[test]
+fn what_replaces_the_settings_takes_those_that_are_given_and_begins_anew() {
+    for command in given(
+        Settings { interval_ms: 9_000, history_size: 7, ..SHORT },
+        [true, false, false, false],
+        Some(true),
+        true,
+    ) {
+        let mut agent = watched(SHORT);
+        let step = agent.step(command.clone(), ms(500));
+        let settings = Settings { interval_ms: 9_000, ..SHORT };
+        let started = Event::MonitoringStarted { settings, explicit: true, at: ms(500) };
+        assert_eq!((step.reply, step.events), (Ok(Reply { changed: false, replaced: true }), vec![started]));
+        assert_eq!(agent.state().grade(ms(9_499), None), Some(Grade::Healthy), "{command:?}");
+    }
+}
+
 #[test]
 fn what_cannot_be_done_is_refused_and_not_recorded() {
     let mut agent = A::default();
@@ -155,7 +211,7 @@ fn what_cannot_be_done_is_refused_and_not_recorded() {
 /// Ann, registered at 0 by somebody who did not ask for monitoring.
 fn unjudged() -> A {
     let mut agent = A::default();
-    let asked = Asked { settings: SHORT, explicit: false };
+    let asked = Asked { settings: SHORT, explicit: false, again: Again::default() };
     assert_eq!(agent.step(Command::Register { agent_id: ann(), asked }, ms(0)).reply, CHANGED);
     agent
 }
@@ -175,7 +231,7 @@ fn an_agent_that_never_beat_and_was_not_asked_to_is_not_judged_by_its_silence() 
     assert_eq!(changes(&last).last().map(|(at, _, to)| (*at, *to)), Some((ms(103_000), Grade::Failed)));
     // Who comes back begins anew.
     agent.step(Command::Leave, ms(200_001));
-    let asked = Asked { settings: SHORT, explicit: false };
+    let asked = Asked { settings: SHORT, explicit: false, again: Again::default() };
     agent.step(Command::Register { agent_id: ann(), asked }, ms(200_002));
     assert_eq!((agent.due(), agent.state().grade(ms(300_000), None)), (None, Some(Grade::Healthy)));
 }

@@ -36,6 +36,19 @@ pub struct Asked {
     /// Its silence is judged from now on, not only from its first beat: monitoring was asked for, or one of the
     /// settings was. Says that somebody means to use heartbeats.
     pub explicit: bool,
+    /// What of this somebody said, and what becomes of it when the agent is watched already.
+    pub again: Again,
+}
+
+/// A request about an agent that may be watched already.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Again {
+    /// Which settings were given, in the order of [`Settings::named`]; the others are as they are.
+    pub given: [bool; 4],
+    /// Whether its silence is to be judged from now on, where that was said.
+    pub judged: Option<bool>,
+    /// What was given takes the place of what is so now; otherwise it is refused where it differs.
+    pub replace: bool,
 }
 
 /// The answer to an accepted command.
@@ -43,4 +56,6 @@ pub struct Asked {
 pub struct Reply {
     /// Something changed: the agent is newly registered, gone, watched, no longer watched, or its beat is recorded.
     pub changed: bool,
+    /// The agent was watched already, and is watched otherwise from here on.
+    pub replaced: bool,
 }

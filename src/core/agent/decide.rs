@@ -1,9 +1,9 @@
 //! The transition table of the [module](super), one arm per row.
 
-use super::command::{Asked, Command, Reply};
+use super::command::{Again, Asked, Command, Reply};
 use super::event::{Event, GradeChanged};
 use super::grade::Grade;
-use super::rejection::Rejection;
+use super::rejection::{Differs, Rejection};
 use super::state::{Agent, Watch, micros};
 use super::{AgentMachine, LastVote, MAX_METADATA_BYTES};
 use crate::Decision;
@@ -12,8 +12,9 @@ use crate::time::Timestamp;
 
 type Decided = Result<Decision<AgentMachine>, Rejection>;
 
-const UNCHANGED: Reply = Reply { changed: false };
-const CHANGED: Reply = Reply { changed: true };
+const UNCHANGED: Reply = Reply { changed: false, replaced: false };
+const CHANGED: Reply = Reply { changed: true, replaced: false };
+const REPLACED: Reply = Reply { changed: false, replaced: true };
 
 pub(super) fn decide(state: &Agent, command: Command, now: Timestamp, votes: &LastVote) -> Decided {
     match command {
@@ -37,7 +38,7 @@ fn when(changes: bool, event: impl FnOnce() -> Event) -> Decision<AgentMachine> 
 fn register(state: &Agent, agent_id: VoterId, asked: Asked, now: Timestamp) -> Decided {
     asked.settings.check()?;
     if state.registered {
-        return Ok(Decision::answer(UNCHANGED));
+        return again(state, asked, now);
     }
     let events = vec![Event::Registered { agent_id, at: now }, started(asked, now)];
     Ok(Decision::accept(events, CHANGED))
@@ -59,10 +60,54 @@ fn start_monitoring(state: &Agent, asked: Asked, now: Timestamp) -> Decided {
     asked.settings.check()?;
     registered(state)?;
     let judged = state.watch.as_ref().is_some_and(|watch| watch.judged);
-    Ok(when(!judged, || started(asked, now)))
+    if judged { again(state, asked, now) } else { Ok(when(true, || started(asked, now))) }
 }
 
-fn started(Asked { settings, explicit }: Asked, now: Timestamp) -> Event {
+/// A request to watch an agent that is registered, or watched, as it asks: the same is fine, anything else is refused or
+/// takes the place of what is so.
+fn again(state: &Agent, asked: Asked, now: Timestamp) -> Decided {
+    let differs = differences(state, &asked);
+    let Again { given, judged, replace } = asked.again;
+    if differs.is_empty() {
+        return Ok(Decision::answer(UNCHANGED));
+    }
+    if !replace {
+        return Err(Rejection::OtherSettings { differs });
+    }
+    let settings = state.settings.with(asked.settings, given);
+    let was_judged = state.watch.as_ref().is_some_and(|watch| watch.judged);
+    let event = Event::MonitoringStarted { settings, explicit: judged.unwrap_or(was_judged), at: now };
+    Ok(Decision::accept(vec![event], REPLACED))
+}
+
+/// What was said that is not so.
+fn differences(state: &Agent, asked: &Asked) -> Vec<Differs> {
+    let pairs = state.settings.named().into_iter().zip(asked.settings.named()).zip(asked.again.given);
+    let mut differs: Vec<Differs> = pairs
+        .filter(|(((_, held), (_, given)), said)| *said && held != given)
+        .map(|(((field, held), (_, given)), _)| Differs {
+            field,
+            held: held.to_string(),
+            given: given.to_string(),
+        })
+        .collect();
+    let watch = state.watch.as_ref();
+    let is_judged = watch.is_some_and(|watch| watch.judged);
+    // One that has beaten is judged, whatever was asked for.
+    let by_beat = watch.is_some_and(|watch| state.last_heard.is_some_and(|at| at >= watch.since));
+    let is_so = match asked.again.judged {
+        Some(true) => is_judged,
+        Some(false) => !is_judged || by_beat,
+        None => true,
+    };
+    if !is_so {
+        let (held, given) = (is_judged.to_string(), (!is_judged).to_string());
+        differs.push(Differs { field: "monitor", held, given });
+    }
+    differs
+}
+
+fn started(Asked { settings, explicit, again: _ }: Asked, now: Timestamp) -> Event {
     Event::MonitoringStarted { settings, explicit, at: now }
 }
 

@@ -32,7 +32,7 @@ impl Known {
 }
 
 fn quietly(settings: Settings) -> Command {
-    Command::Register { agent_id: ann(), asked: Asked { settings, explicit: false } }
+    Command::Register { agent_id: ann(), asked: Asked { settings, explicit: false, again: Again::default() } }
 }
 
 #[test]

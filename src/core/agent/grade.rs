@@ -97,6 +97,27 @@ impl Settings {
     /// Bounds of the history.
     pub const HISTORY_SIZE: Bounds = Bounds::of("history_size", 1, 10_000);
 
+    /// The settings by name.
+    pub fn named(&self) -> [(&'static str, u32); 4] {
+        [
+            (Self::INTERVAL_MS.field, self.interval_ms),
+            (Self::FAILURE_THRESHOLD.field, self.failure_threshold),
+            (Self::CHECK_PERIOD_MS.field, self.check_period_ms),
+            (Self::HISTORY_SIZE.field, self.history_size),
+        ]
+    }
+
+    /// These settings, with those of others where `given` says so, in the order of [`named`](Self::named).
+    pub fn with(self, other: Settings, [interval, threshold, period, history]: [bool; 4]) -> Settings {
+        let pick = |given: bool, own: u32, other: u32| if given { other } else { own };
+        Settings {
+            interval_ms: pick(interval, self.interval_ms, other.interval_ms),
+            failure_threshold: pick(threshold, self.failure_threshold, other.failure_threshold),
+            check_period_ms: pick(period, self.check_period_ms, other.check_period_ms),
+            history_size: pick(history, self.history_size, other.history_size),
+        }
+    }
+
     /// Checks every number.
     ///
     /// # Errors

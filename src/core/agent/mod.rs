@@ -19,12 +19,14 @@
 //! | state | command | condition | events | answer |
 //! |---|---|---|---|---|
 //! | not registered | Register | | Registered, MonitoringStarted | changed |
-//! | registered | Register | | – | not changed |
+//! | registered | Register | what it gives is so | – | not changed |
+//! | registered | Register | it gives something else | – | `OtherSettings` |
+//! | registered | Register | … and replaces | MonitoringStarted | replaced |
 //! | registered | Leave | | Left | changed |
 //! | left before | Leave | | – | not changed |
 //! | never registered | Leave | | – | `NotRegistered` |
 //! | registered, not monitored or not judged | StartMonitoring | | MonitoringStarted | changed |
-//! | monitored and judged | StartMonitoring | | – | not changed |
+//! | monitored and judged | StartMonitoring | as with Register | | |
 //! | not registered | StartMonitoring | | – | `NotRegistered` |
 //! | monitored | StopMonitoring | | MonitoringStopped | changed |
 //! | monitored | Beat | recorded grade is healthy | Beat | changed |

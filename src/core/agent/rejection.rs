@@ -12,6 +12,11 @@ pub enum Rejection {
         /// What is allowed.
         expected: String,
     },
+    /// The agent is watched otherwise than is asked for.
+    OtherSettings {
+        /// Each setting that differs.
+        differs: Vec<Differs>,
+    },
     /// The metadata of a beat is too large.
     MetadataTooLarge {
         /// Its bytes.
@@ -21,4 +26,15 @@ pub enum Rejection {
     NotRegistered,
     /// The agent is registered and not monitored, so a beat is not recorded.
     NotMonitored,
+}
+
+/// A setting of an agent that is not as somebody asks for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Differs {
+    /// Its name in requests.
+    pub field: &'static str,
+    /// As it is.
+    pub held: String,
+    /// As it was asked for.
+    pub given: String,
 }

@@ -32,6 +32,8 @@ pub enum Command {
     Extend {
         /// What it asks.
         request: Box<HealthcheckExtensionRequest>,
+        /// The worker asks in every job it has a part in, and not in this one alone.
+        in_every_job: bool,
         /// The caller's leadership.
         token: Option<FenceToken>,
     },
@@ -243,7 +245,12 @@ pub enum Reply {
     /// A sign of progress. One that counts must be kept in memory until a later one is on record; see [`Heard`](super::Heard).
     Progress(Option<Noted>),
     /// What a worker gets.
-    Extension(HealthcheckExtensionResponse),
+    Extension {
+        /// It.
+        response: HealthcheckExtensionResponse,
+        /// The same request was answered before.
+        again: bool,
+    },
     /// Whether anything changed.
     Changed(bool),
     /// Who leads.

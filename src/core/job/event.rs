@@ -12,6 +12,7 @@ pub use super::token::TokenDomain;
 use super::token::{FenceToken, GateEpoch};
 use super::workflow::{Moved, WorkflowStatus};
 use crate::ids::EntityId;
+use crate::keyed::KeyedRequest;
 use crate::time::{Gap, Timestamp};
 
 /// One thing that happened.
@@ -263,6 +264,15 @@ pub enum Event {
         /// When it was noticed.
         at: Timestamp,
     },
+    /// A worker's request for more time had a name; what it asked for. The answer is the next event.
+    ExtensionKeyed {
+        /// The worker.
+        worker_id: EntityId,
+        /// The request.
+        asked: KeyedRequest,
+        /// When.
+        at: Timestamp,
+    },
 }
 
 impl Event {
@@ -306,6 +316,7 @@ impl Event {
             Event::LeaseResized { .. } => "lease_resized",
             Event::DispatchDelayed { .. } => "dispatch_delayed",
             Event::ClockStepped { .. } => "clock_stepped",
+            Event::ExtensionKeyed { .. } => "extension_keyed",
         }
     }
 
@@ -328,6 +339,7 @@ impl Event {
             | Event::StepRefused { at, .. }
             | Event::LateResult { at, .. }
             | Event::ExtensionsReset { at, .. }
+            | Event::ExtensionKeyed { at, .. }
             | Event::WorkerLost { at, .. }
             | Event::WorkerHealthy { at, .. }
             | Event::GateHeard { at }

@@ -10,7 +10,7 @@
 //! counted in items where both grants have them, else by the number the worker gives. A request that is denied uses
 //! nothing up. A worker without grants left has a grace; then, or after a few denials in a row, it is given up.
 //!
-//! A repeated request gets the answer it got before. Within what it was granted a worker must be heard of again: grants
+//! A repeated request gets the answer it got before, and another request under the same name is refused. Within what it was granted a worker must be heard of again: grants
 //! at once add up, and one that comes early shortens nothing.
 //!
 //! # Source
@@ -27,6 +27,7 @@ use super::message::{HealthcheckExtensionRequest, HealthcheckExtensionResponse};
 use super::rejection::{Rejection, invalid};
 use super::settings::{ExtensionMode, ExtensionSettings, check_text};
 use super::state::micros;
+use crate::keyed::{Difference, KeyedRequest};
 use crate::time::Timestamp;
 
 /// Answers kept per worker, so that a repeated request is recognised.
@@ -78,6 +79,8 @@ pub struct Baseline {
 pub struct Answer {
     /// To which request.
     pub request_id: String,
+    /// What it asked for, as far as that is on record.
+    pub asked: KeyedRequest,
     /// How much was given, in microseconds.
     pub grant_us: u64,
     /// Did it warn?
@@ -105,6 +108,37 @@ pub struct Tracker {
     pub exhausted_at: Option<Timestamp>,
     /// The newest answers, oldest first.
     pub answers: VecDeque<Answer>,
+    /// What the request with a name asks for that is answered next.
+    pub asking: Option<KeyedRequest>,
+}
+
+impl Answer {
+    /// In what another request of the same name asks for something else.
+    pub fn differs(&self, asked: &KeyedRequest) -> Option<Difference> {
+        self.asked.difference(&asked.clone().known_to(&self.asked))
+    }
+}
+
+/// What an answer gave.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Gave {
+    pub grant_us: u64,
+    pub warning: bool,
+    pub denial: Option<Denial>,
+}
+
+/// What a request asks for, in one job or in every one the worker has a part in. Its name and who shows which token are no
+/// part of it.
+pub fn asked_for(request: &HealthcheckExtensionRequest, in_every_job: bool) -> KeyedRequest {
+    let or_none = |count: Option<u64>| count.map_or_else(|| "none".to_owned(), |count| count.to_string());
+    KeyedRequest::default()
+        .with("job_id", if in_every_job { "left out" } else { "given" })
+        .with("reason", &request.reason)
+        .with("current_progress", request.current_progress)
+        .with("estimated_completion_ms", request.estimated_completion_ms)
+        .with("active_workflow_count", request.active_workflow_count)
+        .with("completed_items", or_none(request.completed_items))
+        .with("total_items", or_none(request.total_items))
 }
 
 /// Time that is given, with every number decided.
@@ -163,24 +197,22 @@ impl Tracker {
         self.exhausted_since(settings).map(|since| since.plus(grace)).filter(|at| *at < Timestamp::MAX)
     }
 
-    /// The answer this request got before.
-    pub(super) fn repeated(&self, request: &HealthcheckExtensionRequest) -> Option<&Answer> {
-        let id = request.request_id.as_ref()?;
-        self.answers.iter().find(|answer| answer.request_id == *id)
+    /// The answer that a request of this name got before.
+    pub fn answered(&self, request_id: Option<&str>) -> Option<&Answer> {
+        let id = request_id?;
+        self.answers.iter().find(|answer| answer.request_id == id)
     }
 
-    pub(super) fn keep(
-        &mut self,
-        request_id: &Option<String>,
-        grant_us: u64,
-        warning: bool,
-        denial: Option<Denial>,
-    ) {
+    /// Keeps an answer. `known` is what is on record of the request where what it asked for is not: in journals of earlier
+    /// versions.
+    pub(super) fn keep(&mut self, known: KeyedRequest, request_id: &Option<String>, gave: Gave) {
+        let asked = self.asking.take().unwrap_or(known);
         let Some(request_id) = request_id.clone() else { return };
         if self.answers.len() == ANSWERS_KEPT {
             self.answers.pop_front();
         }
-        self.answers.push_back(Answer { request_id, grant_us, warning, denial });
+        let Gave { grant_us, warning, denial } = gave;
+        self.answers.push_back(Answer { request_id, asked, grant_us, warning, denial });
     }
 
     /// Is there anything to begin anew?

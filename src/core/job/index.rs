@@ -93,6 +93,7 @@ impl JobIndex {
             | Event::StepRefused { .. }
             | Event::LateResult { .. }
             | Event::ExtensionsReset { .. }
+            | Event::ExtensionKeyed { .. }
             | Event::WorkerLost { .. }
             | Event::WorkerHealthy { .. }
             | Event::GateHeard { .. }

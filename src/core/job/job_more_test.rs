@@ -17,12 +17,12 @@ fn asks(worker: &str, progress: f64) -> HealthcheckExtensionRequest {
 }
 
 fn extend(request: HealthcheckExtensionRequest) -> Command {
-    Command::Extend { request: Box::new(request), token: None }
+    Command::Extend { request: Box::new(request), in_every_job: false, token: None }
 }
 
 fn answered(job: &mut J, request: HealthcheckExtensionRequest, at: i64) -> HealthcheckExtensionResponse {
     match job.step(extend(request), us(at)).reply {
-        Ok(Reply::Extension(response)) => response,
+        Ok(Reply::Extension { response, .. }) => response,
         other => panic!("{other:?}"),
     }
 }
@@ -195,10 +195,62 @@ fn a_repeated_request_gets_the_same_answer_and_nothing_more() {
     let mut job = started(plain());
     let request = HealthcheckExtensionRequest { request_id: Some("r1".to_owned()), ..asks("w", 0.0) };
     let first = answered(&mut job, request.clone(), 0);
-    let step = job.step(extend(request), us(S));
+    let step = job.step(extend(request.clone()), us(S));
     assert_eq!(step.events, []);
-    let Ok(Reply::Extension(again)) = step.reply else { panic!() };
-    assert_eq!((again.granted, again.extension_ms, again.deadline_in_ms), (true, first.extension_ms, 14_000));
+    let Ok(Reply::Extension { response, again }) = step.reply else { panic!() };
+    assert!(again);
+    let same = (response.granted, response.extension_ms, response.deadline_in_ms);
+    assert_eq!(same, (true, first.extension_ms, 14_000));
+    // A worker that begins anew has not said something else.
+    job.step(Command::WorkerHealthy { worker_id: id("w") }, us(2 * S));
+    assert!(matches!(job.step(extend(request), us(2 * S)).reply, Ok(Reply::Extension { again: true, .. })));
+}
+
+#[test]
+fn another_request_under_the_same_name_is_refused_and_gives_nothing() {
+    let named = |request| HealthcheckExtensionRequest { request_id: Some("r1".to_owned()), ..request };
+    let others = [
+        ("current_progress", asks("w", 9.0)),
+        ("reason", HealthcheckExtensionRequest { reason: "again".to_owned(), ..asks("w", 0.0) }),
+        ("completed_items", HealthcheckExtensionRequest { completed_items: Some(1), ..asks("w", 0.0) }),
+        (
+            "estimated_completion_ms",
+            HealthcheckExtensionRequest { estimated_completion_ms: 7, ..asks("w", 0.0) },
+        ),
+    ];
+    let refused = |job: &mut J, request, field: &str| {
+        let step = job.step(extend(named(request)), us(S));
+        match step.reply {
+            Err(Rejection::KeyReused { difference, .. }) => assert_eq!(difference.field, field),
+            other => panic!("{field}: {other:?}"),
+        }
+        assert_eq!(step.events, [], "{field}");
+    };
+    for (field, request) in others {
+        let mut job = started(plain());
+        let events = job.step(extend(named(asks("w", 0.0))), us(0)).events;
+        assert_eq!(names(&events)[..2], ["extension_keyed", "extension_granted"]);
+        refused(&mut job, request, field);
+    }
+    // A denial is an answer too.
+    let mut job = started(plain());
+    job.step(extend(asks("w", 5.0)), us(0));
+    let denied = job.step(extend(named(asks("w", 5.0))), us(0)).events;
+    assert_eq!(names(&denied), ["extension_keyed", "extension_denied"]);
+    refused(&mut job, asks("w", 6.0), "current_progress");
+    // What an earlier version recorded is known by what it granted.
+    let mut job = started(plain());
+    let events = job.step(extend(named(asks("w", 0.0))), us(0)).events;
+    let mut old = started(plain());
+    events[1..].iter().for_each(|event| old.replay(event));
+    refused(&mut old, asks("w", 1.0), "current_progress");
+    let repeat = named(HealthcheckExtensionRequest { active_workflow_count: 7, ..asks("w", 0.0) });
+    assert!(matches!(old.step(extend(repeat), us(S)).reply, Ok(Reply::Extension { again: true, .. })));
+    // Another worker has names of its own.
+    assert!(matches!(
+        job.step(extend(named(asks("x", 3.0))), us(S)).reply,
+        Ok(Reply::Extension { again: false, .. })
+    ));
 }
 
 #[test]

@@ -123,7 +123,9 @@ fn a_grant_is_reported_at_once_but_not_more_than_once_a_second() {
             total_items: None,
             request_id: None,
         };
-        job.step(Command::Extend { request: Box::new(request), token: None }, us(at)).effects.len()
+        job.step(Command::Extend { request: Box::new(request), in_every_job: false, token: None }, us(at))
+            .effects
+            .len()
     };
     assert_eq!([reports(5 * S, 0.0), reports(6 * S - 1, 1.0), reports(7 * S - 1, 2.0)], [1, 0, 1]);
 }

@@ -20,6 +20,8 @@
 //! | live | Progress | 1 s or more after the last recorded | ProgressNoted | noted |
 //! | live | Progress | otherwise | – (kept in memory, see [`Heard`]) | noted |
 //! | live | Extend | worker with grants left that got on | ExtensionGranted | granted |
+//! | any | Extend | a request of this name was answered | – | the same answer |
+//! | any | Extend | … that asked for something else | – | `KeyReused` |
 //! | live | Extend | otherwise | ExtensionDenied; at the third in a row WorkerLost | denied |
 //! | ended, timed out | Extend | | ExtensionDenied, once | denied |
 //! | live | Transition, Assign | legal, nothing waited for is open | WorkflowMoved, what follows | changed |
@@ -113,7 +115,7 @@ pub fn errand(state: &Job, after: Timestamp) -> Option<Timestamp> {
 
 impl Machine for JobMachine {
     const KIND: StreamKind = StreamKind::Job;
-    const STATE_VERSION: u16 = 4;
+    const STATE_VERSION: u16 = 5;
     type State = Job;
     type Command = Command;
     type Event = Event;

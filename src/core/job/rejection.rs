@@ -6,6 +6,7 @@ use super::message::{FinalStatus, Leader};
 use super::token::{DispatchToken, FenceToken, GateEpoch};
 use super::workflow::WorkflowStatus;
 use crate::ids::EntityId;
+use crate::keyed::Difference;
 
 /// The domain says no. Only the attempts that name a replaced leader, an impossible step or a late result are recorded.
 #[derive(Clone, Debug, PartialEq)]
@@ -18,6 +19,13 @@ pub enum Rejection {
         given: String,
         /// What is allowed.
         expected: String,
+    },
+    /// Another request for more time had this name.
+    KeyReused {
+        /// The name.
+        request_id: String,
+        /// In what they differ.
+        difference: Box<Difference>,
     },
     /// Nothing was ever submitted under this id.
     UnknownJob,
@@ -128,6 +136,12 @@ impl Display for Rejection {
         match self {
             Rejection::Invalid { field, given, expected } => {
                 write!(f, "{field} is out of range, expected {expected}. given={given}")
+            }
+            Rejection::KeyReused { request_id, difference } => {
+                write!(
+                    f,
+                    "the request id was first used for another request. request_id={request_id}, {difference}"
+                )
             }
             Rejection::UnknownJob => f.write_str("no such job was ever submitted"),
             Rejection::AlreadyTracked => f.write_str("another submission runs under this job id"),

@@ -4,11 +4,13 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use super::event::{Denied, Ended, Event, Granted, LeaderChanged, Resumed, Submitted};
+use super::extension::Gave;
 use super::message::WorkflowPlan;
 use super::state::Run;
 use super::token::DispatchToken;
 use super::workflow::{Moved, Workflow, WorkflowStatus};
 use crate::ids::EntityId;
+use crate::keyed::KeyedRequest;
 use crate::time::{Gap, Timestamp};
 
 impl Run {
@@ -40,6 +42,9 @@ impl Run {
             }
             Event::ExtensionGranted(event) => self.granted(event),
             Event::ExtensionDenied(event) => self.denied(event),
+            Event::ExtensionKeyed { worker_id, asked, .. } => {
+                self.trackers.entry(worker_id.clone()).or_default().asking = Some(asked.clone());
+            }
             Event::ExtensionsReset { worker_id, .. } => {
                 if !self.at_workers().contains_key(worker_id) {
                     self.active.remove(worker_id);
@@ -185,7 +190,11 @@ impl Run {
         tracker.warned |= event.warning;
         tracker.deadline = Some(event.deadline);
         tracker.exhausted_at = None;
-        tracker.keep(&event.request_id, event.grant_us, event.warning, None);
+        let known = KeyedRequest::default()
+            .with("reason", &event.reason)
+            .with("current_progress", event.baseline.progress);
+        let gave = Gave { grant_us: event.grant_us, warning: event.warning, denial: None };
+        tracker.keep(known, &event.request_id, gave);
         self.progress(event.at);
     }
 
@@ -195,7 +204,8 @@ impl Run {
         if event.exhausts {
             tracker.exhausted_at = tracker.exhausted_at.or(Some(event.at));
         }
-        tracker.keep(&event.request_id, 0, false, Some(event.denial));
+        let gave = Gave { denial: Some(event.denial), ..Gave::default() };
+        tracker.keep(KeyedRequest::default(), &event.request_id, gave);
     }
 
     fn lost(&mut self, worker: &EntityId) {

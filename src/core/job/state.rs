@@ -310,6 +310,7 @@ impl Job {
             | Event::ExtensionGranted(_)
             | Event::ExtensionDenied(_)
             | Event::ExtensionsReset { .. }
+            | Event::ExtensionKeyed { .. }
             | Event::WorkerHealthy { .. }
             | Event::TimeoutDetected(_)
             | Event::GateHeard { .. }

@@ -113,6 +113,7 @@ fn sentence(event: &Event) -> Option<String> {
         Event::ExtensionDenied(event) => {
             format!("worker {} got no more time: {}", event.worker_id, event.denial.name())
         }
+        Event::ExtensionKeyed { worker_id, .. } => format!("worker {worker_id} gave its request a name"),
         Event::ExtensionsReset { worker_id, .. } => format!("extensions of worker {worker_id} begin anew"),
         Event::WorkerLost { worker_id, reason, .. } => format!("worker {worker_id} is lost: {reason}"),
         Event::WorkerHealthy { worker_id, .. } => format!("worker {worker_id} is well again"),

@@ -14,7 +14,10 @@ use super::state::{Proposal, broadcast};
 use crate::Decision;
 use crate::ids::VoterId;
 use crate::quorum::state::digest_of;
-use crate::rules::{self, Choice, CustomRules, Outcome, Poll, Prepared, Rule, Ruling, WeightTable};
+use crate::rules::{
+    self, Choice, Count, CustomRules, Outcome, Poll, Prepared, Rule, RuleSpec, Ruling, Unmeetable,
+    WeightTable,
+};
 use crate::time::Timestamp;
 
 type Decided = Result<Decision<ProposalMachine>, Rejection>;
@@ -63,7 +66,8 @@ struct Ready {
     decider: Algorithm,
     threshold: Option<f64>,
     weights: Vec<u64>,
-    zero_weight: bool,
+    /// Why no votes of all who are registered can meet it, healthy or not.
+    unmeetable: Option<Unmeetable>,
     /// Those who are asked hold no more than half of the weight of all who are registered.
     too_light: bool,
 }
@@ -78,20 +82,37 @@ fn ready(decider: Decider, participants: &[VoterId], excluded: &[VoterId]) -> Re
             decider: Algorithm::Custom,
             threshold: None,
             weights: weigh(&table, participants),
-            zero_weight: false,
+            unmeetable: None,
             too_light: false,
         }),
         Decider::Rule(rule) => {
             let built: Box<dyn Rule> =
                 rules::build(&rule).map_err(|e| invalid("algorithm", &rule, e.to_string()))?;
-            let Prepared { formula, threshold, zero_weight } = rules::prepare(built.as_ref(), participants);
+            let Prepared { formula, threshold, .. } = rules::prepare(built.as_ref(), participants);
             let weights = built.weights().map_or(Vec::new(), |table| weigh(table, participants));
             let away = built.weights().map_or(Vec::new(), |table| weigh(table, excluded));
             let too_light = total(&away) > 0 && total(&weights) <= total(&away);
+            let unmeetable = unmeetable(&rule, built.as_ref(), participants, excluded);
             let decider = Algorithm::Rule { rule, formula };
-            Ok(Ready { decider, threshold: Some(threshold), weights, zero_weight, too_light })
+            Ok(Ready { decider, threshold: Some(threshold), weights, unmeetable, too_light })
         }
     }
+}
+
+/// Why a rule cannot be met, if all who are registered vote as they like.
+fn unmeetable(
+    spec: &RuleSpec,
+    rule: &dyn Rule,
+    participants: &[VoterId],
+    excluded: &[VoterId],
+) -> Option<Unmeetable> {
+    let mut everyone = [participants, excluded].concat();
+    everyone.sort();
+    everyone.dedup();
+    let Prepared { formula, zero_weight, .. } = rules::prepare(rule, &everyone);
+    let voters = u32::try_from(everyone.len()).unwrap_or(u32::MAX);
+    let outcome = formula.outcome(&Count::new(&formula, Some(voters)), || (0..everyone.len()).collect());
+    (outcome == Outcome::Lost).then(|| Unmeetable::new(spec, Some(&formula.root), voters, zero_weight))
 }
 
 fn put(open: Open, now: Timestamp, custom: &dyn CustomRules) -> Decided {
@@ -102,8 +123,12 @@ fn put(open: Open, now: Timestamp, custom: &dyn CustomRules) -> Decided {
     }
     participants.sort();
     participants.dedup();
-    let Ready { decider, threshold, weights, zero_weight, too_light } =
+    let Ready { decider, threshold, weights, unmeetable, too_light } =
         ready(decider, &participants, &excluded)?;
+    let registered = participants.len() + excluded.len();
+    if let Some(unmeetable) = unmeetable.filter(|_| registered > 0) {
+        return Err(Rejection::Unmeetable(unmeetable));
+    }
     let opened = Opened {
         proposal,
         digest,
@@ -122,18 +147,23 @@ fn put(open: Open, now: Timestamp, custom: &dyn CustomRules) -> Decided {
     let event = Event::Opened(Box::new(opened.clone()));
     let mut state = Proposal::default();
     state.evolve(&event);
-    let registered = opened.participants.len() + opened.excluded.len();
     // Leaving out the sick must not let a few decide for all: more than half must be left.
     let too_few = !opened.excluded.is_empty() && opened.participants.len() <= registered / 2;
     let end = if registered == 0 {
         Some((Verdict::Aborted, Some(Cause::NoAgents)))
     } else if too_few || too_light {
         Some((Verdict::Aborted, Some(Cause::InsufficientHealthyAgents)))
-    } else if zero_weight && state.outcome() == Outcome::Lost {
-        Some((Verdict::Rejected, Some(Cause::ZeroTotalWeight)))
     } else {
         match standing(&state, &opened, &Asked::now(&state), custom) {
-            Some((Verdict::Rejected, None)) => Some((Verdict::Rejected, Some(Cause::Unreachable))),
+            // Nobody has voted, so this is no rejection: the rule needs somebody who is left out, or nobody can meet it.
+            Some((Verdict::Rejected, None)) if !opened.excluded.is_empty() => {
+                Some((Verdict::Aborted, Some(Cause::InsufficientHealthyAgents)))
+            }
+            Some((Verdict::Rejected, None)) => {
+                let voters = u32::try_from(opened.participants.len()).unwrap_or(u32::MAX);
+                let unmet = Unmeetable::new(&opened.algorithm, None, voters, false);
+                return Err(Rejection::Unmeetable(unmet));
+            }
             None => unreachable_without(&state, &opened, &state.count, None, &state.absent),
             end => end,
         }
@@ -353,7 +383,8 @@ fn record_handed(
     Decision::accept(handed.into_iter().chain(told).collect(), Reply::Done)
 }
 
-/// The end, when approval needs the vote of an agent that failed and the question asked not to wait for it.
+/// The end, when approval needs the vote of an agent that failed and the question asked not to wait for it. It is for want
+/// of voters, whatever was voted: neither a no nor a deadline that passed.
 fn unreachable_without(
     state: &Proposal,
     opened: &Opened,
@@ -363,7 +394,7 @@ fn unreachable_without(
 ) -> Option<End> {
     let hopeless =
         opened.fail_fast && !absent.is_empty() && state.outcome_of(count, voted, absent) == Outcome::Lost;
-    hopeless.then_some((Verdict::Timeout, Some(Cause::Unreachable)))
+    hopeless.then_some((Verdict::Aborted, Some(Cause::Unreachable)))
 }
 
 fn record_absence(

@@ -203,7 +203,7 @@ pub enum Decision {
     Rejected,
     /// The deadline passed with the question open.
     Timeout,
-    /// The question could not be put: nobody was asked, or too few could be.
+    /// The question could not be put, or not be answered: nobody was asked, or too few could be, or too few were left.
     Aborted,
 }
 
@@ -237,9 +237,10 @@ pub enum Cause {
     AlgorithmError(String),
     /// The custom rule was not known when it was needed.
     AlgorithmUnavailable,
-    /// Nobody weighs anything.
+    /// Nobody weighs anything. In journals of earlier versions only: such a question is refused.
     ZeroTotalWeight,
-    /// No votes of those who may still come can meet the rule.
+    /// Approval needs votes of agents that failed. In journals of earlier versions the question timed out so, or was
+    /// rejected when it could not be met from the start.
     Unreachable,
 }
 
@@ -270,12 +271,7 @@ impl Cause {
         }
     }
 
-    /// The question was never really put, or its algorithm failed: no answer of the agents.
-    pub fn is_error(&self) -> bool {
-        self.is_abort() || matches!(self, Cause::AlgorithmError(_))
-    }
-
-    /// The question was never really put, and does not count.
+    /// The question was never really put, and never counted.
     pub fn is_abort(&self) -> bool {
         match self {
             Cause::NoAgents | Cause::InsufficientHealthyAgents | Cause::BroadcastFailed(_) => true,
@@ -309,6 +305,11 @@ pub struct Closed {
 }
 
 impl Closed {
+    /// Was it no answer of the agents: the question could not be put or answered, or its algorithm failed?
+    pub fn is_error(&self) -> bool {
+        self.decision == Decision::Aborted || matches!(self.cause, Some(Cause::AlgorithmError(_)))
+    }
+
     /// The same end in today's words: earlier versions recorded a question that could not be put as rejected.
     pub fn upcast(mut self) -> Self {
         if self.cause.as_ref().is_some_and(Cause::is_abort) {
@@ -319,6 +320,6 @@ impl Closed {
 
     /// Does it count in the statistics?
     pub fn is_counted(&self) -> bool {
-        !self.cause.as_ref().is_some_and(Cause::is_abort)
+        self.decision != Decision::Aborted && !self.cause.as_ref().is_some_and(Cause::is_abort)
     }
 }

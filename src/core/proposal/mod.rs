@@ -3,13 +3,15 @@
 //! ```text
 //!               ┌── Open ──► open ──┬─ won, whatever the others do ──────────► approved
 //!   (nothing) ──┤                   ├─ lost, whatever the others do ─────────► rejected
-//!               │                   └─ deadline passes, or nobody left ──────► timeout
+//!               │                   ├─ deadline passes ──────────────────────► timeout
+//!               │                   └─ too few are left to meet it ──────────► aborted, not counted
 //!               └── nobody to ask, too few healthy, not reachable ───────────► aborted, not counted
 //! ```
 //!
 //! | state | command | condition | events | reply or rejection |
 //! |---|---|---|---|---|
 //! | nothing | Open | valid | Opened (+ Keyed) | Opened; effect: tell the agents |
+//! | nothing | Open | no votes of the registered agents can meet the rule | – | `Unmeetable` |
 //! | nothing | Open | no agents, too few of them healthy, decided already | Opened (+ Keyed), Closed | Opened |
 //! | any | Open | opened before | – | `AlreadyExists` |
 //! | any | Vote | claims a weight out of range | – | `Invalid` |
@@ -25,7 +27,7 @@
 //! | open | RecordBroadcast | none could be told, and none has voted | Closed (aborted, not counted) | – |
 //! | open, closed | RecordHanded | participants that took it for the first time | Handed (+ Broadcast) | – |
 //! | open | RecordAbsence | `fail_fast`, outstanding agent fails or comes back | AbsenceChanged | – |
-//! | open | RecordAbsence | … and approval needs one that failed | AbsenceChanged, Closed (timeout) | – |
+//! | open | RecordAbsence | … and approval needs one that failed | AbsenceChanged, Closed (aborted, not counted) | – |
 //! | open | Reconsider | the custom rule decides now | Closed | – |
 //! | open | Tick | decided on record | Closed, as of the deciding vote | – |
 //! | open | Tick | now after the deadline | Closed, as of the deadline | – |

@@ -3,7 +3,8 @@
 use std::sync::Mutex;
 
 use super::*;
-use crate::rules::{Outcome, Poll, Ruling};
+use crate::driver::Step;
+use crate::rules::{Outcome, Poll, Ruling, Unmeetable};
 
 fn failed(name: &str, absent: bool) -> Command {
     Command::RecordAbsence { agent_id: agent(name), absent }
@@ -49,11 +50,17 @@ fn more_than_half_of_the_registered_weight_must_be_left() {
     open(heavy_away("0"));
 }
 
+fn refused(open: Open) -> Unmeetable {
+    match P::default().step(Command::Open(Box::new(open)), ms(0)) {
+        Step { reply: Err(Rejection::Unmeetable(unmet)), events, .. } if events.is_empty() => unmet,
+        step => panic!("{step:?}"),
+    }
+}
+
 #[test]
-fn where_nobody_weighs_anything_the_question_is_rejected_and_counts() {
-    let closed = ended_at_once(weighted(&[("a", "0"), ("b", "0")], &["a", "b"]));
-    assert_eq!(closed, end(Verdict::Rejected, Some(Cause::ZeroTotalWeight), ms(0), [0, 0, 0]));
-    assert!(closed.is_counted());
+fn where_nobody_weighs_anything_the_question_is_refused() {
+    let unmet = refused(weighted(&[("a", "0"), ("b", "0")], &["a", "b"]));
+    assert_eq!((unmet.required, unmet.available, unmet.weightless), (None, 2, true));
     // With another way to win it is put all the same.
     let zero = weighted(&[("a", "0"), ("b", "0")], &["a", "b"]).decider;
     let Decider::Rule(zero) = zero else { panic!("{zero:?}") };
@@ -62,10 +69,25 @@ fn where_nobody_weighs_anything_the_question_is_rejected_and_counts() {
 }
 
 #[test]
+fn what_nobody_can_meet_is_refused_and_no_rejection() {
+    let unmet = refused(by("required:3", &["a", "b"]));
+    assert_eq!((unmet.required, unmet.available, unmet.weightless), (Some(3), 2, false));
+    let both = RuleSpec::new("all")
+        .with("rules", vec![RuleSpec::from_text("required:2"), RuleSpec::from_text("required:3")]);
+    assert_eq!(refused(ask(both, &["a", "b"])).required, None);
+    // Those who are left out for their health could meet it: it is for want of them that it ends.
+    let away = Open { excluded: agents(&["x"]), ..by("required:3", &["a", "b"]) };
+    let closed = ended_at_once(away);
+    assert_eq!(closed, end(Verdict::Aborted, Some(Cause::InsufficientHealthyAgents), ms(0), [0, 0, 0]));
+    assert_eq!(refused(Open { excluded: agents(&["x"]), ..by("required:4", &["a", "b"]) }).available, 3);
+    // Votes that leave no way to a yes are a no.
+    let mut p = open(by("required:2", &["a", "b"]));
+    p.step(no("a"), ms(1));
+    assert_eq!(p.state().decision(), Some(Verdict::Rejected));
+}
+
+#[test]
 fn what_is_decided_before_anybody_votes_ends_at_once() {
-    let closed = ended_at_once(by("required:3", &["a", "b"]));
-    assert_eq!(closed, end(Verdict::Rejected, Some(Cause::Unreachable), ms(0), [0, 0, 0]));
-    assert!(closed.is_counted());
     let certain = RuleSpec::new("not").with("rule", RuleSpec::new("required").with("count", 3));
     let closed = ended_at_once(ask(certain, &["a", "b"]));
     assert_eq!(closed, end(Verdict::Approved, None, ms(0), [0, 0, 0]));
@@ -107,8 +129,8 @@ fn who_does_not_wait_for_failed_agents_ends_when_approval_needs_one_of_them() {
     check(&mut p, failed("a", true), ms(1), &[absence("a", true, ms(1))], DONE);
     check(&mut p, failed("a", true), ms(2), &[], DONE);
     check(&mut p, failed("stranger", true), ms(2), &[], DONE);
-    let closed = end(Verdict::Timeout, Some(Cause::Unreachable), ms(3), [0, 0, 0]);
-    assert!(closed.is_counted());
+    let closed = end(Verdict::Aborted, Some(Cause::Unreachable), ms(3), [0, 0, 0]);
+    assert!(!closed.is_counted());
     check(&mut p, failed("b", true), ms(3), &[absence("b", true, ms(3)), Event::Closed(closed)], DONE);
     check(&mut p, failed("b", false), ms(4), &[], DONE);
 }
@@ -119,7 +141,7 @@ fn a_vote_against_may_end_what_failed_agents_had_left_possible() {
     p.step(failed("a", true), ms(1));
     let closed = Closed {
         decided_by: Some(agent("b")),
-        ..end(Verdict::Timeout, Some(Cause::Unreachable), ms(2), [0, 1, 0])
+        ..end(Verdict::Aborted, Some(Cause::Unreachable), ms(2), [0, 1, 0])
     };
     check(&mut p, no("b"), ms(2), &[cast("b", Choice::Against, ms(2)), Event::Closed(closed)], RECORDED);
 }
@@ -149,7 +171,7 @@ fn who_waits_for_failed_agents_does_not_hear_of_them() {
 #[test]
 fn agents_that_failed_before_the_opening_are_missed_from_the_start() {
     let closed = ended_at_once(Open { absent: agents(&["a", "b"]), ..impatient(&["a", "b", "c", "d"]) });
-    assert_eq!(closed, end(Verdict::Timeout, Some(Cause::Unreachable), ms(0), [0, 0, 0]));
+    assert_eq!(closed, end(Verdict::Aborted, Some(Cause::Unreachable), ms(0), [0, 0, 0]));
     let p = open(Open { absent: agents(&["a"]), ..impatient(&["a", "b", "c", "d"]) });
     assert_eq!(p.state().absent, agents(&["a"]).into_iter().collect());
 }

@@ -1,7 +1,7 @@
 //! How a proposal says no. Each variant carries both sides.
 
 use super::event::Decision;
-use crate::rules::Choice;
+use crate::rules::{Choice, Unmeetable};
 
 /// The domain says no; nothing but a refused attempt to vote is recorded.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -10,6 +10,8 @@ pub enum Rejection {
     NotFound,
     /// A proposal of this id was opened before.
     AlreadyExists,
+    /// The algorithm cannot be met by those who may be asked.
+    Unmeetable(Unmeetable),
     /// The question has ended.
     Closed {
         /// How.

@@ -11,7 +11,7 @@ use super::state::{Fallback, Quorum, choice, digest_of};
 use super::tally::Tally;
 use crate::Decision;
 use crate::ids::VoterId;
-use crate::rules::{self, Count, Formula, Fraction, Outcome, Prepared, RuleSpec};
+use crate::rules::{self, Count, Formula, Fraction, Outcome, Prepared, RuleSpec, Unmeetable};
 use crate::time::Timestamp;
 
 type Decided = Result<Decision<QuorumMachine>, Rejection>;
@@ -51,7 +51,8 @@ fn open(start: Start, now: Timestamp) -> Decided {
     }
     check_unit("min_confidence", start.policy.min_confidence)?;
     let electorate = electorate(start.voters)?;
-    let ruled = start.rule.map(|spec| by_rule(spec, &electorate)).transpose()?;
+    let most = start.policy.max_voters;
+    let ruled = start.rule.map(|spec| by_rule(spec, &electorate, most)).transpose()?;
     let required_votes = match (&ruled, start.required_votes) {
         (Some(_), Some(asked)) => {
             return Err(invalid("required_votes", asked, "none when a rule is given"));
@@ -89,15 +90,19 @@ fn open(start: Start, now: Timestamp) -> Decided {
 }
 
 /// The rule for this electorate, and with how few approvals it can be met.
-fn by_rule(spec: RuleSpec, electorate: &Electorate) -> Result<(RuleSpec, Formula, u32), Rejection> {
+fn by_rule(
+    spec: RuleSpec,
+    electorate: &Electorate,
+    max_voters: u32,
+) -> Result<(RuleSpec, Formula, u32), Rejection> {
     let rule = rules::build(&spec).map_err(|e| invalid("rule", &spec, e.to_string()))?;
-    let formula = match electorate {
+    let (formula, weightless) = match electorate {
         Electorate::Closed(voters) => {
-            let Prepared { formula, .. } = rules::prepare(rule.as_ref(), voters);
-            formula
+            let Prepared { formula, zero_weight, .. } = rules::prepare(rule.as_ref(), voters);
+            (formula, zero_weight)
         }
         Electorate::Open => match rule.node_for_anyone() {
-            Some(root) => Formula { columns: Vec::new(), root },
+            Some(root) => (Formula { columns: Vec::new(), root }, false),
             None => {
                 let expected = "a rule such as required:3, for it is not known how many may vote";
                 return Err(invalid("rule", &spec, expected));
@@ -106,15 +111,22 @@ fn by_rule(spec: RuleSpec, electorate: &Electorate) -> Result<(RuleSpec, Formula
     };
     let size = electorate.size();
     let everyone = || (0..size.unwrap_or(0) as usize).collect();
-    let expected = match formula.outcome(&Count::new(&formula, size), everyone) {
+    let unmeetable = |voters| {
+        let unmet = Unmeetable::new(&spec, Some(&formula.root), voters, weightless);
+        Err(Rejection::Unmeetable(unmet))
+    };
+    match formula.outcome(&Count::new(&formula, size), everyone) {
         Outcome::Pending => {
             let fewest = formula.fewest_for(size).unwrap_or(0);
-            return Ok((spec, formula, fewest));
+            match size {
+                // Where anyone may vote, no more than these can.
+                None if fewest > max_voters => unmeetable(max_voters),
+                Some(_) | None => Ok((spec, formula, fewest)),
+            }
         }
-        Outcome::Won => "a rule that is not met before anybody votes",
-        Outcome::Lost => "a rule that can be met by these voters",
-    };
-    Err(invalid("rule", &spec, expected))
+        Outcome::Won => Err(invalid("rule", &spec, "a rule that is not met before anybody votes")),
+        Outcome::Lost => unmeetable(size.unwrap_or(max_voters)),
+    }
 }
 
 fn electorate(voters: Option<Vec<VoterId>>) -> Result<Electorate, Rejection> {

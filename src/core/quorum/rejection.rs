@@ -1,6 +1,7 @@
 //! How a quorum says no. Each variant carries both sides.
 
 use super::event::QuorumState;
+use crate::rules::Unmeetable;
 
 /// The domain says no; nothing but the attempt itself is recorded.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,6 +26,8 @@ pub enum Rejection {
         /// Voters there are.
         voters: u32,
     },
+    /// The rule cannot be met by those who may vote.
+    Unmeetable(Unmeetable),
     /// The quorum is closed.
     Closed {
         /// How it ended.

@@ -178,6 +178,30 @@ pub fn prepare(rule: &dyn Rule, voters: &[VoterId]) -> Prepared {
     Prepared { formula: Formula { columns, root }, threshold: rule.threshold(), zero_weight }
 }
 
+/// A rule that no votes of those who may vote can meet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unmeetable {
+    /// The rule, as it is written.
+    pub rule: String,
+    /// How many votes for it needs, where it is a plain number of them.
+    pub required: Option<u64>,
+    /// How many may vote.
+    pub available: u32,
+    /// Nobody of them weighs anything, and the rule weighs.
+    pub weightless: bool,
+}
+
+impl Unmeetable {
+    /// A rule with this formula, for so many voters.
+    pub fn new(rule: impl fmt::Display, root: Option<&Node>, available: u32, weightless: bool) -> Self {
+        let required = match root {
+            Some(Node::Sum(Sum { column: 0, per: [1, 0, 0], at_least })) => u64::try_from(*at_least).ok(),
+            Some(Node::Sum(_) | Node::All(_) | Node::Any(_)) | None => None,
+        };
+        Unmeetable { rule: rule.to_string(), required, available, weightless }
+    }
+}
+
 /// A parameter of a rule.
 #[derive(Clone, Copy, Debug)]
 pub struct Parameter {

@@ -31,6 +31,7 @@ pub(super) fn decide(state: &Worker, command: Command, now: Timestamp) -> Decide
         Command::Report(report) => self::report(&mut draft, *report)?,
         Command::RequestExtension { job_id, request } => request_extension(&mut draft, job_id, *request)?,
         Command::LeaderLost { job_id } => leader_lost(&mut draft, job_id)?,
+        Command::Leave if state.worker_id.is_none() => return Err(Rejection::NotRegistered),
         Command::Leave => {
             if state.phase == Phase::Serving {
                 draft.push(Event::Draining { at: now });

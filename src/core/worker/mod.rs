@@ -34,7 +34,8 @@
 //! | Tick | the grace for a new leader is over | StopAsked, reason `orphaned` | |
 //! | Tick | the grace to stop is over | Aborted; the leader is told | |
 //! | Tick | a parked transfer waited long enough | ParkedExpired | |
-//! | Leave | | Draining, then Left when all has ended and was heard of | changed |
+//! | Leave | never registered | – | `NotRegistered` |
+//! | Leave | otherwise | Draining, then Left when all has ended and was heard of | changed |
 //!
 //! Grace is over when it has lasted its whole length: at exactly that instant nothing can be rescued any more.
 //!

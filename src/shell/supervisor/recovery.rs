@@ -202,7 +202,11 @@ pub(crate) async fn resume(host: &Arc<Host>, streams: Vec<StreamId>) {
         for (stream, awake) in some.iter().zip(waking) {
             // One that cannot be read is in the log already; the others go on.
             let _ = awake.await;
-            send_to_sleep(host, stream);
+            if host.clock.is_manual() {
+                timeouts::sleep(host, stream).await;
+            } else {
+                send_to_sleep(host, stream);
+            }
         }
         if host.is_closing() {
             return;

@@ -14,7 +14,7 @@ use crate::shell::clock::PULSE;
 use crate::shell::entity::{Errand, Poke, Wake};
 use crate::shell::host::Host;
 use crate::shell::jobs::deliver;
-use crate::shell::kinds::{errand, poke, rest, send_to_sleep, track, wake};
+use crate::shell::kinds::{errand, poke, rest, track, wake};
 use crate::shell::lock;
 use crate::shell::sampler::Sampling;
 
@@ -126,12 +126,21 @@ pub(crate) async fn settle(host: &Arc<Host>, now: Timestamp, one_by_one: bool) -
         let (done, settled) = oneshot::channel();
         poke(host, &stream, Poke::new(done));
         if has_ended(host, &stream, settled.await.ok()) {
-            send_to_sleep(host, &stream);
+            sleep(host, &stream).await;
         }
         // What follows from one expiry comes before the next.
         quiet(host).await;
     }
     poked
+}
+
+/// Lets an entity go to sleep, and waits until it does or will not. What is sent to it after that finds it in the same
+/// state every time: one that is loaded anew sends anew what it owes.
+pub(crate) async fn sleep(host: &Host, stream: &StreamId) {
+    let (done, rests) = oneshot::channel();
+    rest(host, stream, Some(done));
+    // Dropped when it sleeps.
+    let _ = rests.await;
 }
 
 /// Pokes up to `limit` of what is due at `now`, soonest first and a batch at a time.

@@ -399,7 +399,7 @@ impl World {
             15 => {
                 let (token, refused) = self.token(n);
                 let request = Box::new(more_time(WORKERS[w], self.below(9)));
-                self.ask_manager(n, job::Command::Extend { request, token }, refused);
+                self.ask_manager(n, job::Command::Extend { request, in_every_job: false, token }, refused);
             }
             16 => {
                 let (token, refused) = self.token(n);

@@ -48,9 +48,17 @@ pub(super) fn receive(draft: &mut Draft<'_>, message: Message, heard: &Heard) ->
         }
         Body::WorkflowReport(report) => reported(draft, &message, report, heard),
         Body::HealthcheckExtensionRequest(request) => {
-            let reply = more::extend(draft, request);
-            if let Ok(Reply::Extension(response)) = &reply {
-                draft.answer(&message, Body::HealthcheckExtensionResponse(response.clone()));
+            let reply = more::extend(draft, request, false);
+            match &reply {
+                Ok(Reply::Extension { response, .. }) => {
+                    draft.answer(&message, Body::HealthcheckExtensionResponse(response.clone()));
+                }
+                // Without an answer the worker would ask for ever.
+                Err(Rejection::KeyReused { .. }) => {
+                    let refused = more::key_reused();
+                    draft.answer(&message, Body::HealthcheckExtensionResponse(refused));
+                }
+                Ok(_) | Err(_) => {}
             }
             reply
         }

@@ -41,9 +41,9 @@ fn handle(draft: &mut Draft<'_>, command: Command, heard: &Heard) -> Result<Repl
             draft.check_live("progress", token)?;
             work::progress(draft, workflow_id, completed_count, heard)
         }
-        Command::Extend { request, token } => {
+        Command::Extend { request, in_every_job, token } => {
             draft.check_fence("extend", token)?;
-            more::extend(draft, &request)
+            more::extend(draft, &request, in_every_job)
         }
         Command::Assign { workflow_id, worker_id, token } => {
             draft.check_live("assign", token)?;

@@ -6,38 +6,68 @@ use crate::ids::EntityId;
 use crate::job::command::Reply;
 use crate::job::event::{Denied, Event, Granted};
 use crate::job::extension::{self, Denial, Sums, Tracker};
-use crate::job::message::{FinalStatus, HealthcheckExtensionRequest};
+use crate::job::message::{FinalStatus, HealthcheckExtensionRequest, HealthcheckExtensionResponse};
 use crate::job::rejection::Rejection;
 use crate::job::settings::{EXTRA_REPORT_MS, MAX_WORKERS};
 use crate::job::state::{Refused, Run, micros};
+use crate::keyed::KeyedRequest;
 
 pub(super) fn extend(
     draft: &mut Draft<'_>,
     request: &HealthcheckExtensionRequest,
+    in_every_job: bool,
 ) -> Result<Reply, Rejection> {
     extension::check(request)?;
     let run = draft.led()?;
     let settings = run.terms.settings.extension;
     let tracker = run.trackers.get(&request.worker_id).cloned().unwrap_or_default();
-    if let Some(kept) = tracker.repeated(request) {
-        let answer = tracker.response(&settings, kept.grant_us, kept.warning, kept.denial, draft.now);
-        return Ok(Reply::Extension(answer));
+    let asked = extension::asked_for(request, in_every_job);
+    if let Some(kept) = tracker.answered(request.request_id.as_deref()) {
+        if let Some(difference) = kept.differs(&asked) {
+            let request_id = kept.request_id.clone();
+            return Err(Rejection::KeyReused { request_id, difference: Box::new(difference) });
+        }
+        let response = tracker.response(&settings, kept.grant_us, kept.warning, kept.denial, draft.now);
+        return Ok(Reply::Extension { response, again: true });
     }
+    let new = |response| Reply::Extension { response, again: false };
     if let Some(denial) = outsider(run, request) {
-        deny_on_record(draft, request, denial);
-        return Ok(Reply::Extension(tracker.response(&settings, 0, false, Some(denial), draft.now)));
+        deny_on_record(draft, request, asked, denial);
+        return Ok(new(tracker.response(&settings, 0, false, Some(denial), draft.now)));
     }
     if run.trackers.len() >= MAX_WORKERS && !run.trackers.contains_key(&request.worker_id) {
         return Err(Rejection::Limit { what: "workers that ask for more time", limit: MAX_WORKERS as u64 });
     }
     let sums = Sums { total_us: run.total_us, max_us: run.max_us };
     match tracker.consider(&settings, sums, request, draft.now) {
-        Ok(grant) => give(draft, request, grant),
+        Ok(grant) => give(draft, request, asked, grant).map(new),
         Err(denial) => {
-            deny(draft, request, &tracker, denial);
+            deny(draft, request, asked, &tracker, denial);
             let tracker = current(draft, &request.worker_id);
-            Ok(Reply::Extension(tracker.response(&settings, 0, false, Some(denial), draft.now)))
+            Ok(new(tracker.response(&settings, 0, false, Some(denial), draft.now)))
         }
+    }
+}
+
+/// What is asked for goes on record before the answer, where the request has a name.
+fn note_asked(draft: &mut Draft<'_>, request: &HealthcheckExtensionRequest, asked: KeyedRequest) {
+    if request.request_id.is_some() {
+        let (worker_id, at) = (request.worker_id.clone(), draft.now);
+        draft.push(Event::ExtensionKeyed { worker_id, asked, at });
+    }
+}
+
+/// The answer to a request under the name of another one: nothing is given, and nothing changes.
+pub(super) fn key_reused() -> HealthcheckExtensionResponse {
+    HealthcheckExtensionResponse {
+        granted: false,
+        extension_ms: 0,
+        deadline_in_ms: 0,
+        remaining_extensions: 0,
+        denial_reason: Some("key_reused".to_owned()),
+        is_exhaustion_warning: false,
+        grace_period_remaining_ms: 0,
+        in_grace_period: false,
     }
 }
 
@@ -64,13 +94,15 @@ fn current(draft: &Draft<'_>, worker: &EntityId) -> Tracker {
 fn give(
     draft: &mut Draft<'_>,
     request: &HealthcheckExtensionRequest,
+    asked: KeyedRequest,
     grant: extension::Grant,
-) -> Result<Reply, Rejection> {
+) -> Result<HealthcheckExtensionResponse, Rejection> {
     let run = draft.live()?;
     let (settings, base) = (run.terms.settings.extension, run.limits.overall_ms.map(micros));
     let (before, last) = (run.total_us, run.last_extension_at);
     let exceeds = |sum: u64| base.is_some_and(|base| sum > base);
     let (grant_us, warning) = (grant.grant_us, grant.warning);
+    note_asked(draft, request, asked);
     draft.push(Event::ExtensionGranted(Box::new(Granted {
         worker_id: request.worker_id.clone(),
         request_id: request.request_id.clone(),
@@ -91,13 +123,20 @@ fn give(
         post::report_progress(draft);
     }
     let tracker = current(draft, &request.worker_id);
-    Ok(Reply::Extension(tracker.response(&settings, grant_us, warning, None, draft.now)))
+    Ok(tracker.response(&settings, grant_us, warning, None, draft.now))
 }
 
 /// A denial that counts against the worker: a few in a row, and it is given up.
-fn deny(draft: &mut Draft<'_>, request: &HealthcheckExtensionRequest, tracker: &Tracker, denial: Denial) {
+fn deny(
+    draft: &mut Draft<'_>,
+    request: &HealthcheckExtensionRequest,
+    asked: KeyedRequest,
+    tracker: &Tracker,
+    denial: Denial,
+) {
     let Ok(run) = draft.live() else { return };
     let threshold = run.terms.settings.extension.eviction_threshold;
+    note_asked(draft, request, asked);
     draft.push(Event::ExtensionDenied(Denied {
         worker_id: request.worker_id.clone(),
         request_id: request.request_id.clone(),
@@ -111,8 +150,14 @@ fn deny(draft: &mut Draft<'_>, request: &HealthcheckExtensionRequest, tracker: &
     }
 }
 
-fn deny_on_record(draft: &mut Draft<'_>, request: &HealthcheckExtensionRequest, denial: Denial) {
+fn deny_on_record(
+    draft: &mut Draft<'_>,
+    request: &HealthcheckExtensionRequest,
+    asked: KeyedRequest,
+    denial: Denial,
+) {
     if draft.is_new(&Refused::Extension(request.worker_id.clone(), denial)) {
+        note_asked(draft, request, asked);
         draft.push(Event::ExtensionDenied(Denied {
             worker_id: request.worker_id.clone(),
             request_id: request.request_id.clone(),
