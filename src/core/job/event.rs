@@ -263,6 +263,17 @@ pub enum Event {
         /// When it was noticed.
         at: Timestamp,
     },
+    /// A worker told that it dropped reports of a workflow, because it was asked for less.
+    ReportsDropped {
+        /// The workflow.
+        workflow_id: EntityId,
+        /// The worker.
+        worker_id: EntityId,
+        /// Reports of this handing over that were dropped so far.
+        dropped: u64,
+        /// When.
+        at: Timestamp,
+    },
 }
 
 impl Event {
@@ -306,6 +317,7 @@ impl Event {
             Event::LeaseResized { .. } => "lease_resized",
             Event::DispatchDelayed { .. } => "dispatch_delayed",
             Event::ClockStepped { .. } => "clock_stepped",
+            Event::ReportsDropped { .. } => "reports_dropped",
         }
     }
 
@@ -348,6 +360,7 @@ impl Event {
             | Event::LeaseResized { at, .. }
             | Event::DispatchDelayed { at, .. }
             | Event::ClockStepped { at, .. }
+            | Event::ReportsDropped { at, .. }
             | Event::LeaseReleased { at } => *at,
         }
     }

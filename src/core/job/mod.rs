@@ -113,7 +113,7 @@ pub fn errand(state: &Job, after: Timestamp) -> Option<Timestamp> {
 
 impl Machine for JobMachine {
     const KIND: StreamKind = StreamKind::Job;
-    const STATE_VERSION: u16 = 4;
+    const STATE_VERSION: u16 = 5;
     type State = Job;
     type Command = Command;
     type Event = Event;

@@ -10,7 +10,7 @@ use crate::core::job::heard::Heard;
 use crate::core::job::message::{
     AckOutcome, Body, FinalStatus, JobCancelRequest, JobCancelResponse, JobFinalStatus, JobGlobalTimeout,
     JobLeaderGateTransfer, Message, Party, ReportAck, TimeoutKind, WorkerAck, WorkflowOutcome,
-    WorkflowReport,
+    WorkflowReport, WorkflowReportAfterDrops,
 };
 use crate::core::job::outbox::{Entry, Notice, Recipient};
 use crate::core::job::rejection::{Rejection, invalid};
@@ -46,7 +46,10 @@ pub(super) fn receive(draft: &mut Draft<'_>, message: Message, heard: &Heard) ->
             }
             reply
         }
-        Body::WorkflowReport(report) => reported(draft, &message, report, heard),
+        Body::WorkflowReport(report) => reported(draft, &message, report, 0, heard),
+        Body::WorkflowReportAfterDrops(WorkflowReportAfterDrops { report, dropped }) => {
+            reported(draft, &message, report, *dropped, heard)
+        }
         Body::HealthcheckExtensionRequest(request) => {
             let reply = more::extend(draft, request);
             if let Ok(Reply::Extension(response)) = &reply {
@@ -322,10 +325,11 @@ fn reported(
     draft: &mut Draft<'_>,
     message: &Message,
     report: &WorkflowReport,
+    dropped: u64,
     heard: &Heard,
 ) -> Result<Reply, Rejection> {
     check_result(&report.result)?;
-    let reply = take_report(draft, report, heard);
+    let reply = take_report(draft, report, dropped, heard);
     let outcome = match &reply {
         Ok(_) => match draft.run()?.ended.as_ref() {
             Some(ended) => AckOutcome::AlreadyFinal(ended.status),
@@ -339,7 +343,12 @@ fn reported(
     reply
 }
 
-fn take_report(draft: &mut Draft<'_>, report: &WorkflowReport, heard: &Heard) -> Result<Reply, Rejection> {
+fn take_report(
+    draft: &mut Draft<'_>,
+    report: &WorkflowReport,
+    dropped: u64,
+    heard: &Heard,
+) -> Result<Reply, Rejection> {
     let given = report.dispatch_token;
     if given == DispatchToken::NONE {
         return Err(invalid("dispatch_token", given, "at least 1"));
@@ -352,7 +361,7 @@ fn take_report(draft: &mut Draft<'_>, report: &WorkflowReport, heard: &Heard) ->
         return Err(Rejection::UnknownToken { held, given: FenceToken::shown(given.get()) });
     }
     let held = workflow(run, &report.workflow_id)?;
-    let worker = held.worker_id.clone();
+    let (worker, known) = (held.worker_id.clone(), held.reports_dropped);
     if held.dispatch_token != given {
         let held = held.dispatch_token;
         draft.record_fence("workflow_report", given, held.get());
@@ -360,6 +369,11 @@ fn take_report(draft: &mut Draft<'_>, report: &WorkflowReport, heard: &Heard) ->
     }
     if worker.is_some_and(|worker| worker != report.worker_id) {
         return Err(invalid("worker_id", &report.worker_id, "the worker the workflow was handed to"));
+    }
+    // Told in sums: what comes twice or late tells nothing new.
+    if dropped > known {
+        let (workflow_id, worker_id) = (report.workflow_id.clone(), report.worker_id.clone());
+        draft.push(Event::ReportsDropped { workflow_id, worker_id, dropped, at: draft.now });
     }
     apply(draft, report, heard)
 }
