@@ -18,15 +18,15 @@
 //! Nothing here is stored: after a restart nothing is in flight and nothing has been measured. Permits that callers hold
 //! end by themselves, so that one who is gone gives back its place.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use super::answers::{Answered, Answers};
 use super::bus::Notice;
-use super::clock::Stopwatch;
 use super::counters::Counters;
 use super::entity::Action;
 use super::host::Host;
@@ -122,18 +122,7 @@ pub(crate) struct Desk {
     retry_after: [Duration; 4],
     every: Duration,
     fresh_for: Duration,
-    /// The newest answers that no look has taken.
-    answers: Mutex<VecDeque<Answered>>,
-    /// So many are kept between two looks.
-    most_answers: usize,
-}
-
-/// An answer of this process.
-#[derive(Clone, Copy, Debug)]
-struct Answered {
-    /// Started when the request was let in.
-    since: Stopwatch,
-    took: Duration,
+    pub(crate) answers: Answers,
 }
 
 struct Inner {
@@ -223,8 +212,7 @@ impl Desk {
             retry_after: config.admission.retry_after,
             every: detector.every,
             fresh_for: longest.max().unwrap_or_default(),
-            answers: Mutex::default(),
-            most_answers: answers.window,
+            answers: Answers::new(answers.window),
         })
     }
 
@@ -348,20 +336,9 @@ impl Desk {
         Ok(())
     }
 
-    /// A command that was let in then is answered now. Costs next to nothing; where others are doing the same it is left
-    /// out.
-    pub(crate) fn answered(&self, since: Stopwatch) {
-        if let Ok(mut answers) = self.answers.try_lock() {
-            if answers.len() == self.most_answers {
-                answers.pop_front();
-            }
-            answers.push_back(Answered { since, took: since.elapsed() });
-        }
-    }
-
     /// Looks at the answers since the last look. Those during which this process did not run tell nothing of its load.
     pub(crate) fn weigh_answers(&self, host: &Arc<Host>) {
-        let answers = std::mem::take(&mut *lock(&self.answers));
+        let answers = self.answers.take();
         if answers.is_empty() {
             return;
         }

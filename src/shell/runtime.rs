@@ -98,7 +98,7 @@ pub(crate) fn ask<M: Hosted, R: Send + 'static>(
                             // First, so that the next request of the same caller finds the place free.
                             drop(travels);
                             if let Some((desk, since)) = since {
-                                desk.answered(since);
+                                desk.answers.note(since);
                             }
                             let _ = answer.send(durable.map(|()| prepared));
                         }))

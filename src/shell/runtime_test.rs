@@ -231,7 +231,7 @@ async fn slow_answers_are_an_overload_unless_this_process_did_not_run_meanwhile(
     let answer = |q: &Quorate, count| {
         let host = q.host();
         for _ in 0..count {
-            host.desk.answered(Stopwatch::started(Duration::from_secs(4)));
+            host.desk.answers.note(Stopwatch::started(Duration::from_secs(4)));
         }
         host.desk.weigh_answers(host);
         host.desk.sight(host).at_the_doors

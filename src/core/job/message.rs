@@ -131,10 +131,7 @@ impl Body {
             | Body::JobLeaderWorkerTransfer(_) => true,
             Body::WorkflowReport(report)
             | Body::WorkflowReportAfterDrops(WorkflowReportAfterDrops { report, dropped: _ }) => {
-                match report.outcome {
-                    WorkflowOutcome::Completed | WorkflowOutcome::Failed | WorkflowOutcome::Cancelled => true,
-                    WorkflowOutcome::Running => false,
-                }
+                report.outcome != WorkflowOutcome::Running
             }
             Body::JobProgressReport(_)
             | Body::JobRecall(_)

@@ -150,7 +150,7 @@ fn accept_global(
         if status == FinalStatus::Timeout {
             return Ok(Reply::Ended { status, again: true });
         }
-        resend_final(draft, message);
+        resend_final(draft, message, decision.fence_token);
         return Err(Rejection::AlreadyTerminal { status });
     }
     if standing(decision.fence_token, held) == Standing::Stale {
@@ -177,8 +177,10 @@ fn timed_out_by_gate(draft: &mut Draft<'_>, decision_id: u64, reason: String) {
     stop::end(draft, FinalStatus::Timeout, reason, Some(TimeoutKind::GlobalDecision), at);
 }
 
-/// A gate that believes otherwise is told again how the job ended.
-fn resend_final(draft: &mut Draft<'_>, message: &Message) {
+/// A gate that believes otherwise is told again how the job ended. One that was told before and shows another leadership,
+/// or none, has lost its memory: perhaps it means a later run that never came here. It is told everything, the run among
+/// it, and sees by itself whether this end is one of what it asks about.
+fn resend_final(draft: &mut Draft<'_>, message: &Message, shown: FenceToken) {
     let kept = draft.job().outbox.values().filter(|entry| entry.run == draft.job().runs);
     let kept = kept.filter(|entry| matches!(entry.notice, Notice::Final { .. })).cloned().next_back();
     if let Some(entry) = kept {
@@ -188,6 +190,9 @@ fn resend_final(draft: &mut Draft<'_>, message: &Message) {
     else {
         return;
     };
+    if run.charter.is_some() && shown != run.token {
+        return recall::tell(draft, message.from.clone(), 0);
+    }
     let body = Body::JobFinalStatus(JobFinalStatus {
         manager: run.leader.clone(),
         status: ended.status,
