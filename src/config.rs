@@ -11,7 +11,7 @@ use crate::core::agent::grade::Bounds;
 use crate::core::agent::{Grade, Settings};
 use crate::core::ids::EntityId;
 use crate::core::quorum::Policy;
-use crate::core::shed::{AdmissionConfig, DetectorConfig};
+use crate::core::shed::{AdmissionConfig, DetectorConfig, LatencyConfig};
 use crate::core::time::Timestamp;
 use crate::core::{cell, durations, gate, job, worker};
 use crate::journal::Fault;
@@ -347,16 +347,41 @@ impl Default for FlowLimits {
     }
 }
 
-/// When load is shed, and how it is measured. With the defaults no operation is shed before half of `max_in_flight`
-/// requests are under way; with a `sampler` also by processor and memory. What callers report
-/// (`shed.record`) is the answer of `shed.check` only.
-#[derive(Clone, Copy, Debug, Default)]
+/// When load is shed, and how it is measured. Operations are shed by what the runtime measures itself: how many requests
+/// are under way (from half of `max_in_flight` on), how long commands take from being let in to their durable answer, and
+/// with a `sampler` processor and memory. What callers report (`shed.record`) is the answer of `shed.check` only.
+#[derive(Clone, Copy, Debug)]
 pub struct SheddingConfig {
     /// Caps, and what is refused at which state. The caps hold for callers who ask (`shed.check`); operations are bound
     /// by `max_in_flight`.
     pub admission: AdmissionConfig,
     /// The bounds of the states, and how long it takes to calm down.
     pub detector: DetectorConfig,
+    /// What the latency of the runtime's own answers makes of the state; default busy, stressed and overloaded above 500,
+    /// 1,000 and 3,000 ms, as the mean of the newest 128 of the last 10 s, of at least 32. Too few: somebody's one
+    /// large request closes the doors for all; too many: a slow disk is found late. They are not compared with their own
+    /// past: twice as long as a millisecond is no overload.
+    pub answers: LatencyConfig,
+}
+
+impl Default for SheddingConfig {
+    fn default() -> Self {
+        // Far above what any answer can be against its own past.
+        const NEVER: f64 = 1e9;
+        SheddingConfig {
+            admission: AdmissionConfig::default(),
+            detector: DetectorConfig::default(),
+            answers: LatencyConfig {
+                window: 128,
+                min_samples: 32,
+                delta: [NEVER, 2.0 * NEVER, 3.0 * NEVER],
+                drift_worse: NEVER,
+                drift_busy: NEVER,
+                absolute_ms: [500.0, 1_000.0, 3_000.0],
+                ..LatencyConfig::default()
+            },
+        }
+    }
 }
 
 /// Restarts of entity actors that died of a panic.

@@ -128,6 +128,7 @@ pub(super) fn status_view(
             .collect(),
         workflows,
         waiting_workflows: waits.take(MAX_SHOWN).collect(),
+        reports_dropped: view.reports_dropped,
         unanswered: view.outbox,
         resume_count: view.resumes,
         ended_reason: view.ended.as_ref().map(|ended| ended.reason.clone()),

@@ -1,11 +1,13 @@
 //! Operations on back-pressure: who asks whom to slow down.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::Quorate;
 use super::dto::{AskPressure, DatacenterPressure, ManagerPressure, PressureStatus, WorkerPressure};
 use crate::core::ids::EntityId;
 use crate::core::stats::Level;
+use crate::core::worker::{Job, Worker, Workflow};
 use crate::error::{Error, ErrorKind};
 use crate::shell::entity::Action;
 use crate::shell::load::load_id;
@@ -41,6 +43,10 @@ impl PressureApi<'_> {
             managers: dc.managers.into_iter().map(manager).collect(),
             refused: dc.refused,
         });
+        let gaps = match &worker_id {
+            Some(worker) => ask(host, &host.workers, worker, Action::Read, |view| untold(view.state)).await?,
+            None => BTreeMap::new(),
+        };
         let worker = worker_id.map(|worker_id| {
             let sight = host.pressure.worker(&worker_id, now);
             let asked = sight.managers.iter().map(|(_, asked)| *asked);
@@ -57,7 +63,7 @@ impl PressureApi<'_> {
                 dropped: sight.counts.dropped,
                 dropped_all_time,
                 held: sight.held as u64,
-                gaps: sight.gaps,
+                gaps,
                 next_at: sight.next_at,
             }
         });
@@ -68,6 +74,13 @@ impl PressureApi<'_> {
             worker,
         })
     }
+}
+
+/// Reports a worker dropped that the managers of their jobs were not told of, by job.
+fn untold(worker: &Worker) -> BTreeMap<EntityId, u64> {
+    let of = |job: &Job| job.workflows.values().map(Workflow::untold).fold(0, u64::saturating_add);
+    let jobs = worker.jobs.iter().map(|(job_id, job)| (job_id.clone(), of(job)));
+    jobs.filter(|(_, untold)| *untold > 0).collect()
 }
 
 /// What a level makes senders do.

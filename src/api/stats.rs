@@ -55,10 +55,9 @@ impl StatsApi<'_> {
     /// # Errors
     /// The faults of the store.
     pub async fn level(&self) -> Result<StatsLevel, Error> {
-        let host = self.q.host().clone();
+        let pressure = self.q.host().pressure.clone();
         // Both under the record's hands: a report on its way there is counted once.
-        let look =
-            move |state: &NodeLoad, now| (state.stats.clone().metrics(now), host.pressure.unrecorded(now));
+        let look = move |state: &NodeLoad, now| (state.stats.clone().metrics(now), pressure.unrecorded(now));
         let (seen, unrecorded) = self.read(look).await?;
         let hot = (seen.hot + unrecorded) as u64;
         let level = Levels::default().level(hot, seen.hot_max as u64, seen.level);

@@ -1,9 +1,10 @@
 //! Operations on workers: who runs the workflows of jobs.
 
 use super::Quorate;
-use super::dto::{LeaderLost, RegisterWorker, WorkerChanged, WorkerRef, WorkerReport};
+use super::dto::{LeaderLost, LevelView, RegisterWorker, WorkerChanged, WorkerRef, WorkerReport};
 use super::job_view::count;
 use super::pressure::ms;
+use super::stats::level_view;
 use crate::core::ids::EntityId;
 use crate::core::job;
 use crate::core::job::message::WorkflowOutcome;
@@ -13,7 +14,7 @@ use crate::error::Error;
 use crate::shell::entity::{Action, View};
 use crate::shell::jobs::{self, LOCAL};
 use crate::shell::lock;
-use crate::shell::pressure;
+use crate::shell::pressure::{self, know_level};
 use crate::shell::runtime::ask;
 
 /// Operations on workers.
@@ -33,8 +34,15 @@ impl Workers<'_> {
                 changed: reply.changed,
                 job_ids: Vec::new(),
                 held_ms: None,
+                level: None,
             }),
-            None => Ok(WorkerChanged { worker_id: name, changed: false, job_ids: Vec::new(), held_ms: None }),
+            None => Ok(WorkerChanged {
+                worker_id: name,
+                changed: false,
+                job_ids: Vec::new(),
+                held_ms: None,
+                level: None,
+            }),
         })
         .await?
     }
@@ -69,7 +77,8 @@ impl Workers<'_> {
 
     /// Says what became of a workflow; the leader of its job is told until it answers. Durable on return, unless the
     /// managers of the worker asked for less: then a report that a workflow still runs may wait in memory, and the
-    /// answer says for how long. The first report of a workflow and its end never wait.
+    /// answer says for how long. The first report of a workflow and its end never wait. The answer carries the level after
+    /// it: what the managers ask of senders from then on.
     ///
     /// # Errors
     /// `invalid_argument`, `not_found`, `stale_token`, `job_ended`, and the faults of the store.
@@ -95,11 +104,21 @@ impl Workers<'_> {
         let (host, worker_id) = (self.q.host(), request.worker_id);
         if let Some(held) = pressure::hold(host, &worker_id, &report).await {
             let held_ms = Some(ms(held.map_err(Error::from)?));
-            return Ok(WorkerChanged { worker_id, changed: false, job_ids: Vec::new(), held_ms });
+            let level = self.level_after(0).await;
+            return Ok(WorkerChanged { worker_id, changed: false, job_ids: Vec::new(), held_ms, level });
         }
-        let changed = self.tell(worker_id.clone(), worker::Command::Report(Box::new(report.clone()))).await?;
+        let mut changed =
+            self.tell(worker_id.clone(), worker::Command::Report(Box::new(report.clone()))).await?;
         host.pressure.reported(host, &worker_id, &report);
+        // The manager is told of what is new, and counts it when it hears of it.
+        changed.level = self.level_after(changed.changed.into()).await;
         Ok(changed)
+    }
+
+    /// What the managers of this node ask of senders once so many reports have reached them.
+    async fn level_after(&self, reports: usize) -> Option<LevelView> {
+        know_level(self.q.host()).await;
+        self.q.host().pressure.level_after(reports, self.q.now()).map(level_view)
     }
 
     /// Says that a worker cannot reach the leader of a job any more. Durable on return.
@@ -145,6 +164,7 @@ impl Workers<'_> {
             changed: false,
             job_ids: Vec::new(),
             held_ms: None,
+            level: None,
         };
         for stream in streams {
             let seen = jobs::command(host, &stream, said(worker_id.clone()), |view| {

@@ -81,6 +81,18 @@ macro_rules! send {
     }};
 }
 
+/// Waits until requests hold this line so many times: once each that runs, once the first of a higher token that waits
+/// for those, and twice whoever waits behind it.
+async fn until_held(guard: &FencingGuard, resource: &str, times: usize) {
+    let resource = EntityId::new(resource).unwrap();
+    // The table holds it, too.
+    let held =
+        || guard.inner.lines.lock().unwrap().get(&resource).map_or(0, |line| Arc::strong_count(line) - 1);
+    while held() != times {
+        yield_now().await;
+    }
+}
+
 /// Lets everything that can go on go on, threads that block included.
 async fn settle() {
     for _ in 0..20 {
@@ -188,11 +200,12 @@ async fn a_successor_waits_for_handlers_of_its_predecessor_and_nobody_of_a_lower
     desk.until_logged(2).await;
     assert_eq!(desk.log(), ["begin 7", "begin 7"], "the same leader's requests run side by side");
     let new = [send!(app, "/a", 8), send!(app, "/a", 8)];
-    settle().await;
+    until_held(&guard, "a", 2 + 1 + 2).await;
     assert_eq!(desk.log().len(), 2, "the successor waits");
     assert_eq!(send!(app, "/a", 7).await.unwrap(), StatusCode::PRECONDITION_FAILED);
     assert_eq!(send!(app, "/b", 1).await.unwrap(), StatusCode::OK, "other resources do not wait");
     desk.may_end.add_permits(1);
+    desk.until_logged(5).await;
     settle().await;
     assert_eq!(desk.log()[4..], ["end 7"], "one of two is not all");
     desk.may_end.add_permits(1);
@@ -211,9 +224,9 @@ async fn whoever_waits_and_is_overtaken_by_a_still_higher_token_is_refused() {
     let first = send!(app, "/a?wait", 7);
     desk.until_logged(1).await;
     let second = send!(app, "/a", 8);
-    settle().await;
+    until_held(&guard, "a", 1 + 1).await;
     let third = send!(app, "/a", 9);
-    settle().await;
+    until_held(&guard, "a", 1 + 1 + 2).await;
     desk.may_end.add_permits(1);
     assert_eq!(first.await.unwrap(), StatusCode::OK, "it was the leader when it began");
     assert_eq!(second.await.unwrap(), StatusCode::PRECONDITION_FAILED);
@@ -228,10 +241,10 @@ async fn a_caller_that_gives_up_leaves_nothing_behind() {
     let running = send!(app, "/a?wait", 7);
     desk.until_logged(1).await;
     let waiting = send!(app, "/a", 8);
-    settle().await;
+    until_held(&guard, "a", 1 + 1).await;
     waiting.abort();
     running.abort();
-    settle().await;
+    until_held(&guard, "a", 0).await;
     assert!(guard.inner.lines.lock().unwrap().is_empty());
     assert_eq!(send!(app, "/a", 7).await.unwrap(), StatusCode::PRECONDITION_FAILED);
     assert_eq!(send!(app, "/a", 8).await.unwrap(), StatusCode::OK);

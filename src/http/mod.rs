@@ -13,6 +13,7 @@
 //! | `routes` | which operation a path and method name; percent-decoding |
 //! | `fields` | path, query and body merged into one object; the bound on bodies |
 //! | `places` | what requests hold while they wait, and how much of it there is |
+//! | `sockets` | the connections, and which of them give way |
 //! | `reply` | the two forms of an answer |
 //! | `openapi`, `metrics` | the two generated pages |
 //! | `server` | a listening server on a thread of its own |
@@ -27,6 +28,7 @@ mod places;
 mod reply;
 mod routes;
 mod server;
+mod sockets;
 
 use std::sync::Arc;
 
@@ -43,6 +45,7 @@ use self::places::{Places, no_place};
 pub(crate) use self::reply::cut_off;
 use self::routes::{Found, Page, Routes, Target};
 pub use self::server::{Options, Server, bind, serve, serve_on};
+use self::sockets::Kept;
 use quorate::Quorate;
 use quorate::api::ops::Operation;
 use quorate::error::{Error, ErrorKind};
@@ -119,6 +122,7 @@ impl Door {
 impl Inner {
     async fn serve(&self, request: &HttpRequest, payload: web::Payload) -> HttpResponse {
         let watch = Stopwatch::start();
+        let _busy = request.conn_data::<Kept>().map(Kept::busy);
         let (label, mut response) = self.answer(request, payload).await;
         if self.places.is_crowded(&self.options) {
             response.head_mut().set_connection_type(ConnectionType::Close);

@@ -9,18 +9,22 @@
 //! ```
 //!
 //! Who finds no place is told at once (`overloaded`) and may come again. When most connections are taken, answers close
-//! theirs, so that idle ones do not keep the door shut.
+//! theirs, and those that say nothing give way ([`sockets`](super::sockets)), so that idle ones do not keep the door
+//! shut.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::Options;
+use super::sockets::Sockets;
 use quorate::error::{Error, ErrorKind};
 
 /// When to come again.
 const AGAIN_MS: u64 = 1_000;
 /// Files the process needs for itself: store, logs, listeners, timers.
 const OWN_FILES: u64 = 256;
+/// Files of one connection: the server's handle and the one by which it can be shut down.
+const FILES_EACH: usize = 2;
 
 /// One thing of which there may be so many at once.
 #[derive(Clone, Debug, Default)]
@@ -36,14 +40,9 @@ pub(super) struct Held {
 impl Counter {
     /// Takes so many, unless that would be more than the most.
     pub(super) fn take(&self, count: usize, most: usize) -> Option<Held> {
-        let held = self.hold(count);
-        (self.held() <= most).then_some(held)
-    }
-
-    /// Takes so many, however many there are.
-    pub(super) fn hold(&self, count: usize) -> Held {
         self.0.fetch_add(count, Ordering::AcqRel);
-        Held { counter: self.clone(), count }
+        let held = Held { counter: self.clone(), count };
+        (self.held() <= most).then_some(held)
     }
 
     /// How many are held.
@@ -61,8 +60,8 @@ impl Drop for Held {
 /// What requests of one door hold.
 #[derive(Debug, Default)]
 pub(super) struct Places {
-    /// Sockets.
-    pub(super) connections: Counter,
+    /// Connections.
+    pub(super) sockets: Arc<Sockets>,
     /// Requests that wait until something has come about.
     pub(super) waits: Counter,
     /// Bodies of which more is to come.
@@ -74,8 +73,17 @@ pub(super) struct Places {
 impl Places {
     /// Are most connections taken?
     pub(super) fn is_crowded(&self, options: &Options) -> bool {
-        let most = options.max_connections.saturating_mul(options.workers);
-        self.connections.held() > most / 4 * 3
+        self.sockets.len() > Self::comfortable(options)
+    }
+
+    /// Lets go of idle connections while most are taken.
+    pub(super) fn make_room(&self, options: &Options) {
+        self.sockets.make_room(Self::comfortable(options));
+    }
+
+    /// So many connections leave enough room for others.
+    fn comfortable(options: &Options) -> usize {
+        (options.max_connections.saturating_mul(options.workers) / 4 * 3).max(1)
     }
 }
 
@@ -103,7 +111,8 @@ pub(super) fn that_fit(options: Options) -> Options {
 fn connections_that_fit(options: &Options) -> usize {
     let workers = options.workers.max(1);
     let Some(files) = raise_open_files() else { return options.max_connections };
-    let fit = usize::try_from(files.saturating_sub(OWN_FILES)).unwrap_or(usize::MAX) / workers;
+    let files_left = usize::try_from(files.saturating_sub(OWN_FILES)).unwrap_or(usize::MAX);
+    let fit = files_left / FILES_EACH / workers;
     if fit < options.max_connections {
         tracing::warn!(
             files,
@@ -164,7 +173,7 @@ mod tests {
         let raised = rustix::process::getrlimit(rustix::process::Resource::Nofile);
         assert_eq!(raised.current, limit.maximum);
         if let Some(files) = raised.current {
-            assert!((1..=files.max(2)).contains(&(2 * fit as u64)), "{files} {fit}");
+            assert!((1..=files.max(4)).contains(&(4 * fit as u64)), "{files} {fit}");
         }
     }
 }

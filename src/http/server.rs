@@ -11,6 +11,7 @@ use tokio::sync::oneshot;
 
 use super::Door;
 use super::places::that_fit;
+use super::sockets::EVERY;
 use quorate::api::Quorate;
 use quorate::error::{Error, ErrorKind};
 
@@ -21,7 +22,8 @@ pub struct Options {
     /// runtime needs the others).
     pub workers: usize,
     /// Connections open at the same time per worker, 1 to 1,000,000, default 10,000, and no more than the limit of open
-    /// files allows, which is raised as far as it may be. Further ones wait; above three quarters answers close theirs.
+    /// files allows, which is raised as far as it may be. Further ones wait; above three quarters answers close theirs, and
+    /// those that say nothing for half a second give way.
     pub max_connections: usize,
     /// Requests that wait until something has come about (`quorum.wait` and the like), 1 to 1,000,000, default 4,096.
     /// Further ones are refused with `overloaded`. As many as there are connections would shut the door for all others, so
@@ -168,12 +170,21 @@ fn run(
 ) -> Result<(), Error> {
     let stop_seconds = options.stop_timeout.as_millis().div_ceil(1000);
     let places = door.places();
+    let (looked_at, bounds) = (door.places(), options.clone());
     System::new().block_on(async move {
+        // Ends with the system.
+        actix_web::rt::spawn(async move {
+            let mut looks = tokio::time::interval(EVERY);
+            loop {
+                looks.tick().await;
+                looked_at.make_room(&bounds);
+            }
+        });
         let server = HttpServer::new(move || App::new().configure(|app| door.configure(app)))
             .workers(options.workers)
             .max_connections(options.max_connections)
-            .on_connect(move |_, kept| {
-                kept.insert(places.connections.hold(1));
+            .on_connect(move |connection, kept| {
+                kept.insert(places.sockets.accepted(connection));
             })
             .client_request_timeout(options.head_timeout)
             .keep_alive(options.keep_alive)

@@ -432,6 +432,13 @@ impl Stopwatch {
     pub fn elapsed(&self) -> Duration {
         self.0.elapsed()
     }
+
+    /// One that was started so long ago.
+    #[cfg(test)]
+    pub(crate) fn started(ago: Duration) -> Self {
+        let now = Self::start().0;
+        Stopwatch(now.checked_sub(ago).unwrap_or(now))
+    }
 }
 
 #[cfg(test)]

@@ -25,6 +25,7 @@ use crate::core::ids::{EntityId, IdError, StreamId, StreamKind};
 use crate::core::job::heard::LatestProgress;
 use crate::core::job::message::{
     AckOutcome, Body, FinalStatus, Message, Party, ReportAck, TimeoutKind, WorkflowOutcome,
+    WorkflowReportAfterDrops,
 };
 use crate::core::job::timeout::Estimate;
 use crate::core::job::token::FenceToken;
@@ -138,7 +139,9 @@ fn refusal(host: &Arc<Host>, message: &Message) -> Option<Message> {
 }
 
 async fn receive(host: &Arc<Host>, stream: &EntityId, message: Message) -> Result<(), Failure> {
-    if let Body::WorkflowReport(report) = &message.body {
+    if let Body::WorkflowReport(report)
+    | Body::WorkflowReportAfterDrops(WorkflowReportAfterDrops { report, dropped: _ }) = &message.body
+    {
         // Before it is answered, so that the answer tells of the level after it.
         arrived(host, report.outcome != WorkflowOutcome::Running).await;
     }

@@ -137,8 +137,11 @@ impl<M: Hosted> Lanes<M> {
     }
 }
 
-/// The end at which the actor takes. Dropped with the actor, or with what was to start it, it drops what waits: an item
-/// holds the runtime that holds the lanes, and would keep both alive.
+/// The end at which the actor takes. Dropped with the actor, or with what was to start it, it drops what waits. The lanes
+/// outlive the actor: the registry of the runtime holds them. An [`Ask`] that is left in them never answers, so its caller
+/// waits for ever and with it the handle by which it asked; and where the closure of the ask holds the runtime itself, as a
+/// look at the record of load did that was asked for again and again while jobs got on, the two keep each other, the store
+/// and its folder alive. `a_runtime_that_ends_lets_go_of_what_waited_and_is_let_go_of` shows it.
 pub(crate) struct Serving<M: Hosted>(Lanes<M>);
 
 impl<M: Hosted> Serving<M> {

@@ -6,11 +6,13 @@
 //!              every 250 ms while not calm   │         │ change of state: told at once
 //!                                     ▼      │
 //!  what this process measures ───► Detector ─┴──► state in an atomic ──► the doors: one comparison a request
+//!   (machine, own answers)
 //!  what was shed ──► the minute ──► told when the minute is over
 //! ```
 //!
-//! *Nobody closes the doors for the others*: operations are refused by what the runtime measures itself, the machine
-//! (where a [`Sampler`](super::sampler::Sampler) is set) and the requests under way. What callers report may be wrong,
+//! *Nobody closes the doors for the others*: operations are refused by what the runtime measures itself: the machine
+//! (where a [`Sampler`](super::sampler::Sampler) is set), the requests under way, and how long commands take from being
+//! let in to their answer. Reads and waits are no measure: how long they take is up to those who ask. What callers report may be wrong,
 //! or meant for themselves only; it is the answer of `shed.check` to those who ask.
 //!
 //! Nothing here is stored: after a restart nothing is in flight and nothing has been measured. Permits that callers hold
@@ -23,6 +25,7 @@ use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use super::answers::{Answered, Answers};
 use super::bus::Notice;
 use super::counters::Counters;
 use super::entity::Action;
@@ -39,8 +42,8 @@ use crate::core::ids::{EntityId, StreamId, StreamKind};
 use crate::core::load::{self, Change, ClassCounts, Command, Event, LoadMachine, NodeLoad, Shed};
 use crate::core::shed::detector::Diagnostics;
 use crate::core::shed::{
-    Admission, Class, Counts, Detector, Explanation, Invalid, Label, Load, Names, Observed, Pending, Permit,
-    Priority, Readings, Reason, Refused, ShedMetrics, ShedTable,
+    Admission, Class, Counts, Detector, DetectorConfig, Explanation, Invalid, Label, Load, Names, Observed,
+    Pending, Permit, Priority, Readings, Reason, Refused, ShedMetrics, ShedTable,
 };
 use crate::core::time::Timestamp;
 
@@ -119,6 +122,7 @@ pub(crate) struct Desk {
     retry_after: [Duration; 4],
     every: Duration,
     fresh_for: Duration,
+    pub(crate) answers: Answers,
 }
 
 struct Inner {
@@ -186,11 +190,13 @@ impl Desk {
     /// [`Invalid`] for the first knob that does not fit.
     pub(crate) fn new(config: &SheddingConfig, now: Timestamp) -> Result<Self, Invalid> {
         let detector = config.detector;
-        let longest = [detector.latency.sample_ttl, detector.reading_ttl, detector.queue.ttl];
+        let answers = config.answers;
+        let ttls = [detector.latency.sample_ttl, answers.sample_ttl];
+        let longest = ttls.into_iter().chain([detector.reading_ttl, detector.queue.ttl]);
         Ok(Desk {
             inner: Mutex::new(Inner {
                 reported: Detector::new(detector)?,
-                measured: Detector::new(detector)?,
+                measured: Detector::new(DetectorConfig { latency: answers, ..detector })?,
                 admission: Admission::new(config.admission, now)?,
                 names: Names::default(),
                 pending: Vec::new(),
@@ -205,7 +211,8 @@ impl Desk {
             table: config.admission.table,
             retry_after: config.admission.retry_after,
             every: detector.every,
-            fresh_for: longest.into_iter().max().unwrap_or_default(),
+            fresh_for: longest.max().unwrap_or_default(),
+            answers: Answers::new(answers.window),
         })
     }
 
@@ -327,6 +334,32 @@ impl Desk {
         self.observe(host, inner, now);
         self.arm(host, inner, now);
         Ok(())
+    }
+
+    /// Looks at the answers since the last look. Those during which this process did not run tell nothing of its load.
+    pub(crate) fn weigh_answers(&self, host: &Arc<Host>) {
+        let answers = self.answers.take();
+        if answers.is_empty() {
+            return;
+        }
+        let now = host.clock.now();
+        let gap = host.clock.last_gap();
+        let mut inner = lock(&self.inner);
+        let inner = &mut *inner;
+        for Answered { since, took } in answers {
+            if gap.is_none_or(|gap| now.since(gap) > since.elapsed()) {
+                inner.measured.latency(Observed::Served, took, now);
+            }
+        }
+        if let Err(invalid) = inner.measured.evaluate(Readings::default(), now) {
+            tracing::error!(%invalid, "the load could not be evaluated");
+        }
+        // While all is well the next answers bring the next look.
+        if inner.measured.state() > Load::Healthy {
+            inner.fed_at = Some(now);
+        }
+        self.observe(host, inner, now);
+        self.arm(host, inner, now);
     }
 
     /// Samples of statistics were refused.

@@ -11,7 +11,7 @@ use std::time::Duration;
 use actix::{Actor, Arbiter, System};
 use tokio::sync::oneshot;
 
-use super::clock::Clock;
+use super::clock::{Clock, Stopwatch};
 use super::entity::{Action, Ask, Release, View};
 use super::host::{Host, Parts, Permit, wait};
 use super::kinds::Hosted;
@@ -79,6 +79,8 @@ pub(crate) fn ask<M: Hosted, R: Send + 'static>(
             let _ = answer.send(Err(Failure::Refused(fault)));
         }
         Ok(permit) => {
+            let measured = matches!(action, Action::Command(..)) && !host.clock.is_manual();
+            let since = measured.then(|| (host.desk.clone(), Stopwatch::start()));
             // Who waits for a state gives the place back by no longer waiting; other requests are carried out to
             // their end even when nobody waits.
             let travels = match action {
@@ -95,6 +97,9 @@ pub(crate) fn ask<M: Hosted, R: Send + 'static>(
                         Some(Box::new(move |durable| {
                             // First, so that the next request of the same caller finds the place free.
                             drop(travels);
+                            if let Some((desk, since)) = since {
+                                desk.answers.note(since);
+                            }
                             let _ = answer.send(durable.map(|()| prepared));
                         }))
                     }

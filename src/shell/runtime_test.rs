@@ -51,6 +51,28 @@ async fn panic_in(runtime: &Runtime, name: &str) -> Failure {
     ask::<_, ()>(host, &host.quorums, &id(name), Action::Read, planted).await.unwrap_err()
 }
 
+#[tokio::test]
+async fn a_runtime_that_ends_lets_go_of_what_waited_and_is_let_go_of() {
+    for ending in [Ending::Crash, Ending::Clean] {
+        let runtime = open();
+        start(&runtime, "q").await;
+        let host = runtime.host().clone();
+        let (to, lent) = tokio::sync::oneshot::channel();
+        host.quorums.lend(&host, &id("q"), Lend { to }).unwrap();
+        let loan = lent.await.unwrap();
+        // What it asks holds the runtime that holds the lane in which it waits.
+        let held = host.clone();
+        let waits = ask(&host, &host.quorums, &id("q"), Action::Read, move |_| drop(held));
+        let left = Arc::downgrade(&host);
+        drop(host);
+        runtime.end(ending).unwrap();
+        drop((runtime, loan));
+        let told = tokio::time::timeout(Duration::from_secs(60), waits).await.expect("nobody answers");
+        assert!(matches!(told, Err(Failure::Unknown(_))));
+        assert!(left.upgrade().is_none(), "{ending:?}");
+    }
+}
+
 /// Asked again while the request is lost with an actor that is still dying.
 async fn state_at_last(runtime: &Runtime, name: &str) -> Result<Option<QuorumState>, Failure> {
     loop {
@@ -203,6 +225,28 @@ async fn nobody_is_given_up_for_what_a_process_that_did_not_run_could_not_hear()
     assert_eq!(agents_after(|clock| clock.step(60_000_000)).await, (3, 3));
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn slow_answers_are_an_overload_unless_this_process_did_not_run_meanwhile() {
+    use crate::core::shed::Load;
+    let answer = |q: &Quorate, count| {
+        let host = q.host();
+        for _ in 0..count {
+            host.desk.answers.note(Stopwatch::started(Duration::from_secs(4)));
+        }
+        host.desk.weigh_answers(host);
+        host.desk.sight(host).at_the_doors
+    };
+    let q = Quorate::open(Config::memory()).await.unwrap();
+    assert_eq!(answer(&q, 31), Load::Healthy, "too few to say anything");
+    assert_eq!(answer(&q, 10), Load::Overloaded);
+    q.close().await.unwrap();
+
+    let q = Quorate::open(Config::memory()).await.unwrap();
+    q.host().clock.pass(Duration::from_secs(5), Gap::Pause);
+    assert_eq!(answer(&q, 100), Load::Healthy);
+    q.close().await.unwrap();
+}
+
 #[tokio::test]
 async fn an_entity_that_begins_after_somebody_asked_for_it_is_not_sent_to_sleep() {
     let runtime = open();
@@ -335,5 +379,55 @@ async fn control_passes_ten_thousand_reads_that_wait_for_the_same_entity() {
     assert_eq!((first.await.unwrap(), second.await.unwrap()), (0, 1), "commands keep their order");
     for (n, read) in reads.into_iter().enumerate() {
         assert_eq!(read.await.unwrap(), n + 2, "reads keep theirs");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_job_used_up_stays_used_up_when_the_wall_clock_is_set_back_between_two_lives() {
+    use crate::api::dto::{HistoryQuery, JobProgress};
+    use crate::core::timeline::{Mark, Reading};
+    let secs = Duration::from_secs;
+    for booted in [false, true] {
+        let disk = MemoryStore::new();
+        let open = || Quorate::open_with(Config::memory(), Arc::new(disk.reopen()));
+        let shown = async |q: &Quorate| {
+            let job = JobRef { job_id: id("j"), datacenter: None };
+            q.jobs().status(job).await.unwrap().datacenters.remove(0)
+        };
+        let q = open().await.unwrap();
+        let submit = SubmitJob { job_id: Some(id("j")), timeout_seconds: Some(30.0), ..SubmitJob::default() };
+        q.jobs().submit(submit).await.unwrap();
+        let got_on: JobProgress = serde_json::from_value(serde_json::json!({ "job_id": "j" })).unwrap();
+        q.jobs().progress(got_on).await.unwrap();
+        let before = shown(&q).await;
+        q.crash().await;
+        // It served until eleven seconds after the submission. Then the wall clock was set back by a thousand, on a machine
+        // that went on or was booted meanwhile.
+        let note = recovery::noted(&disk).unwrap().unwrap();
+        let died = before.started_at.plus(secs(11));
+        let wall = note.mark.host.wall.plus(secs(11 + 1_000));
+        let uptime = note.mark.host.uptime.filter(|_| !booted);
+        let mark = Mark { at: died, host: Reading { wall, uptime } };
+        recovery::keep_note(&disk, &recovery::Note { alive: died, mark, ..note }, true);
+
+        let q = open().await.unwrap();
+        let after = shown(&q).await;
+        assert_eq!((after.ended_at, after.deadline), (None, before.deadline), "{after:?}");
+        assert!((11.0..30.0).contains(&after.elapsed_seconds), "{booted}: {after:?}");
+        assert!(after.fence_token > before.fence_token);
+        // Each jump of the clock leaves its own record, and moves nothing.
+        let steps = async |q: &Quorate| {
+            let query = HistoryQuery { event: Some("clock_stepped".into()), ..HistoryQuery::default() };
+            let events = q.history().query(query).await.unwrap().events;
+            let seconds = |us: i64| (us + 500_000).div_euclid(1_000_000);
+            events.iter().map(|event| seconds(event.data["by_us"].as_i64().unwrap())).collect::<Vec<_>>()
+        };
+        let known = steps(&q).await.len();
+        q.host().clock.step(3_600_000_000);
+        // Where it stands against the true one.
+        q.host().clock.step(-3_600_000_000);
+        assert_eq!(shown(&q).await.deadline, before.deadline);
+        assert_eq!(steps(&q).await[known..], [3_600, -7_200]);
+        q.close().await.unwrap();
     }
 }

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use quorate::api::dto::{
-    CancelJob, CancelQuorum, CompleteJob, ConsensusVote, ExtendJob, HeldToken, JobProgress, OfferCapacity,
-    PlanWorkflow, RegisterAgent, RegisterAlgorithm, RegisterWorker, ReleaseCapacity, RequestCapacity,
-    RequestConsensus, SetBudget, SubmitJob, TransferJob, WorkerReport, id,
+    CancelJob, CancelQuorum, CompleteJob, ConsensusVote, ExtendJob, HeldToken, JobProgress, LeaseJob,
+    OfferCapacity, PlanWorkflow, RegisterAgent, RegisterAlgorithm, RegisterWorker, ReleaseCapacity,
+    RequestCapacity, RequestConsensus, SetBudget, SubmitJob, TransferJob, WorkerReport, id,
 };
 use quorate::config::Config;
 use quorate::core::ids::{CellId, EntityId, Resource};
@@ -218,6 +218,25 @@ async fn employ(q: &Quorate, life: &str, n: usize) {
             force: false,
             fence_token: None,
         };
+        // A lease may be held, and a second word of its holder changes nothing of its token.
+        if n % 16 == 11 {
+            let lease = || LeaseJob {
+                job_id: job_id.clone(),
+                datacenter: datacenter.clone(),
+                holder_id: id("holder_id", &format!("holder-{}", n % 3)).unwrap(),
+                incarnation: 1,
+                holder_addr: String::new(),
+                force: false,
+                fence_token: None,
+                lease_ms: Some(50),
+                in_process: Some(n % 32 == 11),
+            };
+            for _ in 0..2 {
+                if let Ok(led) = q.jobs().acquire(lease()).await {
+                    tell(&format!("job lease {stream} {}", led.fence_token));
+                }
+            }
+        }
         let mut held = None;
         if let Ok(led) = q.jobs().transfer(transfer).await {
             tell(&format!("job transfer {stream} {}", led.fence_token));

@@ -336,6 +336,8 @@ fn all_jobs() -> Vec<job::Event> {
     }));
     all.push(job::Event::LeaseResized { lease_ms: 5_000, expires_at: at(5_000_032), at: at(32) });
     let steps = [3_600_000_000, -7_200_000_000].map(|by_us| job::Event::ClockStepped { by_us, at: at(34) });
+    let (workflow_id, worker_id) = (id("one"), id("w"));
+    let dropped = job::Event::ReportsDropped { workflow_id, worker_id, dropped: 300, at: at(35) };
     all.extend([NotNow::Full, NotNow::NotRegistered, NotNow::Draining].map(|why| {
         let (workflow_id, worker_id) = (id("one"), id("w"));
         job::Event::DispatchDelayed { number: 300, workflow_id, worker_id, why, at: at(33) }
@@ -343,6 +345,7 @@ fn all_jobs() -> Vec<job::Event> {
     all.extend(steps);
     let asked = KeyedRequest::default().with("reason", "busy").with("current_progress", 0.5);
     all.push(job::Event::ExtensionKeyed { worker_id: id("w"), asked, at: at(35) });
+    all.push(dropped);
     all
 }
 
@@ -595,6 +598,7 @@ fn workers() -> Vec<worker::Event> {
         worker::Event::Draining { at: at(14) },
         worker::Event::Left { at: at(15) },
         worker::Event::Resumed { away_us: u64::MAX, at: at(i64::MAX) },
+        worker::Event::ReportsDropped { job_id: job_id(), workflow_id: id("one"), count: 300, at: at(16) },
     ]);
     all
 }
@@ -618,13 +622,13 @@ variants!(job_variants of job::Event: Submitted, ProgressNoted, WorkflowMoved, A
     GlobalTimeoutAccepted, GateChanged, Ended, Queued, Acked, Deferred, CancelNarrowed, CancelUnconfirmed, LeaderChanged,
     Suspended, Resumed, TokenAdopted, LeaseTaken, LeaseRenewed, LeaseReleased, FenceRejected, StoppingResumed,
     CharterNoted, RecallAsked, GateCancelAccepted, LeaseGranted, LeaseResized, DispatchDelayed,
-    ClockStepped, ExtensionKeyed);
+    ClockStepped, ExtensionKeyed, ReportsDropped);
 variants!(gate_variants of gate::Event: Tracked, LeaderChanged, Progressed, DatacenterTimedOut, DatacenterEnded, Declared,
     Delivered, CancelRequested, CancelDelivered, Abandoned, Finished, GateTransferred, Resumed, FenceRejected,
     LateFinal, Rebuilt, Recalled, EpochAdopted);
 variants!(worker_variants of worker::Event: Registered, Dispatched, Reported, ReportDelivered, LeaderChanged,
     TransferParked, ParkedExpired, StopAsked, Aborted, LeaderLost, ExtensionRequested, ExtensionAnswered,
-    FenceRejected, Draining, Left, Resumed);
+    FenceRejected, Draining, Left, Resumed, ReportsDropped);
 variants!(durations_variants of durations::Event: Recorded, Aged);
 
 #[test]

@@ -1,7 +1,7 @@
 //! Load shedding and statistics in a running runtime.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use quorate::api::dto::{
@@ -9,13 +9,15 @@ use quorate::api::dto::{
 };
 use quorate::api::ops;
 use quorate::config::ClockConfig;
-use quorate::core::shed::{Caps, Cause, Class, Load, Readings};
+use quorate::core::shed::{Caps, Cause, Class, LatencyConfig, Load, Readings};
 use quorate::core::stats::Level;
 use quorate::core::time::Timestamp;
 use quorate::shell::sampler::{Sampler, ThisMachine};
+use quorate::store::memory::MemoryStore;
 use quorate::{Config, Error, ErrorKind, Quorate};
 use serde_json::{Map, Value, json};
 
+use crate::hooked::Hooked;
 use crate::manual;
 
 async fn call(q: &Quorate, name: &str) -> Result<Value, Error> {
@@ -101,6 +103,58 @@ async fn at_overload_the_doors_refuse_what_the_check_refuses_and_nothing_that_ke
         let answer = (ops::find("worker.report").unwrap().call)(q.clone(), fields).await.unwrap_err();
         assert_eq!(answer.kind() != ErrorKind::Overloaded, passes, "{outcome}: {answer}");
     }
+    q.close().await.unwrap();
+}
+
+/// Commands whose answers take long, since the store does.
+async fn answer_slowly(q: &Quorate, shut: &Arc<Mutex<()>>) {
+    let asked = {
+        let _shut = shut.lock().unwrap();
+        let start = |_| {
+            let q = q.clone();
+            let fields = json!({ "quorum_type": "global", "voters": ["ann", "bob"] });
+            let Value::Object(fields) = fields else { panic!() };
+            tokio::spawn(async move { (ops::find("quorum.start").unwrap().call)(q, fields).await.is_ok() })
+        };
+        let asked: Vec<_> = (0..16).map(start).collect();
+        std::thread::sleep(Duration::from_millis(100));
+        asked
+    };
+    for asked in asked {
+        asked.await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn slow_answers_of_its_own_close_the_doors_and_open_them_again_when_they_are_past() {
+    let shut = Arc::new(Mutex::new(()));
+    let gate = shut.clone();
+    let store = Hooked::new(MemoryStore::new(), move |_| {
+        drop(gate.lock().unwrap());
+        Ok(())
+    });
+    let mut config = Config::memory();
+    config.shedding.detector.every = Duration::from_millis(5);
+    let answers = LatencyConfig {
+        window: 16,
+        min_samples: 8,
+        absolute_ms: [10.0, 20.0, 40.0],
+        ..config.shedding.answers
+    };
+    config.shedding.answers = LatencyConfig { sample_ttl: Duration::from_secs(2), ..answers };
+    let q = Quorate::open_with(config, Arc::new(store)).await.unwrap();
+    let refused = async || call(&q, "agent.register").await.is_err_and(|e| e.kind() == ErrorKind::Overloaded);
+    let closed = async {
+        while !refused().await {
+            answer_slowly(&q, &shut).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(120), closed).await.expect("no door was ever closed");
+    let explain = q.shedding().status().await.unwrap();
+    assert!(explain.classes[1].operations_shed > 0 && explain.classes[0].operations_shed == 0, "{explain:?}");
+    // Nobody reported anything.
+    assert_eq!(explain.detector.samples, 0);
+    until_operations_are(&q, Load::Healthy).await;
     q.close().await.unwrap();
 }
 
@@ -290,9 +344,40 @@ async fn progress_makes_the_level_its_answer_carries_it_and_a_crash_keeps_it() {
     q.crash().await;
 }
 
+#[tokio::test]
+async fn the_answer_to_a_workers_report_carries_the_level_after_it() {
+    let q = Quorate::open(manual()).await.unwrap();
+    let call = async |name: &str, fields: Value| {
+        let Value::Object(fields) = fields else { panic!("{fields}") };
+        (ops::find(name).unwrap().call)(q.clone(), fields).await.unwrap_or_else(|e| panic!("{name}: {e}"))
+    };
+    let report = async |done: u64| {
+        let fields = json!({ "worker_id": "w", "job_id": "j", "workflow_id": "a", "outcome": "running",
+            "completed_count": done });
+        let answer = call("worker.report", fields).await;
+        (answer["level"].clone(), answer["backpressure_level"].clone(), answer["held_ms"].is_null())
+    };
+    call("worker.register", json!({ "worker_id": "w" })).await;
+    let flows = json!([{ "workflow_id": "a", "worker_id": "w" }]);
+    call("job.submit", json!({ "job_id": "j", "stuck_threshold": 3600, "workflows": flows })).await;
+    q.advance(Duration::from_millis(1)).await.unwrap();
+    assert_eq!(report(1).await, (json!("none"), json!(0), true));
+    q.stats().record(RecordStats { values: Some(vec![1.0; 698]), ..RecordStats::default() }).await.unwrap();
+    q.advance(Duration::from_millis(1)).await.unwrap();
+    // This one makes it 700.
+    assert_eq!(report(2).await, (json!("throttle"), json!(1), true));
+    q.advance(Duration::from_millis(1)).await.unwrap();
+    assert_eq!(q.stats().level().await.unwrap().hot_count, 700);
+    q.stats().record(RecordStats { values: Some(vec![1.0; 260]), ..RecordStats::default() }).await.unwrap();
+    q.advance(Duration::from_millis(1)).await.unwrap();
+    assert_eq!(report(3).await.0, json!("reject"), "also of one that is held");
+    q.close().await.unwrap();
+}
+
 #[cfg(feature = "store-sled")]
 #[tokio::test]
-async fn what_a_worker_drops_at_reject_is_on_record_and_its_gap_is_closed_by_the_next_report() {
+async fn what_a_worker_drops_at_reject_is_on_record_and_the_next_report_tells_its_manager_also_after_a_crash()
+{
     let folder = tempfile::TempDir::new().unwrap();
     let path = folder.path().join("data");
     let at = |ms| Config { clock: ClockConfig::Manual(Timestamp::from_millis(ms)), ..Config::at(&path) };
@@ -334,20 +419,28 @@ async fn what_a_worker_drops_at_reject_is_on_record_and_its_gap_is_closed_by_the
     assert!(count >= 1, "nothing was dropped");
     assert_eq!(all_time, dropped);
     assert_eq!(gaps.as_object().unwrap().values().filter_map(Value::as_u64).sum::<u64>(), count, "{gaps}");
-    // The samples age, the pressure ends, and each gap is closed by the next report of its job.
-    q.advance(Duration::from_secs(120)).await.unwrap();
+    q.crash().await;
+
+    // A crash forgets no drop. The samples have aged and the pressure is over: the next report of each workflow tells its
+    // manager.
+    let q = Quorate::open(at(200_000)).await.unwrap();
+    assert_eq!(status(&q).await, (json!(0), json!(count), gaps));
+    let missing = async |q: &Quorate| {
+        let mut sum = 0;
+        for job in ["j1", "j2", "j3"] {
+            let status = call(q, "job.status", json!({ "job_id": job })).await;
+            sum += status["datacenters"][0]["reports_dropped"].as_u64().unwrap_or(0);
+        }
+        sum
+    };
+    assert_eq!(missing(&q).await, 0);
     for done in [9, 10] {
         for job in ["j1", "j2", "j3"] {
             report(&q, job, &format!("{job}a"), done).await;
         }
         q.advance(Duration::from_secs(10)).await.unwrap();
+        assert_eq!((status(&q).await.2, missing(&q).await), (Value::Null, count), "told, and told once");
     }
-    assert_eq!(status(&q).await.2, Value::Null);
-    q.crash().await;
-
-    let q = Quorate::open(at(200_000)).await.unwrap();
-    let (now, all_time, _) = status(&q).await;
-    assert_eq!((now, all_time), (json!(0), json!(count)), "a crash forgets no total");
     let query = HistoryQuery { event: Some("updates_dropped".into()), ..HistoryQuery::default() };
     let told = q.history().query(query).await.unwrap().events;
     let sum: u64 = told.iter().filter_map(|event| event.data["count"].as_u64()).sum();

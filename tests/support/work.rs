@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use quorate::api::dto::EventView;
 use quorate::core::gate;
-use quorate::core::job::message::FinalStatus;
+use quorate::core::job::message::{FinalStatus, Leader};
 use quorate::core::job::token::{FenceToken, GateEpoch};
 use quorate::core::job::{self};
 use quorate::core::time::{Gap, Timestamp};
@@ -19,6 +19,8 @@ pub struct JobBook {
     pub token: FenceToken,
     /// How the latest run ended; none while it is under way.
     pub ended: Option<FinalStatus>,
+    /// Who was last granted the lease, under which token.
+    lease: Option<(Leader, FenceToken)>,
     deadline: Option<Timestamp>,
 }
 
@@ -83,6 +85,26 @@ impl Work {
             must(minted > book.token, "a token was used twice", event)?;
             book.token = minted;
         }
+        // A process that goes on after a gap, and one that only carries a command out, go on under the token in force.
+        if let job::Event::Resumed(resumed) = what {
+            must(resumed.token == book.token, "a gap changed the token", event)?;
+        }
+        let mut leased = None;
+        // A lease is granted under the token in force, to a holder that keeps what it has or to another under a new one.
+        let granted = match what {
+            job::Event::LeaseTaken { holder, token, .. } | job::Event::LeaseGranted { holder, token, .. } => {
+                Some((holder, *token))
+            }
+            _ => None,
+        };
+        if let Some((holder, token)) = granted {
+            let again = book.lease.as_ref().is_some_and(|(before, _)| before == holder);
+            must(again || token == book.token, "a lease under another token", event)?;
+            let held = book.lease.as_ref().map_or(FenceToken::NONE, |(_, held)| *held);
+            must(token > held || (again && token == held), "a lease under a token of another grant", event)?;
+            book.lease = Some((holder.clone(), token));
+            leased = Some(token);
+        }
         let under = match what {
             job::Event::Ended(ended) => Some(ended.token),
             job::Event::Queued(entry) => Some(entry.token),
@@ -115,6 +137,9 @@ impl Work {
                 self.note(what, name, "");
             }
             job::Event::LeaderChanged(changed) => self.note("transfer", name, &changed.token.to_string()),
+            job::Event::LeaseTaken { .. } | job::Event::LeaseGranted { .. } => {
+                leased.into_iter().for_each(|token| self.note("lease", name, &token.to_string()));
+            }
             job::Event::ExtensionGranted(granted) => {
                 self.note("extend", name, granted.request_id.as_deref().unwrap_or_default());
             }
@@ -130,12 +155,17 @@ impl Work {
         let minted = match what {
             gate::Event::Tracked(tracked) => Some(tracked.gate_epoch),
             gate::Event::GateTransferred { gate_epoch, .. }
-            | gate::Event::Resumed { gate_epoch, gap: Gap::Restart, .. } => Some(*gate_epoch),
+            | gate::Event::Resumed { gate_epoch, gap: Gap::Restart, .. }
+            | gate::Event::EpochAdopted { gate_epoch, .. } => Some(*gate_epoch),
+            gate::Event::Rebuilt(rebuilt) => Some(rebuilt.tracked.gate_epoch),
             _ => None,
         };
         if let Some(minted) = minted {
             must(minted > book.epoch, "an epoch was used twice", event)?;
             book.epoch = minted;
+        }
+        if let gate::Event::Resumed { gate_epoch, .. } = what {
+            must(*gate_epoch == book.epoch, "a gap changed the epoch", event)?;
         }
         match what {
             gate::Event::Tracked(_) => {

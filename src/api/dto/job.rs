@@ -318,6 +318,10 @@ pub struct JobCancelled {
     pub error: Option<String>,
 }
 
+fn is_nothing(count: &u64) -> bool {
+    *count == 0
+}
+
 /// How a job stands in one datacenter.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct JobStatusView {
@@ -405,6 +409,9 @@ pub struct JobStatusView {
     /// Workflows that their worker does not take yet, and why: `full`, `not_registered`, `draining`. They are offered
     /// again until the job's time is over, and it is no attempt. The first thousand.
     pub waiting_workflows: BTreeMap<EntityId, String>,
+    /// Reports of progress that workers dropped because they were asked for less, as far as they told.
+    #[serde(default, skip_serializing_if = "is_nothing")]
+    pub reports_dropped: u64,
     /// Messages that are not answered yet.
     pub unanswered: u64,
     /// How often a new process took it up.

@@ -90,7 +90,7 @@ pub struct WorkerPressure {
     pub dropped_all_time: u64,
     /// Reports that wait.
     pub held: u64,
-    /// Reports dropped since the last that was taken of each job.
+    /// Reports dropped that the managers were not told of yet, by job: the next report of the workflow tells.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub gaps: BTreeMap<EntityId, u64>,
     /// When it looks at what waits again.

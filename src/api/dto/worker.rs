@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::LevelView;
 use crate::core::ids::{EntityId, known};
 
 /// Gives leadership of a job at the gate to another gate.
@@ -88,4 +89,7 @@ pub struct WorkerChanged {
     /// of each workflow goes out; at reject all but one a time are dropped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held_ms: Option<u64>,
+    /// After a report: what the managers of this node ask of senders once it is counted.
+    #[serde(default, skip_serializing_if = "Option::is_none", flatten)]
+    pub level: Option<LevelView>,
 }

@@ -68,6 +68,7 @@ pub(super) fn receive(state: &Gate, message: &Message, now: Timestamp, known: &D
         Body::WorkflowCancel(_) => not_for_gate("workflow_cancel"),
         Body::JobLeaderWorkerTransfer(_) => not_for_gate("job_leader_worker_transfer"),
         Body::WorkflowReport(_) => not_for_gate("workflow_report"),
+        Body::WorkflowReportAfterDrops(_) => not_for_gate("workflow_report_after_drops"),
         Body::HealthcheckExtensionRequest(_) => not_for_gate("healthcheck_extension_request"),
         Body::WorkerAck(_) => not_for_gate("worker_ack"),
         Body::HealthcheckExtensionResponse(_) => not_for_gate("healthcheck_extension_response"),

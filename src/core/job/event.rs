@@ -273,6 +273,17 @@ pub enum Event {
         /// When.
         at: Timestamp,
     },
+    /// A worker told that it dropped reports of a workflow, because it was asked for less.
+    ReportsDropped {
+        /// The workflow.
+        workflow_id: EntityId,
+        /// The worker.
+        worker_id: EntityId,
+        /// Reports of this handing over that were dropped so far.
+        dropped: u64,
+        /// When.
+        at: Timestamp,
+    },
 }
 
 impl Event {
@@ -317,6 +328,7 @@ impl Event {
             Event::DispatchDelayed { .. } => "dispatch_delayed",
             Event::ClockStepped { .. } => "clock_stepped",
             Event::ExtensionKeyed { .. } => "extension_keyed",
+            Event::ReportsDropped { .. } => "reports_dropped",
         }
     }
 
@@ -360,6 +372,7 @@ impl Event {
             | Event::LeaseResized { at, .. }
             | Event::DispatchDelayed { at, .. }
             | Event::ClockStepped { at, .. }
+            | Event::ReportsDropped { at, .. }
             | Event::LeaseReleased { at } => *at,
         }
     }

@@ -117,7 +117,8 @@ impl JobIndex {
             | Event::LeaseGranted { .. }
             | Event::LeaseResized { .. }
             | Event::DispatchDelayed { .. }
-            | Event::ClockStepped { .. } => {}
+            | Event::ClockStepped { .. }
+            | Event::ReportsDropped { .. } => {}
         }
     }
 

@@ -446,3 +446,29 @@ fn the_kept_history_is_bounded() {
     assert_eq!(run(&job).workflows[&id("a")].history.len(), HISTORY_TAIL);
     assert_eq!(status(&job, "a"), (Pending, 201));
 }
+
+#[test]
+fn what_a_worker_dropped_is_noted_once_whatever_comes_twice_or_late() {
+    let mut job = one(Some("w"));
+    let after = |dropped, outcome| {
+        let Command::Receive(mut message) = report(1, outcome) else { panic!() };
+        let Body::WorkflowReport(report) = message.body else { panic!() };
+        message.body = Body::WorkflowReportAfterDrops(WorkflowReportAfterDrops { report, dropped });
+        Command::Receive(message)
+    };
+    let noted = |job: &J| run(job).workflows[&id("a")].reports_dropped;
+    let began = job.step(after(3, WorkflowOutcome::Running), us(S));
+    assert_eq!(names(&began.events), ["reports_dropped", "workflow_moved"]);
+    assert_eq!((answer(&began), noted(&job)), (Some(AckOutcome::Accepted), 3));
+    for again in [3, 2] {
+        let step = job.step(after(again, WorkflowOutcome::Running), us(S));
+        assert_eq!((answer(&step), names(&step.events)), (Some(AckOutcome::Accepted), vec![]));
+    }
+    // The end of the workflow ends the job, and says what is missing before it.
+    let ended = job.step(after(5, WorkflowOutcome::Completed), us(3 * S));
+    assert_eq!(names(&ended.events)[0], "reports_dropped");
+    assert_eq!((noted(&job), job.state().view(us(3 * S), None).unwrap().reports_dropped), (5, 5));
+    // Of a handing over that is over nothing is noted.
+    let stale = job.step(report(9, WorkflowOutcome::Running), us(4 * S));
+    assert_eq!((answer(&stale), noted(&job)), (Some(AckOutcome::UnknownJob), 5));
+}

@@ -110,6 +110,8 @@ pub enum Body {
     WorkerAck(WorkerAck),
     /// Reply to a request for more time.
     HealthcheckExtensionResponse(HealthcheckExtensionResponse),
+    /// Worker → manager: this became of a workflow, and reports of it were dropped that the manager was not told of.
+    WorkflowReportAfterDrops(WorkflowReportAfterDrops),
 }
 
 impl Body {
@@ -127,10 +129,10 @@ impl Body {
             | Body::WorkflowDispatch(_)
             | Body::WorkflowCancel(_)
             | Body::JobLeaderWorkerTransfer(_) => true,
-            Body::WorkflowReport(report) => match report.outcome {
-                WorkflowOutcome::Completed | WorkflowOutcome::Failed | WorkflowOutcome::Cancelled => true,
-                WorkflowOutcome::Running => false,
-            },
+            Body::WorkflowReport(report)
+            | Body::WorkflowReportAfterDrops(WorkflowReportAfterDrops { report, dropped: _ }) => {
+                report.outcome != WorkflowOutcome::Running
+            }
             Body::JobProgressReport(_)
             | Body::JobRecall(_)
             | Body::HealthcheckExtensionRequest(_)
@@ -488,6 +490,15 @@ pub struct WorkflowReport {
     pub completed_count: u64,
     /// What it made or why it failed, opaque.
     pub result: Option<String>,
+}
+
+/// A report before which others were dropped.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct WorkflowReportAfterDrops {
+    /// What the worker says.
+    pub report: WorkflowReport,
+    /// Reports of this handing over that were dropped so far; only grows.
+    pub dropped: u64,
 }
 
 /// What became of a workflow.

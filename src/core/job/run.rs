@@ -40,6 +40,11 @@ impl Run {
                     workflow.late_result = Some(result.clone().unwrap_or_default());
                 }
             }
+            Event::ReportsDropped { workflow_id, dropped, .. } => {
+                if let Some(workflow) = self.workflows.get_mut(workflow_id) {
+                    workflow.reports_dropped = *dropped;
+                }
+            }
             Event::ExtensionGranted(event) => self.granted(event),
             Event::ExtensionDenied(event) => self.denied(event),
             Event::ExtensionKeyed { worker_id, asked, .. } => {
@@ -113,6 +118,7 @@ impl Run {
             late_result: None,
             settled_failure: false,
             waits: None,
+            reports_dropped: 0,
             history: VecDeque::new(),
         };
         Run {
@@ -164,7 +170,7 @@ impl Run {
                 (None, _) => {}
             }
             if let Some(token) = step.dispatch_token {
-                workflow.dispatch_token = token;
+                (workflow.dispatch_token, workflow.reports_dropped) = (token, 0);
             }
             if step.result.is_some() {
                 workflow.result = step.result.clone();

@@ -318,7 +318,8 @@ impl Job {
             | Event::CharterNoted { .. }
             | Event::RecallAsked { .. }
             | Event::GateCancelAccepted { .. }
-            | Event::Suspended { .. } => {}
+            | Event::Suspended { .. }
+            | Event::ReportsDropped { .. } => {}
         }
         self.refused.clear();
         if let Some(run) = &mut self.run {

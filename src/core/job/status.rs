@@ -151,6 +151,8 @@ pub struct JobView {
     pub lost_workers: Vec<EntityId>,
     /// Workflows by status, all ten.
     pub workflows: Vec<(WorkflowStatus, u64)>,
+    /// Reports of its workflows that workers dropped, as far as they told.
+    pub reports_dropped: u64,
     /// Messages that are not answered.
     pub outbox: u64,
     /// When it is next looked at.
@@ -199,6 +201,7 @@ impl Job {
             extended_workers: run.active.iter().cloned().collect(),
             lost_workers: run.lost.iter().cloned().collect(),
             workflows: run.status_counts(),
+            reports_dropped: run.workflows.values().map(|w| w.reports_dropped).fold(0, u64::saturating_add),
             outbox: self.outbox.len() as u64,
             next_deadline: self.due(),
             timeout: run.timed_out.as_ref().map(|found| (found.kind, found.reason.clone())),

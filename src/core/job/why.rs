@@ -100,6 +100,11 @@ fn sentence(event: &Event) -> Option<String> {
         Event::LateResult { workflow_id, .. } => {
             format!("a result of workflow {workflow_id} came too late to count, and is kept")
         }
+        Event::ReportsDropped { workflow_id, worker_id, dropped, .. } => {
+            format!(
+                "worker {worker_id} was asked for less and dropped reports of workflow {workflow_id}: {dropped} so far"
+            )
+        }
         Event::ExtensionGranted(event) => {
             let warning = if event.warning { "; few are left" } else { "" };
             let exceeds = if event.exceeds_base { "; more than the budget itself" } else { "" };

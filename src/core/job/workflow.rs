@@ -211,6 +211,8 @@ pub struct Workflow {
     pub settled_failure: bool,
     /// Why its worker does not take it yet.
     pub waits: Option<NotNow>,
+    /// Reports of the last handing over that its worker dropped, as far as it told.
+    pub reports_dropped: u64,
     /// The newest steps, oldest first.
     pub history: VecDeque<Moved>,
 }

@@ -194,7 +194,7 @@ pub struct FlushPlanner<J, W, M> {
     routes: BTreeMap<M, Route<J>>,
     gaps: BTreeMap<J, u64>,
     /// Drops that were not taken to be put on record.
-    fresh_drops: BTreeMap<J, u64>,
+    fresh_drops: BTreeMap<J, BTreeMap<W, u64>>,
     /// The largest number offered of each workflow.
     newest: BTreeMap<J, BTreeMap<W, u64>>,
     counts: FlushCounts,
@@ -401,7 +401,8 @@ impl<J: Ord + Clone, W: Ord + Clone, M: Ord + Clone> FlushPlanner<J, W, M> {
                 }
                 self.counts.dropped += updates.len() as u64;
                 *self.gaps.entry(job.clone()).or_default() += updates.len() as u64;
-                *self.fresh_drops.entry(job.clone()).or_default() += updates.len() as u64;
+                let fresh = self.fresh_drops.entry(job.clone()).or_default();
+                updates.into_iter().for_each(|update| *fresh.entry(update.workflow).or_default() += 1);
             }
         }
     }
@@ -499,8 +500,8 @@ impl<J: Ord + Clone, W: Ord + Clone, M: Ord + Clone> FlushPlanner<J, W, M> {
         self.gaps.retain(|job, _| lives(job));
     }
 
-    /// Drops since this was asked last, by job: to be put on record.
-    pub fn take_drops(&mut self) -> BTreeMap<J, u64> {
+    /// Drops since this was asked last, by job and workflow: to be put on record, and told.
+    pub fn take_drops(&mut self) -> BTreeMap<J, BTreeMap<W, u64>> {
         std::mem::take(&mut self.fresh_drops)
     }
 

@@ -24,6 +24,17 @@ pub enum Command {
     Receive(Box<Message>),
     /// This became of a workflow, says who carries it out.
     Report(Box<Report>),
+    /// Reports of a workflow were dropped before they came here.
+    NoteDropped {
+        /// The job.
+        job_id: EntityId,
+        /// The workflow.
+        workflow_id: EntityId,
+        /// The handing over they were about.
+        dispatch_token: DispatchToken,
+        /// How many.
+        count: u64,
+    },
     /// Ask the leader of a job for more time.
     RequestExtension {
         /// The job.

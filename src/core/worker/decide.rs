@@ -13,6 +13,7 @@ use crate::Decision;
 use crate::ids::EntityId;
 use crate::job::limits::{MAX_RESULT_BYTES, MAX_SENT_ADDR_BYTES, clip, too_long};
 use crate::job::message::{HealthcheckExtensionRequest, Message};
+use crate::job::token::DispatchToken;
 use crate::job::{self, extension};
 use crate::time::Timestamp;
 
@@ -29,6 +30,9 @@ pub(super) fn decide(state: &Worker, command: Command, now: Timestamp) -> Decide
         }
         Command::Receive(message) => return receive::receive(draft, &message),
         Command::Report(report) => self::report(&mut draft, *report)?,
+        Command::NoteDropped { job_id, workflow_id, dispatch_token, count } => {
+            note_dropped(&mut draft, job_id, workflow_id, dispatch_token, count);
+        }
         Command::RequestExtension { job_id, request } => request_extension(&mut draft, job_id, *request)?,
         Command::LeaderLost { job_id } => leader_lost(&mut draft, job_id)?,
         Command::Leave if state.worker_id.is_none() => return Err(Rejection::NotRegistered),
@@ -172,6 +176,20 @@ fn report(draft: &mut Draft, report: Report) -> Result<(), Rejection> {
         draft.push(Event::Reported { job_id, workflow_id, outcome, completed_count, result, at });
     }
     Ok(())
+}
+
+/// What was dropped of a handing over that is not the last one is of no use to its leader any more.
+fn note_dropped(
+    draft: &mut Draft,
+    job_id: EntityId,
+    workflow_id: EntityId,
+    dispatch_token: DispatchToken,
+    count: u64,
+) {
+    let workflow = draft.state().jobs.get(&job_id).and_then(|job| job.workflows.get(&workflow_id));
+    if count > 0 && workflow.is_some_and(|workflow| workflow.dispatch_token == dispatch_token) {
+        draft.push(Event::ReportsDropped { job_id, workflow_id, count, at: draft.now });
+    }
 }
 
 fn request_extension(

@@ -191,6 +191,18 @@ pub enum Event {
         /// When the process began to serve.
         at: Timestamp,
     },
+    /// Reports that a workflow runs were dropped, because its leader asked for less; the next one of it that goes out
+    /// says so.
+    ReportsDropped {
+        /// The job.
+        job_id: EntityId,
+        /// The workflow.
+        workflow_id: EntityId,
+        /// How many.
+        count: u64,
+        /// When.
+        at: Timestamp,
+    },
 }
 
 impl Event {
@@ -213,6 +225,7 @@ impl Event {
             Event::Draining { .. } => "draining",
             Event::Left { .. } => "left",
             Event::Resumed { .. } => "resumed",
+            Event::ReportsDropped { .. } => "reports_dropped",
         }
     }
 
@@ -234,7 +247,8 @@ impl Event {
             | Event::FenceRejected { .. }
             | Event::Draining { .. }
             | Event::Left { .. }
-            | Event::Resumed { .. } => 0,
+            | Event::Resumed { .. }
+            | Event::ReportsDropped { .. } => 0,
         }
     }
 
@@ -256,7 +270,8 @@ impl Event {
             | Event::FenceRejected { at, .. }
             | Event::Draining { at }
             | Event::Left { at }
-            | Event::Resumed { at, .. } => *at,
+            | Event::Resumed { at, .. }
+            | Event::ReportsDropped { at, .. } => *at,
         }
     }
 }

@@ -29,6 +29,7 @@
 //! | answer to a report | taken | ReportDelivered | |
 //! | answer to a report | the job has ended, or another attempt took over | ReportDelivered, StopAsked | |
 //! | answer to a report | the job has another leader | LeaderChanged; it is sent there | |
+//! | NoteDropped | of the last handing over | ReportsDropped; the next report of the workflow tells the leader | changed |
 //! | RequestExtension | something of the job runs | ExtensionRequested | changed |
 //! | LeaderLost | something of the job runs | LeaderLost | changed |
 //! | Tick | the grace for a new leader is over | StopAsked, reason `orphaned` | |
@@ -115,7 +116,7 @@ pub struct WorkerMachine;
 
 impl Machine for WorkerMachine {
     const KIND: StreamKind = StreamKind::Worker;
-    const STATE_VERSION: u16 = 1;
+    const STATE_VERSION: u16 = 2;
     type State = Worker;
     type Command = Command;
     type Event = Event;

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::state::Worker;
 use crate::ids::EntityId;
-use crate::job::message::{Body, Message, Party, WorkflowReport};
+use crate::job::message::{Body, Message, Party, WorkflowReport, WorkflowReportAfterDrops};
 use crate::resend::Sending;
 use crate::time::Timestamp;
 
@@ -62,14 +62,21 @@ impl Worker {
         let body = match &errand.what {
             What::Report(workflow_id) => {
                 let workflow = job.workflows.get(workflow_id)?;
-                Body::WorkflowReport(WorkflowReport {
+                let report = WorkflowReport {
                     worker_id: worker_id.clone(),
                     workflow_id: workflow_id.clone(),
                     dispatch_token: workflow.dispatch_token,
                     outcome: workflow.outcome,
                     completed_count: workflow.completed_count,
                     result: workflow.result.clone(),
-                })
+                };
+                match workflow.untold() {
+                    0 => Body::WorkflowReport(report),
+                    _ => {
+                        let dropped = workflow.dropped;
+                        Body::WorkflowReportAfterDrops(WorkflowReportAfterDrops { report, dropped })
+                    }
+                }
             }
             What::Extension => Body::HealthcheckExtensionRequest(job.extension.clone()?),
         };

@@ -55,6 +55,7 @@ pub(super) fn receive(mut draft: Draft, message: &Message) -> Decided {
         Body::JobLeaderGateTransfer(_) => not_for_worker("job_leader_gate_transfer"),
         Body::JobCancelRequest(_) => not_for_worker("job_cancel_request"),
         Body::WorkflowReport(_) => not_for_worker("workflow_report"),
+        Body::WorkflowReportAfterDrops(_) => not_for_worker("workflow_report_after_drops"),
         Body::HealthcheckExtensionRequest(_) => not_for_worker("healthcheck_extension_request"),
         Body::GlobalTimeoutAck(_) => not_for_worker("global_timeout_ack"),
         Body::JobCancelResponse(_) => not_for_worker("job_cancel_response"),

@@ -107,6 +107,10 @@ pub struct Workflow {
     pub orphan_until: Option<Timestamp>,
     /// It was asked to stop.
     pub stop: Option<Stop>,
+    /// Reports of this handing over that were dropped.
+    pub dropped: u64,
+    /// Of those, how many the leader was told of.
+    pub dropped_told: u64,
 }
 
 /// A workflow is to stop.
@@ -139,6 +143,11 @@ impl Workflow {
     /// Does it run?
     pub fn runs(&self) -> bool {
         self.outcome == WorkflowOutcome::Running
+    }
+
+    /// Reports that were dropped and that the leader was not told of.
+    pub fn untold(&self) -> u64 {
+        self.dropped.saturating_sub(self.dropped_told)
     }
 
     fn end(&mut self, outcome: WorkflowOutcome) {
@@ -213,6 +222,8 @@ impl Worker {
                     result: None,
                     orphan_until: None,
                     stop: None,
+                    dropped: 0,
+                    dropped_told: 0,
                 };
                 job.workflows.insert(workflow_id.clone(), workflow);
                 job.idle = None;
@@ -239,6 +250,7 @@ impl Worker {
                     if !workflow.runs() {
                         workflow.result = None;
                     }
+                    workflow.dropped_told = workflow.dropped;
                 });
                 self.drop_errands(|errand| errand.number == *number);
                 self.tidy(job_id);
@@ -310,6 +322,13 @@ impl Worker {
                 self.parked.clear();
                 // The tokens of the jobs stay: a leader that was replaced stays so.
                 self.jobs.values_mut().for_each(|job| job.workflows.clear());
+            }
+            Event::ReportsDropped { job_id, workflow_id, count, at } => {
+                self.workflow(job_id, workflow_id, |workflow| {
+                    workflow.dropped = workflow.dropped.saturating_add(*count);
+                });
+                // An answer to a report that was sent before says nothing of these.
+                self.send_again(|errand| errand.reports(job_id, workflow_id), *at);
             }
             Event::Resumed { away_us, at } => {
                 self.served_since = Some(*at);

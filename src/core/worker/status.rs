@@ -50,12 +50,20 @@ pub struct WorkflowStatus {
     pub outcome: WorkflowOutcome,
     /// Items done so far.
     pub completed_count: u64,
+    /// Reports that were dropped and that the leader was not told of.
+    #[serde(skip_serializing_if = "is_nothing")]
+    pub dropped_untold: u64,
     /// Its leader is lost; until when it waits for another.
     pub orphan_until: Option<Timestamp>,
     /// Why it was asked to stop.
     pub stop_reason: Option<String>,
     /// When it is stopped by force.
     pub abort_at: Option<Timestamp>,
+}
+
+/// Nothing to tell.
+fn is_nothing(count: &u64) -> bool {
+    *count == 0
 }
 
 impl Worker {
@@ -72,6 +80,7 @@ impl Worker {
                 fence_token: job.fence_token,
                 outcome: workflow.outcome,
                 completed_count: workflow.completed_count,
+                dropped_untold: workflow.untold(),
                 orphan_until: workflow.orphan_until,
                 stop_reason: workflow.stop.as_ref().map(|stop| stop.reason.clone()),
                 abort_at: workflow.stop.as_ref().map(|stop| stop.abort_at),

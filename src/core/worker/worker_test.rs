@@ -6,6 +6,9 @@ use crate::job::message::*;
 use crate::job::token::FenceToken;
 use crate::time::Gap;
 
+#[path = "worker_drops_test.rs"]
+mod drops;
+
 type W = Driver<WorkerMachine>;
 
 const S: i64 = 1_000_000;

@@ -19,7 +19,7 @@
 //! Only reports that a workflow still runs are held. The first report of a workflow and its end go at once at every
 //! level, and take the place of what was held of it. A held report was checked when it came, and is lost with the
 //! process: counts are cumulative, so the next one repairs the picture. What is dropped is counted, and comes on record as
-//! it is dropped; the gap of a job is closed by the next report of it that arrives.
+//! it is dropped; the next report of the workflow, by whichever way it goes, tells its manager how many there were.
 //!
 //! A gate paces instead of holding: at throttle and batch one report of progress of a job per delay is let on and the
 //! others are told when to come again, so that who waits is the one who knows the newest count.
@@ -38,7 +38,7 @@ use std::time::Duration;
 
 use self::places::Places;
 pub(crate) use self::places::{arrived, know_level, look_again};
-use self::side::Side;
+use self::side::{Dropped, Side};
 use crate::core::Machine;
 use crate::core::gate::Gate;
 use crate::core::ids::{EntityId, StreamId, StreamKind};
@@ -80,8 +80,6 @@ pub(crate) struct WorkerSight {
     pub(crate) managers: Vec<(Manager, Asked)>,
     pub(crate) counts: FlushCounts,
     pub(crate) held: usize,
-    /// Reports dropped and not yet followed by one that arrived, by job.
-    pub(crate) gaps: BTreeMap<EntityId, u64>,
     pub(crate) next_at: Option<Timestamp>,
 }
 
@@ -230,6 +228,11 @@ impl Pressure {
     /// The level managers of this node signal; none while it is not known.
     pub(crate) fn own_level(&self, now: Timestamp) -> Option<Level> {
         lock(&self.inner).places.level(now)
+    }
+
+    /// The level managers of this node signal once the reports that are on their way to them are counted.
+    pub(crate) fn level_after(&self, reports: usize, now: Timestamp) -> Option<Level> {
+        lock(&self.inner).places.level_after(reports, now)
     }
 
     /// Reports of progress that are not among the statistics on record.
@@ -429,13 +432,10 @@ impl Pressure {
         now: Timestamp,
     ) {
         let sent = inner.pump(worker, now);
-        let dropped = inner.workers.get_mut(worker).map(|side| side.planner.take_drops()).unwrap_or_default();
+        let dropped = inner.workers.get_mut(worker).map(Side::take_dropped).unwrap_or_default();
         self.arm(host, &inner);
         drop(inner);
-        if !dropped.is_empty() {
-            let jobs = dropped.into_iter().collect();
-            tell::<LoadMachine>(host, &load_id(), Command::Dropped { worker_id: worker.clone(), jobs });
-        }
+        note_drops(host, worker, dropped);
         for (id, reports) in sent {
             let (surroundings, worker) = (host.clone(), worker.clone());
             track(host, async move {
@@ -487,7 +487,6 @@ impl Pressure {
             managers: all.collect(),
             counts: side.planner.counts(),
             held: side.planner.held(),
-            gaps: side.planner.gaps().clone(),
             next_at: side.due,
         }
     }
@@ -518,6 +517,22 @@ impl Inner {
         *refused = refused.saturating_add(1);
         not_on
     }
+}
+
+/// Puts what was dropped on record: in the record of load, and with the worker, whose next report of the workflow tells
+/// its manager.
+fn note_drops(host: &Arc<Host>, worker_id: &EntityId, dropped: Vec<Dropped>) {
+    if dropped.is_empty() {
+        return;
+    }
+    let mut jobs: BTreeMap<EntityId, u64> = BTreeMap::new();
+    for Dropped { job_id, workflow_id, dispatch_token, count } in dropped {
+        *jobs.entry(job_id.clone()).or_default() += count;
+        let note = worker::Command::NoteDropped { job_id, workflow_id, dispatch_token, count };
+        tell::<WorkerMachine>(host, worker_id, note);
+    }
+    let jobs = jobs.into_iter().collect();
+    tell::<LoadMachine>(host, &load_id(), Command::Dropped { worker_id: worker_id.clone(), jobs });
 }
 
 /// What becomes of a report: none when it is to go to the worker at once.

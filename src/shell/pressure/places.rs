@@ -60,8 +60,13 @@ impl Places {
     }
 
     pub(super) fn level(&self, now: Timestamp) -> Option<Level> {
+        self.level_after(0, now)
+    }
+
+    /// The level once so many more reports have come.
+    pub(super) fn level_after(&self, reports: usize, now: Timestamp) -> Option<Level> {
         let config = StatsConfig::default();
-        let count = self.count(now)?;
+        let count = self.count(now)?.saturating_add(reports);
         Some(config.levels.level(count as u64, config.hot_max as u64, self.before))
     }
 
@@ -141,12 +146,13 @@ async fn look(host: &Arc<Host>) {
     let told = lock(&host.pressure.inner).places.to_record(host.clock.now());
     let count = told.len();
     let action = if told.is_empty() { Action::Read } else { Action::Command(Command::Report(told), None) };
-    let looking = host.clone();
+    // Not the host: it holds the lane in which this may be left waiting when the runtime ends.
+    let pressure = host.pressure.clone();
     // Under the record's own hands: what it holds then is what is taken for recorded, and reports it was told of are
     // counted there from then on.
     let seen = ask(host, &host.load_records, &id, action, move |view| {
         let now = view.now;
-        let places = &mut lock(&looking.pressure.inner).places;
+        let places = &mut lock(&pressure.inner).places;
         places.recorded = Some(view.state.stats.places(now).collect());
         places.reports.drain(..count.min(places.reports.len()));
         places.before = places.level(now).unwrap_or_default();

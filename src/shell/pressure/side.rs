@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::Manager;
 use crate::core::ids::EntityId;
+use crate::core::job::token::DispatchToken;
 use crate::core::pressure::{Body, DecayConfig, FlushConfig, FlushPlanner, Outgoing, Peers, Update};
 use crate::core::resend::fnv1a;
 use crate::core::shed::Invalid;
@@ -23,6 +24,18 @@ pub(super) struct Side {
     pub(super) leaders: BTreeMap<EntityId, Manager>,
     pub(super) offered: u64,
     pub(super) due: Option<Timestamp>,
+    /// Reports that were dropped, and that the worker does not know of.
+    dropped: Vec<Dropped>,
+}
+
+/// Reports of a workflow that were dropped.
+#[derive(Clone, Debug)]
+pub(super) struct Dropped {
+    pub(super) job_id: EntityId,
+    pub(super) workflow_id: EntityId,
+    /// The handing over they were about.
+    pub(super) dispatch_token: DispatchToken,
+    pub(super) count: u64,
 }
 
 impl Side {
@@ -35,6 +48,7 @@ impl Side {
             leaders: BTreeMap::new(),
             offered: 0,
             due: None,
+            dropped: Vec::new(),
         })
     }
 
@@ -76,8 +90,26 @@ impl Side {
             (sent.id, held.collect())
         };
         let sent = sent.into_iter().map(reports).collect();
+        self.note_drops();
         self.tidy();
         sent
+    }
+
+    /// Keeps what the planner dropped just now, before the reports are let go.
+    fn note_drops(&mut self) {
+        for (job_id, workflows) in self.planner.take_drops() {
+            for (workflow_id, count) in workflows {
+                let report = self.reports.get(&(job_id.clone(), workflow_id.clone()));
+                if let Some(dispatch_token) = report.and_then(|report| report.dispatch_token) {
+                    self.dropped.push(Dropped { job_id: job_id.clone(), workflow_id, dispatch_token, count });
+                }
+            }
+        }
+    }
+
+    /// What was dropped since this was asked last.
+    pub(super) fn take_dropped(&mut self) -> Vec<Dropped> {
+        std::mem::take(&mut self.dropped)
     }
 
     /// Reports the planner holds no longer are not needed.

@@ -79,6 +79,12 @@ fn play(seed: u64, steps: u64) -> World {
     world
 }
 
+/// A gate forgets a job that ended, is handed it again, and decides before a datacenter hears of the new run.
+#[test]
+fn how_an_earlier_run_ended_is_not_taken_for_the_end_of_one_that_never_came() {
+    play(121, 141);
+}
+
 #[test]
 fn everybody_agrees_in_the_end_whatever_the_network_and_the_processes_did() {
     if let Ok(line) = std::env::var(REPLAY) {

@@ -439,7 +439,7 @@ impl World {
                     seen: None,
                     force: false,
                     lease_ms: None,
-                    in_process: false,
+                    in_process: self.below(4) == 0,
                 };
                 self.ask_manager(n, lease, false);
             }

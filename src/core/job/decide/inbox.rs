@@ -10,7 +10,7 @@ use crate::job::heard::Heard;
 use crate::job::message::{
     AckOutcome, Body, FinalStatus, JobCancelRequest, JobCancelResponse, JobFinalStatus, JobGlobalTimeout,
     JobLeaderGateTransfer, Message, Party, ReportAck, TimeoutKind, WorkerAck, WorkflowOutcome,
-    WorkflowReport,
+    WorkflowReport, WorkflowReportAfterDrops,
 };
 use crate::job::outbox::{Entry, Notice, Recipient};
 use crate::job::rejection::{Rejection, invalid};
@@ -46,7 +46,10 @@ pub(super) fn receive(draft: &mut Draft<'_>, message: Message, heard: &Heard) ->
             }
             reply
         }
-        Body::WorkflowReport(report) => reported(draft, &message, report, heard),
+        Body::WorkflowReport(report) => reported(draft, &message, report, 0, heard),
+        Body::WorkflowReportAfterDrops(WorkflowReportAfterDrops { report, dropped }) => {
+            reported(draft, &message, report, *dropped, heard)
+        }
         Body::HealthcheckExtensionRequest(request) => {
             let reply = more::extend(draft, request, false);
             match &reply {
@@ -155,7 +158,7 @@ fn accept_global(
         if status == FinalStatus::Timeout {
             return Ok(Reply::Ended { status, again: true });
         }
-        resend_final(draft, message);
+        resend_final(draft, message, decision.fence_token);
         return Err(Rejection::AlreadyTerminal { status });
     }
     if standing(decision.fence_token, held) == Standing::Stale {
@@ -182,8 +185,10 @@ fn timed_out_by_gate(draft: &mut Draft<'_>, decision_id: u64, reason: String) {
     stop::end(draft, FinalStatus::Timeout, reason, Some(TimeoutKind::GlobalDecision), at);
 }
 
-/// A gate that believes otherwise is told again how the job ended.
-fn resend_final(draft: &mut Draft<'_>, message: &Message) {
+/// A gate that believes otherwise is told again how the job ended. One that was told before and shows another leadership,
+/// or none, has lost its memory: perhaps it means a later run that never came here. It is told everything, the run among
+/// it, and sees by itself whether this end is one of what it asks about.
+fn resend_final(draft: &mut Draft<'_>, message: &Message, shown: FenceToken) {
     let kept = draft.job().outbox.values().filter(|entry| entry.run == draft.job().runs);
     let kept = kept.filter(|entry| matches!(entry.notice, Notice::Final { .. })).cloned().next_back();
     if let Some(entry) = kept {
@@ -193,6 +198,9 @@ fn resend_final(draft: &mut Draft<'_>, message: &Message) {
     else {
         return;
     };
+    if run.charter.is_some() && shown != run.token {
+        return recall::tell(draft, message.from.clone(), 0);
+    }
     let body = Body::JobFinalStatus(JobFinalStatus {
         manager: run.leader.clone(),
         status: ended.status,
@@ -330,10 +338,11 @@ fn reported(
     draft: &mut Draft<'_>,
     message: &Message,
     report: &WorkflowReport,
+    dropped: u64,
     heard: &Heard,
 ) -> Result<Reply, Rejection> {
     check_result(&report.result)?;
-    let reply = take_report(draft, report, heard);
+    let reply = take_report(draft, report, dropped, heard);
     let outcome = match &reply {
         Ok(_) => match draft.run()?.ended.as_ref() {
             Some(ended) => AckOutcome::AlreadyFinal(ended.status),
@@ -347,7 +356,12 @@ fn reported(
     reply
 }
 
-fn take_report(draft: &mut Draft<'_>, report: &WorkflowReport, heard: &Heard) -> Result<Reply, Rejection> {
+fn take_report(
+    draft: &mut Draft<'_>,
+    report: &WorkflowReport,
+    dropped: u64,
+    heard: &Heard,
+) -> Result<Reply, Rejection> {
     let given = report.dispatch_token;
     if given == DispatchToken::NONE {
         return Err(invalid("dispatch_token", given, "at least 1"));
@@ -360,7 +374,7 @@ fn take_report(draft: &mut Draft<'_>, report: &WorkflowReport, heard: &Heard) ->
         return Err(Rejection::UnknownToken { held, given: FenceToken::shown(given.get()) });
     }
     let held = workflow(run, &report.workflow_id)?;
-    let worker = held.worker_id.clone();
+    let (worker, known) = (held.worker_id.clone(), held.reports_dropped);
     if held.dispatch_token != given {
         let held = held.dispatch_token;
         draft.record_fence("workflow_report", given, held.get());
@@ -368,6 +382,11 @@ fn take_report(draft: &mut Draft<'_>, report: &WorkflowReport, heard: &Heard) ->
     }
     if worker.is_some_and(|worker| worker != report.worker_id) {
         return Err(invalid("worker_id", &report.worker_id, "the worker the workflow was handed to"));
+    }
+    // Told in sums: what comes twice or late tells nothing new.
+    if dropped > known {
+        let (workflow_id, worker_id) = (report.workflow_id.clone(), report.worker_id.clone());
+        draft.push(Event::ReportsDropped { workflow_id, worker_id, dropped, at: draft.now });
     }
     apply(draft, report, heard)
 }

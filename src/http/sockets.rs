@@ -1,0 +1,151 @@
+//! The sockets of a door, and which of them give way when most places are taken.
+//!
+//! ```text
+//!  accepted ──► idle ──── head is there ────► busy ──► answered ──► idle
+//!                │ for a while, and three quarters of the places are taken
+//!                ▼
+//!            shut down: its place is free for somebody who has something to say
+//! ```
+//!
+//! A client may take seconds to send a head, and may keep a connection for more than a minute. While there is room that
+//! costs nothing. When there is none, as many as come and say nothing would keep everybody else outside for that long,
+//! `/healthz` and control with them; so the one that is idle for longest gives way. Sockets that wait for a decision or
+//! send a body are busy; they are bounded apart, and never take all places.
+
+use std::any::Any;
+use std::collections::BTreeMap;
+use std::net::{Shutdown, TcpStream};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use quorate::shell::clock::Stopwatch;
+
+/// How often a door looks for idle sockets.
+pub(super) const EVERY: Duration = Duration::from_millis(100);
+/// Who is idle for less may have an answer on its way out, or a head on its way in.
+const SPARED: Duration = Duration::from_millis(500);
+
+/// The sockets that are open.
+#[derive(Debug)]
+pub(super) struct Sockets {
+    open: Mutex<BTreeMap<u64, Arc<Socket>>>,
+    last: AtomicU64,
+    began: Stopwatch,
+}
+
+#[derive(Debug)]
+struct Socket {
+    /// A handle of our own, so that it is this socket that is shut down and no later one of the same number.
+    handle: Option<TcpStream>,
+    /// Requests under way.
+    busy: AtomicUsize,
+    /// Since when there are none, in microseconds since the door began.
+    idle_since: AtomicU64,
+}
+
+impl Default for Sockets {
+    fn default() -> Self {
+        Sockets { open: Mutex::default(), last: AtomicU64::new(0), began: Stopwatch::start() }
+    }
+}
+
+/// An open socket, kept with its connection.
+#[derive(Debug)]
+pub(super) struct Kept {
+    sockets: Arc<Sockets>,
+    number: u64,
+    socket: Arc<Socket>,
+}
+
+/// A request on a socket.
+#[derive(Debug)]
+pub(super) struct Busy<'a>(&'a Kept);
+
+impl Sockets {
+    /// A connection has come.
+    pub(super) fn accepted(self: &Arc<Self>, connection: &dyn Any) -> Kept {
+        let socket = Arc::new(Socket {
+            handle: handle_of(connection),
+            busy: AtomicUsize::new(0),
+            idle_since: AtomicU64::new(self.now()),
+        });
+        let number = self.last.fetch_add(1, Ordering::Relaxed);
+        self.open().insert(number, socket.clone());
+        Kept { sockets: self.clone(), number, socket }
+    }
+
+    /// How many are open.
+    pub(super) fn len(&self) -> usize {
+        self.open().len()
+    }
+
+    /// Shuts those down that are idle for longest, until no more than so many are left or all others are busy or spared.
+    pub(super) fn make_room(&self, most: usize) {
+        let now = self.now();
+        let open = self.open();
+        let too_many = open.len().saturating_sub(most);
+        if too_many == 0 {
+            return;
+        }
+        let mut idle: Vec<(u64, Arc<Socket>)> = open
+            .values()
+            .filter(|socket| socket.busy.load(Ordering::Acquire) == 0)
+            .map(|socket| (socket.idle_since.load(Ordering::Acquire), socket.clone()))
+            .filter(|(since, _)| Duration::from_micros(now.saturating_sub(*since)) >= SPARED)
+            .collect();
+        drop(open);
+        idle.sort_by_key(|(since, _)| *since);
+        for (_, socket) in idle.into_iter().take(too_many) {
+            if let Some(handle) = &socket.handle {
+                // It may be closed already.
+                let _ = handle.shutdown(Shutdown::Both);
+            }
+        }
+    }
+
+    fn now(&self) -> u64 {
+        u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX)
+    }
+
+    fn open(&self) -> std::sync::MutexGuard<'_, BTreeMap<u64, Arc<Socket>>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Kept {
+    /// A request has come.
+    pub(super) fn busy(&self) -> Busy<'_> {
+        self.socket.busy.fetch_add(1, Ordering::AcqRel);
+        Busy(self)
+    }
+}
+
+impl Drop for Busy<'_> {
+    fn drop(&mut self) {
+        let Kept { sockets, socket, .. } = self.0;
+        // First, so that nobody takes it for idle since long ago.
+        socket.idle_since.store(sockets.now(), Ordering::Release);
+        socket.busy.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        self.sockets.open().remove(&self.number);
+    }
+}
+
+/// A second handle of the socket; none where it is of another kind or there are no more files.
+#[cfg(unix)]
+fn handle_of(connection: &dyn Any) -> Option<TcpStream> {
+    use std::os::fd::AsFd;
+    let stream = connection.downcast_ref::<actix_web::rt::net::TcpStream>()?;
+    Some(TcpStream::from(stream.as_fd().try_clone_to_owned().ok()?))
+}
+
+/// Here idle sockets end with their own timeouts.
+#[cfg(not(unix))]
+fn handle_of(_: &dyn Any) -> Option<TcpStream> {
+    None
+}
