@@ -21,7 +21,7 @@ use crate::core::time::Timestamp;
 use crate::journal::chain::digest;
 use crate::journal::{ChainHash, Epoch, Fault, Tip};
 
-const MAGIC: &[u8; 8] = b"quomark1";
+pub(super) const MAGIC: &[u8; 8] = b"quomark1";
 const NAME: &str = "mark";
 
 /// What the mark says.
