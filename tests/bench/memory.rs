@@ -141,7 +141,9 @@ fn measure(count: usize) {
 
 fn main() {
     let counts: Vec<usize> = std::env::args().skip(1).filter_map(|argument| argument.parse().ok()).collect();
-    println!("| open quorums | idle, MB | live | live at most | restart at most | after it | serves | all settled |");
+    println!(
+        "| open quorums | idle, MB | live | live at most | restart at most | after it | serves | all settled |"
+    );
     println!("|---|---|---|---|---|---|---|---|");
     for count in if counts.is_empty() { vec![1_000, 10_000, 100_000] } else { counts } {
         measure(count);

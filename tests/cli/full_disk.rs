@@ -16,7 +16,7 @@ use super::server::{serve, signal};
 use super::{quorate, run, text};
 
 const DISK: &str = "QUORATE_FULL_DISK";
-const BYTES: u64 = 24 << 20;
+const BYTES: u64 = 64 << 20;
 
 /// The small disk, inside of the process that has it. Outside, starts that process, or says loudly why not.
 fn disk(test: &str) -> Option<PathBuf> {
@@ -153,6 +153,22 @@ impl Voting {
     }
 }
 
+/// A server that ends with the test, however that ends.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // One that has ended is no matter.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn start(data: &str) -> (Running, String) {
+    let (server, url) = serve(data);
+    (Running(server), url)
+}
+
 /// Waits for the end of a process; none when it goes on.
 fn ended(server: &mut Child, patience: Duration) -> Option<i32> {
     let until = Instant::now() + patience;
@@ -166,47 +182,48 @@ fn ended(server: &mut Child, patience: Duration) -> Option<i32> {
 }
 
 /// Starts a server that may refuse to: its address, or how it ended.
-fn try_serve(data: &str) -> Result<(Child, String), (Option<i32>, String)> {
-    let mut server = quorate(&["serve", "--data", data, "--listen", "127.0.0.1:0", "--json"])
+fn try_serve(data: &str) -> Result<(Running, String), (Option<i32>, String)> {
+    let server = quorate(&["serve", "--data", data, "--listen", "127.0.0.1:0", "--json"])
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    let mut line = String::new();
-    BufReader::new(server.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let (mut server, mut line) = (Running(server), String::new());
+    BufReader::new(server.0.stdout.take().unwrap()).read_line(&mut line).unwrap();
     let said: Value = serde_json::from_str(&line).unwrap_or_default();
     match said["listening"].as_str() {
         Some(url) => Ok((server, url.to_owned())),
-        None => Err((server.wait().unwrap().code(), line)),
+        None => Err((server.0.wait().unwrap().code(), line)),
     }
 }
 
 #[test]
 fn a_disk_that_fills_up_under_load_loses_nothing_and_serves_again_when_there_is_room() {
-    let Some(disk) = disk("a_disk_that_fills_up_under_load_loses_nothing_and_serves_again_when_there_is_room")
+    let Some(disk) =
+        disk("a_disk_that_fills_up_under_load_loses_nothing_and_serves_again_when_there_is_room")
     else {
         return;
     };
     let data = disk.join("data");
     let data = text(&data);
     let mut voting = Voting::default();
-    let (mut server, mut url) = serve(data);
+    let (mut server, mut url) = start(data);
     for _ in 0..20 {
         voting.step(&url).unwrap();
     }
     for killed in [false, true, false] {
         let ballast = take_all_but(&disk, 1_500_000);
         let before = voting.acknowledged.len();
-        assert!(voting.until_refused(&url) > 0 || server.try_wait().unwrap().is_some());
+        assert!(voting.until_refused(&url) > 0 || server.0.try_wait().unwrap().is_some());
         assert!(voting.acknowledged.len() > before, "some of the room was used");
         fill(&disk);
-        if server.try_wait().unwrap().is_none() {
+        if server.0.try_wait().unwrap().is_none() {
             let status = format!("/api/v1/quorum/{}/status", voting.acknowledged[0]);
             let read = run(&["quorum", "status", &voting.acknowledged[0], "--url", &url, "--json"]);
             assert_eq!(read.code(), 0, "{status}: {}", read.out());
         }
         if killed {
-            server.kill().unwrap();
-            server.wait().unwrap();
+            server.0.kill().unwrap();
+            server.0.wait().unwrap();
             // Whoever only reads needs no room.
             voting.check(data);
             // A start without room serves, or ends with a typed error; it locks nobody out.
@@ -215,8 +232,7 @@ fn a_disk_that_fills_up_under_load_loses_nothing_and_serves_again_when_there_is_
                     if let Err(answer) = voting.step(&url) {
                         assert!(answer.is_null() || answer["error"]["kind"] == "store_error", "{answer}");
                     }
-                    full.kill().unwrap();
-                    full.wait().unwrap();
+                    full.0.kill().unwrap();
                 }
                 Err((code, said)) => assert_eq!(code, Some(10), "{said}"),
             }
@@ -228,7 +244,7 @@ fn a_disk_that_fills_up_under_load_loses_nothing_and_serves_again_when_there_is_
         let until = Instant::now() + Duration::from_secs(20);
         let goes_on = !killed
             && loop {
-                if let Some(status) = server.try_wait().unwrap() {
+                if let Some(status) = server.0.try_wait().unwrap() {
                     assert_eq!(status.code(), Some(10));
                     break false;
                 }
@@ -239,12 +255,12 @@ fn a_disk_that_fills_up_under_load_loses_nothing_and_serves_again_when_there_is_
                 std::thread::sleep(Duration::from_millis(100));
             };
         if !goes_on {
-            (server, url) = serve(data);
+            (server, url) = start(data);
             voting.step(&url).unwrap();
         }
     }
-    signal(&server, "-TERM");
-    assert_eq!(ended(&mut server, Duration::from_secs(20)), Some(0));
+    signal(&server.0, "-TERM");
+    assert_eq!(ended(&mut server.0, Duration::from_secs(20)), Some(0));
     voting.check(data);
 }
 
@@ -254,14 +270,14 @@ fn a_disk_that_fills_up_under_load_loses_nothing_and_serves_again_when_there_is_
 fn whatever_room_is_left_opening_and_closing_lock_nobody_out() {
     let Some(disk) = disk("whatever_room_is_left_opening_and_closing_lock_nobody_out") else { return };
     let made = disk.join("made");
-    let (mut server, url) = serve(text(&made));
+    let (mut server, url) = start(text(&made));
     let mut voting = Voting::default();
     for _ in 0..30 {
         voting.step(&url).unwrap();
     }
     let killed = disk.join("killed");
-    server.kill().unwrap();
-    server.wait().unwrap();
+    server.0.kill().unwrap();
+    server.0.wait().unwrap();
     copy(&made, &killed);
     let closed = disk.join("closed");
     copy(&made, &closed);
@@ -269,7 +285,7 @@ fn whatever_room_is_left_opening_and_closing_lock_nobody_out() {
     run(&["agent", "register", "--agent-id", "first", "--data", text(&closed)]).ok();
     let (mut done, mut refused) = (0, 0);
     for (kind, base) in [("killed", &killed), ("closed", &closed), ("none", &disk.join("absent"))] {
-        for left in (0..700).step_by(35) {
+        for left in (0..700).step_by(50) {
             let data = disk.join("data");
             if base.exists() {
                 copy(base, &data);

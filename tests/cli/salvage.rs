@@ -226,7 +226,11 @@ fn verify_says_when_a_whole_history_stands_in_a_folder_that_does_not_open() {
         let before = bytes(dir.path());
         let verified = run(&["history", "verify", "--data", data, "--json"]);
         let reply = verified.json();
-        assert_eq!((verified.code(), &reply["ok"], &reply["opens"]), (14, &json!(true), &json!(false)), "{why}");
+        assert_eq!(
+            (verified.code(), &reply["ok"], &reply["opens"]),
+            (14, &json!(true), &json!(false)),
+            "{why}"
+        );
         assert_eq!(reply["tip_hash"], whole["tip_hash"]);
         let refusal = reply["refusal"].as_str().unwrap();
         assert!(refusal.contains(why) && refusal.contains("quorate recover"), "{refusal}");

@@ -58,7 +58,8 @@ fn a_folder_with_something_else_in_it_is_foreign_and_left_alone() {
 /// What `FORMAT` holds: its line, and the first 16 bytes of blake3 over it.
 fn format(number: u32) -> String {
     let line = format!("quorate store {number}\n");
-    let check: String = blake3::hash(line.as_bytes()).as_bytes()[..16].iter().map(|b| format!("{b:02x}")).collect();
+    let check: String =
+        blake3::hash(line.as_bytes()).as_bytes()[..16].iter().map(|b| format!("{b:02x}")).collect();
     format!("{line}check {check}\n")
 }
 
@@ -87,7 +88,8 @@ fn a_damaged_format_is_damage_and_neither_foreign_nor_newer() {
         let (path, file) = (dir.path().join("data"), dir.path().join("data").join("FORMAT"));
         let store = (entry.open)(&StoreOptions::at(&path)).unwrap();
         let epoch = super::support::now(store.acquire("test")).unwrap();
-        super::support::now(store.commit(epoch, super::support::at(1), &[super::support::first("q")])).unwrap();
+        super::support::now(store.commit(epoch, super::support::at(1), &[super::support::first("q")]))
+            .unwrap();
         drop(store);
         let whole = fs::read(&file).unwrap();
         assert_eq!(whole, format(2).into_bytes());
@@ -182,6 +184,10 @@ fn a_damaged_database_is_a_fault_and_not_a_panic_or_an_empty_store() {
             let epoch = super::support::now(store.acquire("test")).unwrap();
             super::support::now(store.commit(epoch, super::support::at(1), &[super::support::first("q")]))
                 .unwrap();
+            if part == "sled/db" {
+                // Before that the log makes up for it.
+                super::support::now(store.close()).unwrap();
+            }
             drop(store);
             let file = path.join(part);
             let length = fs::metadata(&file).unwrap().len() as usize;

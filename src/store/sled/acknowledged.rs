@@ -115,10 +115,7 @@ mod tests {
         let file = Acknowledged::open(dir.path(), identity, &tip(1)).unwrap();
         for group in 1..5 {
             file.write(&tip(group)).unwrap();
-            assert_eq!(
-                read(dir.path(), &identity).unwrap(),
-                Witness::Upto { group, position: 3 * group }
-            );
+            assert_eq!(read(dir.path(), &identity).unwrap(), Witness::Upto { group, position: 3 * group });
         }
         assert_eq!(read(dir.path(), &[8; 16]).unwrap(), Witness::Damaged, "of another log");
         let path = dir.path().join(NAME);

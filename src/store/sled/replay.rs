@@ -105,9 +105,12 @@ pub(super) fn look_at(folder: &Path, log: &Path) -> Result<Found, Fault> {
 /// Checks that everything is there that was acknowledged. A log whose end became zeros again looks like one that ended
 /// earlier; only what stands outside of it tells the two apart.
 fn check_acknowledged(folder: &Path, mark: &Mark, scan: &Scan) -> Result<(), Fault> {
-    let Witness::Upto { group, position } = acknowledged::read(folder, &mark.identity)? else { return Ok(()) };
+    let Witness::Upto { group, position } = acknowledged::read(folder, &mark.identity)? else {
+        return Ok(());
+    };
     let archived = (mark.archived.group, mark.archived.position);
-    let last = scan.groups().last().map_or(archived, |last| (last.header.number, last.header.last_position()));
+    let last =
+        scan.groups().last().map_or(archived, |last| (last.header.number, last.header.last_position()));
     if group > last.0 {
         return Err(corrupt(format!(
             "the log ends before what was acknowledged. {}, missing: groups {} to {group}, positions {} to {position}",

@@ -46,7 +46,11 @@ fn base() -> &'static Path {
             let (revision, hash) = head.map_or((0, ChainHash::default()), |head| (head.revision, head.hash));
             let mut append = AppendBuilder::new(stream.clone(), revision, hash);
             append.push(Timestamp::from_millis(n as i64), &("event", n)).unwrap();
-            now(store.commit(epoch, Timestamp::from_millis(n as i64), &[append.finish(Due::Unchanged, None)]));
+            now(store.commit(
+                epoch,
+                Timestamp::from_millis(n as i64),
+                &[append.finish(Due::Unchanged, None)],
+            ));
         }
         copy(&live, &path);
         (dir, path)
@@ -59,7 +63,11 @@ fn copy(from: &Path, to: &Path) {
     for item in fs::read_dir(from).unwrap() {
         let item = item.unwrap();
         let to = to.join(item.file_name());
-        if item.path().is_dir() { copy(&item.path(), &to) } else { fs::copy(item.path(), to).map(drop).unwrap() }
+        if item.path().is_dir() {
+            copy(&item.path(), &to)
+        } else {
+            fs::copy(item.path(), to).map(drop).unwrap()
+        }
     }
 }
 

@@ -71,7 +71,10 @@ fuzz_target!(|data: &[u8]| {
         if let Ok(Err(error)) = answer {
             let ours = matches!(
                 error.kind(),
-                ErrorKind::StoreCorrupt | ErrorKind::StoreError | ErrorKind::OutcomeUnknown | ErrorKind::Fenced
+                ErrorKind::StoreCorrupt
+                    | ErrorKind::StoreError
+                    | ErrorKind::OutcomeUnknown
+                    | ErrorKind::Fenced
             );
             assert!(!ours, "{}: {error}", OPERATIONS[op].name);
         }
