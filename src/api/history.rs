@@ -145,6 +145,7 @@ impl History<'_> {
     /// The faults of the store; a broken journal is a result, not an error.
     pub async fn verify(&self, mut progress: impl FnMut(u64)) -> Result<Verified, Error> {
         let mut at = VerifyCursor::default();
+        let refusal = self.q.recovery_report().store.refusal.as_ref().map(|why| format!("{why}. {ADVICE}"));
         loop {
             let from = std::mem::take(&mut at);
             let step = self.q.host().blocking(move |store| wait(store.verify(from, VERIFY_PAGE))).await?;
@@ -164,11 +165,17 @@ impl History<'_> {
                         seq: b.record.map(|(_, seq)| seq),
                         why: b.why,
                     }),
+                    opens: refusal.is_none(),
+                    refusal,
                 });
             }
         }
     }
 }
+
+/// What to do with a folder that does not open.
+const ADVICE: &str = "`quorate recover DIR --to NEW` writes everything that is sound to a new folder; \
+                      `--accept-loss` opens this one";
 
 /// The kinds an entity is sought among when none is named, the likeliest first.
 const SOUGHT: [StreamKind; 13] = [

@@ -109,11 +109,18 @@ pub async fn recover(from: PathBuf, to: PathBuf) -> Result<Recovered, Error> {
             beyond_file,
             missing: missing.collect(),
             entities: entities.collect(),
-            notes: damage.notes.clone(),
+            notes: notes(&store),
             folder: to,
         })
     })
     .await
+}
+
+/// What is odd about a folder besides what is missing.
+fn notes(store: &ReadStore) -> Vec<String> {
+    let mut notes = store.damage().notes.clone();
+    notes.extend(store.refusal().filter(|why| !notes.iter().any(|note| note == why)).map(str::to_owned));
+    notes
 }
 
 /// A file of records, made when the first one comes.

@@ -47,6 +47,9 @@ pub(super) fn tell(report: &OpenReport) {
     for repaired in &report.repaired {
         let _ = writeln!(stderr, "warning: {repaired}; nothing is lost");
     }
+    if let Some(refusal) = &report.refusal {
+        let _ = writeln!(stderr, "warning: a server will refuse this folder: {refusal}");
+    }
 }
 
 /// A journal that can be opened again and again, as after a crash.

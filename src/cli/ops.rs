@@ -95,7 +95,8 @@ impl Place {
 const RULES_WIDTH: u16 = 118;
 
 /// Runs one operation. What was asked for and did not come about gives the exit code of its outcome; a journal that
-/// `history verify` finds broken, and a folder in which something is missing, that of a damaged store.
+/// `history verify` finds broken or in a folder that does not open, and a folder in which something is missing, that of
+/// a damaged store.
 pub(super) async fn run(name: &str, matches: &ArgMatches, output: &Output) -> Result<u8, Stop> {
     let op = ops::find(name)?;
     let fields = fields(op, matches)?;
@@ -107,7 +108,8 @@ pub(super) async fn run(name: &str, matches: &ArgMatches, output: &Output) -> Re
     let reply = reply?;
     closed?;
     output.reply(&reply)?;
-    if op.name == "history.verify" && reply["ok"] == false || reads && missing {
+    let unsound = op.name == "history.verify" && (reply["ok"] == false || reply["opens"] == false);
+    if unsound || reads && missing {
         return Ok(ErrorKind::StoreCorrupt.entry().exit);
     }
     let undone = not_done(op, &reply).map(|error| error.kind().entry().exit);

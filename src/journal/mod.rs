@@ -246,6 +246,8 @@ pub struct OpenReport {
     pub repaired: Vec<String>,
     /// Records that were acknowledged may be among what is gone; somebody asked for it.
     pub accepted_loss: bool,
+    /// Why opening would be refused, as a sentence, where a folder was only read. Everything may be there all the same.
+    pub refusal: Option<String>,
 }
 
 /// The port: what the runtime needs of a store, and nothing of how a store does it.

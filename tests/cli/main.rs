@@ -4,6 +4,7 @@ mod book;
 mod capacity;
 mod consensus;
 mod folder;
+mod full_disk;
 mod help;
 mod jobs;
 mod outcomes;

@@ -197,3 +197,60 @@ fn a_damaged_record_is_named_and_the_rest_is_recovered() {
     assert!((1..=3).contains(&lost), "{lost} lost");
     assert!(bytes(dir.path()) == before, "reading and recovering changed the damaged folder");
 }
+
+/// The history may be whole where the folder will not open: `verify` says both, and `recover` has everything.
+#[test]
+fn verify_says_when_a_whole_history_stands_in_a_folder_that_does_not_open() {
+    let sound = folder();
+    let whole = run(&["history", "verify", "--data", text(sound.path()), "--json"]).ok().json();
+    assert_eq!((&whole["opens"], &whole["refusal"]), (&json!(true), &json!(null)));
+    let database = |dir: &Path| {
+        let path = dir.join("sled").join("db");
+        let mut content = std::fs::read(&path).unwrap();
+        let at = content.windows(8).position(|bytes| bytes == b"archived").unwrap();
+        content[at] ^= 1;
+        std::fs::write(path, content).unwrap();
+    };
+    let format = |text: &'static str| move |dir: &Path| std::fs::write(dir.join("FORMAT"), text).unwrap();
+    let cases: [(&str, &dyn Fn(&Path)); 4] = [
+        ("the database would be rolled back", &database),
+        ("FORMAT", &format("")),
+        ("FORMAT", &format("quorate store 3\n")),
+        ("FORMAT", &|dir| std::fs::remove_file(dir.join("FORMAT")).unwrap()),
+    ];
+    for (why, damage) in cases {
+        let (dir, to) = (folder(), TempDir::new().unwrap());
+        let data = text(dir.path());
+        let whole = run(&["history", "verify", "--data", data, "--json"]).ok().json();
+        damage(dir.path());
+        let before = bytes(dir.path());
+        let verified = run(&["history", "verify", "--data", data, "--json"]);
+        let reply = verified.json();
+        assert_eq!(
+            (verified.code(), &reply["ok"], &reply["opens"]),
+            (14, &json!(true), &json!(false)),
+            "{why}"
+        );
+        assert_eq!(reply["tip_hash"], whole["tip_hash"]);
+        let refusal = reply["refusal"].as_str().unwrap();
+        assert!(refusal.contains(why) && refusal.contains("quorate recover"), "{refusal}");
+        assert!(refusal.contains("--accept-loss"), "{refusal}");
+        let people = run(&["history", "verify", "--data", data]);
+        assert!(people.err().contains("a server will refuse this folder"), "{}", people.err());
+        // What is shown by other reading commands is whole.
+        assert_eq!(run(&["quorum", "status", "second", "--data", data]).code(), 0);
+        let served = run(&["serve", "--data", data, "--listen", "127.0.0.1:0", "--json"]);
+        assert_eq!((served.code(), &served.json()["error"]["kind"]), (14, &json!("store_corrupt")), "{why}");
+        let changed = |(path, content): (&PathBuf, &Vec<u8>)| {
+            !path.ends_with("LOCK") && std::fs::read(path).ok().as_ref() != Some(content)
+        };
+        assert!(!before.iter().any(changed), "{why}: something changed the folder");
+        let new = to.path().join("new");
+        let recovered = run(&["recover", data, "--to", text(&new), "--json"]).ok().json();
+        assert_eq!((&recovered["ok"], &recovered["tip_hash"]), (&json!(true), &whole["tip_hash"]));
+        assert!(recovered["notes"][0].as_str().unwrap().contains(why), "{recovered}");
+        run(&["history", "verify", "--data", text(&new), "--json"]).ok();
+        let accepted = run(&["agent", "register", "--agent-id", "new", "--data", data, "--accept-loss"]);
+        assert_eq!(accepted.code(), 0, "{}", accepted.err());
+    }
+}

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 /// A server on a free port.
-fn serve(data: &str) -> (Child, String) {
+pub fn serve(data: &str) -> (Child, String) {
     let mut server = quorate(&["serve", "--data", data, "--listen", "127.0.0.1:0"])
         .stdout(Stdio::piped())
         .spawn()
@@ -18,7 +18,7 @@ fn serve(data: &str) -> (Child, String) {
     (server, url)
 }
 
-fn signal(child: &Child, name: &str) {
+pub fn signal(child: &Child, name: &str) {
     let pid = child.id().to_string();
     assert!(std::process::Command::new("kill").args([name, &pid]).status().unwrap().success());
 }

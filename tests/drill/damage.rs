@@ -162,18 +162,6 @@ impl Damage {
         Some(damage)
     }
 
-    /// The end of the log became zeros, which is what it was before anything was written there: nothing in the folder can
-    /// tell the two apart.
-    pub fn leaves_no_trace(&self, home: &Path) -> bool {
-        let newest =
-            files(&home.join("base")).into_iter().map(|(path, _)| path).rfind(|path| path.starts_with("log"));
-        if self.kind != Kind::ZeroBlock || newest.as_ref() != Some(&self.file) {
-            return false;
-        }
-        let bytes = fs::read(home.join("base").join(&self.file)).unwrap();
-        bytes[self.at as usize + self.bytes.len()..].iter().all(|byte| *byte == 0)
-    }
-
     /// Damages `folder`, a copy of `home/base`.
     pub fn apply(&self, home: &Path, folder: &Path) {
         let path = folder.join(&self.file);

@@ -147,7 +147,6 @@ fn a_part_of_the_damages() {
         });
         runtime.shutdown_timeout(Duration::from_secs(5));
         let (kind, why) = ended.unwrap_or_else(|_| ("HANGS", String::new()));
-        let kind = if kind == SILENT && damage.leaves_no_trace(home) { "leaves no trace" } else { kind };
         let panicked = PANICS.load(Ordering::Relaxed) - panics;
         let kind = if panicked > 0 { "PANICS" } else { kind };
         let why = if panicked > 0 { format!("{panicked} panics, then {why}") } else { why };

@@ -1,77 +1,13 @@
 //! Groups, frames and payloads.
 
 use proptest::prelude::*;
-use quorate::core::ids::{EntityId, IdempotencyKey, StreamId, StreamKind};
-use quorate::core::time::Timestamp;
-use quorate::core::{
-    agent, algorithms, cell, durations, flow, gate, job, load, proposal, quorum, topology, worker,
-};
-use quorate::journal::chain::group_hash;
-use quorate::journal::codec::{AppendBuilder, decode};
-use quorate::journal::group::{GROUP_TRAILER, Group, GroupBuilder};
-use quorate::journal::{ChainHash, Due, Fault};
-use serde::de::DeserializeOwned;
+use quorate::core::ids::StreamKind;
+use quorate::journal::Fault;
+use quorate::journal::codec::decode;
+use quorate::journal::group::Group;
 
+use super::read::{decode_as, read_group, repair, sound_group};
 use super::{cases, corpus, edit, edits, panics};
-
-fn stream(id: &str) -> StreamId {
-    StreamId::new(StreamKind::Quorum, EntityId::new(id).unwrap())
-}
-
-fn sound_group() -> Vec<u8> {
-    let mut group = GroupBuilder::new(7, 40, 3, Timestamp::from_millis(9), &ChainHash([1; 32]));
-    for (id, revision, events) in [("a", 0, 2), ("b", 4, 1), ("c", 9, 5)] {
-        let mut append = AppendBuilder::new(stream(id), revision, ChainHash::default());
-        for n in 0..events {
-            append.push(Timestamp::from_millis(n), &("event", n)).unwrap();
-        }
-        let key = (revision == 0).then(|| IdempotencyKey::new("key").unwrap());
-        group.push(&append.finish(if revision == 4 { Due::Clear } else { Due::Unchanged }, key), revision);
-    }
-    group.finish().0
-}
-
-/// Reads everything that can be read of a group.
-fn read_group(bytes: &[u8]) {
-    let Ok(group) = Group::parse(bytes) else { return };
-    let _ = Group::parse_checked(bytes);
-    let _ = group.header.last_position();
-    for frame in group.frames().chain(group.frames_that_settle()).flatten() {
-        let _ = (frame.last_seq(), frame.last_position(), frame.hash());
-        let _ = frame.records();
-        let _ = frame.verify(ChainHash::default());
-        assert!(group.frames_of(&frame.stream).count() > 0);
-    }
-}
-
-fn repair(bytes: &mut Vec<u8>) {
-    let body = bytes.len().saturating_sub(GROUP_TRAILER);
-    bytes.truncate(body);
-    let hash = group_hash(bytes);
-    bytes.extend_from_slice(&hash.0);
-}
-
-/// Decodes a payload as what its kind stores.
-pub fn decode_as(kind: StreamKind, bytes: &[u8]) -> Result<(), Fault> {
-    fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<(), Fault> {
-        decode::<T>(bytes).map(drop)
-    }
-    match kind {
-        StreamKind::Quorum => read::<quorum::Event>(bytes),
-        StreamKind::Proposal => read::<proposal::Event>(bytes),
-        StreamKind::Algorithms => read::<algorithms::Event>(bytes),
-        StreamKind::Cell => read::<cell::event::Event>(bytes),
-        StreamKind::Budget => read::<cell::budget::Event>(bytes),
-        StreamKind::Topology => read::<topology::Event>(bytes),
-        StreamKind::Job => read::<job::Event>(bytes),
-        StreamKind::Gate => read::<gate::Event>(bytes),
-        StreamKind::Worker => read::<worker::Event>(bytes),
-        StreamKind::Durations => read::<durations::Event>(bytes),
-        StreamKind::Flow => read::<flow::record::Event>(bytes),
-        StreamKind::Load => read::<load::Event>(bytes),
-        StreamKind::Agent => read::<agent::Event>(bytes),
-    }
-}
 
 proptest! {
     #![proptest_config(cases(2_000, 1))]

@@ -9,12 +9,14 @@
 //! Whatever the bytes, the answer is a value or a typed error: nothing panics, nothing hangs, and memory stays in
 //! proportion to the bytes. Folders with changed bytes are opened by `tests/drill`.
 //!
-//! `QUORATE_FUZZ_CASES=100000 cargo test --test fuzz` makes a long run.
+//! `QUORATE_FUZZ_CASES=100000 cargo test --test fuzz` makes a long run. `targets` holds the same for cargo-fuzz, which is led
+//! by the branches that bytes take; its manifest says how it is run.
 
 mod corpus;
 mod door;
 mod format;
 mod journal;
+mod read;
 
 use std::sync::Once;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -211,7 +211,7 @@ pub struct StateAt {
 /// What checking every hash, link and sequence found.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Verified {
-    /// Everything fits.
+    /// Everything in the history fits, and nothing of it is missing.
     pub ok: bool,
     /// Commit groups checked.
     pub groups: u64,
@@ -223,6 +223,11 @@ pub struct Verified {
     pub tip_hash: String,
     /// The first thing that does not fit.
     pub broken: Option<BrokenView>,
+    /// The store can be opened as it is. The history may be whole and the folder damaged elsewhere: then it opens only
+    /// after `quorate recover`, or with `--accept-loss`.
+    pub opens: bool,
+    /// Why it cannot be opened, and what to do.
+    pub refusal: Option<String>,
 }
 
 /// The first broken entry.

@@ -21,6 +21,7 @@ use std::path::{Path, PathBuf};
 
 use self::scan::{Files, Finds, Found, Suspect, unreadable};
 use super::heads::{Changes, Entry, Index};
+use super::sled::format::{self, Format};
 use super::sled::restore::{self as sled_restore, Said};
 use super::walk::{GroupBytes, Trails, View};
 use crate::group::Group;
@@ -40,6 +41,8 @@ pub struct ReadStore {
     index: Index,
     tip: Tip,
     damage: Damage,
+    /// Why opening would refuse the folder, as a sentence.
+    refusal: Option<String>,
     /// The epoch in force, as far as it is known.
     epoch: Epoch,
     trails: Trails,
@@ -145,9 +148,13 @@ impl ReadStore {
     /// [`Fault::Missing`], [`Fault::Foreign`], [`Fault::NewerVersion`] and [`Fault::Locked`] as they say;
     /// [`Fault::Unavailable`] when the disk does not answer. Damage is no error: [`ReadStore::damage`] has it.
     pub fn open(dir: &Path) -> Result<Self, Fault> {
-        let (format, notes) = check_format(dir)?;
+        let (layout, unnamed) = match format::look(dir)? {
+            Format::Nothing => return Err(Fault::Missing { path: dir.display().to_string() }),
+            Format::Layout { number, .. } => (number, None),
+            Format::Damaged { what, looks_like } => (looks_like, Some(what)),
+        };
         free(dir)?;
-        let said = if format == Some(1) { Said::default() } else { sled_restore::said(dir)? };
+        let said = if layout == 1 { sled_restore::said_of_first(dir)? } else { sled_restore::said(dir)? };
         let files = Files::of(dir)?;
         let mut finds = Finds::default();
         for file in 0..files.len() {
@@ -169,7 +176,8 @@ impl ReadStore {
             suspects: BTreeMap::new(),
             index: Index::default(),
             tip: Tip { position: 0, group: 0, at: Timestamp::MIN, hash: ChainHash::default() },
-            damage: Damage { notes, ..Damage::default() },
+            damage: Damage::default(),
+            refusal: unnamed.or_else(|| said.damage.clone()).or_else(|| said.refusal.clone()),
             epoch: said.archived.as_ref().map_or(0, |(epoch, _)| *epoch),
             trails: Trails::default(),
         };
@@ -182,6 +190,12 @@ impl ReadStore {
     /// What is missing.
     pub fn damage(&self) -> &Damage {
         &self.damage
+    }
+
+    /// Why opening the folder would be refused, as a sentence; none when it would be opened as it is. Everything may be
+    /// there all the same.
+    pub fn refusal(&self) -> Option<&str> {
+        self.refusal.as_deref()
     }
 
     /// Reads every group once, in order: what they do to the index, and what is missing between them.
@@ -241,6 +255,16 @@ impl ReadStore {
                     .notes
                     .push(format!("the mark speaks of another journal. group={}", archived.group));
             }
+        }
+        let end = gaps.last().map_or(0, |gap| gap.last_group).max(self.tip.group);
+        if let Some((group, position)) = said.acknowledged.filter(|(group, _)| *group > end) {
+            gaps.push(Gap {
+                first_group: end + 1,
+                last_group: group,
+                first_position: self.tip.position + 1,
+                last_position: Some(position),
+                place: None,
+            });
         }
         self.damage.notes.extend(said.damage);
         self.explain(gaps, suspects)
@@ -382,52 +406,6 @@ fn line(found: Vec<Found>) -> Vec<Found> {
     }
     line
 }
-
-/// The layout of a folder that does not say which it has: the older one if it has no log.
-fn old(dir: &Path) -> Option<u32> {
-    (!dir.join("log").is_dir() && !dir.join("mark").exists()).then_some(1)
-}
-
-/// Is there a store, and may this program read it? Answers its layout, and what is odd about it, as sentences.
-fn check_format(dir: &Path) -> Result<(Option<u32>, Vec<String>), Fault> {
-    match std::fs::metadata(dir) {
-        Ok(meta) if meta.is_dir() => {}
-        Ok(_) => return Err(Fault::Foreign { path: dir.display().to_string() }),
-        Err(e) if e.kind() == io::ErrorKind::NotFound => {
-            return Err(Fault::Missing { path: dir.display().to_string() });
-        }
-        Err(e) => return Err(unreadable(dir, &e)),
-    }
-    let path = dir.join("FORMAT");
-    let text = match std::fs::read(&path) {
-        Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
-        Err(e) if e.kind() == io::ErrorKind::NotFound => {
-            let ours = ["log", "sled", "ring"].iter().any(|name| dir.join(name).is_dir());
-            if ours && !dir.join("FORMAT.new").exists() {
-                return Ok((old(dir), vec!["the file FORMAT is missing".to_owned()]));
-            }
-            let mut entries = std::fs::read_dir(dir).map_err(|e| unreadable(dir, &e))?;
-            let path = dir.display().to_string();
-            return Err(if ours || entries.next().is_none() {
-                Fault::Missing { path }
-            } else {
-                Fault::Foreign { path }
-            });
-        }
-        Err(e) => return Err(unreadable(&path, &e)),
-    };
-    match text.trim_end().strip_prefix("quorate store ").map(str::parse::<u32>) {
-        Some(Ok(found)) if found > FORMATS => Err(Fault::NewerVersion { found, supported: FORMATS }),
-        Some(Ok(found @ 1..)) => Ok((Some(found), Vec::new())),
-        _ if ["log", "sled", "ring"].iter().any(|name| dir.join(name).is_dir()) => {
-            Ok((old(dir), vec![format!("the file FORMAT names no known format. text={text:?}")]))
-        }
-        _ => Err(Fault::Foreign { path: dir.display().to_string() }),
-    }
-}
-
-/// The newest layout of a folder that is read here.
-const FORMATS: u32 = 2;
 
 #[cfg(test)]
 #[path = "test.rs"]

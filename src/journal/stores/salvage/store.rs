@@ -159,7 +159,8 @@ impl Store for ReadStore {
     }
 
     fn open_report(&self) -> OpenReport {
-        OpenReport { dropped: self.damage.sentence().into_iter().collect(), ..OpenReport::default() }
+        let dropped = self.damage.sentence().into_iter().collect();
+        OpenReport { dropped, refusal: self.refusal.clone(), ..OpenReport::default() }
     }
 
     fn close(&self) -> Pending<'_, ()> {

@@ -177,10 +177,7 @@ fn one_flipped_bit_is_named_and_the_rest_is_recovered() {
             };
             let path = copied.path().join(original.strip_prefix(made.dir.path()).unwrap());
             let (what, flipped) = damage(&path, n, &mut rng);
-            let Ok(store) = ReadStore::open(copied.path()) else {
-                assert!(path.ends_with("FORMAT"), "{what}: only another format can keep a reader out");
-                continue;
-            };
+            let store = ReadStore::open(copied.path()).unwrap();
             let found = all(&store).unwrap();
             if found == made.records {
                 continue;

@@ -87,7 +87,7 @@ fn next_work(shared: &Shared) -> Option<Work> {
             return Some(Work::Check);
         }
         if is_long(&state, shared.options.slots) || waiting > 0 && state.hurry {
-            return Some(Work::Round(state.tail.iter().cloned().collect()));
+            return Some(Work::Round(oldest(&state)));
         }
         let pause = if waiting == 0 { IDLE } else { QUIET };
         let seen = state.tip.group;
@@ -100,10 +100,20 @@ fn next_work(shared: &Shared) -> Option<Work> {
                 return None;
             }
             if state.tip.group == seen && !state.tail.is_empty() {
-                return Some(Work::Round(state.tail.iter().cloned().collect()));
+                return Some(Work::Round(oldest(&state)));
             }
         }
     }
+}
+
+/// What the next round archives: everything, or a part of it after a round that failed. On a disk that is nearly full
+/// there may be room for a part, and what it leaves behind in the log makes room for the next one.
+fn oldest(state: &State) -> Vec<Waiting> {
+    let some = if state.stalled.is_some() { state.tail.len().div_ceil(8) } else { state.tail.len() };
+    // The mark stands between two frames.
+    let frame = some.checked_sub(1).and_then(|last| state.tail.get(last)).map(|last| last.frame);
+    let whole = |(at, waiting): &(usize, &Waiting)| *at < some || Some(waiting.frame) == frame;
+    state.tail.iter().enumerate().take_while(whole).map(|(_, waiting)| waiting.clone()).collect()
 }
 
 /// Archives groups, which are the oldest of the tail.

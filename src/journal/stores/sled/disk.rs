@@ -228,8 +228,7 @@ impl Disk {
         let Some(bytes) = self.meta.get("archived").map_err(broken)? else {
             return Ok(Tip { position: 0, group: 0, at: Timestamp::MIN, hash: ChainHash::default() });
         };
-        let mut fields = Fields(&bytes);
-        Ok(Tip { group: fields.u64()?, position: fields.u64()?, at: fields.instant()?, hash: fields.hash()? })
+        tip_from(&bytes)
     }
 
     pub fn write_archived(&self, tip: &Tip) -> Result<(), Fault> {
@@ -240,6 +239,12 @@ impl Disk {
         bytes.extend_from_slice(&tip.hash.0);
         self.meta.insert("archived", bytes).map(drop).map_err(broken)
     }
+}
+
+/// The tip that a value under `archived` says.
+pub(super) fn tip_from(value: &[u8]) -> Result<Tip, Fault> {
+    let mut fields = Fields(value);
+    Ok(Tip { group: fields.u64()?, position: fields.u64()?, at: fields.instant()?, hash: fields.hash()? })
 }
 
 /// The value kept for a group: its bytes, or only its header after its pieces were written.

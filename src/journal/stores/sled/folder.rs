@@ -1,10 +1,11 @@
 //! The data folder: what marks it as ours, and who holds it.
 //!
 //! ```text
-//! DIR/FORMAT   "quorate store 2"
+//! DIR/FORMAT   which layout the folder has
 //! DIR/LOCK     locked while the store is open; says by whom
 //! DIR/NOTE     what outlives the process without a flush of a database
 //! DIR/mark     how far the archive reached
+//! DIR/acknowledged  how far commits were acknowledged
 //! DIR/log/     the write-ahead log, which every commit writes
 //! DIR/sled/    the database, which the archiver writes
 //! DIR/lost-N/  what was given up when somebody accepted a loss
@@ -15,16 +16,9 @@ use std::io::{self, ErrorKind, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, UNIX_EPOCH};
 
+use super::format::{self, Format};
 use crate::Fault;
 use quorate_core::time::Timestamp;
-
-/// The layout of the folder this program writes and reads.
-const FORMAT: u32 = 2;
-/// The oldest layout that is converted when it is opened.
-const OLDEST: u32 = 1;
-const FORMAT_PREFIX: &str = "quorate store ";
-/// A folder with FORMAT.new and only these was left by a crash while it was made, and counts as empty.
-const UNFINISHED: [&str; 7] = ["LOCK", "FORMAT.new", "ring", "sled", "log", "mark", "mark.new"];
 
 /// How often, and how far apart, the lock is tried while a former handle of this process holds it.
 const RELEASE: (u32, Duration) = (100, Duration::from_millis(20));
@@ -36,12 +30,21 @@ pub(super) struct Folder {
     lock: File,
     /// The layout of the store that was here when the folder was opened.
     pub format: Option<u32>,
+    /// `FORMAT` has its check.
+    pub checked: bool,
+    /// What is wrong with `FORMAT`, for somebody who accepts a loss.
+    pub damage: Option<String>,
 }
 
 impl Folder {
     /// Opens or makes a data folder. A refusal leaves no trace.
-    pub fn open(path: &Path, create: bool) -> Result<Self, Fault> {
-        let format = format_of(path)?;
+    pub fn open(path: &Path, create: bool, accept_loss: bool) -> Result<Self, Fault> {
+        let (format, checked, damage) = match format::look(path)? {
+            Format::Nothing => (None, true, None),
+            Format::Layout { number, checked } => (Some(number), checked, None),
+            Format::Damaged { what, looks_like } if accept_loss => (Some(looks_like), false, Some(what)),
+            Format::Damaged { what, .. } => return Err(Fault::Corrupt { what }),
+        };
         if format.is_none() && !create {
             return Err(Fault::Missing { path: path.display().to_string() });
         }
@@ -72,7 +75,7 @@ impl Folder {
                 }
             }
         }
-        let folder = Folder { path: path.to_owned(), lock, format };
+        let folder = Folder { path: path.to_owned(), lock, format, checked, damage };
         if format.is_none() {
             folder.begin()?;
         }
@@ -103,7 +106,7 @@ impl Folder {
     pub fn begin(&self) -> Result<(), Fault> {
         let begin = || {
             let mut file = File::create(self.path.join("FORMAT.new"))?;
-            writeln!(file, "{FORMAT_PREFIX}{FORMAT}")?;
+            file.write_all(format::text(format::NEWEST).as_bytes())?;
             file.sync_all()?;
             self.sync_names()
         };
@@ -190,38 +193,6 @@ impl Folder {
         file.set_len(0)?;
         file.rewind()?;
         file.write_all(text.as_bytes())
-    }
-}
-
-/// The layout of the store there is: `None` for a missing or empty folder, a fault for anything that is no store.
-pub(super) fn format_of(path: &Path) -> Result<Option<u32>, Fault> {
-    let foreign = || Err(Fault::Foreign { path: path.display().to_string() });
-    match fs::metadata(path) {
-        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
-        Err(e) => return Err(unavailable("folder cannot be looked at", path, &e)),
-        Ok(meta) if !meta.is_dir() => return foreign(),
-        Ok(_) => {}
-    }
-    let format = path.join("FORMAT");
-    let text = match fs::read(&format) {
-        Ok(bytes) => String::from_utf8(bytes).unwrap_or_default(),
-        Err(e) if e.kind() == ErrorKind::NotFound => {
-            let list =
-                || fs::read_dir(path)?.map(|item| Ok(item?.file_name())).collect::<io::Result<Vec<_>>>();
-            let names = list().map_err(|e| unavailable("folder cannot be listed", path, &e))?;
-            let ours = names.iter().all(|name| UNFINISHED.iter().any(|ours| name == *ours));
-            // A lock file alone is left by a crash before anything was written.
-            let begun =
-                names.iter().all(|name| name == "LOCK") || names.iter().any(|name| name == "FORMAT.new");
-            return if ours && begun { Ok(None) } else { foreign() };
-        }
-        Err(e) => return Err(unavailable("file cannot be read", &format, &e)),
-    };
-    let Some(number) = text.trim_end().strip_prefix(FORMAT_PREFIX) else { return foreign() };
-    match number.parse::<u32>() {
-        Ok(found @ OLDEST..=FORMAT) => Ok(Some(found)),
-        Ok(found) if found > FORMAT => Err(Fault::NewerVersion { found, supported: FORMAT }),
-        _ => Err(Fault::Corrupt { what: format!("FORMAT names no known format. text={text:?}") }),
     }
 }
 

@@ -21,7 +21,7 @@ use crate::chain::digest;
 use crate::{ChainHash, Epoch, Fault, Tip};
 use quorate_core::time::Timestamp;
 
-const MAGIC: &[u8; 8] = b"quomark1";
+pub(super) const MAGIC: &[u8; 8] = b"quomark1";
 const NAME: &str = "mark";
 
 /// What the mark says.

@@ -18,12 +18,16 @@
 //! A failed write or sync of the log ends the store: what reached the disk is unknown until it is opened again. A
 //! failure of sled does not: the log has everything, and sled is opened again.
 
+mod acknowledged;
 mod archive;
 mod caches;
 mod disk;
 mod folder;
+pub(super) mod format;
 mod inspect;
 pub(super) mod inspect_format;
+pub(super) mod inspect_page;
+mod inspect_tip;
 mod layout;
 mod log;
 mod mark;
@@ -41,6 +45,7 @@ use std::fs::File;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
+use self::acknowledged::Acknowledged;
 use self::disk::{Disk, corrupt};
 use self::folder::Folder;
 use self::log::{AppendError, Log, Place, segment};
@@ -90,6 +95,7 @@ struct Writer {
     epoch: Epoch,
     closed: bool,
     log: Log,
+    acknowledged: Acknowledged,
 }
 
 #[derive(Debug)]
@@ -126,7 +132,7 @@ impl SledStore {
     /// the disk does not answer.
     pub fn open(options: &StoreOptions) -> Result<Self, Fault> {
         let options = options.bounded();
-        let open::Opened { folder, disk, log, mark, tail } = open::open(&options)?;
+        let open::Opened { folder, disk, log, mark, tail, acknowledged } = open::open(&options)?;
         let tail_bytes = tail.groups.iter().map(|waiting| waiting.bytes.len()).sum();
         let state = State {
             tip: tail.tip,
@@ -144,7 +150,7 @@ impl SledStore {
         };
         let epoch = mark.get().epoch.max(disk.epoch()?);
         let shared = Arc::new(Shared {
-            writer: Mutex::new(Writer { epoch, closed: false, log }),
+            writer: Mutex::new(Writer { epoch, closed: false, log, acknowledged }),
             mark: Mutex::new(mark),
             state: Mutex::new(state),
             work: Condvar::new(),
@@ -284,7 +290,7 @@ impl Shared {
         let mut answers = Vec::with_capacity(appends.len());
         let mut written = false;
         while answers.len() < appends.len() {
-            match self.commit_some(&mut writer.log, (epoch, at), &appends[answers.len()..], limits) {
+            match self.commit_some(&mut writer, (epoch, at), &appends[answers.len()..], limits) {
                 Ok((some, wrote)) => {
                     answers.extend(some);
                     written |= wrote;
@@ -302,7 +308,7 @@ impl Shared {
     /// Commits as many appends as fit one frame. Answers whether anything was written.
     fn commit_some(
         &self,
-        log: &mut Log,
+        writer: &mut Writer,
         by: (Epoch, Timestamp),
         appends: &[Append],
         limits: Limits,
@@ -314,9 +320,12 @@ impl Shared {
             return Ok((answers, false));
         }
         self.wait_for_room(&plan)?;
-        match log.append(tip.group + 1, &plan.groups) {
+        match writer.log.append(tip.group + 1, &plan.groups) {
             Ok(frame) => {
-                self.publish(plan, frame, log);
+                writer.acknowledged.write(&plan.tip).map_err(|e| Fault::Unavailable {
+                    reason: format!("the file {} cannot be written. error={e}", acknowledged::NAME),
+                })?;
+                self.publish(plan, frame, &writer.log);
                 Ok((answers, true))
             }
             Err(AppendError::NoRoom(fault)) => Err(no_room(fault)),

@@ -4,14 +4,15 @@ use std::fs;
 use std::path::Path;
 
 use super::super::{Durability, StoreOptions};
+use super::acknowledged::Acknowledged;
 use super::disk::{Disk, corrupt};
 use super::folder::Folder;
 use super::inspect::{self, End};
 use super::log::{self, Log, segment};
 use super::mark::{Mark, MarkFile};
-use super::replay::{self, Tail};
-use super::{caches, ring};
-use crate::{ChainHash, Fault, Tip};
+use super::replay::{self, Found, Tail};
+use super::{caches, inspect_tip, ring};
+use crate::{ChainHash, Fault, OpenReport, Tip};
 use quorate_core::time::Timestamp;
 
 /// A folder that is open.
@@ -22,6 +23,7 @@ pub(super) struct Opened {
     pub log: Log,
     pub mark: MarkFile,
     pub tail: Tail,
+    pub acknowledged: Acknowledged,
 }
 
 pub(super) fn open(options: &StoreOptions) -> Result<Opened, Fault> {
@@ -29,7 +31,7 @@ pub(super) fn open(options: &StoreOptions) -> Result<Opened, Fault> {
         return Err(Fault::Unavailable { reason: "no data folder was named; give the store a path".into() });
     };
     let durable = options.durability != Durability::None;
-    let folder = Folder::open(path, options.create)?;
+    let folder = Folder::open(path, options.create, options.accept_loss)?;
     let mut disk = None;
     let mut before = None;
     match folder.format {
@@ -49,7 +51,27 @@ pub(super) fn open(options: &StoreOptions) -> Result<Opened, Fault> {
     let mut mark = MarkFile::open(folder.path(), durable)?;
     disk.remove_packs_after(tail.tip.group)?;
     let log = go_on(&folder, options, &mut mark, &mut found, &disk)?;
-    Ok(Opened { folder, disk, log, mark, tail })
+    let acknowledged = Acknowledged::open(folder.path(), found.mark.identity, &tail.tip)?;
+    say_format(&folder, &mut tail.report)?;
+    Ok(Opened { folder, disk, log, mark, tail, acknowledged })
+}
+
+/// Writes `FORMAT` anew when it was damaged, or had no check.
+fn say_format(folder: &Folder, report: &mut OpenReport) -> Result<(), Fault> {
+    // Converting wrote it.
+    if folder.checked || folder.format == Some(1) {
+        return Ok(());
+    }
+    let written = folder.begin().and_then(|()| folder.finish());
+    match &folder.damage {
+        Some(what) => {
+            written?;
+            report.repaired.push(format!("{what}, and is written anew"));
+        }
+        // The next opening tries again.
+        None => drop(written),
+    }
+    Ok(())
 }
 
 /// Makes a store where there is none.
@@ -76,18 +98,20 @@ fn read(
     options: &StoreOptions,
     durable: bool,
     disk: Option<Disk>,
-) -> Result<(Disk, replay::Found, Tail), Fault> {
-    let found = replay::look(folder).and_then(|found| {
-        if disk.is_none() {
-            check_database(&folder.database(), found.mark.database_end)?;
+) -> Result<(Disk, Found, Tail), Fault> {
+    let found = replay::look(folder).and_then(|mut found| {
+        if disk.is_none() && look_at_database(folder.path(), &mut found)? {
+            caches::set_aside(&folder.database())?;
         }
         Ok(found)
     });
-    let open_disk =
-        |disk: Option<Disk>| disk.map_or_else(|| Disk::open(&folder.database(), true, options), Ok);
+    let open_disk = |disk: Option<Disk>, made: bool| {
+        disk.map_or_else(|| Disk::open(&folder.database(), made, options), Ok)
+    };
     let (disk, damage) = match found {
         Ok(mut found) => {
-            let disk = open_disk(disk)?;
+            // A database that is empty and should not be was seen to be made up for by the log.
+            let disk = open_disk(disk, !found.reaches_back)?;
             match replay::settle(&disk, folder, &mut found) {
                 Ok(tail) => return Ok((disk, found, tail)),
                 Err(fault) => (Some(disk), fault),
@@ -104,12 +128,42 @@ fn read(
         // sled clears what it takes for the unfinished end of its file.
         copy(&folder.database(), &lost.join("sled"))?;
     }
-    let disk = open_disk(disk)?;
+    let disk = open_disk(disk, false)?;
     let report = replay::accept_loss(&disk, folder, &lost, options.pack_bytes, durable, &what)?;
     let mut found = replay::look(folder)?;
     let mut tail = replay::settle(&disk, folder, &mut found)?;
     tail.report = report;
     Ok((disk, found, tail))
+}
+
+/// Reads the files of the database before sled does, and writes nothing. One that would be rolled back is no loss when
+/// the log holds everything behind the place it would be rolled back to: `found` then says so. Answers whether the
+/// caches of the database are damaged.
+///
+/// # Errors
+/// [`Fault::Corrupt`] when something is missing.
+pub(super) fn look_at_database(folder: &Path, found: &mut Found) -> Result<bool, Fault> {
+    let (database, log) = (folder.join("sled"), folder.join("log"));
+    let what = match inspect::inspect(&database, found.mark.database_end) {
+        Ok(report) => return Ok(report.snapshot_damaged),
+        Err(Fault::Corrupt { what }) => what,
+        Err(fault) => return Err(fault),
+    };
+    // By itself, it may be sound up to an earlier end.
+    let report = match inspect::inspect(&database, None) {
+        Ok(report) => report,
+        Err(Fault::Corrupt { .. }) => return Err(corrupt(what)),
+        Err(fault) => return Err(fault),
+    };
+    let tip = inspect_tip::archived(&database, report.end.lsn)?;
+    match replay::compare(&log, found, &tip) {
+        Ok(_) => {
+            found.reaches_back = true;
+            Ok(report.snapshot_damaged)
+        }
+        Err(Fault::Corrupt { what: missing }) => Err(corrupt(format!("{what}. {missing}"))),
+        Err(fault) => Err(fault),
+    }
 }
 
 /// Reads the files of the database before sled does, which takes damage for the end of its log.
@@ -142,11 +196,12 @@ fn go_on(
     folder: &Folder,
     options: &StoreOptions,
     mark: &mut MarkFile,
-    found: &mut replay::Found,
+    found: &mut Found,
     disk: &Disk,
 ) -> Result<Log, Fault> {
     // Opening moves the end of the database.
-    let database_end = Some(disk.make_durable_upto(mark.get().database_end)?);
+    let before = mark.get().database_end.filter(|_| !found.reaches_back);
+    let database_end = Some(disk.make_durable_upto(before)?);
     let dir = folder.log();
     let log_options =
         log::Options { dir: dir.clone(), identity: found.mark.identity, durability: options.durability };
@@ -174,7 +229,7 @@ fn go_on(
 }
 
 /// The oldest segment that holds something the database does not have.
-fn first_needed(found: &replay::Found) -> u64 {
+fn first_needed(found: &Found) -> u64 {
     found.scan.frames.first().map_or(u64::MAX, |frame| frame.place.segment)
 }
 

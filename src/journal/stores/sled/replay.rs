@@ -10,6 +10,7 @@
 //! | its last frame was never finished and never acknowledged | it is dropped, and reported |
 //! | a frame is damaged, or one is sound behind a gap | damage |
 //! | the database ends before the mark | it lost its end: replayed from the log if that reaches back, damage if not |
+//! | the log ends before what was acknowledged | it lost its end: damage |
 //! | the log ends before the database, the mark is older than what it marks | an older file was put back: damage |
 
 use std::collections::VecDeque;
@@ -18,6 +19,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::super::heads::{Changes, Index};
+use super::acknowledged::{self, Witness};
 use super::archive;
 use super::disk::{Disk, corrupt};
 use super::folder::Folder;
@@ -41,6 +43,8 @@ pub(super) struct Waiting {
 pub(super) struct Found {
     pub mark: Mark,
     pub scan: Scan,
+    /// The database lost its end, and the log makes up for it.
+    pub reaches_back: bool,
 }
 
 /// The journal behind what is archived.
@@ -74,7 +78,8 @@ pub(super) fn look_at(folder: &Path, log: &Path) -> Result<Found, Fault> {
             }
         }
         let scan = Scan::nothing(mark.begin);
-        return Ok(Found { mark, scan });
+        check_acknowledged(folder, &mark, &scan)?;
+        return Ok(Found { mark, scan, reaches_back: false });
     }
     let archived = &mark.archived;
     let follows = Some((archived.group, archived.hash));
@@ -93,37 +98,49 @@ pub(super) fn look_at(folder: &Path, log: &Path) -> Result<Found, Fault> {
             archived.group
         )));
     }
-    Ok(Found { mark, scan })
+    check_acknowledged(folder, &mark, &scan)?;
+    Ok(Found { mark, scan, reaches_back: false })
+}
+
+/// Checks that everything is there that was acknowledged. A log whose end became zeros again looks like one that ended
+/// earlier; only what stands outside of it tells the two apart.
+fn check_acknowledged(folder: &Path, mark: &Mark, scan: &Scan) -> Result<(), Fault> {
+    let Witness::Upto { group, position } = acknowledged::read(folder, &mark.identity)? else {
+        return Ok(());
+    };
+    let archived = (mark.archived.group, mark.archived.position);
+    let last =
+        scan.groups().last().map_or(archived, |last| (last.header.number, last.header.last_position()));
+    if group > last.0 {
+        return Err(corrupt(format!(
+            "the log ends before what was acknowledged. {}, missing: groups {} to {group}, positions {} to {position}",
+            scan.end,
+            last.0 + 1,
+            last.1 + 1
+        )));
+    }
+    Ok(())
 }
 
 /// Compares what was found with the database and puts the tail in order.
 pub(super) fn settle(disk: &Disk, folder: &Folder, found: &mut Found) -> Result<Tail, Fault> {
     let mut report = OpenReport::default();
     let database = disk.archived()?;
-    let marked = found.mark.archived.clone();
-    let archived = if database.group < marked.group {
-        found.scan = reach_back(folder, &found.mark, &database)?;
-        report.repaired.push(format!(
-            "the database had lost groups {} to {}, which the log still held",
-            database.group + 1,
-            marked.group
-        ));
-        database
-    } else {
-        let known = match database.group.checked_sub(marked.group) {
-            Some(0) => Some(marked.hash),
-            _ => found.scan.groups().find(|g| g.header.number == database.group).map(|group| group.hash),
-        };
-        if known != Some(database.hash) {
-            return Err(corrupt(format!(
-                "log and mark end before the database, or are of another store: they are older ones. \
-                 marked_group={}, database_group={}",
-                marked.group, database.group
-            )));
-        }
-        // What the database has beyond the mark may have been read back from a file that does not have it.
-        marked
-    };
+    let archived = compare(&folder.log(), found, &database)?;
+    if found.reaches_back {
+        report.repaired.push(if database.group < found.mark.archived.group {
+            format!(
+                "the database had lost groups {} to {}, which the log still held",
+                database.group + 1,
+                found.mark.archived.group
+            )
+        } else {
+            "the database had lost its end, in which nothing of the journal stood".to_owned()
+        });
+    }
+    if acknowledged::read(folder.path(), &found.mark.identity)? == Witness::Damaged {
+        report.repaired.push(format!("the file {} was damaged, and is written anew", acknowledged::NAME));
+    }
     if let Some(trouble) = &found.scan.trouble {
         report.dropped.push(format!(
             "the end of the log was never finished, and nobody was told that it was written. {}, {}",
@@ -146,14 +163,37 @@ pub(super) fn settle(disk: &Disk, folder: &Folder, found: &mut Found) -> Result<
     Ok(tail)
 }
 
+/// Compares mark and log with how far the database reaches. Answers the tip behind which the log is replayed; when the
+/// database ends before the mark, `found` is what the log holds behind the database.
+pub(super) fn compare(log: &Path, found: &mut Found, database: &Tip) -> Result<Tip, Fault> {
+    let marked = found.mark.archived.clone();
+    if database.group < marked.group {
+        found.scan = reach_back(log, &found.mark, database)?;
+        found.reaches_back = true;
+        return Ok(database.clone());
+    }
+    let known = match database.group.checked_sub(marked.group) {
+        Some(0) => Some(marked.hash),
+        _ => found.scan.groups().find(|g| g.header.number == database.group).map(|group| group.hash),
+    };
+    if known != Some(database.hash) {
+        return Err(corrupt(format!(
+            "log and mark end before the database, or are of another store: they are older ones. \
+             marked_group={}, database_group={}",
+            marked.group, database.group
+        )));
+    }
+    // What the database has beyond the mark may have been read back from a file that does not have it.
+    Ok(marked)
+}
+
 fn tip_of(group: &FoundGroup) -> Tip {
     let header = &group.header;
     Tip { position: header.last_position(), group: header.number, at: header.at, hash: group.hash }
 }
 
 /// Looks for what the database has lost in the files of the log that are still there.
-fn reach_back(folder: &Folder, mark: &Mark, database: &Tip) -> Result<Scan, Fault> {
-    let dir = folder.log();
+fn reach_back(dir: &Path, mark: &Mark, database: &Tip) -> Result<Scan, Fault> {
     let marked = &mark.archived;
     let missing = || {
         corrupt(format!(
@@ -165,11 +205,11 @@ fn reach_back(folder: &Folder, mark: &Mark, database: &Tip) -> Result<Scan, Faul
             marked.position
         ))
     };
-    let Some(first) = segment::numbers(&dir)?.first().copied().filter(|_| !mark.closed) else {
+    let Some(first) = segment::numbers(dir)?.first().copied().filter(|_| !mark.closed) else {
         return Err(missing());
     };
     let from = Place { segment: first, offset: SECTOR as u64 };
-    let scan = scan::scan(&dir, &mark.identity, from, None, database.group)?;
+    let scan = scan::scan(dir, &mark.identity, from, None, database.group)?;
     let whole = scan.trouble.as_ref().is_none_or(|trouble| !trouble.damage);
     let reaches = scan.groups().any(|group| (group.header.number, group.hash) == (marked.group, marked.hash));
     if whole && reaches && follows(&scan, database).next().is_some() {
@@ -207,7 +247,7 @@ pub(super) fn accept_loss(
     let database_end = Some(disk.make_durable_upto(None)?);
     let epoch = mark::read(folder.path()).map_or(0, |(_, mark)| mark.epoch).max(disk.epoch()?);
     let aside = || {
-        for name in ["log", "mark"] {
+        for name in ["log", "mark", acknowledged::NAME] {
             if folder.path().join(name).exists() {
                 fs::rename(folder.path().join(name), lost.join(name))?;
             }

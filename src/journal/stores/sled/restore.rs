@@ -4,8 +4,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::super::lock;
-use super::{SledStore, archive, mark, replay};
-use crate::{Epoch, Fault, Tip};
+use super::acknowledged::{self, Witness};
+use super::{SledStore, archive, inspect, mark, open, replay};
+use crate::{Epoch, Fault, Position, Tip};
 
 /// What mark and log say of a journal.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -14,24 +15,54 @@ pub(in crate::stores) struct Said {
     pub archived: Option<(Epoch, Tip)>,
     /// Segment and offset behind which the log holds nothing that was acknowledged.
     pub log_ends: Option<(u64, u64)>,
+    /// Last group and position that are known to have been acknowledged.
+    pub acknowledged: Option<(u64, Position)>,
     /// What of them is damaged, as a sentence.
     pub damage: Option<String>,
+    /// What opening would refuse the database for.
+    pub refusal: Option<String>,
 }
 
-/// Reads mark and log of a data folder and changes nothing.
+/// Reads mark, log and database of a data folder and changes nothing.
 pub(in crate::stores) fn said(dir: &Path) -> Result<Said, Fault> {
     let mut said = Said::default();
     match mark::read(dir) {
-        Ok((_, mark)) => said.archived = Some((mark.epoch, mark.archived)),
+        Ok((_, mark)) => {
+            if let Witness::Upto { group, position } = acknowledged::read(dir, &mark.identity)? {
+                said.acknowledged = Some((group, position));
+            }
+            said.archived = Some((mark.epoch, mark.archived));
+        }
         Err(Fault::Corrupt { .. }) => {}
         Err(fault) => return Err(fault),
     }
     match replay::look_at(dir, &dir.join("log")) {
-        Ok(found) => said.log_ends = Some((found.scan.end.segment, found.scan.end.offset)),
+        Ok(mut found) => {
+            said.log_ends = Some((found.scan.end.segment, found.scan.end.offset));
+            said.refusal = refusal(open::look_at_database(dir, &mut found))?;
+        }
         Err(Fault::Corrupt { what }) => said.damage = Some(what),
         Err(fault) => return Err(fault),
     }
     Ok(said)
+}
+
+/// As [`said`], for a folder of the first format, which has neither mark nor log.
+pub(in crate::stores) fn said_of_first(dir: &Path) -> Result<Said, Fault> {
+    let mut said = Said::default();
+    for name in ["sled", "ring"] {
+        said.refusal = said.refusal.or(refusal(inspect::inspect(&dir.join(name), None))?);
+    }
+    Ok(said)
+}
+
+/// Damage as a sentence.
+fn refusal<T>(looked: Result<T, Fault>) -> Result<Option<String>, Fault> {
+    match looked {
+        Ok(_) => Ok(None),
+        Err(Fault::Corrupt { what }) => Ok(Some(what)),
+        Err(fault) => Err(fault),
+    }
 }
 
 impl SledStore {

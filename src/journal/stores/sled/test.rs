@@ -10,6 +10,9 @@ use crate::codec::AppendBuilder;
 use crate::{Due, Pending, Store, VerifyCursor};
 use quorate_core::ids::{EntityId, StreamKind};
 
+#[path = "database_test.rs"]
+mod database;
+
 fn now<T>(mut pending: Pending<'_, T>) -> Result<T, Fault> {
     let mut context = std::task::Context::from_waker(std::task::Waker::noop());
     match pending.as_mut().poll(&mut context) {
@@ -205,9 +208,13 @@ fn a_write_that_was_never_finished_is_dropped_reported_and_never_comes_back() {
     let store = unarchived(dir.path(), 64, 3);
     let start = lock(&store.shared.writer).log.place().offset as usize;
     let epoch = lock(&store.shared.writer).epoch;
+    let acknowledged = dir.path().join(acknowledged::NAME);
+    let before = fs::read(&acknowledged).unwrap();
     fill(&store, epoch, 1);
     let end = lock(&store.shared.writer).log.place().offset as usize;
     drop(store);
+    // As if it had not been.
+    fs::write(acknowledged, before).unwrap();
     let path = segment_of(dir.path(), 1);
     let mut bytes = fs::read(&path).unwrap();
     bytes[start..end].fill(0);
@@ -264,14 +271,11 @@ fn a_missing_cut_or_older_file_is_refused_with_nothing_changed() {
         copy(&at_3.join("log"), &path.join("log"));
         fs::copy(at_3.join("mark"), path.join("mark")).unwrap();
     });
-    refuses("the database is missing", &|path| fs::remove_dir_all(path.join("sled")).unwrap());
-    refuses("the database is older", &|path| copy(&at_3.join("sled"), &path.join("sled")));
-    // Accepted, the log makes up for all of it, and what was there is kept.
-    let store = SledStore::open(&accepting(&path)).unwrap();
-    assert_eq!(now(store.tip()).unwrap().group, 6);
-    assert_eq!(now(store.verify(VerifyCursor::default(), 99)).unwrap().broken, None);
-    assert!(path.join("lost-1").join("sled").join("db").exists());
-    drop(store);
+    refuses("what was acknowledged last became zeros", &|path| {
+        let bytes = fs::read(segment_of(path, 1)).unwrap();
+        let end = bytes.iter().rposition(|byte| *byte != 0).unwrap() / log::SECTOR * log::SECTOR;
+        fs::write(segment_of(path, 1), [&bytes[..end], &vec![0; bytes.len() - end]].concat()).unwrap();
+    });
     // An older mark alone is what a crash between database and mark leaves.
     copy(&at_6, &path);
     fs::copy(at_3.join("mark"), path.join("mark")).unwrap();

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::fs;
-use std::io::ErrorKind;
+use std::fs::File;
+use std::io::{self, ErrorKind, Read};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -16,6 +16,8 @@ use quorate_core::ids::StreamId;
 
 /// Streams named in a message.
 const NAMED: usize = 8;
+/// Bytes read at a time.
+const CHUNK: usize = 64 << 10;
 
 /// The log behind a place.
 #[derive(Debug)]
@@ -175,10 +177,37 @@ pub(in super::super) fn identity_of(dir: &Path, number: u64) -> Result<Option<Id
 
 /// The bytes of a segment, `None` when it is missing.
 fn read(dir: &Path, number: u64) -> Result<Option<Vec<u8>>, Fault> {
-    match fs::read(segment::path(dir, number)) {
+    match read_sparse(&segment::path(dir, number)) {
         Ok(bytes) => Ok(Some(bytes)),
         Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
         Err(e) => Err(unavailable("a file of the log cannot be read", &e)),
+    }
+}
+
+/// Reads a file of which most was never written over. Its zeros are left as the system gives them, so that they take no
+/// memory: the room of a segment is larger than everything else that opening reads.
+fn read_sparse(path: &Path) -> io::Result<Vec<u8>> {
+    let mut file = File::open(path)?;
+    let mut bytes = vec![0; file.metadata()?.len() as usize];
+    let mut chunk = vec![0; CHUNK];
+    let mut at = 0;
+    loop {
+        let count = match file.read(&mut chunk) {
+            Ok(count) => count,
+            Err(e) if e.kind() == ErrorKind::Interrupted => continue,
+            Err(e) => return Err(e),
+        };
+        if count == 0 {
+            bytes.truncate(at);
+            return Ok(bytes);
+        }
+        if bytes.len() < at + count {
+            bytes.resize(at + count, 0);
+        }
+        if !is_zero(&chunk[..count]) {
+            bytes[at..at + count].copy_from_slice(&chunk[..count]);
+        }
+        at += count;
     }
 }
 

@@ -191,9 +191,16 @@ impl Log {
         let (header, file) = match made {
             Some(made) => made,
             None => {
-                let file =
-                    segment::create(&self.options.dir, &wanted, durable).map_err(AppendError::NoRoom)?;
-                (wanted, Arc::new(file))
+                let make = |header: &SegmentHeader| segment::create(&self.options.dir, header, durable);
+                let small = SegmentHeader {
+                    size: FIRST_SEGMENT.max(frame + 2 * SECTOR as u64).min(wanted.size),
+                    ..wanted.clone()
+                };
+                // On a disk that is nearly full a small one may find room where a large one does not.
+                let made = make(&wanted).map(|file| (wanted, file));
+                let (header, file) =
+                    made.or_else(|_| make(&small).map(|file| (small, file))).map_err(AppendError::NoRoom)?;
+                (header, Arc::new(file))
             }
         };
         // Before anything stands in the next segment, this one says that there is one.

@@ -1,0 +1,151 @@
+//! The file `FORMAT`: which layout a data folder has.
+//!
+//! ```text
+//! DIR/FORMAT   "quorate store 2" · "check " and the first 16 bytes of blake3 of the line before, in hexadecimal
+//! ```
+//!
+//! A newer layout is believed only under a check that fits, so that damage is never taken for it. Folders from before
+//! there was a check have the first line alone. When the file does not read as either, the rest of the folder says
+//! whether it is ours, and which layout it has.
+
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::path::Path;
+
+use super::log::{SECTOR, segment};
+use super::mark;
+use crate::Fault;
+use crate::chain::digest;
+
+/// The layout of the folder this program writes and reads.
+pub(super) const NEWEST: u32 = 2;
+/// The oldest layout that is converted when it is opened.
+const OLDEST: u32 = 1;
+const PREFIX: &str = "quorate store ";
+/// A folder with FORMAT.new and only these was left by a crash while it was made, and counts as empty.
+const UNFINISHED: [&str; 7] = ["LOCK", "FORMAT.new", "ring", "sled", "log", "mark", "mark.new"];
+
+/// What stands in a folder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::stores) enum Format {
+    /// No folder, an empty one, or one whose making was cut off.
+    Nothing,
+    /// A store.
+    Layout {
+        /// Its layout.
+        number: u32,
+        /// `FORMAT` has its check.
+        checked: bool,
+    },
+    /// A store that does not say which layout it has.
+    Damaged {
+        /// What is wrong, as a sentence.
+        what: String,
+        /// The layout that the rest of the folder has.
+        looks_like: u32,
+    },
+}
+
+/// The text of the file for a layout.
+pub(super) fn text(number: u32) -> String {
+    let line = format!("{PREFIX}{number}\n");
+    let check: String = digest(line.as_bytes()).0[..16].iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("{line}check {check}\n")
+}
+
+/// Looks at a folder and changes nothing.
+///
+/// # Errors
+/// [`Fault::Foreign`] for anything that is no store, [`Fault::NewerVersion`] for a store of a later program,
+/// [`Fault::Unavailable`] when the disk does not answer.
+pub(in crate::stores) fn look(path: &Path) -> Result<Format, Fault> {
+    let foreign = || Err(Fault::Foreign { path: path.display().to_string() });
+    match fs::metadata(path) {
+        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(Format::Nothing),
+        Err(e) => return Err(unavailable("folder cannot be looked at", path, &e)),
+        Ok(meta) if !meta.is_dir() => return foreign(),
+        Ok(_) => {}
+    }
+    let file = path.join("FORMAT");
+    let bytes = match fs::read(&file) {
+        Ok(bytes) => bytes,
+        Err(e) if e.kind() == ErrorKind::NotFound => {
+            let list =
+                || fs::read_dir(path)?.map(|item| Ok(item?.file_name())).collect::<io::Result<Vec<_>>>();
+            let names = list().map_err(|e| unavailable("folder cannot be listed", path, &e))?;
+            let ours = names.iter().all(|name| UNFINISHED.iter().any(|ours| name == *ours));
+            // A lock file alone is left by a crash before anything was written.
+            let begun =
+                names.iter().all(|name| name == "LOCK") || names.iter().any(|name| name == "FORMAT.new");
+            let signs = Signs::of(path);
+            return if ours && begun {
+                Ok(Format::Nothing)
+            } else if signs.any() {
+                let what = "the file FORMAT is missing".to_owned();
+                Ok(Format::Damaged { what, looks_like: signs.layout() })
+            } else {
+                foreign()
+            };
+        }
+        Err(e) => return Err(unavailable("file cannot be read", &file, &e)),
+    };
+    let said = String::from_utf8_lossy(&bytes);
+    let number = said.lines().next().and_then(|line| line.strip_prefix(PREFIX)?.parse::<u32>().ok());
+    let signs = Signs::of(path);
+    match number {
+        Some(number) if text(number).as_bytes() == bytes => match number {
+            OLDEST..=NEWEST => return Ok(Format::Layout { number, checked: true }),
+            _ if number > NEWEST => return Err(Fault::NewerVersion { found: number, supported: NEWEST }),
+            _ => {}
+        },
+        // From before there was a check: the rest of the folder must not contradict.
+        Some(number @ OLDEST..=NEWEST)
+            if format!("{PREFIX}{number}\n").as_bytes() == bytes && signs.permit(number) =>
+        {
+            return Ok(Format::Layout { number, checked: false });
+        }
+        None if !signs.any() && !said.starts_with(PREFIX) => return foreign(),
+        _ => {}
+    }
+    let said: String = said.chars().take(80).collect();
+    Ok(Format::Damaged {
+        what: format!("the file FORMAT does not say which format the folder has. text={said:?}"),
+        looks_like: signs.layout(),
+    })
+}
+
+/// What of a store stands in a folder.
+struct Signs {
+    ring: bool,
+    sled: bool,
+    /// Mark or log, which only the second layout has.
+    second: bool,
+}
+
+impl Signs {
+    fn of(path: &Path) -> Self {
+        let marked = fs::read(path.join("mark"))
+            .is_ok_and(|bytes| bytes.chunks(SECTOR).any(|slot| slot.starts_with(mark::MAGIC)));
+        let logged = segment::numbers(&path.join("log")).is_ok_and(|numbers| !numbers.is_empty());
+        let database = |name: &str| path.join(name).join("db").is_file();
+        Signs { ring: database("ring"), sled: database("sled"), second: marked || logged }
+    }
+
+    fn any(&self) -> bool {
+        self.ring || self.sled || self.second
+    }
+
+    /// In the middle of a conversion a folder may have either layout.
+    fn permit(&self, number: u32) -> bool {
+        if number == 1 { self.ring || !self.second } else { self.second || !self.ring }
+    }
+
+    /// The ring is removed before anything is written by the second layout.
+    fn layout(&self) -> u32 {
+        if self.ring { 1 } else { NEWEST }
+    }
+}
+
+fn unavailable(what: &str, path: &Path, error: &io::Error) -> Fault {
+    Fault::Unavailable { reason: format!("{what}. path={}, error={error}", path.display()) }
+}

@@ -1,0 +1,65 @@
+//! Reads how far the archive reached from the raw bytes of a database, so that it need not be opened to know it.
+
+use std::fs::File;
+use std::io::{self, ErrorKind};
+use std::path::Path;
+
+use super::disk::tip_from;
+use super::inspect_format::{Kind, Lsn, MARGIN, Message, SEGMENT, SEGMENT_HEADER, SegmentStart, read_at};
+use super::inspect_page::values;
+use crate::{ChainHash, Fault, Tip};
+use quorate_core::time::Timestamp;
+
+/// The key under which the database keeps its tip.
+const KEY: &[u8] = b"archived";
+
+/// The last group that is archived in a database whose log reaches up to `before`; group 0 when there is none. What is
+/// found must be compared with the chain of the journal before it is believed.
+///
+/// # Errors
+/// [`Fault::Unavailable`] when the disk does not answer.
+pub(super) fn archived(folder: &Path, before: Lsn) -> Result<Tip, Fault> {
+    let nothing = Tip { position: 0, group: 0, at: Timestamp::MIN, hash: ChainHash::default() };
+    let path = folder.join("db");
+    let read = || -> io::Result<Option<Vec<u8>>> {
+        let file = match File::open(&path) {
+            Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
+            opened => opened?,
+        };
+        let mut newest: Option<(Lsn, Vec<u8>)> = None;
+        for start in (0..file.metadata()?.len()).step_by(SEGMENT) {
+            let segment = read_at(&file, start, SEGMENT)?;
+            newest = newest_of(&segment, before, newest);
+        }
+        Ok(newest.map(|(_, value)| value))
+    };
+    let value = read().map_err(|e| Fault::Unavailable {
+        reason: format!("file cannot be read. path={}, error={e}", path.display()),
+    })?;
+    // What cannot be decoded is as good as nothing: the comparison refuses it.
+    Ok(value.and_then(|value| tip_from(&value).ok()).unwrap_or(nothing))
+}
+
+fn newest_of(segment: &[u8], before: Lsn, newest: Option<(Lsn, Vec<u8>)>) -> Option<(Lsn, Vec<u8>)> {
+    let mut newest = newest;
+    let Some(first) = SegmentStart::parse(segment) else { return newest };
+    let mut at = SEGMENT_HEADER;
+    while at + MARGIN <= segment.len() {
+        let Some(message) = Message::parse(segment, at, Some(first.number())) else { break };
+        let lsn = first.lsn.saturating_add(at as Lsn);
+        if message.kind == Kind::Cap || lsn >= before {
+            break;
+        }
+        let body = &segment[message.body.clone()];
+        let sets = matches!(message.kind, Kind::Link | Kind::Replace) && !message.header.is_blob();
+        if sets
+            && newest.as_ref().is_none_or(|(found, _)| *found < lsn)
+            && body.windows(KEY.len()).any(|bytes| bytes == KEY)
+            && let Some((_, value)) = values(body).into_iter().find(|(key, _)| key == KEY)
+        {
+            newest = Some((lsn, body[value].to_vec()));
+        }
+        at = message.body.end;
+    }
+    newest
+}
