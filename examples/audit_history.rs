@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use quorate::api::dto::{EntityHistory, HistoryQuery, PastState, StateAt};
 use quorate::config::ClockConfig;
-use quorate::core::ids::EntityId;
-use quorate::core::time::Timestamp;
+use quorate::core::kernel::ids::EntityId;
+use quorate::core::kernel::time::Timestamp;
 use quorate::{Config, Error, Quorate, StartQuorum, Vote};
 
 /// One vote a second, on a clock that moves only when told to.

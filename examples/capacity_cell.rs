@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use quorate::api::dto::{CapacityRef, HeldToken, OfferCapacity, ReleaseCapacity, RequestCapacity, id};
 use quorate::config::ClockConfig;
-use quorate::core::time::Timestamp;
+use quorate::core::kernel::time::Timestamp;
 use quorate::{Config, Error, Quorate};
 
 async fn show(q: &Quorate, when: &str) -> Result<(), Error> {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use quorate::api::dto::{ExtendJob, JobRef, MoveWorkflow, PlanWorkflow, SubmitJob, id};
 use quorate::config::ClockConfig;
-use quorate::core::time::Timestamp;
+use quorate::core::kernel::time::Timestamp;
 use quorate::store::memory::MemoryStore;
 use quorate::{Config, Error, Quorate};
 

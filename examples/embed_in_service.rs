@@ -5,7 +5,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use quorate::core::ids::EntityId;
+use quorate::core::kernel::ids::EntityId;
 use quorate::shell::bus::What;
 use quorate::{Config, Error, Quorate, StartQuorum, Vote};
 

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use quorate::config::ClockConfig;
-use quorate::core::time::Timestamp;
+use quorate::core::kernel::time::Timestamp;
 use quorate::{
     Beat, Choice, Config, ConsensusVote, Error, Quorate, RegisterAgent, RequestConsensus, VoterId,
 };

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use quorate::api::dto::{CompleteJob, JobRef, LeaseJob, SubmitJob, id};
 use quorate::config::ClockConfig;
-use quorate::core::ids::EntityId;
-use quorate::core::time::Timestamp;
+use quorate::core::kernel::ids::EntityId;
+use quorate::core::kernel::time::Timestamp;
 use quorate::{Config, Error, Quorate};
 
 fn lease(holder: &str, token: Option<u64>) -> Result<LeaseJob, Error> {

@@ -8,8 +8,8 @@ use std::time::Duration;
 use quorate::api::NetworkFaults;
 use quorate::api::dto::{CompleteJob, JobRef, SubmitJob, id};
 use quorate::config::ClockConfig;
-use quorate::core::ids::EntityId;
-use quorate::core::time::Timestamp;
+use quorate::core::kernel::ids::EntityId;
+use quorate::core::kernel::time::Timestamp;
 use quorate::{Config, Error, Quorate};
 
 async fn submit(q: &Quorate, name: &str) -> Result<JobRef, Error> {

@@ -5,11 +5,11 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use quorate::core::shed::{
+use quorate::core::kernel::time::Timestamp;
+use quorate::core::load::shed::{
     Admission, AdmissionConfig, Detector, DetectorConfig, Invalid, Label, MessageKind, Observed, Permit,
     Priority, Readings,
 };
-use quorate::core::time::Timestamp;
 
 /// One kind of each class, and how many of it come in ten milliseconds.
 const KINDS: [(MessageKind, u32); 4] = [

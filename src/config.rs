@@ -7,13 +7,17 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::core::agent::grade::Bounds;
-use crate::core::agent::{Grade, Settings};
-use crate::core::ids::EntityId;
-use crate::core::quorum::Policy;
-use crate::core::shed::{AdmissionConfig, DetectorConfig, LatencyConfig};
-use crate::core::time::Timestamp;
-use crate::core::{cell, durations, gate, job, worker};
+use crate::core::capacity::cell;
+use crate::core::jobs::durations;
+use crate::core::jobs::gate;
+use crate::core::jobs::manager as job;
+use crate::core::jobs::worker;
+use crate::core::kernel::ids::EntityId;
+use crate::core::kernel::time::Timestamp;
+use crate::core::load::shed::{AdmissionConfig, DetectorConfig, LatencyConfig};
+use crate::core::voting::agent::grade::Bounds;
+use crate::core::voting::agent::{Grade, Settings};
+use crate::core::voting::quorum::Policy;
 use crate::journal::Fault;
 #[cfg(feature = "runtime")]
 use crate::shell::coordinator::Coordinator;

@@ -15,8 +15,12 @@ pub use outcome::{OUTCOMES, OutcomeEntry, outcome};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::core::quorum::rejection::Rejection;
-use crate::core::{algorithms, gate, job, topology, worker};
+use crate::core::jobs::gate;
+use crate::core::jobs::manager as job;
+use crate::core::jobs::worker;
+use crate::core::voting::algorithms;
+use crate::core::voting::quorum::rejection::Rejection;
+use crate::core::voting::topology;
 use crate::journal::Fault;
 use crate::shell::writer::Failure;
 

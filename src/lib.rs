@@ -98,9 +98,9 @@ pub use api::dto::{
 #[cfg(feature = "runtime")]
 pub use api::hold::Held;
 pub use config::{Config, HealthPolicy};
-pub use core::ids::{EntityId, VoterId};
-pub use core::proposal::{Verdict, VoteChange, VoteOutcome};
-pub use core::rules::{Choice, CustomRule, Outcome, Poll, RuleSpec, WeightTable};
+pub use core::kernel::ids::{EntityId, VoterId};
+pub use core::voting::proposal::{Verdict, VoteChange, VoteOutcome};
+pub use core::voting::rules::{Choice, CustomRule, Outcome, Poll, RuleSpec, WeightTable};
 #[cfg(feature = "runtime")]
 pub use error::{Error, ErrorKind};
 #[cfg(feature = "runtime")]

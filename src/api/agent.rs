@@ -12,11 +12,11 @@ use super::dto::{
 };
 use super::json;
 use super::quorum::page_limit;
-use crate::core::agent::command::{Again, Asked};
-use crate::core::agent::grade::Bounds;
-use crate::core::agent::state::KeptBeat;
-use crate::core::agent::{Agent, AgentMachine, Command, Rejection, Reply, Settings};
-use crate::core::ids::{EntityId, VoterId};
+use crate::core::kernel::ids::{EntityId, VoterId};
+use crate::core::voting::agent::command::{Again, Asked};
+use crate::core::voting::agent::grade::Bounds;
+use crate::core::voting::agent::state::KeptBeat;
+use crate::core::voting::agent::{Agent, AgentMachine, Command, Rejection, Reply, Settings};
 use crate::error::{Error, ErrorKind};
 use crate::shell::entity::{Action, View};
 use crate::shell::host::Host;
@@ -299,7 +299,7 @@ fn watch_view(settings: &Settings) -> WatchView {
 fn health_view(
     agent_id: VoterId,
     view: &View<'_, AgentMachine>,
-    voted: Option<crate::core::time::Timestamp>,
+    voted: Option<crate::core::kernel::time::Timestamp>,
 ) -> Result<AgentHealth, Error> {
     let (state, now) = (view.state, view.now);
     if !state.registered {

@@ -8,8 +8,8 @@ use super::dto::{
     ParameterView, RegisterAlgorithm, RuleView,
 };
 use super::quorum::{check_label, rule_of};
-use crate::core::algorithms::{Algorithms, AlgorithmsMachine, Changed, Command};
-use crate::core::rules::{CustomRule, Param, RULES, RuleEntry, WeightTable};
+use crate::core::voting::algorithms::{Algorithms, AlgorithmsMachine, Changed, Command};
+use crate::core::voting::rules::{CustomRule, Param, RULES, RuleEntry, WeightTable};
 use crate::error::{Error, ErrorKind};
 use crate::shell::entity::{Action, View};
 use crate::shell::lock;
@@ -177,8 +177,10 @@ impl AlgorithmsApi<'_> {
 }
 
 fn rule_view(entry: &RuleEntry) -> RuleView {
-    let parameter =
-        |p: &crate::core::rules::Parameter| ParameterView { name: p.name.into(), summary: p.summary.into() };
+    let parameter = |p: &crate::core::voting::rules::Parameter| ParameterView {
+        name: p.name.into(),
+        summary: p.summary.into(),
+    };
     RuleView {
         name: entry.name.into(),
         summary: entry.summary.into(),

@@ -15,10 +15,12 @@ use super::dto::{
     HeldToken, OfferCapacity, ReleaseCapacity, RequestCapacity, SetBudget, TokenRef, TransferCapacity,
 };
 use super::{Quorate, wait};
-use crate::core::cell::event::Return;
-use crate::core::cell::settings::{DEFAULT_WAIT, MAX_LEASE, MAX_WAIT};
-use crate::core::cell::{Amount, Lease, MakeOffer, OfferFate, Op, Release, Reply, Request, Settings};
-use crate::core::ids::{BudgetId, CellId, EntityId, NeedId, OfferId, Resource, TokenId};
+use crate::core::capacity::cell::event::Return;
+use crate::core::capacity::cell::settings::{DEFAULT_WAIT, MAX_LEASE, MAX_WAIT};
+use crate::core::capacity::cell::{
+    Amount, Lease, MakeOffer, OfferFate, Op, Release, Reply, Request, Settings,
+};
+use crate::core::kernel::ids::{BudgetId, CellId, EntityId, NeedId, OfferId, Resource, TokenId};
 use crate::error::{Error, ErrorKind};
 use crate::shell::entity::Action;
 use crate::shell::kinds::mesh_id;
@@ -380,12 +382,11 @@ impl Capacity<'_> {
         })
     }
 
-    fn mint<T: std::str::FromStr<Err = crate::core::ids::IdError>>(&self) -> Result<T, Error> {
+    fn mint<T: std::str::FromStr<Err = crate::core::kernel::ids::IdError>>(&self) -> Result<T, Error> {
         let minted = self.q.host().ids.mint();
-        minted
-            .as_str()
-            .parse()
-            .map_err(|e: crate::core::ids::IdError| Error::invalid("id", minted.as_str(), &e.to_string()))
+        minted.as_str().parse().map_err(|e: crate::core::kernel::ids::IdError| {
+            Error::invalid("id", minted.as_str(), &e.to_string())
+        })
     }
 
     fn lease(&self, given: Option<f64>, renewable: bool) -> Result<Lease, Error> {

@@ -6,11 +6,11 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::dto::{CapacityRequested, CapacityStatus, TokenView};
-use crate::core::cell::event::Granted;
-use crate::core::cell::view::Status;
-use crate::core::cell::{Amount, Rejection, Reply};
-use crate::core::ids::{CellId, NeedId, Resource};
-use crate::core::time::{Timestamp, whole_parts};
+use crate::core::capacity::cell::event::Granted;
+use crate::core::capacity::cell::view::Status;
+use crate::core::capacity::cell::{Amount, Rejection, Reply};
+use crate::core::kernel::ids::{CellId, NeedId, Resource};
+use crate::core::kernel::time::{Timestamp, whole_parts};
 use crate::error::{Error, ErrorKind};
 
 /// Words that stand where an id would in HTTP paths.
@@ -125,7 +125,7 @@ pub(super) fn ended_view(
 
 pub(super) fn granted_view(cell: CellId, granted: &Granted) -> CapacityRequested {
     let source = |of: &CellId| if *of == cell { "self".to_owned() } else { of.to_string() };
-    let view = |token: &crate::core::cell::event::Token| TokenView {
+    let view = |token: &crate::core::capacity::cell::event::Token| TokenView {
         token_id: token.id.clone(),
         source: source(&token.source),
         resource: token.resource.clone(),

@@ -6,9 +6,9 @@ use super::dto::{
     RegisterCell, RegisterMesh,
 };
 use super::quorum::{check_label, page_limit};
-use crate::core::ids::CellId;
-use crate::core::topology::hex::Hex;
-use crate::core::topology::{Cell, Command};
+use crate::core::kernel::ids::CellId;
+use crate::core::voting::topology::hex::Hex;
+use crate::core::voting::topology::{Cell, Command};
 use crate::error::Error;
 use crate::shell::entity::Action;
 use crate::shell::kinds::mesh_id;

@@ -20,7 +20,7 @@
 use serde_json::{Map, Value};
 
 use super::ops::Operation;
-use crate::core::shed::Label;
+use crate::core::load::shed::Label;
 
 /// Of most operations: load may refuse every request.
 pub(super) fn never(_: &Map<String, Value>) -> bool {
@@ -69,7 +69,7 @@ mod tests {
     use serde_json::json;
 
     use crate::api::ops::find;
-    use crate::core::shed::{Class, Label, MessageKind};
+    use crate::core::load::shed::{Class, Label, MessageKind};
 
     fn label(name: &str, fields: serde_json::Value) -> Label {
         find(name).unwrap().label(fields.as_object().unwrap())

@@ -2,7 +2,7 @@
 //! job whose id is used again has several ends.
 
 use super::quorum::page_limit;
-use crate::core::ids::EntityId;
+use crate::core::kernel::ids::EntityId;
 use crate::error::Error;
 use crate::journal::{Fault, Position, Store};
 use crate::shell::host::{Host, wait};

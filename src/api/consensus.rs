@@ -15,19 +15,19 @@ use super::dto::{
 use super::quorum::{MAX_REASON, check_sentence, page_limit};
 use super::{Quorate, closed, json, keyed, wait};
 use crate::config::HealthPolicy;
-use crate::core::agent::Grade;
-use crate::core::ids::{EntityId, IdempotencyKey, StreamId, StreamKind, VoterId};
-use crate::core::keyed::KeyedRequest;
-use crate::core::proposal;
-use crate::core::proposal::command::Decider;
-use crate::core::proposal::event::Cause;
-use crate::core::proposal::stats::Tallied;
-use crate::core::proposal::{
+use crate::core::kernel::ids::{EntityId, IdempotencyKey, StreamId, StreamKind, VoterId};
+use crate::core::kernel::keyed::KeyedRequest;
+use crate::core::kernel::time::Timestamp;
+use crate::core::voting::agent::Grade;
+use crate::core::voting::proposal;
+use crate::core::voting::proposal::command::Decider;
+use crate::core::voting::proposal::event::Cause;
+use crate::core::voting::proposal::stats::Tallied;
+use crate::core::voting::proposal::{
     Ballot, Closed, Command, Open, Opened, Proposal, ProposalMachine, Rejection, Reply, VoteChange,
     VoteOutcome,
 };
-use crate::core::rules::{Choice, WHOLE_WEIGHT};
-use crate::core::time::Timestamp;
+use crate::core::voting::rules::{Choice, WHOLE_WEIGHT};
 use crate::error::{Error, ErrorKind};
 use crate::journal::Fault;
 use crate::journal::chain::digest;

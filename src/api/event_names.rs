@@ -3,10 +3,19 @@
 
 use serde::de::{self, DeserializeOwned, Deserializer, Visitor};
 
-use crate::core::ids::StreamKind;
-use crate::core::{
-    agent, algorithms, cell, durations, flow, gate, job, load, proposal, quorum, topology, worker,
-};
+use crate::core::capacity::cell;
+use crate::core::jobs::durations;
+use crate::core::jobs::gate;
+use crate::core::jobs::manager as job;
+use crate::core::jobs::worker;
+use crate::core::kernel::ids::StreamKind;
+use crate::core::load::flow;
+use crate::core::load::record as load;
+use crate::core::voting::agent;
+use crate::core::voting::algorithms;
+use crate::core::voting::proposal;
+use crate::core::voting::quorum;
+use crate::core::voting::topology;
 use crate::error::Error;
 
 /// The names of the events of a kind of entity.

@@ -19,9 +19,9 @@ use super::ops::parse;
 use super::shedding::deadline as deadline_at;
 use super::texts;
 use super::wait::longest;
-use crate::core::flow::record::{FlowTotals, Rejection};
-use crate::core::flow::{Carries, FlowConfig, FlowStats, SuggestedAction};
-use crate::core::ids::EntityId;
+use crate::core::kernel::ids::EntityId;
+use crate::core::load::flow::record::{FlowTotals, Rejection};
+use crate::core::load::flow::{Carries, FlowConfig, FlowStats, SuggestedAction};
 use crate::error::{Error, ErrorKind};
 use crate::shell::flows::{self, Fate, Key, Live, Message, NotLive, Outcome, Seen, Why};
 use crate::shell::host::Host;
@@ -131,7 +131,7 @@ impl FlowsApi<'_> {
             deadline: m.deadline,
             critical: m.critical,
         };
-        let gap = |gap: &crate::core::flow::Lagged| GapView {
+        let gap = |gap: &crate::core::load::flow::Lagged| GapView {
             count: gap.count,
             first_seq: gap.first_seq,
             last_seq: gap.last_seq,

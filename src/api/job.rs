@@ -16,17 +16,21 @@ use super::pressure::not_on;
 use super::quorum::page_limit;
 use super::stats::level_view;
 use super::texts;
-use crate::core::Machine;
-use crate::core::gate::settings::TimeoutPolicy;
-use crate::core::gate::{self, event::Target};
-use crate::core::ids::{EntityId, StreamId, StreamKind};
-use crate::core::job::message::{FinalStatus, JobCancelRequest, JobDispatch, Leader, WorkflowPlan};
-use crate::core::job::settings::DEFAULT_STUCK_MS;
-use crate::core::job::timeout::Strategy;
-use crate::core::job::token::{FenceToken, GateEpoch};
-use crate::core::job::{self, Heard, Job, JobMachine, JobStatus, Reply, Submit, WorkflowStatus};
-use crate::core::stats::Level;
-use crate::core::time::Timestamp;
+use crate::core::jobs::gate::settings::TimeoutPolicy;
+use crate::core::jobs::gate::{self, event::Target};
+use crate::core::jobs::manager::settings::DEFAULT_STUCK_MS;
+use crate::core::jobs::manager::timeout::Strategy;
+use crate::core::jobs::manager::{
+    self as job, Heard, Job, JobMachine, JobStatus, Reply, Submit, WorkflowStatus,
+};
+use crate::core::jobs::protocol::message::{
+    FinalStatus, JobCancelRequest, JobDispatch, Leader, WorkflowPlan,
+};
+use crate::core::jobs::protocol::token::{FenceToken, GateEpoch};
+use crate::core::kernel::Machine;
+use crate::core::kernel::ids::{EntityId, StreamId, StreamKind};
+use crate::core::kernel::time::Timestamp;
+use crate::core::load::stats::Level;
 use crate::error::Error;
 use crate::journal::codec::decode;
 use crate::shell::entity::{Action, View};

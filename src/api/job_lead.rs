@@ -4,10 +4,10 @@ use super::dto::{ClassEstimate, ClassRef, JobChanged, JobLed, JobRef, LeaseJob, 
 use super::job::Jobs;
 use super::job_view::{holder, lease_ms, needed, strange, token, unexpected};
 use super::texts;
-use crate::core::gate;
-use crate::core::gate::status::GateStatus;
-use crate::core::ids::EntityId;
-use crate::core::job::{self, Reply};
+use crate::core::jobs::gate;
+use crate::core::jobs::gate::status::GateStatus;
+use crate::core::jobs::manager::{self as job, Reply};
+use crate::core::kernel::ids::EntityId;
 use crate::error::Error;
 use crate::shell::entity::Action;
 use crate::shell::jobs::{self, HERE};

@@ -6,14 +6,16 @@ use std::sync::atomic::Ordering;
 use serde_json::Value;
 
 use super::dto::{JobCancelled, JobExtended, JobLine, JobStats, JobStatusView, LeaseJob, SubmitJob};
-use crate::core::gate::status::GateStatus;
-use crate::core::ids::{EntityId, MAX_ID_BYTES, StreamKind};
-use crate::core::job::limits::MAX_SPAN_MS;
-use crate::core::job::message::{JobCancelResponse, Leader, TimeoutKind};
-use crate::core::job::settings::{DowntimePolicy, ExtensionMode, MAX_LEASE_MS};
-use crate::core::job::token::FenceToken;
-use crate::core::job::{self, Job, JobStatus, JobView, Reply};
-use crate::core::time::{Timestamp, whole_parts};
+use crate::core::jobs::gate::status::GateStatus;
+use crate::core::jobs::manager::settings::{DowntimePolicy, ExtensionMode, MAX_LEASE_MS};
+use crate::core::jobs::manager::{self as job, Job, JobStatus, JobView, Reply};
+use crate::core::jobs::protocol::limits::MAX_SPAN_MS;
+use crate::core::jobs::protocol::message::{
+    HealthcheckExtensionResponse, JobCancelResponse, Leader, TimeoutKind,
+};
+use crate::core::jobs::protocol::token::FenceToken;
+use crate::core::kernel::ids::{EntityId, MAX_ID_BYTES, StreamKind};
+use crate::core::kernel::time::{Timestamp, whole_parts};
 use crate::error::{Error, ErrorKind};
 use crate::shell::host::Host;
 use crate::shell::jobs::job_stream;
@@ -138,7 +140,7 @@ pub(super) fn status_view(
 
 pub(super) fn extended(
     job_ids: Vec<EntityId>,
-    response: job::message::HealthcheckExtensionResponse,
+    response: HealthcheckExtensionResponse,
     duplicate: bool,
 ) -> JobExtended {
     let seconds = |ms: u64| ms as f64 / 1_000.0;

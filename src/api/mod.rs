@@ -55,7 +55,7 @@ use std::time::Duration;
 use tokio::sync::{broadcast, oneshot};
 
 use crate::config::Config;
-use crate::core::time::Timestamp;
+use crate::core::kernel::time::Timestamp;
 use crate::error::{Error, ErrorKind};
 use crate::journal::{Fault, Store};
 use crate::shell::bus::Notice;

@@ -16,9 +16,9 @@ use super::class;
 use super::dto::*;
 use super::json;
 use super::shedding::turned;
-use crate::core::gate::status::GateStatus;
-use crate::core::shed::{Class, Label};
-use crate::core::worker::WorkerStatus;
+use crate::core::jobs::gate::status::GateStatus;
+use crate::core::jobs::worker::WorkerStatus;
+use crate::core::load::shed::{Class, Label};
 use crate::error::{Error, ErrorKind};
 
 /// How an operation is called over HTTP.
@@ -41,7 +41,7 @@ pub struct Operation {
     /// One line of help.
     pub summary: &'static str,
     /// How it is treated under load. Each row says it; the one table of messages is
-    /// [`MessageKind`](crate::core::shed::MessageKind).
+    /// [`MessageKind`](crate::core::load::shed::MessageKind).
     pub class: Class,
     /// Does a request with these fields end or change something, so that no load refuses it? See [`class`].
     pub critical: fn(&Map<String, Value>) -> bool,

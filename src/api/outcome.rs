@@ -3,8 +3,8 @@
 use serde_json::Value;
 
 use super::ops::Operation;
-use crate::core::job::JobStatus;
-use crate::core::proposal::Verdict;
+use crate::core::jobs::manager::JobStatus;
+use crate::core::voting::proposal::Verdict;
 use crate::error::{Error, ErrorKind, OutcomeEntry, outcome};
 
 /// The outcome that this operation was asked for, and that its reply tells. None for operations that do not ask for one:
@@ -139,7 +139,7 @@ fn again_after(error: Error, reply: &Value) -> Error {
 mod tests {
     use super::*;
     use crate::api::ops::{OPERATIONS, find};
-    use crate::core::quorum::QuorumState;
+    use crate::core::voting::quorum::QuorumState;
     use crate::error::{KINDS, OUTCOMES};
     use serde_json::json;
 

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use super::Quorate;
 use super::dto::{AskPressure, DatacenterPressure, ManagerPressure, PressureStatus, WorkerPressure};
-use crate::core::ids::EntityId;
-use crate::core::stats::Level;
-use crate::core::worker::{Job, Worker, Workflow};
+use crate::core::jobs::worker::{Job, Worker, Workflow};
+use crate::core::kernel::ids::EntityId;
+use crate::core::load::stats::Level;
 use crate::error::{Error, ErrorKind};
 use crate::shell::entity::Action;
 use crate::shell::load::load_id;

@@ -12,19 +12,19 @@ use super::dto::{
     QuorumStatsReply, QuorumStatus, StartQuorum, Started, Vote, Voted, WaitQuorum,
 };
 use super::{Quorate, closed, json, keyed, wait};
-use crate::core::ids::{EntityId, IdempotencyKey, StreamId, StreamKind, VoterId};
-use crate::core::keyed::KeyedRequest;
-use crate::core::names::check_name;
-use crate::core::quorum;
-use crate::core::quorum::event::Counting;
-use crate::core::quorum::state::{Fallback, Standee};
-use crate::core::quorum::{
+use crate::core::kernel::ids::{EntityId, IdempotencyKey, StreamId, StreamKind, VoterId};
+use crate::core::kernel::keyed::KeyedRequest;
+use crate::core::kernel::names::check_name;
+use crate::core::kernel::time::{Timestamp, whole_parts};
+use crate::core::voting::quorum;
+use crate::core::voting::quorum::event::Counting;
+use crate::core::voting::quorum::state::{Fallback, Standee};
+use crate::core::voting::quorum::{
     Ballot, Cancel, Command, FallbackPlan, Opened, Policy, Quorum, QuorumMachine, QuorumState, QuorumType,
     Rejection, Reply, Start,
 };
-use crate::core::rules::{self, Param, RuleError, RuleSpec};
-use crate::core::time::{Timestamp, whole_parts};
-use crate::core::topology::{Asked, Membership};
+use crate::core::voting::rules::{self, Param, RuleError, RuleSpec};
+use crate::core::voting::topology::{Asked, Membership};
 use crate::error::{Error, ErrorKind};
 use crate::journal::Fault;
 use crate::journal::chain::digest;

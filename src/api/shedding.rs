@@ -10,11 +10,11 @@ use super::dto::{
 };
 use super::ops::OPERATIONS;
 use super::texts;
-use crate::core::load::ClassCounts;
-use crate::core::shed::{
+use crate::core::kernel::time::{Timestamp, whole_parts};
+use crate::core::load::record::ClassCounts;
+use crate::core::load::shed::{
     Class, Explanation, Invalid, Label, Limit, MessageKind, Observed, Priority, Readings, Reason, Refused,
 };
-use crate::core::time::{Timestamp, whole_parts};
 use crate::error::{Error, ErrorKind};
 use crate::shell::entity::Action;
 use crate::shell::load::{Fed, Judged, MOST_PENDING, Recorded, Source, Turned, load_id};

@@ -13,9 +13,9 @@
 //! list of words, or looked up and not found; or it is free, because nobody compares it: `reason` of jobs, `result`,
 //! `message`, `subject`, `proposal`, `metadata`. The test of every operation's schema holds the list of them.
 
-use crate::core::ids::MAX_ID_BYTES;
-use crate::core::job::limits::{MAX_ADDR_BYTES, MAX_REASON_BYTES};
-use crate::core::names::check_name;
+use crate::core::jobs::protocol::limits::{MAX_ADDR_BYTES, MAX_REASON_BYTES};
+use crate::core::kernel::ids::MAX_ID_BYTES;
+use crate::core::kernel::names::check_name;
 use crate::error::Error;
 
 /// A name must be what an id is.

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::core::ids::EntityId;
+use crate::core::kernel::ids::EntityId;
 use crate::error::Error;
 use crate::shell::entity::Action;
 use crate::shell::host::Host;

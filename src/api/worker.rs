@@ -5,11 +5,11 @@ use super::dto::{LeaderLost, LevelView, RegisterWorker, WorkerChanged, WorkerRef
 use super::job_view::count;
 use super::pressure::ms;
 use super::stats::level_view;
-use crate::core::ids::EntityId;
-use crate::core::job;
-use crate::core::job::message::WorkflowOutcome;
-use crate::core::job::token::DispatchToken;
-use crate::core::worker::{self, Report, WorkerStatus};
+use crate::core::jobs::manager as job;
+use crate::core::jobs::protocol::message::WorkflowOutcome;
+use crate::core::jobs::protocol::token::DispatchToken;
+use crate::core::jobs::worker::{self, Report, WorkerStatus};
+use crate::core::kernel::ids::EntityId;
 use crate::error::Error;
 use crate::shell::entity::{Action, View};
 use crate::shell::jobs::{self, LOCAL};

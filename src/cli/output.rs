@@ -8,7 +8,7 @@ use std::io::{self, Write};
 use comfy_table::{ContentArrangement, Table, presets};
 use serde_json::{Map, Value, json};
 
-use quorate::core::names::is_shown;
+use quorate::core::kernel::names::is_shown;
 use quorate::error::{Error, ErrorKind};
 
 /// Longest text of a table cell, in characters; what is longer is cut, `--json` shows it whole.

@@ -4,20 +4,20 @@ use std::borrow::Cow;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
-use crate::agent::Grade;
-use crate::flow::{FlowAdvice, FlowConfig, FlowReason, FlowState, Health as FlowHealth};
-use crate::gate::status::GateStatus;
-use crate::ids::{
+use crate::jobs::gate::status::GateStatus;
+use crate::jobs::worker::WorkerStatus;
+use crate::kernel::ids::{
     BudgetId, CellId, EntityId, IdempotencyKey, MAX_ID_BYTES, NeedId, OfferId, Resource, TokenId, VoterId,
 };
-use crate::proposal::{Verdict, VoteOutcome};
-use crate::quorum::event::{Outsiders, VoteChange};
-use crate::quorum::{QuorumState, QuorumType};
-use crate::rules::{Choice, Param, RuleSpec};
-use crate::shed::{Cause, Class, Load, Observed, Priority};
-use crate::stats::Level;
-use crate::time::Timestamp;
-use crate::worker::WorkerStatus;
+use crate::kernel::time::Timestamp;
+use crate::load::flow::{FlowAdvice, FlowConfig, FlowReason, FlowState, Health as FlowHealth};
+use crate::load::shed::{Cause, Class, Load, Observed, Priority};
+use crate::load::stats::Level;
+use crate::voting::agent::Grade;
+use crate::voting::proposal::{Verdict, VoteOutcome};
+use crate::voting::quorum::event::{Outsiders, VoteChange};
+use crate::voting::quorum::{QuorumState, QuorumType};
+use crate::voting::rules::{Choice, Param, RuleSpec};
 
 macro_rules! schema_of_id {
     ($($name:ident),*) => { $(

@@ -1,9 +1,9 @@
 //! What cells and budgets reject, in the words of the public interface.
 
 use super::{Error, ErrorKind, typed};
-use crate::core::cell;
-use crate::core::cell::amount::Amount;
-use crate::core::ids::Resource;
+use crate::core::capacity::cell;
+use crate::core::capacity::cell::amount::Amount;
+use crate::core::kernel::ids::Resource;
 
 impl From<cell::Rejection> for Error {
     fn from(rejection: cell::Rejection) -> Self {

@@ -3,9 +3,10 @@
 use serde_json::Value;
 
 use super::{Error, ErrorKind, typed};
-use crate::core::agent::rejection::Differs;
-use crate::core::rules::Unmeetable;
-use crate::core::{agent, proposal};
+use crate::core::voting::agent;
+use crate::core::voting::agent::rejection::Differs;
+use crate::core::voting::proposal;
+use crate::core::voting::rules::Unmeetable;
 
 /// The rule in this field is one that no votes can meet.
 pub(super) fn unmeetable(field: &str, unmet: Unmeetable) -> Error {

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::core::time::Timestamp;
+use crate::core::kernel::time::Timestamp;
 
 /// A wait for an instant.
 pub type Sleep = Pin<Box<dyn Future<Output = ()> + Send>>;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::core::flow::Lagged;
+use crate::core::load::flow::Lagged;
 
 /// A message that was not sent.
 #[derive(Clone, Copy, PartialEq, Eq)]

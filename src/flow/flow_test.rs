@@ -7,10 +7,10 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout};
 
 use super::*;
-use crate::core::flow::{
+use crate::core::kernel::rng::Rng;
+use crate::core::load::flow::{
     Carries, DropPolicy, DropReason, DropRun, FlowConfig, FlowController, FlowState, Lagged, Transition,
 };
-use crate::core::rng::Rng;
 
 fn config(size: usize, policy: DropPolicy) -> FlowConfig {
     FlowConfig { max_buffer_size: size, drop_policy: policy, ..FlowConfig::default() }

@@ -1,4 +1,4 @@
-//! Senders and a reader with flow control around the pure [`core::flow`](crate::core::flow).
+//! Senders and a reader with flow control around the pure [`core::flow`](crate::core::load::flow).
 //!
 //! ```text
 //!  sender ─┐  send: one short critical section, then wait outside of it if need be

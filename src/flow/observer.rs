@@ -1,6 +1,6 @@
 //! Who hears of changes and losses, so that they can be put on record.
 
-use crate::core::flow::{DropRun, Transition};
+use crate::core::load::flow::{DropRun, Transition};
 
 /// Hears of a stream. Called outside of any lock, in order, by whichever sender or reader caused it; it should be quick
 /// or hand on. One call per change of state (at most twenty a second, the rest as one) and per run of drops, never per

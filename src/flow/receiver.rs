@@ -7,8 +7,8 @@ use std::task::{Context, Poll, Waker};
 use super::error::{RecvError, TryRecvError};
 use super::sender::drain;
 use super::shared::Shared;
-use crate::core::flow::{Drained, FlowStats, Gate, Read};
-use crate::core::time::Timestamp;
+use crate::core::kernel::time::Timestamp;
+use crate::core::load::flow::{Drained, FlowStats, Gate, Read};
 
 /// Reads a stream. Dropping it closes the stream.
 #[derive(Debug)]

@@ -11,11 +11,11 @@ use super::observer::FlowObserver;
 use super::receiver::FlowReceiver;
 use super::shared::{Entered, Shared};
 use super::wait::{Delayed, InLine, Won, delay};
-use crate::core::flow::{
+use crate::core::kernel::time::Timestamp;
+use crate::core::load::flow::{
     Drained, Evicted, FlowBuffer, FlowConfig, FlowConfigError, FlowController, FlowRecommendation, FlowStats,
     Manner, Pass, Returned, Sent, Shape, Verdict,
 };
-use crate::core::time::Timestamp;
 
 /// A sender and the reader of a new stream.
 ///

@@ -10,10 +10,10 @@ use tokio::sync::Notify;
 use super::clock::{Clock, FlowClock};
 use super::error::SendError;
 use super::observer::FlowObserver;
-use crate::core::flow::{
+use crate::core::kernel::time::Timestamp;
+use crate::core::load::flow::{
     FlowBuffer, FlowController, FlowStats, Gate, Manner, Notice, Offered, Pass, Returned, Sent, Ticket,
 };
-use crate::core::time::Timestamp;
 
 pub(super) struct Shared<T> {
     gate: Mutex<Gate<T, Waker>>,

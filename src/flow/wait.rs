@@ -8,8 +8,8 @@ use std::time::Duration;
 use super::clock::{FlowClock, Sleep};
 use super::error::SendError;
 use super::shared::Shared;
-use crate::core::flow::{Claim, FlowController, Load, Returned, Sent, Ticket};
-use crate::core::time::Timestamp;
+use crate::core::kernel::time::Timestamp;
+use crate::core::load::flow::{Claim, FlowController, Load, Returned, Sent, Ticket};
 
 /// Decides about a buffer of one's own, waits as long as was decided, and counts it. Returns the delay.
 ///

@@ -22,7 +22,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use super::{Refusal, admit};
-use crate::core::job::token::FenceToken;
+use crate::core::jobs::protocol::token::FenceToken;
 
 const PREFIX: &[u8] = b"quorate guarded file 1. token=";
 

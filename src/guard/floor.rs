@@ -8,8 +8,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::file::{beside, failed, replace_whole, shown};
 use super::{Refusal, admit};
-use crate::core::ids::EntityId;
-use crate::core::job::token::FenceToken;
+use crate::core::jobs::protocol::token::FenceToken;
+use crate::core::kernel::ids::EntityId;
 
 /// Keeps the highest token seen of each resource.
 ///

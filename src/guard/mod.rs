@@ -39,7 +39,7 @@ pub use file::{Contents, GuardedFile};
 pub use floor::{FileFloor, MemoryFloor, TokenFloor};
 pub use sql::{BadName, RowGuard, TokenTooLarge};
 
-use crate::core::job::token::{FenceToken, Standing, standing};
+use crate::core::jobs::protocol::token::{FenceToken, Standing, standing};
 
 /// The header that carries the token: decimal digits, 1 to 18446744073709551615.
 pub const TOKEN_HEADER: &str = "quorate-fencing-token";

@@ -15,7 +15,7 @@
 //! SQLite documentation, *UPSERT*; PostgreSQL documentation, *INSERT*, `ON CONFLICT`, and *Transaction isolation*, 13.2.1:
 //! an updater that waited evaluates the condition again.
 
-use crate::core::job::token::FenceToken;
+use crate::core::jobs::protocol::token::FenceToken;
 
 /// Longest name PostgreSQL keeps.
 const LONGEST: usize = 63;

@@ -35,8 +35,8 @@ use actix_web::web;
 use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
 
 use crate::cut_off;
-use quorate::core::ids::EntityId;
-use quorate::core::job::token::FenceToken;
+use quorate::core::jobs::protocol::token::FenceToken;
+use quorate::core::kernel::ids::EntityId;
 use quorate::error::{Error, ErrorKind};
 use quorate::guard::TokenFloor;
 

@@ -8,7 +8,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use quorate_core::ids::StreamId;
+use quorate_core::kernel::ids::StreamId;
 
 /// 32 bytes of blake3. The default (all zero) stands before the first link.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default, PartialOrd, Ord, Serialize, Deserialize)]

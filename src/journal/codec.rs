@@ -8,8 +8,8 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use super::chain::record_hash;
 use super::{Append, ChainHash, Due, Fault, Seq};
-use quorate_core::ids::{IdempotencyKey, StreamId};
-use quorate_core::time::Timestamp;
+use quorate_core::kernel::ids::{IdempotencyKey, StreamId};
+use quorate_core::kernel::time::Timestamp;
 
 /// Version byte of a record.
 pub const RECORD_VERSION: u8 = 1;
@@ -121,7 +121,7 @@ impl AppendBuilder {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use quorate_core::ids::VoterId;
+    use quorate_core::kernel::ids::VoterId;
 
     #[test]
     fn an_id_taken_by_the_rules_of_an_earlier_version_is_still_read() {

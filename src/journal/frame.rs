@@ -5,7 +5,7 @@ use super::codec::{RECORD_HEADER, RECORD_TRAILER, RECORD_VERSION};
 use super::group::GroupHeader;
 use super::reader::{Reader, damaged};
 use super::{ChainHash, Due, Fault, Position, Record, Seq};
-use quorate_core::ids::{EntityId, IdempotencyKey, StreamId, StreamKind};
+use quorate_core::kernel::ids::{EntityId, IdempotencyKey, StreamId, StreamKind};
 
 pub(super) const DUE_SET: u8 = 1;
 pub(super) const DUE_CLEAR: u8 = 2;

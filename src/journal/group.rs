@@ -18,8 +18,8 @@ use super::frame::{DUE_CLEAR, DUE_SET, HAS_KEY, Wanted};
 pub use super::frame::{Frame, Frames};
 use super::reader::{Reader, damaged};
 use super::{Append, ChainHash, Due, Epoch, Fault, Position};
-use quorate_core::ids::StreamId;
-use quorate_core::time::Timestamp;
+use quorate_core::kernel::ids::StreamId;
+use quorate_core::kernel::time::Timestamp;
 
 /// Version byte of a group.
 pub const GROUP_VERSION: u8 = 1;

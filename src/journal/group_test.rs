@@ -1,7 +1,7 @@
 use super::super::Seq;
 use super::super::codec::{AppendBuilder, decode};
 use super::*;
-use quorate_core::ids::{EntityId, IdempotencyKey, StreamKind};
+use quorate_core::kernel::ids::{EntityId, IdempotencyKey, StreamKind};
 
 fn stream(id: &str) -> StreamId {
     StreamId::new(StreamKind::Quorum, EntityId::new(id).unwrap())

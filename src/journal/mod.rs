@@ -27,8 +27,8 @@ use std::pin::Pin;
 
 pub use self::chain::ChainHash;
 pub use self::frame::Misfit;
-use quorate_core::ids::{IdempotencyKey, StreamId};
-use quorate_core::time::Timestamp;
+use quorate_core::kernel::ids::{IdempotencyKey, StreamId};
+use quorate_core::kernel::time::Timestamp;
 
 /// Place of a record in the global order, from 1.
 pub type Position = u64;
@@ -228,7 +228,7 @@ pub struct Snapshot {
     pub revision: Seq,
     /// Chain hash of the stream at that revision.
     pub hash: ChainHash,
-    /// Layout number of the state ([`quorate_core::Machine::STATE_VERSION`]).
+    /// Layout number of the state ([`quorate_core::kernel::Machine::STATE_VERSION`]).
     pub version: u16,
     /// The state, encoded by [`codec::encode`].
     pub state: Vec<u8>,

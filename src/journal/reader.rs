@@ -1,7 +1,7 @@
 //! Reads the integers, hashes and texts of the format, never past the end.
 
 use super::{ChainHash, Fault};
-use quorate_core::time::Timestamp;
+use quorate_core::kernel::time::Timestamp;
 
 pub(super) fn damaged(what: &str) -> Fault {
     Fault::Corrupt { what: what.to_owned() }

@@ -8,15 +8,15 @@ use std::time::Duration;
 
 use tokio::sync::broadcast;
 
-use crate::core::agent::Grade;
-use crate::core::ids::{EntityId, NeedId, StreamId, TokenId, VoterId};
-use crate::core::job::WorkflowStatus;
-use crate::core::job::message::FinalStatus;
-use crate::core::proposal::Verdict;
-use crate::core::quorum::QuorumState;
-use crate::core::rules::Choice;
-use crate::core::time::Timestamp;
-use crate::core::worker::Attempt;
+use crate::core::jobs::manager::WorkflowStatus;
+use crate::core::jobs::protocol::message::FinalStatus;
+use crate::core::jobs::worker::Attempt;
+use crate::core::kernel::ids::{EntityId, NeedId, StreamId, TokenId, VoterId};
+use crate::core::kernel::time::Timestamp;
+use crate::core::voting::agent::Grade;
+use crate::core::voting::proposal::Verdict;
+use crate::core::voting::quorum::QuorumState;
+use crate::core::voting::rules::Choice;
 
 /// Notices kept for a slow subscriber before it is told that it missed some.
 const BACKLOG: usize = 16_384;

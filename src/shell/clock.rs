@@ -22,8 +22,8 @@ use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use super::lock;
-use crate::core::time::{ClockStep, Downtime, Gap, Timestamp};
-use crate::core::timeline::{self, Mark, NOTICED, Reading, Start, Uptime};
+use crate::core::kernel::time::{ClockStep, Downtime, Gap, Timestamp};
+use crate::core::kernel::timeline::{self, Mark, NOTICED, Reading, Start, Uptime};
 
 /// Shorter gaps are none.
 const GAP: Duration = Duration::from_secs(2);

@@ -1,7 +1,7 @@
 //! The steady clock under a wall clock that is set, a machine that sleeps and a process that does not run.
 
 use super::*;
-use crate::core::timeline::SLEW;
+use crate::core::kernel::timeline::SLEW;
 
 fn at(ms: i64) -> Timestamp {
     Timestamp::from_millis(ms)

@@ -21,8 +21,8 @@ use tokio::sync::mpsc;
 use super::counters::Counters;
 use super::host::Host;
 use super::lock;
-use crate::core::ids::{EntityId, VoterId};
-pub use crate::core::proposal::event::Delivered;
+use crate::core::kernel::ids::{EntityId, VoterId};
+pub use crate::core::voting::proposal::event::Delivered;
 
 /// What agents are told: `{"type": "consensus_request", "from": "consensus_manager", …}`.
 #[derive(Clone, Debug, PartialEq, Serialize)]

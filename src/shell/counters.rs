@@ -6,14 +6,14 @@ use serde::{Deserialize, Serialize};
 
 use super::kinds::cell_of;
 use super::lock;
-use crate::core::agent::Directory;
-use crate::core::algorithms::Algorithms;
-use crate::core::cell::CellStats;
-use crate::core::ids::{EntityId, StreamKind, VoterId};
-use crate::core::job::heard;
-use crate::core::job::index::JobIndex;
-use crate::core::proposal::{self, stats::ProposalStats, watch::Watch};
-use crate::core::quorum::stats::QuorumStats;
+use crate::core::capacity::cell::CellStats;
+use crate::core::jobs::manager::heard;
+use crate::core::jobs::manager::index::JobIndex;
+use crate::core::kernel::ids::{EntityId, StreamKind, VoterId};
+use crate::core::voting::agent::Directory;
+use crate::core::voting::algorithms::Algorithms;
+use crate::core::voting::proposal::{self, stats::ProposalStats, watch::Watch};
+use crate::core::voting::quorum::stats::QuorumStats;
 use crate::journal::codec::decode;
 use crate::journal::{Fault, Record};
 

@@ -5,7 +5,7 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use crate::core::rules::{CustomRule, CustomRules, Poll, Ruling, WeightTable};
+use crate::core::voting::rules::{CustomRule, CustomRules, Poll, Ruling, WeightTable};
 
 #[derive(Clone)]
 struct Registered {
@@ -95,7 +95,7 @@ impl CustomRules for Custom {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::rules::Outcome;
+    use crate::core::voting::rules::Outcome;
 
     #[test]
     fn a_panic_is_an_answer() {

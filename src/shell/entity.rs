@@ -23,10 +23,11 @@ use super::kinds::Hosted;
 use super::lanes::{Queued, Serving};
 use super::memory::{Loaded, Memory, Waiting, load, lost};
 use super::writer::Failure;
-use crate::core::driver::Settled;
-use crate::core::ids::{IdempotencyKey, StreamId, StreamKind};
-use crate::core::time::Timestamp;
-use crate::core::{Decision, Machine};
+use crate::core::kernel::Decision;
+use crate::core::kernel::Machine;
+use crate::core::kernel::driver::Settled;
+use crate::core::kernel::ids::{IdempotencyKey, StreamId, StreamKind};
+use crate::core::kernel::time::Timestamp;
 use crate::journal::Fault;
 
 /// What the one who asked may look at: the state after the step, and the answer to a command.

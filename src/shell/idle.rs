@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Mutex;
 
 use super::lock;
-use crate::core::ids::EntityId;
+use crate::core::kernel::ids::EntityId;
 
 /// Jobs that wait, by the worker they wait for.
 #[derive(Debug, Default)]

@@ -3,8 +3,8 @@
 use std::sync::Mutex;
 
 use super::lock;
-use crate::core::ids::EntityId;
-use crate::core::rng::Rng;
+use crate::core::kernel::ids::EntityId;
+use crate::core::kernel::rng::Rng;
 use crate::journal::Epoch;
 
 /// Mints ids.

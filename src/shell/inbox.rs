@@ -20,10 +20,10 @@ use super::host::Host;
 use super::kinds::track;
 use super::lock;
 use super::runtime::{Answer, ask};
-use crate::core::ids::{EntityId, VoterId};
-use crate::core::proposal::Command;
-use crate::core::proposal::command::Call;
-use crate::core::time::Timestamp;
+use crate::core::kernel::ids::{EntityId, VoterId};
+use crate::core::kernel::time::Timestamp;
+use crate::core::voting::proposal::Command;
+use crate::core::voting::proposal::command::Call;
 
 /// Open proposals asked at the same time; bounds the memory it takes.
 const ASKED_AT_ONCE: usize = 256;

@@ -19,20 +19,20 @@ use super::registry::Registry;
 use super::runtime::ask;
 use super::writer::Failure;
 use crate::config::Config;
-use crate::core::durations::{self, DurationsMachine};
-use crate::core::gate::{self, Datacenters, Gate, GateMachine};
-use crate::core::ids::{EntityId, IdError, StreamId, StreamKind};
-use crate::core::job::heard::LatestProgress;
-use crate::core::job::message::{
+use crate::core::jobs::durations::{self, DurationsMachine};
+use crate::core::jobs::gate::{self, Datacenters, Gate, GateMachine};
+use crate::core::jobs::manager::heard::LatestProgress;
+use crate::core::jobs::manager::timeout::Estimate;
+use crate::core::jobs::manager::{self as job, Heard, Job, JobMachine, Reply, Submit};
+use crate::core::jobs::protocol::message::{
     AckOutcome, Body, FinalStatus, Message, Party, ReportAck, TimeoutKind, WorkflowOutcome,
     WorkflowReportAfterDrops,
 };
-use crate::core::job::timeout::Estimate;
-use crate::core::job::token::FenceToken;
-use crate::core::job::{self, Heard, Job, JobMachine, Reply, Submit};
-use crate::core::shed::{Label, MessageKind};
-use crate::core::time::Timestamp;
-use crate::core::worker::{self, Worker, WorkerMachine};
+use crate::core::jobs::protocol::token::FenceToken;
+use crate::core::jobs::worker::{self, Worker, WorkerMachine};
+use crate::core::kernel::ids::{EntityId, IdError, StreamId, StreamKind};
+use crate::core::kernel::time::Timestamp;
+use crate::core::load::shed::{Label, MessageKind};
 use crate::journal::codec::decode;
 use crate::journal::{Fault, Store};
 

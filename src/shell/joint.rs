@@ -26,12 +26,12 @@ use super::lock;
 use super::registry::Registry;
 use super::runtime::ask;
 use super::writer::{Failure, Write};
-use crate::core::Decision;
-use crate::core::cell::budget::{Budget, BudgetMachine};
-use crate::core::cell::exchange::{self, Event, Lookup, Outcome};
-use crate::core::cell::{self, Cell, CellMachine, Effect, Op, Rejection, Reply, Settings};
-use crate::core::ids::{CellId, EntityId, StreamId, StreamKind, TokenId};
-use crate::core::time::Timestamp;
+use crate::core::capacity::cell::budget::{Budget, BudgetMachine};
+use crate::core::capacity::cell::exchange::{self, Event, Lookup, Outcome};
+use crate::core::capacity::cell::{self, Cell, CellMachine, Effect, Op, Rejection, Reply, Settings};
+use crate::core::kernel::Decision;
+use crate::core::kernel::ids::{CellId, EntityId, StreamId, StreamKind, TokenId};
+use crate::core::kernel::time::Timestamp;
 use crate::journal::Fault;
 
 /// What was answered, or why not.

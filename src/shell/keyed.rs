@@ -3,8 +3,8 @@
 use serde::de::DeserializeOwned;
 
 use super::host::{Host, wait};
-use crate::core::ids::StreamId;
-use crate::core::keyed::KeyedRequest;
+use crate::core::kernel::ids::StreamId;
+use crate::core::kernel::keyed::KeyedRequest;
 use crate::journal::Fault;
 use crate::journal::codec::decode;
 

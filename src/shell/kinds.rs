@@ -19,15 +19,15 @@ use super::registry::Registry;
 use super::runtime::ask;
 use super::writer::Failure;
 use crate::config::Config;
-use crate::core::Machine;
-use crate::core::agent::{self, Agent, AgentMachine, Grade, LastVote};
-use crate::core::cell::{self, Budget, BudgetMachine, Cell, CellMachine, Op};
-use crate::core::ids::{CellId, EntityId, StreamId, StreamKind, VoterId};
-use crate::core::quorum::event::{Counting, Electorate, VoteCast};
-use crate::core::quorum::{
+use crate::core::capacity::cell::{self, Budget, BudgetMachine, Cell, CellMachine, Op};
+use crate::core::kernel::Machine;
+use crate::core::kernel::ids::{CellId, EntityId, StreamId, StreamKind, VoterId};
+use crate::core::voting::agent::{self, Agent, AgentMachine, Grade, LastVote};
+use crate::core::voting::quorum::event::{Counting, Electorate, VoteCast};
+use crate::core::voting::quorum::{
     Command, Effect, Event, FallbackPlan, Quorum, QuorumMachine, QuorumType, Rejection, Start,
 };
-use crate::core::topology::{self, Asked, Topology, TopologyMachine};
+use crate::core::voting::topology::{self, Asked, Topology, TopologyMachine};
 use crate::journal::Fault;
 
 use super::entity::{Action, Errand, Poke, Wake};

@@ -38,14 +38,16 @@ use super::runtime::ask;
 use super::tell::tell;
 use super::writer::Failure;
 use crate::config::{Config, SheddingConfig};
-use crate::core::ids::{EntityId, StreamId, StreamKind};
-use crate::core::load::{self, Change, ClassCounts, Command, Event, LoadMachine, NodeLoad, Shed};
-use crate::core::shed::detector::Diagnostics;
-use crate::core::shed::{
+use crate::core::kernel::ids::{EntityId, StreamId, StreamKind};
+use crate::core::kernel::time::Timestamp;
+use crate::core::load::record::{
+    self as load, Change, ClassCounts, Command, Event, LoadMachine, NodeLoad, Shed,
+};
+use crate::core::load::shed::detector::Diagnostics;
+use crate::core::load::shed::{
     Admission, Class, Counts, Detector, DetectorConfig, Explanation, Invalid, Label, Load, Names, Observed,
     Pending, Permit, Priority, Readings, Reason, Refused, ShedMetrics, ShedTable,
 };
-use crate::core::time::Timestamp;
 
 /// A minute, the grain in which shedding is recorded.
 const MINUTE_US: i64 = 60_000_000;

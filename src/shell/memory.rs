@@ -16,9 +16,9 @@ use super::entity::{Doom, Entity, Release, Respond, View};
 use super::host::{Host, wait};
 use super::kinds::{Hosted, perform};
 use super::writer::{Failure, Write};
-use crate::core::driver::Driver;
-use crate::core::ids::{IdempotencyKey, StreamId};
-use crate::core::time::Timestamp;
+use crate::core::kernel::driver::Driver;
+use crate::core::kernel::ids::{IdempotencyKey, StreamId};
+use crate::core::kernel::time::Timestamp;
 use crate::journal::codec::{AppendBuilder, decode, encode};
 use crate::journal::{ChainHash, Due, Fault, Position, Seq, Snapshot, Store};
 

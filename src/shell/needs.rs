@@ -22,10 +22,10 @@ use super::host::{Host, Permit};
 use super::joint;
 use super::kinds::track;
 use super::lock;
-use crate::core::cell::event::{Event, Granted};
-use crate::core::cell::{Op, Rejection, Reply};
-use crate::core::ids::{CellId, EntityId, NeedId};
-use crate::core::time::Timestamp;
+use crate::core::capacity::cell::event::{Event, Granted};
+use crate::core::capacity::cell::{Op, Rejection, Reply};
+use crate::core::kernel::ids::{CellId, EntityId, NeedId};
+use crate::core::kernel::time::Timestamp;
 use crate::journal::Fault;
 
 /// First and longest pause before something is tried again.

@@ -13,7 +13,7 @@
 //!
 //! | what goes wrong | what happens |
 //! |---|---|
-//! | a queue is full | what is not critical gives way ([`Body::is_critical`](crate::core::job::message::Body::is_critical)), or the message is not taken |
+//! | a queue is full | what is not critical gives way ([`Body::is_critical`](crate::core::jobs::protocol::message::Body::is_critical)), or the message is not taken |
 //! | the wire says no, panics, or takes longer than [`WireConfig::carry_timeout`] | the message is given up, the next one is carried |
 //! | the transport is dropped | its tasks end at once |
 //!
@@ -43,11 +43,11 @@ use tokio::task::JoinSet;
 
 use super::lock;
 use super::post::{Mailbox, Transport};
-use crate::core::flow::{
+use crate::core::jobs::protocol::message::{Message, Party};
+use crate::core::load::flow::{
     FlowConfigError, NotPlaced, Outgoing, OutgoingConfig, OutgoingState, OutgoingStats, OutgoingStatus,
     Placed, Read,
 };
-use crate::core::job::message::{Message, Party};
 
 /// What carries messages to other processes.
 ///

@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::sync::Semaphore;
 
 use super::*;
-use crate::core::ids::EntityId;
-use crate::core::job::message::{AckOutcome, Body, JobCancelRequest, ReportAck};
-use crate::core::job::token::FenceToken;
+use crate::core::jobs::protocol::message::{AckOutcome, Body, JobCancelRequest, ReportAck};
+use crate::core::jobs::protocol::token::FenceToken;
+use crate::core::kernel::ids::EntityId;
 use crate::shell::clock::Clock;
 
 fn id(name: &str) -> EntityId {
@@ -20,7 +20,7 @@ fn worker(name: &str) -> Party {
 }
 
 fn mailbox() -> Mailbox {
-    Mailbox::new(Arc::new(Clock::manual(crate::core::time::Timestamp::EPOCH)))
+    Mailbox::new(Arc::new(Clock::manual(crate::core::kernel::time::Timestamp::EPOCH)))
 }
 
 /// A message that may give way.

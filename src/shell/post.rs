@@ -21,9 +21,9 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 use super::lock;
-use crate::core::job::message::{Message, Party};
-use crate::core::rng::Rng;
-use crate::core::time::Timestamp;
+use crate::core::jobs::protocol::message::{Message, Party};
+use crate::core::kernel::rng::Rng;
+use crate::core::kernel::time::Timestamp;
 
 /// A way for messages.
 pub trait Transport: fmt::Debug + Send + Sync + 'static {

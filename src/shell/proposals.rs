@@ -16,12 +16,12 @@ use super::registry::Registry;
 use super::runtime::ask;
 use super::writer::Failure;
 use crate::config::Config;
-use crate::core::agent::Command as AgentCommand;
-use crate::core::algorithms::{self, Algorithms, AlgorithmsMachine};
-use crate::core::ids::{EntityId, StreamId, StreamKind, VoterId};
-use crate::core::proposal::command::Call;
-use crate::core::proposal::event::VoteCast;
-use crate::core::proposal::{Command, Effect, Event, Lookup, Proposal, ProposalMachine};
+use crate::core::kernel::ids::{EntityId, StreamId, StreamKind, VoterId};
+use crate::core::voting::agent::Command as AgentCommand;
+use crate::core::voting::algorithms::{self, Algorithms, AlgorithmsMachine};
+use crate::core::voting::proposal::command::Call;
+use crate::core::voting::proposal::event::VoteCast;
+use crate::core::voting::proposal::{Command, Effect, Event, Lookup, Proposal, ProposalMachine};
 
 type Carried = Pin<Box<dyn Future<Output = Result<(), Failure>> + Send>>;
 

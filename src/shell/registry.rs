@@ -16,7 +16,7 @@ use super::host::Host;
 use super::kinds::Hosted;
 use super::lanes::{Lanes, Queued};
 use super::lock;
-use crate::core::ids::{EntityId, StreamId};
+use crate::core::kernel::ids::{EntityId, StreamId};
 use crate::journal::Fault;
 
 const SHARDS: usize = 64;

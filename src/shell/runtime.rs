@@ -24,9 +24,9 @@ use super::supervisor::restart::RestartSupervisor;
 use super::supervisor::timeouts::{self, Timeouts};
 use super::writer::{Failure, Writer};
 use crate::config::{ClockConfig, Config};
-use crate::core::ids::EntityId;
-use crate::core::shed::Invalid;
-use crate::core::time::{Gap, Timestamp};
+use crate::core::kernel::ids::EntityId;
+use crate::core::kernel::time::{Gap, Timestamp};
+use crate::core::load::shed::Invalid;
 use crate::journal::codec::encode;
 use crate::journal::{Epoch, Fault, Position, Store};
 

@@ -3,8 +3,8 @@
 use super::*;
 use crate::Quorate;
 use crate::api::dto::{Beat, JobRef, RegisterAgent, SubmitJob};
-use crate::core::ids::{EntityId, StreamId, StreamKind};
-use crate::core::quorum::{Cancel, Command, Policy, QuorumMachine, QuorumState, QuorumType, Start};
+use crate::core::kernel::ids::{EntityId, StreamId, StreamKind};
+use crate::core::voting::quorum::{Cancel, Command, Policy, QuorumMachine, QuorumState, QuorumType, Start};
 use crate::shell::entity::Lend;
 use crate::shell::kinds::send_to_sleep;
 use crate::store::memory::MemoryStore;
@@ -144,10 +144,10 @@ async fn requests_behind_a_panic_are_told_unknown_and_none_is_left_waiting() {
 
 #[tokio::test]
 async fn a_check_asks_the_directory_when_its_agent_last_voted() {
-    use crate::core::agent::{self, Grade, Settings, command::Asked};
+    use crate::core::voting::agent::{self, Grade, Settings, command::Asked};
     let runtime = open();
     let host = runtime.host();
-    let agent_id = crate::core::ids::VoterId::new("ann").unwrap();
+    let agent_id = crate::core::kernel::ids::VoterId::new("ann").unwrap();
     let asked = Asked { settings: Settings::default(), explicit: true, again: Default::default() };
     let register = agent::Command::Register { agent_id: agent_id.clone(), asked };
     ask(host, &host.agents, &id("ann"), Action::Command(register, None), |_| ()).await.unwrap();
@@ -227,7 +227,7 @@ async fn nobody_is_given_up_for_what_a_process_that_did_not_run_could_not_hear()
 
 #[tokio::test(flavor = "multi_thread")]
 async fn slow_answers_are_an_overload_unless_this_process_did_not_run_meanwhile() {
-    use crate::core::shed::Load;
+    use crate::core::load::shed::Load;
     let answer = |q: &Quorate, count| {
         let host = q.host();
         for _ in 0..count {
@@ -267,7 +267,7 @@ async fn an_entity_that_begins_after_somebody_asked_for_it_is_not_sent_to_sleep(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_backlog_is_settled_soonest_first_a_batch_at_a_time_while_others_are_served() {
-    use crate::core::quorum::Event;
+    use crate::core::voting::quorum::Event;
     use crate::shell::supervisor::timeouts::BATCH;
     const OVERDUE: usize = 3_000;
     let disk = MemoryStore::new();
@@ -312,7 +312,7 @@ async fn a_backlog_is_settled_soonest_first_a_batch_at_a_time_while_others_are_s
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_journal_that_is_ahead_of_the_wall_clock_counts_the_time_in_which_nobody_served() {
-    use crate::core::timeline::{Mark, Reading};
+    use crate::core::kernel::timeline::{Mark, Reading};
     let ahead = Duration::from_secs(7_200);
     let disk = MemoryStore::new();
     let noted = || recovery::noted(&disk).unwrap().unwrap();
@@ -385,7 +385,7 @@ async fn control_passes_ten_thousand_reads_that_wait_for_the_same_entity() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_job_used_up_stays_used_up_when_the_wall_clock_is_set_back_between_two_lives() {
     use crate::api::dto::{HistoryQuery, JobProgress};
-    use crate::core::timeline::{Mark, Reading};
+    use crate::core::kernel::timeline::{Mark, Reading};
     let secs = Duration::from_secs;
     for booted in [false, true] {
         let disk = MemoryStore::new();

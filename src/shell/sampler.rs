@@ -21,7 +21,7 @@ use sysinfo::{CpuRefreshKind, MemoryRefreshKind, RefreshKind, System};
 use super::host::Host;
 use super::load::{Fed, Source};
 use super::lock;
-use crate::core::shed::Readings;
+use crate::core::load::shed::Readings;
 
 /// Measures the load of a machine.
 pub trait Sampler: Send + Sync + Debug {

@@ -8,7 +8,7 @@ use super::entity::{Action, Ask, Release, View};
 use super::host::Host;
 use super::kinds::{Hosted, track};
 use super::writer::Failure;
-use crate::core::ids::EntityId;
+use crate::core::kernel::ids::EntityId;
 
 /// Sends a command that is not a request of a caller: it takes no place of one, and counts as an effect under way until
 /// it is durable. Two of them in a row reach one entity in that order.

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::time::Duration;
 
 use quorate::api::dto::ConsensusRef;
-use quorate::core::ids::EntityId;
+use quorate::core::kernel::ids::EntityId;
 use quorate::{Config, ErrorKind};
 use quorate_http::Options;
 use serde_json::{Value, json};

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use quorate::Config;
-use quorate::core::shed::Readings;
+use quorate::core::load::shed::Readings;
 use quorate::shell::sampler::Sampler;
 use quorate_http::Options;
 use serde_json::{Value, json};

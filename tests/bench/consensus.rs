@@ -17,13 +17,13 @@ use std::io::Write;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use quorate::core::driver::Driver;
-use quorate::core::ids::{EntityId, VoterId};
-use quorate::core::proposal::command::Decider;
-use quorate::core::proposal::event::{Delivered, VoteChange};
-use quorate::core::proposal::{Ballot, Command, Open, ProposalMachine};
-use quorate::core::rules::{Choice, RuleSpec};
-use quorate::core::time::Timestamp;
+use quorate::core::kernel::driver::Driver;
+use quorate::core::kernel::ids::{EntityId, VoterId};
+use quorate::core::kernel::time::Timestamp;
+use quorate::core::voting::proposal::command::Decider;
+use quorate::core::voting::proposal::event::{Delivered, VoteChange};
+use quorate::core::voting::proposal::{Ballot, Command, Open, ProposalMachine};
+use quorate::core::voting::rules::{Choice, RuleSpec};
 use quorate::{Config, ConsensusVote, Quorate, RegisterAgent, RegisterAlgorithm, RequestConsensus, Verdict};
 use serde_json::json;
 use tempfile::TempDir;
@@ -284,7 +284,7 @@ fn core_alone() {
     );
     println!("{:>14} {:>7} {:>9} {:>10}", "rule", "voters", "ns/vote", "us/poll");
     let others: Arc<[VoterId]> = voters(3).into();
-    let weights = quorate::core::rules::Param::Map(
+    let weights = quorate::core::voting::rules::Param::Map(
         others.iter().map(|voter| (voter.to_string(), 3_u32.into())).collect(),
     );
     let veto = RuleSpec::new("veto").with("voters", vec!["agent-0000"]);

@@ -11,8 +11,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use quorate::core::flow::{DropPolicy, FlowBuffer, FlowConfig, FlowController, Outgoing, OutgoingConfig};
-use quorate::core::time::Timestamp;
+use quorate::core::kernel::time::Timestamp;
+use quorate::core::load::flow::{
+    DropPolicy, FlowBuffer, FlowConfig, FlowController, Outgoing, OutgoingConfig,
+};
 use quorate::flow::{FlowControlledSender, FlowReceiver, channel};
 use tokio::runtime::{Builder, Runtime};
 

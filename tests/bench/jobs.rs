@@ -31,14 +31,14 @@ use quorate::api::dto::SubmitJob;
 use quorate::config::{ClockConfig, Config};
 // The wheel is a part of the shell that nobody outside needs; its file finds the core under this name.
 use quorate::core;
-use quorate::core::driver::Driver;
-use quorate::core::ids::{EntityId, StreamId, StreamKind};
-use quorate::core::job::heard::{Memory, Noted};
-use quorate::core::job::index::{JobIndex, Live};
-use quorate::core::job::message::{FinalStatus, Leader};
-use quorate::core::job::{Command, Heard, JobMachine, Submit};
-use quorate::core::rng::Rng;
-use quorate::core::time::Timestamp;
+use quorate::core::jobs::manager::heard::{Memory, Noted};
+use quorate::core::jobs::manager::index::{JobIndex, Live};
+use quorate::core::jobs::manager::{Command, Heard, JobMachine, Submit};
+use quorate::core::jobs::protocol::message::{FinalStatus, Leader};
+use quorate::core::kernel::driver::Driver;
+use quorate::core::kernel::ids::{EntityId, StreamId, StreamKind};
+use quorate::core::kernel::rng::Rng;
+use quorate::core::kernel::time::Timestamp;
 use quorate::store::sled::SledStore;
 use tempfile::TempDir;
 

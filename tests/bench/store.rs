@@ -18,8 +18,8 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use quorate::core::ids::{EntityId, StreamId, StreamKind};
-use quorate::core::time::Timestamp;
+use quorate::core::kernel::ids::{EntityId, StreamId, StreamKind};
+use quorate::core::kernel::time::Timestamp;
 use quorate::journal::codec::AppendBuilder;
 use quorate::journal::{Append, ChainHash, Due, Fault, Pending, Seq, Store};
 use quorate::store::{STORES, StoreOptions};

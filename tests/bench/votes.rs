@@ -21,10 +21,10 @@ use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkId, Criterion, Throughput};
 use quorate::config::Config;
-use quorate::core::driver::Driver;
-use quorate::core::ids::{EntityId, VoterId};
-use quorate::core::quorum::{Ballot, Command, Policy, QuorumMachine, QuorumType, Start};
-use quorate::core::time::Timestamp;
+use quorate::core::kernel::driver::Driver;
+use quorate::core::kernel::ids::{EntityId, VoterId};
+use quorate::core::kernel::time::Timestamp;
+use quorate::core::voting::quorum::{Ballot, Command, Policy, QuorumMachine, QuorumType, Start};
 use quorate::journal::Fault;
 use quorate::store::memory::MemoryStore;
 use quorate::{Quorate, StartQuorum, Vote};

@@ -1,7 +1,7 @@
 //! Random appends, closes and crashes, compared with the twin.
 
 use proptest::prelude::*;
-use quorate::core::ids::{EntityId, StreamId, StreamKind};
+use quorate::core::kernel::ids::{EntityId, StreamId, StreamKind};
 use quorate::journal::Due;
 
 use super::support::{Place, at, key, now, places};

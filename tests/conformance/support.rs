@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-use quorate::core::ids::{EntityId, IdempotencyKey, StreamId, StreamKind};
-use quorate::core::time::Timestamp;
+use quorate::core::kernel::ids::{EntityId, IdempotencyKey, StreamId, StreamKind};
+use quorate::core::kernel::time::Timestamp;
 use quorate::journal::codec::AppendBuilder;
 use quorate::journal::{Append, ChainHash, Due, Fault, Pending, Seq, Store};
 use quorate::store::faulty::FaultyStore;

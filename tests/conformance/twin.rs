@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use quorate::core::ids::{IdempotencyKey, StreamId};
-use quorate::core::time::Timestamp;
+use quorate::core::kernel::ids::{IdempotencyKey, StreamId};
+use quorate::core::kernel::time::Timestamp;
 use quorate::journal::codec::{self, AppendBuilder};
 use quorate::journal::{Append, Appended, ChainHash, Due, Head, Position, Record, Seq, Store, VerifyCursor};
 

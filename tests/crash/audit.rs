@@ -7,7 +7,7 @@ use std::time::Duration;
 use quorate::Quorate;
 use quorate::api::dto::{ConsensusRef, EventView, HistoryQuery, JobRef, ListJobs};
 use quorate::config::{ClockConfig, Config};
-use quorate::core::ids::EntityId;
+use quorate::core::kernel::ids::EntityId;
 
 use crate::books::Books;
 use crate::child;

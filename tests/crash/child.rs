@@ -10,8 +10,8 @@ use quorate::api::dto::{
     RequestCapacity, RequestConsensus, SetBudget, SubmitJob, TransferJob, WorkerReport, id,
 };
 use quorate::config::Config;
-use quorate::core::ids::{CellId, EntityId, Resource};
-use quorate::core::rules::{Choice, Param, RuleSpec};
+use quorate::core::kernel::ids::{CellId, EntityId, Resource};
+use quorate::core::voting::rules::{Choice, Param, RuleSpec};
 use quorate::{ErrorKind, Quorate, StartQuorum, Vote};
 
 pub const FOLDER: &str = "QUORATE_CRASH_FOLDER";

@@ -20,9 +20,9 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use quorate::config::Config;
-use quorate::core::ids::{EntityId, StreamId, StreamKind};
-use quorate::core::quorum::Event;
-use quorate::core::rng::Rng;
+use quorate::core::kernel::ids::{EntityId, StreamId, StreamKind};
+use quorate::core::kernel::rng::Rng;
+use quorate::core::voting::quorum::Event;
 use quorate::journal::Due;
 use quorate::journal::codec::{AppendBuilder, decode};
 use quorate::{Quorate, StartQuorum};

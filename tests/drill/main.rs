@@ -28,8 +28,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use quorate::Quorate;
 use quorate::config::{ClockConfig, Config};
-use quorate::core::rng::Rng;
-use quorate::core::time::Timestamp;
+use quorate::core::kernel::rng::Rng;
+use quorate::core::kernel::time::Timestamp;
 
 use audit::{Acknowledged, all_comes_back, audit};
 use damage::{Damage, KINDS, copy_dir};

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use quorate::api::dto::{
     BudgetRef, CapacityRef, HeldToken, OfferCapacity, ReleaseCapacity, RequestCapacity, SetBudget, id,
 };
-use quorate::core::cell;
-use quorate::core::ids::{BudgetId, CellId, Resource, StreamId, StreamKind};
-use quorate::core::time::Timestamp;
+use quorate::core::capacity::cell;
+use quorate::core::kernel::ids::{BudgetId, CellId, Resource, StreamId, StreamKind};
+use quorate::core::kernel::time::Timestamp;
 use quorate::journal::codec::{AppendBuilder, decode};
 use quorate::journal::{Due, Store};
 use quorate::store::faulty::FaultKind;

@@ -8,7 +8,7 @@ use quorate::api::dto::{
     CancelJob, CompleteJob, ExtendJob, HistoryQuery, JobProgress, JobRef, JobStatusView, MoveWorkflow,
     PastState, PlanWorkflow, RegisterWorker, StateAt, SubmitJob, TransferJob, WorkerReport,
 };
-use quorate::core::ids::EntityId;
+use quorate::core::kernel::ids::EntityId;
 use quorate::store::faulty::FaultKind;
 use quorate::store::memory::MemoryStore;
 use quorate::{Error, ErrorKind, Quorate};

@@ -21,9 +21,9 @@ use quorate::api::dto::{
     RegisterAgent, RegisterAlgorithm, RegisterAuthority, RegisterCell, RequestConsensus, StateAt, id,
 };
 use quorate::config::{ClockConfig, Config};
-use quorate::core::ids::EntityId;
-use quorate::core::rules::{Choice, Param};
-use quorate::core::time::Timestamp;
+use quorate::core::kernel::ids::EntityId;
+use quorate::core::kernel::time::Timestamp;
+use quorate::core::voting::rules::{Choice, Param};
 use quorate::store::faulty::{FaultKind, FaultyStore};
 use quorate::store::memory::MemoryStore;
 use quorate::{Error, ErrorKind, Quorate, StartQuorum, Vote};

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use quorate::api::ops;
 use quorate::config::{ClockConfig, Config};
-use quorate::core::ids::{StreamId, StreamKind};
-use quorate::core::time::Timestamp;
+use quorate::core::kernel::ids::{StreamId, StreamKind};
+use quorate::core::kernel::time::Timestamp;
 use quorate::journal::{Record, Store};
 use quorate::store::memory::MemoryStore;
 use quorate::{ErrorKind, Quorate};

@@ -1,7 +1,7 @@
 //! Groups, frames and payloads.
 
 use proptest::prelude::*;
-use quorate::core::ids::StreamKind;
+use quorate::core::kernel::ids::StreamKind;
 use quorate::journal::Fault;
 use quorate::journal::codec::decode;
 use quorate::journal::group::Group;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use quorate::Quorate;
-use quorate::core::ids::StreamId;
+use quorate::core::kernel::ids::StreamId;
 use quorate::journal::chain::record_hash;
 use quorate::journal::codec::RECORD_VERSION;
 use quorate::journal::{Append, ChainHash, Due, Record, Seq, Store};

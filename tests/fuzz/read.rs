@@ -1,10 +1,19 @@
 //! Reads groups and payloads whatever their bytes. The targets of cargo-fuzz share this file.
 
-use quorate::core::ids::{EntityId, IdempotencyKey, StreamId, StreamKind};
-use quorate::core::time::Timestamp;
-use quorate::core::{
-    agent, algorithms, cell, durations, flow, gate, job, load, proposal, quorum, topology, worker,
-};
+use quorate::core::capacity::cell;
+use quorate::core::jobs::durations;
+use quorate::core::jobs::gate;
+use quorate::core::jobs::manager as job;
+use quorate::core::jobs::worker;
+use quorate::core::kernel::ids::{EntityId, IdempotencyKey, StreamId, StreamKind};
+use quorate::core::kernel::time::Timestamp;
+use quorate::core::load::flow;
+use quorate::core::load::record as load;
+use quorate::core::voting::agent;
+use quorate::core::voting::algorithms;
+use quorate::core::voting::proposal;
+use quorate::core::voting::quorum;
+use quorate::core::voting::topology;
 use quorate::journal::chain::group_hash;
 use quorate::journal::codec::{AppendBuilder, decode};
 use quorate::journal::group::{GROUP_TRAILER, Group, GroupBuilder};

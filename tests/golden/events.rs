@@ -4,13 +4,13 @@
 use std::fs;
 use std::path::PathBuf;
 
-use quorate::core::flow::record::{self as flow, FlowTotals};
-use quorate::core::flow::{Carries, DropPolicy, DropReason, FlowConfig, FlowState};
-use quorate::core::ids::EntityId;
-use quorate::core::load::{self, ClassCounts};
-use quorate::core::shed::Load;
-use quorate::core::stats::{Entry, Level};
-use quorate::core::time::Timestamp;
+use quorate::core::kernel::ids::EntityId;
+use quorate::core::kernel::time::Timestamp;
+use quorate::core::load::flow::record::{self as flow, FlowTotals};
+use quorate::core::load::flow::{Carries, DropPolicy, DropReason, FlowConfig, FlowState};
+use quorate::core::load::record::{self as load, ClassCounts};
+use quorate::core::load::shed::Load;
+use quorate::core::load::stats::{Entry, Level};
 use quorate::journal::codec::{decode, encode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use flate2::read::GzDecoder;
-use quorate::core::ids::{EntityId, StreamId, StreamKind};
+use quorate::core::kernel::ids::{EntityId, StreamId, StreamKind};
 use quorate::journal::{Fault, Pending, Store, VerifyCursor};
 use quorate::store::StoreOptions;
 use quorate::store::sled::SledStore;

@@ -1,24 +1,24 @@
 //! The events of jobs, their gates, workers, and the durations of classes of jobs.
 
-use quorate::core::durations::{self, Ended, Limit, Record};
-use quorate::core::gate::{self, Rebuilt, Target, TimeoutPolicy, Totals, Tracked, verdict};
-use quorate::core::ids::EntityId;
-use quorate::core::job::event::{self as job, Manner, TokenDomain};
-use quorate::core::job::extension::{Baseline, Denial};
-use quorate::core::job::message::{
+use quorate::core::jobs::durations::{self, Ended, Limit, Record};
+use quorate::core::jobs::gate::{self, Rebuilt, Target, TimeoutPolicy, Totals, Tracked, verdict};
+use quorate::core::jobs::manager::event::{self as job, Manner, TokenDomain};
+use quorate::core::jobs::manager::extension::{Baseline, Denial};
+use quorate::core::jobs::manager::outbox::{Entry, Notice, Recipient};
+use quorate::core::jobs::manager::settings::{DowntimePolicy, ExtensionMode};
+use quorate::core::jobs::manager::timeout::{Estimate, Limits, Strategy};
+use quorate::core::jobs::manager::workflow::Moved;
+use quorate::core::jobs::manager::{Settings, WorkflowStatus};
+use quorate::core::jobs::protocol::message::{
     AckOutcome, FinalStatus, HealthcheckExtensionRequest, JobDispatch, Leader, NotNow, TimeoutKind,
     WorkflowOutcome, WorkflowPlan,
 };
-use quorate::core::job::outbox::{Entry, Notice, Recipient};
-use quorate::core::job::recall::Charter;
-use quorate::core::job::settings::{DowntimePolicy, ExtensionMode};
-use quorate::core::job::timeout::{Estimate, Limits, Strategy};
-use quorate::core::job::token::{DispatchToken, FenceToken, GateEpoch};
-use quorate::core::job::workflow::Moved;
-use quorate::core::job::{Settings, WorkflowStatus};
-use quorate::core::keyed::KeyedRequest;
-use quorate::core::time::Gap;
-use quorate::core::worker;
+use quorate::core::jobs::protocol::recall::Charter;
+use quorate::core::jobs::protocol::token::{DispatchToken, FenceToken, GateEpoch};
+use quorate::core::jobs::worker;
+use quorate::core::kernel::ids::EntityId;
+use quorate::core::kernel::keyed::KeyedRequest;
+use quorate::core::kernel::time::Gap;
 
 use crate::events::{at, check, variants};
 

@@ -14,8 +14,8 @@ mod voting;
 use std::fs;
 use std::path::PathBuf;
 
-use quorate::core::ids::{EntityId, IdempotencyKey, StreamId, StreamKind};
-use quorate::core::time::Timestamp;
+use quorate::core::kernel::ids::{EntityId, IdempotencyKey, StreamId, StreamKind};
+use quorate::core::kernel::time::Timestamp;
 use quorate::journal::codec::{AppendBuilder, decode};
 use quorate::journal::group::{Group, GroupBuilder};
 use quorate::journal::{Append, ChainHash, Due, Seq};

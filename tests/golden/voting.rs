@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
-use quorate::core::agent::event::GradeChanged;
-use quorate::core::agent::{self, Grade, Settings};
-use quorate::core::ids::{CellId, EntityId, VoterId};
-use quorate::core::keyed::{KeyedField, KeyedRequest};
-use quorate::core::proposal::event::{self as proposal, Algorithm, Cause, Decision, Delivered};
-use quorate::core::quorum::event::{self as quorum, Counting, Outsiders, Policy, VoteChange};
-use quorate::core::quorum::tally::Tally;
-use quorate::core::quorum::{Electorate, FallbackPlan, QuorumState, QuorumType};
-use quorate::core::rules::{Choice, Formula, RuleSpec};
+use quorate::core::kernel::ids::{CellId, EntityId, VoterId};
+use quorate::core::kernel::keyed::{KeyedField, KeyedRequest};
+use quorate::core::voting::agent::event::GradeChanged;
+use quorate::core::voting::agent::{self, Grade, Settings};
+use quorate::core::voting::proposal::event::{self as proposal, Algorithm, Cause, Decision, Delivered};
+use quorate::core::voting::quorum::event::{self as quorum, Counting, Outsiders, Policy, VoteChange};
+use quorate::core::voting::quorum::tally::Tally;
+use quorate::core::voting::quorum::{Electorate, FallbackPlan, QuorumState, QuorumType};
+use quorate::core::voting::rules::{Choice, Formula, RuleSpec};
 
 use crate::events::{at, check, variants};
 

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use quorate::Quorate;
 use quorate::config::{ClockConfig, Config};
-use quorate::core::rng::Rng;
-use quorate::core::time::Timestamp;
+use quorate::core::kernel::rng::Rng;
+use quorate::core::kernel::time::Timestamp;
 
 use super::audit::{Acknowledged, all_comes_back, audit};
 use super::disk::{Disk, KEEPS};

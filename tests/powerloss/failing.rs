@@ -5,7 +5,7 @@ use std::path::Path;
 
 use quorate::Quorate;
 use quorate::config::Config;
-use quorate::core::rng::Rng;
+use quorate::core::kernel::rng::Rng;
 
 use super::audit::{Acknowledged, audit};
 use super::record::{Event, Life, Recording};

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use proptest::num::f64 as any_f64;
 use proptest::prelude::*;
-use quorate::core::Machine;
-use quorate::core::quorum::event::{Outsiders, VoteChange};
-use quorate::core::quorum::{
+use quorate::core::kernel::Machine;
+use quorate::core::kernel::time::Timestamp;
+use quorate::core::voting::quorum::event::{Outsiders, VoteChange};
+use quorate::core::voting::quorum::{
     Cancel, Command, Electorate, Event, Policy, QuorumMachine, QuorumType, Rejection, Start,
 };
-use quorate::core::time::Timestamp;
 use quorate::journal::codec::{decode, encode};
 
 use crate::script::{Quorum, ballot, question, voter};

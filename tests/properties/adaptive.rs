@@ -18,12 +18,12 @@
 
 use std::collections::BTreeMap;
 
-use quorate::core::driver::Driver;
-use quorate::core::durations::{
+use quorate::core::jobs::durations::{
     Command, DurationsMachine, Ended, Estimate, Limit, Record, Settings, estimate,
 };
-use quorate::core::rng::Rng;
-use quorate::core::time::Timestamp;
+use quorate::core::kernel::driver::Driver;
+use quorate::core::kernel::rng::Rng;
+use quorate::core::kernel::time::Timestamp;
 
 pub const CLASSES: [&str; 4] = ["lookup", "report", "build", "training"];
 

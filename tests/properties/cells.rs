@@ -9,19 +9,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use proptest::prelude::*;
-use quorate::core::Machine;
-use quorate::core::cell::budget::{self, WaitEnd};
-use quorate::core::cell::event::{Return, Unused};
-use quorate::core::cell::exchange::Event;
-use quorate::core::cell::state::NeedState;
-use quorate::core::cell::{
+use quorate::core::capacity::cell::budget::{self, WaitEnd};
+use quorate::core::capacity::cell::event::{Return, Unused};
+use quorate::core::capacity::cell::exchange::Event;
+use quorate::core::capacity::cell::state::NeedState;
+use quorate::core::capacity::cell::{
     self, Amount, Budget, BudgetMachine, Cell, CellMachine, Lease, MakeOffer, Op, Rejection, Release, Reply,
     Request, Settings, World,
 };
-use quorate::core::ids::{
+use quorate::core::kernel::Machine;
+use quorate::core::kernel::ids::{
     BudgetId, CellId, IdempotencyKey, NeedId, OfferId, Resource, StreamId, StreamKind, TokenId,
 };
-use quorate::core::time::Timestamp;
+use quorate::core::kernel::time::Timestamp;
 use quorate::journal::codec::{decode, encode};
 
 /// One act of a script; small numbers name cells, budgets, tokens and amounts.

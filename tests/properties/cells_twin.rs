@@ -7,9 +7,9 @@
 use std::time::Duration;
 
 use proptest::prelude::*;
-use quorate::core::cell::{Amount, Lease, MakeOffer, Op, Release, Request, Settings, World};
-use quorate::core::ids::{CellId, NeedId, OfferId, Resource, TokenId};
-use quorate::core::time::Timestamp;
+use quorate::core::capacity::cell::{Amount, Lease, MakeOffer, Op, Release, Request, Settings, World};
+use quorate::core::kernel::ids::{CellId, NeedId, OfferId, Resource, TokenId};
+use quorate::core::kernel::time::Timestamp;
 
 const CELLS: usize = 4;
 const WHOLE: u64 = 10;
@@ -324,8 +324,10 @@ fn both(book: &mut Book, act: &Act, minted: usize, now: i64) -> Option<(Op, &'st
 }
 
 /// The words in which both can agree.
-fn word(reply: Result<quorate::core::cell::Reply, quorate::core::cell::Rejection>) -> &'static str {
-    use quorate::core::cell::Rejection as No;
+fn word(
+    reply: Result<quorate::core::capacity::cell::Reply, quorate::core::capacity::cell::Rejection>,
+) -> &'static str {
+    use quorate::core::capacity::cell::Rejection as No;
     match reply {
         Ok(reply) => reply.status(),
         Err(No::Invalid { .. }) => "invalid",

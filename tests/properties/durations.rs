@@ -1,12 +1,12 @@
 //! The sketch beside a sorted list and the product of Kaplan and Meier written down, and the laws of the class's machine.
 
 use proptest::prelude::*;
-use quorate::core::driver::Driver;
-use quorate::core::durations::sketch::{Buckets, Quantile, Sketch, bucket_of, upper_edge};
-use quorate::core::durations::{
+use quorate::core::jobs::durations::sketch::{Buckets, Quantile, Sketch, bucket_of, upper_edge};
+use quorate::core::jobs::durations::{
     Command, Durations, DurationsMachine, Ended, Event, Limit, MEMORY, Record, Rejection, Settings, estimate,
 };
-use quorate::core::time::Timestamp;
+use quorate::core::kernel::driver::Driver;
+use quorate::core::kernel::time::Timestamp;
 use quorate::journal::codec::{decode, encode};
 
 /// Values of every size.

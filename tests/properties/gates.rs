@@ -4,18 +4,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
-use quorate::core::driver::Driver;
-use quorate::core::gate::{
+use quorate::core::jobs::gate::{
     Command, Effect, Event, Gate, GateMachine, Settings, Target, TimeoutPolicy, Track, errand,
 };
-use quorate::core::ids::EntityId;
-use quorate::core::job;
-use quorate::core::job::message::{
+use quorate::core::jobs::manager as job;
+use quorate::core::jobs::protocol::message::{
     AckOutcome, Body, FinalStatus, JobDispatch, JobFinalStatus, JobLeaderTransfer, JobProgressReport,
     JobTimeoutReport, Leader, Message, Party, ReportAck, TimeoutKind,
 };
-use quorate::core::job::token::{FenceToken, GateEpoch};
-use quorate::core::time::{Downtime, Gap, Timestamp};
+use quorate::core::jobs::protocol::token::{FenceToken, GateEpoch};
+use quorate::core::kernel::driver::Driver;
+use quorate::core::kernel::ids::EntityId;
+use quorate::core::kernel::time::{Downtime, Gap, Timestamp};
 use quorate::journal::codec::{decode, encode};
 
 const MS: i64 = 1_000;
@@ -200,7 +200,7 @@ impl World {
         let mut replayed = Gate::default();
         for event in &self.log {
             let stored: Event = decode(&encode(event).unwrap()).unwrap();
-            <GateMachine as quorate::core::Machine>::evolve(&mut replayed, &stored);
+            <GateMachine as quorate::core::kernel::Machine>::evolve(&mut replayed, &stored);
         }
         let stored: Gate = decode(&encode(self.gate.state()).unwrap()).unwrap();
         assert_eq!(&replayed, self.gate.state(), "replay is live");

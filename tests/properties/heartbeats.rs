@@ -7,11 +7,11 @@
 use std::sync::{Arc, Mutex};
 
 use proptest::prelude::*;
-use quorate::core::agent::command::{Again, Asked};
-use quorate::core::agent::{AgentMachine, Command, Directory, Event, Grade, LastVote, Settings};
-use quorate::core::driver::Driver;
-use quorate::core::ids::VoterId;
-use quorate::core::time::{Downtime, Timestamp};
+use quorate::core::kernel::driver::Driver;
+use quorate::core::kernel::ids::VoterId;
+use quorate::core::kernel::time::{Downtime, Timestamp};
+use quorate::core::voting::agent::command::{Again, Asked};
+use quorate::core::voting::agent::{AgentMachine, Command, Directory, Event, Grade, LastVote, Settings};
 use quorate::journal::codec::{decode, encode};
 
 /// When, from what and to what a grade changed.
@@ -209,7 +209,7 @@ impl Real {
     fn restart(&mut self, began: i64) {
         self.began = us(began);
         self.asleep = true;
-        let unwell = |p: &quorate::core::agent::directory::Presence| {
+        let unwell = |p: &quorate::core::voting::agent::directory::Presence| {
             p.watch.as_ref().is_some_and(|watch| watch.recorded != Grade::Healthy)
         };
         if self.directory.lock().unwrap().get(&ann()).is_some_and(unwell) {

@@ -4,16 +4,16 @@
 use std::sync::{Arc, Mutex};
 
 use proptest::prelude::*;
-use quorate::core::Machine;
-use quorate::core::driver::{Driver, Step};
-use quorate::core::ids::EntityId;
-use quorate::core::job::event::GateSeat;
-use quorate::core::job::heard::{LatestProgress, Memory};
-use quorate::core::job::message::*;
-use quorate::core::job::outbox::Notice;
-use quorate::core::job::token::{DispatchToken, FenceToken, GateEpoch};
-use quorate::core::job::{Command, Effect, Event, Heard, Job, JobMachine, Reply, Submit, errand};
-use quorate::core::time::{Downtime, Gap, Timestamp};
+use quorate::core::jobs::manager::event::GateSeat;
+use quorate::core::jobs::manager::heard::{LatestProgress, Memory};
+use quorate::core::jobs::manager::outbox::Notice;
+use quorate::core::jobs::manager::{Command, Effect, Event, Heard, Job, JobMachine, Reply, Submit, errand};
+use quorate::core::jobs::protocol::message::*;
+use quorate::core::jobs::protocol::token::{DispatchToken, FenceToken, GateEpoch};
+use quorate::core::kernel::Machine;
+use quorate::core::kernel::driver::{Driver, Step};
+use quorate::core::kernel::ids::EntityId;
+use quorate::core::kernel::time::{Downtime, Gap, Timestamp};
 use quorate::journal::codec::{decode, encode};
 
 const S: i64 = 1_000_000;
@@ -412,7 +412,7 @@ fn check_change(before: &Job, after: &Job, events: &[Event]) {
 }
 
 /// No job times out while its budget with extensions lasts, or within its idle limit after an extension.
-fn check_timeout(before: &Job, found: &quorate::core::job::event::TimedOut) {
+fn check_timeout(before: &Job, found: &quorate::core::jobs::manager::event::TimedOut) {
     let run = before.run.as_ref().unwrap();
     match found.kind {
         TimeoutKind::Overall => {

@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 
 use proptest::prelude::*;
-use quorate::core::ids::VoterId;
-use quorate::core::quorum::audit::votes_on_record;
-use quorate::core::quorum::event::{Counting, Outsiders, Refusal, VoteCast, VoteChange};
-use quorate::core::quorum::stats::QuorumStats;
-use quorate::core::quorum::tally::Tally;
-use quorate::core::quorum::{Electorate, Event, Opened, QuorumState, Rejection, Reply};
+use quorate::core::kernel::ids::VoterId;
+use quorate::core::voting::quorum::audit::votes_on_record;
+use quorate::core::voting::quorum::event::{Counting, Outsiders, Refusal, VoteCast, VoteChange};
+use quorate::core::voting::quorum::stats::QuorumStats;
+use quorate::core::voting::quorum::tally::Tally;
+use quorate::core::voting::quorum::{Electorate, Event, Opened, QuorumState, Rejection, Reply};
 
 use crate::script::{Script, play, recorded, wild_script};
 

@@ -1,11 +1,11 @@
 //! Laws of the mesh registry: the fold with its indexes agrees with a plain scan over all cells.
 
 use proptest::prelude::*;
-use quorate::core::driver::Driver;
-use quorate::core::ids::{CellId, VoterId};
-use quorate::core::quorum::QuorumType;
-use quorate::core::time::Timestamp;
-use quorate::core::topology::{Asked, Cell, Command, Event, Topology, TopologyMachine};
+use quorate::core::kernel::driver::Driver;
+use quorate::core::kernel::ids::{CellId, VoterId};
+use quorate::core::kernel::time::Timestamp;
+use quorate::core::voting::quorum::QuorumType;
+use quorate::core::voting::topology::{Asked, Cell, Command, Event, Topology, TopologyMachine};
 use quorate::journal::codec::{decode, encode};
 
 type Mesh = Driver<TopologyMachine>;

@@ -1,14 +1,16 @@
 //! Laws of the load's and the flows' records: the level beside a naive twin, exact instants, replay is live.
 
 use proptest::prelude::*;
-use quorate::core::Machine;
-use quorate::core::driver::Driver;
-use quorate::core::flow::record::{Command as FlowCommand, FlowMachine, FlowTotals};
-use quorate::core::flow::{DropPolicy, DropReason, DropRun, FlowConfig, FlowState, Load, Notice, Transition};
-use quorate::core::ids::EntityId;
-use quorate::core::load::{Command, Event, LoadMachine};
-use quorate::core::stats::{Level, Sample};
-use quorate::core::time::Timestamp;
+use quorate::core::kernel::Machine;
+use quorate::core::kernel::driver::Driver;
+use quorate::core::kernel::ids::EntityId;
+use quorate::core::kernel::time::Timestamp;
+use quorate::core::load::flow::record::{Command as FlowCommand, FlowMachine, FlowTotals};
+use quorate::core::load::flow::{
+    DropPolicy, DropReason, DropRun, FlowConfig, FlowState, Load, Notice, Transition,
+};
+use quorate::core::load::record::{Command, Event, LoadMachine};
+use quorate::core::load::stats::{Level, Sample};
 
 fn at(us: i64) -> Timestamp {
     Timestamp::from_micros(us)

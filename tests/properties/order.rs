@@ -5,9 +5,9 @@
 //! cast the deciding vote, because votes after the decision are late.
 
 use proptest::prelude::*;
-use quorate::core::quorum::event::Outsiders;
-use quorate::core::quorum::{Command, Policy, QuorumState};
-use quorate::core::time::Timestamp;
+use quorate::core::kernel::time::Timestamp;
+use quorate::core::voting::quorum::event::Outsiders;
+use quorate::core::voting::quorum::{Command, Policy, QuorumState};
 
 use crate::script::{Quorum, ballot, confidence, fork, question};
 

@@ -1,7 +1,7 @@
 //! Numbers and names from outside: kept as they are written, or refused.
 
 use proptest::prelude::*;
-use quorate::core::ids::VoterId;
+use quorate::core::kernel::ids::VoterId;
 use unicode_normalization::UnicodeNormalization;
 
 /// The value of a decimal: its digits without zeros at the ends, and the power of ten of the last one.
@@ -78,7 +78,7 @@ proptest! {
     fn an_id_is_composed_and_every_character_of_it_is_seen(text in name()) {
         if let Ok(id) = VoterId::new(text.as_str()) {
             prop_assert_eq!(id.as_str(), text.nfc().collect::<String>());
-            let seen: String = text.chars().filter(|c| !c.is_control() && quorate::core::names::is_shown(*c)).collect();
+            let seen: String = text.chars().filter(|c| !c.is_control() && quorate::core::kernel::names::is_shown(*c)).collect();
             prop_assert_eq!(id.as_str(), seen);
             prop_assert_eq!(id.as_str(), text.trim());
         }

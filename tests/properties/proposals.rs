@@ -4,17 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use proptest::prelude::*;
-use quorate::core::driver::Driver;
-use quorate::core::ids::VoterId;
-use quorate::core::proposal::command::Decider;
-use quorate::core::proposal::event::Delivered;
-use quorate::core::proposal::stats::ProposalStats;
-use quorate::core::proposal::{
+use quorate::core::kernel::driver::Driver;
+use quorate::core::kernel::ids::VoterId;
+use quorate::core::kernel::time::Timestamp;
+use quorate::core::voting::proposal::command::Decider;
+use quorate::core::voting::proposal::event::Delivered;
+use quorate::core::voting::proposal::stats::ProposalStats;
+use quorate::core::voting::proposal::{
     Ballot, Command, Event, Open, Proposal as State, ProposalMachine, Rejection, Reply, Verdict, VoteChange,
     VoteOutcome,
 };
-use quorate::core::rules::{Choice, Param, RuleSpec};
-use quorate::core::time::Timestamp;
+use quorate::core::voting::rules::{Choice, Param, RuleSpec};
 use quorate::journal::codec::{decode, encode};
 
 type Proposal = Driver<ProposalMachine>;

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use proptest::prelude::*;
-use quorate::core::driver::{Driver, Step};
-use quorate::core::ids::{EntityId, VoterId};
-use quorate::core::quorum::event::{Outsiders, VoteChange};
-use quorate::core::quorum::{
+use quorate::core::kernel::driver::{Driver, Step};
+use quorate::core::kernel::ids::{EntityId, VoterId};
+use quorate::core::kernel::time::Timestamp;
+use quorate::core::voting::quorum::event::{Outsiders, VoteChange};
+use quorate::core::voting::quorum::{
     Ballot, Cancel, Command, Event, FallbackPlan, Policy, QuorumMachine, QuorumType, Start,
 };
-use quorate::core::time::Timestamp;
 
 pub type Quorum = Driver<QuorumMachine>;
 

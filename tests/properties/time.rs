@@ -1,9 +1,9 @@
 //! When a quorum asks to be woken, and what waking it does.
 
 use proptest::prelude::*;
-use quorate::core::Machine;
-use quorate::core::quorum::{Event, QuorumMachine, QuorumState};
-use quorate::core::time::Timestamp;
+use quorate::core::kernel::Machine;
+use quorate::core::kernel::time::Timestamp;
+use quorate::core::voting::quorum::{Event, QuorumMachine, QuorumState};
 
 use crate::script::{fork, play, recorded, script, wild_script};
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use quorate::api::dto::{AgentHistory, Beat, HistoryQuery, ListAgents, RegisterAgent};
 use quorate::config::{Alerts, Config, HeartbeatConfig};
-use quorate::core::agent::Grade;
-use quorate::core::ids::{StreamKind, VoterId};
+use quorate::core::kernel::ids::{StreamKind, VoterId};
+use quorate::core::voting::agent::Grade;
 use quorate::shell::bus::{Notice, What};
 use quorate::store::memory::MemoryStore;
 use quorate::{ErrorKind, Quorate};

@@ -10,8 +10,8 @@ use quorate::api::dto::{
     RequestCapacity, SetBudget, TokenRef, TransferCapacity, id,
 };
 use quorate::config::Config;
-use quorate::core::ids::{CellId, Resource, TokenId};
-use quorate::core::rng::Rng;
+use quorate::core::kernel::ids::{CellId, Resource, TokenId};
+use quorate::core::kernel::rng::Rng;
 use quorate::store::memory::MemoryStore;
 use quorate::{ErrorKind, Quorate};
 

@@ -4,9 +4,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use quorate::config::Config;
-use quorate::core::ids::VoterId;
-use quorate::core::proposal::{Verdict, VoteOutcome};
-use quorate::core::rules::Choice;
+use quorate::core::kernel::ids::VoterId;
+use quorate::core::voting::proposal::{Verdict, VoteOutcome};
+use quorate::core::voting::rules::Choice;
 use quorate::shell::coordinator::{ConsensusRequest, Coordinator, Delivered, Told};
 use quorate::store::memory::MemoryStore;
 use quorate::{ErrorKind, Quorate};

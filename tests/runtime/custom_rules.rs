@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use quorate::api::dto::AlgorithmRef;
 use quorate::config::{ClockConfig, Config};
-use quorate::core::proposal::{Verdict, VoteOutcome};
-use quorate::core::rules::{Choice, Outcome, Poll, WeightTable};
+use quorate::core::voting::proposal::{Verdict, VoteOutcome};
+use quorate::core::voting::rules::{Choice, Outcome, Poll, WeightTable};
 use quorate::shell::custom::CustomRuleSet;
 use quorate::store::memory::MemoryStore;
 use quorate::{ErrorKind, Quorate};

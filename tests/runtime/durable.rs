@@ -5,7 +5,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use quorate::config::Config;
-use quorate::core::ids::EntityId;
+use quorate::core::kernel::ids::EntityId;
 use quorate::journal::Fault;
 use quorate::store::memory::MemoryStore;
 use quorate::{ErrorKind, Quorate, StartQuorum, Vote};

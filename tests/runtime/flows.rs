@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use quorate::api::dto::{ConfigureFlow, DrainFlow, FlowStatus, HistoryQuery, OfferMessage, OpenFlow};
-use quorate::core::flow::{Carries, DropPolicy, FlowConfig};
+use quorate::core::load::flow::{Carries, DropPolicy, FlowConfig};
 use quorate::{Config, EntityId, ErrorKind, Quorate};
 use serde_json::json;
 

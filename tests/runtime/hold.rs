@@ -8,8 +8,8 @@ use quorate::api::dto::{
     CancelNeed, CapacityRef, CapacityRequested, ConfigureCapacity, HeldToken, OfferCapacity, ReleaseCapacity,
     RequestCapacity, SetBudget, TokenRef, id,
 };
-use quorate::core::ids::{BudgetId, CellId, Resource};
-use quorate::core::rng::Rng;
+use quorate::core::kernel::ids::{BudgetId, CellId, Resource};
+use quorate::core::kernel::rng::Rng;
 use quorate::journal::Fault;
 use quorate::store::memory::MemoryStore;
 use quorate::{Config, Error, ErrorKind, Held, Quorate};

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use quorate::api::dto::HistoryQuery;
-use quorate::core::ids::{EntityId, VoterId};
-use quorate::core::proposal::VoteOutcome;
-use quorate::core::rules::Choice;
+use quorate::core::kernel::ids::{EntityId, VoterId};
+use quorate::core::voting::proposal::VoteOutcome;
+use quorate::core::voting::rules::Choice;
 use quorate::shell::coordinator::ConsensusRequest;
 use quorate::store::memory::MemoryStore;
 use quorate::{Config, Quorate, RequestConsensus};

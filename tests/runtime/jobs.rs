@@ -8,10 +8,10 @@ use quorate::api::dto::{
     WorkerRef, WorkerReport,
 };
 use quorate::config::ClockConfig;
-use quorate::core::ids::EntityId;
-use quorate::core::job::WorkflowStatus;
-use quorate::core::job::message::FinalStatus;
-use quorate::core::time::Timestamp;
+use quorate::core::jobs::manager::WorkflowStatus;
+use quorate::core::jobs::protocol::message::FinalStatus;
+use quorate::core::kernel::ids::EntityId;
+use quorate::core::kernel::time::Timestamp;
 use quorate::shell::bus::What;
 use quorate::store::memory::MemoryStore;
 use quorate::{Config, ErrorKind, Quorate};

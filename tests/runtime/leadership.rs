@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use quorate::api::dto::{JobProgress, JobRef, LeaseJob, SubmitJob, TransferJob};
 use quorate::config::ClockConfig;
-use quorate::core::ids::EntityId;
-use quorate::core::rng::Rng;
-use quorate::core::time::Timestamp;
+use quorate::core::kernel::ids::EntityId;
+use quorate::core::kernel::rng::Rng;
+use quorate::core::kernel::time::Timestamp;
 use quorate::store::memory::MemoryStore;
 use quorate::{Config, ErrorKind, Quorate};
 

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use quorate::api::dto::{CancelQuorum, WaitQuorum};
 use quorate::config::{ClockConfig, Config};
-use quorate::core::ids::{EntityId, IdempotencyKey};
-use quorate::core::quorum::QuorumState;
-use quorate::core::time::Timestamp;
+use quorate::core::kernel::ids::{EntityId, IdempotencyKey};
+use quorate::core::kernel::time::Timestamp;
+use quorate::core::voting::quorum::QuorumState;
 use quorate::shell::bus::What;
 use quorate::store::memory::MemoryStore;
 use quorate::{ErrorKind, Quorate, StartQuorum, Vote};

@@ -9,9 +9,9 @@ use quorate::api::dto::{
 };
 use quorate::api::ops;
 use quorate::config::ClockConfig;
-use quorate::core::shed::{Caps, Cause, Class, LatencyConfig, Load, Readings};
-use quorate::core::stats::Level;
-use quorate::core::time::Timestamp;
+use quorate::core::kernel::time::Timestamp;
+use quorate::core::load::shed::{Caps, Cause, Class, LatencyConfig, Load, Readings};
+use quorate::core::load::stats::Level;
 use quorate::shell::sampler::{Sampler, ThisMachine};
 use quorate::store::memory::MemoryStore;
 use quorate::{Config, Error, ErrorKind, Quorate};

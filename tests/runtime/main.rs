@@ -22,7 +22,7 @@ mod quorums;
 mod transports;
 
 use quorate::config::{ClockConfig, Config};
-use quorate::core::time::Timestamp;
+use quorate::core::kernel::time::Timestamp;
 
 /// A runtime in virtual time with repeatable ids.
 pub fn manual() -> Config {

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use quorate::api::Mailbox;
 use quorate::api::dto::{CompleteJob, JobRef, SubmitJob};
-use quorate::core::flow::OutgoingConfig;
-use quorate::core::ids::EntityId;
-use quorate::core::job::message::{FinalStatus, Message, Party};
+use quorate::core::jobs::protocol::message::{FinalStatus, Message, Party};
+use quorate::core::kernel::ids::EntityId;
+use quorate::core::load::flow::OutgoingConfig;
 use quorate::shell::outgoing::{DestinationStatus, PerDestination, Wire, WireConfig};
 use quorate::{Config, Quorate};
 use tokio::runtime::Handle;

@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use quorate::Quorate;
 use quorate::api::dto::{EventView, HistoryQuery};
-use quorate::core::Machine;
-use quorate::core::cell::event::Event;
-use quorate::core::cell::{Budget, BudgetMachine, Cell, CellMachine, Command, budget};
-use quorate::core::ids::{BudgetId, CellId, NeedId};
-use quorate::core::time::Timestamp;
+use quorate::core::capacity::cell::event::Event;
+use quorate::core::capacity::cell::{Budget, BudgetMachine, Cell, CellMachine, Command, budget};
+use quorate::core::kernel::Machine;
+use quorate::core::kernel::ids::{BudgetId, CellId, NeedId};
+use quorate::core::kernel::time::Timestamp;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 

@@ -1,7 +1,7 @@
 //! A store with something done before every commit: a file written, a gate waited at, a count taken.
 
-use quorate::core::ids::{IdempotencyKey, StreamId};
-use quorate::core::time::Timestamp;
+use quorate::core::kernel::ids::{IdempotencyKey, StreamId};
+use quorate::core::kernel::time::Timestamp;
 use quorate::journal::{
     Append, Appended, Epoch, Fault, Head, OpenReport, Pending, Position, Record, Seq, Snapshot, Store, Tip,
     VerifyCursor, VerifyStep,

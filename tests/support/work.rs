@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use quorate::api::dto::EventView;
-use quorate::core::gate;
-use quorate::core::job::message::{FinalStatus, Leader};
-use quorate::core::job::token::{FenceToken, GateEpoch};
-use quorate::core::job::{self};
-use quorate::core::time::{Gap, Timestamp};
-use quorate::core::worker;
+use quorate::core::jobs::gate;
+use quorate::core::jobs::manager::{self as job};
+use quorate::core::jobs::protocol::message::{FinalStatus, Leader};
+use quorate::core::jobs::protocol::token::{FenceToken, GateEpoch};
+use quorate::core::jobs::worker;
+use quorate::core::kernel::time::{Gap, Timestamp};
 use serde::de::DeserializeOwned;
 use serde_json::json;
 

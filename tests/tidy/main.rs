@@ -78,11 +78,11 @@ fn files_stay_short_and_modules_say_what_they_are() {
 #[test]
 fn every_entry_of_every_table_is_documented() {
     let book = book();
-    let rules = quorate::core::rules::RULES.iter().map(|entry| entry.name);
+    let rules = quorate::core::voting::rules::RULES.iter().map(|entry| entry.name);
     let stores = quorate::store::STORES.iter().map(|entry| entry.name);
     let operations = quorate::api::ops::OPERATIONS.iter().map(|op| op.name);
     let kinds = quorate::error::KINDS.iter().map(|entry| entry.name);
-    let policies = quorate::core::flow::DROP_POLICIES.iter().map(|entry| entry.name);
+    let policies = quorate::core::load::flow::DROP_POLICIES.iter().map(|entry| entry.name);
     let missing =
         tables::undocumented(&book, policies.chain(rules).chain(stores).chain(operations).chain(kinds));
     none(&missing);

@@ -5,9 +5,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::id;
-use crate::core::agent::Grade;
-use crate::core::ids::{VoterId, known, known_maybe};
-use crate::core::time::Timestamp;
+use crate::core::kernel::ids::{VoterId, known, known_maybe};
+use crate::core::kernel::time::Timestamp;
+use crate::core::voting::agent::Grade;
 use crate::error::Error;
 
 /// Registers an agent and watches its heartbeats.

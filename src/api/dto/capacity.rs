@@ -8,8 +8,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::id;
-use crate::core::ids::{BudgetId, CellId, IdempotencyKey, NeedId, OfferId, Resource, TokenId, known};
-use crate::core::time::Timestamp;
+use crate::core::kernel::ids::{BudgetId, CellId, IdempotencyKey, NeedId, OfferId, Resource, TokenId, known};
+use crate::core::kernel::time::Timestamp;
 use crate::error::Error;
 
 /// Asks for capacity.

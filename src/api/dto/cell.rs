@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::core::ids::{CellId, VoterId, known_maybe};
+use crate::core::kernel::ids::{CellId, VoterId, known_maybe};
 
 /// Sets a cell's entry in the mesh registry, in place of any earlier one.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]

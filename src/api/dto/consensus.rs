@@ -8,11 +8,11 @@ use serde_json::{Map, Value};
 
 use super::id;
 use crate::config::HealthPolicy;
-use crate::core::agent::Grade;
-use crate::core::ids::{EntityId, IdempotencyKey, VoterId, known, known_maybe};
-use crate::core::proposal::{Verdict, VoteChange, VoteOutcome};
-use crate::core::rules::{Choice, Param, RuleSpec};
-use crate::core::time::Timestamp;
+use crate::core::kernel::ids::{EntityId, IdempotencyKey, VoterId, known, known_maybe};
+use crate::core::kernel::time::Timestamp;
+use crate::core::voting::agent::Grade;
+use crate::core::voting::proposal::{Verdict, VoteChange, VoteOutcome};
+use crate::core::voting::rules::{Choice, Param, RuleSpec};
 use crate::error::Error;
 
 /// Puts a question to the registered agents.

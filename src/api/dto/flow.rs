@@ -5,9 +5,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::id;
-use crate::core::flow::{FlowAdvice, FlowConfig, FlowReason, FlowState, Health};
-use crate::core::ids::{EntityId, known};
-use crate::core::time::Timestamp;
+use crate::core::kernel::ids::{EntityId, known};
+use crate::core::kernel::time::Timestamp;
+use crate::core::load::flow::{FlowAdvice, FlowConfig, FlowReason, FlowState, Health};
 use crate::error::Error;
 
 /// Opens a stream of messages with flow control.

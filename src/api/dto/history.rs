@@ -5,9 +5,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{CapacityStatus, ConsensusResult, JobStatusView, QuorumStatus};
-use crate::core::ids::{CellId, EntityId, VoterId, known, known_maybe};
-use crate::core::rules::Choice;
-use crate::core::time::Timestamp;
+use crate::core::kernel::ids::{CellId, EntityId, VoterId, known, known_maybe};
+use crate::core::kernel::time::Timestamp;
+use crate::core::voting::rules::Choice;
 
 /// Asks what happened, over all entities, in global order.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]

@@ -9,8 +9,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::load::LevelView;
-use crate::core::ids::{EntityId, known};
-use crate::core::time::Timestamp;
+use crate::core::kernel::ids::{EntityId, known};
+use crate::core::kernel::time::Timestamp;
 
 /// One workflow of a job.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]

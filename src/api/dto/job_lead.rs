@@ -3,8 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::core::ids::EntityId;
-use crate::core::time::Timestamp;
+use crate::core::kernel::ids::EntityId;
+use crate::core::kernel::time::Timestamp;
 
 /// Gives leadership of a job to another leader.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]

@@ -4,9 +4,9 @@ use schemars::JsonSchema;
 use serde::de::IntoDeserializer;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::core::shed::{Cause, Class, Load, Observed, Priority};
-use crate::core::stats::Level;
-use crate::core::time::Timestamp;
+use crate::core::kernel::time::Timestamp;
+use crate::core::load::shed::{Cause, Class, Load, Observed, Priority};
+use crate::core::load::stats::Level;
 
 fn class_in_any_case<'de, D: Deserializer<'de>>(given: D) -> Result<Option<Class>, D::Error> {
     let Some(name) = Option::<String>::deserialize(given)? else { return Ok(None) };

@@ -21,9 +21,9 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
 use crate::config::HealthPolicy;
-use crate::core::ids::IdError;
-use crate::core::quorum::QuorumType;
-use crate::core::time::Timestamp;
+use crate::core::kernel::ids::IdError;
+use crate::core::kernel::time::Timestamp;
+use crate::core::voting::quorum::QuorumType;
 use crate::error::Error;
 
 pub use self::agent::*;

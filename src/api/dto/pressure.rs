@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::core::ids::EntityId;
-use crate::core::stats::Level;
-use crate::core::time::Timestamp;
+use crate::core::kernel::ids::EntityId;
+use crate::core::kernel::time::Timestamp;
+use crate::core::load::stats::Level;
 
 /// Asks who asks whom to slow down.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]

@@ -7,11 +7,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{AskedType, id};
-use crate::core::ids::{CellId, EntityId, IdempotencyKey, VoterId, known};
-use crate::core::quorum::event::{Outsiders, VoteChange};
-use crate::core::quorum::{QuorumState, QuorumType};
-use crate::core::rules::{Param, RuleSpec};
-use crate::core::time::Timestamp;
+use crate::core::kernel::ids::{CellId, EntityId, IdempotencyKey, VoterId, known};
+use crate::core::kernel::time::Timestamp;
+use crate::core::voting::quorum::event::{Outsiders, VoteChange};
+use crate::core::voting::quorum::{QuorumState, QuorumType};
+use crate::core::voting::rules::{Param, RuleSpec};
 use crate::error::Error;
 
 /// Opens a quorum.

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::LevelView;
-use crate::core::ids::{EntityId, known};
+use crate::core::kernel::ids::{EntityId, known};
 
 /// Gives leadership of a job at the gate to another gate.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]

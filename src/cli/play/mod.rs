@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use quorate::api::NetworkFaults;
 use quorate::api::{json, ops};
-use quorate::core::time::{Timestamp, whole_parts};
+use quorate::core::kernel::time::{Timestamp, whole_parts};
 use quorate::error::{Error, ErrorKind};
 use quorate::store::STORES;
 use world::World;

@@ -6,7 +6,7 @@ use crate::open::Place;
 use quorate::api::Quorate;
 use quorate::api::dto::{EventView, HistoryQuery};
 use quorate::config::{ClockConfig, Config};
-use quorate::core::time::Timestamp;
+use quorate::core::kernel::time::Timestamp;
 use quorate::error::{Error, ErrorKind};
 use quorate::journal::Position;
 use quorate::shell::post::{Lossy, NetworkFaults, Transport};

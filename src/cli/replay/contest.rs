@@ -7,9 +7,9 @@ use serde_json::json;
 use super::past::Entry;
 use super::votes::{Question, Votes};
 use quorate::api::dto::{QuorumStatus, StartQuorum};
-use quorate::core::ids::{EntityId, VoterId};
-use quorate::core::quorum::QuorumState;
-use quorate::core::rules::{self, Choice, Count, Formula, Outcome, Rule, RuleSpec};
+use quorate::core::kernel::ids::{EntityId, VoterId};
+use quorate::core::voting::quorum::QuorumState;
+use quorate::core::voting::rules::{self, Choice, Count, Formula, Outcome, Rule, RuleSpec};
 use quorate::error::{Error, ErrorKind};
 use quorate::journal::chain::digest;
 

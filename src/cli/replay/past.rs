@@ -9,8 +9,8 @@ use super::contest::{Contest, End};
 use super::votes::Votes;
 use quorate::api::Quorate;
 use quorate::api::dto::{EventView, HistoryQuery};
-use quorate::core::ids::{EntityId, VoterId};
-use quorate::core::quorum::QuorumState;
+use quorate::core::kernel::ids::{EntityId, VoterId};
+use quorate::core::voting::quorum::QuorumState;
 use quorate::error::{Error, ErrorKind};
 
 /// Events read at a time.

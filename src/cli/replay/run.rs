@@ -10,8 +10,8 @@ use super::contest::{Contest, Poll};
 use super::votes::{Row, Votes};
 use quorate::api::Quorate;
 use quorate::api::dto::Vote;
-use quorate::core::ids::EntityId;
-use quorate::core::time::Timestamp;
+use quorate::core::kernel::ids::EntityId;
+use quorate::core::kernel::time::Timestamp;
 use quorate::error::{Error, ErrorKind};
 use quorate::shell::clock::Stopwatch;
 

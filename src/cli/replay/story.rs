@@ -6,8 +6,8 @@ use super::contest::{Asked, Contest, Poll, Verdict, standing};
 use super::votes::Votes;
 use quorate::api::Quorate;
 use quorate::api::dto::{AuditVoteView, EntityHistory};
-use quorate::core::ids::EntityId;
-use quorate::core::time::Timestamp;
+use quorate::core::kernel::ids::EntityId;
+use quorate::core::kernel::time::Timestamp;
 use quorate::error::Error;
 
 /// How a question went.

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use super::table::Table;
 use crate::input::read_whole;
-use quorate::core::ids::{EntityId, VoterId};
-use quorate::core::time::Timestamp;
+use quorate::core::kernel::ids::{EntityId, VoterId};
+use quorate::core::kernel::time::Timestamp;
 use quorate::error::Error;
 use quorate::journal::chain::{ChainHash, digest};
 

@@ -2,7 +2,7 @@ use super::*;
 use crate::codec::AppendBuilder;
 use crate::stores::memory::MemoryStore;
 use crate::{ChainHash, Due};
-use quorate_core::ids::{EntityId, StreamKind};
+use quorate_core::kernel::ids::{EntityId, StreamKind};
 
 fn now<T>(mut pending: Pending<'_, T>) -> Result<T, Fault> {
     let mut context = std::task::Context::from_waker(std::task::Waker::noop());

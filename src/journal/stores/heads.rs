@@ -5,8 +5,8 @@ use std::collections::{BTreeSet, HashMap};
 use crate::{Append, ChainHash, Due, Head, Seq};
 #[cfg(feature = "store-sled")]
 use crate::{Fault, group::Group};
-use quorate_core::ids::{IdempotencyKey, StreamId};
-use quorate_core::time::Timestamp;
+use quorate_core::kernel::ids::{IdempotencyKey, StreamId};
+use quorate_core::kernel::time::Timestamp;
 
 /// The end of one stream, and where to find it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -15,8 +15,8 @@ use crate::{
     Append, Appended, ChainHash, Epoch, Fault, Head, OpenReport, Pending, Position, Record, Seq, Snapshot,
     Store, Tip, VerifyCursor, VerifyStep,
 };
-use quorate_core::ids::{IdempotencyKey, StreamId};
-use quorate_core::time::Timestamp;
+use quorate_core::kernel::ids::{IdempotencyKey, StreamId};
+use quorate_core::kernel::time::Timestamp;
 
 /// A journal in memory. Handles made by [`MemoryStore::reopen`] share it.
 #[derive(Debug)]

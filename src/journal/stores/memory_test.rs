@@ -1,7 +1,7 @@
 use super::*;
 use crate::Due;
 use crate::codec::AppendBuilder;
-use quorate_core::ids::{EntityId, StreamKind};
+use quorate_core::kernel::ids::{EntityId, StreamKind};
 
 fn now<T>(mut pending: Pending<'_, T>) -> Result<T, Fault> {
     let mut context = std::task::Context::from_waker(std::task::Waker::noop());

@@ -6,7 +6,7 @@ use super::heads::{Changes, Entry};
 use super::walk::View;
 use crate::group::GroupBuilder;
 use crate::{Append, Appended, Epoch, Fault, Tip};
-use quorate_core::time::Timestamp;
+use quorate_core::kernel::time::Timestamp;
 
 /// Bytes a frame has besides its records, at most: two texts of 256 bytes and the fixed fields.
 const FRAME_OVERHEAD: usize = 600;

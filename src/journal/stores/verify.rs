@@ -3,7 +3,7 @@
 use super::walk::View;
 use crate::group::{Frame, Group};
 use crate::{Broken, Fault, Position, Seq, Tip, VerifyCursor, VerifyStep};
-use quorate_core::ids::StreamId;
+use quorate_core::kernel::ids::StreamId;
 
 /// Checks at most `limit` groups after the cursor; at the end also that tip and heads agree with what was read.
 pub(super) fn verify(view: &impl View, mut cursor: VerifyCursor, limit: usize) -> Result<VerifyStep, Fault> {

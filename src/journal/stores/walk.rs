@@ -8,7 +8,7 @@ use super::heads::Entry;
 use super::lock;
 use crate::group::{Group, GroupHeader};
 use crate::{Fault, Position, Record, Seq, Tip};
-use quorate_core::ids::{IdempotencyKey, StreamId};
+use quorate_core::kernel::ids::{IdempotencyKey, StreamId};
 
 /// What walks, checks and plans need of a store.
 pub(super) trait View {

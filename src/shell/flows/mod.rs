@@ -41,13 +41,13 @@ use super::runtime::ask;
 use super::tell::tell;
 use super::writer::Failure;
 use crate::config::Config;
-use crate::core::flow::record::{Command, Event, Flow, FlowMachine, FlowTotals, Rejection, Reply};
-use crate::core::flow::{
+use crate::core::kernel::ids::{EntityId, StreamId, StreamKind};
+use crate::core::kernel::time::Timestamp;
+use crate::core::load::flow::record::{Command, Event, Flow, FlowMachine, FlowTotals, Rejection, Reply};
+use crate::core::load::flow::{
     Carries, Drained, FlowBuffer, FlowConfig, FlowConfigError, FlowRecommendation, FlowState, FlowStats,
     Gate, Manner, Notice, Offered, Pass, Returned, Shape,
 };
-use crate::core::ids::{EntityId, StreamId, StreamKind};
-use crate::core::time::Timestamp;
 use crate::journal::chain::digest;
 
 /// How long totals and an open run of drops may be off the record.

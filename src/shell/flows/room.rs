@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use serde_json::Value;
 
 use super::Message;
-use crate::core::flow::FlowConfig;
+use crate::core::load::flow::FlowConfig;
 
 /// What the map of an object takes for each of its fields, besides name and value.
 const FIELD: usize = 48;

@@ -6,8 +6,8 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use super::{Live, Message, Outcome, Why, give_back, put};
-use crate::core::flow::{Claim, FlowConfig, Manner, Pass, Returned};
-use crate::core::time::Timestamp;
+use crate::core::kernel::time::Timestamp;
+use crate::core::load::flow::{Claim, FlowConfig, Manner, Pass, Returned};
 use crate::shell::host::Host;
 use crate::shell::lock;
 

@@ -27,7 +27,7 @@
 //! Everything here is memory. After a restart nobody has asked for anything.
 //!
 //! # Sources
-//! As [`core::pressure`](crate::core::pressure).
+//! As [`core::pressure`](crate::core::load::pressure).
 
 mod places;
 mod side;
@@ -39,16 +39,16 @@ use std::time::Duration;
 use self::places::Places;
 pub(crate) use self::places::{arrived, know_level, look_again};
 use self::side::{Dropped, Side};
-use crate::core::Machine;
-use crate::core::gate::Gate;
-use crate::core::ids::{EntityId, StreamId, StreamKind};
-use crate::core::job::message::{Message, Party, WorkflowOutcome};
-use crate::core::load::{Command, LoadMachine};
-use crate::core::pressure::{Applied, DecayConfig, FlushCounts, Forwarding, GatePressure};
-use crate::core::shed::{Invalid, Label, MessageKind};
-use crate::core::stats::{Decoded, Level, Signal, SignalConfig, Signaller, WireSignal};
-use crate::core::time::Timestamp;
-use crate::core::worker::{self, Report, Worker, WorkerMachine};
+use crate::core::jobs::gate::Gate;
+use crate::core::jobs::protocol::message::{Message, Party, WorkflowOutcome};
+use crate::core::jobs::worker::{self, Report, Worker, WorkerMachine};
+use crate::core::kernel::Machine;
+use crate::core::kernel::ids::{EntityId, StreamId, StreamKind};
+use crate::core::kernel::time::Timestamp;
+use crate::core::load::pressure::{Applied, DecayConfig, FlushCounts, Forwarding, GatePressure};
+use crate::core::load::record::{Command, LoadMachine};
+use crate::core::load::shed::{Invalid, Label, MessageKind};
+use crate::core::load::stats::{Decoded, Level, Signal, SignalConfig, Signaller, WireSignal};
 use crate::shell::entity::Action;
 use crate::shell::host::Host;
 use crate::shell::kinds::track;

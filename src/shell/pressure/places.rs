@@ -13,10 +13,10 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use crate::core::ids::EntityId;
-use crate::core::load::{Arrived, Command, STREAM};
-use crate::core::stats::{Level, StatsConfig};
-use crate::core::time::Timestamp;
+use crate::core::kernel::ids::EntityId;
+use crate::core::kernel::time::Timestamp;
+use crate::core::load::record::{Arrived, Command, STREAM};
+use crate::core::load::stats::{Level, StatsConfig};
 use crate::shell::entity::Action;
 use crate::shell::host::Host;
 use crate::shell::kinds::track;

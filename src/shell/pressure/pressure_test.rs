@@ -2,9 +2,11 @@
 
 use super::*;
 use crate::config::{ClockConfig, Config};
-use crate::core::job::message::{AckOutcome, Body, JobProgressReport, Leader, ReportAck, WorkflowDispatch};
-use crate::core::job::token::{DispatchToken, FenceToken};
-use crate::core::shed::{Class, Readings};
+use crate::core::jobs::protocol::message::{
+    AckOutcome, Body, JobProgressReport, Leader, ReportAck, WorkflowDispatch,
+};
+use crate::core::jobs::protocol::token::{DispatchToken, FenceToken};
+use crate::core::load::shed::{Class, Readings};
 use crate::shell::load::{Fed, Source};
 use crate::shell::post::{Mailbox, Transport};
 use crate::shell::runtime::Runtime;
@@ -24,7 +26,7 @@ fn party(manager: &Manager) -> Party {
 }
 
 fn wire(level: Level, seq: u64) -> WireSignal {
-    let seq = crate::core::stats::SignalSeq { epoch: 1, seq };
+    let seq = crate::core::load::stats::SignalSeq { epoch: 1, seq };
     WireSignal::from(&SignalConfig::default().signal(level, seq))
 }
 

@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::Manager;
-use crate::core::ids::EntityId;
-use crate::core::job::token::DispatchToken;
-use crate::core::pressure::{Body, DecayConfig, FlushConfig, FlushPlanner, Outgoing, Peers, Update};
-use crate::core::resend::fnv1a;
-use crate::core::shed::Invalid;
-use crate::core::time::Timestamp;
-use crate::core::worker::Report;
+use crate::core::jobs::protocol::token::DispatchToken;
+use crate::core::jobs::worker::Report;
+use crate::core::kernel::ids::EntityId;
+use crate::core::kernel::resend::fnv1a;
+use crate::core::kernel::time::Timestamp;
+use crate::core::load::pressure::{Body, DecayConfig, FlushConfig, FlushPlanner, Outgoing, Peers, Update};
+use crate::core::load::shed::Invalid;
 
 type Planner = FlushPlanner<EntityId, EntityId, Manager>;
 type Sending = Outgoing<EntityId, EntityId, Manager>;

@@ -21,8 +21,8 @@ use std::hash::{BuildHasher, RandomState};
 
 use hashbrown::HashTable;
 
-use crate::core::ids::{StreamId, StreamKind};
-use crate::core::time::Timestamp;
+use crate::core::kernel::ids::{StreamId, StreamKind};
+use crate::core::kernel::time::Timestamp;
 
 /// Microseconds of a slot of the lowest level, as a power of two.
 const TICK: u32 = 17;

@@ -1,8 +1,8 @@
 use proptest::prelude::*;
 
 use super::deadlines::Deadlines;
-use crate::core::ids::{EntityId, StreamId, StreamKind};
-use crate::core::time::Timestamp;
+use crate::core::kernel::ids::{EntityId, StreamId, StreamKind};
+use crate::core::kernel::time::Timestamp;
 
 fn stream(name: &str) -> StreamId {
     StreamId::new(StreamKind::Quorum, EntityId::new(name).unwrap())

@@ -19,10 +19,10 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
-use crate::core::agent::Grade;
-use crate::core::ids::{EntityId, StreamId, StreamKind};
-use crate::core::time::{Gap, Timestamp};
-use crate::core::timeline::Mark;
+use crate::core::kernel::ids::{EntityId, StreamId, StreamKind};
+use crate::core::kernel::time::{Gap, Timestamp};
+use crate::core::kernel::timeline::Mark;
+use crate::core::voting::agent::Grade;
 use crate::journal::codec::{decode, encode};
 use crate::journal::{Fault, OpenReport, Store, Tip};
 use crate::shell::clock::Clock;

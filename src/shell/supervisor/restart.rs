@@ -13,8 +13,8 @@ use actix::{Actor, AsyncContext, Context, WrapFuture};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::config::RestartConfig;
-use crate::core::ids::StreamId;
-use crate::core::time::Timestamp;
+use crate::core::kernel::ids::StreamId;
+use crate::core::kernel::time::Timestamp;
 use crate::journal::Fault;
 use crate::shell::entity::Poke;
 use crate::shell::host::Host;
@@ -131,7 +131,7 @@ impl Actor for RestartSupervisor {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::ids::{EntityId, StreamKind};
+    use crate::core::kernel::ids::{EntityId, StreamKind};
 
     #[test]
     fn the_first_death_costs_no_pause_later_ones_double_it_and_the_budget_parks() {

@@ -8,8 +8,8 @@ use std::time::Duration;
 use actix::{Actor, AsyncContext, Context, WrapFuture};
 use tokio::sync::{Notify, oneshot};
 
-use crate::core::ids::{StreamId, StreamKind};
-use crate::core::time::Timestamp;
+use crate::core::kernel::ids::{StreamId, StreamKind};
+use crate::core::kernel::time::Timestamp;
 use crate::shell::clock::PULSE;
 use crate::shell::entity::{Errand, Poke, Wake};
 use crate::shell::host::Host;

@@ -7,8 +7,8 @@ use std::sync::OnceLock;
 use std::task::{Context, Poll, Waker};
 
 use libfuzzer_sys::fuzz_target;
-use quorate::core::ids::{EntityId, StreamId, StreamKind};
-use quorate::core::time::Timestamp;
+use quorate::core::kernel::ids::{EntityId, StreamId, StreamKind};
+use quorate::core::kernel::time::Timestamp;
 use quorate::journal::codec::AppendBuilder;
 use quorate::journal::{ChainHash, Due, Pending, Store, VerifyCursor};
 use quorate::store::salvage::ReadStore;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use libfuzzer_sys::fuzz_target;
 use quorate::api::ops::OPERATIONS;
 use quorate::config::{ClockConfig, Config};
-use quorate::core::time::Timestamp;
+use quorate::core::kernel::time::Timestamp;
 use quorate::{ErrorKind, Quorate};
 use serde_json::{Map, Value};
 

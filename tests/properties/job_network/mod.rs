@@ -18,18 +18,20 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use proptest::prelude::*;
-use quorate::core::Machine;
-use quorate::core::driver::Driver;
-use quorate::core::gate::{self, Datacenters, Gate, GateMachine, GlobalRule, Target, TimeoutPolicy, Track};
-use quorate::core::ids::EntityId;
-use quorate::core::job::heard::{LatestProgress, Memory};
-use quorate::core::job::message::*;
-use quorate::core::job::outbox::{Notice, Recipient};
-use quorate::core::job::token::{FenceToken, GateEpoch};
-use quorate::core::job::{self, Heard, Job, JobMachine, Phase, Reply, Submit};
-use quorate::core::rng::Rng;
-use quorate::core::time::{Downtime, Gap, Timestamp};
-use quorate::core::worker::{self, Worker, WorkerMachine};
+use quorate::core::jobs::gate::{
+    self, Datacenters, Gate, GateMachine, GlobalRule, Target, TimeoutPolicy, Track,
+};
+use quorate::core::jobs::manager::heard::{LatestProgress, Memory};
+use quorate::core::jobs::manager::outbox::{Notice, Recipient};
+use quorate::core::jobs::manager::{self as job, Heard, Job, JobMachine, Phase, Reply, Submit};
+use quorate::core::jobs::protocol::message::*;
+use quorate::core::jobs::protocol::token::{FenceToken, GateEpoch};
+use quorate::core::jobs::worker::{self, Worker, WorkerMachine};
+use quorate::core::kernel::Machine;
+use quorate::core::kernel::driver::Driver;
+use quorate::core::kernel::ids::EntityId;
+use quorate::core::kernel::rng::Rng;
+use quorate::core::kernel::time::{Downtime, Gap, Timestamp};
 use quorate::journal::codec::{decode, encode};
 
 use world::World;

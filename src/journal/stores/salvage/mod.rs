@@ -26,8 +26,8 @@ use super::sled::restore::{self as sled_restore, Said};
 use super::walk::{GroupBytes, Trails, View};
 use crate::group::Group;
 use crate::{ChainHash, Epoch, Fault, Position, Seq, Tip};
-use quorate_core::ids::{IdempotencyKey, StreamId};
-use quorate_core::time::Timestamp;
+use quorate_core::kernel::ids::{IdempotencyKey, StreamId};
+use quorate_core::kernel::time::Timestamp;
 
 /// A data folder that is only read. As a [`Store`](crate::Store) it answers every read and refuses writes.
 #[derive(Debug)]

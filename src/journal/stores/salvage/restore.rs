@@ -9,7 +9,7 @@ use crate::group::Group;
 use crate::stores::StoreOptions;
 use crate::stores::sled::SledStore;
 use crate::{ChainHash, Fault, Record, Tip};
-use quorate_core::time::Timestamp;
+use quorate_core::kernel::time::Timestamp;
 
 /// Bytes of groups written at a time.
 const BATCH: usize = 8 << 20;

@@ -12,7 +12,7 @@ use crate::chain::group_hash_of;
 use crate::group::{GROUP_HEADER, GROUP_TRAILER, GroupHeader};
 use crate::stores::lock;
 use crate::{ChainHash, Fault};
-use quorate_core::ids::StreamKind;
+use quorate_core::kernel::ids::StreamKind;
 
 /// Bytes read at a time.
 const WINDOW: usize = 4 << 20;

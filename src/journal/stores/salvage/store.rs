@@ -8,8 +8,8 @@ use crate::{
     Append, Appended, Broken, Epoch, Fault, Head, OpenReport, Pending, Position, Record, Seq, Snapshot,
     Store, Tip, VerifyCursor, VerifyStep,
 };
-use quorate_core::ids::{IdempotencyKey, StreamId};
-use quorate_core::time::Timestamp;
+use quorate_core::kernel::ids::{IdempotencyKey, StreamId};
+use quorate_core::kernel::time::Timestamp;
 
 fn refused<'a, T: Send + 'a>() -> Pending<'a, T> {
     Box::pin(async {

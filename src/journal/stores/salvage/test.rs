@@ -8,10 +8,10 @@ use crate::codec::AppendBuilder;
 use crate::stores::sled::SledStore;
 use crate::stores::{Durability, StoreOptions};
 use crate::{Append, Due, Pending, Record, Store, VerifyCursor};
-use quorate_core::ids::{EntityId, StreamKind};
+use quorate_core::kernel::ids::{EntityId, StreamKind};
 
 /// Numbers that look random and are the same in every run.
-struct Rng(quorate_core::rng::Rng);
+struct Rng(quorate_core::kernel::rng::Rng);
 
 impl Rng {
     fn below(&mut self, end: u64) -> u64 {
@@ -158,7 +158,7 @@ fn damage(path: &Path, n: usize, rng: &mut Rng) -> (String, bool) {
 /// Whatever is damaged: everything is there, or what is missing is named; what is sound goes into a new store.
 #[test]
 fn one_flipped_bit_is_named_and_the_rest_is_recovered() {
-    let mut rng = Rng(quorate_core::rng::Rng::new(11));
+    let mut rng = Rng(quorate_core::kernel::rng::Rng::new(11));
     let (mut missing, mut restored) = (0, 0);
     for closed in [true, false] {
         let made = folder(40, true, closed);

@@ -104,7 +104,7 @@ fn unavailable(what: &str, error: &io::Error) -> Fault {
 mod tests {
     use super::*;
     use crate::ChainHash;
-    use quorate_core::time::Timestamp;
+    use quorate_core::kernel::time::Timestamp;
 
     #[test]
     fn what_was_written_last_is_read_and_anything_else_is_damage() {

@@ -20,8 +20,8 @@ use super::replay::Waiting;
 use super::{Shared, State};
 use crate::group::Group;
 use crate::{Due, Fault, Tip};
-use quorate_core::ids::StreamId;
-use quorate_core::time::Timestamp;
+use quorate_core::kernel::ids::StreamId;
+use quorate_core::kernel::time::Timestamp;
 
 /// How long a short tail rests after the last commit before it is archived.
 const QUIET: Duration = Duration::from_millis(250);

@@ -29,8 +29,8 @@ use super::layout::{Fields, decode_due, decode_entry, decode_stream, due_key, en
 use super::{caches, pieces};
 use crate::group::{GROUP_HEADER, GroupHeader};
 use crate::{ChainHash, Epoch, Fault, Tip};
-use quorate_core::ids::{IdempotencyKey, StreamId};
-use quorate_core::time::Timestamp;
+use quorate_core::kernel::ids::{IdempotencyKey, StreamId};
+use quorate_core::kernel::time::Timestamp;
 
 /// Larger groups are cut into pieces. Above every `slot_bytes` and `pack_bytes`.
 const LARGE: usize = 124_000;

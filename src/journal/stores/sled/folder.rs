@@ -18,7 +18,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use super::format::{self, Format};
 use crate::Fault;
-use quorate_core::time::Timestamp;
+use quorate_core::kernel::time::Timestamp;
 
 /// How often, and how far apart, the lock is tried while a former handle of this process holds it.
 const RELEASE: (u32, Duration) = (100, Duration::from_millis(20));

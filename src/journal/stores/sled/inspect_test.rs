@@ -6,11 +6,11 @@ use tempfile::TempDir;
 use super::*;
 
 /// Numbers that look random and are the same in every run.
-struct Rng(quorate_core::rng::Rng);
+struct Rng(quorate_core::kernel::rng::Rng);
 
 impl Rng {
     fn seeded(seed: u64) -> Self {
-        Rng(quorate_core::rng::Rng::new(seed))
+        Rng(quorate_core::kernel::rng::Rng::new(seed))
     }
 
     fn below(&mut self, end: u64) -> u64 {

@@ -8,7 +8,7 @@ use super::disk::tip_from;
 use super::inspect_format::{Kind, Lsn, MARGIN, Message, SEGMENT, SEGMENT_HEADER, SegmentStart, read_at};
 use super::inspect_page::values;
 use crate::{ChainHash, Fault, Tip};
-use quorate_core::time::Timestamp;
+use quorate_core::kernel::time::Timestamp;
 
 /// The key under which the database keeps its tip.
 const KEY: &[u8] = b"archived";

@@ -3,8 +3,8 @@
 use super::super::heads::Entry;
 use super::disk::corrupt;
 use crate::{ChainHash, Fault};
-use quorate_core::ids::{EntityId, StreamId, StreamKind};
-use quorate_core::time::Timestamp;
+use quorate_core::kernel::ids::{EntityId, StreamId, StreamKind};
+use quorate_core::kernel::time::Timestamp;
 
 const HEAD_VERSION: u8 = 1;
 

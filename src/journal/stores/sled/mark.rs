@@ -19,7 +19,7 @@ use super::inspect::End;
 use super::log::{Identity, Place, SECTOR, segment, write_at};
 use crate::chain::digest;
 use crate::{ChainHash, Epoch, Fault, Tip};
-use quorate_core::time::Timestamp;
+use quorate_core::kernel::time::Timestamp;
 
 pub(super) const MAGIC: &[u8; 8] = b"quomark1";
 const NAME: &str = "mark";

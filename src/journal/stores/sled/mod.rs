@@ -58,8 +58,8 @@ use super::plan::{Limits, Plan, plan};
 use super::walk::{GroupBytes, Trails, View};
 use super::{StoreOptions, lock};
 use crate::{Append, Appended, ChainHash, Epoch, Fault, OpenReport, Position, Seq, Snapshot, Tip, codec};
-use quorate_core::ids::{IdempotencyKey, StreamId};
-use quorate_core::time::Timestamp;
+use quorate_core::kernel::ids::{IdempotencyKey, StreamId};
+use quorate_core::kernel::time::Timestamp;
 
 /// A journal in a data folder. Dropping it without [`close`](crate::Store::close) is safe and means a
 /// replay at the next open.

@@ -13,7 +13,7 @@ use super::mark::{Mark, MarkFile};
 use super::replay::{self, Found, Tail};
 use super::{caches, inspect_tip, ring};
 use crate::{ChainHash, Fault, OpenReport, Tip};
-use quorate_core::time::Timestamp;
+use quorate_core::kernel::time::Timestamp;
 
 /// A folder that is open.
 #[derive(Debug)]

@@ -8,7 +8,7 @@ use super::super::Durability;
 use super::*;
 use crate::codec::AppendBuilder;
 use crate::{Due, Pending, Store, VerifyCursor};
-use quorate_core::ids::{EntityId, StreamKind};
+use quorate_core::kernel::ids::{EntityId, StreamKind};
 
 #[path = "database_test.rs"]
 mod database;

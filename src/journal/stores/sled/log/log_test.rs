@@ -11,9 +11,9 @@ use crate::codec::AppendBuilder;
 use crate::group::GroupBuilder;
 use crate::stores::Durability;
 use crate::{ChainHash, Due};
-use quorate_core::ids::{EntityId, StreamId, StreamKind};
-use quorate_core::rng::Rng;
-use quorate_core::time::Timestamp;
+use quorate_core::kernel::ids::{EntityId, StreamId, StreamKind};
+use quorate_core::kernel::rng::Rng;
+use quorate_core::kernel::time::Timestamp;
 
 const IDENTITY: Identity = [7; 16];
 const START: Place = Place { segment: 1, offset: SECTOR as u64 };

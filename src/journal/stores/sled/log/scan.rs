@@ -12,7 +12,7 @@ use super::segment::{self, SegmentHeader};
 use super::{Bound, Identity, Place, SECTOR, is_zero, unavailable};
 use crate::group::GroupHeader;
 use crate::{ChainHash, Fault};
-use quorate_core::ids::StreamId;
+use quorate_core::kernel::ids::StreamId;
 
 /// Streams named in a message.
 const NAMED: usize = 8;

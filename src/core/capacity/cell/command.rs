@@ -1,0 +1,380 @@
+//! What may be asked of cells and budgets, and how they answer.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use super::amount::Amount;
+use super::event::{Granted, Return};
+use super::settings::{DEFAULT_TTL, DEFAULT_WAIT, Lease, Settings};
+use crate::kernel::ids::{BudgetId, CellId, IdempotencyKey, NeedId, OfferId, Resource, TokenId};
+use crate::kernel::time::Timestamp;
+
+/// What may be asked of one entity alone; everything else is an [`Op`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Time has passed.
+    Tick,
+}
+
+/// A request that concerns one or several cells and budgets, decided jointly.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Op {
+    /// Ask for capacity.
+    Request(Request),
+    /// A need is no longer wanted.
+    Cancel {
+        /// Whose.
+        cell: CellId,
+        /// Which.
+        need: NeedId,
+    },
+    /// Hold capacity ready for a cell that needs it.
+    Offer(MakeOffer),
+    /// The holder received the token.
+    Ack {
+        /// Which.
+        token: TokenId,
+        /// Who says so.
+        cell: CellId,
+    },
+    /// The holder starts a renewable lease again.
+    Renew {
+        /// Which.
+        token: TokenId,
+        /// Who asks.
+        cell: CellId,
+    },
+    /// The holder gives capacity back.
+    Release {
+        /// Who.
+        cell: CellId,
+        /// What.
+        what: Release,
+    },
+    /// The holder hands a token to another cell.
+    Transfer {
+        /// Which.
+        token: TokenId,
+        /// Who holds it.
+        from: CellId,
+        /// Who is to hold it.
+        to: CellId,
+    },
+    /// A token is taken away from whoever holds it.
+    Revoke {
+        /// Which.
+        token: TokenId,
+    },
+    /// Set a cell up.
+    Configure {
+        /// Which.
+        cell: CellId,
+        /// How.
+        settings: Settings,
+    },
+    /// Set the limits of a budget; a resource that is left out has none.
+    SetLimits {
+        /// Which.
+        budget: BudgetId,
+        /// How much may be granted at once.
+        limits: BTreeMap<Resource, Amount>,
+    },
+    /// Owed: serve the heads of the cell's queues.
+    Serve {
+        /// Which cell.
+        cell: CellId,
+    },
+    /// Owed: give open offers back that nobody at this cell needs.
+    ReturnOffers {
+        /// Which cell.
+        cell: CellId,
+    },
+}
+
+/// A request for capacity.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// Who needs it.
+    pub cell: CellId,
+    /// The name of the need; the same name again is a repeat.
+    pub need: NeedId,
+    /// The name of the token if the cell serves itself.
+    pub token: TokenId,
+    /// Of what.
+    pub resource: Resource,
+    /// How much: above 0, at most what the cell has in total.
+    pub amount: Amount,
+    /// How long it may wait in the queue. Has nothing to do with how long it may be used.
+    pub wait: Duration,
+    /// How long it may be kept.
+    pub lease: Lease,
+    /// Budgets it is charged to besides those of the cell.
+    pub budgets: BTreeSet<BudgetId>,
+}
+
+impl Request {
+    /// A request for `capacity` with the default wait and lease.
+    pub fn new(cell: CellId, need: NeedId, token: TokenId, amount: Amount) -> Self {
+        let (resource, lease) = (Resource::capacity(), Lease::default());
+        Request { cell, need, token, resource, amount, wait: DEFAULT_WAIT, lease, budgets: BTreeSet::new() }
+    }
+}
+
+/// An offer of capacity.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MakeOffer {
+    /// The name of the offer; the same name again is a repeat.
+    pub offer: OfferId,
+    /// The name of the token it becomes.
+    pub token: TokenId,
+    /// Who offers.
+    pub source: CellId,
+    /// To whom.
+    pub destination: CellId,
+    /// Of what.
+    pub resource: Resource,
+    /// How much: above 0, at most what the source has in total.
+    pub amount: Amount,
+    /// How long it stays open.
+    pub ttl: Duration,
+}
+
+impl MakeOffer {
+    /// An offer of `capacity` with the default life.
+    pub fn new(offer: OfferId, token: TokenId, source: CellId, destination: CellId, amount: Amount) -> Self {
+        let resource = Resource::capacity();
+        MakeOffer { offer, token, source, destination, resource, amount, ttl: DEFAULT_TTL }
+    }
+}
+
+/// What is released.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Release {
+    /// So much, oldest grant first; at most what is outstanding.
+    Amount {
+        /// Of what.
+        resource: Resource,
+        /// How much, above 0.
+        amount: Amount,
+        /// The caller's name for the request; without one a repeat releases again.
+        key: Option<IdempotencyKey>,
+    },
+    /// One whole token.
+    Token(TokenId),
+}
+
+/// Something owed to the outside: an operation to be run because capacity, room or an offer became free.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// See [`Op::Serve`].
+    Serve(CellId),
+    /// See [`Op::ReturnOffers`].
+    ReturnOffers(CellId),
+}
+
+impl From<Effect> for Op {
+    fn from(effect: Effect) -> Op {
+        match effect {
+            Effect::Serve(cell) => Op::Serve { cell },
+            Effect::ReturnOffers(cell) => Op::ReturnOffers { cell },
+        }
+    }
+}
+
+/// The answer to a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reply {
+    /// The need is granted.
+    Granted {
+        /// Who may use it.
+        cell: CellId,
+        /// The need and its tokens, as they were granted.
+        granted: Granted,
+    },
+    /// The need waits.
+    Pending {
+        /// Who asked.
+        cell: CellId,
+        /// Which need.
+        need: NeedId,
+        /// Of what.
+        resource: Resource,
+        /// How much.
+        requested_capacity: Amount,
+        /// How many needs wait at the cell, this one among them.
+        pending_requests: u32,
+        /// Until when.
+        deadline: Timestamp,
+    },
+    /// The need waited in vain. Only who asks again gets this answer.
+    NeedExpired {
+        /// Who asked.
+        cell: CellId,
+        /// Which need.
+        need: NeedId,
+        /// When its wait ended.
+        deadline: Timestamp,
+    },
+    /// The need was cancelled before it was granted.
+    NeedCancelled {
+        /// Who asked.
+        cell: CellId,
+        /// Which need.
+        need: NeedId,
+        /// Until when it would have waited.
+        deadline: Timestamp,
+    },
+    /// Too many needs wait; nothing was queued.
+    Overloaded {
+        /// Who asked.
+        cell: CellId,
+        /// How many needs wait.
+        pending_requests: u32,
+        /// The cell takes requests again once no more than this many wait.
+        low_water: u32,
+    },
+    /// The offer is made.
+    Offered {
+        /// Which.
+        offer: OfferId,
+        /// Who offers.
+        source: CellId,
+        /// To whom.
+        destination: CellId,
+        /// Of what.
+        resource: Resource,
+        /// How much.
+        capacity: Amount,
+        /// Until when.
+        expires: Timestamp,
+        /// What has become of it.
+        fate: OfferFate,
+    },
+    /// The source has not so much to spare.
+    InsufficientCapacity {
+        /// Who offered.
+        source: CellId,
+        /// What it has.
+        available: Amount,
+        /// What it offered.
+        requested: Amount,
+    },
+    /// Nobody at the destination waits for this resource.
+    NoPendingNeed {
+        /// To whom it was offered.
+        destination: CellId,
+    },
+    /// The token is acknowledged.
+    Acknowledged {
+        /// Which.
+        token: TokenId,
+        /// Whose capacity it is.
+        source: CellId,
+        /// Who holds it.
+        destination: CellId,
+        /// Of what.
+        resource: Resource,
+        /// How much.
+        capacity: Amount,
+        /// The last instant of its lease.
+        expires: Option<Timestamp>,
+        /// It had been acknowledged before; nothing changed.
+        duplicate: bool,
+    },
+    /// The lease of the token starts again.
+    Renewed {
+        /// Which.
+        token: TokenId,
+        /// The last instant of its lease.
+        expires: Option<Timestamp>,
+    },
+    /// Capacity was given back.
+    Released {
+        /// Who released.
+        cell: CellId,
+        /// Of what.
+        resource: Resource,
+        /// How much was really given back; nothing when nothing was outstanding.
+        capacity: Amount,
+        /// What is available at this cell now.
+        total_capacity: Amount,
+        /// The same was released before, under the same key; nothing changed.
+        duplicate: bool,
+    },
+    /// The token has changed hands.
+    Transferred {
+        /// Which.
+        token: TokenId,
+        /// Whose capacity it is.
+        source: CellId,
+        /// Who holds it now.
+        destination: CellId,
+        /// Of what.
+        resource: Resource,
+        /// How much.
+        capacity: Amount,
+        /// The last instant of its lease.
+        expires: Option<Timestamp>,
+        /// The very same transfer was done before.
+        duplicate: bool,
+    },
+    /// The token is no more.
+    Revoked {
+        /// Which.
+        token: TokenId,
+        /// Who held it.
+        holder: CellId,
+        /// How it ended.
+        why: Return,
+        /// It had ended before; nothing changed.
+        duplicate: bool,
+    },
+    /// The cell or budget is set up.
+    Configured {
+        /// Something was not so before.
+        changed: bool,
+    },
+    /// What was owed is done.
+    Settled,
+}
+
+impl Reply {
+    /// The status word of the answer.
+    pub fn status(&self) -> &'static str {
+        match self {
+            Reply::Granted { .. } => "granted",
+            Reply::Pending { .. } => "pending",
+            Reply::NeedExpired { .. } => "expired",
+            Reply::NeedCancelled { .. } => "cancelled",
+            Reply::Overloaded { .. } => "overloaded",
+            Reply::Offered { .. } => "offered",
+            Reply::InsufficientCapacity { .. } => "insufficient_capacity",
+            Reply::NoPendingNeed { .. } => "no_pending_need",
+            Reply::Acknowledged { .. } => "acknowledged",
+            Reply::Renewed { .. } => "renewed",
+            Reply::Released { capacity, .. } if capacity.is_zero() => "nothing_to_release",
+            Reply::Released { .. } => "released",
+            Reply::Transferred { .. } => "transferred",
+            Reply::Revoked { .. } => "revoked",
+            Reply::Configured { .. } => "configured",
+            Reply::Settled => "settled",
+        }
+    }
+}
+
+/// What has become of an offer.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OfferFate {
+    /// It waits to be combined with others.
+    Open,
+    /// It was used: the name of the token and how much of the offer went into it.
+    Used {
+        /// The token.
+        token: TokenId,
+        /// How much; the rest went back at once.
+        amount: Amount,
+    },
+    /// It ended unused.
+    Unused(super::event::Unused),
+}

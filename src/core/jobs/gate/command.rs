@@ -1,0 +1,78 @@
+//! What may be asked of a gate about one job, and how it answers.
+
+use super::event::Target;
+use super::settings::Settings;
+use crate::jobs::protocol::message::{AckOutcome, JobCancelResponse, JobDispatch, Leader, Message};
+use crate::jobs::protocol::token::GateEpoch;
+use crate::kernel::ids::EntityId;
+use crate::kernel::time::Timestamp;
+
+/// A request about one job.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Command {
+    /// Track the job, and then hand it to its datacenters.
+    Track(Box<Track>),
+    /// A message about the job came in.
+    Receive(Box<Message>),
+    /// Stop the job everywhere.
+    Cancel {
+        /// Who asks.
+        requester_id: String,
+        /// Why.
+        reason: String,
+    },
+    /// Another gate leads the job from now on.
+    Transfer {
+        /// The new gate.
+        to: Leader,
+        /// Where it listens.
+        addr: String,
+    },
+    /// Send what falls due at exactly this instant, see [`errand`](super::errand).
+    RunErrands {
+        /// The instant.
+        due: Timestamp,
+    },
+    /// Time has passed.
+    Tick,
+}
+
+/// A job to be tracked.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Track {
+    /// The job: the id of its stream.
+    pub job_id: EntityId,
+    /// The gate that leads it.
+    pub gate: Leader,
+    /// Where the gate listens.
+    pub gate_addr: String,
+    /// Where the job runs; fixed from here on.
+    pub targets: Vec<Target>,
+    /// What is dispatched, with the budget. Its gate epoch is filled in.
+    pub plan: JobDispatch,
+    /// How the job is watched.
+    pub settings: Settings,
+}
+
+/// The answer to an accepted command.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Reply {
+    /// The job is tracked.
+    Tracked {
+        /// The epoch of this gate's leadership.
+        gate_epoch: GateEpoch,
+        /// Did it begin with this command?
+        new: bool,
+    },
+    /// The message was taken; what its sender is told, if it reported something.
+    Received(Option<AckOutcome>),
+    /// What became of a request to stop the job.
+    Cancelled(JobCancelResponse),
+    /// Another gate leads.
+    Transferred {
+        /// The epoch of its leadership.
+        gate_epoch: GateEpoch,
+    },
+    /// Nothing to say.
+    Done,
+}

@@ -1,0 +1,235 @@
+//! The transition table of the [module](super): what is asked of the gate itself.
+
+use std::collections::BTreeSet;
+
+use super::command::{Command, Reply, Track};
+use super::event::{Event, Tracked};
+use super::outbox::fingerprint;
+use super::rejection::Rejection;
+use super::settings::within;
+use super::state::{Gate, Run};
+use super::{Datacenters, Effect, GateMachine, MAX_TARGETS, receive, verdict};
+use crate::jobs::protocol::limits::{
+    MAX_ADDR_BYTES, MAX_REASON_BYTES, MAX_SENT_ADDR_BYTES, MAX_SPAN_MS, clip, too_long,
+};
+use crate::jobs::protocol::message::{FinalStatus, JobCancelResponse, Leader};
+use crate::kernel::Decision;
+use crate::kernel::ids::EntityId;
+use crate::kernel::time::Timestamp;
+
+pub(super) type Decided = Result<Decision<GateMachine>, Rejection>;
+
+pub(super) fn decide(state: &Gate, command: Command, now: Timestamp, known: &Datacenters) -> Decided {
+    match command {
+        Command::Track(track) => self::track(state, *track, now, known),
+        Command::Receive(message) => receive::receive(state, &message, now, known),
+        Command::Cancel { requester_id, reason } => {
+            check_bytes("requester_id", &requester_id, MAX_REASON_BYTES)?;
+            check_bytes("reason", &reason, MAX_REASON_BYTES)?;
+            let mut draft = Draft::of(state, now);
+            let response = cancel(&mut draft, &requester_id, &reason)?;
+            Ok(draft.decided(Ok(Reply::Cancelled(response))))
+        }
+        Command::Transfer { to, addr } => transfer(state, to, addr, now),
+        Command::RunErrands { due } => {
+            let falls =
+                |sending: Option<_>| sending.is_some_and(|s: crate::kernel::resend::Sending| s.falls_on(due));
+            let messages = state.messages(due, |errand| falls(state.sending(errand)));
+            let effects = messages.into_iter().map(Effect::from).collect();
+            Ok(Decision::answer(Reply::Done).with_effects(effects))
+        }
+        Command::Tick => Ok(Draft::of(state, now).decided(Ok(Reply::Done))),
+    }
+}
+
+/// A decision in the making: what happened so far, and the state after it.
+pub(super) struct Draft<'a> {
+    before: &'a Gate,
+    /// Made at the first event; most reports have none.
+    after: Option<Gate>,
+    events: Vec<Event>,
+    replies: Vec<Effect>,
+    pub(super) now: Timestamp,
+}
+
+impl<'a> Draft<'a> {
+    pub(super) fn of(before: &'a Gate, now: Timestamp) -> Self {
+        Draft { before, after: None, events: Vec::new(), replies: Vec::new(), now }
+    }
+
+    pub(super) fn state(&self) -> &Gate {
+        self.after.as_ref().unwrap_or(self.before)
+    }
+
+    pub(super) fn push(&mut self, event: Event) {
+        self.after.get_or_insert_with(|| self.before.clone()).evolve(&event);
+        self.events.push(event);
+    }
+
+    /// Something to be said once the events are durable, whatever else is sent.
+    pub(super) fn say(&mut self, message: crate::jobs::protocol::message::Message) {
+        self.replies.push(message.into());
+    }
+
+    /// The decision, with all that follows from it: a verdict, the end, and what is sent for the first time.
+    pub(super) fn decided(mut self, reply: Result<Reply, Rejection>) -> Decision<GateMachine> {
+        conclude(&mut self);
+        let old = self.before.last_number;
+        let sent = self.state().messages(self.now, |errand| errand.number > old);
+        let effects = self.replies.into_iter().chain(sent.into_iter().map(Effect::from)).collect();
+        Decision { events: self.events, effects, reply }
+    }
+}
+
+/// What follows from the state at this instant.
+fn conclude(draft: &mut Draft) {
+    let now = draft.now;
+    let declared = draft.state().run.as_ref().and_then(|run| declare(draft.state(), run, now));
+    declared.into_iter().for_each(|event| draft.push(event));
+    let Some(run) = &draft.state().run else { return };
+    let open: Vec<EntityId> = run.open().cloned().collect();
+    let overdue = run.abandon_at().is_some_and(|at| at <= now);
+    if !open.is_empty() && !overdue {
+        return;
+    }
+    if !open.is_empty() {
+        draft.push(Event::Abandoned { datacenters: open, at: now });
+    }
+    if let Some(run) = &draft.state().run {
+        let status = verdict::global_status(run);
+        let late_completion = status == FinalStatus::Completed && run.decision.is_some();
+        draft.push(Event::Finished { status, late_completion, at: now });
+    }
+}
+
+fn declare(state: &Gate, run: &Run, now: Timestamp) -> Option<Event> {
+    if run.decision.is_some() || run.cancel.is_some() {
+        return None;
+    }
+    let rule = verdict::verdict(run, now)?;
+    let evidence = verdict::evidence(run, now);
+    Some(Event::Declared {
+        decision_id: state.decisions.saturating_add(1),
+        rule,
+        reason: verdict::reason(run, rule, &evidence),
+        evidence,
+        at: now,
+    })
+}
+
+fn track(state: &Gate, track: Track, now: Timestamp, known: &Datacenters) -> Decided {
+    check(&track, known, addr)?;
+    if let Some(expected) = state.job_id.as_ref().filter(|id| **id != track.job_id) {
+        return Err(Rejection::OtherJob { expected: expected.clone(), given: track.job_id });
+    }
+    if let Some(run) = &state.run {
+        let gate_epoch = state.gate_epoch;
+        let reply = Reply::Tracked { gate_epoch, new: false };
+        return if same(run, &track) {
+            Ok(Decision::answer(reply))
+        } else {
+            Err(Rejection::AlreadyTracked { gate_epoch })
+        };
+    }
+    let gate_epoch = state.gate_epoch.next().ok_or(Rejection::EpochsExhausted)?;
+    let Track { job_id, gate, gate_addr, targets, mut plan, settings } = track;
+    plan.gate_epoch = gate_epoch;
+    let tracked = Tracked { job_id, gate, gate_addr, gate_epoch, targets, plan, settings, at: now };
+    let mut draft = Draft::of(state, now);
+    draft.push(Event::Tracked(Box::new(tracked)));
+    Ok(draft.decided(Ok(Reply::Tracked { gate_epoch, new: true })))
+}
+
+/// How long an address may be depends on whether it is said for the first time.
+pub(super) fn check(
+    track: &Track,
+    known: &Datacenters,
+    addr: fn(&'static str, &str) -> Result<(), Rejection>,
+) -> Result<(), Rejection> {
+    let Track { gate_addr, targets, plan, settings, .. } = track;
+    settings.check()?;
+    if let Some(timeout_ms) = plan.timeout_ms {
+        within("timeout_ms", timeout_ms, MAX_SPAN_MS)?;
+    }
+    addr("gate_addr", gate_addr)?;
+    if targets.is_empty() {
+        return Err(Rejection::NoTargets);
+    }
+    if targets.len() > MAX_TARGETS {
+        let expected = format!("1 to {MAX_TARGETS} datacenters");
+        return Err(Rejection::Invalid { field: "targets", given: targets.len().to_string(), expected });
+    }
+    let mut seen = BTreeSet::new();
+    for target in targets {
+        let datacenter = || target.datacenter.clone();
+        if !seen.insert(&target.datacenter) {
+            return Err(Rejection::DuplicateTarget { datacenter: datacenter() });
+        }
+        if !known.knows(&target.datacenter) {
+            return Err(Rejection::UnknownDatacenter { datacenter: datacenter() });
+        }
+        addr("manager_addr", &target.manager_addr)?;
+    }
+    Ok(())
+}
+
+/// Is this the job that is tracked? Who leads it may have changed since.
+fn same(run: &Run, track: &Track) -> bool {
+    let targets: BTreeSet<_> = track.targets.iter().map(|target| &target.datacenter).collect();
+    run.datacenters.keys().collect::<BTreeSet<_>>() == targets
+        && run.settings == track.settings
+        && run.fingerprint == fingerprint(&track.plan)
+}
+
+fn transfer(state: &Gate, gate: Leader, gate_addr: String, now: Timestamp) -> Decided {
+    addr("new_gate_addr", &gate_addr)?;
+    let run = running(state)?;
+    if run.gate == gate && run.gate_addr == gate_addr {
+        return Ok(Decision::answer(Reply::Transferred { gate_epoch: state.gate_epoch }));
+    }
+    let gate_epoch = state.gate_epoch.next().ok_or(Rejection::EpochsExhausted)?;
+    let mut draft = Draft::of(state, now);
+    draft.push(Event::GateTransferred { gate, gate_addr, gate_epoch, at: now });
+    Ok(draft.decided(Ok(Reply::Transferred { gate_epoch })))
+}
+
+/// Asks to stop the job. What came first stands: a decision, an end, or an earlier request.
+pub(super) fn cancel(
+    draft: &mut Draft,
+    requester_id: &str,
+    reason: &str,
+) -> Result<JobCancelResponse, Rejection> {
+    let state = draft.state();
+    let all = state.datacenters().ok_or(Rejection::NotTracked)?;
+    let stopped = all.values().map(|dc| dc.cancelled_workflows).fold(0, u64::saturating_add);
+    let ended = state.finished.as_ref().map(|finished| finished.status);
+    let run = state.run.as_ref();
+    let decided = run.is_some_and(|run| run.decision.is_some()).then_some(FinalStatus::Timeout);
+    let again = run.is_some_and(|run| run.cancel.is_some()).then_some(FinalStatus::Cancelled);
+    if let Some(before) = ended.or(decided).or(again) {
+        return Ok(JobCancelResponse::over(before, stopped));
+    }
+    let (requester_id, reason) = (clip(requester_id), clip(reason));
+    draft.push(Event::CancelRequested { requester_id, reason, at: draft.now });
+    Ok(JobCancelResponse::stopped(stopped))
+}
+
+fn running(state: &Gate) -> Result<&Run, Rejection> {
+    let ended = |finished: &super::Finished| Rejection::Ended { status: finished.status.name() };
+    state.run.as_ref().ok_or_else(|| state.finished.as_ref().map_or(Rejection::NotTracked, ended))
+}
+
+/// Checks an address that is said for the first time.
+pub(super) fn addr(field: &'static str, given: &str) -> Result<(), Rejection> {
+    check_bytes(field, given, MAX_ADDR_BYTES)
+}
+
+/// Checks an address in a message: it may have been said when more was allowed.
+pub(super) fn sent_addr(field: &'static str, given: &str) -> Result<(), Rejection> {
+    check_bytes(field, given, MAX_SENT_ADDR_BYTES)
+}
+
+fn check_bytes(field: &'static str, given: &str, most: usize) -> Result<(), Rejection> {
+    too_long(given, most)
+        .map_or(Ok(()), |(given, expected)| Err(Rejection::Invalid { field, given, expected }))
+}

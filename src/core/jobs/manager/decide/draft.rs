@@ -1,0 +1,170 @@
+//! A decision in the making: every event is applied to a copy at once, so that what is decided next stands on it.
+
+use std::borrow::Cow;
+
+use crate::jobs::manager::JobMachine;
+use crate::jobs::manager::command::{Effect, Reply};
+use crate::jobs::manager::event::{Event, FenceRejected};
+use crate::jobs::manager::outbox::{Entry, Notice, Recipient};
+use crate::jobs::manager::rejection::{Rejection, invalid};
+use crate::jobs::manager::state::{Job, MAX_REMEMBERED, Refused, Run};
+use crate::jobs::protocol::message::{Body, Message, Party};
+use crate::jobs::protocol::token::{FenceToken, Shown, Standing, standing};
+use crate::kernel::Decision;
+use crate::kernel::ids::EntityId;
+use crate::kernel::time::Timestamp;
+
+/// See the [module](self). The copy is made with the first event: most commands of a job that gets on make none.
+pub(super) struct Draft<'a> {
+    state: Cow<'a, Job>,
+    pub(super) now: Timestamp,
+    events: Vec<Event>,
+    effects: Vec<Effect>,
+}
+
+impl<'a> Draft<'a> {
+    pub(super) fn new(state: &'a Job, now: Timestamp) -> Self {
+        Draft { state: Cow::Borrowed(state), now, events: Vec::new(), effects: Vec::new() }
+    }
+
+    pub(super) fn job(&self) -> &Job {
+        &self.state
+    }
+
+    pub(super) fn push(&mut self, event: Event) {
+        self.state.to_mut().evolve(&event);
+        self.events.push(event);
+    }
+
+    /// A refusal that belongs on the record comes with its events; another writes nothing.
+    pub(super) fn finish(self, reply: Result<Reply, Rejection>) -> Result<Decision<JobMachine>, Rejection> {
+        match reply {
+            Err(rejection) if self.events.is_empty() && self.effects.is_empty() => Err(rejection),
+            reply => Ok(Decision { events: self.events, effects: self.effects, reply }),
+        }
+    }
+
+    pub(super) fn into_events(self) -> Vec<Event> {
+        self.events
+    }
+
+    /// The latest run, over or not.
+    pub(super) fn run(&self) -> Result<&Run, Rejection> {
+        self.state.run.as_ref().ok_or(Rejection::UnknownJob)
+    }
+
+    /// The run, if somebody leads it and it has not ended.
+    pub(super) fn live(&self) -> Result<&Run, Rejection> {
+        let run = self.led()?;
+        match &run.ended {
+            Some(ended) => Err(Rejection::AlreadyTerminal { status: ended.status }),
+            None => Ok(run),
+        }
+    }
+
+    /// The run, if somebody leads it or it has ended.
+    pub(super) fn led(&self) -> Result<&Run, Rejection> {
+        let run = self.run()?;
+        match run.suspended_at {
+            Some(_) => Err(Rejection::Suspended { token: run.token }),
+            None => Ok(run),
+        }
+    }
+
+    pub(super) fn ids(&self) -> Result<(&EntityId, &EntityId), Rejection> {
+        match (&self.state.job_id, &self.state.datacenter) {
+            (Some(job_id), Some(datacenter)) => Ok((job_id, datacenter)),
+            (_, _) => Err(Rejection::UnknownJob),
+        }
+    }
+
+    /// Is the leadership shown the one on record? A refusal is recorded once until something changes.
+    pub(super) fn check_fence(&mut self, what: &str, shown: Option<FenceToken>) -> Result<(), Rejection> {
+        let run = self.led()?;
+        let Some(given) = shown else { return Ok(()) };
+        let held = run.token;
+        if given == FenceToken::NONE {
+            return Err(invalid("fence_token", given, "at least 1"));
+        }
+        let rejection = match standing(given, held) {
+            Standing::Current => return Ok(()),
+            Standing::Stale => Rejection::Stale { held, given },
+            Standing::Newer => Rejection::UnknownToken { held, given },
+        };
+        self.record_fence(what, given, held.get());
+        Err(rejection)
+    }
+
+    /// The same, of a job that has not ended.
+    pub(super) fn check_live(&mut self, what: &str, shown: Option<FenceToken>) -> Result<(), Rejection> {
+        self.check_fence(what, shown)?;
+        self.live().map(|_| ())
+    }
+
+    /// Puts on record that somebody showed another token, once until something changes.
+    pub(super) fn record_fence(&mut self, what: &str, shown: impl Into<Shown>, held: u64) {
+        let (domain, given) = shown.into();
+        let key = Refused::Fence(what.to_owned(), domain, given);
+        if self.is_new(&key) {
+            let (what, at) = (what.to_owned(), self.now);
+            self.push(Event::FenceRejected(FenceRejected { what, domain, held, given, at }));
+        }
+    }
+
+    /// Was this refusal not recorded since the last change? When too many are remembered none is new.
+    pub(super) fn is_new(&self, key: &Refused) -> bool {
+        let refused = &self.state.refused;
+        refused.len() < MAX_REMEMBERED && !refused.contains(key)
+    }
+
+    /// Puts a message into the outbox, and sends it for the first time.
+    pub(super) fn queue(&mut self, to: Recipient, notice: Notice) {
+        let (Ok(run), runs) = (self.run(), self.state.runs) else { return };
+        if to == Recipient::Gate && run.gate.is_none() {
+            return;
+        }
+        let entry = Entry {
+            number: self.state.last_number.saturating_add(1),
+            run: runs,
+            to,
+            notice,
+            token: run.token,
+            since: self.now,
+            deferred: false,
+        };
+        self.push(Event::Queued(Box::new(entry.clone())));
+        self.send_entry(&entry);
+    }
+
+    /// Sends what stands in the outbox.
+    pub(super) fn send_entry(&mut self, entry: &Entry) {
+        self.effects.extend(super::post::message_of(&self.state, entry).map(Effect::Send));
+    }
+
+    /// Sends a message that is neither kept nor answered, or that answers another.
+    pub(super) fn send(&mut self, to: Party, number: u64, body: Body) {
+        let message = super::post::message(&self.state, to, number, body);
+        self.effects.extend(message.map(|message| Effect::Send(Box::new(message))));
+    }
+
+    /// Answers a message. One that asks for no answer gets none.
+    pub(super) fn answer(&mut self, message: &Message, body: Body) {
+        if message.number == 0 {
+            return;
+        }
+        self.post(Message {
+            job_id: message.job_id.clone(),
+            datacenter: message.datacenter.clone(),
+            from: message.to.clone(),
+            to: message.from.clone(),
+            number: message.number,
+            body,
+            signal: None,
+        });
+    }
+
+    /// Sends a message as it is.
+    pub(super) fn post(&mut self, message: Message) {
+        self.effects.push(Effect::Send(Box::new(message)));
+    }
+}

@@ -1,0 +1,6 @@
+//! What gates, managers and workers say to each other, and the tokens by which a late message is known.
+
+pub mod limits;
+pub mod message;
+pub mod recall;
+pub mod token;
