@@ -37,6 +37,42 @@ const ARROWS: &[Arrow] = &[
         why: "the core is pure: no clock, thread, file or hash-map order",
     },
     Arrow {
+        below: "src/core/kernel/",
+        except: &[],
+        forbidden: &["crate::"],
+        but: &["kernel"],
+        why: "the kernel knows no room",
+    },
+    Arrow {
+        below: "src/core/voting/",
+        except: &[],
+        forbidden: &["crate::"],
+        but: &["kernel", "voting"],
+        why: "a room knows the kernel and no other room",
+    },
+    Arrow {
+        below: "src/core/capacity/",
+        except: &[],
+        forbidden: &["crate::"],
+        but: &["kernel", "capacity"],
+        why: "a room knows the kernel and no other room",
+    },
+    Arrow {
+        below: "src/core/jobs/",
+        // An acknowledgement carries the signal that load makes.
+        except: &["src/core/jobs/protocol/message.rs"],
+        forbidden: &["crate::"],
+        but: &["kernel", "jobs"],
+        why: "a room knows the kernel and no other room",
+    },
+    Arrow {
+        below: "src/core/load/",
+        except: &[],
+        forbidden: &["crate::"],
+        but: &["kernel", "load"],
+        why: "a room knows the kernel and no other room",
+    },
+    Arrow {
         below: "src/journal/",
         except: &[],
         forbidden: &["quorate_core::"],
@@ -191,15 +227,17 @@ mod planted {
             "std::thread::spawn(work);",
             "let t = chrono::Utc::now();",
         ] {
-            assert!(finds("src/core/quorum/decide.rs", text), "{text}");
+            assert!(finds("src/core/voting/quorum/decide.rs", text), "{text}");
         }
-        assert!(!finds("src/core/time.rs", "use std::time::Duration; // no SystemTime here"));
-        assert!(!finds("src/core/time.rs", "let renewed = instantly(\"a sled in a HashMap\");"));
+        assert!(!finds("src/core/kernel/time.rs", "use std::time::Duration; // no SystemTime here"));
+        assert!(!finds("src/core/kernel/time.rs", "let renewed = instantly(\"a sled in a HashMap\");"));
     }
 
     #[test]
     fn arrows_that_point_the_wrong_way_are_found() {
         for (path, text) in [
+            ("src/core/kernel/time.rs", "use crate::voting::rules;"),
+            ("src/core/load/flow/ratio.rs", "use crate::voting::rules::Fraction;"),
             ("src/journal/mod.rs", "use crate::stores::memory::MemoryStore;"),
             ("src/journal/frame.rs", "use quorate_core::quorum::Event;"),
             ("src/journal/frame.rs", "bincode::serde::encode_to_vec(v, c)"),
