@@ -108,7 +108,7 @@ impl Agents<'_> {
         let entity = EntityId::from(&agent_id);
         let action = Action::Command(Command::Beat { metadata }, None);
         let sent = checked.map(|()| {
-            ask(host, &host.agents, &entity, action, move |view| {
+            ask(host, &host.kinds.agents, &entity, action, move |view| {
                 let health = view.state.grade(view.now, None);
                 replied(view.reply).map(|reply| Beaten { agent_id, recorded: reply.changed, health })
             })
@@ -124,7 +124,7 @@ impl Agents<'_> {
         let host = self.q.host();
         let (id, counters) = (agent_id.clone(), host.counters.clone());
         let entity = EntityId::from(agent_id);
-        ask(host, &host.agents, &entity, Action::Read, move |view| {
+        ask(host, &host.kinds.agents, &entity, Action::Read, move |view| {
             let voted = lock(&counters.agents).last_vote(&id);
             health_view(id, &view, voted)
         })
@@ -177,7 +177,7 @@ impl Agents<'_> {
         let limit = page_limit(limit)?;
         let host = self.q.host();
         let entity = EntityId::from(&agent_id);
-        ask(host, &host.agents, &entity, Action::Read, move |view| {
+        ask(host, &host.kinds.agents, &entity, Action::Read, move |view| {
             if view.state.registered_at.is_none() {
                 return Err(Rejection::NotRegistered.into());
             }
@@ -256,7 +256,7 @@ impl Agents<'_> {
     ) -> Result<R, Error> {
         let host = self.q.host();
         let action = Action::Command(command, None);
-        let answer = ask(host, &host.agents, &EntityId::from(agent_id), action, move |seen| {
+        let answer = ask(host, &host.kinds.agents, &EntityId::from(agent_id), action, move |seen| {
             let View { state, reply, .. } = seen;
             replied(reply).map(|reply| view(state, reply))
         });

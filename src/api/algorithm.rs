@@ -172,7 +172,7 @@ impl AlgorithmsApi<'_> {
             Some(Ok(changed)) => Ok(view(seen.state, changed)),
             None => Ok(view(seen.state, Changed::default())),
         };
-        ask(host, &host.algorithms, &algorithms_id(), action, answer).await?
+        ask(host, &host.kinds.algorithms, &algorithms_id(), action, answer).await?
     }
 }
 

@@ -23,7 +23,7 @@ use crate::core::capacity::cell::{
 use crate::core::kernel::ids::{BudgetId, CellId, EntityId, NeedId, OfferId, Resource, TokenId};
 use crate::error::{Error, ErrorKind};
 use crate::shell::entity::Action;
-use crate::shell::kinds::mesh_id;
+use crate::shell::hosts::mesh_id;
 use crate::shell::needs::{Ended, Waiter};
 use crate::shell::runtime::ask;
 use crate::shell::writer::Failure;
@@ -120,7 +120,7 @@ impl Capacity<'_> {
             return Ok(());
         }
         let sought = cell.clone();
-        let registered = ask(host, &host.topology, &mesh_id(), Action::Read, move |view| {
+        let registered = ask(host, &host.kinds.topology, &mesh_id(), Action::Read, move |view| {
             view.state.cells.contains_key(&sought)
         });
         if registered.await? {
@@ -133,7 +133,7 @@ impl Capacity<'_> {
     /// Has this budget limits? One without charges nobody anything.
     async fn check_limited(&self, budget: &BudgetId) -> Result<(), Error> {
         let host = self.q.host();
-        let limited = ask(host, &host.budgets, &EntityId::from(budget), Action::Read, |view| {
+        let limited = ask(host, &host.kinds.budgets, &EntityId::from(budget), Action::Read, |view| {
             !view.state.limits.is_empty()
         });
         if limited.await? {
@@ -320,7 +320,7 @@ impl Capacity<'_> {
         let defaults = host.config.capacity.settings();
         let id = EntityId::from(&cell);
         // Seen at a time when it is settled; what it owes to its own queue is carried out first.
-        let status = ask(host, &host.cells, &id, Action::Read, move |view| {
+        let status = ask(host, &host.kinds.cells, &id, Action::Read, move |view| {
             view.state.status(cell, &resource, &defaults)
         });
         let status = status.await?;
@@ -334,7 +334,7 @@ impl Capacity<'_> {
     pub async fn budget(&self, request: BudgetRef) -> Result<BudgetStatus, Error> {
         let (host, budget_id) = (self.q.host(), request.budget_id);
         let id = EntityId::from(&budget_id);
-        let status = ask(host, &host.budgets, &id, Action::Read, move |view| {
+        let status = ask(host, &host.kinds.budgets, &id, Action::Read, move |view| {
             let budget = view.state;
             let waiting = budget.waiting.iter().map(|waiter| &waiter.resource);
             let charged = budget.charges.values().map(|charge| &charge.resource);

@@ -11,7 +11,7 @@ use crate::core::voting::topology::hex::Hex;
 use crate::core::voting::topology::{Cell, Command};
 use crate::error::Error;
 use crate::shell::entity::Action;
-use crate::shell::kinds::mesh_id;
+use crate::shell::hosts::mesh_id;
 use crate::shell::runtime::{Answer, ask};
 
 /// Most asymmetric pairs listed.
@@ -44,7 +44,7 @@ impl Cells<'_> {
         let host = self.q.host();
         let id = cell_id.clone();
         let command = Action::Command(Command::RegisterCell(cell_id, cell), None);
-        ask(host, &host.topology, &mesh_id(), command, move |view| match view.reply {
+        ask(host, &host.kinds.topology, &mesh_id(), command, move |view| match view.reply {
             Some(Err(rejection)) => Err(Error::from(rejection)),
             reply => {
                 let cell = view.state.cells.get(&id).cloned().unwrap_or_default();
@@ -78,7 +78,7 @@ impl Cells<'_> {
     fn set(&self, id: CellId, cell: Cell) -> Answer<Result<Set, Error>> {
         let host = self.q.host();
         let command = Action::Command(Command::RegisterCell(id, cell), None);
-        ask(host, &host.topology, &mesh_id(), command, |view| match view.reply {
+        ask(host, &host.kinds.topology, &mesh_id(), command, |view| match view.reply {
             Some(Err(rejection)) => Err(Error::from(rejection)),
             reply => {
                 let changed = reply.and_then(Result::ok).is_some_and(|r| r.changed);
@@ -95,7 +95,7 @@ impl Cells<'_> {
         let host = self.q.host();
         let authority_id = request.authority_id.clone();
         let command = Action::Command(Command::RegisterAuthority(request.authority_id), None);
-        ask(host, &host.topology, &mesh_id(), command, move |view| match view.reply {
+        ask(host, &host.kinds.topology, &mesh_id(), command, move |view| match view.reply {
             Some(Err(rejection)) => Err(Error::from(rejection)),
             reply => Ok(AuthorityRegistered {
                 authority_id,
@@ -114,7 +114,7 @@ impl Cells<'_> {
     pub async fn list(&self, request: ListCells) -> Result<CellPage, Error> {
         let limit = page_limit(request.limit)?;
         let host = self.q.host();
-        let page = ask(host, &host.topology, &mesh_id(), Action::Read, move |view| {
+        let page = ask(host, &host.kinds.topology, &mesh_id(), Action::Read, move |view| {
             let mesh = view.state;
             let after = |id: &CellId| request.cursor.as_ref().is_none_or(|cursor| id > cursor);
             let mut rest = mesh.cells.iter().filter(|(id, _)| after(id));

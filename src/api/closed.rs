@@ -6,7 +6,7 @@ use crate::core::kernel::ids::EntityId;
 use crate::error::Error;
 use crate::journal::{Fault, Position, Store};
 use crate::shell::host::{Host, wait};
-use crate::shell::kinds::Hosted;
+use crate::shell::hosts::Hosted;
 use crate::shell::memory::read_state_at;
 
 /// Ends of other kinds read at a time while the next of this kind is sought.

@@ -112,7 +112,7 @@ impl Consensus<'_> {
         open.keyed = keyed.as_ref().map(|(_, keyed)| keyed.clone());
         let named = id.clone();
         let action = Action::Command(Command::Open(Box::new(open)), key);
-        let opened = ask(host, &host.proposals, &id, action, move |view| match view.reply {
+        let opened = ask(host, &host.kinds.proposals, &id, action, move |view| match view.reply {
             Some(Err(rejection)) => Err(rejection.into()),
             Some(Ok(_)) | None => result_view(&named, view.state, view.now),
         });
@@ -138,7 +138,7 @@ impl Consensus<'_> {
         asked.check_entity(stream)?;
         let host = self.q.host();
         let named = stream.id.clone();
-        let seen = ask(host, &host.proposals, &stream.id, Action::Read, move |view| {
+        let seen = ask(host, &host.kinds.proposals, &stream.id, Action::Read, move |view| {
             let before = view.state.opened.as_deref().map(keyed::proposal_before);
             (before, result_view(&named, view.state, view.now))
         });
@@ -182,7 +182,7 @@ impl Consensus<'_> {
         let id = proposal_id.clone();
         let ballot = Ballot { voter_id: agent_id.clone(), vote, weight, metadata, reason };
         let action = Action::Command(Command::Vote(ballot), None);
-        Ok(ask(host, &host.proposals, &proposal_id, action, move |view| {
+        Ok(ask(host, &host.kinds.proposals, &proposal_id, action, move |view| {
             let (outcome, changed) = match view.reply {
                 Some(Ok(Reply::Voted { outcome, changed })) => (outcome, changed),
                 Some(Err(rejection)) => return Err(rejection.into()),
@@ -216,8 +216,10 @@ impl Consensus<'_> {
     async fn look(&self, id: &EntityId) -> Result<ConsensusResult, Error> {
         let host = self.q.host();
         let named = id.clone();
-        ask(host, &host.proposals, id, Action::Read, move |view| result_view(&named, view.state, view.now))
-            .await?
+        ask(host, &host.kinds.proposals, id, Action::Read, move |view| {
+            result_view(&named, view.state, view.now)
+        })
+        .await?
     }
 
     /// The questions an agent of this process is asked: first every open one that awaits its vote, whenever it was put
@@ -250,7 +252,7 @@ impl Consensus<'_> {
             .take(limit)
             .map(|id| {
                 let (named, agent) = (id.clone(), request.agent_id.clone());
-                ask(host, &host.proposals, &id, Action::Read, move |view| {
+                ask(host, &host.kinds.proposals, &id, Action::Read, move |view| {
                     let is_open = view.state.closed.is_none();
                     let awaits = agent.is_none_or(|agent| view.state.awaits(&agent));
                     (is_open && awaits).then(|| result_view(&named, view.state, view.now))

@@ -178,7 +178,7 @@ impl Jobs<'_> {
         };
         let action = Action::Command(gate::Command::Track(Box::new(track)), None);
         let job_id = submit.job_id.clone();
-        let tracked = ask(host, &host.gates, &submit.job_id, action, move |view| match view.reply {
+        let tracked = ask(host, &host.kinds.gates, &submit.job_id, action, move |view| match view.reply {
             Some(Ok(gate::Reply::Tracked { gate_epoch, new })) => Ok(JobSubmitted {
                 job_id,
                 status: JobStatus::Submitted.name().into(),
@@ -204,7 +204,7 @@ impl Jobs<'_> {
         let runs = |view: View<'_, JobMachine>| {
             view.state.run.as_ref().is_some_and(|run| run.gate.is_none() && run.ended.is_none())
         };
-        Ok(ask(host, &host.jobs, job_id, Action::Read, runs).await?)
+        Ok(ask(host, &host.kinds.jobs, job_id, Action::Read, runs).await?)
     }
 
     /// The stream of a job: in the datacenter named, or the only one it runs in.
@@ -233,7 +233,7 @@ impl Jobs<'_> {
     /// The datacenters a gate tracks the job in; none when no gate does.
     pub(super) async fn datacenters(&self, job_id: &EntityId) -> Result<Vec<EntityId>, Error> {
         let host = self.host();
-        let named = ask(host, &host.gates, job_id, Action::Read, |view| {
+        let named = ask(host, &host.kinds.gates, job_id, Action::Read, |view| {
             let known = view.state.status(view.now);
             known.into_iter().flat_map(|gate| gate.datacenters).map(|dc| dc.datacenter).collect()
         });
@@ -376,7 +376,7 @@ impl Jobs<'_> {
             }
             let said = gate::Command::Cancel { requester_id: request.requester_id, reason: request.reason };
             let action = Action::Command(said, None);
-            return ask(host, &host.gates, &job_id, action, move |view| match view.reply {
+            return ask(host, &host.kinds.gates, &job_id, action, move |view| match view.reply {
                 Some(Ok(gate::Reply::Cancelled(mut response))) => {
                     if response.success && !response.already_cancelled {
                         response.cancelled_workflow_count = open;
@@ -407,13 +407,13 @@ impl Jobs<'_> {
             live.flat_map(|run| run.workflows.values()).filter(|workflow| !workflow.is_settled()).count()
                 as u64
         };
-        Ok(ask(host, &host.jobs, stream, Action::Read, open).await?)
+        Ok(ask(host, &host.kinds.jobs, stream, Action::Read, open).await?)
     }
 
     async fn view(&self, stream: &EntityId) -> Result<Option<JobStatusView>, Error> {
         let host = self.host();
         let counters = host.counters.clone();
-        let seen = ask(host, &host.jobs, stream, Action::Read, move |view| {
+        let seen = ask(host, &host.kinds.jobs, stream, Action::Read, move |view| {
             let (job_id, datacenter) = (view.state.job_id.as_ref()?, view.state.datacenter.as_ref()?);
             let heard = lock(&counters.heard).at(job_id, datacenter);
             job_view(view.state, view.now, heard)
@@ -526,7 +526,7 @@ impl Jobs<'_> {
                 more = true;
                 break;
             }
-            let seen = ask(host, &host.jobs, &stream, Action::Read, |view| {
+            let seen = ask(host, &host.kinds.jobs, &stream, Action::Read, |view| {
                 view.state.view(view.now, None).map(|view| line_of(&view))
             });
             let due = |line: &JobLine| {

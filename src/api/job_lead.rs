@@ -106,7 +106,7 @@ impl Jobs<'_> {
     }
     pub(super) async fn gate_view(&self, job_id: &EntityId) -> Result<Option<GateStatus>, Error> {
         let host = self.host();
-        Ok(ask(host, &host.gates, job_id, Action::Read, |view| view.state.status(view.now)).await?)
+        Ok(ask(host, &host.kinds.gates, job_id, Action::Read, |view| view.state.status(view.now)).await?)
     }
 
     /// How a job stands at its gate.
@@ -130,7 +130,7 @@ impl Jobs<'_> {
             addr: if request.new_gate_addr.is_empty() { HERE.into() } else { request.new_gate_addr },
         };
         let action = Action::Command(said, None);
-        ask(host, &host.gates, &request.job_id, action, |view| match view.reply {
+        ask(host, &host.kinds.gates, &request.job_id, action, |view| match view.reply {
             Some(Err(rejection)) => Err(Error::from(rejection)),
             Some(Ok(_)) | None => view.state.status(view.now).ok_or_else(strange),
         })

@@ -100,7 +100,7 @@ impl Jobs<'_> {
         for stream in all {
             let is_meant = streams.contains(&stream);
             let (worker_id, name, now) = (asked.worker_id.clone(), request_id.clone(), now.clone());
-            let difference = ask(host, &host.jobs, &stream, Action::Read, move |view| {
+            let difference = ask(host, &host.kinds.jobs, &stream, Action::Read, move |view| {
                 let tracker = view.state.run.as_ref().and_then(|run| run.trackers.get(&worker_id));
                 let kept = tracker.and_then(|tracker| tracker.answered(Some(&name)))?;
                 let elsewhere = || {

@@ -29,7 +29,7 @@ impl PressureApi<'_> {
         let AskPressure { worker_id, datacenter } = request;
         let (host, now) = (self.q.host(), self.q.now());
         let of = worker_id.clone();
-        let dropped = ask(host, &host.load_records, &load_id(), Action::Read, move |view| {
+        let dropped = ask(host, &host.kinds.load_records, &load_id(), Action::Read, move |view| {
             of.and_then(|worker| view.state.updates_dropped.get(&worker).copied()).unwrap_or(0)
         });
         let dropped_all_time = dropped.await?;
@@ -44,7 +44,9 @@ impl PressureApi<'_> {
             refused: dc.refused,
         });
         let gaps = match &worker_id {
-            Some(worker) => ask(host, &host.workers, worker, Action::Read, |view| untold(view.state)).await?,
+            Some(worker) => {
+                ask(host, &host.kinds.workers, worker, Action::Read, |view| untold(view.state)).await?
+            }
             None => BTreeMap::new(),
         };
         let worker = worker_id.map(|worker_id| {

@@ -30,8 +30,8 @@ use crate::journal::Fault;
 use crate::journal::chain::digest;
 use crate::shell::entity::{Action, View};
 use crate::shell::host::{Host, wait as ready};
+use crate::shell::hosts::mesh_id;
 use crate::shell::keyed::keyed_request;
-use crate::shell::kinds::mesh_id;
 use crate::shell::lock;
 use crate::shell::runtime::{Answer, ask};
 use crate::shell::writer::Failure;
@@ -81,16 +81,17 @@ impl Quorums<'_> {
             ring: request.ring,
             arm: request.arm.clone(),
         };
-        let members =
-            ask(host, &host.topology, &mesh_id(), Action::Read, move |view| view.state.membership(&asked))
-                .await?;
+        let members = ask(host, &host.kinds.topology, &mesh_id(), Action::Read, move |view| {
+            view.state.membership(&asked)
+        })
+        .await?;
         let quorum_id = request.quorum_id.clone().unwrap_or_else(|| host.ids.mint());
         let key = request.idempotency_key.clone();
         let mut start = plan.with_members(host, request, members)?;
         start.keyed = keyed.as_ref().map(|(_, keyed)| keyed.clone());
         let command = Action::Command(Command::Start(Box::new(start)), key);
         let id = quorum_id.clone();
-        let started = ask(host, &host.quorums, &quorum_id, command, move |view| match view.reply {
+        let started = ask(host, &host.kinds.quorums, &quorum_id, command, move |view| match view.reply {
             Some(Err(rejection)) => Err(rejection.into()),
             Some(Ok(_)) | None => started_view(&id, view.state, false),
         });
@@ -149,7 +150,7 @@ impl Quorums<'_> {
         let ballot = Ballot { voter_id: voter_id.clone(), vote: value, confidence, reason };
         let id = quorum_id.clone();
         let command = Action::Command(Command::Cast(ballot), None);
-        Ok(ask(host, &host.quorums, &quorum_id, command, move |view| match view.reply {
+        Ok(ask(host, &host.kinds.quorums, &quorum_id, command, move |view| match view.reply {
             Some(Ok(Reply::Voted(voted))) => {
                 let opened = view.state.opened.as_deref().ok_or(Rejection::NotFound)?;
                 let tally = view.state.tally();
@@ -209,7 +210,7 @@ impl Quorums<'_> {
         let host = self.q.host();
         let id = request.quorum_id.clone();
         let command = Command::Cancel(Cancel { by: request.by, reason: request.reason });
-        ask(host, &host.quorums, &request.quorum_id, Action::Command(command, None), move |view| {
+        ask(host, &host.kinds.quorums, &request.quorum_id, Action::Command(command, None), move |view| {
             match view.reply {
                 Some(Err(rejection)) => Err(rejection.into()),
                 Some(Ok(reply)) => Ok(Cancelled {
@@ -275,7 +276,7 @@ impl Quorums<'_> {
         view: impl FnOnce(View<'_, QuorumMachine>) -> R + Send + 'static,
     ) -> impl Future<Output = Result<R, Failure>> + Send {
         let host = self.q.host();
-        ask(host, &host.quorums, id, Action::Read, view)
+        ask(host, &host.kinds.quorums, id, Action::Read, view)
     }
 }
 

@@ -119,7 +119,7 @@ impl Shedding<'_> {
     pub async fn status(&self) -> Result<ShedStatus, Error> {
         let host = self.q.host();
         let recorded =
-            ask(host, &host.load_records, &load_id(), Action::Read, |view| Recorded::from(view.state))
+            ask(host, &host.kinds.load_records, &load_id(), Action::Read, |view| Recorded::from(view.state))
                 .await?;
         let sight = host.desk.sight(host);
         let class = |class: Class| {

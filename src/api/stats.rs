@@ -29,7 +29,7 @@ impl StatsApi<'_> {
         let host = self.q.host();
         let samples = samples(request, self.q.now())?;
         let action = Action::Command(Command::Record(samples), None);
-        let reply = ask(host, &host.load_records, &load_id(), action, |view| view.reply).await?;
+        let reply = ask(host, &host.kinds.load_records, &load_id(), action, |view| view.reply).await?;
         let reply = match reply {
             Some(Ok(reply)) => reply,
             Some(Err(Rejection::Invalid(refused))) => return Err(invalid(refused)),
@@ -115,7 +115,7 @@ impl StatsApi<'_> {
         look: impl FnOnce(&NodeLoad, Timestamp) -> R + Send + 'static,
     ) -> Result<R, Error> {
         let host = self.q.host();
-        let answer = ask(host, &host.load_records, &load_id(), Action::Read, |v| look(v.state, v.now));
+        let answer = ask(host, &host.kinds.load_records, &load_id(), Action::Read, |v| look(v.state, v.now));
         Ok(answer.await?)
     }
 }

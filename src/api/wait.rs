@@ -8,7 +8,7 @@ use crate::core::kernel::ids::EntityId;
 use crate::error::Error;
 use crate::shell::entity::Action;
 use crate::shell::host::Host;
-use crate::shell::kinds::Hosted;
+use crate::shell::hosts::Hosted;
 use crate::shell::runtime::ask;
 
 /// Pause before a waiter that was lost or refused comes again.

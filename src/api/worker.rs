@@ -27,22 +27,24 @@ impl Workers<'_> {
     async fn tell(&self, worker_id: EntityId, said: worker::Command) -> Result<WorkerChanged, Error> {
         let host = self.q.host();
         let name = worker_id.clone();
-        ask(host, &host.workers, &worker_id, Action::Command(said, None), move |view| match view.reply {
-            Some(Err(rejection)) => Err(Error::from(rejection)),
-            Some(Ok(reply)) => Ok(WorkerChanged {
-                worker_id: name,
-                changed: reply.changed,
-                job_ids: Vec::new(),
-                held_ms: None,
-                level: None,
-            }),
-            None => Ok(WorkerChanged {
-                worker_id: name,
-                changed: false,
-                job_ids: Vec::new(),
-                held_ms: None,
-                level: None,
-            }),
+        ask(host, &host.kinds.workers, &worker_id, Action::Command(said, None), move |view| {
+            match view.reply {
+                Some(Err(rejection)) => Err(Error::from(rejection)),
+                Some(Ok(reply)) => Ok(WorkerChanged {
+                    worker_id: name,
+                    changed: reply.changed,
+                    job_ids: Vec::new(),
+                    held_ms: None,
+                    level: None,
+                }),
+                None => Ok(WorkerChanged {
+                    worker_id: name,
+                    changed: false,
+                    job_ids: Vec::new(),
+                    held_ms: None,
+                    level: None,
+                }),
+            }
         })
         .await?
     }
@@ -155,7 +157,7 @@ impl Workers<'_> {
         if streams.is_empty() {
             // Nobody would hear of it: a name that nobody knows is most likely misspelt.
             let is_known = |view: View<'_, worker::WorkerMachine>| view.state.worker_id.is_some();
-            if !ask(host, &host.workers, &worker_id, Action::Read, is_known).await? {
+            if !ask(host, &host.kinds.workers, &worker_id, Action::Read, is_known).await? {
                 return Err(worker::Rejection::NotRegistered.into());
             }
         }
@@ -184,7 +186,8 @@ impl Workers<'_> {
     /// `not_found`, and the faults of the store.
     pub async fn status(&self, request: WorkerRef) -> Result<WorkerStatus, Error> {
         let host = self.q.host();
-        let known = ask(host, &host.workers, &request.worker_id, Action::Read, |view| view.state.status());
+        let known =
+            ask(host, &host.kinds.workers, &request.worker_id, Action::Read, |view| view.state.status());
         known.await?.ok_or_else(|| worker::Rejection::NotRegistered.into())
     }
 }

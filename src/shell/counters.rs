@@ -4,7 +4,7 @@ use std::sync::Mutex;
 
 use serde::{Deserialize, Serialize};
 
-use super::kinds::cell_of;
+use super::hosts::cell_of;
 use super::lock;
 use crate::core::capacity::cell::CellStats;
 use crate::core::jobs::manager::heard;

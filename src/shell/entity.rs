@@ -19,7 +19,7 @@ use tokio::sync::oneshot;
 
 use super::clock::Noted;
 use super::host::Host;
-use super::kinds::Hosted;
+use super::hosts::Hosted;
 use super::lanes::{Queued, Serving};
 use super::memory::{Loaded, Memory, Waiting, load, lost};
 use super::writer::Failure;

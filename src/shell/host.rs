@@ -11,30 +11,18 @@ use super::coordinator::{Coordinator, InProcess};
 use super::counters::Counters;
 use super::custom::Custom;
 use super::flows::Flows;
+use super::hosts::{AnyRegistry, Kinds};
 use super::idle::Waiting;
 use super::ids::IdSource;
 use super::load::Desk;
 use super::needs::Needs;
 use super::post::{Direct, Mailbox, Transport};
 use super::pressure::Pressure;
-use super::registry::Registry;
 use super::supervisor::restart::Restarts;
 use super::supervisor::timeouts::Wheel;
 use super::writer::Writer;
 use crate::config::Config;
-use crate::core::capacity::cell::{BudgetMachine, CellMachine};
-use crate::core::jobs::durations::DurationsMachine;
-use crate::core::jobs::gate::GateMachine;
-use crate::core::jobs::manager::JobMachine;
-use crate::core::jobs::worker::WorkerMachine;
 use crate::core::kernel::time::{Downtime, Gap, Timestamp};
-use crate::core::load::flow::record::FlowMachine;
-use crate::core::load::record::LoadMachine;
-use crate::core::voting::agent::AgentMachine;
-use crate::core::voting::algorithms::AlgorithmsMachine;
-use crate::core::voting::proposal::ProposalMachine;
-use crate::core::voting::quorum::QuorumMachine;
-use crate::core::voting::topology::TopologyMachine;
 use crate::journal::{Epoch, Fault, Position, Store};
 
 /// The surroundings, shared by all actors and handles of one runtime.
@@ -64,23 +52,12 @@ pub(crate) struct Host {
     /// The number of this process's ownership of the journal: which of its lives a node is in.
     pub(crate) epoch: Epoch,
     pub(crate) counters: Arc<Counters>,
-    pub(crate) quorums: Registry<QuorumMachine>,
-    pub(crate) topology: Registry<TopologyMachine>,
-    pub(crate) agents: Registry<AgentMachine>,
-    pub(crate) proposals: Registry<ProposalMachine>,
-    pub(crate) algorithms: Registry<AlgorithmsMachine>,
-    pub(crate) cells: Registry<CellMachine>,
-    pub(crate) budgets: Registry<BudgetMachine>,
-    pub(crate) jobs: Registry<JobMachine>,
-    pub(crate) gates: Registry<GateMachine>,
-    pub(crate) workers: Registry<WorkerMachine>,
-    pub(crate) durations: Registry<DurationsMachine>,
+    /// The actors, by kind.
+    pub(crate) kinds: Kinds,
     /// The way between gates, managers and workers.
     pub(crate) transport: Mutex<Arc<dyn Transport>>,
     /// Messages on their way.
     pub(crate) mailbox: Mailbox,
-    pub(crate) flow_records: Registry<FlowMachine>,
-    pub(crate) load_records: Registry<LoadMachine>,
     /// The live buffers of flow-controlled streams.
     pub(crate) flows: Flows,
     /// Where load is measured and judged.
@@ -144,19 +121,7 @@ impl Host {
             ids: IdSource::new(parts.config.seed, parts.epoch),
             epoch: parts.epoch,
             restarts: Restarts::new(parts.config.restart.clone()),
-            quorums: Registry::new(parts.arbiters.clone()),
-            topology: Registry::new(parts.arbiters.clone()),
-            agents: Registry::new(parts.arbiters.clone()),
-            proposals: Registry::new(parts.arbiters.clone()),
-            algorithms: Registry::new(parts.arbiters.clone()),
-            cells: Registry::new(parts.arbiters.clone()),
-            budgets: Registry::new(parts.arbiters.clone()),
-            jobs: Registry::new(parts.arbiters.clone()),
-            gates: Registry::new(parts.arbiters.clone()),
-            workers: Registry::new(parts.arbiters.clone()),
-            durations: Registry::new(parts.arbiters.clone()),
-            flow_records: Registry::new(parts.arbiters.clone()),
-            load_records: Registry::new(parts.arbiters),
+            kinds: Kinds::new(&parts.arbiters),
             flows: Flows::default(),
             desk: Arc::new(parts.desk),
             pressure: Arc::new(parts.pressure),
@@ -227,42 +192,12 @@ impl Host {
 
     /// How many actors are awake.
     pub(crate) fn awake(&self) -> usize {
-        let counts = [
-            self.quorums.awake(),
-            self.topology.awake(),
-            self.agents.awake(),
-            self.proposals.awake(),
-            self.algorithms.awake(),
-            self.cells.awake(),
-            self.budgets.awake(),
-            self.jobs.awake(),
-            self.gates.awake(),
-            self.workers.awake(),
-            self.durations.awake(),
-            self.flow_records.awake(),
-            self.load_records.awake(),
-        ];
-        counts.into_iter().sum()
+        self.kinds.all().map(AnyRegistry::awake).sum()
     }
 
     /// The most actors that were awake at the same time, counted for each kind by itself.
     pub(crate) fn most_awake(&self) -> usize {
-        let counts = [
-            self.quorums.most_awake(),
-            self.topology.most_awake(),
-            self.agents.most_awake(),
-            self.proposals.most_awake(),
-            self.algorithms.most_awake(),
-            self.cells.most_awake(),
-            self.budgets.most_awake(),
-            self.jobs.most_awake(),
-            self.gates.most_awake(),
-            self.workers.most_awake(),
-            self.durations.most_awake(),
-            self.flow_records.most_awake(),
-            self.load_records.most_awake(),
-        ];
-        counts.into_iter().sum()
+        self.kinds.all().map(AnyRegistry::most_awake).sum()
     }
 
     /// From here on nothing new is admitted.

@@ -17,7 +17,7 @@ use tokio::sync::mpsc;
 use super::coordinator::{Awaited, ConsensusRequest, InboxKey};
 use super::entity::Action;
 use super::host::Host;
-use super::kinds::track;
+use super::hosts::track;
 use super::lock;
 use super::runtime::{Answer, ask};
 use crate::core::kernel::ids::{EntityId, VoterId};
@@ -77,7 +77,9 @@ async fn hand_over(host: &Arc<Host>, agent: VoterId, key: InboxKey) {
     for id in host.in_process.begin(&agent, &key, awaiting) {
         let command = Command::RecordHanded { taken: vec![agent.clone()], broadcast: None };
         // Refused only while the runtime is busy or ends. The agent has the question; only the count lacks it.
-        if let Err(failure) = ask(host, &host.proposals, &id, Action::Command(command, None), |_| ()).await {
+        if let Err(failure) =
+            ask(host, &host.kinds.proposals, &id, Action::Command(command, None), |_| ()).await
+        {
             tracing::warn!(proposal = %id, ?failure, "who was reached is not on record");
         }
     }
@@ -88,7 +90,7 @@ type Awaiting = Option<(Timestamp, Call, bool)>;
 
 fn look(host: &Arc<Host>, id: &EntityId, agent: &VoterId) -> Answer<Awaiting> {
     let agent = agent.clone();
-    ask(host, &host.proposals, id, Action::Read, move |view| {
+    ask(host, &host.kinds.proposals, id, Action::Read, move |view| {
         let opened_at = view.state.opened.as_ref().filter(|_| view.state.awaits(&agent))?.opened_at;
         Some((opened_at, view.state.call()?, view.state.broadcast.is_none()))
     })

@@ -11,7 +11,7 @@ use super::bus::{Notice, What};
 use super::counters::Counters;
 use super::entity::Action;
 use super::host::{Host, wait};
-use super::kinds::{Hosted, track};
+use super::hosts::{Hosted, track};
 use super::lanes::Lane;
 use super::lock;
 use super::pressure::{arrived, know_level, leaders, managers};
@@ -64,7 +64,7 @@ pub(crate) async fn command<R: Send + 'static>(
     know_level(host).await;
     let counters = host.counters.clone();
     let action = Action::Command(command, None);
-    ask(host, &host.jobs, stream, action, move |seen| {
+    ask(host, &host.kinds.jobs, stream, action, move |seen| {
         if let (Some(Ok(Reply::Progress(Some(noted)))), Some(job_id), Some(datacenter)) =
             (&seen.reply, &seen.state.job_id, &seen.state.datacenter)
         {
@@ -88,7 +88,7 @@ pub(crate) async fn deliver(host: &Arc<Host>, message: Message) {
             }
             None => {
                 let action = Action::Command(gate::Command::Receive(Box::new(message)), None);
-                let led = ask(host, &host.gates, &job_id, action, |view| managers(view.state)).await;
+                let led = ask(host, &host.kinds.gates, &job_id, action, |view| managers(view.state)).await;
                 led.map(|led| host.pressure.gate_heard(host.clock.now(), &job_id, said, Some(led)))
             }
         },
@@ -102,7 +102,7 @@ pub(crate) async fn deliver(host: &Arc<Host>, message: Message) {
         Party::Worker(worker) => {
             let waits = job_stream(&message.job_id, &message.datacenter).ok();
             let action = Action::Command(worker::Command::Receive(Box::new(message)), None);
-            let heard = ask(host, &host.workers, &worker, action, |view| {
+            let heard = ask(host, &host.kinds.workers, &worker, action, |view| {
                 let refused = view.reply.and_then(Result::err);
                 (leaders(view.state), refused.and_then(|refused| refused.not_now()))
             });
@@ -163,7 +163,7 @@ pub(crate) async fn estimate(
 ) -> Result<Option<Estimate>, Failure> {
     let Some(class) = class else { return Ok(None) };
     let settings = host.config.jobs.learned;
-    let known = ask(host, &host.durations, class, Action::Read, move |view| {
+    let known = ask(host, &host.kinds.durations, class, Action::Read, move |view| {
         durations::estimate(view.state, &settings)
     });
     Ok(known.await?.map(|known| Estimate {
@@ -183,7 +183,8 @@ pub(crate) async fn estimate(
 }
 
 /// Progress of the jobs of this node that is not on record.
-struct InMemory(Arc<Counters>);
+/// Progress as this process heard it.
+pub(in crate::shell) struct InMemory(pub(in crate::shell) Arc<Counters>);
 
 impl LatestProgress for InMemory {
     fn at(&self, job_id: &EntityId, datacenter: &EntityId) -> Option<Timestamp> {
@@ -195,7 +196,7 @@ impl LatestProgress for InMemory {
     }
 }
 
-fn send(host: &Host, message: &Message) {
+pub(in crate::shell) fn send(host: &Host, message: &Message) {
     host.sent.fetch_add(1, Ordering::Relaxed);
     let transport = lock(&host.transport).clone();
     let mut message = message.clone();
@@ -212,91 +213,13 @@ fn done() -> Done {
     Box::pin(std::future::ready(Ok(())))
 }
 
-impl Hosted for JobMachine {
-    const ENDS: bool = true;
-
-    fn registry(host: &Host) -> &Registry<Self> {
-        &host.jobs
-    }
-
-    fn lane(command: &job::Command) -> Lane {
-        if matches!(command, job::Command::Progress { .. }) { Lane::Then } else { Lane::First }
-    }
-
-    fn expects_answer(effect: &job::Effect) -> bool {
-        let job::Effect::Send(message) = effect;
-        message.number > 0
-    }
-
-    fn context(host: &Host) -> Heard {
-        // The counters, not the host: the host holds the actors that hold this.
-        Heard::of(Arc::new(InMemory(host.counters.clone())))
-    }
-
-    fn notices(_: &Config, id: &EntityId, state: &Job, events: &[job::Event]) -> Vec<Notice> {
-        let job_id = state.job_id.clone().unwrap_or_else(|| id.clone());
-        let notice = |at, what| Notice {
-            topic: format!("job/{job_id}"),
-            entity: StreamId::new(StreamKind::Job, id.clone()),
-            at,
-            what,
-        };
-        let heard = |event: &job::Event| match event {
-            job::Event::WorkflowMoved(moved) => {
-                let what = What::WorkflowMoved {
-                    workflow_id: moved.workflow_id.clone(),
-                    from: moved.from,
-                    to: moved.to,
-                };
-                Some(notice(moved.at, what))
-            }
-            job::Event::Ended(ended) => Some(notice(ended.at, What::JobEnded { status: ended.status })),
-            _ => None,
-        };
-        events.iter().filter_map(heard).collect()
-    }
-
-    fn observe(counters: &Counters, id: &EntityId, events: &[job::Event]) {
-        let mut index = lock(&counters.jobs);
-        for event in events {
-            if let (job::Event::Ended(_), Some(live)) = (event, index.live.get(id)) {
-                lock(&counters.heard).forget(&live.job_id, &live.datacenter);
-            }
-            index.apply(id, event);
-            tracing::debug!(kind = "job", entity_id = %id, event = event.name());
-        }
-    }
-
-    fn follow(host: &Arc<Host>, id: &EntityId, events: &[job::Event]) {
-        if events.iter().any(|event| matches!(event, job::Event::Ended(_))) {
-            host.waiting.forget(id);
-            let (surroundings, id) = (host.clone(), id.clone());
-            track(host, async move {
-                if let Err(failure) = learn(&surroundings, &id).await {
-                    tracing::warn!(%id, ?failure, "duration of a job not learned");
-                }
-            });
-        }
-    }
-
-    fn at_once(host: &Host, effect: &job::command::Effect) -> bool {
-        let job::command::Effect::Send(message) = effect;
-        send(host, message);
-        true
-    }
-
-    fn carry_out(_: Arc<Host>, _: EntityId, _: job::command::Effect) -> Done {
-        done()
-    }
-}
-
 /// Adds how long a job took to what is known of its class.
-async fn learn(host: &Arc<Host>, id: &EntityId) -> Result<(), Failure> {
+pub(in crate::shell) async fn learn(host: &Arc<Host>, id: &EntityId) -> Result<(), Failure> {
     let stream = StreamId::new(StreamKind::Job, id.clone());
     let run = host.blocking(move |store| last_run(store, &stream)).await.map_err(Failure::Refused)?;
     let Some((class, record)) = run else { return Ok(()) };
     let action = Action::Command(durations::Command::Record(record), None);
-    ask(host, &host.durations, &class, action, |_| ()).await
+    ask(host, &host.kinds.durations, &class, action, |_| ()).await
 }
 
 /// The class of the last run on record, and how it went. The longest pause between signs of life is known to a second:
@@ -355,151 +278,5 @@ fn last_run(store: &dyn Store, stream: &StreamId) -> Result<Option<(EntityId, du
                 _ => {}
             }
         }
-    }
-}
-
-impl Hosted for GateMachine {
-    const ENDS: bool = true;
-
-    fn registry(host: &Host) -> &Registry<Self> {
-        &host.gates
-    }
-
-    fn expects_answer(effect: &gate::Effect) -> bool {
-        let gate::Effect::Send(message) = effect;
-        message.number > 0
-    }
-
-    fn context(host: &Host) -> Datacenters {
-        let known = host.config.jobs.datacenters.clone();
-        if known.is_empty() {
-            return Datacenters::default();
-        }
-        Datacenters::of(move |name| name.as_str() == LOCAL || known.contains(name))
-    }
-
-    fn notices(_: &Config, id: &EntityId, _: &Gate, events: &[gate::Event]) -> Vec<Notice> {
-        let heard = |event: &gate::Event| {
-            let gate::Event::Finished { status, at, .. } = event else { return None };
-            Some(Notice {
-                topic: format!("job/{id}"),
-                entity: StreamId::new(StreamKind::Gate, id.clone()),
-                at: *at,
-                what: What::JobEnded { status: *status },
-            })
-        };
-        events.iter().filter_map(heard).collect()
-    }
-
-    fn observe(_: &Counters, id: &EntityId, events: &[gate::Event]) {
-        for event in events {
-            tracing::debug!(kind = "gate", entity_id = %id, event = event.name());
-        }
-    }
-
-    fn at_once(host: &Host, effect: &gate::Effect) -> bool {
-        let gate::Effect::Send(message) = effect;
-        send(host, message);
-        true
-    }
-
-    fn carry_out(_: Arc<Host>, _: EntityId, _: gate::Effect) -> Done {
-        done()
-    }
-}
-
-impl Hosted for WorkerMachine {
-    fn registry(host: &Host) -> &Registry<Self> {
-        &host.workers
-    }
-
-    fn lane(command: &worker::Command) -> Lane {
-        let runs = |report: &worker::Report| report.outcome == WorkflowOutcome::Running;
-        if matches!(command, worker::Command::Report(report) if runs(report)) {
-            Lane::Then
-        } else {
-            Lane::First
-        }
-    }
-
-    fn expects_answer(effect: &worker::Effect) -> bool {
-        match effect {
-            worker::Effect::Send(message) => message.number > 0,
-            worker::Effect::Start(_) | worker::Effect::Stop(_) | worker::Effect::Abort(_) => false,
-        }
-    }
-
-    fn context(_: &Host) {}
-
-    fn notices(_: &Config, _: &EntityId, _: &Worker, _: &[worker::Event]) -> Vec<Notice> {
-        Vec::new()
-    }
-
-    fn observe(_: &Counters, id: &EntityId, events: &[worker::Event]) {
-        for event in events {
-            tracing::debug!(kind = "worker", entity_id = %id, event = event.name());
-        }
-    }
-
-    fn follow(host: &Arc<Host>, id: &EntityId, events: &[worker::Event]) {
-        let places = events.iter().map(worker::Event::places).fold(0, u32::saturating_add);
-        let jobs = if places == 0 { Vec::new() } else { host.waiting.take(id, places) };
-        if jobs.is_empty() {
-            return;
-        }
-        let (surroundings, worker_id) = (host.clone(), id.clone());
-        track(host, async move {
-            for stream in jobs {
-                let ready = job::Command::WorkerReady { worker_id: worker_id.clone(), places };
-                let more = command(&surroundings, &stream, ready, |view| {
-                    matches!(view.reply, Some(Ok(Reply::Changed(true))))
-                });
-                // One that is not told asks again by itself.
-                if more.await.unwrap_or(false) {
-                    surroundings.waiting.wait(&worker_id, stream);
-                }
-            }
-        });
-    }
-
-    fn at_once(host: &Host, effect: &worker::Effect) -> bool {
-        let (attempt, what) = match effect {
-            worker::Effect::Send(message) => {
-                send(host, message);
-                return true;
-            }
-            worker::Effect::Start(attempt) => (attempt, What::WorkflowStart as fn(_) -> _),
-            worker::Effect::Stop(attempt) => (attempt, What::WorkflowStop as fn(_) -> _),
-            worker::Effect::Abort(attempt) => (attempt, What::WorkflowAbort as fn(_) -> _),
-        };
-        host.bus.publish(Notice {
-            topic: format!("job/{}", attempt.job_id),
-            entity: StreamId::new(StreamKind::Job, attempt.job_id.clone()),
-            at: host.clock.now(),
-            what: what(attempt.clone()),
-        });
-        true
-    }
-
-    fn carry_out(_: Arc<Host>, _: EntityId, _: worker::Effect) -> Done {
-        done()
-    }
-}
-
-impl Hosted for DurationsMachine {
-    fn registry(host: &Host) -> &Registry<Self> {
-        &host.durations
-    }
-
-    fn context(_: &Host) {}
-
-    fn notices(_: &Config, _: &EntityId, _: &durations::Durations, _: &[durations::Event]) -> Vec<Notice> {
-        Vec::new()
-    }
-
-    fn observe(_: &Counters, _: &EntityId, _: &[durations::Event]) {}
-
-    fn carry_out(_: Arc<Host>, _: EntityId, (): ()) -> Done {
-        done()
     }
 }

@@ -21,7 +21,7 @@ use tokio::sync::oneshot;
 
 use super::entity::{Action, Lend, Loan, Release};
 use super::host::Host;
-use super::kinds::{Hosted, perform};
+use super::hosts::{Hosted, perform};
 use super::lock;
 use super::registry::Registry;
 use super::runtime::ask;
@@ -78,7 +78,7 @@ async fn carry_through(host: &Arc<Host>, op: Op, opened: &Arc<AtomicBool>) -> An
             }
         };
         let action = Action::Alone(Box::new(decide));
-        let answer = ask(host, &host.cells, &EntityId::from(home), action, |view| view.reply).await?;
+        let answer = ask(host, &host.kinds.cells, &EntityId::from(home), action, |view| view.reply).await?;
         if let Some(answer) = answer {
             return Ok(answer);
         }
@@ -232,10 +232,10 @@ impl Borrowed<'_> {
         }
         for stream in wanted {
             if stream.kind == StreamKind::Budget && !self.budgets.contains_key(stream) {
-                let loan = borrow(self.host, &self.host.budgets, stream).await?;
+                let loan = borrow(self.host, &self.host.kinds.budgets, stream).await?;
                 self.budgets.insert(stream.clone(), loan);
             } else if stream.kind == StreamKind::Cell && !self.cells.contains_key(stream) {
-                let loan = borrow(self.host, &self.host.cells, stream).await?;
+                let loan = borrow(self.host, &self.host.kinds.cells, stream).await?;
                 self.cells.insert(stream.clone(), loan);
             }
         }

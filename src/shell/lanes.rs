@@ -21,7 +21,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::entity::{Action, Ask, Errand, Lend, Poke, Wake};
-use super::kinds::Hosted;
+use super::hosts::Hosted;
 
 /// Turns of the first lane in a row, while others wait.
 const IN_A_ROW: u32 = 32;

@@ -30,7 +30,7 @@ use super::bus::Notice;
 use super::counters::Counters;
 use super::entity::Action;
 use super::host::Host;
-use super::kinds::Hosted;
+use super::hosts::Hosted;
 use super::lock;
 use super::pressure::look_again;
 use super::registry::Registry;
@@ -426,7 +426,7 @@ impl Desk {
         let minute = lock(&self.inner).take_minute(host.clock.now());
         if let Some(shed) = minute {
             let command = Command::Note { changes: Vec::new(), shed: Some(Box::new(shed)) };
-            drop(ask(host, &host.load_records, &load_id(), Action::Command(command, None), |_| ()));
+            drop(ask(host, &host.kinds.load_records, &load_id(), Action::Command(command, None), |_| ()));
         }
     }
 
@@ -519,67 +519,5 @@ impl From<&NodeLoad> for Recorded {
             expired: state.expired,
             transitions: state.transitions,
         }
-    }
-}
-
-impl Hosted for LoadMachine {
-    fn registry(host: &Host) -> &Registry<Self> {
-        &host.load_records
-    }
-
-    fn context(_: &Host) {}
-
-    fn notices(_: &Config, _: &EntityId, _: &NodeLoad, _: &[Event]) -> Vec<Notice> {
-        Vec::new()
-    }
-
-    fn observe(_: &Counters, _: &EntityId, events: &[Event]) {
-        for event in events {
-            match event {
-                Event::StateChanged(change) => {
-                    let (from, to) = (change.from.name(), change.to.name());
-                    tracing::warn!(kind = "load", event = event.name(), from, to, cause = ?change.cause);
-                }
-                Event::LevelChanged { from, to, .. } => {
-                    tracing::info!(kind = "load", event = event.name(), from = from.name(), to = to.name());
-                }
-                Event::Shed(minute) => {
-                    tracing::warn!(
-                        kind = "load",
-                        event = event.name(),
-                        shed = minute.shed.total(),
-                        full = minute.full.total()
-                    );
-                }
-                Event::UpdatesDropped(run) => {
-                    tracing::warn!(kind = "load", event = event.name(), worker = %run.worker_id,
-                        job = %run.job_id, count = run.count);
-                }
-                Event::LossAccepted { what, .. } => {
-                    tracing::info!(kind = "load", event = event.name(), ?what);
-                }
-                Event::Sampled { .. } => {}
-            }
-        }
-    }
-
-    fn follow(host: &Arc<Host>, _: &EntityId, events: &[Event]) {
-        for event in events {
-            match event {
-                Event::LevelChanged { .. } | Event::Sampled { .. } => look_again(host),
-                Event::StateChanged(_)
-                | Event::Shed(_)
-                | Event::UpdatesDropped(_)
-                | Event::LossAccepted { .. } => {}
-            }
-        }
-    }
-
-    fn carry_out(
-        _: Arc<Host>,
-        _: EntityId,
-        (): (),
-    ) -> Pin<Box<dyn Future<Output = Result<(), Failure>> + Send>> {
-        Box::pin(std::future::ready(Ok(())))
     }
 }

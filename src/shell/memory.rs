@@ -14,7 +14,7 @@ use actix::Addr;
 
 use super::entity::{Doom, Entity, Release, Respond, View};
 use super::host::{Host, wait};
-use super::kinds::{Hosted, perform};
+use super::hosts::{Hosted, perform};
 use super::writer::{Failure, Write};
 use crate::core::kernel::driver::Driver;
 use crate::core::kernel::ids::{IdempotencyKey, StreamId};

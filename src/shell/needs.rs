@@ -19,8 +19,8 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use super::host::{Host, Permit};
+use super::hosts::track;
 use super::joint;
-use super::kinds::track;
 use super::lock;
 use crate::core::capacity::cell::event::{Event, Granted};
 use crate::core::capacity::cell::{Op, Rejection, Reply};

@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 
 use super::entity::{Ask, Entity, Errand, Lend, Poke, Seat, Sleep, Turn, Wake};
 use super::host::Host;
-use super::kinds::Hosted;
+use super::hosts::Hosted;
 use super::lanes::{Lanes, Queued};
 use super::lock;
 use crate::core::kernel::ids::{EntityId, StreamId};

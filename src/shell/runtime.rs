@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 use super::clock::{Clock, Stopwatch};
 use super::entity::{Action, Ask, Release, View};
 use super::host::{Host, Parts, Permit, wait};
-use super::kinds::Hosted;
+use super::hosts::Hosted;
 use super::load::{self, Desk};
 use super::lock;
 use super::pressure::Pressure;

@@ -6,7 +6,6 @@ use crate::api::dto::{Beat, JobRef, RegisterAgent, SubmitJob};
 use crate::core::kernel::ids::{EntityId, StreamId, StreamKind};
 use crate::core::voting::quorum::{Cancel, Command, Policy, QuorumMachine, QuorumState, QuorumType, Start};
 use crate::shell::entity::Lend;
-use crate::shell::kinds::send_to_sleep;
 use crate::store::memory::MemoryStore;
 use std::time::Duration;
 
@@ -42,13 +41,13 @@ fn begin() -> Action<QuorumMachine> {
 
 async fn start(runtime: &Runtime, name: &str) {
     let host = runtime.host();
-    ask(host, &host.quorums, &id(name), begin(), |_| ()).await.unwrap();
+    ask(host, &host.kinds.quorums, &id(name), begin(), |_| ()).await.unwrap();
 }
 
 async fn panic_in(runtime: &Runtime, name: &str) -> Failure {
     let host = runtime.host();
     let planted = |_: View<'_, QuorumMachine>| panic!("a planted panic");
-    ask::<_, ()>(host, &host.quorums, &id(name), Action::Read, planted).await.unwrap_err()
+    ask::<_, ()>(host, &host.kinds.quorums, &id(name), Action::Read, planted).await.unwrap_err()
 }
 
 #[tokio::test]
@@ -58,11 +57,11 @@ async fn a_runtime_that_ends_lets_go_of_what_waited_and_is_let_go_of() {
         start(&runtime, "q").await;
         let host = runtime.host().clone();
         let (to, lent) = tokio::sync::oneshot::channel();
-        host.quorums.lend(&host, &id("q"), Lend { to }).unwrap();
+        host.kinds.quorums.lend(&host, &id("q"), Lend { to }).unwrap();
         let loan = lent.await.unwrap();
         // What it asks holds the runtime that holds the lane in which it waits.
         let held = host.clone();
-        let waits = ask(&host, &host.quorums, &id("q"), Action::Read, move |_| drop(held));
+        let waits = ask(&host, &host.kinds.quorums, &id("q"), Action::Read, move |_| drop(held));
         let left = Arc::downgrade(&host);
         drop(host);
         runtime.end(ending).unwrap();
@@ -85,7 +84,7 @@ async fn state_at_last(runtime: &Runtime, name: &str) -> Result<Option<QuorumSta
 
 async fn state(runtime: &Runtime, name: &str) -> Result<Option<QuorumState>, Failure> {
     let host = runtime.host();
-    ask(host, &host.quorums, &id(name), Action::Read, |view| view.state.state()).await
+    ask(host, &host.kinds.quorums, &id(name), Action::Read, |view| view.state.state()).await
 }
 
 #[tokio::test]
@@ -130,9 +129,9 @@ async fn requests_behind_a_panic_are_told_unknown_and_none_is_left_waiting() {
     start(&runtime, "q").await;
     let host = runtime.host();
     let planted = |_: View<'_, QuorumMachine>| panic!("a planted panic");
-    let first = ask::<_, ()>(host, &host.quorums, &id("q"), Action::Read, planted);
+    let first = ask::<_, ()>(host, &host.kinds.quorums, &id("q"), Action::Read, planted);
     let behind: Vec<_> = (0..50)
-        .map(|_| ask(host, &host.quorums, &id("q"), Action::Read, |view| view.state.state()))
+        .map(|_| ask(host, &host.kinds.quorums, &id("q"), Action::Read, |view| view.state.state()))
         .collect();
     assert!(first.await.is_err());
     for answer in behind {
@@ -150,13 +149,13 @@ async fn a_check_asks_the_directory_when_its_agent_last_voted() {
     let agent_id = crate::core::kernel::ids::VoterId::new("ann").unwrap();
     let asked = Asked { settings: Settings::default(), explicit: true, again: Default::default() };
     let register = agent::Command::Register { agent_id: agent_id.clone(), asked };
-    ask(host, &host.agents, &id("ann"), Action::Command(register, None), |_| ()).await.unwrap();
+    ask(host, &host.kinds.agents, &id("ann"), Action::Command(register, None), |_| ()).await.unwrap();
     runtime.advance(Timestamp::from_millis(4_000)).await;
     lock(&host.counters.agents).voted(&agent_id, host.clock.now());
     // Silent for one interval since the vote, not since the registration.
     let recorded = async || {
         let watch = |view: View<'_, agent::AgentMachine>| view.state.watch.as_ref().map(|w| w.recorded);
-        ask(host, &host.agents, &id("ann"), Action::Read, watch).await.unwrap()
+        ask(host, &host.kinds.agents, &id("ann"), Action::Read, watch).await.unwrap()
     };
     runtime.advance(Timestamp::from_millis(8_999)).await;
     assert_eq!(recorded().await, Some(Grade::Healthy));
@@ -172,7 +171,7 @@ async fn over(happens: impl FnOnce(&Clock)) -> Vec<(String, u64, f64)> {
         q.jobs().submit(job).await.unwrap();
     }
     // One of them is woken by the first look after the gap.
-    send_to_sleep(q.host(), &StreamId::new(StreamKind::Job, id("asleep")));
+    q.host().kinds.of(StreamKind::Job).rest(&id("asleep"), None);
     happens(&q.host().clock);
     let mut seen = Vec::new();
     for name in ["asleep", "short", "long"] {
@@ -252,17 +251,17 @@ async fn an_entity_that_begins_after_somebody_asked_for_it_is_not_sent_to_sleep(
     let runtime = open();
     let host = runtime.host().clone();
     let other = host.clone();
-    let asked = ask(&host, &host.quorums, &id("q"), Action::Read, move |view| {
+    let asked = ask(&host, &host.kinds.quorums, &id("q"), Action::Read, move |view| {
         assert_eq!(view.state.state(), None);
         // Nothing is there, so the actor tells itself to sleep. Before it does, another begins the entity, and a third
         // keeps the actor busy until that is durable.
         let busy = |_: View<'_, QuorumMachine>| std::thread::sleep(Duration::from_millis(300));
-        drop(ask(&other, &other.quorums, &id("q"), begin(), |_| ()));
-        drop(ask(&other, &other.quorums, &id("q"), Action::Read, busy));
+        drop(ask(&other, &other.kinds.quorums, &id("q"), begin(), |_| ()));
+        drop(ask(&other, &other.kinds.quorums, &id("q"), Action::Read, busy));
     });
     asked.await.unwrap();
     tokio::time::sleep(Duration::from_millis(600)).await;
-    assert_eq!(host.quorums.awake(), 1);
+    assert_eq!(host.kinds.quorums.awake(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -281,7 +280,9 @@ async fn a_backlog_is_settled_soonest_first_a_batch_at_a_time_while_others_are_s
         let Action::Command(Command::Start(mut begin), key) = begin() else { panic!() };
         begin.timeout = due(n);
         let action = Action::Command(Command::Start(begin), key);
-        ask(runtime.host(), &runtime.host().quorums, &id(&format!("q{n}")), action, |_| ()).await.unwrap();
+        ask(runtime.host(), &runtime.host().kinds.quorums, &id(&format!("q{n}")), action, |_| ())
+            .await
+            .unwrap();
     }
     runtime.end(Ending::Crash).unwrap();
 
@@ -361,7 +362,7 @@ async fn control_passes_ten_thousand_reads_that_wait_for_the_same_entity() {
     let host = runtime.host();
     // While its memory is lent the entity does nothing, and everything waits.
     let (to, lent) = tokio::sync::oneshot::channel();
-    host.quorums.lend(host, &id("q"), Lend { to }).unwrap();
+    host.kinds.quorums.lend(host, &id("q"), Lend { to }).unwrap();
     let loan = lent.await.unwrap();
     let done = Arc::new(std::sync::atomic::AtomicUsize::new(0));
     let turn = || {
@@ -369,10 +370,10 @@ async fn control_passes_ten_thousand_reads_that_wait_for_the_same_entity() {
         move |_: View<'_, QuorumMachine>| done.fetch_add(1, std::sync::atomic::Ordering::SeqCst)
     };
     let reads: Vec<_> =
-        (0..10_000).map(|_| ask(host, &host.quorums, &id("q"), Action::Read, turn())).collect();
+        (0..10_000).map(|_| ask(host, &host.kinds.quorums, &id("q"), Action::Read, turn())).collect();
     let command = || {
         let cancel = Command::Cancel(Cancel { by: None, reason: None });
-        ask(host, &host.quorums, &id("q"), Action::Command(cancel, None), turn())
+        ask(host, &host.kinds.quorums, &id("q"), Action::Command(cancel, None), turn())
     };
     let (first, second) = (command(), command());
     loan.give_back();

@@ -6,7 +6,7 @@ use tokio::sync::oneshot;
 
 use super::entity::{Action, Ask, Release, View};
 use super::host::Host;
-use super::kinds::{Hosted, track};
+use super::hosts::{Hosted, track};
 use super::writer::Failure;
 use crate::core::kernel::ids::EntityId;
 

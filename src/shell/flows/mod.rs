@@ -34,7 +34,7 @@ use super::bus::Notice as BusNotice;
 use super::counters::Counters;
 use super::entity::Action;
 use super::host::Host;
-use super::kinds::Hosted;
+use super::hosts::Hosted;
 use super::lock;
 use super::registry::Registry;
 use super::runtime::ask;
@@ -495,7 +495,7 @@ pub(crate) async fn close(host: &Arc<Host>, id: &EntityId) -> Result<(Arc<Live>,
 
 async fn decide(host: &Arc<Host>, id: &EntityId, command: Command) -> Result<(Flow, Reply), NotLive> {
     let action = Action::Command(command, None);
-    let answer = ask(host, &host.flow_records, id, action, |view| {
+    let answer = ask(host, &host.kinds.flow_records, id, action, |view| {
         let reply = view.reply.unwrap_or(Err(Rejection::NotFound));
         reply.map(|reply| (view.state.clone(), reply))
     });
@@ -551,50 +551,8 @@ impl Flows {
             inner.gate.finish_notices();
             let notices = inner.gate.notices();
             if let Some(command) = live.to_note(&mut inner, notices) {
-                drop(ask(host, &host.flow_records, &live.id, Action::Command(command, None), |_| ()));
+                drop(ask(host, &host.kinds.flow_records, &live.id, Action::Command(command, None), |_| ()));
             }
         }
-    }
-}
-
-impl Hosted for FlowMachine {
-    fn registry(host: &Host) -> &Registry<Self> {
-        &host.flow_records
-    }
-
-    fn context(_: &Host) {}
-
-    fn notices(_: &Config, _: &EntityId, _: &Flow, _: &[Event]) -> Vec<BusNotice> {
-        Vec::new()
-    }
-
-    fn observe(_: &Counters, id: &EntityId, events: &[Event]) {
-        for event in events {
-            match event {
-                Event::StateChanged(change) => {
-                    tracing::info!(kind = "flow", entity_id = %id, event = event.name(), from = ?change.from,
-                        to = ?change.to, buffer_size = change.buffer_size);
-                }
-                Event::Dropped(run) => {
-                    tracing::warn!(kind = "flow", entity_id = %id, event = event.name(), count = run.count,
-                        reason = ?run.reason);
-                }
-                Event::Opened(_)
-                | Event::Configured { .. }
-                | Event::Counted { .. }
-                | Event::Restarted { .. }
-                | Event::Closed { .. } => {
-                    tracing::debug!(kind = "flow", entity_id = %id, event = event.name());
-                }
-            }
-        }
-    }
-
-    fn carry_out(
-        _: Arc<Host>,
-        _: EntityId,
-        (): (),
-    ) -> Pin<Box<dyn Future<Output = Result<(), Failure>> + Send>> {
-        Box::pin(std::future::ready(Ok(())))
     }
 }

@@ -51,7 +51,7 @@ use crate::core::load::shed::{Invalid, Label, MessageKind};
 use crate::core::load::stats::{Decoded, Level, Signal, SignalConfig, Signaller, WireSignal};
 use crate::shell::entity::Action;
 use crate::shell::host::Host;
-use crate::shell::kinds::track;
+use crate::shell::hosts::track;
 use crate::shell::load::load_id;
 use crate::shell::lock;
 use crate::shell::runtime::ask;
@@ -442,7 +442,8 @@ impl Pressure {
                 let mut arrived = true;
                 for report in reports {
                     let action = Action::Command(worker::Command::Report(Box::new(report)), None);
-                    match ask(&surroundings, &surroundings.workers, &worker, action, |view| view.reply).await
+                    match ask(&surroundings, &surroundings.kinds.workers, &worker, action, |view| view.reply)
+                        .await
                     {
                         Ok(Some(Err(rejection))) => {
                             tracing::debug!(%worker, %rejection, "a report that waited is of no use any more");
@@ -546,7 +547,7 @@ pub(crate) async fn hold(
     }
     let mut report = report.clone();
     let asked = report.clone();
-    let seen = ask(host, &host.workers, worker_id, Action::Read, move |view| {
+    let seen = ask(host, &host.kinds.workers, worker_id, Action::Read, move |view| {
         let workflow = view.state.jobs.get(&asked.job_id)?.workflows.get(&asked.workflow_id)?;
         let token = workflow.dispatch_token;
         // The first report of a workflow is critical.

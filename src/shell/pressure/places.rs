@@ -19,7 +19,7 @@ use crate::core::load::record::{Arrived, Command, STREAM};
 use crate::core::load::stats::{Level, StatsConfig};
 use crate::shell::entity::Action;
 use crate::shell::host::Host;
-use crate::shell::kinds::track;
+use crate::shell::hosts::track;
 use crate::shell::lock;
 use crate::shell::runtime::ask;
 
@@ -150,7 +150,7 @@ async fn look(host: &Arc<Host>) {
     let pressure = host.pressure.clone();
     // Under the record's own hands: what it holds then is what is taken for recorded, and reports it was told of are
     // counted there from then on.
-    let seen = ask(host, &host.load_records, &id, action, move |view| {
+    let seen = ask(host, &host.kinds.load_records, &id, action, move |view| {
         let now = view.now;
         let places = &mut lock(&pressure.inner).places;
         places.recorded = Some(view.state.stats.places(now).collect());

@@ -29,7 +29,6 @@ use crate::shell::clock::Clock;
 use crate::shell::counters::Counters;
 use crate::shell::entity::Poke;
 use crate::shell::host::{Host, wait};
-use crate::shell::kinds::{poke, send_to_sleep};
 use crate::shell::lock;
 use crate::shell::proposals::reconsider;
 
@@ -195,7 +194,7 @@ pub(crate) async fn resume(host: &Arc<Host>, streams: Vec<StreamId>) {
             .iter()
             .map(|stream| {
                 let (done, awake) = oneshot::channel();
-                poke(host, stream, Poke::new(done));
+                host.kinds.of(stream.kind).poke(host, &stream.id, Poke::new(done));
                 awake
             })
             .collect();
@@ -205,7 +204,7 @@ pub(crate) async fn resume(host: &Arc<Host>, streams: Vec<StreamId>) {
             if host.clock.is_manual() {
                 timeouts::sleep(host, stream).await;
             } else {
-                send_to_sleep(host, stream);
+                host.kinds.of(stream.kind).rest(&stream.id, None);
             }
         }
         if host.is_closing() {

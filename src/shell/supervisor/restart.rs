@@ -18,7 +18,6 @@ use crate::core::kernel::time::Timestamp;
 use crate::journal::Fault;
 use crate::shell::entity::Poke;
 use crate::shell::host::Host;
-use crate::shell::kinds::poke;
 use crate::shell::lock;
 
 #[derive(Clone, Debug)]
@@ -120,7 +119,7 @@ impl Actor for RestartSupervisor {
                 tokio::task::spawn_local(async move {
                     tokio::time::sleep(host.restarts.pause(&stream, host.clock.now())).await;
                     let (done, _) = oneshot::channel();
-                    poke(&host, &stream, Poke::new(done));
+                    host.kinds.of(stream.kind).poke(&host, &stream.id, Poke::new(done));
                 });
             }
         };

@@ -13,8 +13,8 @@ use crate::core::kernel::time::Timestamp;
 use crate::shell::clock::PULSE;
 use crate::shell::entity::{Errand, Poke, Wake};
 use crate::shell::host::Host;
+use crate::shell::hosts::{AnyRegistry, track};
 use crate::shell::jobs::deliver;
-use crate::shell::kinds::{errand, poke, rest, track, wake};
 use crate::shell::lock;
 use crate::shell::sampler::Sampling;
 
@@ -124,7 +124,7 @@ pub(crate) async fn settle(host: &Arc<Host>, now: Timestamp, one_by_one: bool) -
     while let Some((_, stream)) = host.wheel.take_due(now, 1).pop() {
         poked += 1;
         let (done, settled) = oneshot::channel();
-        poke(host, &stream, Poke::new(done));
+        host.kinds.of(stream.kind).poke(host, &stream.id, Poke::new(done));
         if has_ended(host, &stream, settled.await.ok()) {
             sleep(host, &stream).await;
         }
@@ -138,7 +138,7 @@ pub(crate) async fn settle(host: &Arc<Host>, now: Timestamp, one_by_one: bool) -
 /// state every time: one that is loaded anew sends anew what it owes.
 pub(crate) async fn sleep(host: &Host, stream: &StreamId) {
     let (done, rests) = oneshot::channel();
-    rest(host, stream, Some(done));
+    host.kinds.of(stream.kind).rest(&stream.id, Some(done));
     // Dropped when it sleeps.
     let _ = rests.await;
 }
@@ -172,7 +172,7 @@ async fn settle_batch(host: &Arc<Host>, due: Vec<(Timestamp, StreamId)>) {
         .into_iter()
         .map(|(_, stream)| {
             let (done, loaded) = oneshot::channel();
-            let slept = wake(host, &stream, Wake { done });
+            let slept = host.kinds.of(stream.kind).wake(host, &stream.id, Wake { done });
             (stream, slept, loaded)
         })
         .collect();
@@ -182,7 +182,7 @@ async fn settle_batch(host: &Arc<Host>, due: Vec<(Timestamp, StreamId)>) {
         let _ = loaded.await;
         let (begins, begun) = oneshot::channel();
         let (done, settled) = oneshot::channel();
-        poke(host, &stream, Poke { begun: Some(begins), done });
+        host.kinds.of(stream.kind).poke(host, &stream.id, Poke { begun: Some(begins), done });
         let _ = begun.await;
         settling.push((stream, slept, settled));
     }
@@ -192,7 +192,7 @@ async fn settle_batch(host: &Arc<Host>, due: Vec<(Timestamp, StreamId)>) {
         // fill memory.
         if has_ended(host, &stream, settled.await.ok()) || slept {
             let (done, rests) = oneshot::channel();
-            rest(host, &stream, Some(done));
+            host.kinds.of(stream.kind).rest(&stream.id, Some(done));
             resting.push(rests);
         }
     }
@@ -225,7 +225,7 @@ pub(crate) async fn run_errands(host: &Arc<Host>, now: Timestamp, one_by_one: bo
         }
         let begin = |(due, stream): (Timestamp, StreamId)| {
             let (done, sent) = oneshot::channel();
-            errand(host, &stream, Errand { due, done });
+            host.kinds.of(stream.kind).errand(host, &stream.id, Errand { due, done });
             sent
         };
         for sent in due.into_iter().map(begin).collect::<Vec<_>>() {
@@ -286,19 +286,7 @@ impl Actor for Timeouts {
             actor.host.desk.weigh_answers(&actor.host);
         });
         ctx.run_interval(self.host.config.idle_after / 2, |actor, _| {
-            actor.host.quorums.sweep();
-            actor.host.topology.sweep();
-            actor.host.agents.sweep();
-            actor.host.proposals.sweep();
-            actor.host.algorithms.sweep();
-            actor.host.cells.sweep();
-            actor.host.budgets.sweep();
-            actor.host.jobs.sweep();
-            actor.host.gates.sweep();
-            actor.host.workers.sweep();
-            actor.host.durations.sweep();
-            actor.host.flow_records.sweep();
-            actor.host.load_records.sweep();
+            actor.host.kinds.all().for_each(AnyRegistry::sweep);
         });
     }
 }
