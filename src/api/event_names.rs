@@ -42,7 +42,7 @@ mod tests {
     #[test]
     fn every_kind_has_events_and_a_misspelt_one_is_told_the_nearest() {
         for kind in StreamKind::ALL {
-            assert!(!of(kind).is_empty(), "{}", kind.name());
+            assert!(!event_names(kind).is_empty(), "{}", kind.name());
         }
         assert!(check("vote_cast", None).is_ok() && check("closed", Some(StreamKind::Quorum)).is_ok());
         for (given, nearest) in [("vote_cst", "vote_cast"), ("Closed", "closed"), ("vote-cast", "vote_cast")]

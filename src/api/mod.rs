@@ -236,7 +236,7 @@ impl Quorate {
     /// use std::time::Duration;
     ///
     /// use quorate::config::ClockConfig;
-    /// use quorate::core::time::Timestamp;
+    /// use quorate::core::kernel::time::Timestamp;
     /// use quorate::{Config, JobRef, Quorate, SubmitJob};
     ///
     /// # #[tokio::main] async fn main() -> Result<(), quorate::Error> {
@@ -281,7 +281,7 @@ impl Quorate {
     ///
     /// ```
     /// use quorate::api::dto::{DrainFlow, OfferMessage, OpenFlow};
-    /// use quorate::core::flow::FlowConfig;
+    /// use quorate::core::load::flow::FlowConfig;
     /// use quorate::{Config, Quorate};
     ///
     /// # #[tokio::main] async fn main() -> Result<(), quorate::Error> {

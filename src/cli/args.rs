@@ -97,7 +97,9 @@ fn field_arg(field: &Field) -> Arg {
     if is("array") {
         arg.value_name("A,B,…").action(ArgAction::Append)
     } else if is("boolean") {
-        arg.value_name("true|false").num_args(0..=1).default_missing_value("true")
+        let arg = arg.value_name("true|false");
+        // A flag alone says yes only where silence says no: what must be answered must be answered in a word.
+        if field.required { arg } else { arg.num_args(0..=1).default_missing_value("true") }
     } else if is("integer") || is("number") {
         arg.value_name("NUMBER").allow_negative_numbers(true)
     } else if field.types.is_empty() || is("object") {

@@ -135,9 +135,7 @@ fn advice(kind: ErrorKind) -> &'static str {
         ErrorKind::MalformedRequest => "correct the input at the place named above",
         ErrorKind::PayloadTooLarge => "send less at once",
         ErrorKind::UnknownOperation => "`quorate ops` lists every operation",
-        ErrorKind::NotFound => {
-            "check the id; `quorate quorum history` and `quorate history query` show what there is"
-        }
+        ErrorKind::NotFound => "check the id; `quorate history query` shows what was ever recorded",
         ErrorKind::AlreadyExists => "choose another id, or ask for the status of the one that exists",
         ErrorKind::KeyReused => "use a new idempotency key; the entity named above has this one",
         ErrorKind::UnreachableRequirement => "require at most as many approvals as there are voters",
@@ -148,7 +146,7 @@ fn advice(kind: ErrorKind) -> &'static str {
             "`quorate algorithm list` shows them; `quorate algorithm register` adds one"
         }
         ErrorKind::CoordinatorError => "look at the cause, then try again; nothing was opened",
-        ErrorKind::NotEligible => "vote as one of the quorum's voters",
+        ErrorKind::NotEligible => "vote as one of those who were asked",
         ErrorKind::AlreadyVoted => "nothing; the first vote stands",
         ErrorKind::QuorumClosed | ErrorKind::QuorumTimeout => {
             "nothing; the outcome is final, and `quorate quorum status` shows it"
@@ -167,7 +165,7 @@ fn advice(kind: ErrorKind) -> &'static str {
         }
         ErrorKind::NotRenewable => "request a renewable lease next time",
         ErrorKind::StaleToken => {
-            "stop what is done under this token; `held` is in force, and `job status` says who leads"
+            "stop what is done under this token; `held` is in force. After a restart of the server the holder of a lease is told its new token by `quorate job renew`"
         }
         ErrorKind::UnknownToken => {
             "use the token that was granted; `quorate job status` shows the one in force"
@@ -181,11 +179,13 @@ fn advice(kind: ErrorKind) -> &'static str {
         ErrorKind::LimitExceeded => "wait until something ends, or raise the limit named above",
         ErrorKind::Overloaded | ErrorKind::Conflict => "try again",
         ErrorKind::Fenced => "stop this process; another one owns the journal now",
-        ErrorKind::OutcomeUnknown => "repeat the same command; repeats are safe",
+        ErrorKind::OutcomeUnknown => {
+            "repeat the same command: under the same ids a repeat of what was done changes nothing"
+        }
         ErrorKind::StoreError => "look at the cause, then try again; nothing took effect",
         ErrorKind::StoreLocked => "use --url to reach the server that holds the folder, or stop it",
         ErrorKind::StoreMissing => {
-            "check the path; `quorate serve`, and operations that begin something (`quorum start`, `job submit`), make a store"
+            "check the path; `quorate serve`, and operations that begin something (`quorum start`, `agent register`, `job submit`), make a store"
         }
         ErrorKind::StoreForeign => "choose a folder that is empty or holds a Quorate store",
         ErrorKind::StoreVersion => "use the newer version of quorate that wrote this folder",

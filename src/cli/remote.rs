@@ -18,7 +18,7 @@ const MAX_ANSWER: u64 = 256 << 20;
 ///
 /// # Errors
 /// What the server answers; `invalid_argument` for a URL that is none; `store_error` when there is no server or it
-/// does not speak this protocol.
+/// does not speak this protocol; `outcome_unknown` when the request may have been carried out and no answer came.
 pub(super) fn call(url: &str, op: &Operation, mut fields: Map<String, Value>) -> Result<Value, Error> {
     let base = url.trim_end_matches('/');
     if !base.starts_with("http://") {
@@ -37,17 +37,31 @@ pub(super) fn call(url: &str, op: &Operation, mut fields: Map<String, Value>) ->
         }
         Method::Post => agent.post(&target).send_json(Value::Object(fields)),
     };
-    let unreachable = |e: ureq::Error| {
-        Error::new(ErrorKind::StoreError, format!("no answer from the server. url={base}, cause={e}"))
+    let unanswered = |e: &ureq::Error| {
+        let kind = if op.method == Method::Post && !never_sent(e) {
+            ErrorKind::OutcomeUnknown
+        } else {
+            ErrorKind::StoreError
+        };
+        Error::new(kind, format!("no answer from the server. url={base}, cause={e}"))
     };
-    let mut answer = sent.map_err(unreachable)?;
-    let body: Value = answer
-        .body_mut()
-        .with_config()
-        .limit(MAX_ANSWER)
-        .read_json()
-        .map_err(|e| foreign(base, &e.to_string()))?;
+    let mut answer = sent.map_err(|e| unanswered(&e))?;
+    let body: Value =
+        answer.body_mut().with_config().limit(MAX_ANSWER).read_json().map_err(|e| match &e {
+            ureq::Error::Json(json) if !json.is_io() && !json.is_eof() => foreign(base, &e.to_string()),
+            e => unanswered(e),
+        })?;
     unwrap(op, body).unwrap_or_else(|| Err(foreign(base, answer.status().as_str())))
+}
+
+/// Did the request certainly not reach a server? Whatever else went wrong, it may have been carried out.
+fn never_sent(error: &ureq::Error) -> bool {
+    match error {
+        ureq::Error::HostNotFound | ureq::Error::ConnectionFailed | ureq::Error::BadUri(_) => true,
+        ureq::Error::Timeout(at) => matches!(at, ureq::Timeout::Resolve | ureq::Timeout::Connect),
+        ureq::Error::Io(e) => e.kind() == std::io::ErrorKind::ConnectionRefused,
+        _ => false,
+    }
 }
 
 /// The operation's path; the fields that stand in it are taken out of the request.

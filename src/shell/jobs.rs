@@ -1,35 +1,28 @@
 //! Jobs, gates and the durations of jobs as actors: what differs between them outside their machines, and where
 //! messages between them go.
 
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::bus::{Notice, What};
 use super::counters::Counters;
 use super::entity::Action;
 use super::host::{Host, wait};
-use super::hosts::{Hosted, track};
-use super::lanes::Lane;
 use super::lock;
 use super::pressure::{arrived, know_level, leaders, managers};
-use super::registry::Registry;
 use super::runtime::ask;
 use super::writer::Failure;
-use crate::config::Config;
-use crate::core::jobs::durations::{self, DurationsMachine};
-use crate::core::jobs::gate::{self, Datacenters, Gate, GateMachine};
+use crate::core::jobs::durations::{self};
+use crate::core::jobs::gate::{self};
 use crate::core::jobs::manager::heard::LatestProgress;
 use crate::core::jobs::manager::timeout::Estimate;
-use crate::core::jobs::manager::{self as job, Heard, Job, JobMachine, Reply, Submit};
+use crate::core::jobs::manager::{self as job, JobMachine, Reply, Submit};
 use crate::core::jobs::protocol::message::{
     AckOutcome, Body, FinalStatus, Message, Party, ReportAck, TimeoutKind, WorkflowOutcome,
     WorkflowReportAfterDrops,
 };
 use crate::core::jobs::protocol::token::FenceToken;
-use crate::core::jobs::worker::{self, Worker, WorkerMachine};
+use crate::core::jobs::worker::{self};
 use crate::core::kernel::ids::{EntityId, IdError, StreamId, StreamKind};
 use crate::core::kernel::time::Timestamp;
 use crate::core::load::shed::{Label, MessageKind};
@@ -205,12 +198,6 @@ pub(in crate::shell) fn send(host: &Host, message: &Message) {
     let to_gates = Duration::from_millis(host.config.jobs.settings.report_period_ms.saturating_mul(3));
     host.pressure.stamp(&mut message, now, to_gates);
     transport.send(message, &host.mailbox);
-}
-
-type Done = Pin<Box<dyn Future<Output = Result<(), Failure>> + Send>>;
-
-fn done() -> Done {
-    Box::pin(std::future::ready(Ok(())))
 }
 
 /// Adds how long a job took to what is known of its class.

@@ -19,30 +19,20 @@
 //! end by themselves, so that one who is gone gives back its place.
 
 use std::collections::BTreeMap;
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::answers::{Answered, Answers};
-use super::bus::Notice;
-use super::counters::Counters;
 use super::entity::Action;
 use super::host::Host;
-use super::hosts::Hosted;
 use super::lock;
-use super::pressure::look_again;
-use super::registry::Registry;
 use super::runtime::ask;
 use super::tell::tell;
-use super::writer::Failure;
-use crate::config::{Config, SheddingConfig};
+use crate::config::SheddingConfig;
 use crate::core::kernel::ids::{EntityId, StreamId, StreamKind};
 use crate::core::kernel::time::Timestamp;
-use crate::core::load::record::{
-    self as load, Change, ClassCounts, Command, Event, LoadMachine, NodeLoad, Shed,
-};
+use crate::core::load::record::{self as load, Change, ClassCounts, Command, LoadMachine, NodeLoad, Shed};
 use crate::core::load::shed::detector::Diagnostics;
 use crate::core::load::shed::{
     Admission, Class, Counts, Detector, DetectorConfig, Explanation, Invalid, Label, Load, Names, Observed,

@@ -52,7 +52,7 @@ use crate::core::load::flow::{
 /// What carries messages to other processes.
 ///
 /// ```
-/// use quorate::core::job::message::Message;
+/// use quorate::core::jobs::protocol::message::Message;
 /// use quorate::shell::outgoing::Wire;
 ///
 /// struct Channel(tokio::sync::mpsc::Sender<Message>);
@@ -119,7 +119,7 @@ pub struct DestinationStatus {
 /// # struct Nowhere;
 /// # impl quorate::shell::outgoing::Wire for Nowhere {
 /// #     type Error = &'static str;
-/// #     async fn carry(&self, _: quorate::core::job::message::Message) -> Result<(), &'static str> { Ok(()) }
+/// #     async fn carry(&self, _: quorate::core::jobs::protocol::message::Message) -> Result<(), &'static str> { Ok(()) }
 /// # }
 /// use std::sync::Arc;
 ///

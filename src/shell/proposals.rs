@@ -1,29 +1,19 @@
 //! Proposals and their algorithms as the shell runs them: telling the agents, and what follows elsewhere from a vote.
 
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
 
-use super::bus::{Notice, What};
 use super::coordinator::ask_outside;
-use super::counters::Counters;
 use super::entity::Action;
 use super::host::Host;
-use super::hosts::{Hosted, track};
+use super::hosts::track;
 use super::inbox::request_of;
 use super::lock;
-use super::registry::Registry;
 use super::runtime::ask;
 use super::writer::Failure;
-use crate::config::Config;
-use crate::core::kernel::ids::{EntityId, StreamId, StreamKind, VoterId};
-use crate::core::voting::agent::Command as AgentCommand;
-use crate::core::voting::algorithms::{self, Algorithms, AlgorithmsMachine};
+use crate::core::kernel::ids::{EntityId, VoterId};
+use crate::core::voting::algorithms;
+use crate::core::voting::proposal::Command;
 use crate::core::voting::proposal::command::Call;
-use crate::core::voting::proposal::event::VoteCast;
-use crate::core::voting::proposal::{Command, Effect, Event, Lookup, Proposal, ProposalMachine};
-
-type Carried = Pin<Box<dyn Future<Output = Result<(), Failure>> + Send>>;
 
 /// Tells the participants and records who was told, or why nobody was.
 pub(in crate::shell) async fn broadcast(host: Arc<Host>, id: EntityId, call: Call) -> Result<(), Failure> {

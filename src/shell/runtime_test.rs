@@ -3,7 +3,7 @@
 use super::*;
 use crate::Quorate;
 use crate::api::dto::{Beat, JobRef, RegisterAgent, SubmitJob};
-use crate::core::kernel::ids::{EntityId, StreamId, StreamKind};
+use crate::core::kernel::ids::{EntityId, StreamKind};
 use crate::core::voting::quorum::{Cancel, Command, Policy, QuorumMachine, QuorumState, QuorumType, Start};
 use crate::shell::entity::Lend;
 use crate::store::memory::MemoryStore;

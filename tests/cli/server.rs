@@ -159,3 +159,38 @@ fn what_is_logged_to_a_file_has_no_colours() {
     let logged = String::from_utf8(logged).unwrap();
     assert!(logged.contains("recovered") && !logged.contains('\u{1b}'), "{logged}");
 }
+
+/// A request that may have been carried out is told apart from one that was not, and from a read.
+#[test]
+fn an_answer_that_is_lost_leaves_the_outcome_unknown_and_a_server_that_is_not_there_does_not() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            // The request is read, and its answer is lost.
+            let mut stream = stream.unwrap();
+            let _ = stream.read(&mut [0; 65_536]);
+        }
+    });
+    let there = |args: &[&str]| run(&[args, &["--url", &url, "--json"]].concat());
+    let kind = |ran: &super::Ran| ran.json()["error"]["kind"].clone();
+    let lost = there(&["quorum", "start", "--quorum-type", "global"]);
+    assert_eq!((lost.code(), kind(&lost)), (9, "outcome_unknown".into()));
+    let read = there(&["quorum", "stats"]);
+    assert_eq!((read.code(), kind(&read)), (10, "store_error".into()));
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let nobody = format!("http://{free}");
+    let gone = run(&["quorum", "start", "--quorum-type", "global", "--url", &nobody, "--json"]);
+    assert_eq!((gone.code(), kind(&gone)), (10, "store_error".into()));
+}
+
+#[test]
+fn a_vote_without_a_word_is_no_vote() {
+    let folder = TempDir::new().unwrap();
+    let data = text(folder.path());
+    run(&["quorum", "start", "--quorum-type", "global", "--quorum-id", "q", "--data", data]).ok();
+    let unsaid = run(&["quorum", "vote", "q", "--voter-id", "a", "--vote", "--data", data]);
+    assert_eq!(unsaid.code(), 2, "{}", unsaid.err());
+    let status = run(&["quorum", "status", "q", "--data", data, "--json"]).ok().json();
+    assert_eq!(status["total_votes"], 0);
+}

@@ -239,7 +239,7 @@ fn judged(script: &Script, votes: &Votes, absent: &BTreeSet<usize>) -> Option<Ve
         None => {}
     }
     let hopeless = script.fail_fast && agreed(script, votes, absent) == Some(false);
-    (hopeless && !absent.is_empty()).then_some(Verdict::Aborted)
+    (hopeless && !absent.is_empty()).then_some(Verdict::Timeout)
 }
 
 /// The twin: what stands, who is away, and how it ended.
@@ -316,10 +316,15 @@ proptest! {
         let mut all = script.all().into_iter();
         let (now, open) = all.next().unwrap();
         let opened = proposal.step(open, now);
-        // What no votes can meet is refused; it was never asked.
+        // What no votes can meet is refused, and was never asked; where nobody weighs anything it is rejected at once.
         if agreed(&script, &vec![None; script.agents], &BTreeSet::new()) == Some(false) {
-            prop_assert!(matches!(opened.reply, Err(Rejection::Unmeetable(_))), "{:?}", opened.reply);
-            prop_assert!(opened.events.is_empty() && proposal.state().opened.is_none());
+            if let Ok(reply) = opened.reply {
+                prop_assert!(script.weights[..script.agents].iter().all(|weight| *weight == 0), "{:?}", reply);
+                prop_assert_eq!(proposal.state().decision(), Some(Verdict::Rejected));
+            } else {
+                prop_assert!(matches!(opened.reply, Err(Rejection::Unmeetable(_))), "{:?}", opened.reply);
+                prop_assert!(opened.events.is_empty() && proposal.state().opened.is_none());
+            }
             return Ok(());
         }
         let absent = script.absent.iter().copied().filter(|n| script.fail_fast && *n < script.agents);

@@ -20,8 +20,6 @@ mod room;
 mod wait;
 
 use std::collections::HashMap;
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -30,20 +28,15 @@ use serde_json::Value;
 use tokio::sync::oneshot;
 
 use self::room::{Room, bounded};
-use super::bus::Notice as BusNotice;
-use super::counters::Counters;
 use super::entity::Action;
 use super::host::Host;
-use super::hosts::Hosted;
 use super::lock;
-use super::registry::Registry;
 use super::runtime::ask;
 use super::tell::tell;
 use super::writer::Failure;
-use crate::config::Config;
 use crate::core::kernel::ids::{EntityId, StreamId, StreamKind};
 use crate::core::kernel::time::Timestamp;
-use crate::core::load::flow::record::{Command, Event, Flow, FlowMachine, FlowTotals, Rejection, Reply};
+use crate::core::load::flow::record::{Command, Flow, FlowMachine, FlowTotals, Rejection, Reply};
 use crate::core::load::flow::{
     Carries, Drained, FlowBuffer, FlowConfig, FlowConfigError, FlowRecommendation, FlowState, FlowStats,
     Gate, Manner, Notice, Offered, Pass, Returned, Shape,

@@ -16,11 +16,7 @@ impl Hosted for BudgetMachine {
         }
     }
 
-    fn carry_out(
-        host: Arc<Host>,
-        _: EntityId,
-        effect: cell::Effect,
-    ) -> Carried {
+    fn carry_out(host: Arc<Host>, _: EntityId, effect: cell::Effect) -> Carried {
         Box::pin(run_owed(host, effect))
     }
 }

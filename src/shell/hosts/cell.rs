@@ -45,11 +45,7 @@ impl Hosted for CellMachine {
         host.needs.tell(id, events);
     }
 
-    fn carry_out(
-        host: Arc<Host>,
-        _: EntityId,
-        effect: cell::Effect,
-    ) -> Carried {
+    fn carry_out(host: Arc<Host>, _: EntityId, effect: cell::Effect) -> Carried {
         Box::pin(run_owed(host, effect))
     }
 }

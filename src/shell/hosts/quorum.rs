@@ -60,11 +60,7 @@ impl Hosted for QuorumMachine {
         }
     }
 
-    fn carry_out(
-        host: Arc<Host>,
-        id: EntityId,
-        effect: Effect,
-    ) -> Carried {
+    fn carry_out(host: Arc<Host>, id: EntityId, effect: Effect) -> Carried {
         match effect {
             Effect::OpenFallback(plan) => Box::pin(open_fallback(host, id, plan)),
         }

@@ -165,7 +165,7 @@ impl ExtensionSettings {
     /// The grant after `grants` others, in microseconds: half of the one before, not less than the least one.
     ///
     /// ```
-    /// let extension = quorate::core::job::Settings::default().extension;
+    /// let extension = quorate_core::jobs::manager::Settings::default().extension;
     /// let grants: Vec<u64> = (0..5).map(|n| extension.grant_us(n)).collect();
     /// assert_eq!(grants, [15_000_000, 7_500_000, 3_750_000, 1_875_000, 1_000_000]);
     /// ```

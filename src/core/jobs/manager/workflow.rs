@@ -135,7 +135,7 @@ impl WorkflowStatus {
     /// Does a step lead from here to there?
     ///
     /// ```
-    /// use quorate::core::job::WorkflowStatus::{Cancelled, FailedReady, Pending};
+    /// use quorate_core::jobs::manager::WorkflowStatus::{Cancelled, FailedReady, Pending};
     ///
     /// assert!(!Pending.may_become(Cancelled, false));
     /// assert!(FailedReady.may_become(Cancelled, false));

@@ -30,8 +30,8 @@ const FEW_HOLES: usize = 32;
 /// The ring of one stream and the counters that belong to it.
 ///
 /// ```
-/// use quorate::core::flow::{FlowBuffer, FlowConfig, Lagged, Read};
-/// use quorate::core::time::Timestamp;
+/// use quorate_core::load::flow::{FlowBuffer, FlowConfig, Lagged, Read};
+/// use quorate_core::kernel::time::Timestamp;
 ///
 /// let now = Timestamp::EPOCH;
 /// let mut buffer = FlowBuffer::new(FlowConfig { max_buffer_size: 2, ..FlowConfig::default() })?;
@@ -40,7 +40,7 @@ const FEW_HOLES: usize = 32;
 /// }
 /// assert_eq!(buffer.read(now), Some(Read::Lagged(Lagged { count: 1, first_seq: 0, last_seq: 0 })));
 /// assert_eq!(buffer.drain(now, 10).messages, ["b", "c"]);
-/// # Ok::<(), quorate::core::flow::FlowConfigError>(())
+/// # Ok::<(), quorate_core::load::flow::FlowConfigError>(())
 /// ```
 #[derive(Debug)]
 pub struct FlowBuffer<T> {

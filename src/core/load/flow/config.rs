@@ -40,12 +40,12 @@ impl Carries {
 /// The knobs of one flow-controlled stream.
 ///
 /// ```
-/// use quorate::core::flow::{DropPolicy, FlowConfig, FlowController};
+/// use quorate_core::load::flow::{DropPolicy, FlowConfig, FlowController};
 ///
 /// let config = FlowConfig { max_buffer_size: 100, drop_policy: DropPolicy::Block, ..FlowConfig::default() };
 /// let flow = FlowController::new(config.with_thresholds(0.5, 0.8)?)?;
 /// assert!(flow.can_send(79) && !flow.can_send(80));
-/// # Ok::<(), quorate::core::flow::FlowConfigError>(())
+/// # Ok::<(), quorate_core::load::flow::FlowConfigError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]

@@ -28,7 +28,7 @@ pub struct Verdict {
 /// Flow control for one stream, with or without a [buffer](super::FlowBuffer) of ours.
 ///
 /// ```
-/// use quorate::core::flow::{FlowConfig, FlowController, FlowState};
+/// use quorate_core::load::flow::{FlowConfig, FlowController, FlowState};
 /// use std::time::Duration;
 ///
 /// let flow = FlowController::new(FlowConfig { max_buffer_size: 100, ..FlowConfig::default() })?;
@@ -36,7 +36,7 @@ pub struct Verdict {
 /// assert_eq!(flow.state(70), FlowState::Throttled);
 /// assert_eq!(flow.state(90), FlowState::Paused);
 /// assert_eq!(flow.calculate_delay(80), Duration::from_millis(250)); // half way from 0 to 500
-/// # Ok::<(), quorate::core::flow::FlowConfigError>(())
+/// # Ok::<(), quorate_core::load::flow::FlowConfigError>(())
 /// ```
 #[derive(Debug)]
 pub struct FlowController {

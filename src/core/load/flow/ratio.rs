@@ -43,7 +43,7 @@ impl Ratio {
     /// The fewest units of `whole` that are at least this ratio of it.
     ///
     /// ```
-    /// use quorate::core::flow::Ratio;
+    /// use quorate_core::load::flow::Ratio;
     /// assert_eq!(Ratio::percent(70).first_of(100), 70);
     /// assert_eq!(Ratio::percent(70).first_of(3), 3); // 2 of 3 are less than 0.7
     /// ```

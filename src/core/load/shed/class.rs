@@ -229,7 +229,7 @@ const LONGEST_NAME: usize = 128;
 /// Classifies messages by names from outside: an unknown one is [`Class::Data`], and is reported once.
 ///
 /// ```
-/// use quorate::core::shed::{Class, Names};
+/// use quorate_core::load::shed::{Class, Names};
 ///
 /// let mut names = Names::default();
 /// assert_eq!(names.classify("vote").class, Class::Control);

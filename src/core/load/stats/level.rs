@@ -102,7 +102,7 @@ impl Levels {
     /// The level at this fill when it was `before`.
     ///
     /// ```
-    /// use quorate::core::stats::{Level, Levels};
+    /// use quorate_core::load::stats::{Level, Levels};
     /// let at = |count| Levels::default().level(count, 1_000, Level::None);
     /// assert_eq!([at(699), at(700), at(849)], [Level::None, Level::Throttle, Level::Throttle]);
     /// assert_eq!([at(850), at(949), at(950)], [Level::Batch, Level::Batch, Level::Reject]);

@@ -135,7 +135,7 @@ impl Settings {
     /// The grade after `elapsed_us` microseconds without a sign of life.
     ///
     /// ```
-    /// use quorate::core::agent::{Grade, Settings};
+    /// use quorate_core::voting::agent::{Grade, Settings};
     ///
     /// let watched = Settings::default(); // an interval of 5 s, failed after 3 of them
     /// assert_eq!(watched.grade(4_999_999), Grade::Healthy);

@@ -38,7 +38,7 @@ impl Poll<'_> {
 /// one proposal it was asked about, rejected.
 ///
 /// ```
-/// use quorate::core::rules::{Choice, CustomRule, Outcome, Poll};
+/// use quorate_core::voting::rules::{Choice, CustomRule, Outcome, Poll};
 /// // Whoever gets to three first.
 /// let first_to_three = |poll: &Poll<'_>| match (poll.count(Choice::For), poll.count(Choice::Against)) {
 ///     (3.., _) => Outcome::Won,

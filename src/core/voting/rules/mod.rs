@@ -279,12 +279,12 @@ fn entry_of(name: &str) -> Option<&'static RuleEntry> {
 /// Builds a rule.
 ///
 /// ```
-/// use quorate::core::rules::{RuleSpec, build, prepare};
-/// # use quorate::core::ids::VoterId;
+/// use quorate_core::voting::rules::{RuleSpec, build, prepare};
+/// # use quorate_core::kernel::ids::VoterId;
 /// let voters: Vec<VoterId> = ["ann", "bob", "cyd"].map(|id| VoterId::new(id).unwrap()).into();
 /// let rule = build(&RuleSpec::from_text("at_least:2/3"))?;
 /// assert_eq!(prepare(rule.as_ref(), &voters).formula.fewest_for(Some(3)), Some(2));
-/// # Ok::<(), quorate::core::rules::RuleError>(())
+/// # Ok::<(), quorate_core::voting::rules::RuleError>(())
 /// ```
 ///
 /// # Errors

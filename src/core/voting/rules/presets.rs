@@ -1,12 +1,12 @@
 //! Rules of real bodies, ready to use. Each is only a [`RuleSpec`]: to be printed, stored, and put inside other rules.
 //!
 //! ```
-//! use quorate::core::rules::{build, presets};
+//! use quorate_core::voting::rules::{build, presets};
 //! let permanent = ["China", "France", "Russian Federation", "United Kingdom", "United States"];
 //! let rule = presets::security_council(permanent);
 //! assert!(rule.to_string().starts_with("veto(rule=required:9"));
 //! build(&rule)?;
-//! # Ok::<(), quorate::core::rules::RuleError>(())
+//! # Ok::<(), quorate_core::voting::rules::RuleError>(())
 //! ```
 
 use std::collections::BTreeMap;

@@ -10,7 +10,7 @@ use crate::load::flow::config::{FlowConfigError, MOST_MESSAGES, count, millis, m
 /// The knobs of outgoing queues, the same for every destination.
 ///
 /// ```
-/// use quorate::core::flow::{Outgoing, OutgoingConfig};
+/// use quorate_core::load::flow::{Outgoing, OutgoingConfig};
 ///
 /// let config = OutgoingConfig { max_primary: 0, ..OutgoingConfig::default() };
 /// let refused = Outgoing::<u8, u8>::new(config, |_| false).unwrap_err();

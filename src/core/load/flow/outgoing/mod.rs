@@ -58,7 +58,7 @@ use super::parts::{Drained, Evicted, Read};
 /// Bounded queues of messages `T`, one for each destination `D`.
 ///
 /// ```
-/// use quorate::core::flow::{Outgoing, OutgoingConfig, OutgoingState, Read};
+/// use quorate_core::load::flow::{Outgoing, OutgoingConfig, OutgoingState, Read};
 ///
 /// let config = OutgoingConfig { max_primary: 2, max_overflow: 1, ..OutgoingConfig::default() };
 /// let mut queues = Outgoing::new(config, |message: &&str| message.starts_with('!'))?;
@@ -70,7 +70,7 @@ use super::parts::{Drained, Evicted, Read};
 /// assert_eq!(placed.evicted.into_messages().collect::<Vec<_>>(), [(2, "60 %")]);
 /// assert_eq!(queues.put(&"fast", "50 %").unwrap().state, OutgoingState::Healthy);
 /// assert_eq!(queues.take(&"slow"), Some(Read::Message(0, "!stop")));
-/// # Ok::<(), quorate::core::flow::FlowConfigError>(())
+/// # Ok::<(), quorate_core::load::flow::FlowConfigError>(())
 /// ```
 #[derive(Debug)]
 pub struct Outgoing<D, T> {

@@ -40,7 +40,7 @@ impl PendingConfig {
     /// The state with so many pending.
     ///
     /// ```
-    /// use quorate::core::shed::{Load, PendingConfig};
+    /// use quorate_core::load::shed::{Load, PendingConfig};
     /// let config = PendingConfig::default();
     /// assert_eq!(config.verdict(499).state, Load::Healthy);
     /// assert_eq!(config.verdict(500).state, Load::Busy);
