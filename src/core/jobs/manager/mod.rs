@@ -58,7 +58,7 @@
 //! A new process mints a new token before anything is sent. The budget goes on over downtime (or leaves it out, if so
 //! set); idleness and waits leave it out, since nobody could see what happened.
 //!
-//! A gate that lost its memory of the job, as one whose store is gone, is told everything: see [`recall`]. So is one that
+//! A gate that lost its memory of the job, as one whose store is gone, is told everything: see [`recall`](crate::jobs::protocol::recall). So is one that
 //! is refused because of its epoch, for it may have begun anew without knowing.
 //!
 //! Sending again and reporting progress writes nothing: see [`errand`]. A worker's report counts only under the
