@@ -141,24 +141,27 @@ fn a_log_that_is_older_than_the_database_is_told_to_everybody_before_the_databas
     assert_eq!(now(store.tip()).unwrap().group, 6);
 }
 
-/// It stands in the database under the same text as the tip, before a value as long.
+/// It may stand behind the tip, under the same text and with a value as long: sled writes pages again when it likes.
 #[test]
 fn an_idempotency_key_is_not_taken_for_the_tip_of_the_database() {
     let dir = TempDir::new().unwrap();
-    for (round, (key, id)) in [("archived", "e".repeat(55)), ("other", "f".repeat(55))].iter().enumerate() {
-        let store = SledStore::open(&options(dir.path(), 64)).unwrap();
-        assert_eq!(store.open_report(), OpenReport::default(), "{round}");
-        let epoch = now(store.acquire("test")).unwrap();
-        let mut builder = AppendBuilder::new(stream(id), 0, ChainHash::default());
-        builder.push(at(0), &"born").unwrap();
-        let append = builder.finish(Due::Unchanged, Some(IdempotencyKey::new(*key).unwrap()));
-        now(store.commit(epoch, at(0), &[append])).unwrap();
-        archive_all(&store);
-        let end = disk(&store).make_durable_upto(None).unwrap();
-        let tip = inspect_tip::archived(&dir.path().join("sled"), end.lsn).unwrap();
-        assert_eq!(tip, now(store.tip()).unwrap());
-        now(store.close()).unwrap();
-    }
+    let store = SledStore::open(&options(dir.path(), 64)).unwrap();
+    let epoch = now(store.acquire("test")).unwrap();
+    let name = stream(&"e".repeat(55));
+    let mut builder = AppendBuilder::new(name.clone(), 0, ChainHash::default());
+    builder.push(at(0), &"born").unwrap();
+    let key = IdempotencyKey::new("archived").unwrap();
+    let append = builder.finish(Due::Unchanged, Some(key.clone()));
+    now(store.commit(epoch, at(0), &[append])).unwrap();
+    archive_all(&store);
+    // A value that stays the same is not written.
+    disk(&store).write_key(&key, &stream(&"f".repeat(55))).unwrap();
+    disk(&store).write_key(&key, &name).unwrap();
+    let end = disk(&store).make_durable_upto(None).unwrap();
+    let tip = inspect_tip::archived(&dir.path().join("sled"), end.lsn).unwrap();
+    assert_eq!(tip, now(store.tip()).unwrap());
+    now(store.close()).unwrap();
+    drop(store);
     assert_eq!(ReadStore::open(dir.path()).unwrap().refusal(), None);
     assert_eq!(SledStore::open(&options(dir.path(), 64)).unwrap().open_report(), OpenReport::default());
 }
