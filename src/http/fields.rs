@@ -16,6 +16,8 @@ use actix_web::web::{self, Bytes, BytesMut};
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::{Map, Value};
 
+use tokio::sync::watch;
+
 use super::Options;
 use super::places::{Places, no_place};
 use super::routes::{PathField, decode};
@@ -49,21 +51,34 @@ pub(super) type Unread = BodyStream<web::Payload>;
 /// # Errors
 /// With what was not read, for [`reply::cut_off`](super::reply::cut_off):
 /// `payload_too_large`; `malformed_request` when it breaks off or does not arrive in time; `overloaded` when too many
-/// others are not there yet.
+/// others are not there yet; `store_error` when the server stops before it is there.
 pub(super) async fn read_body(
     request: &HttpRequest,
     payload: web::Payload,
     options: &Options,
     places: &Places,
+    mut stopping: watch::Receiver<bool>,
 ) -> Result<Bytes, (Error, Unread)> {
     let declared = request.headers().get(CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
     let mut body = BodyStream::new(payload);
     let taken = take(&mut body, declared.unwrap_or(0), options, places);
-    let read = tokio::time::timeout(options.body_timeout, taken).await.unwrap_or_else(|_| {
-        let limit = options.body_timeout.as_millis();
-        let message = format!("the body did not arrive in time. limit_ms={limit}");
-        Err(Error::new(ErrorKind::MalformedRequest, message))
-    });
+    let stops = async {
+        let _ = stopping.wait_for(|stopping| *stopping).await;
+        // What is on its way already may still arrive.
+        tokio::time::sleep(GRACE).await;
+    };
+    let read = tokio::select! {
+        biased;
+        read = tokio::time::timeout(options.body_timeout, taken) => read.unwrap_or_else(|_| {
+            let limit = options.body_timeout.as_millis();
+            let message = format!("the body did not arrive in time. limit_ms={limit}");
+            Err(Error::new(ErrorKind::MalformedRequest, message))
+        }),
+        () = stops => {
+            let message = "the server stops, and the body of the request was not there";
+            Err(Error::new(ErrorKind::StoreError, message))
+        }
+    };
     read.map_err(|error| (error, body))
 }
 

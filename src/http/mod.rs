@@ -137,7 +137,9 @@ impl Inner {
     async fn answer(&self, request: &HttpRequest, payload: web::Payload) -> (&'static str, HttpResponse) {
         let found = self.routes.find(request.method(), routes::raw_tail(request));
         let label = found.label();
-        let body = match fields::read_body(request, payload, &self.options, &self.places).await {
+        let body =
+            fields::read_body(request, payload, &self.options, &self.places, self.stopping.subscribe());
+        let body = match body.await {
             Ok(body) => body,
             Err((error, unread)) => return (label, reply::cut_off(&error, unread)),
         };

@@ -151,6 +151,7 @@ impl Runtime {
 
     /// Opens a store to read what is on record, at the instant of the last record. Nothing is written, owned or
     /// closed. Blocks its thread.
+    #[cfg(feature = "store-sled")]
     pub(crate) fn open_to_read(config: Config, store: Arc<dyn Store>) -> Result<Self, Fault> {
         config.check()?;
         Self::start(config, store, None)

@@ -6,7 +6,9 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use quorate::shell::clock::Stopwatch;
 
 /// Connections that open quorums and vote at the same time.
 const CONNECTIONS: usize = 8;
@@ -107,21 +109,22 @@ fn measure(count: usize) {
     let idle = memory(&server, "VmRSS:");
     // Long enough that none is overdue before the last one is open.
     let timeout = Duration::from_secs(20 + count as u64 / 500);
-    let began = Instant::now();
+    let began = Stopwatch::start();
     std::thread::scope(|scope| {
         for connection in 0..CONNECTIONS {
             let address = &address;
             scope.spawn(move || open_quorums(address, connection, count, timeout));
         }
     });
-    let last = Instant::now();
-    assert_eq!(open(&address), count as u64, "opened in {:?}", last - began);
+    let opened = began.elapsed();
+    let last = Stopwatch::start();
+    assert_eq!(open(&address), count as u64, "opened in {opened:?}");
     std::thread::sleep(REST);
     let (live, live_peak) = (memory(&server, "VmRSS:"), memory(&server, "VmHWM:"));
     server.kill().unwrap();
     server.wait().unwrap();
-    std::thread::sleep((last + timeout + Duration::from_secs(1)).saturating_duration_since(Instant::now()));
-    let again = Instant::now();
+    std::thread::sleep((timeout + Duration::from_secs(1)).saturating_sub(last.elapsed()));
+    let again = Stopwatch::start();
     let (mut server, address) = serve(data);
     let serves = again.elapsed();
     while open(&address) > 0 {

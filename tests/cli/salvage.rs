@@ -212,7 +212,8 @@ fn verify_says_when_a_whole_history_stands_in_a_folder_that_does_not_open() {
         std::fs::write(path, content).unwrap();
     };
     let format = |text: &'static str| move |dir: &Path| std::fs::write(dir.join("FORMAT"), text).unwrap();
-    let cases: [(&str, &dyn Fn(&Path)); 4] = [
+    type Damage<'a> = &'a dyn Fn(&Path);
+    let cases: [(&str, Damage<'_>); 4] = [
         ("the database would be rolled back", &database),
         ("FORMAT", &format("")),
         ("FORMAT", &format("quorate store 3\n")),

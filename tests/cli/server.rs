@@ -111,6 +111,10 @@ fn who_waits_while_the_server_is_told_to_stop_is_answered() {
     run(&["quorum", "start", "--quorum-type", "global", "--quorum-id", "q", "--url", &url]).ok();
     let waiting = ask(&url, "GET /api/v1/quorum/q/wait?timeout_ms=300000", "");
     let opening = ask(&url, "POST /api/v1/consensus/request", r#"{"proposal":{"x":1},"timeout_ms":300000}"#);
+    // A body that never comes is answered, and holds nobody up.
+    let mut unfinished = TcpStream::connect(url.strip_prefix("http://").unwrap()).unwrap();
+    let head = "POST /api/v1/quorum/q/vote HTTP/1.1\r\nHost: q\r\nContent-Length: 50\r\n\r\n{\"vo";
+    unfinished.write_all(head.as_bytes()).unwrap();
     // Both are under way when a later request on another connection sees the proposal, or has seen no agents.
     while run(&["quorum", "stats", "--url", &url, "--json"]).ok().json()["active_quorums"] != 1 {}
     std::thread::sleep(Duration::from_millis(300));
@@ -118,6 +122,8 @@ fn who_waits_while_the_server_is_told_to_stop_is_answered() {
     let told = answer(waiting);
     assert!(told.starts_with("HTTP/1.1 503 ") && told.contains("outcome_unknown"), "{told}");
     assert!(answer(opening).starts_with("HTTP/1.1 "));
+    let told = answer(unfinished);
+    assert!(told.starts_with("HTTP/1.1 503 ") && told.contains("the server stops"), "{told}");
     assert!(server.wait().unwrap().success());
 }
 

@@ -1,5 +1,6 @@
 //! Flow-controlled streams in a running runtime: waiting, restarts, what is accounted for.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use quorate::api::dto::{ConfigureFlow, DrainFlow, FlowStatus, HistoryQuery, OfferMessage, OpenFlow};
@@ -120,6 +121,35 @@ async fn an_offer_that_is_given_up_leaves_its_place_and_closing_ends_the_wait() 
     assert!(is_balanced(&status));
     assert_eq!(drain(&q, "f", 9).await, [0]);
     q.close().await.unwrap();
+}
+
+/// The timer of one that waits is the runtime's own. One of its caller's would panic in it when the caller's ends.
+#[tokio::test]
+async fn a_sender_that_waits_may_end_with_the_runtime_of_its_caller() {
+    static PANICS: AtomicU64 = AtomicU64::new(0);
+    let q = Quorate::open(Config::memory()).await.unwrap();
+    q.flows().open(OpenFlow::new("f", block(1)).unwrap()).await.unwrap();
+    q.flows().offer(OfferMessage::new("f", 0).unwrap()).await.unwrap();
+    let callers = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let sender = q.clone();
+    let waits = OfferMessage { wait_ms: Some(60_000), ..OfferMessage::new("f", 1).unwrap() };
+    callers.spawn(async move { sender.flows().offer(waits).await });
+    while q.flows().status(&id("f")).await.unwrap().waiting != 1 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    let before = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        if panic.to_string().contains("being shutdown") {
+            PANICS.fetch_add(1, Ordering::Relaxed);
+        }
+        before(panic);
+    }));
+    callers.shutdown_background();
+    while q.flows().status(&id("f")).await.unwrap().waiting != 0 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    q.close().await.unwrap();
+    assert_eq!(PANICS.load(Ordering::Relaxed), 0);
 }
 
 #[tokio::test]

@@ -184,5 +184,6 @@ impl Patience {
 
 /// Sleeps on the runtime's own threads: the caller may poll from any executor.
 async fn sleep(host: &Host, duration: Duration) {
-    let _ = host.tokio.spawn(tokio::time::sleep(duration)).await;
+    // Made there too: a timer belongs to the runtime in which it is made, and that of the caller may end first.
+    let _ = host.tokio.spawn(async move { tokio::time::sleep(duration).await }).await;
 }
