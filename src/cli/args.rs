@@ -290,7 +290,7 @@ pub(super) const ACCEPT_LOSS: &str = "accept-loss";
 fn accept_loss() -> Arg {
     switch(
         ACCEPT_LOSS,
-        "Open a damaged folder with everything up to the damage; what is behind it is put aside",
+        "Open a damaged folder with what can be read up to the damage; `quorate recover` may keep more",
     )
 }
 

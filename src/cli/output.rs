@@ -190,7 +190,7 @@ fn advice(kind: ErrorKind) -> &'static str {
         ErrorKind::StoreForeign => "choose a folder that is empty or holds a Quorate store",
         ErrorKind::StoreVersion => "use the newer version of quorate that wrote this folder",
         ErrorKind::StoreCorrupt => {
-            "`quorate recover DIR --to NEW` writes what is sound into a new folder and lists what is missing; --accept-loss opens this one without it, on record"
+            "try `quorate recover DIR --to NEW` first: it keeps everything that verifies, in a new folder, and lists what is missing; --accept-loss opens this one, may keep less, and puts the loss on record"
         }
     }
 }

@@ -89,8 +89,9 @@ pub struct StoreOptions {
     pub create: bool,
     /// What a returned commit has survived.
     pub durability: Durability,
-    /// Opens in spite of damage, with everything up to it; what stands behind it is put aside and reported. Otherwise
-    /// opening refuses with [`Fault::Corrupt`] and changes nothing. Default false.
+    /// Opens in spite of damage, with what can be read up to it; what stands behind it is put aside and reported. It
+    /// may keep less than what verifies, which `quorate recover` keeps. Otherwise opening refuses with
+    /// [`Fault::Corrupt`] and changes nothing. Default false.
     pub accept_loss: bool,
     /// Bytes of page cache, 8 MiB to 64 GiB, default 64 MiB. Too small: point reads of older streams go to the
     /// disk (about ten times slower). Too large: memory taken from everything else.

@@ -11,6 +11,7 @@ use std::sync::Mutex;
 use crate::chain::group_hash_of;
 use crate::group::{GROUP_HEADER, GROUP_TRAILER, GroupHeader};
 use crate::stores::lock;
+use crate::stores::sled::restore;
 use crate::{ChainHash, Fault};
 use quorate_core::kernel::ids::StreamKind;
 
@@ -69,7 +70,10 @@ impl Files {
         }
         let mut files = Files::default();
         for path in paths {
-            let opened = File::open(&path).and_then(|file| Ok((file.metadata()?.len(), file)));
+            let opened = File::open(&path).and_then(|mut file| {
+                let length = file.metadata()?.len();
+                Ok((restore::length_said(&mut file, length)?, file))
+            });
             match opened {
                 Ok((length, file)) => files.files.push((path, Mutex::new(file), length)),
                 Err(e) if e.kind() == io::ErrorKind::NotFound => {}

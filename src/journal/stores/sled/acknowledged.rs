@@ -4,16 +4,18 @@
 //! DIR/acknowledged   one sector: magic 8 "quorackd" · log identity 16 · last group 8 · last position 8 · check 32
 //! ```
 //!
-//! It is written after a frame is on disk and before anybody hears of it, and never synced by itself: the end of the
-//! process leaves it as it is, and a loss of power may leave an earlier one. So what it says was true, whenever it
-//! was written: a log that ends before it has lost acknowledged groups. One that is missing or damaged proves nothing
-//! and is written anew.
+//! It is written after a frame is on disk and before anybody hears of it, and not synced then: the end of the process
+//! leaves it as it is, and a loss of power may leave an earlier one. So what it says was true, whenever it was written:
+//! a log that ends before it has lost acknowledged groups. It is synced with its name before `FORMAT` gets its check,
+//! and before a mark of another identity is made: where those are, one that is missing was taken away. One that is
+//! damaged proves nothing and is written anew.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::path::Path;
 
-use super::log::{Identity, SECTOR, segment, write_at};
+use super::log::segment::{self, read_upto};
+use super::log::{Identity, SECTOR, write_at};
 use crate::chain::digest;
 use crate::{Fault, Position, Tip};
 
@@ -23,7 +25,7 @@ pub(super) const NAME: &str = "acknowledged";
 /// What the file says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Witness {
-    /// It is not there or was never written, as in a folder that was not opened since there is such a file.
+    /// It is not there or was never written.
     Missing,
     /// It cannot be read as one of this log.
     Damaged,
@@ -39,20 +41,19 @@ pub(super) struct Acknowledged {
 }
 
 impl Acknowledged {
-    /// Opens the file, or makes it, and writes that everything up to `tip` is on disk.
+    /// Opens the file, or makes it, and writes that everything up to `tip` is on disk. On return it is on disk itself.
     pub fn open(dir: &Path, identity: Identity, tip: &Tip) -> Result<Self, Fault> {
         let path = dir.join(NAME);
         let open = || {
             let file = File::options().read(true).write(true).create(true).truncate(false).open(&path)?;
-            let made = file.metadata()?.len() != SECTOR as u64;
             let opened = Acknowledged { file, identity };
             opened.write(tip)?;
-            if made {
+            if opened.file.metadata()?.len() != SECTOR as u64 {
                 // From now on only bytes change, for which there is room already.
                 opened.file.set_len(SECTOR as u64)?;
-                opened.file.sync_all()?;
-                segment::sync_dir(dir)?;
             }
+            opened.file.sync_all()?;
+            segment::sync_dir(dir)?;
             Ok(opened)
         };
         open().map_err(|e: io::Error| unavailable("opened", &e))
@@ -66,7 +67,7 @@ impl Acknowledged {
 
 /// What the file of this log says. Changes nothing.
 pub(super) fn read(dir: &Path, identity: &Identity) -> Result<Witness, Fault> {
-    let found = match fs::read(dir.join(NAME)) {
+    let found = match read_upto(&dir.join(NAME), SECTOR) {
         Err(e) if e.kind() == ErrorKind::NotFound => return Ok(Witness::Missing),
         read => read.map_err(|e| unavailable("read", &e))?,
     };
@@ -102,6 +103,8 @@ fn unavailable(what: &str, error: &io::Error) -> Fault {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
     use crate::ChainHash;
     use quorate_core::kernel::time::Timestamp;

@@ -12,8 +12,8 @@ use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::Path;
 
-use super::log::{SECTOR, segment};
-use super::mark;
+use super::log::{SECTOR, scan, segment};
+use super::{acknowledged, mark};
 use crate::Fault;
 use crate::chain::digest;
 
@@ -21,9 +21,12 @@ use crate::chain::digest;
 pub(super) const NEWEST: u32 = 2;
 /// The oldest layout that is converted when it is opened.
 const OLDEST: u32 = 1;
+/// Bytes of the file that are read; it has fewer.
+const LONGEST: usize = 4096;
 const PREFIX: &str = "quorate store ";
 /// A folder with FORMAT.new and only these was left by a crash while it was made, and counts as empty.
-const UNFINISHED: [&str; 7] = ["LOCK", "FORMAT.new", "ring", "sled", "log", "mark", "mark.new"];
+const UNFINISHED: [&str; 8] =
+    ["LOCK", "FORMAT.new", "ring", "sled", "log", "mark", "mark.new", acknowledged::NAME];
 
 /// What stands in a folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,7 +70,7 @@ pub(in crate::stores) fn look(path: &Path) -> Result<Format, Fault> {
         Ok(_) => {}
     }
     let file = path.join("FORMAT");
-    let bytes = match fs::read(&file) {
+    let bytes = match segment::read_upto(&file, LONGEST) {
         Ok(bytes) => bytes,
         Err(e) if e.kind() == ErrorKind::NotFound => {
             let list =
@@ -78,7 +81,7 @@ pub(in crate::stores) fn look(path: &Path) -> Result<Format, Fault> {
             let begun =
                 names.iter().all(|name| name == "LOCK") || names.iter().any(|name| name == "FORMAT.new");
             let signs = Signs::of(path);
-            return if ours && begun {
+            return if ours && begun && !holds_records(path)? {
                 Ok(Format::Nothing)
             } else if signs.any() {
                 let what = "the file FORMAT is missing".to_owned();
@@ -114,6 +117,18 @@ pub(in crate::stores) fn look(path: &Path) -> Result<Format, Fault> {
     })
 }
 
+/// Whether a folder without `FORMAT` holds what nothing writes before there is one.
+fn holds_records(path: &Path) -> Result<bool, Fault> {
+    let log = path.join("log");
+    let numbers = if log.exists() { segment::numbers(&log)? } else { Vec::new() };
+    for number in numbers {
+        if !scan::is_empty(&log, number)? {
+            return Ok(true);
+        }
+    }
+    Ok(mark::read(path).is_ok_and(|(_, mark)| mark.archived.group > 0))
+}
+
 /// What of a store stands in a folder.
 struct Signs {
     ring: bool,
@@ -124,7 +139,7 @@ struct Signs {
 
 impl Signs {
     fn of(path: &Path) -> Self {
-        let marked = fs::read(path.join("mark"))
+        let marked = segment::read_upto(&path.join("mark"), 2 * SECTOR)
             .is_ok_and(|bytes| bytes.chunks(SECTOR).any(|slot| slot.starts_with(mark::MAGIC)));
         let logged = segment::numbers(&path.join("log")).is_ok_and(|numbers| !numbers.is_empty());
         let database = |name: &str| path.join(name).join("db").is_file();

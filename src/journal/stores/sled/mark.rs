@@ -154,7 +154,7 @@ impl MarkFile {
 
 /// The mark of a data folder. Changes nothing.
 pub(super) fn read(dir: &Path) -> Result<(u64, Mark), Fault> {
-    let bytes = match fs::read(dir.join(NAME)) {
+    let bytes = match segment::read_upto(&dir.join(NAME), 2 * SECTOR) {
         Err(e) if e.kind() == ErrorKind::NotFound => return Err(corrupt("the file mark is missing")),
         read => read.map_err(|e| unavailable("read", &e))?,
     };

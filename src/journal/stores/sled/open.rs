@@ -74,11 +74,20 @@ fn say_format(folder: &Folder, report: &mut OpenReport) -> Result<(), Fault> {
     Ok(())
 }
 
+/// Makes the folder of the log, where it is missing.
+fn make_log(folder: &Folder) -> Result<(), Fault> {
+    let make = || {
+        fs::create_dir_all(folder.log())?;
+        segment::sync_dir(folder.path())
+    };
+    make().map_err(|e: std::io::Error| Fault::Unavailable {
+        reason: format!("the folder of the log cannot be made. path={}, error={e}", folder.log().display()),
+    })
+}
+
 /// Makes a store where there is none.
 fn make(folder: &Folder, options: &StoreOptions, durable: bool) -> Result<Disk, Fault> {
-    fs::create_dir_all(folder.log()).map_err(|e| Fault::Unavailable {
-        reason: format!("the folder of the log cannot be made. path={}, error={e}", folder.log().display()),
-    })?;
+    make_log(folder)?;
     // Left by a making that was cut off.
     segment::remove_below(&folder.log(), u64::MAX)?;
     let disk = Disk::open(&folder.database(), false, options)?;
@@ -87,7 +96,9 @@ fn make(folder: &Folder, options: &StoreOptions, durable: bool) -> Result<Disk, 
         return Err(corrupt("the database holds a journal although no store was made here"));
     }
     let database_end = Some(disk.make_durable_upto(None)?);
-    MarkFile::make(folder.path(), Mark { database_end, ..Mark::new(nothing, 0, 1) }, durable)?;
+    let mark = Mark { database_end, ..Mark::new(nothing.clone(), 0, 1) };
+    Acknowledged::open(folder.path(), mark.identity, &nothing)?;
+    MarkFile::make(folder.path(), mark, durable)?;
     folder.finish()?;
     Ok(disk)
 }
@@ -124,28 +135,39 @@ fn read(
         fault => return Err(fault),
     };
     let lost = folder.make_lost()?;
-    if disk.is_none() {
-        // sled clears what it takes for the unfinished end of its file.
-        copy(&folder.database(), &lost.join("sled"))?;
-    }
-    let disk = open_disk(disk, false)?;
-    let report = replay::accept_loss(&disk, folder, &lost, options.pack_bytes, durable, &what)?;
+    let go_on = || {
+        if disk.is_none() && folder.database().exists() {
+            // sled clears what it takes for the unfinished end of its file.
+            copy(&folder.database(), &lost.join("sled"))?;
+        }
+        let disk = open_disk(disk, false)?;
+        let report = replay::accept_loss(&disk, folder, &lost, options.pack_bytes, durable, &what)?;
+        Ok((disk, report))
+    };
+    let went = go_on();
+    // Gone only if nothing was put into it.
+    let _ = fs::remove_dir(&lost);
+    let (disk, report) = went?;
     let mut found = replay::look(folder)?;
     let mut tail = replay::settle(&disk, folder, &mut found)?;
     tail.report = report;
     Ok((disk, found, tail))
 }
 
-/// Reads the files of the database before sled does, and writes nothing. One that would be rolled back is no loss when
-/// the log holds everything behind the place it would be rolled back to: `found` then says so. Answers whether the
-/// caches of the database are damaged.
+/// Reads the files of the database before sled does, compares it with log and mark, and writes nothing. One that would
+/// be rolled back is no loss when the log holds everything behind the place it would be rolled back to: `found` then
+/// says so. Answers whether the caches of the database are damaged.
 ///
 /// # Errors
-/// [`Fault::Corrupt`] when something is missing.
+/// [`Fault::Corrupt`] when something is missing, or log and mark are older than the database.
 pub(super) fn look_at_database(folder: &Path, found: &mut Found) -> Result<bool, Fault> {
     let (database, log) = (folder.join("sled"), folder.join("log"));
     let what = match inspect::inspect(&database, found.mark.database_end) {
-        Ok(report) => return Ok(report.snapshot_damaged),
+        Ok(report) => {
+            // Before sled opens its files, so that a refusal leaves them as they are.
+            replay::compare(&log, found, &inspect_tip::archived(&database, report.end.lsn)?)?;
+            return Ok(report.snapshot_damaged);
+        }
         Err(Fault::Corrupt { what }) => what,
         Err(fault) => return Err(fault),
     };
@@ -177,8 +199,9 @@ pub(super) fn check_database(path: &Path, end: Option<End>) -> Result<(), Fault>
 
 fn copy(from: &Path, to: &Path) -> Result<(), Fault> {
     let copy = || {
+        let items = fs::read_dir(from)?;
         fs::create_dir_all(to)?;
-        for item in fs::read_dir(from)? {
+        for item in items {
             let item = item?;
             if item.file_type()?.is_file() {
                 fs::copy(item.path(), to.join(item.file_name()))?;
@@ -206,6 +229,7 @@ fn go_on(
     let log_options =
         log::Options { dir: dir.clone(), identity: found.mark.identity, durability: options.durability };
     if found.mark.closed {
+        make_log(folder)?;
         // What is still there was archived, or never used.
         segment::remove_below(&dir, u64::MAX)?;
         let log = Log::begin(log_options, found.mark.begin.segment)?;

@@ -11,6 +11,7 @@
 //! | a frame is damaged, or one is sound behind a gap | damage |
 //! | the database ends before the mark | it lost its end: replayed from the log if that reaches back, damage if not |
 //! | the log ends before what was acknowledged | it lost its end: damage |
+//! | what was acknowledged is not said, though the folder was opened before | the file was taken away: damage |
 //! | the log ends before the database, the mark is older than what it marks | an older file was put back: damage |
 
 use std::collections::VecDeque;
@@ -19,10 +20,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::super::heads::{Changes, Index};
-use super::acknowledged::{self, Witness};
+use super::acknowledged::{self, Acknowledged, Witness};
 use super::archive;
 use super::disk::{Disk, corrupt};
 use super::folder::Folder;
+use super::format::{self, Format};
 use super::log::scan::{self, FoundGroup, Scan};
 use super::log::{Place, SECTOR, segment};
 use super::mark::{self, Mark, MarkFile};
@@ -70,7 +72,9 @@ pub(super) fn look_at(folder: &Path, log: &Path) -> Result<Found, Fault> {
     let (_, mark) = mark::read(folder)?;
     let dir = log.to_owned();
     if mark.closed {
-        for number in segment::numbers(&dir)?.into_iter().filter(|number| *number >= mark.begin.segment) {
+        // Nothing stood in it, so without its folder nothing is missing.
+        let numbers = if dir.exists() { segment::numbers(&dir)? } else { Vec::new() };
+        for number in numbers.into_iter().filter(|number| *number >= mark.begin.segment) {
             if !scan::is_empty(&dir, number)? {
                 return Err(corrupt(format!(
                     "the mark is older than the log: it says that the store was closed. segment={number}"
@@ -105,8 +109,22 @@ pub(super) fn look_at(folder: &Path, log: &Path) -> Result<Found, Fault> {
 /// Checks that everything is there that was acknowledged. A log whose end became zeros again looks like one that ended
 /// earlier; only what stands outside of it tells the two apart.
 fn check_acknowledged(folder: &Path, mark: &Mark, scan: &Scan) -> Result<(), Fault> {
-    let Witness::Upto { group, position } = acknowledged::read(folder, &mark.identity)? else {
-        return Ok(());
+    let (group, position) = match acknowledged::read(folder, &mark.identity)? {
+        Witness::Upto { group, position } => (group, position),
+        Witness::Damaged => return Ok(()),
+        // Nobody was ever given an epoch to commit under.
+        Witness::Missing if mark.epoch == 0 => return Ok(()),
+        Witness::Missing
+            if format::look(folder)? == (Format::Layout { number: format::NEWEST, checked: true }) =>
+        {
+            return Err(corrupt(format!(
+                "the file {} is missing, so nothing says whether the log lost its end. {}",
+                acknowledged::NAME,
+                scan.end
+            )));
+        }
+        // From before there was such a file.
+        Witness::Missing => return Ok(()),
     };
     let archived = (mark.archived.group, mark.archived.position);
     let last =
@@ -127,6 +145,11 @@ pub(super) fn settle(disk: &Disk, folder: &Folder, found: &mut Found) -> Result<
     let mut report = OpenReport::default();
     let database = disk.archived()?;
     let archived = compare(&folder.log(), found, &database)?;
+    if found.mark.closed && !folder.log().exists() {
+        report
+            .repaired
+            .push("the folder of the log was missing, in which nothing stood, and is made anew".into());
+    }
     if found.reaches_back {
         report.repaired.push(if database.group < found.mark.archived.group {
             format!(
@@ -205,9 +228,10 @@ fn reach_back(dir: &Path, mark: &Mark, database: &Tip) -> Result<Scan, Fault> {
             marked.position
         ))
     };
-    let Some(first) = segment::numbers(dir)?.first().copied().filter(|_| !mark.closed) else {
+    if mark.closed {
         return Err(missing());
-    };
+    }
+    let Some(first) = segment::numbers(dir)?.first().copied() else { return Err(missing()) };
     let from = Place { segment: first, offset: SECTOR as u64 };
     let scan = scan::scan(dir, &mark.identity, from, None, database.group)?;
     let whole = scan.trouble.as_ref().is_none_or(|trouble| !trouble.damage);
@@ -228,7 +252,8 @@ fn follows<'a>(scan: &'a Scan, tip: &Tip) -> impl Iterator<Item = &'a FoundGroup
     })
 }
 
-/// Opens in spite of damage: keeps the longest sound journal, moves log and mark aside and starts new ones.
+/// Opens in spite of damage: keeps what sled reads of the database and the most groups of the log that follow it, moves
+/// log and mark aside and starts new ones. Records may verify that are not kept: sled reads up to the first bad place.
 pub(super) fn accept_loss(
     disk: &Disk,
     folder: &Folder,
@@ -259,10 +284,14 @@ pub(super) fn accept_loss(
     aside().map_err(|e: std::io::Error| Fault::Unavailable {
         reason: format!("the damaged log cannot be put aside. error={e}"),
     })?;
-    MarkFile::make(folder.path(), Mark { database_end, ..Mark::new(tip.clone(), epoch, 1) }, durable)?;
+    let mark = Mark { database_end, ..Mark::new(tip.clone(), epoch, 1) };
+    // A mark without it is damage.
+    Acknowledged::open(folder.path(), mark.identity, &tip)?;
+    MarkFile::make(folder.path(), mark, durable)?;
     let dropped = format!(
         "a loss was accepted: the journal ends with group {}, position {}. what was wrong: {damage}. \
-         log and mark were moved to {}",
+         log and mark were moved to {}. `quorate recover DIR --to NEW`, of a copy from before, keeps everything that \
+         verifies, which may be more",
         tip.group,
         tip.position,
         lost.display()

@@ -1,10 +1,14 @@
 //! For those who read a folder without opening it, and write what they found into a new one.
 
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
 
 use super::super::lock;
 use super::acknowledged::{self, Witness};
+use super::log::SECTOR;
+use super::log::segment::SegmentHeader;
 use super::{SledStore, archive, inspect, mark, open, replay};
 use crate::{Epoch, Fault, Position, Tip};
 
@@ -54,6 +58,14 @@ pub(in crate::stores) fn said_of_first(dir: &Path) -> Result<Said, Fault> {
         said.refusal = said.refusal.or(refusal(inspect::inspect(&dir.join(name), None))?);
     }
     Ok(said)
+}
+
+/// How many bytes of a segment of the log may hold something: as many as its header says. A file that is no segment, or
+/// whose header is damaged, has as many as there are.
+pub(in crate::stores) fn length_said(file: &mut File, length: u64) -> io::Result<u64> {
+    let mut first = Vec::new();
+    Read::by_ref(file).take(SECTOR as u64).read_to_end(&mut first)?;
+    Ok(SegmentHeader::read(&first).map_or(length, |header| header.size.min(length)))
 }
 
 /// Damage as a sentence.

@@ -15,6 +15,7 @@ use std::io::ErrorKind;
 use std::sync::Arc;
 
 use super::super::StoreOptions;
+use super::acknowledged::Acknowledged;
 use super::archive;
 use super::disk::{Base, Disk, broken, corrupt, open_base};
 use super::folder::Folder;
@@ -69,6 +70,7 @@ pub(super) fn convert(
     // Left by a conversion that was cut off.
     segment::remove_below(&folder.log(), u64::MAX)?;
     let mark = Mark { database_end, ..Mark::new(tip, disk.epoch()?, 1) };
+    Acknowledged::open(folder.path(), mark.identity, &mark.archived)?;
     MarkFile::make(folder.path(), mark, durable)?;
     folder.begin()?;
     folder.finish()?;

@@ -18,6 +18,8 @@ use quorate_core::kernel::ids::StreamId;
 const NAMED: usize = 8;
 /// Bytes read at a time.
 const CHUNK: usize = 64 << 10;
+/// Bytes that are read of a file whose header does not say how many it has.
+const LONGEST: u64 = 256 << 20;
 
 /// The log behind a place.
 #[derive(Debug)]
@@ -131,11 +133,11 @@ pub(in super::super) fn scan(
     let mut scan = Scan::nothing(from);
     let mut last = follows;
     let (why, bytes) = loop {
-        let Some(bytes) = read(dir, scan.end.segment)? else {
+        let Some((bytes, length)) = read(dir, scan.end.segment)? else {
             break (Some("a file of the log is missing".to_owned()), Vec::new());
         };
-        scan.size = bytes.len() as u64;
-        if let Err(why) = check_header(&bytes, scan.end.segment, identity) {
+        scan.size = length;
+        if let Err(why) = check_header(&bytes, length, scan.end.segment, identity) {
             break (Some(why), bytes);
         }
         match walk(&bytes, identity, after, &mut scan, &mut last) {
@@ -160,25 +162,27 @@ pub(in super::super) fn scan(
 
 /// Whether anything was ever written at a sector.
 pub(in super::super) fn is_written(dir: &Path, place: Place) -> Result<bool, Fault> {
-    let bytes = read(dir, place.segment)?.unwrap_or_default();
+    let (bytes, _) = read(dir, place.segment)?.unwrap_or_default();
     let sector = bytes.get(place.offset as usize..).and_then(|rest| rest.get(..SECTOR));
     Ok(sector.is_some_and(|sector| !is_zero(sector)))
 }
 
-/// Whether a segment holds nothing but its header.
+/// Whether a segment holds nothing but its header. One that is longer than its header says counts as written.
 pub(in super::super) fn is_empty(dir: &Path, number: u64) -> Result<bool, Fault> {
-    Ok(read(dir, number)?.is_none_or(|bytes| bytes.get(SECTOR..).is_none_or(is_zero)))
+    Ok(read(dir, number)?.is_none_or(|(bytes, length)| {
+        bytes.len() as u64 == length && bytes.get(SECTOR..).is_none_or(is_zero)
+    }))
 }
 
 /// The log a segment belongs to.
 pub(in super::super) fn identity_of(dir: &Path, number: u64) -> Result<Option<Identity>, Fault> {
-    Ok(read(dir, number)?.and_then(|bytes| SegmentHeader::read(&bytes)).map(|header| header.identity))
+    Ok(read(dir, number)?.and_then(|(bytes, _)| SegmentHeader::read(&bytes)).map(|header| header.identity))
 }
 
-/// The bytes of a segment, `None` when it is missing.
-fn read(dir: &Path, number: u64) -> Result<Option<Vec<u8>>, Fault> {
+/// The bytes of a segment, as many as its header says, and the length of its file; `None` when it is missing.
+fn read(dir: &Path, number: u64) -> Result<Option<(Vec<u8>, u64)>, Fault> {
     match read_sparse(&segment::path(dir, number)) {
-        Ok(bytes) => Ok(Some(bytes)),
+        Ok(read) => Ok(Some(read)),
         Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
         Err(e) => Err(unavailable("a file of the log cannot be read", &e)),
     }
@@ -186,32 +190,35 @@ fn read(dir: &Path, number: u64) -> Result<Option<Vec<u8>>, Fault> {
 
 /// Reads a file of which most was never written over. Its zeros are left as the system gives them, so that they take no
 /// memory: the room of a segment is larger than everything else that opening reads.
-fn read_sparse(path: &Path) -> io::Result<Vec<u8>> {
+fn read_sparse(path: &Path) -> io::Result<(Vec<u8>, u64)> {
     let mut file = File::open(path)?;
-    let mut bytes = vec![0; file.metadata()?.len() as usize];
+    let length = file.metadata()?.len();
+    let mut first = Vec::new();
+    Read::by_ref(&mut file).take(SECTOR as u64).read_to_end(&mut first)?;
+    // The length of a damaged file may be anything.
+    let said = SegmentHeader::read(&first).map_or(LONGEST, |header| header.size);
+    let mut bytes = vec![0; length.min(said) as usize];
+    let mut at = first.len().min(bytes.len());
+    bytes[..at].copy_from_slice(&first[..at]);
     let mut chunk = vec![0; CHUNK];
-    let mut at = 0;
-    loop {
-        let count = match file.read(&mut chunk) {
+    while at < bytes.len() {
+        let some = CHUNK.min(bytes.len() - at);
+        let count = match file.read(&mut chunk[..some]) {
+            Ok(0) => break,
             Ok(count) => count,
             Err(e) if e.kind() == ErrorKind::Interrupted => continue,
             Err(e) => return Err(e),
         };
-        if count == 0 {
-            bytes.truncate(at);
-            return Ok(bytes);
-        }
-        if bytes.len() < at + count {
-            bytes.resize(at + count, 0);
-        }
         if !is_zero(&chunk[..count]) {
             bytes[at..at + count].copy_from_slice(&chunk[..count]);
         }
         at += count;
     }
+    bytes.truncate(at);
+    Ok((bytes, length))
 }
 
-fn check_header(bytes: &[u8], number: u64, identity: &Identity) -> Result<(), String> {
+fn check_header(bytes: &[u8], length: u64, number: u64, identity: &Identity) -> Result<(), String> {
     let header = SegmentHeader::read(bytes).ok_or("the header of a file of the log is damaged")?;
     if header.identity != *identity {
         return Err("a file of the log belongs to another log".into());
@@ -219,11 +226,10 @@ fn check_header(bytes: &[u8], number: u64, identity: &Identity) -> Result<(), St
     if header.number != number {
         return Err(format!("a file of the log stands under another number. found={}", header.number));
     }
-    if header.size != bytes.len() as u64 {
+    if header.size != length {
         return Err(format!(
-            "a file of the log has another length. expected={}, found={}",
-            header.size,
-            bytes.len()
+            "a file of the log has another length. expected={}, found={length}",
+            header.size
         ));
     }
     Ok(())
@@ -306,7 +312,7 @@ fn behind(dir: &Path, bytes: &[u8], identity: &Identity, end: Place) -> Result<L
     }
     look(bytes, identity, Place { segment: end.segment, offset: from }, &mut lost);
     for number in segment::numbers(dir)?.into_iter().filter(|number| *number > end.segment) {
-        let bytes = read(dir, number)?.unwrap_or_default();
+        let (bytes, _) = read(dir, number)?.unwrap_or_default();
         look(&bytes, identity, Place { segment: number, offset: SECTOR as u64 }, &mut lost);
     }
     Ok(lost)

@@ -1,7 +1,7 @@
 //! The files of the log.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 
 use super::{Bound, Identity, Place, SECTOR, u64_at, unavailable};
@@ -115,6 +115,13 @@ pub(in super::super) fn remove(dir: &Path, number: u64) -> Result<(), Fault> {
         }
         _ => Ok(()),
     }
+}
+
+/// The bytes of a file that has at most `length`; one more byte of a longer one, however long it is.
+pub(in super::super) fn read_upto(path: &Path, length: usize) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(length as u64 + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// Makes the names in a folder durable.
