@@ -29,7 +29,7 @@ use super::open::{Place, persistent};
 use super::output::{Output, Stop};
 use super::signals::Signals;
 use contest::Contest;
-use quorate::api::{Quorate, json};
+use quorate::api::Quorate;
 use quorate::config::{ClockConfig, Config};
 use quorate::core::kernel::time::Timestamp;
 use quorate::core::voting::rules::{Param, RULES, RuleSpec};
@@ -95,7 +95,6 @@ fn read_rule(text: &str) -> Result<RuleSpec, Error> {
     }
     let refused = |why: &str| Error::invalid("rule", text, why);
     let param: Param = serde_json::from_str(text).map_err(|e| refused(&format!("JSON: {e}")))?;
-    json::check(text).map_err(|e| refused(e.message()))?;
     RuleSpec::from_param(&param).map_err(refused)
 }
 
