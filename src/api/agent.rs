@@ -5,14 +5,16 @@ use std::future::Future;
 use serde_json::Value;
 
 use super::Quorate;
+use super::cursor;
 use super::dto::{
     AgentHealth, AgentHistory, AgentHistoryPage, AgentLeft, AgentMonitored, AgentPage, AgentRegistered,
     AgentStats, AgentUnmonitored, AgentView, Beat, BeatView, Beaten, HealthDistribution, ListAgents,
     MonitorAgent, RegisterAgent, WatchView,
 };
+use super::history::check_span;
 use super::json;
 use super::quorum::page_limit;
-use crate::core::kernel::ids::{EntityId, VoterId};
+use crate::core::kernel::ids::{EntityId, StreamKind, VoterId};
 use crate::core::voting::agent::command::{Again, Asked};
 use crate::core::voting::agent::grade::Bounds;
 use crate::core::voting::agent::state::KeptBeat;
@@ -58,7 +60,7 @@ impl Agents<'_> {
         let host = self.q.host();
         let given = [interval_ms, failure_threshold, check_period_ms, history_size];
         let judged = monitor.or(given.iter().any(Option::is_some).then_some(true));
-        let again = again(given, judged, replace);
+        let again = Again { implied: monitor.is_none(), ..again(given, judged, replace) };
         let asked = Asked { settings: settings(host, given)?, explicit: judged.unwrap_or(false), again };
         {
             let directory = lock(&host.counters.agents);
@@ -175,6 +177,7 @@ impl Agents<'_> {
     pub async fn history(&self, request: AgentHistory) -> Result<AgentHistoryPage, Error> {
         let AgentHistory { agent_id, since, until, limit } = request;
         let limit = page_limit(limit)?;
+        check_span(since, until)?;
         let host = self.q.host();
         let entity = EntityId::from(&agent_id);
         ask(host, &host.kinds.agents, &entity, Action::Read, move |view| {
@@ -199,11 +202,12 @@ impl Agents<'_> {
     /// A page of the registered agents.
     ///
     /// # Errors
-    /// `invalid_argument` for the limit, `store_error` when the store refuses work.
+    /// `invalid_argument` for limit or cursor, `store_error` when the store refuses work.
     pub async fn list(&self, request: ListAgents) -> Result<AgentPage, Error> {
         let limit = page_limit(request.limit)?;
         let host = self.q.host();
         drop(host.admit(false)?);
+        cursor::check(host, StreamKind::Agent, request.cursor.as_ref().map(VoterId::as_str)).await?;
         let (now, began) = (host.clock.now(), host.hears_since());
         let directory = lock(&host.counters.agents);
         let mut rest = directory.registered_after(request.cursor.as_ref());
@@ -270,7 +274,8 @@ fn replied(reply: Option<Result<Reply, Rejection>>) -> Result<Reply, Rejection> 
 }
 
 fn again(given: [Option<i64>; 4], judged: Option<bool>, replace: Option<bool>) -> Again {
-    Again { given: given.map(|setting| setting.is_some()), judged, replace: replace.unwrap_or(false) }
+    let replace = replace.unwrap_or(false);
+    Again { given: given.map(|setting| setting.is_some()), judged, implied: false, replace }
 }
 
 /// The settings asked for, in the order of [`Settings`], with the configured ones for those left out.

@@ -1,6 +1,7 @@
 //! Operations on the mesh registry.
 
 use super::Quorate;
+use super::cursor;
 use super::dto::{
     AuthorityRegistered, CellPage, CellRegistered, CellView, ListCells, MeshRegistered, RegisterAuthority,
     RegisterCell, RegisterMesh,
@@ -110,12 +111,16 @@ impl Cells<'_> {
     /// A page of the registry.
     ///
     /// # Errors
-    /// `invalid_argument` for the limit, and the faults of the store.
+    /// `invalid_argument` for limit or cursor, and the faults of the store.
     pub async fn list(&self, request: ListCells) -> Result<CellPage, Error> {
         let limit = page_limit(request.limit)?;
         let host = self.q.host();
         let page = ask(host, &host.kinds.topology, &mesh_id(), Action::Read, move |view| {
             let mesh = view.state;
+            // No cell is ever taken out: one that is not there was never the last of a page.
+            if let Some(given) = request.cursor.as_ref().filter(|id| !mesh.cells.contains_key(*id)) {
+                return Err(cursor::unknown(given.as_str()));
+            }
             let after = |id: &CellId| request.cursor.as_ref().is_none_or(|cursor| id > cursor);
             let mut rest = mesh.cells.iter().filter(|(id, _)| after(id));
             let cells: Vec<CellView> =
@@ -125,7 +130,7 @@ impl Cells<'_> {
                 cells.last().map(|cell| cell.cell_id.clone()).or_else(|| request.cursor.clone());
             let mut asymmetric_pairs = mesh.asymmetric_pairs();
             asymmetric_pairs.truncate(MAX_PAIRS);
-            CellPage {
+            Ok(CellPage {
                 cells,
                 total_available: mesh.cells.len() as u64,
                 next_cursor,
@@ -133,9 +138,9 @@ impl Cells<'_> {
                 authorities: mesh.authorities.iter().cloned().collect(),
                 asymmetric_pairs,
                 epoch: mesh.epoch,
-            }
+            })
         });
-        Ok(page.await?)
+        page.await?
     }
 }
 

@@ -1,6 +1,7 @@
 //! Entities that have come to an end, latest first in the index, oldest first in a page. Each is shown as it ended: a
 //! job whose id is used again has several ends.
 
+use super::cursor;
 use super::quorum::page_limit;
 use crate::core::kernel::ids::EntityId;
 use crate::error::Error;
@@ -34,9 +35,7 @@ pub(super) async fn page<M: Hosted, E: Send + 'static>(
     let limit = page_limit(limit)?;
     let before = match &cursor {
         None => Position::MAX,
-        Some(text) => text
-            .parse()
-            .map_err(|_| Error::invalid("cursor", text.as_str(), "a next_cursor of an earlier page"))?,
+        Some(text) => text.parse().map_err(|_| cursor::unknown(text))?,
     };
     let mut page = host.blocking(move |store| read_page::<M, E>(store, before, limit, entry)).await?;
     page.next_cursor = page.next_cursor.or(cursor);

@@ -13,7 +13,7 @@ use super::dto::{
     RequestConsensus,
 };
 use super::quorum::{MAX_REASON, check_sentence, page_limit};
-use super::{Quorate, closed, json, keyed, wait};
+use super::{Quorate, closed, cursor, json, keyed, wait};
 use crate::config::HealthPolicy;
 use crate::core::kernel::ids::{EntityId, IdempotencyKey, StreamId, StreamKind, VoterId};
 use crate::core::kernel::keyed::KeyedRequest;
@@ -235,12 +235,13 @@ impl Consensus<'_> {
     /// Open proposals by id, or those of them that await the vote of one agent.
     ///
     /// # Errors
-    /// `invalid_argument` for the limit, and the faults of the store.
+    /// `invalid_argument` for limit or cursor, and the faults of the store.
     pub async fn list_open(&self, request: OpenProposals) -> Result<OpenProposalsPage, Error> {
         let limit = page_limit(request.limit)?;
         self.q.settle().await;
         let host = self.q.host();
         drop(host.admit(false)?);
+        cursor::check(host, StreamKind::Proposal, request.cursor.as_ref().map(EntityId::as_str)).await?;
         let ids: Vec<EntityId> = {
             let watch = lock(&host.counters.watch);
             watch.open_after(request.cursor.as_ref()).take(limit + 1).cloned().collect()

@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::Quorate;
 use super::capacity_view::capacity_view;
 use super::consensus::result_view;
+use super::cursor::unknown;
 use super::dto::{
     AuditBallotView, AuditVoteView, BrokenView, EntityHistory, EntityLog, EventPage, EventView, HistoryQuery,
     PastState, StateAt, Verified,
@@ -57,17 +58,19 @@ impl History<'_> {
     /// Recorded events in global order, filtered, a page at a time.
     ///
     /// # Errors
-    /// `invalid_argument` for the kind, limit or cursor, and the faults of the store.
+    /// `invalid_argument` for the kind, limit or cursor, for an outcome that nothing of the kind has, for an end before
+    /// the beginning, and the faults of the store.
     pub async fn query(&self, request: HistoryQuery) -> Result<EventPage, Error> {
         let limit = page_limit(request.limit)?;
         let kind = request.kind.as_deref().map(kind_of).transpose()?;
         let after = cursor(request.cursor.as_deref())?;
-        if let Some(outcome) = &request.outcome {
-            check_outcome(outcome)?;
-        }
         if let Some(event) = &request.event {
             event_names::check(event, kind)?;
         }
+        if let Some(outcome) = &request.outcome {
+            check_outcome(outcome, kind, request.event.as_deref())?;
+        }
+        check_span(request.since, request.until)?;
         let filter = Filter { kind, request };
         let page = self.q.host().blocking(move |store| filter.page(store, after, limit)).await?;
         // An id that is misspelt must not read as if nothing had happened.
@@ -217,15 +220,43 @@ fn stream_of(store: &dyn Store, kind: Option<StreamKind>, id: &EntityId) -> Resu
     Ok(stream(StreamKind::Quorum))
 }
 
-fn check_outcome(name: &str) -> Result<(), Error> {
-    let quorums = QuorumState::ALL.map(QuorumState::name);
-    let proposals = Verdict::ALL.map(Verdict::name);
-    if quorums.iter().chain(&proposals).any(|known| *known == name) {
-        return Ok(());
+/// Refuses a time that ends before it begins: nothing can have happened in it.
+pub(super) fn check_span(since: Option<Timestamp>, until: Option<Timestamp>) -> Result<(), Error> {
+    match (since, until) {
+        (Some(since), Some(until)) if since > until => {
+            let expected = format!("an instant up to until, which is {until}");
+            Err(Error::invalid("since", since.to_string(), &expected))
+        }
+        _ => Ok(()),
     }
-    let expected =
-        format!("one of {}, {}, {}", quorums.join(", "), Verdict::Timeout.name(), Verdict::Aborted.name());
-    Err(Error::invalid("outcome", name, &expected))
+}
+
+/// Refuses an outcome that nothing of this kind, or of any, can have, and one beside an event that has none.
+fn check_outcome(name: &str, kind: Option<StreamKind>, event: Option<&str>) -> Result<(), Error> {
+    let quorums = QuorumState::ALL.into_iter().filter(|state| *state != QuorumState::Open);
+    let quorums = quorums.map(QuorumState::name);
+    let proposals = Verdict::ALL.map(Verdict::name);
+    let mut known: Vec<&str> = match kind {
+        None => quorums.chain(proposals).collect(),
+        Some(StreamKind::Quorum) => quorums.collect(),
+        Some(StreamKind::Proposal) => proposals.into(),
+        Some(other) => {
+            let expected = format!("none for the kind {}: quorums and proposals have outcomes", other.name());
+            return Err(Error::invalid("outcome", name, &expected));
+        }
+    };
+    if !known.contains(&name) {
+        known.sort_unstable();
+        known.dedup();
+        return Err(Error::invalid("outcome", name, &format!("one of {}", known.join(", "))));
+    }
+    match event {
+        None | Some("closed") => Ok(()),
+        Some(event) => {
+            let expected = format!("none beside the event {event}: only closed has an outcome");
+            Err(Error::invalid("outcome", name, &expected))
+        }
+    }
 }
 
 fn kind_of(name: &str) -> Result<StreamKind, Error> {
@@ -234,9 +265,7 @@ fn kind_of(name: &str) -> Result<StreamKind, Error> {
 }
 
 fn cursor(text: Option<&str>) -> Result<u64, Error> {
-    let parse = |text: &str| {
-        text.parse().map_err(|_| Error::invalid("cursor", text, "a next_cursor of an earlier page"))
-    };
+    let parse = |text: &str| text.parse().map_err(|_| unknown(text));
     text.map_or(Ok(0), parse)
 }
 

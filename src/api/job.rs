@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::Quorate;
 use super::closed;
+use super::cursor;
 use super::dto::{
     CancelJob, CompleteJob, JobCancelled, JobChanged, JobLine, JobPage, JobProgress, JobRef, JobStats,
     JobStatusReply, JobStatusView, JobSubmitted, JobWhy, ListJobs, MoveWorkflow, SubmitJob, WhyLink,
@@ -218,7 +219,17 @@ impl Jobs<'_> {
             if !tracked.is_empty() && !tracked.contains(named) {
                 return Err(gate::Rejection::UnknownDatacenter { datacenter: named.clone() }.into());
             }
-            return stream(job_id, named);
+            let there = stream(job_id, named)?;
+            // Without a gate that knows better: what runs under this id elsewhere does not run here.
+            if tracked.is_empty()
+                && there != *job_id
+                && !self.is_known(&there).await?
+                && self.is_known(job_id).await?
+            {
+                let unknown = gate::Rejection::UnknownDatacenter { datacenter: named.clone() };
+                return Err(Error::from(unknown).with("expected", LOCAL));
+            }
+            return Ok(there);
         }
         match tracked.as_slice() {
             [] => Ok(job_id.clone()),
@@ -228,6 +239,13 @@ impl Jobs<'_> {
                 Err(Error::missing("datacenter").with("expected", format!("one of {}", names.join(", "))))
             }
         }
+    }
+
+    /// Was a job ever submitted to this stream?
+    async fn is_known(&self, stream: &EntityId) -> Result<bool, Error> {
+        let host = self.host();
+        let known = |view: View<'_, JobMachine>| view.state.job_id.is_some();
+        Ok(ask(host, &host.kinds.jobs, stream, Action::Read, known).await?)
     }
 
     /// The datacenters a gate tracks the job in; none when no gate does.
@@ -511,6 +529,7 @@ impl Jobs<'_> {
             Some(other) => return Err(Error::invalid("state", other, "live or ended")),
         }
         let limit = page_limit(request.limit)?;
+        cursor::check(host, StreamKind::Job, request.cursor.as_deref()).await?;
         let horizon = match request.due_within_seconds {
             None => None,
             Some(s) => Some(

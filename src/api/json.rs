@@ -4,6 +4,11 @@
 //! A whole number is kept when it is one of 64 bits, signed or not. Any other number becomes a double, and is kept when
 //! the shortest decimal of that double has the value of the text: `0.1`, `1.50` and `1e3` are, `0.1` followed by thirty
 //! digits, `9007199254740993.0` and `1e999` are not. Whoever needs more writes a text.
+//!
+//! An object names each of its members once. There is no telling which of two was meant, so both are refused.
+
+use std::borrow::Cow;
+use std::ops::Range;
 
 use serde::de::IgnoredAny;
 use serde_json::{Map, Number, Value};
@@ -27,31 +32,35 @@ const IN_PAYLOAD: &str = "numbers from -9223372036854775808 to 18446744073709551
 /// ```
 ///
 /// # Errors
-/// `malformed_request` when it is not JSON; `invalid_argument` naming the number that cannot be kept exactly.
+/// `malformed_request` when it is not JSON; `invalid_argument` naming the number that cannot be kept exactly, or the
+/// member that is given twice.
 pub fn read(text: &str) -> Result<Value, Error> {
     let malformed = |e: serde_json::Error| {
         Error::new(ErrorKind::MalformedRequest, format!("the text is not JSON. cause={e}"))
     };
     serde_json::from_str::<IgnoredAny>(text).map_err(malformed)?;
-    check_numbers(text)?;
+    check(text)?;
     serde_json::from_str(text).map_err(malformed)
 }
 
-/// Checks the numbers of a text that is known to be JSON.
+/// Checks the numbers of a text that is known to be JSON, and the names in its objects.
 ///
 /// # Errors
-/// `invalid_argument` naming the first number that cannot be kept exactly.
-pub fn check_numbers(text: &str) -> Result<(), Error> {
-    let mut place = Vec::new();
+/// `invalid_argument` naming the first number that cannot be kept exactly, or a member that is given twice.
+pub fn check(text: &str) -> Result<(), Error> {
+    let mut place: Vec<Place> = Vec::new();
+    // The names seen in every object that is open, the innermost last.
+    let mut names: Vec<Range<usize>> = Vec::new();
     let bytes = text.as_bytes();
     let mut at = 0;
     while let Some(byte) = bytes.get(at) {
         match byte {
             b'"' => {
                 let end = end_of_string(bytes, at);
-                if let Some(Place::Member(name)) = place.last_mut() {
-                    // Only a text before a colon is a name; one after it is passed over here and named anew next.
+                // A text after a colon is passed over below: one that is met in an object is a name.
+                if let Some(Place::Member { name, .. }) = place.last_mut() {
                     *name = at..end;
+                    names.push(at..end);
                 }
                 at = end;
             }
@@ -66,7 +75,7 @@ pub fn check_numbers(text: &str) -> Result<(), Error> {
                 }
             }
             b'{' => {
-                place.push(Place::Member(0..0));
+                place.push(Place::Member { name: 0..0, first: names.len() });
                 at += 1;
             }
             b'[' => {
@@ -74,6 +83,13 @@ pub fn check_numbers(text: &str) -> Result<(), Error> {
                 at += 1;
             }
             b'}' | b']' => {
+                if let Some(Place::Member { first, name }) = place.last_mut() {
+                    if let Some(again) = given_twice(text, names.get(*first..).unwrap_or_default()) {
+                        *name = again;
+                        return Err(twice(&path(text, &place)));
+                    }
+                    names.truncate(*first);
+                }
                 place.pop();
                 at += 1;
             }
@@ -103,9 +119,18 @@ pub(super) fn refused(field: &str, number: &str) -> Error {
     Error::invalid(if field.is_empty() { "number" } else { field }, number, EXACT)
 }
 
-/// Where a number stands: under which name, or at which index.
+/// The error for a field, or a member of one, that is given twice.
+pub fn twice(field: &str) -> Error {
+    Error::invalid(field, "given twice", "a field given once")
+}
+
+/// Where the text is: in an object behind a name, or in a list at an index.
 enum Place {
-    Member(std::ops::Range<usize>),
+    /// The name, quoted, and where the names of this object begin among those kept.
+    Member {
+        name: Range<usize>,
+        first: usize,
+    },
     Item(usize),
 }
 
@@ -113,18 +138,35 @@ fn path(text: &str, place: &[Place]) -> String {
     let mut path = String::new();
     for step in place {
         match step {
-            Place::Member(name) => {
-                let quoted = text.get(name.clone()).unwrap_or_default();
-                let name: String = serde_json::from_str(quoted).unwrap_or_default();
+            Place::Member { name, .. } => {
                 if !path.is_empty() {
                     path.push('.');
                 }
-                path.push_str(&name);
+                path.push_str(&unescaped(text, name));
             }
             Place::Item(index) => path.push_str(&format!("[{index}]")),
         }
     }
     path
+}
+
+/// The name that stands here in quotes. One that no text can hold is left as it is written.
+fn unescaped<'t>(text: &'t str, place: &Range<usize>) -> Cow<'t, str> {
+    let quoted = text.get(place.clone()).unwrap_or_default();
+    let inner = quoted.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(quoted);
+    match inner.contains('\\').then(|| serde_json::from_str(quoted)) {
+        Some(Ok(name)) => Cow::Owned(name),
+        Some(Err(_)) | None => Cow::Borrowed(inner),
+    }
+}
+
+/// A name of one object that was there before, however it is written.
+fn given_twice(text: &str, names: &[Range<usize>]) -> Option<Range<usize>> {
+    let mut sorted: Vec<(Cow<'_, str>, &Range<usize>)> =
+        names.iter().map(|name| (unescaped(text, name), name)).collect();
+    sorted.sort_by(|left, right| left.0.cmp(&right.0));
+    let pairs = sorted.iter().zip(sorted.iter().skip(1));
+    pairs.filter(|(one, next)| one.0 == next.0).map(|(_, next)| next.1.clone()).min_by_key(|name| name.start)
 }
 
 /// The place behind the text that begins here.
@@ -312,6 +354,24 @@ mod tests {
         assert_eq!(at(r#"{"a":"x\\","b":1e999}"#), "b");
         assert_eq!(read(r#"{"a":"}1e999{","b":[{}]}"#).unwrap(), json!({ "a": "}1e999{", "b": [{}] }));
         assert!(read("{").is_err());
+    }
+
+    #[test]
+    fn a_member_given_twice_is_refused_by_its_place_however_it_is_written() {
+        let at = |text: &str| {
+            let refused = read(text).unwrap_err();
+            assert_eq!(refused.detail("value").unwrap(), "given twice", "{text}");
+            refused.detail("field").unwrap().as_str().unwrap().to_owned()
+        };
+        assert_eq!(at(r#"{"a":1,"b":2,"a":1}"#), "a");
+        assert_eq!(at(r#"{"subject":{"amount":1,"amount":5}}"#), "subject.amount");
+        assert_eq!(at(r#"{"list":[{"x":1},{"x":{"y":[],"y":{}}}]}"#), "list[1].x.y");
+        assert_eq!(at(r#"{"a":{"b":1},"\u0061":"a"}"#), "a");
+        assert_eq!(at(r#"[[{"":1, "" :2}]]"#), "[0][0].");
+        assert_eq!(at(r#"{"z":1,"z":2,"y":1,"y":2}"#), "z");
+        let sound = json!({ "a": { "a": "a", "b": [{ "a": 1 }, { "a": 1 }] }, "A": "b", "b": ["b", "b"] });
+        assert_eq!(read(&sound.to_string()).unwrap(), sound);
+        assert_eq!(check(&"[".repeat(100_000)), Ok(()));
     }
 
     #[test]

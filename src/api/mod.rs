@@ -25,6 +25,7 @@ pub mod cell;
 pub mod class;
 mod closed;
 pub mod consensus;
+mod cursor;
 pub mod dto;
 mod event_names;
 pub mod flow;

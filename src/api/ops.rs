@@ -60,6 +60,8 @@ pub struct Operation {
     pub founds: bool,
     /// May a request with these fields be answered only when something has come about? See [`class`].
     pub waits: fn(&Map<String, Value>) -> bool,
+    /// Is it a question, however it is called over HTTP? What it does ends with the process that answers it.
+    pub asks: bool,
     /// The JSON schema of the request.
     pub request: fn() -> Schema,
     /// The JSON schema of the reply.
@@ -87,7 +89,7 @@ macro_rules! column {
 macro_rules! operation {
     ($name:literal, $summary:literal, $class:ident $method:ident $path:literal, key: $key:expr,
      $request:ty => $reply:ty, $(bad_request: $bad:expr,)? $(statuses: $statuses:expr,)? $(founds: $founds:expr,)?
-     $(waits: $waits:expr,)? $(critical: $critical:expr,)? |$q:ident, $r:ident| $call:expr) => {
+     $(asks: $asks:expr,)? $(waits: $waits:expr,)? $(critical: $critical:expr,)? |$q:ident, $r:ident| $call:expr) => {
         Operation {
             name: $name,
             summary: $summary,
@@ -99,6 +101,7 @@ macro_rules! operation {
             bad_request: column!($($bad)?; &[]),
             statuses: column!($($statuses)?; &[]),
             founds: column!($($founds)?; false),
+            asks: column!($($asks)?; matches!(Method::$method, Method::Get)),
             waits: column!($($waits)?; class::never),
             request: || schema_for!($request),
             reply: || schema_for!($reply),
@@ -298,9 +301,9 @@ pub static OPERATIONS: &[Operation] = &[
     operation!("flow.close", "end a stream; what is buffered may still be read", Control Post "/flow/{flow_id}/close",
         key: Some("flow"), FlowRef => FlowOpened, |q, r| q.flows().close(&r.flow_id).await?),
     operation!("shed.check", "ask whether a message is let in at this load", Control Post "/shed/check",
-        key: Some("check"), CheckShed => ShedChecked, |q, r| q.shedding().check(r).await?),
+        key: Some("check"), CheckShed => ShedChecked, asks: true, |q, r| q.shedding().check(r).await?),
     operation!("shed.release", "give back the place of a message that was let in", Control Post "/shed/release",
-        key: Some("permit"), ReleasePermit => PermitReleased, |q, r| q.shedding().release(r).await?),
+        key: Some("permit"), ReleasePermit => PermitReleased, asks: true, |q, r| q.shedding().release(r).await?),
     operation!("shed.record", "feed the detector of overload", Control Post "/shed/record",
         key: Some("load"), RecordLoad => LoadRecorded, |q, r| q.shedding().record(r).await?),
     operation!("shed.status", "show load, shedding and why", Control Get "/shed/status",
@@ -341,14 +344,14 @@ pub fn find(name: &str) -> Result<&'static Operation, Error> {
 impl Operation {
     /// Does a call with these fields only show what is on record? What waits for a decision needs somebody who decides.
     pub fn only_reads(&self, fields: &Map<String, Value>) -> bool {
-        self.method == Method::Get && !(self.waits)(fields)
+        self.asks && !(self.waits)(fields)
     }
 
     /// Reads the text of one field, as it stands in a query string or on the command line, into the JSON type its
     /// schema names. A text that does not fit stays a text, for the typed request to refuse.
     ///
     /// # Errors
-    /// `invalid_argument` for a number that cannot be kept exactly.
+    /// `invalid_argument` for a number that cannot be kept exactly, or a member that is given twice.
     pub fn field_from_text(&self, field: &str, text: &str) -> Result<Value, Error> {
         let schema = (self.request)().to_value();
         let types = field_types(&schema, field);
@@ -366,7 +369,7 @@ impl Operation {
             return exact.map(Value::Number).ok_or_else(|| json::refused(field, text));
         }
         if (types.is_empty() || types.iter().any(|t| t == "array" || t == "object")) && is_json {
-            json::check_numbers(text).map_err(|error| inside(field, error))?;
+            json::check(text).map_err(|error| inside(field, &error))?;
             if let Ok(value) = serde_json::from_str(text) {
                 return Ok(value);
             }
@@ -402,15 +405,15 @@ impl Operation {
 }
 
 /// An error about a part of a field, which it names by its place in that field.
-fn inside(field: &str, error: Error) -> Error {
-    let number = error.detail("value").and_then(Value::as_str).unwrap_or_default();
-    let part = error.detail("field").and_then(Value::as_str).unwrap_or_default();
+fn inside(field: &str, error: &Error) -> Error {
+    let detail = |name: &str| error.detail(name).and_then(Value::as_str).unwrap_or_default();
+    let part = detail("field");
     let place = match part {
         "number" => field.to_owned(),
         part if part.starts_with('[') => format!("{field}{part}"),
         part => format!("{field}.{part}"),
     };
-    json::refused(&place, number)
+    Error::invalid(&place, detail("value"), detail("expected"))
 }
 
 /// A field of a request.
@@ -472,6 +475,7 @@ pub(super) fn parse<T: DeserializeOwned>(fields: Map<String, Value>) -> Result<T
         // Deserialisers name Rust's types; the reader is told in words.
         let expected = match expected {
             "f64" => "a number",
+            "i64" if value.is_some_and(Value::is_u64) => "a whole number up to 9223372036854775807",
             "i64" => "a whole number",
             "u64" | "usize" => "a whole number, at least 0",
             "a map" => "a JSON object",

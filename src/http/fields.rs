@@ -13,7 +13,7 @@ use actix_web::HttpRequest;
 use actix_web::body::{BodyStream, MessageBody};
 use actix_web::http::header::{CONTENT_LENGTH, HeaderMap};
 use actix_web::web::{self, Bytes, BytesMut};
-use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde::de::IgnoredAny;
 use serde_json::{Map, Value};
 
 use tokio::sync::watch;
@@ -212,10 +212,6 @@ fn not_text(field: &str) -> Error {
     Error::invalid(field, Value::Null, "percent-encoded UTF-8")
 }
 
-fn twice(field: &str) -> Error {
-    Error::invalid(field, "given twice", "a field given once")
-}
-
 fn query_fields(op: &Operation, known: &[String], query: &str) -> Result<Map<String, Value>, Error> {
     let mut fields = Map::new();
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
@@ -226,7 +222,7 @@ fn query_fields(op: &Operation, known: &[String], query: &str) -> Result<Map<Str
         let is_known = known.iter().any(|known| *known == name);
         let value = if is_known { op.field_from_text(&name, &text)? } else { text.into_owned().into() };
         if fields.insert(name.clone().into_owned(), value).is_some() {
-            return Err(twice(&name));
+            return Err(json::twice(&name));
         }
     }
     Ok(fields)
@@ -236,34 +232,11 @@ fn header_key(headers: &HeaderMap) -> Result<Option<String>, Error> {
     let mut keys = headers.get_all(KEY_HEADER);
     let Some(key) = keys.next() else { return Ok(None) };
     if keys.next().is_some() {
-        return Err(twice(KEY_FIELD));
+        return Err(json::twice(KEY_FIELD));
     }
     let text = std::str::from_utf8(key.as_bytes());
     text.map(|text| Some(text.to_owned()))
         .map_err(|_| Error::invalid(KEY_FIELD, Value::Null, "UTF-8 in the header Idempotency-Key"))
-}
-
-/// The members of a JSON object in order, doubles and all.
-struct Members(Vec<(String, Value)>);
-
-impl<'de> Deserialize<'de> for Members {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Collect;
-        impl<'de> Visitor<'de> for Collect {
-            type Value = Members;
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("an object")
-            }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
-                let mut members = Vec::new();
-                while let Some(member) = map.next_entry()? {
-                    members.push(member);
-                }
-                Ok(Members(members))
-            }
-        }
-        deserializer.deserialize_map(Collect)
-    }
 }
 
 fn body_fields(body: &[u8]) -> Result<Map<String, Value>, Error> {
@@ -279,16 +252,8 @@ fn body_fields(body: &[u8]) -> Result<Map<String, Value>, Error> {
     if !text.starts_with('{') {
         return Err(malformed("it is something else".into()));
     }
-    json::check_numbers(text)?;
+    json::check(text)?;
     let mut json = serde_json::Deserializer::from_str(text);
-    let members: Members = serde_path_to_error::deserialize(&mut json)
-        .map_err(|e| Error::invalid(&e.path().to_string(), Value::Null, &e.inner().to_string()))?;
-    let mut fields = Map::new();
-    for (name, value) in members.0 {
-        if fields.contains_key(&name) {
-            return Err(twice(&name));
-        }
-        fields.insert(name, value);
-    }
-    Ok(fields)
+    serde_path_to_error::deserialize(&mut json)
+        .map_err(|e| Error::invalid(&e.path().to_string(), Value::Null, &e.inner().to_string()))
 }

@@ -165,6 +165,26 @@ fn a_field_given_twice_is_refused_by_name() {
         let refused = running.client.post(&path, body);
         assert_eq!((refused.error(), refused.field()), ((422, "invalid_argument"), field), "{path} {body}");
     }
+    let members = [
+        (START, r#"{"quorum_type":"global","subject":{"amount":1,"amount":5}}"#, "subject.amount"),
+        (START, r#"{"quorum_type":"global","subject":[{"a":1},{"a":{"b":1,"\u0062":2}}]}"#, "subject[1].a.b"),
+        (
+            "/api/v1/jobs/submit",
+            r#"{"workflows":[{"workflow_id":"w","workflow_id":"v"}]}"#,
+            "workflows[0].workflow_id",
+        ),
+        ("/api/v1/consensus/request", r#"{"proposal":1,"agent_weights":{"a":1,"a":9}}"#, "agent_weights.a"),
+        (
+            "/api/v1/quorum/start?subject=%7B%22a%22:1,%22a%22:2%7D",
+            r#"{"quorum_type":"global"}"#,
+            "subject.a",
+        ),
+    ];
+    for (path, body, field) in members {
+        let refused = running.client.post(path, body);
+        assert_eq!((refused.error(), refused.field()), ((422, "invalid_argument"), field), "{path} {body}");
+        assert!(refused.text.contains("given twice"), "{refused:?}");
+    }
     let refused = running.client.get("/api/v1/quorum/history?limit=1&limit=2");
     assert_eq!((refused.error(), refused.field()), ((422, "invalid_argument"), "limit"));
 }

@@ -16,6 +16,7 @@ fn numbers_names_and_keys_are_refused_with_their_field_and_exit_code() {
     for (flag, value, named) in [
         ("--subject", r#"{"cents":18446744073709551616}"#, "subject.cents"),
         ("--subject", "18446744073709551616", "subject"),
+        ("--subject", r#"{"amount":1,"amount":5}"#, "subject.amount"),
         ("--timeout-seconds", "1.00000000000000000001", "timeout_seconds"),
         ("--timeout-seconds", "0.0000001", "timeout_seconds"),
         ("--required-votes", "1e999", "required_votes"),

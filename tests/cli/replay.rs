@@ -111,6 +111,7 @@ fn rules_are_given_as_text_or_as_json_and_bad_ones_are_typed_errors() {
         (r#"{"rule":"threshold:0.6","params":{"threshold":0.7}}"#, "each parameter once"),
         (r#"{"rule":"not","params":{"rule":{"rule":"required"}}}"#, "count of rule required"),
         (r#"{"rule":"weighted","params":{"agent_weights":{"a":-1}}}"#, "agent_weights.a"),
+        (r#"{"rule":"weighted","params":{"agent_weights":{"a":1,"a":9}}}"#, "a is given twice"),
     ];
     for (rule, reason) in bad {
         let ran = run(&["replay", text(&votes), "--rule", rule, "--json"]);

@@ -58,6 +58,7 @@ const READS: &[&[&str]] = &[
     &["algorithm", "list"],
     &["cell", "list"],
     &["shed", "status"],
+    &["shed", "check", "--class", "data"],
     &["stats", "summary"],
 ];
 

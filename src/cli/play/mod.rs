@@ -155,7 +155,8 @@ impl Player {
     }
 }
 
-/// The name of what a line asks for, and its other fields, unless there is a number among them that cannot be kept.
+/// The name of what a line asks for, and its other fields, unless there is a number among them that cannot be kept, or a
+/// member given twice.
 type Request = (String, Result<Map<String, Value>, Error>);
 
 /// The part of a line that says what it asks for.
@@ -186,7 +187,7 @@ fn read(number: u64, line: Line) -> Result<Option<Request>, Error> {
         malformed(&format!("the line is not JSON: {cause}")).with("column", e.column())
     };
     serde_json::from_str::<IgnoredAny>(text).map_err(not_json)?;
-    if let Err(error) = json::check_numbers(text) {
+    if let Err(error) = json::check(text) {
         return match serde_json::from_str::<Asked>(text) {
             Ok(Asked { op }) => Ok(Some((op, Err(error)))),
             Err(_) => Err(error.with("line", number)),

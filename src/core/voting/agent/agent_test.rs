@@ -145,7 +145,7 @@ fn given(settings: Settings, given: [bool; 4], judged: Option<bool>, replace: bo
     let asked = |judged: Option<bool>| Asked {
         settings,
         explicit: judged.unwrap_or(false),
-        again: Again { given, judged, replace },
+        again: Again { given, judged, implied: false, replace },
     };
     [
         Command::Register { agent_id: ann(), asked: asked(judged) },
@@ -176,6 +176,19 @@ fn another_setting_than_the_one_that_holds_is_refused_by_name() {
     assert_eq!(agent.step(register, ms(3)).reply, UNCHANGED);
     let unjudged = unjudged().step(given(SHORT, [false; 4], Some(true), false)[0].clone(), ms(1));
     assert!(matches!(unjudged.reply, Err(Rejection::OtherSettings { .. })), "{:?}", unjudged.reply);
+}
+
+#[test]
+fn a_setting_that_asks_for_judgement_is_named_itself() {
+    let again =
+        Again { given: [true, false, false, false], judged: Some(true), implied: true, replace: false };
+    let asked = Asked { settings: SHORT, explicit: true, again };
+    let step = unjudged().step(Command::Register { agent_id: ann(), asked }, ms(1));
+    let Err(Rejection::OtherSettings { differs }) = step.reply else { panic!("{:?}", step.reply) };
+    assert_eq!(
+        differs.iter().map(|one| (one.field, one.given.as_str())).collect::<Vec<_>>(),
+        [("interval_ms", "1000")]
+    );
 }
 
 #[test]

@@ -47,6 +47,8 @@ pub struct Again {
     pub given: [bool; 4],
     /// Whether its silence is to be judged from now on, where that was said.
     pub judged: Option<bool>,
+    /// Nobody said so by name: it follows from a setting that was given.
+    pub implied: bool,
     /// What was given takes the place of what is so now; otherwise it is refused where it differs.
     pub replace: bool,
 }

@@ -67,7 +67,7 @@ fn start_monitoring(state: &Agent, asked: Asked, now: Timestamp) -> Decided {
 /// takes the place of what is so.
 fn again(state: &Agent, asked: Asked, now: Timestamp) -> Decided {
     let differs = differences(state, &asked);
-    let Again { given, judged, replace } = asked.again;
+    let Again { given, judged, replace, implied: _ } = asked.again;
     if differs.is_empty() {
         return Ok(Decision::answer(UNCHANGED));
     }
@@ -101,8 +101,19 @@ fn differences(state: &Agent, asked: &Asked) -> Vec<Differs> {
         None => true,
     };
     if !is_so {
-        let (held, given) = (is_judged.to_string(), (!is_judged).to_string());
-        differs.push(Differs { field: "monitor", held, given });
+        let mut named = asked.settings.named().into_iter().zip(asked.again.given);
+        match named.find(|(_, said)| *said && asked.again.implied) {
+            None => {
+                let (held, given) = (is_judged.to_string(), (!is_judged).to_string());
+                differs.push(Differs { field: "monitor", held, given });
+            }
+            // What differs is named as it was given; a setting that differs by itself says it all.
+            Some(((field, given), _)) if differs.is_empty() => {
+                let held = "nothing, for its silence is not judged".to_owned();
+                differs.push(Differs { field, held, given: given.to_string() });
+            }
+            Some(_) => {}
+        }
     }
     differs
 }
