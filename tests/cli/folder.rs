@@ -17,7 +17,7 @@ fn a_quorum_goes_from_start_to_history_over_separate_processes() {
         let args = ["quorum", "vote", "--quorum-id", "q", "--voter-id", voter, "--data", data, "--vote"];
         run(&[&args[..], more].concat())
     };
-    assert_eq!(vote("ann", &["--confidence", "0.5", "--json"]).ok().json()["counted"], true);
+    assert_eq!(vote("ann", &["true", "--confidence", "0.5", "--json"]).ok().json()["counted"], true);
     assert_eq!(vote("bob", &["true", "--json"]).ok().json()["state"], "approved");
     let late = vote("cid", &["false"]);
     assert_eq!((late.code(), late.out()), (4, ""));
@@ -74,7 +74,7 @@ fn a_command_that_reads_does_not_make_a_missing_folder() {
     let read: [&[&str]; 3] = [
         &["quorum", "stats"],
         &["history", "verify"],
-        &["quorum", "vote", "--quorum-id", "q", "--voter-id", "v", "--vote"],
+        &["quorum", "vote", "--quorum-id", "q", "--voter-id", "v", "--vote", "true"],
     ];
     for args in read {
         let ran = run(&[args, &["--data", text(&missing)]].concat());
