@@ -26,27 +26,9 @@ pub struct Workers<'a> {
 impl Workers<'_> {
     async fn tell(&self, worker_id: EntityId, said: worker::Command) -> Result<WorkerChanged, Error> {
         let host = self.q.host();
-        let name = worker_id.clone();
-        ask(host, &host.kinds.workers, &worker_id, Action::Command(said, None), move |view| {
-            match view.reply {
-                Some(Err(rejection)) => Err(Error::from(rejection)),
-                Some(Ok(reply)) => Ok(WorkerChanged {
-                    worker_id: name,
-                    changed: reply.changed,
-                    job_ids: Vec::new(),
-                    held_ms: None,
-                    level: None,
-                }),
-                None => Ok(WorkerChanged {
-                    worker_id: name,
-                    changed: false,
-                    job_ids: Vec::new(),
-                    held_ms: None,
-                    level: None,
-                }),
-            }
-        })
-        .await?
+        let told = ask(host, &host.kinds.workers, &worker_id, Action::Command(said, None), |view| view.reply);
+        let changed = told.await?.transpose()?.is_some_and(|reply| reply.changed);
+        Ok(WorkerChanged::of(worker_id, changed))
     }
 
     /// Registers a worker that takes workflows. Durable on return; repeating it is safe.
@@ -107,7 +89,7 @@ impl Workers<'_> {
         if let Some(held) = pressure::hold(host, &worker_id, &report).await {
             let held_ms = Some(ms(held.map_err(Error::from)?));
             let level = self.level_after(0).await;
-            return Ok(WorkerChanged { worker_id, changed: false, job_ids: Vec::new(), held_ms, level });
+            return Ok(WorkerChanged { held_ms, level, ..WorkerChanged::of(worker_id, false) });
         }
         let mut changed =
             self.tell(worker_id.clone(), worker::Command::Report(Box::new(report.clone()))).await?;
@@ -161,13 +143,7 @@ impl Workers<'_> {
                 return Err(worker::Rejection::NotRegistered.into());
             }
         }
-        let mut told = WorkerChanged {
-            worker_id: worker_id.clone(),
-            changed: false,
-            job_ids: Vec::new(),
-            held_ms: None,
-            level: None,
-        };
+        let mut told = WorkerChanged::of(worker_id.clone(), false);
         for stream in streams {
             let seen = jobs::command(host, &stream, said(worker_id.clone()), |view| {
                 let changed = matches!(view.reply, Some(Ok(job::Reply::Changed(true))));

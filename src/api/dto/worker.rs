@@ -93,3 +93,9 @@ pub struct WorkerChanged {
     #[serde(default, skip_serializing_if = "Option::is_none", flatten)]
     pub level: Option<LevelView>,
 }
+
+impl WorkerChanged {
+    pub(crate) fn of(worker_id: EntityId, changed: bool) -> Self {
+        WorkerChanged { worker_id, changed, job_ids: Vec::new(), held_ms: None, level: None }
+    }
+}
