@@ -63,7 +63,7 @@ pub(super) fn line_of(view: &JobView) -> JobLine {
 
 /// A job at an instant, given progress that may not be on record.
 pub(super) fn job_view(state: &Job, now: Timestamp, heard: Option<Timestamp>) -> Option<JobStatusView> {
-    let workflows = state.run.iter().flat_map(|run| &run.workflows).take(MAX_SHOWN);
+    let workflows = state.run.iter().flat_map(|run| run.workflows.iter()).take(MAX_SHOWN);
     let workflows = workflows.map(|(id, workflow)| (id.clone(), workflow.status.name().into()));
     Some(status_view(state.view(now, heard)?, state, workflows.collect()))
 }
@@ -82,7 +82,7 @@ pub(super) fn status_view(
     let decision = run.and_then(|run| run.decision);
     let waits = run
         .into_iter()
-        .flat_map(|run| &run.workflows)
+        .flat_map(|run| run.workflows.iter())
         .filter_map(|(id, workflow)| Some((id.clone(), workflow.waits?.name().to_owned())));
     JobStatusView {
         job_id: view.job_id,

@@ -6,7 +6,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use quorate::api::dto::{
-    CapacityRef, CapacityRequested, ConfigureCapacity, HeldToken, OfferCapacity, ReleaseCapacity,
+    CapacityRef, CapacityRequested, CapacityStats, ConfigureCapacity, HeldToken, OfferCapacity, ReleaseCapacity,
     RequestCapacity, SetBudget, TokenRef, TransferCapacity, id,
 };
 use quorate::config::Config;
@@ -154,6 +154,12 @@ async fn act(q: &Quorate, rng: &mut Rng, purse: &Purse, name: &str) {
     }
 }
 
+/// Whether every way to move capacity was gone.
+fn busy(stats: &CapacityStats) -> bool {
+    let moved = [stats.offers, stats.transfers, stats.released, stats.revoked, stats.expired];
+    stats.granted > 100 && moved.iter().all(|n| *n > 0)
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_crowd_on_a_few_cells_ends_and_loses_nothing() {
     let q = Quorate::open(Config { entity_threads: 2, seed: None, ..manual() }).await.unwrap();
@@ -179,26 +185,34 @@ async fn a_crowd_on_a_few_cells_ends_and_loses_nothing() {
             }
         }
     });
-    let crowd: Vec<_> = (0..TASKS)
-        .map(|task| {
-            let (q, purse) = (q.clone(), purse.clone());
-            tokio::spawn(async move {
-                let mut rng = Rng::new(task);
-                for n in 0..ACTS {
-                    // Some callers do not wait for the answer; what they asked for happens all the same.
-                    let name = format!("n-{task}-{n}");
-                    let mut acting = Box::pin(act(&q, &mut rng, &purse, &name));
-                    if n % 10 == 0 {
-                        let _ = tokio::time::timeout(Duration::from_micros(50), &mut acting).await;
-                    } else {
-                        acting.await;
+    // One crowd after another, until everything that can happen has happened: how the callers take turns is
+    // the machine's choice.
+    for crowd in 0..20 {
+        let tasks: Vec<_> = (0..TASKS)
+            .map(|task| {
+                let (q, purse) = (q.clone(), purse.clone());
+                tokio::spawn(async move {
+                    let mut rng = Rng::new(crowd * TASKS + task);
+                    for n in 0..ACTS {
+                        // Some callers do not wait for the answer; what they asked for happens all the same.
+                        let name = format!("n-{crowd}-{task}-{n}");
+                        let mut acting = Box::pin(act(&q, &mut rng, &purse, &name));
+                        if n % 10 == 0 {
+                            let _ = tokio::time::timeout(Duration::from_micros(50), &mut acting).await;
+                        } else {
+                            acting.await;
+                        }
                     }
-                }
+                })
             })
-        })
-        .collect();
-    for task in crowd {
-        tokio::time::timeout(Duration::from_secs(120), task).await.expect("somebody waits for ever").unwrap();
+            .collect();
+        for task in tasks {
+            let ended = tokio::time::timeout(Duration::from_secs(120), task).await;
+            ended.expect("somebody waits for ever").unwrap();
+        }
+        if busy(&q.capacity().stats().await.unwrap()) {
+            break;
+        }
     }
     done.store(true, Ordering::Release);
     time.await.unwrap();
@@ -211,8 +225,7 @@ async fn a_crowd_on_a_few_cells_ends_and_loses_nothing() {
     assert!(asked >= books.granted.len(), "{asked} needs");
     let live: usize = books.cells.values().map(|cell| cell.lent.len()).sum();
     assert_eq!(stats.active_tokens, live as u64);
-    let busy = [stats.granted, stats.offers, stats.total_tokens, stats.transfers, stats.revoked];
-    assert!(busy.iter().all(|n| *n > 0) && stats.granted > 100, "{stats:?}");
+    assert!(busy(&stats), "{stats:?}");
     // Every lease ends: capacity that nobody gives back is lent for a while, never lost.
     for _ in 0..4 {
         q.advance(Duration::from_secs(61)).await.unwrap();

@@ -23,6 +23,7 @@
 pub mod driver;
 pub mod ids;
 pub mod keyed;
+pub mod layered;
 pub mod names;
 pub mod number;
 pub mod resend;

@@ -220,7 +220,7 @@ impl World {
         let done = self.workers[n].apply(op, self.now);
         let names: Vec<_> = done.events.iter().map(worker::Event::name).collect();
         assert!(!refused || is_refused(&names), "a replaced leader had an effect: {names:?}");
-        for (name, before) in &done.before.jobs {
+        for (name, before) in done.before.jobs.iter() {
             let after = self.workers[n].state().jobs.get(name);
             assert!(after.is_some_and(|job| job.fence_token >= before.fence_token), "tokens only grow");
         }

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::layered::Layered;
 use super::shared::Shared;
+use crate::kernel::layered::Layered;
 
 /// So many ended things of one sort a cell remembers. The journal keeps all; this only answers repeats.
 pub const KEPT: usize = 128;

@@ -77,7 +77,6 @@ mod decide;
 pub mod event;
 pub mod exchange;
 pub mod kept;
-pub mod layered;
 pub mod rejection;
 pub mod settings;
 pub mod shared;

@@ -8,10 +8,10 @@ use super::amount::Amount;
 use super::command::OfferFate;
 use super::event::{Event, Granted, Need, Offer, Return, Returned, Token, Unused};
 use super::kept::Kept;
-use super::layered::Layered;
 use super::settings::Settings;
 use super::shared::Shared;
 use crate::kernel::ids::{BudgetId, CellId, IdempotencyKey, NeedId, OfferId, Resource, TokenId};
+use crate::kernel::layered::Layered;
 use crate::kernel::time::Timestamp;
 
 /// A need that waits.

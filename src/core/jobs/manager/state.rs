@@ -15,6 +15,7 @@ use crate::jobs::protocol::message::{Leader, NotNow};
 use crate::jobs::protocol::recall::Charter;
 use crate::jobs::protocol::token::{DispatchToken, FenceToken, GateEpoch};
 use crate::kernel::ids::EntityId;
+use crate::kernel::layered::Layered;
 use crate::kernel::time::{Gap, Timestamp};
 
 /// Refused attempts that are remembered between two changes, so that each is recorded once.
@@ -40,7 +41,7 @@ pub struct Job {
     /// The latest run.
     pub run: Option<Run>,
     /// What must arrive, by number.
-    pub outbox: BTreeMap<u64, Entry>,
+    pub outbox: Layered<u64, Entry>,
     /// The lease.
     pub lease: Lease,
     /// When the latest event was recorded.
@@ -118,7 +119,7 @@ pub struct Run {
     /// How it ended.
     pub ended: Option<Ended>,
     /// Its workflows.
-    pub workflows: BTreeMap<EntityId, Workflow>,
+    pub workflows: Layered<EntityId, Workflow>,
     /// Steps of all its workflows.
     pub steps: u64,
     /// Has it ever got on?
@@ -192,7 +193,7 @@ impl Run {
     /// Workflows that some worker has, by worker.
     pub fn at_workers(&self) -> BTreeMap<EntityId, Vec<EntityId>> {
         let mut out: BTreeMap<EntityId, Vec<EntityId>> = BTreeMap::new();
-        for (id, workflow) in &self.workflows {
+        for (id, workflow) in self.workflows.iter() {
             if let Some(worker) = workflow.worker_id.as_ref().filter(|_| workflow.status.is_at_worker()) {
                 out.entry(worker.clone()).or_default().push(id.clone());
             }
@@ -370,11 +371,11 @@ impl Job {
     fn mint(&mut self, token: FenceToken) {
         self.highest_token = self.highest_token.max(token);
         let runs = self.runs;
-        self.outbox.values_mut().filter(|entry| entry.run == runs).for_each(|entry| entry.token = token);
+        self.outbox.update(|_, entry| entry.run == runs, |entry| entry.token = token);
     }
 
     fn wait_longer(&mut self, away: Duration) {
-        self.outbox.values_mut().for_each(|entry| entry.since = entry.since.plus(away));
+        self.outbox.update(|_, _| true, |entry| entry.since = entry.since.plus(away));
     }
 
     fn narrow(&mut self, number: u64, left: &[EntityId]) {

@@ -271,7 +271,7 @@ impl Run {
         now: Timestamp,
     ) -> Vec<(&EntityId, WorkflowStatus, Duration)> {
         let mut stuck = Vec::new();
-        for (id, workflow) in &self.workflows {
+        for (id, workflow) in self.workflows.iter() {
             let idle = now.since(workflow.last_progress_at);
             if idle >= threshold && !(exclude_settled && workflow.is_settled()) {
                 stuck.push((id, workflow.status, idle));

@@ -1,6 +1,6 @@
 //! What a worker knows: the fold of its events.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -11,6 +11,7 @@ use super::settings::Settings;
 use crate::jobs::protocol::message::{HealthcheckExtensionRequest, Leader, WorkflowOutcome};
 use crate::jobs::protocol::token::{DispatchToken, FenceToken};
 use crate::kernel::ids::EntityId;
+use crate::kernel::layered::Layered;
 use crate::kernel::time::Timestamp;
 
 /// Most jobs of which nothing runs any more whose tokens are kept; the one idle for longest is forgotten first.
@@ -30,11 +31,11 @@ pub struct Worker {
     /// How long it waits for what.
     pub settings: Settings,
     /// Jobs it ran something of, and the tokens they came with.
-    pub jobs: BTreeMap<EntityId, Job>,
+    pub jobs: Layered<EntityId, Job>,
     /// Transfers that overtook the workflows they are about.
     pub parked: Vec<Parked>,
     /// What leaders must hear of and did not answer.
-    pub outbox: BTreeMap<u64, Errand>,
+    pub outbox: Layered<u64, Errand>,
     /// Messages numbered, for ever.
     pub last_number: u64,
     /// Jobs that became idle, for ever; orders them.
@@ -79,7 +80,7 @@ pub struct Job {
     /// Its token; what lower ones say is stale.
     pub fence_token: FenceToken,
     /// Its workflows here, also those that ended: their tokens tell repeats apart.
-    pub workflows: BTreeMap<EntityId, Workflow>,
+    pub workflows: Layered<EntityId, Workflow>,
     /// The request for more time that is not answered.
     pub extension: Option<HealthcheckExtensionRequest>,
     /// What was fenced since the leader last changed.
@@ -200,11 +201,11 @@ impl Worker {
             }
             Event::Dispatched { job_id, workflow_id, attempt, dispatch_token, leader, fence_token, at } => {
                 self.drop_errands(|errand| errand.reports(job_id, workflow_id));
-                let job = self.jobs.entry(job_id.clone()).or_insert_with(|| Job {
+                let job = self.jobs.get_or_insert_with(job_id, || Job {
                     leader: leader.clone(),
                     addr: None,
                     fence_token: *fence_token,
-                    workflows: BTreeMap::new(),
+                    workflows: Layered::default(),
                     extension: None,
                     fenced: BTreeSet::new(),
                     idle: None,
@@ -258,8 +259,8 @@ impl Worker {
             Event::LeaderChanged { job_id, leader, addr, fence_token, rescued, at } => {
                 if let Some(job) = self.jobs.get_mut(job_id) {
                     job.lead(leader, addr.as_ref(), *fence_token);
-                    let named = job.workflows.iter_mut().filter(|(name, _)| rescued.contains(name));
-                    named.for_each(|(_, workflow)| workflow.orphan_until = None);
+                    let named = |name: &EntityId, _: &Workflow| rescued.contains(name);
+                    job.workflows.update(named, |workflow| workflow.orphan_until = None);
                 }
                 self.send_again(|errand| errand.job_id == *job_id, *at);
             }
@@ -292,10 +293,11 @@ impl Worker {
                 self.tidy(job_id);
             }
             Event::LeaderLost { job_id, until, .. } => {
-                let workflows =
-                    self.jobs.get_mut(job_id).into_iter().flat_map(|job| job.workflows.values_mut());
-                let alive = workflows.filter(|w| w.runs() && w.stop.is_none() && w.orphan_until.is_none());
-                alive.for_each(|workflow| workflow.orphan_until = Some(*until));
+                if let Some(job) = self.jobs.get_mut(job_id) {
+                    let alive =
+                        |_: &_, w: &Workflow| w.runs() && w.stop.is_none() && w.orphan_until.is_none();
+                    job.workflows.update(alive, |workflow| workflow.orphan_until = Some(*until));
+                }
             }
             Event::ExtensionRequested { job_id, request, at } => {
                 if let Some(job) = self.jobs.get_mut(job_id) {
@@ -321,7 +323,7 @@ impl Worker {
                 self.phase = Phase::Absent;
                 self.parked.clear();
                 // The tokens of the jobs stay: a leader that was replaced stays so.
-                self.jobs.values_mut().for_each(|job| job.workflows.clear());
+                self.jobs.update(|_, _| true, |job| job.workflows = Layered::default());
             }
             Event::ReportsDropped { job_id, workflow_id, count, at } => {
                 self.workflow(job_id, workflow_id, |workflow| {
@@ -341,13 +343,14 @@ impl Worker {
     /// Nobody watched for this long. Who carries workflows out begins anew with the process.
     fn shift(&mut self, away: Duration) {
         self.parked.iter_mut().for_each(|parked| parked.until = parked.until.plus(away));
-        for workflow in self.jobs.values_mut().flat_map(|job| job.workflows.values_mut()) {
+        let shift = |workflow: &mut Workflow| {
             workflow.started = workflow.started && !workflow.runs();
             workflow.orphan_until = workflow.orphan_until.map(|until| until.plus(away));
             if let Some(stop) = &mut workflow.stop {
                 stop.abort_at = stop.abort_at.plus(away);
             }
-        }
+        };
+        self.jobs.update(|_, _| true, |job| job.workflows.update(|_, _| true, shift));
     }
 
     fn workflow(&mut self, job_id: &EntityId, workflow_id: &EntityId, change: impl FnOnce(&mut Workflow)) {

@@ -190,7 +190,7 @@ fn timed_out_by_gate(draft: &mut Draft<'_>, decision_id: u64, reason: String) {
 /// it, and sees by itself whether this end is one of what it asks about.
 fn resend_final(draft: &mut Draft<'_>, message: &Message, shown: FenceToken) {
     let kept = draft.job().outbox.values().filter(|entry| entry.run == draft.job().runs);
-    let kept = kept.filter(|entry| matches!(entry.notice, Notice::Final { .. })).cloned().next_back();
+    let kept = kept.filter(|entry| matches!(entry.notice, Notice::Final { .. })).last().cloned();
     if let Some(entry) = kept {
         return draft.send_entry(&entry);
     }

@@ -160,9 +160,9 @@ pub(super) fn worker_ready(draft: &mut Draft<'_>, worker: &EntityId, places: u32
         return Reply::Changed(false);
     }
     let places = usize::try_from(places).unwrap_or(usize::MAX);
-    let mut waiting = draft.job().outbox.values().filter(waits);
-    let offered: Vec<Entry> = waiting.by_ref().take(places).cloned().collect();
-    let more = waiting.next().is_some();
+    let waiting = draft.job().outbox.values().filter(waits);
+    let more = waiting.clone().nth(places).is_some();
+    let offered: Vec<Entry> = waiting.take(places).cloned().collect();
     offered.iter().for_each(|entry| draft.send_entry(entry));
     Reply::Changed(more)
 }
@@ -236,7 +236,7 @@ fn retry(draft: &mut Draft<'_>, id: &EntityId, reason: &str) {
 fn dependents(draft: &Draft<'_>, id: &EntityId) -> Vec<EntityId> {
     let Ok(run) = draft.run() else { return Vec::new() };
     let mut waiting: BTreeMap<&EntityId, Vec<&EntityId>> = BTreeMap::new();
-    for (dependent, workflow) in &run.workflows {
+    for (dependent, workflow) in run.workflows.iter() {
         workflow.depends_on.iter().for_each(|on| waiting.entry(on).or_default().push(dependent));
     }
     let mut reached: BTreeSet<&EntityId> = BTreeSet::new();

@@ -22,6 +22,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::iter::from_fn;
+use std::ops::Index;
 use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -80,6 +81,11 @@ impl<K: Ord, V> Layered<K, V> {
         self.iter().map(|(_, value)| value)
     }
 
+    /// The keys, in order.
+    pub fn keys(&self) -> impl Iterator<Item = &K> + Clone {
+        self.iter().map(|(key, _)| key)
+    }
+
     /// How many entries there are.
     pub fn len(&self) -> usize {
         if self.changes.is_empty() { self.base.len() } else { self.iter().count() }
@@ -108,15 +114,26 @@ impl<K: Ord + Clone, V: Clone> Layered<K, V> {
     }
 
     /// Sets the value of a key.
-    pub(super) fn insert(&mut self, key: K, value: V) {
+    pub fn insert(&mut self, key: K, value: V) {
         match self.own() {
             Some(base) => drop(base.insert(key, value)),
             None => drop(self.changes.insert(key, Some(value))),
         }
     }
 
+    /// The value of a key, to be written to; a new one where there is none.
+    pub fn get_or_insert_with(&mut self, key: &K, new: impl FnOnce() -> V) -> &mut V {
+        if !self.contains_key(key) {
+            self.insert(key.clone(), new());
+        }
+        match self.get_mut(key) {
+            Some(value) => value,
+            None => unreachable!("it was inserted"),
+        }
+    }
+
     /// Takes an entry away.
-    pub(super) fn remove(&mut self, key: &K) -> Option<V> {
+    pub fn remove(&mut self, key: &K) -> Option<V> {
         if let Some(base) = self.own() {
             return base.remove(key);
         }
@@ -130,7 +147,7 @@ impl<K: Ord + Clone, V: Clone> Layered<K, V> {
     }
 
     /// The value of a key, to be written to.
-    pub(super) fn get_mut(&mut self, key: &K) -> Option<&mut V> {
+    pub fn get_mut(&mut self, key: &K) -> Option<&mut V> {
         if self.own().is_none() && !self.changes.contains_key(key) {
             let value = self.base.get(key).cloned()?;
             self.changes.insert(key.clone(), Some(value));
@@ -138,6 +155,44 @@ impl<K: Ord + Clone, V: Clone> Layered<K, V> {
         match Arc::get_mut(&mut self.base) {
             Some(base) => base.get_mut(key),
             None => self.changes.get_mut(key).and_then(Option::as_mut),
+        }
+    }
+}
+
+impl<K: Ord + Clone, V: Clone> Layered<K, V> {
+    /// Takes away the entries that are not to be kept. Costs as much as there are entries, to look at them.
+    pub fn retain(&mut self, keep: impl Fn(&K, &V) -> bool) {
+        let gone: Vec<K> =
+            self.iter().filter(|(key, value)| !keep(key, value)).map(|(key, _)| key.clone()).collect();
+        for key in gone {
+            self.remove(&key);
+        }
+    }
+
+    /// Writes to those values that are meant. Costs as much as there are entries, to look at them.
+    pub fn update(&mut self, is_meant: impl Fn(&K, &V) -> bool, change: impl Fn(&mut V)) {
+        let meant: Vec<K> =
+            self.iter().filter(|(key, value)| is_meant(key, value)).map(|(key, _)| key.clone()).collect();
+        for key in meant {
+            self.get_mut(&key).into_iter().for_each(&change);
+        }
+    }
+}
+
+impl<K: Ord, V> FromIterator<(K, V)> for Layered<K, V> {
+    fn from_iter<I: IntoIterator<Item = (K, V)>>(entries: I) -> Self {
+        Layered { base: Arc::new(entries.into_iter().collect()), changes: BTreeMap::new() }
+    }
+}
+
+/// As of a `BTreeMap`: panics where there is no such entry.
+impl<K: Ord, V> Index<&K> for Layered<K, V> {
+    type Output = V;
+
+    fn index(&self, key: &K) -> &V {
+        match self.get(key) {
+            Some(value) => value,
+            None => panic!("no entry of this key"),
         }
     }
 }
