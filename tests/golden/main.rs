@@ -9,6 +9,7 @@ mod events;
 #[cfg(feature = "store-sled")]
 mod folder;
 mod jobs;
+mod registries;
 mod voting;
 
 use std::fs;
