@@ -133,9 +133,12 @@ fn text(event: &EventView) -> String {
     }
 }
 
+/// What comes next; nothing at the end.
+type Coming = Pin<Box<dyn Future<Output = Option<(Turn, Bytes)>>>>;
+
 /// The body of the answer.
 struct Body {
-    turn: Pin<Box<dyn Future<Output = Option<(Turn, Bytes)>>>>,
+    turn: Coming,
 }
 
 impl MessageBody for Body {
