@@ -8,9 +8,11 @@ use crate::client::{Client, Running};
 const START: &str = "/api/v1/quorum/start";
 const BODY: &[u8] = br#"{"quorum_type":"global","quorum_id":"q","voters":["ann"],"required_votes":1}"#;
 
+type Headers = &'static [(&'static str, &'static str)];
+
 /// What browsers send for a page of elsewhere: a form, a `fetch` without a preflight, an image, a WebSocket, and a
 /// page whose own name leads to the loopback now.
-const ATTACKS: &[(&str, &[(&str, &str)], &str)] = &[
+const ATTACKS: &[(&str, Headers, &str)] = &[
     (
         "a form",
         &[("origin", "https://evil.example"), ("content-type", "application/x-www-form-urlencoded")],
