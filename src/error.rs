@@ -44,6 +44,10 @@ pub enum ErrorKind {
     KeyReused,
     /// More is required than those who may vote can give. Nothing was done.
     UnreachableRequirement,
+    /// The request was sent to a name that is not the server's. Nothing was done.
+    ForeignHost,
+    /// A browser sent the request for a page of another origin. Nothing was done.
+    ForeignOrigin,
     /// The cell, ring, arm or authorities asked for are not registered.
     UnknownMembership,
     /// No algorithm is registered under that name.
@@ -150,6 +154,8 @@ pub const KINDS: &[KindEntry] = &[
     line(ErrorKind::AlreadyExists, "already_exists", 409, 4, false),
     line(ErrorKind::KeyReused, "key_reused", 409, 15, false),
     line(ErrorKind::UnreachableRequirement, "unreachable_requirement", 422, 2, false),
+    line(ErrorKind::ForeignHost, "foreign_host", 403, 5, false),
+    line(ErrorKind::ForeignOrigin, "foreign_origin", 403, 5, false),
     line(ErrorKind::UnknownMembership, "unknown_membership", 422, 2, false),
     line(ErrorKind::UnknownAlgorithm, "unknown_algorithm", 422, 2, false),
     line(ErrorKind::CoordinatorError, "coordinator_error", 503, 10, true),

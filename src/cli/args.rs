@@ -133,7 +133,19 @@ fn serve_command() -> Command {
                 .long("listen")
                 .value_name("ADDR")
                 .default_value("127.0.0.1:7171")
-                .help("The address to listen on; port 0 takes a free one. There is no authentication"),
+                .help("The address to listen on; port 0 takes a free one"),
+        )
+        .arg(switch(
+            "insecure",
+            "Serve also on an address that other machines reach. Nobody is asked who they are: whoever reaches it may do \
+             everything",
+        ))
+        .arg(
+            Arg::new("allow-host")
+                .long("allow-host")
+                .value_name("NAME")
+                .action(ArgAction::Append)
+                .help("A name under which the server may be called, besides localhost; may be said again"),
         )
         .arg(switch(
             "strict-cells",

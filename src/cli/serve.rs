@@ -29,8 +29,10 @@ pub(super) async fn run(matches: &ArgMatches, output: &Output) -> Result<u8, Sto
         .ok_or_else(|| Error::invalid("data", Value::Null, "a data folder"))?;
     // Heard from here on: a signal during recovery stops the server as soon as it is up.
     let mut signals = Signals::listen()?;
+    let allowed_hosts = matches.get_many::<String>("allow-host").unwrap_or_default().cloned().collect();
+    let options = Options { insecure: matches.get_flag("insecure"), allowed_hosts, ..Options::default() };
     // First, so that who cannot serve leaves the folder as it is.
-    let listener = quorate_http::bind(listen)?;
+    let listener = quorate_http::bind(listen, &options)?;
     let mut config = open::folder(data, true, matches)?;
     config.capacity.strict_cells = matches.get_flag("strict-cells");
     if matches.get_flag("sample-machine") {
@@ -38,7 +40,7 @@ pub(super) async fn run(matches: &ArgMatches, output: &Output) -> Result<u8, Sto
     }
     let q = Quorate::open(config).await?;
     open::tell(&q.recovery_report().store);
-    let mut server = quorate_http::serve_on(q.clone(), listener, Options::default())?;
+    let mut server = quorate_http::serve_on(q.clone(), listener, options)?;
     let url = format!("http://{}", server.addr());
     if output.is_json() {
         output.reply(&json!({ "listening": url }))?;

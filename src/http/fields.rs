@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use actix_web::HttpRequest;
 use actix_web::body::{BodyStream, MessageBody};
-use actix_web::http::header::{CONTENT_LENGTH, HeaderMap};
+use actix_web::http::header::{CONTENT_LENGTH, HeaderMap, UPGRADE};
 use actix_web::web::{self, Bytes, BytesMut};
 use serde::de::IgnoredAny;
 use serde_json::{Map, Value};
@@ -45,6 +45,15 @@ const GRACE: Duration = Duration::from_millis(100);
 
 /// A body that was not read to its end.
 pub(super) type Unread = BodyStream<web::Payload>;
+
+/// Does this request want the connection for another protocol, so that its body has no end?
+pub(super) fn is_tunnel(request: &HttpRequest) -> bool {
+    let wants_socket = || {
+        let upgrades = request.headers().get_all(UPGRADE);
+        upgrades.into_iter().any(|to| to.as_bytes().eq_ignore_ascii_case(b"websocket"))
+    };
+    request.method() == actix_web::http::Method::CONNECT || wants_socket()
+}
 
 /// Reads the body, as far as the options allow.
 ///

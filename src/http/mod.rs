@@ -10,6 +10,7 @@
 //!
 //! | file | holds |
 //! |---|---|
+//! | `browsers` | which requests a web page of elsewhere sent |
 //! | `routes` | which operation a path and method name; percent-decoding |
 //! | `fields` | path, query and body merged into one object; the bound on bodies |
 //! | `places` | what requests hold while they wait, and how much of it there is |
@@ -20,6 +21,7 @@
 
 #![forbid(unsafe_code)]
 
+mod browsers;
 mod fields;
 pub mod guard;
 mod metrics;
@@ -39,6 +41,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use serde_json::{Map, Value};
 use tokio::sync::watch;
 
+use self::browsers::Names;
 use self::fields::{Asked, Input};
 use self::metrics::{Counted, Metrics};
 use self::places::{Places, no_place};
@@ -75,6 +78,7 @@ pub struct Door {
 struct Inner {
     q: Quorate,
     options: Options,
+    names: Names,
     routes: Routes,
     metrics: Metrics,
     places: Arc<Places>,
@@ -84,11 +88,18 @@ struct Inner {
 }
 
 impl Door {
-    /// A door to this runtime. Of the options it uses those about bodies.
+    /// A door to this runtime. Of the options it uses those about bodies and waits. Requests that a browser sends for a
+    /// page of another origin are refused; to which names the door answers is a matter of the program around it.
     pub fn new(q: Quorate, options: &Options) -> Self {
+        Self::under(q, options, Names::Any)
+    }
+
+    /// A door that answers to these names only.
+    fn under(q: Quorate, options: &Options, names: Names) -> Self {
         let inner = Inner {
             q,
             options: options.clone(),
+            names,
             routes: Routes::new(),
             metrics: Metrics::default(),
             places: Arc::default(),
@@ -137,6 +148,14 @@ impl Inner {
     async fn answer(&self, request: &HttpRequest, payload: web::Payload) -> (&'static str, HttpResponse) {
         let found = self.routes.find(request.method(), routes::raw_tail(request));
         let label = found.label();
+        if let Err(error) = browsers::check(request, &self.names) {
+            return (label, reply::cut_off(&error, payload));
+        }
+        if fields::is_tunnel(request) {
+            let message = "this server speaks HTTP alone; ask without CONNECT and without Upgrade";
+            let error = Error::new(ErrorKind::MalformedRequest, message);
+            return (label, reply::cut_off(&error, payload));
+        }
         let body =
             fields::read_body(request, payload, &self.options, &self.places, self.stopping.subscribe());
         let body = match body.await {

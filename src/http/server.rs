@@ -10,6 +10,7 @@ use actix_web::{App, HttpServer};
 use tokio::sync::oneshot;
 
 use super::Door;
+use super::browsers::{Names, is_loopback_address};
 use super::places::that_fit;
 use super::sockets::EVERY;
 use quorate::api::Quorate;
@@ -44,6 +45,12 @@ pub struct Options {
     pub body_timeout: Duration,
     /// How long an idle connection is kept, 1 s to 1 h, default 75 s.
     pub keep_alive: Duration,
+    /// Serve also where other machines can reach it, although nobody is asked who they are: whoever reaches the address
+    /// may do everything. Default false: only an address of the loopback is served.
+    pub insecure: bool,
+    /// Names under which the server may be called besides those of the loopback (`localhost`, `127.0.0.1`, `[::1]`),
+    /// without a port; up to 1,000. An insecure server on another address for which none is listed answers to all.
+    pub allowed_hosts: Vec<String>,
     /// How long [`Server::stop`] waits for requests under way, rounded up to seconds; up to 1 h, default 5 s. Who waits
     /// for a decision or a grant is answered at once.
     pub stop_timeout: Duration,
@@ -62,6 +69,8 @@ impl Default for Options {
             head_timeout: Duration::from_secs(10),
             body_timeout: Duration::from_secs(30),
             keep_alive: Duration::from_secs(75),
+            insecure: false,
+            allowed_hosts: Vec::new(),
             stop_timeout: Duration::from_secs(5),
         }
     }
@@ -92,9 +101,44 @@ impl Options {
                 return Err(Error::invalid(option, value, &format!("{low} to {high}")));
             }
         }
-        Ok(())
+        match self.allowed_hosts.len() {
+            0..=MAX_HOSTS => {}
+            more => return Err(Error::invalid("allowed_hosts", more, &format!("up to {MAX_HOSTS} names"))),
+        }
+        let is_name = |name: &&String| {
+            !name.is_empty() && name.bytes().all(|b| b.is_ascii_graphic() && !matches!(b, b'/' | b'@' | b','))
+        };
+        match self.allowed_hosts.iter().find(|name| !is_name(name)) {
+            Some(name) => {
+                Err(Error::invalid("allowed_hosts", name.as_str(), "a name or an address, without a port"))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// The names to which a server on this address answers.
+    ///
+    /// # Errors
+    /// `invalid_argument` for an address that others reach, unless it is served insecurely.
+    fn names(&self, listen: SocketAddr) -> Result<Names, Error> {
+        if is_loopback_address(listen.ip()) {
+            return Ok(Names::Loopback(self.allowed_hosts.clone()));
+        }
+        if !self.insecure {
+            let expected = "an address of the loopback, such as 127.0.0.1:7171: this server does not ask who calls, so \
+                            whoever reached another address could do everything. Put what knows its callers in front of \
+                            it, or say --insecure to serve everybody";
+            return Err(Error::invalid("listen", listen.to_string(), expected));
+        }
+        match self.allowed_hosts.as_slice() {
+            [] => Ok(Names::Any),
+            names => Ok(Names::Loopback(names.to_vec())),
+        }
     }
 }
+
+/// Most names a server may be called by.
+const MAX_HOSTS: usize = 1_000;
 
 /// A running server. Dropping it stops it without waiting; [`Server::stop`] waits.
 #[derive(Debug)]
@@ -113,18 +157,21 @@ pub struct Server {
 /// signals; stopping it leaves the runtime open.
 ///
 /// # Errors
-/// `invalid_argument` for an option out of bounds, or for an address that cannot be listened on, such as one that
-/// is taken; `store_error` when there is no thread to be had.
+/// `invalid_argument` for an option out of bounds, for an address that cannot be listened on, such as one that is
+/// taken, and for one that other machines reach, unless the options say that this is meant; `store_error` when there is no
+/// thread to be had.
 pub fn serve(q: Quorate, listen: SocketAddr, options: Options) -> Result<Server, Error> {
-    options.check()?;
-    serve_on(q, bind(listen)?, options)
+    serve_on(q, bind(listen, &options)?, options)
 }
 
 /// Takes an address to listen on. Clients may connect from then on, and wait for [`serve_on`].
 ///
 /// # Errors
-/// `invalid_argument` for an address that cannot be listened on, such as one that is taken.
-pub fn bind(listen: SocketAddr) -> Result<TcpListener, Error> {
+/// `invalid_argument` for an option out of bounds, for an address that cannot be listened on, such as one that is
+/// taken, and for one that other machines reach, unless the options say that this is meant.
+pub fn bind(listen: SocketAddr, options: &Options) -> Result<TcpListener, Error> {
+    options.check()?;
+    options.names(listen)?;
     TcpListener::bind(listen).map_err(|e| refused(listen, &e))
 }
 
@@ -136,7 +183,8 @@ fn refused(listen: SocketAddr, error: &std::io::Error) -> Error {
 /// The same as [`serve`] on an address that was taken before.
 ///
 /// # Errors
-/// `invalid_argument` for an option out of bounds; `store_error` when there is no thread to be had.
+/// `invalid_argument` for an option out of bounds, and for an address that other machines reach, unless the options say
+/// that this is meant; `store_error` when there is no thread to be had.
 pub fn serve_on(q: Quorate, listener: TcpListener, options: Options) -> Result<Server, Error> {
     options.check()?;
     let unusable = |e: std::io::Error| {
@@ -144,7 +192,7 @@ pub fn serve_on(q: Quorate, listener: TcpListener, options: Options) -> Result<S
     };
     let addr = listener.local_addr().map_err(unusable)?;
     let options = that_fit(options);
-    let door = Door::new(q, &options);
+    let door = Door::under(q, &options, options.names(addr)?);
     let served = door.clone();
     let (up, started) = mpsc::channel();
     let (down, ended) = oneshot::channel();

@@ -334,7 +334,7 @@ fn a_client_that_hangs_up_stops_waiting_and_its_need_stands() {
     let mut stream = door.0.client.connect();
     let length = body.len();
     let request = format!(
-        "POST /api/v1/backpressure/a/request HTTP/1.1\r\nhost: test\r\ncontent-length: {length}\r\n\r\n{body}"
+        "POST /api/v1/backpressure/a/request HTTP/1.1\r\nhost: localhost\r\ncontent-length: {length}\r\n\r\n{body}"
     );
     std::io::Write::write_all(&mut stream, request.as_bytes()).unwrap();
     door.0.until_in_flight(1);

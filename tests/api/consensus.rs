@@ -154,7 +154,7 @@ fn a_client_that_hangs_up_leaves_the_proposal_open_and_its_place_free() {
     let running = with_agents(&["ann"]);
     let body = r#"{"proposal":1,"proposal_id":"p","timeout_ms":300000}"#;
     let head = format!(
-        "POST {REQUEST} HTTP/1.1\r\nhost: test\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+        "POST {REQUEST} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
         body.len()
     );
     let mut stream = running.client.connect();

@@ -27,7 +27,8 @@ fn a_client_that_sends_a_large_body_slowly_hears_the_answer_too() {
     let running = Running::start();
     let mut stream = running.client.connect();
     let part = vec![b'x'; 1 << 20];
-    let head = format!("POST {START} HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n", 6 * part.len());
+    let head =
+        format!("POST {START} HTTP/1.1\r\nhost: localhost\r\ncontent-length: {}\r\n\r\n", 6 * part.len());
     stream.write_all(head.as_bytes()).unwrap();
     for _ in 0..6 {
         stream.write_all(&part).unwrap();
@@ -40,7 +41,7 @@ fn a_client_that_sends_a_large_body_slowly_hears_the_answer_too() {
 fn a_chunked_body_is_too_large_as_well() {
     let running = Running::start();
     let mut request = format!(
-        "POST {START} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n"
+        "POST {START} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n"
     )
     .into_bytes();
     for _ in 0..40 {
@@ -55,7 +56,7 @@ fn a_chunked_body_is_too_large_as_well() {
 #[test]
 fn a_body_that_announces_a_terabyte_is_refused_at_once() {
     let running = Running::start();
-    let head = format!("POST {START} HTTP/1.1\r\nhost: x\r\ncontent-length: 1099511627776\r\n\r\n");
+    let head = format!("POST {START} HTTP/1.1\r\nhost: localhost\r\ncontent-length: 1099511627776\r\n\r\n");
     assert_eq!(running.client.raw(head.as_bytes()).error(), (413, "payload_too_large"));
 }
 
@@ -73,7 +74,7 @@ fn a_body_of_exactly_the_limit_is_taken() {
 fn a_client_that_asks_before_it_sends_is_told_to_go_on() {
     let running = Running::start();
     let mut stream = running.client.connect();
-    let head = "host: x\r\nconnection: close\r\nexpect: 100-continue\r\ncontent-length: 24";
+    let head = "host: localhost\r\nconnection: close\r\nexpect: 100-continue\r\ncontent-length: 24";
     stream.write_all(format!("POST {START} HTTP/1.1\r\n{head}\r\n\r\n").as_bytes()).unwrap();
     let mut go_on = [0; 25];
     stream.read_exact(&mut go_on).unwrap();
@@ -95,8 +96,10 @@ fn a_slow_client_is_cut_off() {
     head.write_all(b"GET /healthz HTTP/1.1\r\nhos").unwrap();
     assert_eq!(read(&mut head).status, 408);
     let mut body = running.client.connect();
-    body.write_all(format!("POST {START} HTTP/1.1\r\nhost: x\r\ncontent-length: 50\r\n\r\n{{").as_bytes())
-        .unwrap();
+    body.write_all(
+        format!("POST {START} HTTP/1.1\r\nhost: localhost\r\ncontent-length: 50\r\n\r\n{{").as_bytes(),
+    )
+    .unwrap();
     assert_eq!(read(&mut body).error(), (400, "malformed_request"));
     assert!(begun.elapsed() < Duration::from_secs(10));
     assert_eq!(running.client.get("/healthz").status, 200);
@@ -105,17 +108,18 @@ fn a_slow_client_is_cut_off() {
 #[test]
 fn heads_that_are_too_large_and_bytes_that_are_not_http_are_errors() {
     let running = Running::start();
-    let long_path = format!("GET /{} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n", "a".repeat(100_000));
-    let long_header = format!("GET / HTTP/1.1\r\nhost: x\r\nx: {}\r\n\r\n", "a".repeat(200_000));
-    let many_headers = format!("GET / HTTP/1.1\r\nhost: x\r\n{}\r\n", "a: b\r\n".repeat(500));
+    let long_path =
+        format!("GET /{} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n", "a".repeat(100_000));
+    let long_header = format!("GET / HTTP/1.1\r\nhost: localhost\r\nx: {}\r\n\r\n", "a".repeat(200_000));
+    let many_headers = format!("GET / HTTP/1.1\r\nhost: localhost\r\n{}\r\n", "a: b\r\n".repeat(500));
     let requests: [&[u8]; 7] = [
         long_path.as_bytes(),
         long_header.as_bytes(),
         many_headers.as_bytes(),
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
         b"GET / HTTP/9.9\r\n\r\n",
-        b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: -1\r\n\r\n",
-        b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 3\r\ncontent-length: 4\r\n\r\nabcd",
+        b"POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: -1\r\n\r\n",
+        b"POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: 3\r\ncontent-length: 4\r\n\r\nabcd",
     ];
     for request in requests {
         let mut stream = running.client.connect();
@@ -133,9 +137,9 @@ fn heads_that_are_too_large_and_bytes_that_are_not_http_are_errors() {
 fn one_connection_carries_many_requests_also_after_errors() {
     let running = Running::start();
     let mut stream = running.client.connect();
-    let bad = format!("POST {START} HTTP/1.1\r\nhost: x\r\ncontent-length: 1\r\n\r\n{{");
-    let unknown = "POST /nowhere HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\n\r\nGET /";
-    let last = "GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+    let bad = format!("POST {START} HTTP/1.1\r\nhost: localhost\r\ncontent-length: 1\r\n\r\n{{");
+    let unknown = "POST /nowhere HTTP/1.1\r\nhost: localhost\r\ncontent-length: 5\r\n\r\nGET /";
+    let last = "GET /healthz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
     stream.write_all(format!("{bad}{unknown}{bad}{last}").as_bytes()).unwrap();
     let mut text = String::new();
     stream.read_to_string(&mut text).unwrap();
@@ -183,7 +187,7 @@ fn a_chunked_body_that_never_ends_is_answered_and_its_socket_is_closed() {
     let options = Options { body_timeout: Duration::from_millis(300), ..Options::default() };
     let running = Running::with(Config::memory(), options);
     let mut stream = running.client.connect();
-    let head = format!("POST {START} HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n");
+    let head = format!("POST {START} HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\r\n");
     stream.write_all(head.as_bytes()).unwrap();
     let mut sender = stream.try_clone().unwrap();
     let sending = std::thread::spawn(move || {
@@ -202,7 +206,8 @@ fn bodies_that_are_not_there_are_bounded_and_leave_the_door_open() {
     let options =
         Options { max_slow_bodies: 20, body_timeout: Duration::from_secs(20), ..Options::default() };
     let running = Running::with(Config::memory(), options);
-    let head = format!("POST {START} HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n1\r\n ");
+    let head =
+        format!("POST {START} HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\r\n1\r\n ");
     let held: Vec<_> = (0..20)
         .map(|_| {
             let mut stream = running.client.connect();
@@ -239,7 +244,7 @@ fn the_bytes_of_bodies_that_are_not_there_are_bounded() {
         ..Options::default()
     };
     let running = Running::with(Config::memory(), options);
-    let head = format!("POST {START} HTTP/1.1\r\nhost: x\r\ncontent-length: 1048576\r\n\r\n");
+    let head = format!("POST {START} HTTP/1.1\r\nhost: localhost\r\ncontent-length: 1048576\r\n\r\n");
     let half = vec![b' '; 600 << 10];
     let mut first = running.client.connect();
     let mut second = running.client.connect();
@@ -267,7 +272,8 @@ fn requests_that_wait_are_bounded_and_votes_and_health_are_answered() {
     let options = Options { max_waits: 30, max_connections: 100, workers: 1, ..Options::default() };
     let running = Running::with(Config::memory(), options);
     let quorum = running.quorum(&["ann", "bob"], 2);
-    let wait = format!("GET /api/v1/quorum/{quorum}/wait?timeout_ms=60000 HTTP/1.1\r\nhost: x\r\n\r\n");
+    let wait =
+        format!("GET /api/v1/quorum/{quorum}/wait?timeout_ms=60000 HTTP/1.1\r\nhost: localhost\r\n\r\n");
     let held: Vec<_> = (0..30)
         .map(|_| {
             let mut stream = running.client.connect();
@@ -331,7 +337,7 @@ fn connections_that_say_nothing_give_way_when_the_door_is_full() {
 fn a_door_that_fills_lets_go_of_idle_connections() {
     let options = Options { max_connections: 12, workers: 1, ..Options::default() };
     let running = Running::with(Config::memory(), options);
-    let health = b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n";
+    let health = b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n";
     let mut kept = Vec::new();
     for n in 0..40 {
         let mut stream = running.client.connect();

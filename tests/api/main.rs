@@ -1,6 +1,7 @@
 //! What does a stranger see who speaks HTTP to the server?
 
 mod agents;
+mod browsers;
 mod capacity;
 mod client;
 mod consensus;

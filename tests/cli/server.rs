@@ -79,6 +79,18 @@ fn an_address_that_cannot_be_listened_on_is_a_usage_error() {
 }
 
 #[test]
+fn an_address_that_others_reach_is_refused_before_the_folder_is_touched_and_says_what_to_do() {
+    let folder = TempDir::new().unwrap();
+    let data = folder.path().join("data");
+    for listen in ["0.0.0.0:0", "[::]:0"] {
+        let ran = run(&["serve", "--data", text(&data), "--listen", listen]);
+        assert_eq!(ran.code(), 2);
+        assert!(ran.err().contains("--insecure") && ran.err().contains("127.0.0.1:7171"), "{}", ran.err());
+    }
+    assert!(!data.exists());
+}
+
+#[test]
 fn a_port_that_is_taken_is_told_before_the_folder_is_touched() {
     let folder = TempDir::new().unwrap();
     let data = folder.path().join("data");

@@ -6,8 +6,8 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use quorate::api::dto::{
-    CapacityRef, CapacityRequested, CapacityStats, ConfigureCapacity, HeldToken, OfferCapacity, ReleaseCapacity,
-    RequestCapacity, SetBudget, TokenRef, TransferCapacity, id,
+    CapacityRef, CapacityRequested, CapacityStats, ConfigureCapacity, HeldToken, OfferCapacity,
+    ReleaseCapacity, RequestCapacity, SetBudget, TokenRef, TransferCapacity, id,
 };
 use quorate::config::Config;
 use quorate::core::kernel::ids::{CellId, Resource, TokenId};
