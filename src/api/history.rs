@@ -62,17 +62,8 @@ impl History<'_> {
     /// the beginning, and the faults of the store.
     pub async fn query(&self, request: HistoryQuery) -> Result<EventPage, Error> {
         let limit = page_limit(request.limit)?;
-        let kind = request.kind.as_deref().map(kind_of).transpose()?;
-        let after = cursor(request.cursor.as_deref())?;
-        if let Some(event) = &request.event {
-            event_names::check(event, kind)?;
-        }
-        if let Some(outcome) = &request.outcome {
-            check_outcome(outcome, kind, request.event.as_deref())?;
-        }
-        check_span(request.since, request.until)?;
-        let filter = Filter { kind, request };
-        let page = self.q.host().blocking(move |store| filter.page(store, after, limit)).await?;
+        let (filter, after) = Filter::of(request)?;
+        let page = self.q.host().blocking(move |store| filter.page(store, after, limit, &mut 0)).await?;
         // An id that is misspelt must not read as if nothing had happened.
         page.ok_or_else(|| Error::new(ErrorKind::NotFound, "nothing is recorded under this kind and id"))
     }
@@ -334,14 +325,39 @@ fn names(data: &Value, party: &str) -> bool {
     }
 }
 
-struct Filter {
+/// Which records are asked for.
+pub(super) struct Filter {
     kind: Option<StreamKind>,
     request: HistoryQuery,
 }
 
 impl Filter {
-    /// None when an entity is named that never was.
-    fn page(&self, store: &dyn Store, after: Position, limit: usize) -> Result<Option<EventPage>, Fault> {
+    /// What a request asks for, and after which position.
+    ///
+    /// # Errors
+    /// `invalid_argument` for what nothing on record could have.
+    pub(super) fn of(request: HistoryQuery) -> Result<(Self, Position), Error> {
+        let kind = request.kind.as_deref().map(kind_of).transpose()?;
+        let after = cursor(request.cursor.as_deref())?;
+        if let Some(event) = &request.event {
+            event_names::check(event, kind)?;
+        }
+        if let Some(outcome) = &request.outcome {
+            check_outcome(outcome, kind, request.event.as_deref())?;
+        }
+        check_span(request.since, request.until)?;
+        Ok((Filter { kind, request }, after))
+    }
+
+    /// None when an entity is named that never was. Of such an entity the records up to `seq` are known to stand
+    /// before; it is moved on to where the page ends.
+    pub(super) fn page(
+        &self,
+        store: &dyn Store,
+        after: Position,
+        limit: usize,
+        seq: &mut u64,
+    ) -> Result<Option<EventPage>, Fault> {
         if let Some(id) = &self.request.entity_id
             && wait(store.head(&stream_of(store, self.kind, id)?))?.is_none()
         {
@@ -350,15 +366,15 @@ impl Filter {
         let mut events = Vec::new();
         let mut cells = HashMap::new();
         let mut at = after;
-        let mut seq = 0;
         loop {
-            let records = self.next_records(store, at, &mut seq)?;
+            let records = self.next_records(store, at, seq)?;
             if records.is_empty() {
                 let next_cursor = (at > 0).then(|| at.to_string());
                 return Ok(Some(EventPage { events, next_cursor, more: false }));
             }
             for record in records {
                 at = record.position;
+                let read = record.seq;
                 if self.request.until.is_some_and(|until| record.at > until)
                     || self.request.since.is_some_and(|since| record.at < since)
                     || self.kind.is_some_and(|kind| record.stream.kind != kind)
@@ -371,6 +387,7 @@ impl Filter {
                     events.push(view);
                 }
                 if events.len() == limit {
+                    *seq = read.min(*seq);
                     let more = wait(store.tip())?.position > at;
                     return Ok(Some(EventPage { events, next_cursor: Some(at.to_string()), more }));
                 }

@@ -28,6 +28,7 @@ pub mod consensus;
 mod cursor;
 pub mod dto;
 mod event_names;
+pub mod events;
 pub mod flow;
 pub mod history;
 pub mod hold;

@@ -458,7 +458,7 @@ fn choices_of(property: &Value) -> Vec<String> {
 }
 
 /// Reads a typed request; an error names the field, the value given and what was expected.
-pub(super) fn parse<T: DeserializeOwned>(fields: Map<String, Value>) -> Result<T, Error> {
+pub fn parse<T: DeserializeOwned>(fields: Map<String, Value>) -> Result<T, Error> {
     let input = Value::Object(fields);
     serde_path_to_error::deserialize(&input).map_err(|error| {
         let path_is_whole = error.path().iter().next().is_none();

@@ -3,6 +3,7 @@
 use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgAction, Command};
 
+use super::watch;
 use quorate::api::nouns::NOUNS;
 use quorate::api::ops::{Field, OPERATIONS, Operation};
 use quorate::error::{Error, ErrorKind};
@@ -35,7 +36,8 @@ pub(super) fn command() -> Command {
     {
         root = root.subcommand(serve_command());
     }
-    root.subcommand(play_command())
+    root.subcommand(watch_command())
+        .subcommand(play_command())
         .subcommand(replay_command())
         .subcommand(recover_command())
         .subcommand(Command::new("ops").about("List every operation: name, method, path, what it does"))
@@ -158,6 +160,30 @@ fn serve_command() -> Command {
                 .help("Measure processor and memory of this machine, and shed load when they are scarce"),
         )
 }
+
+fn watch_command() -> Command {
+    let filters = OPERATIONS.iter().find(|op| op.name == watch::FILTERS);
+    let fields = filters.into_iter().flat_map(Operation::fields);
+    let args = fields.filter(|field| !watch::NOT_FOLLOWED.contains(&field.name.as_str()));
+    Command::new("watch")
+        .about("Follow what a running server records, as it is recorded, until SIGINT or SIGTERM")
+        .long_about(WATCH)
+        .args(args.map(|field| field_arg(&field)))
+        .arg(
+            Arg::new("url")
+                .long("url")
+                .value_name("URL")
+                .default_value("http://127.0.0.1:7171")
+                .help("The running server")
+                .help_heading("Where"),
+        )
+}
+
+/// What `quorate watch --help` says.
+const WATCH: &str = "\
+Follow what a running server records, as it is recorded, until SIGINT or SIGTERM: a line each, with --json one JSON object. \
+Without --cursor and --since it begins now; --cursor POSITION goes on after that position, and --cursor 0 begins with the \
+first event ever recorded. A server that is restarted is followed on; nothing is missed or told twice.";
 
 fn play_command() -> Command {
     Command::new("play")

@@ -5,6 +5,7 @@
 //!  ops       <noun> <verb>  against a folder (ops) or a running server (remote) · ops · rules
 //!  wait      commands that wait for a decision say so, and end at a signal
 //!  serve     the HTTP door until a signal comes
+//!  watch     what a running server records, as it is recorded
 //!  play      a script in virtual time
 //!  recover   what is sound of a damaged folder, into a new one
 //!  replay    recorded votes through real quorums
@@ -29,6 +30,7 @@ mod replay;
 mod serve;
 mod signals;
 mod wait;
+mod watch;
 
 use std::ffi::OsString;
 
@@ -70,6 +72,7 @@ fn dispatch(matches: &ArgMatches, output: &Output) -> Result<u8, Stop> {
             Some(("recover", matches)) => recover::run(matches, output).await,
             Some(("replay", matches)) => replay::run(matches, output).await,
             Some(("serve", matches)) => serve::run(matches, output).await,
+            Some(("watch", matches)) => watch::run(matches, output).await,
             Some((noun, matches)) => match matches.subcommand() {
                 Some((verb, matches)) => ops::run(&format!("{noun}.{verb}"), matches, output).await,
                 None => Ok(2),

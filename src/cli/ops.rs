@@ -99,7 +99,7 @@ const RULES_WIDTH: u16 = 118;
 /// a damaged store.
 pub(super) async fn run(name: &str, matches: &ArgMatches, output: &Output) -> Result<u8, Stop> {
     let op = ops::find(name)?;
-    let fields = fields(op, matches)?;
+    let fields = fields(op, &[], matches)?;
     let reads = op.only_reads(&fields);
     let place = Place::asked(op, &fields, matches).await?;
     let missing = place.missing(output)?;
@@ -141,10 +141,14 @@ async fn verify(q: &Quorate) -> Result<Value, Error> {
         .map_err(|e| Error::new(ErrorKind::StoreError, format!("reply cannot be written as JSON: {e}")))
 }
 
-/// The request that the flags spell.
-fn fields(op: &Operation, matches: &ArgMatches) -> Result<Map<String, Value>, Error> {
+/// The request that the flags spell; these fields have no flag.
+pub(super) fn fields(
+    op: &Operation,
+    without: &[&str],
+    matches: &ArgMatches,
+) -> Result<Map<String, Value>, Error> {
     let mut request = Map::new();
-    for field in op.fields() {
+    for field in op.fields().into_iter().filter(|field| !without.contains(&field.name.as_str())) {
         let is_subject = op.subject() == Some(field.name.as_str());
         let alone = if is_subject { matches.get_many::<String>(args::SUBJECT) } else { None };
         let Some(texts) = alone.or_else(|| matches.get_many::<String>(&args::field_id(&field))) else {

@@ -347,7 +347,7 @@ pub(super) fn shortened(text: &str, longest: usize) -> String {
 
 /// A text in which control characters, and characters that are not seen or move others about, stand by their numbers:
 /// what somebody sent does not steer the terminal, and two texts that differ look different.
-fn visible(text: &str) -> String {
+pub(super) fn visible(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for c in text.chars() {
         if is_shown(c) { shown.push(c) } else { shown.extend(c.escape_unicode()) }

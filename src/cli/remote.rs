@@ -1,6 +1,7 @@
 //! An operation on a running server: the request goes out as the HTTP door reads it, the answer comes back as the
 //! operation gave it.
 
+use std::io::Read;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
@@ -11,6 +12,8 @@ use quorate::error::{Error, ErrorKind, KINDS};
 
 /// How long a server may take to answer: the longest wait for a quorum, and some.
 const PATIENCE: Duration = Duration::from_secs(330);
+/// How long a server may take to begin to tell events.
+const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
 /// Largest answer read, in bytes.
 const MAX_ANSWER: u64 = 256 << 20;
 
@@ -20,19 +23,13 @@ const MAX_ANSWER: u64 = 256 << 20;
 /// What the server answers; `invalid_argument` for a URL that is none; `store_error` when there is no server or it
 /// does not speak this protocol; `outcome_unknown` when the request may have been carried out and no answer came.
 pub(super) fn call(url: &str, op: &Operation, mut fields: Map<String, Value>) -> Result<Value, Error> {
-    let base = url.trim_end_matches('/');
-    if !base.starts_with("http://") {
-        return Err(Error::invalid("url", url, "http://HOST:PORT"));
-    }
+    let base = base(url)?;
     let mut target = format!("{base}/api/v1{}", path(op, &mut fields));
     let config = Agent::config_builder().timeout_global(Some(PATIENCE)).http_status_as_error(false).build();
     let agent = Agent::new_with_config(config);
     let sent = match op.method {
         Method::Get => {
-            for (n, (name, value)) in fields.iter().enumerate() {
-                let mark = if n == 0 { '?' } else { '&' };
-                target.push_str(&format!("{mark}{name}={}", encode(&text(value))));
-            }
+            target.push_str(&query(&fields));
             agent.get(&target).call()
         }
         Method::Post => agent.post(&target).send_json(Value::Object(fields)),
@@ -52,6 +49,50 @@ pub(super) fn call(url: &str, op: &Operation, mut fields: Map<String, Value>) ->
             e => unanswered(e),
         })?;
     unwrap(op, body).unwrap_or_else(|| Err(foreign(base, answer.status().as_str())))
+}
+
+/// Follows the events at `url` that fit the filters in `fields`.
+///
+/// # Errors
+/// What the server answers; `invalid_argument` for a URL that is none; `store_error` when there is no server or it does
+/// not speak this protocol.
+pub(super) fn follow(url: &str, op: &Operation, fields: Map<String, Value>) -> Result<impl Read, Error> {
+    let base = base(url)?;
+    let config = Agent::config_builder()
+        .timeout_connect(Some(CONNECT_PATIENCE))
+        .timeout_recv_response(Some(CONNECT_PATIENCE))
+        .http_status_as_error(false)
+        .build();
+    let agent = Agent::new_with_config(config);
+    let answer = agent.get(format!("{base}/api/v1/events{}", query(&fields))).call();
+    let mut answer = answer.map_err(|e| {
+        Error::new(ErrorKind::StoreError, format!("no answer from the server. url={base}, cause={e}"))
+    })?;
+    if answer.status().is_success() {
+        return Ok(answer.into_body().into_reader());
+    }
+    let body = answer.body_mut().read_json().map_err(|e| foreign(base, &e.to_string()))?;
+    Err(match unwrap(op, body) {
+        Some(Err(error)) => error,
+        Some(Ok(_)) | None => foreign(base, answer.status().as_str()),
+    })
+}
+
+/// The URL without its last slash.
+fn base(url: &str) -> Result<&str, Error> {
+    let base = url.trim_end_matches('/');
+    if !base.starts_with("http://") {
+        return Err(Error::invalid("url", url, "http://HOST:PORT"));
+    }
+    Ok(base)
+}
+
+/// The fields as the query of an address.
+fn query(fields: &Map<String, Value>) -> String {
+    let pair = |(n, (name, value)): (usize, (&String, &Value))| {
+        format!("{}{name}={}", if n == 0 { '?' } else { '&' }, encode(&text(value)))
+    };
+    fields.iter().enumerate().map(pair).collect()
 }
 
 /// Did the request certainly not reach a server? Whatever else went wrong, it may have been carried out.
@@ -105,7 +146,8 @@ fn unwrap(op: &Operation, body: Value) -> Option<Result<Value, Error>> {
     op.key.is_none().then(|| Ok(Value::Object(body)))
 }
 
-fn error_of(mut error: Map<String, Value>) -> Error {
+/// The error that a server tells.
+pub(super) fn error_of(mut error: Map<String, Value>) -> Error {
     let name = error.remove("kind").unwrap_or_default();
     let message = error.remove("message").unwrap_or_default();
     let kind =

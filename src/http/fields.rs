@@ -178,7 +178,7 @@ impl Input<'_> {
         }
         if self.op.method == Method::Post
             && self.known.iter().any(|known| known == KEY_FIELD)
-            && let Some(key) = header_key(self.request.headers())?
+            && let Some(key) = header_text(self.request.headers(), KEY_HEADER)?
         {
             match fields.get(KEY_FIELD) {
                 None | Some(Value::Null) => {
@@ -221,7 +221,11 @@ fn not_text(field: &str) -> Error {
     Error::invalid(field, Value::Null, "percent-encoded UTF-8")
 }
 
-fn query_fields(op: &Operation, known: &[String], query: &str) -> Result<Map<String, Value>, Error> {
+pub(super) fn query_fields(
+    op: &Operation,
+    known: &[String],
+    query: &str,
+) -> Result<Map<String, Value>, Error> {
     let mut fields = Map::new();
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
         let (name, text) = pair.split_once('=').unwrap_or((pair, ""));
@@ -237,15 +241,17 @@ fn query_fields(op: &Operation, known: &[String], query: &str) -> Result<Map<Str
     Ok(fields)
 }
 
-fn header_key(headers: &HeaderMap) -> Result<Option<String>, Error> {
-    let mut keys = headers.get_all(KEY_HEADER);
-    let Some(key) = keys.next() else { return Ok(None) };
-    if keys.next().is_some() {
-        return Err(json::twice(KEY_FIELD));
+/// The text of a header that may be given once.
+pub(super) fn header_text(headers: &HeaderMap, header: &str) -> Result<Option<String>, Error> {
+    let field = header.to_ascii_lowercase().replace('-', "_");
+    let mut given = headers.get_all(header);
+    let Some(text) = given.next() else { return Ok(None) };
+    if given.next().is_some() {
+        return Err(json::twice(&field));
     }
-    let text = std::str::from_utf8(key.as_bytes());
+    let text = std::str::from_utf8(text.as_bytes());
     text.map(|text| Some(text.to_owned()))
-        .map_err(|_| Error::invalid(KEY_FIELD, Value::Null, "UTF-8 in the header Idempotency-Key"))
+        .map_err(|_| Error::invalid(&field, Value::Null, &format!("UTF-8 in the header {header}")))
 }
 
 fn body_fields(body: &[u8]) -> Result<Map<String, Value>, Error> {

@@ -16,12 +16,14 @@
 //! | `places` | what requests hold while they wait, and how much of it there is |
 //! | `sockets` | the connections, and which of them give way |
 //! | `reply` | the two forms of an answer |
+//! | `events` | what is recorded, as server-sent events |
 //! | `openapi`, `metrics` | the two generated pages |
 //! | `server` | a listening server on a thread of its own |
 
 #![forbid(unsafe_code)]
 
 mod browsers;
+mod events;
 mod fields;
 pub mod guard;
 mod metrics;
@@ -42,6 +44,7 @@ use serde_json::{Map, Value};
 use tokio::sync::watch;
 
 use self::browsers::Names;
+use self::events::Holds;
 use self::fields::{Asked, Input};
 use self::metrics::{Counted, Metrics};
 use self::places::{Places, no_place};
@@ -168,6 +171,7 @@ impl Inner {
                     self.operation(Input { op, known: &route.known, path, request, body: &body }).await
                 }
                 Target::Page(page) => self.page(page).await,
+                Target::Events => self.events(request).await,
             },
             Found::WrongMethod { allow } => {
                 let message = format!("this path takes another method. given={}", request.method());
@@ -204,6 +208,28 @@ impl Inner {
             Ok(value) => reply::success(op, value, status_codes),
             Err(error) => reply::failure(&error, reply::status_for(&error, &bad_request)),
         }
+    }
+
+    /// Events as they are recorded.
+    async fn events(&self, request: &HttpRequest) -> HttpResponse {
+        let followed = async {
+            let (op, known) =
+                events::filters().ok_or_else(|| Error::new(ErrorKind::UnknownOperation, "no filters"))?;
+            let fields = fields::query_fields(op, &known, request.query_string())?;
+            let limit = self.options.max_followers;
+            let place = self.places.followers.take(1, limit);
+            let place = place.ok_or_else(|| no_place("followers of events", limit))?;
+            let busy = request.conn_data::<Kept>().map(Kept::busy);
+            events::follow(
+                &self.q,
+                request,
+                fields,
+                Holds { _place: place, _busy: busy },
+                self.stopping.subscribe(),
+            )
+            .await
+        };
+        followed.await.unwrap_or_else(|error| reply::failure(&error, reply::status_of(error.kind())))
     }
 
     /// Runs an operation. One that waits is cut off when nobody is to wait any more.

@@ -7,8 +7,9 @@ use schemars::Schema;
 use serde_json::{Map, Value, json};
 
 use super::API_ROOT;
+use super::events;
 use super::fields::{KEY_FIELD, KEY_HEADER, STATUS_CODES};
-use super::routes::{Page, field_name};
+use super::routes::{EVENTS, Page, field_name};
 use quorate::api::dto::Health;
 use quorate::api::ops::{Method, OPERATIONS, Operation};
 use quorate::error::KINDS;
@@ -27,6 +28,7 @@ pub(super) fn document() -> Value {
     for page in Page::ALL {
         paths.insert(page.path().to_owned(), json!({ "get": describe_page(page, &mut schemas) }));
     }
+    paths.insert(format!("{API_ROOT}{EVENTS}"), json!({ "get": describe_events(&mut schemas) }));
     let kinds: Vec<&str> = KINDS.iter().map(|entry| entry.name).collect();
     schemas.0.insert("Error".into(), error_schema(&kinds));
     json!({
@@ -203,6 +205,30 @@ fn error_schema(kinds: &[&str]) -> Value {
             },
         },
     })
+}
+
+/// The way to follow events, with the filters of the operation.
+fn describe_events(schemas: &mut Schemas) -> Value {
+    let Some((op, _)) = events::filters() else { return Value::Null };
+    let mut described = operation(op, schemas);
+    let takes = |parameter: &Value| !["limit", "until"].map(Some).contains(&parameter["name"].as_str());
+    let mut parameters: Vec<Value> = described["parameters"].as_array().cloned().unwrap_or_default();
+    parameters.retain(takes);
+    parameters.push(json!({
+        "name": events::LAST_EVENT_ID,
+        "in": "header",
+        "required": false,
+        "description": "Go on after this position, whatever the cursor says.",
+        "schema": { "type": "string" },
+    }));
+    described["operationId"] = "events".into();
+    described["summary"] = "follow what is recorded, as it is recorded".into();
+    described["parameters"] = parameters.into();
+    described["responses"]["200"] = json!({
+        "description": "Server-sent events without an end; each has the position as its id and a recorded event as its data.",
+        "content": { "text/event-stream": { "schema": { "type": "string" } } },
+    });
+    described
 }
 
 fn describe_page(page: Page, schemas: &mut Schemas) -> Value {

@@ -64,6 +64,8 @@ pub(super) struct Places {
     pub(super) sockets: Arc<Sockets>,
     /// Requests that wait until something has come about.
     pub(super) waits: Counter,
+    /// Requests that follow events.
+    pub(super) followers: Counter,
     /// Bodies of which more is to come.
     pub(super) bodies: Counter,
     /// Bytes of them.
@@ -101,6 +103,7 @@ pub(super) fn that_fit(options: Options) -> Options {
     Options {
         max_connections,
         max_waits: options.max_waits.min((all / 2).max(1)),
+        max_followers: options.max_followers.min((all / 4).max(1)),
         max_slow_bodies: options.max_slow_bodies.min((all / 4).max(1)),
         ..options
     }

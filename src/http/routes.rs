@@ -52,6 +52,8 @@ pub(super) enum Target {
     Operation(&'static Operation),
     /// A page.
     Page(Page),
+    /// What is recorded, as it is recorded.
+    Events,
 }
 
 /// A field that stands in the path: its name, and its text or `None` when that is not percent-encoded UTF-8.
@@ -83,6 +85,7 @@ impl Found<'_> {
         match self {
             Found::Route(Route { target: Target::Operation(op), .. }, _) => op.name,
             Found::Route(Route { target: Target::Page(page), .. }, _) => page.name(),
+            Found::Route(Route { target: Target::Events, .. }, _) => "events",
             Found::WrongMethod { .. } | Found::Nothing => "unknown",
         }
     }
@@ -107,6 +110,9 @@ pub(super) struct Route {
     fields: usize,
 }
 
+/// Where events are followed, below the root of operations.
+pub(super) const EVENTS: &str = "/events";
+
 /// Every path there is.
 #[derive(Debug)]
 pub(super) struct Routes(Vec<Route>);
@@ -124,7 +130,12 @@ impl Routes {
         let pages = Page::ALL.into_iter().map(|page| {
             Route::new(Target::Page(page), ops::Method::Get, segments(page.path(), |_| true).collect())
         });
-        Routes(operations.chain(pages).collect())
+        let events = Route::new(
+            Target::Events,
+            ops::Method::Get,
+            segments(API_ROOT, |_| true).chain(segments(EVENTS, |_| true)).collect(),
+        );
+        Routes(operations.chain(pages).chain([events]).collect())
     }
 
     /// What stands at a path that is still percent-encoded.

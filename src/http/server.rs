@@ -30,6 +30,9 @@ pub struct Options {
     /// Further ones are refused with `overloaded`. As many as there are connections would shut the door for all others, so
     /// it is never more than half of those.
     pub max_waits: usize,
+    /// Requests that follow events, 1 to 1,000,000, default 2,048. Further ones are refused with `overloaded`. Never more
+    /// than a quarter of the connections.
+    pub max_followers: usize,
     /// Bodies of which more is to come, 1 to 1,000,000, default 1,024. Further ones are refused with `overloaded` and
     /// cut off; a body that is there within 100 ms is none of them. Never more than a quarter of the connections.
     pub max_slow_bodies: usize,
@@ -63,6 +66,7 @@ impl Default for Options {
             workers: (processors / 2).clamp(1, 256),
             max_connections: 10_000,
             max_waits: 4_096,
+            max_followers: 2_048,
             max_slow_bodies: 1_024,
             max_slow_bytes: 64 << 20,
             max_body_bytes: 1 << 20,
@@ -84,10 +88,11 @@ impl Options {
     pub fn check(&self) -> Result<(), Error> {
         let ms = |d: Duration| u64::try_from(d.as_millis()).unwrap_or(u64::MAX);
         let hour = 3_600_000;
-        let bounds: [(&str, u64, u64, u64); 10] = [
+        let bounds: [(&str, u64, u64, u64); 11] = [
             ("workers", self.workers as u64, 1, 256),
             ("max_connections", self.max_connections as u64, 1, 1_000_000),
             ("max_waits", self.max_waits as u64, 1, 1_000_000),
+            ("max_followers", self.max_followers as u64, 1, 1_000_000),
             ("max_slow_bodies", self.max_slow_bodies as u64, 1, 1_000_000),
             ("max_body_bytes", self.max_body_bytes as u64, 1 << 10, 256 << 20),
             ("max_slow_bytes", self.max_slow_bytes as u64, self.max_body_bytes as u64, 1 << 40),

@@ -60,7 +60,10 @@ pub(super) struct Kept {
 
 /// A request on a socket.
 #[derive(Debug)]
-pub(super) struct Busy<'a>(&'a Kept);
+pub(super) struct Busy {
+    sockets: Arc<Sockets>,
+    socket: Arc<Socket>,
+}
 
 impl Sockets {
     /// A connection has come.
@@ -115,15 +118,15 @@ impl Sockets {
 
 impl Kept {
     /// A request has come.
-    pub(super) fn busy(&self) -> Busy<'_> {
+    pub(super) fn busy(&self) -> Busy {
         self.socket.busy.fetch_add(1, Ordering::AcqRel);
-        Busy(self)
+        Busy { sockets: self.sockets.clone(), socket: self.socket.clone() }
     }
 }
 
-impl Drop for Busy<'_> {
+impl Drop for Busy {
     fn drop(&mut self) {
-        let Kept { sockets, socket, .. } = self.0;
+        let Busy { sockets, socket } = self;
         // First, so that nobody takes it for idle since long ago.
         socket.idle_since.store(sockets.now(), Ordering::Release);
         socket.busy.fetch_sub(1, Ordering::AcqRel);

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 use super::bus::Bus;
 use super::clock::Clock;
@@ -48,6 +48,8 @@ pub(crate) struct Host {
     pub(crate) repeated: AtomicU64,
     pub(crate) restarts: Restarts,
     pub(crate) bus: Bus,
+    /// The position up to which the journal is durable and told; rung after each group, and at the end.
+    pub(crate) bell: watch::Sender<Position>,
     pub(crate) ids: IdSource,
     /// The number of this process's ownership of the journal: which of its lives a node is in.
     pub(crate) epoch: Epoch,
@@ -109,6 +111,7 @@ pub(crate) struct Parts {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) writer: Writer,
     pub(crate) in_flight: Arc<AtomicUsize>,
+    pub(crate) bell: watch::Sender<Position>,
     pub(crate) counters: Arc<Counters>,
     pub(crate) tokio: tokio::runtime::Handle,
     pub(crate) arbiters: Vec<actix::ArbiterHandle>,
@@ -151,6 +154,7 @@ impl Host {
             sent: AtomicU64::new(0),
             repeated: AtomicU64::new(0),
             bus: Bus::default(),
+            bell: parts.bell,
             effects: AtomicUsize::new(0),
             effects_rest: Notify::new(),
             in_flight: parts.in_flight,
@@ -203,6 +207,7 @@ impl Host {
     /// From here on nothing new is admitted.
     pub(crate) fn begin_closing(&self) {
         self.closing.store(true, Ordering::Release);
+        self.bell.send_modify(|_| {});
     }
 
     pub(crate) fn is_closing(&self) -> bool {

@@ -9,7 +9,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use actix::{Actor, Arbiter, System};
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 use super::clock::{Clock, Stopwatch};
 use super::entity::{Action, Ask, Release, View};
@@ -184,7 +184,10 @@ impl Runtime {
         let counters = Arc::new(counters);
         let (kept, keeper) = (counters.clone(), store.clone());
         let last_kept = Mutex::new(tip.position);
+        let bell = watch::Sender::new(tip.position);
+        let ring = bell.clone();
         let on_group = Box::new(move |position: Position| {
+            ring.send_replace(position);
             let mut last = lock(&last_kept);
             if position >= *last + COUNTERS_EVERY {
                 *last = position;
@@ -223,6 +226,7 @@ impl Runtime {
             writer,
             in_flight,
             counters,
+            bell,
             tokio,
             arbiters,
         }));

@@ -7,6 +7,7 @@ mod client;
 mod consensus;
 mod endpoints;
 mod errors;
+mod events;
 #[path = "../support/hooked.rs"]
 mod hooked;
 mod jobs;

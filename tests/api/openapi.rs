@@ -79,7 +79,7 @@ fn every_operation_is_described_with_all_its_fields() {
     }
     let operations =
         document["paths"].as_object().unwrap().values().map(|item| item.as_object().unwrap().len());
-    assert_eq!(operations.sum::<usize>(), described + 3, "operations and the three pages");
+    assert_eq!(operations.sum::<usize>(), described + 4, "operations, the three pages and the events");
 }
 
 #[test]

@@ -13,6 +13,7 @@ mod play;
 mod replay;
 mod salvage;
 mod server;
+mod watch;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

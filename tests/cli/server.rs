@@ -125,7 +125,7 @@ fn who_waits_while_the_server_is_told_to_stop_is_answered() {
     let opening = ask(&url, "POST /api/v1/consensus/request", r#"{"proposal":{"x":1},"timeout_ms":300000}"#);
     // A body that never comes is answered, and holds nobody up.
     let mut unfinished = TcpStream::connect(url.strip_prefix("http://").unwrap()).unwrap();
-    let head = "POST /api/v1/quorum/q/vote HTTP/1.1\r\nHost: q\r\nContent-Length: 50\r\n\r\n{\"vo";
+    let head = "POST /api/v1/quorum/q/vote HTTP/1.1\r\nHost: localhost\r\nContent-Length: 50\r\n\r\n{\"vo";
     unfinished.write_all(head.as_bytes()).unwrap();
     // Both are under way when a later request on another connection sees the proposal, or has seen no agents.
     while run(&["quorum", "stats", "--url", &url, "--json"]).ok().json()["active_quorums"] != 1 {}

@@ -20,7 +20,7 @@ use quorate::core::kernel::ids::EntityId;
 use quorate::core::kernel::keyed::KeyedRequest;
 use quorate::core::kernel::time::Gap;
 
-use crate::events::{at, check, variants};
+use crate::events::{at, variants};
 
 const KINDS: [TimeoutKind; 5] = [
     TimeoutKind::Overall,
@@ -281,7 +281,7 @@ fn led() -> Vec<job::Event> {
     changed.into_iter().chain(suspended).chain(resumed).chain(rest).chain(fenced).collect()
 }
 
-fn all_jobs() -> Vec<job::Event> {
+pub(crate) fn all_jobs() -> Vec<job::Event> {
     let count = Some((id("one"), 300));
     let mut all: Vec<job::Event> = submitted().into();
     all.extend([count, None].map(|count| job::Event::ProgressNoted(job::ProgressNoted { at: at(2), count })));
@@ -387,7 +387,7 @@ fn declared(rule: verdict::GlobalRule) -> gate::Event {
     }
 }
 
-fn gates() -> Vec<gate::Event> {
+pub(crate) fn gates() -> Vec<gate::Event> {
     let totals = Totals {
         workflows_total: 1,
         workflows_completed: 2,
@@ -499,7 +499,7 @@ fn gates() -> Vec<gate::Event> {
     all
 }
 
-fn workers() -> Vec<worker::Event> {
+pub(crate) fn workers() -> Vec<worker::Event> {
     let job_id = || id("job");
     let outcomes = [
         WorkflowOutcome::Running,
@@ -603,7 +603,7 @@ fn workers() -> Vec<worker::Event> {
     all
 }
 
-fn all_durations() -> Vec<durations::Event> {
+pub(crate) fn all_durations() -> Vec<durations::Event> {
     let ends = [
         Ended::Finished,
         Ended::TimedOut { after: Limit::Overall, silent_us: 7 },
@@ -630,11 +630,3 @@ variants!(worker_variants of worker::Event: Registered, Dispatched, Reported, Re
     TransferParked, ParkedExpired, StopAsked, Aborted, LeaderLost, ExtensionRequested, ExtensionAnswered,
     FenceRejected, Draining, Left, Resumed, ReportsDropped);
 variants!(durations_variants of durations::Event: Recorded, Aged);
-
-#[test]
-fn events_of_jobs_gates_workers_and_durations_keep_the_bytes_of_version_1() {
-    check("job", &all_jobs(), job_variants);
-    check("gate", &gates(), gate_variants);
-    check("worker", &workers(), worker_variants);
-    check("durations", &all_durations(), durations_variants);
-}

@@ -6,9 +6,12 @@
 
 mod capacity;
 mod events;
+mod filler;
 #[cfg(feature = "store-sled")]
 mod folder;
 mod jobs;
+mod registries;
+mod states;
 mod voting;
 
 use std::fs;

@@ -12,7 +12,7 @@ use quorate::core::voting::quorum::tally::Tally;
 use quorate::core::voting::quorum::{Electorate, FallbackPlan, QuorumState, QuorumType};
 use quorate::core::voting::rules::{Choice, Formula, RuleSpec};
 
-use crate::events::{at, check, variants};
+use crate::events::{at, variants};
 
 fn voter(name: &str) -> VoterId {
     VoterId::new(name).unwrap()
@@ -42,7 +42,7 @@ fn opened(electorate: Electorate, fallback: Option<FallbackPlan>) -> quorum::Ope
     }
 }
 
-fn quorums() -> Vec<quorum::Event> {
+pub(crate) fn quorums() -> Vec<quorum::Event> {
     let plan = FallbackPlan { child_id: EntityId::new("child").unwrap(), timeout_us: 5_000_000 };
     let closed_electorate = Electorate::Closed(vec![voter("ann"), voter("bob")]);
     let by_rule = quorum::OpenedByRule {
@@ -105,7 +105,7 @@ fn keyed() -> KeyedRequest {
     KeyedRequest { fields: fields.map(|(name, field)| (name.to_owned(), field)).into() }
 }
 
-fn proposals() -> Vec<proposal::Event> {
+pub(crate) fn proposals() -> Vec<proposal::Event> {
     let opened = |decider| proposal::Opened {
         proposal: "{\"deploy\":7}".into(),
         digest: "d1".into(),
@@ -188,7 +188,7 @@ fn proposals() -> Vec<proposal::Event> {
     events
 }
 
-fn agents() -> Vec<agent::Event> {
+pub(crate) fn agents() -> Vec<agent::Event> {
     let settings =
         Settings { interval_ms: 300, failure_threshold: 3, check_period_ms: 70_000, history_size: 1 };
     let started = |explicit| agent::Event::MonitoringStarted { settings, explicit, at: at(2) };
@@ -221,10 +221,3 @@ variants!(proposal_variants of proposal::Event: Opened, Broadcast, VoteCast, Vot
     Handed, VoteCastWithReason, VoteRefusedWithReason);
 variants!(agent_variants of agent::Event: Registered, Left, MonitoringStarted, MonitoringStopped, Beat, Heard,
     GradeChanged, Resumed);
-
-#[test]
-fn events_of_quorums_proposals_and_agents_keep_the_bytes_of_version_1() {
-    check("quorum", &quorums(), quorum_variants);
-    check("proposal", &proposals(), proposal_variants);
-    check("agent", &agents(), agent_variants);
-}

@@ -8,6 +8,7 @@ mod consensus;
 mod coordinators;
 mod custom_rules;
 mod durable;
+mod events;
 mod flows;
 mod hold;
 #[path = "../support/hooked.rs"]

@@ -104,6 +104,20 @@ fn every_test_named_in_the_guarantees_exists() {
     none(&tables::missing_tests(&read("src/docs/guarantees.md").text, &sources));
 }
 
+/// The table of what is durable when names files; a file that moved takes its row along.
+#[test]
+fn every_file_named_in_the_guarantees_exists() {
+    let page = read("src/docs/guarantees.md").text;
+    let named = tables::named_files(&page);
+    assert!(named.len() >= 15, "{named:?}");
+    let missing = named.into_iter().filter(|path| !root().join(path).is_file());
+    none(
+        &missing
+            .map(|path| format!("src/docs/guarantees.md names {path}, which is not there"))
+            .collect::<Vec<_>>(),
+    );
+}
+
 #[test]
 fn the_top_of_the_tree_is_what_one_expects() {
     let names = fs::read_dir(root()).unwrap().map(|item| item.unwrap().file_name().into_string().unwrap());

@@ -15,6 +15,11 @@ pub fn missing_tests(page: &str, sources: &str) -> Vec<String> {
     quoted.filter(words).filter(|name| !sources.contains(&format!("fn {name}("))).map(str::to_owned).collect()
 }
 
+/// The files of the source tree that a page names in back quotes.
+pub fn named_files(page: &str) -> Vec<&str> {
+    page.split('`').filter(|word| word.starts_with("src/") && word.ends_with(".rs")).collect()
+}
+
 #[cfg(test)]
 mod planted {
     use super::*;
@@ -28,5 +33,10 @@ mod planted {
     fn a_test_that_does_not_exist_is_found() {
         let page = "| promise | `a_promise_that_is_kept`, `a_promise_of_nothing_at_all`, `vote` |";
         assert_eq!(missing_tests(page, "fn a_promise_that_is_kept() {"), ["a_promise_of_nothing_at_all"]);
+    }
+
+    #[test]
+    fn files_are_found_where_they_are_quoted() {
+        assert_eq!(named_files("| so | `src/a.rs` | src/b.rs `src/c.md` |"), ["src/a.rs"]);
     }
 }

@@ -1,0 +1,149 @@
+//! Live events: what is recorded, as it is recorded, with the filters of `history.query`.
+//!
+//! ```text
+//!  journal ──page──► Events ──next()──► one event after the other, in global order
+//!     ▲                │ at the end: waits for the bell
+//!     └── commit ──────┘ rung after each group that is durable
+//! ```
+//!
+//! The journal is the queue: a follower that is slow, or comes back later, reads on at its position, without a gap and
+//! without a repeat, across restarts. So it is told of nothing that could be lost, and costs the memory of one page.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use super::Quorate;
+use super::dto::{EventView, HistoryQuery};
+use super::history::Filter;
+use crate::error::Error;
+use crate::journal::Position;
+use crate::shell::host::{Host, wait};
+
+/// Events read at a time.
+const PAGE: usize = 64;
+/// A follower that has reached the end reads again after this long at the earliest, so that commits that follow each
+/// other closely are read together.
+const PACE: Duration = Duration::from_millis(5);
+/// The same for each further follower: together they leave the processors to the others.
+const PACE_EACH: Duration = Duration::from_millis(1);
+
+impl Quorate {
+    /// Follows what is recorded: after the cursor when one is given, else from `since` on, else from now on. Each event
+    /// is durable when it is told, and told once.
+    ///
+    /// ```
+    /// use quorate::api::dto::HistoryQuery;
+    /// use quorate::{Config, Quorate, StartQuorum};
+    ///
+    /// # #[tokio::main] async fn main() -> Result<(), quorate::Error> {
+    /// let q = Quorate::open(Config::memory()).await?;
+    /// let mut events = q.events(HistoryQuery { kind: Some("quorum".into()), ..Default::default() }).await?;
+    /// q.quorums().start(StartQuorum::global().with_voters(["ann", "bob"])?).await?;
+    /// let opened = events.next().await?.unwrap();
+    /// assert_eq!((opened.event.as_str(), opened.seq), ("opened", 1));
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// Those of `history.query`, and `invalid_argument` for `limit` and `until`: a follower has no end. An entity that
+    /// does not exist yet is waited for.
+    pub async fn events(&self, filter: HistoryQuery) -> Result<Events, Error> {
+        if let Some(limit) = filter.limit {
+            return Err(Error::invalid("limit", limit, "none: events are told one after the other"));
+        }
+        if let Some(until) = filter.until {
+            return Err(Error::invalid("until", until.to_string(), "none: who follows events has no end"));
+        }
+        let begins = filter.cursor.is_some() || filter.since.is_some();
+        let (filter, after) = Filter::of(filter)?;
+        let host = self.host().clone();
+        let bell = host.bell.subscribe();
+        let at = if begins { after } else { host.blocking(|store| wait(store.tip())).await?.position };
+        Ok(Events { host, filter: Arc::new(filter), bell, at, seq: 0, ready: VecDeque::new(), more: true })
+    }
+}
+
+/// Events as they are recorded. Made by [`Quorate::events`].
+pub struct Events {
+    host: Arc<Host>,
+    filter: Arc<Filter>,
+    bell: watch::Receiver<Position>,
+    /// Everything up to here was read.
+    at: Position,
+    /// Where in the log of the one entity that is followed.
+    seq: u64,
+    /// What was read and not told yet.
+    ready: VecDeque<EventView>,
+    /// More may be there already.
+    more: bool,
+}
+
+impl std::fmt::Debug for Events {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Events").field("position", &self.position()).finish_non_exhaustive()
+    }
+}
+
+impl Events {
+    /// Where to go on: a cursor that leaves out what was told, and nothing else.
+    pub fn position(&self) -> u64 {
+        self.ready.front().map_or(self.at, |next| next.position - 1)
+    }
+
+    /// An event that was read already; none when the journal must be asked.
+    pub fn at_hand(&mut self) -> Option<EventView> {
+        self.ready.pop_front()
+    }
+
+    /// The next event, when there is one; none when the runtime is closed. May be asked again after it was cut short.
+    ///
+    /// # Errors
+    /// The faults of the store. What follows can be asked for again.
+    pub async fn next(&mut self) -> Result<Option<EventView>, Error> {
+        loop {
+            if let Some(event) = self.ready.pop_front() {
+                return Ok(Some(event));
+            }
+            if self.host.is_closing() {
+                return Ok(None);
+            }
+            if !self.more {
+                // The sender is in the host; it cannot be gone.
+                let _ = self.bell.changed().await;
+                self.pause().await;
+            }
+            // From here on a later ring is seen.
+            self.bell.mark_unchanged();
+            let (filter, at, mut seq) = (self.filter.clone(), self.at, self.seq);
+            let page = self.host.blocking(move |store| {
+                let page = filter.page(store, at, PAGE, &mut seq)?;
+                Ok((page, seq))
+            });
+            match page.await {
+                Ok((Some(page), seq)) => {
+                    let read = page.next_cursor.and_then(|cursor| cursor.parse().ok());
+                    (self.at, self.seq, self.more) = (read.unwrap_or(at), seq, page.more);
+                    self.ready.extend(page.events);
+                }
+                // The entity does not exist yet.
+                Ok((None, _)) => self.more = false,
+                Err(_) if self.host.is_closing() => return Ok(None),
+                Err(fault) => {
+                    self.more = true;
+                    return Err(fault.into());
+                }
+            }
+        }
+    }
+
+    /// Leaves others their turn.
+    async fn pause(&self) {
+        let others = u32::try_from(self.host.bell.receiver_count()).unwrap_or(u32::MAX);
+        let pace = PACE.saturating_add(PACE_EACH.saturating_mul(others.saturating_sub(1)));
+        // On the runtime's own timers: who polls this may have none. A pause that is cut off is over.
+        let _ = self.host.tokio.spawn(tokio::time::sleep(pace)).await;
+    }
+}

@@ -1,0 +1,159 @@
+//! `GET /api/v1/events`: what is recorded, as it is recorded, as server-sent events.
+//!
+//! ```text
+//!  : after 41            where the follower stands, so that it misses nothing if it is cut off before the first event
+//!  id: 41
+//!
+//!  id: 42                the position; a browser sends the last one as Last-Event-ID when it comes again
+//!  data: {"position":42,"kind":"quorum","entity_id":"q","event":"vote_cast",…}
+//!
+//!  :                     a sign of life after 15 s without an event
+//!  id: 57                nothing up to here fitted the filter
+//! ```
+//!
+//! The body is made as fast as it is taken and no faster: a slow reader reads on in the journal later. It ends when the
+//! server stops; a failure of the store is told as the event `failure` before the end.
+//!
+//! Source: WHATWG HTML Living Standard, §9.2 "Server-sent events".
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use actix_web::body::{BodySize, MessageBody};
+use actix_web::http::Method;
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use actix_web::web::Bytes;
+use actix_web::{HttpRequest, HttpResponse};
+use quorate::Quorate;
+use quorate::api::dto::{EventView, HistoryQuery};
+use quorate::api::events::Events;
+use quorate::api::ops::{self, Operation};
+use quorate::error::Error;
+use serde_json::{Map, Value};
+use tokio::sync::watch;
+
+use super::fields::header_text;
+use super::places::Held;
+use super::sockets::Busy;
+
+/// The operation of which the filters are.
+const FILTERS: &str = "history.query";
+/// The header by which a follower that was cut off says where it stands.
+pub(super) const LAST_EVENT_ID: &str = "Last-Event-ID";
+/// A sign of life after so long: proxies and clients give up on what is silent for a minute.
+const BEAT: Duration = Duration::from_secs(15);
+/// Bytes after which events that are at hand wait for the next part.
+const PART: usize = 64 << 10;
+
+/// What a follower holds while it follows.
+#[derive(Debug)]
+pub(super) struct Holds {
+    pub(super) _place: Held,
+    pub(super) _busy: Option<Busy>,
+}
+
+/// The events that fit the filter in `fields`.
+///
+/// # Errors
+/// Those of `history.query`; `invalid_argument` for a position that none is.
+pub(super) async fn follow(
+    q: &Quorate,
+    request: &HttpRequest,
+    mut fields: Map<String, Value>,
+    holds: Holds,
+    stopping: watch::Receiver<bool>,
+) -> Result<HttpResponse, Error> {
+    // Later than what the address says, which a browser repeats as it is.
+    if let Some(last) = header_text(request.headers(), LAST_EVENT_ID)?.filter(|last| !last.is_empty()) {
+        fields.insert("cursor".into(), last.into());
+    }
+    let filter: HistoryQuery = ops::parse(fields)?;
+    let events = q.events(filter).await?;
+    let mut response = HttpResponse::Ok();
+    response.insert_header((CONTENT_TYPE, "text/event-stream")).insert_header((CACHE_CONTROL, "no-store"));
+    if *request.method() == Method::HEAD {
+        return Ok(response.finish());
+    }
+    let first = format!(": after {at}\nid: {at}\n\n", at = events.position()).into();
+    let turn = Turn { events, stopping, is_over: false, _holds: holds };
+    Ok(response.body(Body { turn: Box::pin(async { Some((turn, first)) }) }))
+}
+
+/// The operation of which the filters are, and the names of its fields.
+pub(super) fn filters() -> Option<(&'static Operation, Vec<String>)> {
+    let op = ops::find(FILTERS).ok()?;
+    Some((op, op.fields().into_iter().map(|field| field.name).collect()))
+}
+
+struct Turn {
+    events: Events,
+    stopping: watch::Receiver<bool>,
+    is_over: bool,
+    _holds: Holds,
+}
+
+impl Turn {
+    /// The next part of the body; none at its end.
+    async fn next(mut self) -> Option<(Turn, Bytes)> {
+        if self.is_over {
+            return None;
+        }
+        let part = tokio::select! {
+            biased;
+            _ = self.stopping.wait_for(|stopping| *stopping) => return None,
+            event = self.events.next() => match event {
+                Ok(Some(event)) => {
+                    let mut part = text(&event);
+                    while part.len() < PART && let Some(event) = self.events.at_hand() {
+                        part.push_str(&text(&event));
+                    }
+                    part
+                }
+                Ok(None) => return None,
+                Err(error) => {
+                    self.is_over = true;
+                    format!("event: failure\ndata: {}\n\n", error.to_json())
+                }
+            },
+            () = tokio::time::sleep(BEAT) => format!(":\nid: {}\n\n", self.events.position()),
+        };
+        Some((self, part.into()))
+    }
+}
+
+/// One event. JSON of one line has no line breaks, so it is one line of data.
+fn text(event: &EventView) -> String {
+    match serde_json::to_string(event) {
+        Ok(data) => format!("id: {}\ndata: {data}\n\n", event.position),
+        // What came from the journal as JSON can be written as JSON.
+        Err(e) => format!(": event {} cannot be written. {e}\n\n", event.position),
+    }
+}
+
+/// The body of the answer.
+struct Body {
+    turn: Pin<Box<dyn Future<Output = Option<(Turn, Bytes)>>>>,
+}
+
+impl MessageBody for Body {
+    type Error = Infallible;
+
+    fn size(&self) -> BodySize {
+        BodySize::Stream
+    }
+
+    fn poll_next(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, Infallible>>> {
+        let Some((turn, part)) = ready!(self.turn.as_mut().poll(context)) else {
+            self.turn = Box::pin(async { None });
+            return Poll::Ready(None);
+        };
+        self.turn = Box::pin(turn.next());
+        Poll::Ready(Some(Ok(part)))
+    }
+}

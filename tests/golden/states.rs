@@ -1,0 +1,84 @@
+//! The layout of every kind's state, tied to the number of its layout: a snapshot with another number is ignored, one
+//! with the same number is read, so a layout that changes under its number is read wrongly.
+
+use std::fs;
+use std::path::PathBuf;
+
+use quorate::core::capacity::cell::{BudgetMachine, CellMachine};
+use quorate::core::jobs::durations::DurationsMachine;
+use quorate::core::jobs::gate::GateMachine;
+use quorate::core::jobs::manager::JobMachine;
+use quorate::core::jobs::worker::WorkerMachine;
+use quorate::core::kernel::Machine;
+use quorate::core::kernel::ids::StreamKind;
+use quorate::core::load::flow::record::FlowMachine;
+use quorate::core::load::record::LoadMachine;
+use quorate::core::voting::agent::AgentMachine;
+use quorate::core::voting::algorithms::AlgorithmsMachine;
+use quorate::core::voting::proposal::ProposalMachine;
+use quorate::core::voting::quorum::QuorumMachine;
+use quorate::core::voting::topology::TopologyMachine;
+use quorate::journal::codec::{decode, encode};
+
+use crate::filler::fill;
+
+/// The layout number, the hash of filled states as they are stored, and a line for each leaf.
+fn described<M: Machine>() -> String {
+    let (lines, states) = fill::<M::State>();
+    assert!(!states.is_empty(), "no state of {} can be filled", M::KIND.name());
+    let mut hash = blake3::Hasher::new();
+    for state in &states {
+        let bytes = encode(state).unwrap();
+        assert_eq!(decode::<M::State>(&bytes).unwrap(), *state);
+        hash.update(&bytes);
+    }
+    format!("version {}\nfilled {}\n\n{}\n", M::STATE_VERSION, hash.finalize(), lines.join("\n"))
+}
+
+fn check<M: Machine>() {
+    let name = M::KIND.name();
+    let file = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("tests/golden/states/{name}.txt"));
+    let (stored, now) = (fs::read_to_string(&file).unwrap_or_default(), described::<M>());
+    if stored == now {
+        return;
+    }
+    let version = |text: &str| text.lines().next().unwrap_or_default().to_owned();
+    assert_ne!(
+        version(&stored),
+        version(&now),
+        "the state of {name} is laid out otherwise than before, and snapshots of before would be read as if it were \
+         not: raise STATE_VERSION of its machine, then write {} anew with QUORATE_REWRITE_GOLDEN=1.\n\
+         gone: {:#?}\nnew: {:#?}",
+        file.display(),
+        stored.lines().filter(|line| !now.lines().any(|other| other == *line)).collect::<Vec<_>>(),
+        now.lines().filter(|line| !stored.lines().any(|other| other == *line)).collect::<Vec<_>>(),
+    );
+    assert!(
+        std::env::var_os("QUORATE_REWRITE_GOLDEN").is_some(),
+        "STATE_VERSION of {name} is another than before: write {} anew with QUORATE_REWRITE_GOLDEN=1",
+        file.display()
+    );
+    fs::write(&file, now).unwrap();
+}
+
+/// A kind that is missing here does not compile. A file is not rewritten while its number stays the same.
+#[test]
+fn a_state_is_laid_out_as_its_version_says() {
+    for kind in StreamKind::ALL {
+        match kind {
+            StreamKind::Topology => check::<TopologyMachine>(),
+            StreamKind::Quorum => check::<QuorumMachine>(),
+            StreamKind::Proposal => check::<ProposalMachine>(),
+            StreamKind::Agent => check::<AgentMachine>(),
+            StreamKind::Algorithms => check::<AlgorithmsMachine>(),
+            StreamKind::Cell => check::<CellMachine>(),
+            StreamKind::Budget => check::<BudgetMachine>(),
+            StreamKind::Job => check::<JobMachine>(),
+            StreamKind::Gate => check::<GateMachine>(),
+            StreamKind::Worker => check::<WorkerMachine>(),
+            StreamKind::Flow => check::<FlowMachine>(),
+            StreamKind::Load => check::<LoadMachine>(),
+            StreamKind::Durations => check::<DurationsMachine>(),
+        }
+    }
+}
