@@ -7,7 +7,7 @@
 mod adaptive;
 
 use adaptive::{CLASSES, Figures, Limits, best, fixed, jobs, learned};
-use quorate::core::jobs::durations::{Limit, Settings};
+use quorate::durations::{Limit, Settings};
 
 const NEVER: u64 = u64::MAX;
 

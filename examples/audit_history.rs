@@ -4,11 +4,11 @@
 
 use std::time::Duration;
 
-use quorate::api::dto::{EntityHistory, HistoryQuery, PastState, StateAt};
-use quorate::config::ClockConfig;
-use quorate::core::kernel::ids::EntityId;
-use quorate::core::kernel::time::Timestamp;
+use quorate::ClockConfig;
+use quorate::EntityId;
+use quorate::Timestamp;
 use quorate::{Config, Error, Quorate, StartQuorum, Vote};
+use quorate::{EntityHistory, HistoryQuery, PastState, StateAt};
 
 /// One vote a second, on a clock that moves only when told to.
 async fn vote(q: &Quorate, id: &EntityId, voter: &str, yes: bool) -> Result<(), Error> {

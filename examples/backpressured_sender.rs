@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use quorate::core::load::flow::{Carries, DROP_POLICIES, DropPolicy, FlowConfig};
+use quorate::flow::{Carries, DROP_POLICIES, DropPolicy, FlowConfig};
 use quorate::flow::{RecvError, SendError, channel};
 
 #[tokio::main(flavor = "current_thread")]

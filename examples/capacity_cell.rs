@@ -4,9 +4,9 @@
 
 use std::time::Duration;
 
-use quorate::api::dto::{CapacityRef, HeldToken, OfferCapacity, ReleaseCapacity, RequestCapacity, id};
-use quorate::config::ClockConfig;
-use quorate::core::kernel::time::Timestamp;
+use quorate::ClockConfig;
+use quorate::Timestamp;
+use quorate::{CapacityRef, HeldToken, OfferCapacity, ReleaseCapacity, RequestCapacity, id};
 use quorate::{Config, Error, Quorate};
 
 async fn show(q: &Quorate, when: &str) -> Result<(), Error> {

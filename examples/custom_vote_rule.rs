@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use quorate::api::dto::{AlgorithmRef, ConsensusRef};
+use quorate::{AlgorithmRef, ConsensusRef};
 use quorate::{
     Choice, Config, ConsensusResult, ConsensusVote, EntityId, Error, Outcome, Poll, Quorate, RegisterAgent,
     RegisterAlgorithm, RequestConsensus, WeightTable,

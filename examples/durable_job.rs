@@ -5,11 +5,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use quorate::api::dto::{ExtendJob, JobRef, MoveWorkflow, PlanWorkflow, SubmitJob, id};
-use quorate::config::ClockConfig;
-use quorate::core::kernel::time::Timestamp;
-use quorate::store::memory::MemoryStore;
+use quorate::ClockConfig;
+use quorate::Timestamp;
+use quorate::store::MemoryStore;
 use quorate::{Config, Error, Quorate};
+use quorate::{ExtendJob, JobRef, MoveWorkflow, PlanWorkflow, SubmitJob, id};
 
 fn at(seconds: u64) -> Config {
     let now = Timestamp::EPOCH.plus(Duration::from_secs(seconds));

@@ -5,8 +5,8 @@
 use std::path::Path;
 use std::time::Duration;
 
-use quorate::core::kernel::ids::EntityId;
-use quorate::shell::bus::What;
+use quorate::EntityId;
+use quorate::What;
 use quorate::{Config, Error, Quorate, StartQuorum, Vote};
 
 /// First life: open a quorum, take one vote, hear about it, go down before it is decided.

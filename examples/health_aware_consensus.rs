@@ -4,8 +4,8 @@
 
 use std::time::Duration;
 
-use quorate::config::ClockConfig;
-use quorate::core::kernel::time::Timestamp;
+use quorate::ClockConfig;
+use quorate::Timestamp;
 use quorate::{
     Beat, Choice, Config, ConsensusVote, Error, Quorate, RegisterAgent, RequestConsensus, VoterId,
 };

@@ -4,10 +4,10 @@
 
 use std::time::Duration;
 
-use quorate::api::dto::{CompleteJob, JobRef, LeaseJob, SubmitJob, id};
-use quorate::config::ClockConfig;
-use quorate::core::kernel::ids::EntityId;
-use quorate::core::kernel::time::Timestamp;
+use quorate::ClockConfig;
+use quorate::EntityId;
+use quorate::Timestamp;
+use quorate::{CompleteJob, JobRef, LeaseJob, SubmitJob, id};
 use quorate::{Config, Error, Quorate};
 
 fn lease(holder: &str, token: Option<u64>) -> Result<LeaseJob, Error> {

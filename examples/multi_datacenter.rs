@@ -5,11 +5,11 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use quorate::api::NetworkFaults;
-use quorate::api::dto::{CompleteJob, JobRef, SubmitJob, id};
-use quorate::config::ClockConfig;
-use quorate::core::kernel::ids::EntityId;
-use quorate::core::kernel::time::Timestamp;
+use quorate::ClockConfig;
+use quorate::EntityId;
+use quorate::NetworkFaults;
+use quorate::Timestamp;
+use quorate::{CompleteJob, JobRef, SubmitJob, id};
 use quorate::{Config, Error, Quorate};
 
 async fn submit(q: &Quorate, name: &str) -> Result<JobRef, Error> {

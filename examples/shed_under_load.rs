@@ -5,8 +5,8 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use quorate::core::kernel::time::Timestamp;
-use quorate::core::load::shed::{
+use quorate::Timestamp;
+use quorate::shed::{
     Admission, AdmissionConfig, Detector, DetectorConfig, Invalid, Label, MessageKind, Observed, Permit,
     Priority, Readings,
 };

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use quorate::api::dto::ConsensusVoted;
+use quorate::ConsensusVoted;
 use quorate::{
     Choice, Config, ConsensusRequest, ConsensusVote, Error, Quorate, RegisterAgent, RegisterAlgorithm,
     RequestConsensus,

@@ -49,64 +49,270 @@
 //!
 //! # Where to find what
 //!
-//! | module | holds | feature |
-//! |---|---|---|
-//! | [`core`] | the pure machines, the driver, vote rules, time and ids as values: the crate `quorate-core` | |
-//! | [`journal`] | the port of a store, the format of what is stored, the hash chains: the crate `quorate-journal` | |
-//! | [`store`] | the stores: memory, one that fails on plan, sled | `store-sled` for sled |
-//! | [`guard`] | guards by which files and rows refuse a leader that was replaced | |
-//! | [`config`] | every knob: meaning, unit, bounds | |
-//! | `shell` | actors, writer, clock, supervisors; public are its clock, its notices, the port to the agents (`Coordinator`), the transport of messages about jobs and the set of custom rules | `runtime` |
-//! | `flow` | senders and a reader with flow control, for any tokio program | `flow` |
-//! | `api` | the handle `Quorate`, typed requests and replies, the table of operations | `runtime` |
-//! | `error` | the one error of all doors and the table of its kinds | `runtime` |
-//! | [`docs`] | architecture, journal format, guarantees, glossary, sources | |
+//! Requests, replies, settings, ids and ports are at the root. Five small modules hold what stands by itself: [`flow`],
+//! [`guard`], [`durations`], [`shed`] and [`store`]. The book of the project is [`docs`].
 //!
-//! The HTTP door, and the guard of HTTP services, are the crate `quorate-http`; the command line with `serve`, `play` and
-//! `replay` is the crate `quorate-cli`.
+//! The code is in crates below this one: `quorate-core` (the pure machines), `quorate-journal` (the format and the stores),
+//! `quorate-runtime` (actors and typed operations). The HTTP door, and the guard of HTTP services, are the crate
+//! `quorate-http`; the command line with `serve`, `play` and `replay` is the crate `quorate-cli`.
 //!
-//! With default features off only the parts without a feature remain. They build without actix, tokio and sled: what is
-//! left cannot read a clock.
+//! With default features off only what needs no runtime remains. It builds without actix, tokio and sled, and cannot read
+//! a clock.
 
 #![forbid(unsafe_code)]
 
-pub mod config;
 pub mod docs;
-pub mod guard;
 
+// The handle, what it was opened with, and how it is doing.
 #[cfg(feature = "runtime")]
-pub mod api;
-#[cfg(feature = "runtime")]
-pub mod error;
-#[cfg(feature = "flow")]
-pub mod flow;
-#[cfg(feature = "runtime")]
-pub mod shell;
+#[doc(inline)]
+pub use quorate_runtime::api::{Lag, Quorate, RecoveryReport};
 
-pub use quorate_core as core;
-pub use quorate_journal as journal;
-pub use quorate_journal::stores as store;
+// How it is doing, and how a text becomes an id.
+#[cfg(feature = "runtime")]
+#[doc(inline)]
+pub use quorate_runtime::api::dto::{Health, id};
 
+// Every knob.
+#[doc(inline)]
+pub use quorate_runtime::config::{
+    Alerts, CapacityConfig, ClockConfig, Config, ConsensusConfig, FlowLimits, HealthPolicy, HeartbeatConfig,
+    JobsConfig, QuorumConfig, RestartConfig, SheddingConfig,
+};
+
+// The one error of all operations.
 #[cfg(feature = "runtime")]
-pub use api::Quorate;
+#[doc(inline)]
+pub use quorate_runtime::error::{Error, ErrorKind};
+
+// Ids, tokens and instants.
+#[doc(inline)]
+pub use quorate_core::kernel::ids::{
+    BudgetId, CellId, EntityId, IdError, IdempotencyKey, NeedId, OfferId, Resource, StreamId, StreamKind,
+    TokenId, VoterId,
+};
+#[doc(inline)]
+pub use quorate_core::kernel::time::Timestamp;
+
+// Quorums: questions to named voters or to the cells of a mesh.
 #[cfg(feature = "runtime")]
-pub use api::dto::{
-    Beat, CompleteJob, ConsensusResult, ConsensusVote, HeldToken, JobProgress, JobRef, OfferCapacity,
-    RegisterAgent, RegisterAlgorithm, ReleaseCapacity, RequestCapacity, RequestConsensus, StartQuorum,
-    SubmitJob, TransferJob, Vote,
+#[doc(inline)]
+pub use quorate_runtime::api::cell::Cells;
+#[cfg(feature = "runtime")]
+#[doc(inline)]
+pub use quorate_runtime::api::dto::{
+    AskedType, AuthorityRegistered, CancelQuorum, Cancelled, CellPage, CellRegistered, CellView, FinalTally,
+    FinalVote, ListCells, MeshRegistered, QuorumHistory, QuorumHistoryEntry, QuorumHistoryPage, QuorumRef,
+    QuorumStatsReply, QuorumStatus, RegisterAuthority, RegisterCell, RegisterMesh, StartQuorum, Started,
+    Vote, Voted, WaitQuorum,
 };
 #[cfg(feature = "runtime")]
-pub use api::hold::Held;
-pub use config::{Config, HealthPolicy};
-pub use core::kernel::ids::{EntityId, VoterId};
-pub use core::voting::proposal::{Verdict, VoteChange, VoteOutcome};
-pub use core::voting::rules::{Choice, CustomRule, Outcome, Poll, RuleSpec, WeightTable};
+#[doc(inline)]
+pub use quorate_runtime::api::quorum::Quorums;
+
+// Consensus: proposals to the registered agents, and the algorithms that decide them.
 #[cfg(feature = "runtime")]
-pub use error::{Error, ErrorKind};
+#[doc(inline)]
+pub use quorate_runtime::api::algorithm::Algorithms;
 #[cfg(feature = "runtime")]
-pub use shell::coordinator::{ConsensusRequest, Coordinator, Delivered, Told};
+#[doc(inline)]
+pub use quorate_runtime::api::consensus::Consensus;
 #[cfg(feature = "runtime")]
-pub use shell::custom::CustomRuleSet;
+#[doc(inline)]
+pub use quorate_runtime::api::dto::{
+    AlgorithmDefault, AlgorithmList, AlgorithmRef, AlgorithmRegistered, AlgorithmStats,
+    AlgorithmUnregistered, AlgorithmView, BallotView, ConsensusHistory, ConsensusHistoryPage,
+    ConsensusMetadata, ConsensusRef, ConsensusResult, ConsensusStats, ConsensusVote, ConsensusVoted,
+    OpenProposals, OpenProposalsPage, ParameterView, RegisterAlgorithm, RequestConsensus, RuleView,
+};
+
+// Agents and their heartbeats.
+#[cfg(feature = "runtime")]
+#[doc(inline)]
+pub use quorate_runtime::api::agent::Agents;
+#[cfg(feature = "runtime")]
+#[doc(inline)]
+pub use quorate_runtime::api::dto::{
+    AgentHealth, AgentHistory, AgentHistoryPage, AgentLeft, AgentMonitored, AgentPage, AgentRef,
+    AgentRegistered, AgentStats, AgentUnmonitored, AgentView, Beat, BeatView, Beaten, HealthDistribution,
+    ListAgents, MonitorAgent, RegisterAgent, WatchView,
+};
+
+// Capacity: cells that lend and borrow, and the budgets above them.
+#[cfg(feature = "runtime")]
+#[doc(inline)]
+pub use quorate_runtime::api::capacity::Capacity;
+#[cfg(feature = "runtime")]
+#[doc(inline)]
+pub use quorate_runtime::api::dto::{
+    BudgetRef, BudgetStatus, BudgetUse, CancelNeed, CapacityConfigured, CapacityOffered, CapacityRef,
+    CapacityReleased, CapacityRequested, CapacityStats, CapacityStatus, CapacityToken, ConfigureCapacity,
+    HeldToken, OfferCapacity, ReleaseCapacity, RequestCapacity, SetBudget, TokenRef, TokenView,
+    TransferCapacity,
+};
+#[cfg(feature = "runtime")]
+#[doc(inline)]
+pub use quorate_runtime::api::hold::Held;
+
+// Jobs: their time, their leader, their end; and the workers that run them.
+#[cfg(feature = "runtime")]
+#[doc(inline)]
+pub use quorate_runtime::api::dto::{
+    CancelJob, ClassEstimate, ClassRef, CompleteJob, ExtendJob, JobCancelled, JobChanged, JobExtended,
+    JobLed, JobLine, JobPage, JobProgress, JobRef, JobStats, JobStatusReply, JobStatusView, JobSubmitted,
+    JobWhy, LeaderLost, LeaseJob, ListJobs, MoveWorkflow, PlanWorkflow, RegisterWorker, SubmitJob,
+    TransferGate, TransferJob, WaitJob, WhyLink, WorkerChanged, WorkerRef, WorkerReport,
+};
+#[cfg(feature = "runtime")]
+#[doc(inline)]
+pub use quorate_runtime::api::job::Jobs;
+#[cfg(feature = "runtime")]
+#[doc(inline)]
+pub use quorate_runtime::api::worker::Workers;
+
+// Load: streams with flow control, shedding, statistics, back-pressure.
+#[cfg(feature = "runtime")]
+#[doc(inline)]
+pub use quorate_runtime::api::dto::{
+    AskPressure, AskSummary, BatchOfStats, ByClass, ByPriority, CapView, CheckShed, ClassView, ConfigureFlow,
+    DatacenterPressure, DrainFlow, ExplainView, FlowAdviceView, FlowDrained, FlowFigures, FlowOpened,
+    FlowRef, FlowStatus, FlowsOverview, GapView, LevelView, LoadRecorded, ManagerPressure, MessageOffered,
+    MessageView, OfferMessage, OpenFlow, PermitReleased, PressureStatus, RecordLoad, RecordStats,
+    RefusedTotals, ReleasePermit, ShedChecked, ShedStatus, SignalView, StatsLevel, StatsRecorded,
+    StatsSummary, TiersView, WorkerPressure,
+};
+#[cfg(feature = "runtime")]
+#[doc(inline)]
+pub use quorate_runtime::api::flow::Flows;
+#[cfg(feature = "runtime")]
+#[doc(inline)]
+pub use quorate_runtime::api::pressure::Pressure;
+#[cfg(feature = "runtime")]
+#[doc(inline)]
+pub use quorate_runtime::api::shedding::Shedding;
+#[cfg(feature = "runtime")]
+#[doc(inline)]
+pub use quorate_runtime::api::stats::Stats;
+
+// History: what happened, and what stood when.
+#[cfg(feature = "runtime")]
+#[doc(inline)]
+pub use quorate_runtime::api::dto::{
+    AuditBallotView, AuditVoteView, BrokenView, EntityHistory, EntityLog, EventPage, EventView, HistoryQuery,
+    PastState, StateAt, Verified,
+};
+#[cfg(feature = "runtime")]
+#[doc(inline)]
+pub use quorate_runtime::api::events::Events;
+#[cfg(feature = "runtime")]
+#[doc(inline)]
+pub use quorate_runtime::api::history::History;
+
+// What a reply says in a word, and the settings of jobs: the types of the machines.
+#[doc(inline)]
+pub use quorate_core::jobs::gate::{DatacenterStatus, DcStatus, GateStatus, TimeoutPolicy};
+#[doc(inline)]
+pub use quorate_core::jobs::manager::{JobStatus, WorkflowStatus};
+#[doc(inline)]
+pub use quorate_core::jobs::protocol::message::{FinalStatus, Message, Party};
+#[doc(inline)]
+pub use quorate_core::jobs::protocol::token::FenceToken;
+#[doc(inline)]
+pub use quorate_core::jobs::worker::WorkerStatus;
+#[doc(inline)]
+pub use quorate_core::load::stats::Level;
+#[doc(inline)]
+pub use quorate_core::voting::agent::Grade;
+#[doc(inline)]
+pub use quorate_core::voting::proposal::{Verdict, VoteChange, VoteOutcome};
+#[doc(inline)]
+pub use quorate_core::voting::quorum::{QuorumState, QuorumType};
+
+// Vote rules, and functions of the program as rules.
+#[doc(inline)]
+pub use quorate_core::voting::rules::{
+    Choice, CustomRule, Fraction, Outcome, Param, Poll, RULES, RuleEntry, RuleError, RuleSpec, Weight,
+    WeightTable,
+};
+#[cfg(feature = "runtime")]
+#[doc(inline)]
+pub use quorate_runtime::shell::custom::CustomRuleSet;
+
+// Ports that a program may fill: the way to the agents, the wire between managers, what is heard of what happened.
+#[cfg(feature = "runtime")]
+#[doc(inline)]
+pub use quorate_runtime::shell::bus::{Notice, What};
+#[cfg(feature = "runtime")]
+#[doc(inline)]
+pub use quorate_runtime::shell::coordinator::{ConsensusRequest, Coordinator, Delivered, Told};
+#[cfg(feature = "runtime")]
+#[doc(inline)]
+pub use quorate_runtime::shell::outgoing::{DestinationStatus, PerDestination, Wire, WireConfig};
+#[cfg(feature = "runtime")]
+#[doc(inline)]
+pub use quorate_runtime::shell::post::{Direct, Lossy, Mailbox, NetworkFaults, Transport};
+#[cfg(feature = "runtime")]
+#[doc(inline)]
+pub use quorate_runtime::shell::sampler::{Sampler, ThisMachine};
+
+/// Senders and a reader with flow control, for any tokio program. The settings need no feature; what waits needs `flow`.
+pub mod flow {
+    #[doc(inline)]
+    pub use quorate_core::load::flow::{
+        Carries, DROP_POLICIES, DropPolicy, FlowAdvice, FlowConfig, FlowConfigError, FlowReason, FlowState,
+        FlowStats, SuggestedAction,
+    };
+    #[cfg(feature = "flow")]
+    #[doc(inline)]
+    pub use quorate_runtime::flow::{
+        FlowBuilder, FlowClock, FlowControlledSender, FlowObserver, FlowReceiver, Permit, RecvError,
+        SendError, TokioClock, TryRecvError, channel, wait_if_needed,
+    };
+}
+
+/// Guards by which files and rows refuse a leader that was replaced.
+pub mod guard {
+    #[doc(inline)]
+    pub use quorate_runtime::guard::{
+        BadName, Contents, FileFloor, GuardedFile, MemoryFloor, Refusal, RowGuard, TOKEN_HEADER, TokenFloor,
+        TokenTooLarge,
+    };
+}
+
+/// Limits of time that are learned from how long jobs took.
+pub mod durations {
+    #[doc(inline)]
+    pub use quorate_core::jobs::durations::{
+        Estimate, Evidence, Learned, Limit, LimitSettings, Record, Settings, estimate,
+    };
+}
+
+/// Load shedding as values, for a program that keeps its own queue.
+pub mod shed {
+    #[doc(inline)]
+    pub use quorate_core::load::shed::{
+        Admission, AdmissionConfig, Cause, Class, Detector, DetectorConfig, Invalid, Label, LatencyConfig,
+        Load, MessageKind, Observed, Permit, Priority, Readings,
+    };
+}
+
+/// The stores, and the port that a store of one's own implements.
+pub mod store {
+    #[doc(inline)]
+    pub use quorate_journal::stores::faulty::{FaultKind, FaultyStore, PlannedFault};
+    #[doc(inline)]
+    pub use quorate_journal::stores::memory::MemoryStore;
+    #[cfg(feature = "store-sled")]
+    #[doc(inline)]
+    pub use quorate_journal::stores::sled::SledStore;
+    #[doc(inline)]
+    pub use quorate_journal::stores::{Durability, STORES, StoreEntry, StoreOptions};
+    #[doc(inline)]
+    pub use quorate_journal::{
+        Append, Appended, Broken, ChainHash, Due, Epoch, Fault, Head, OpenReport, Pending, Position, Record,
+        Seq, Snapshot, Store, Tip, VerifyCursor, VerifyStep,
+    };
+}
 
 /// The programs of the README are compiled and run with the documentation's.
 #[cfg(all(doctest, feature = "runtime"))]

@@ -8,7 +8,7 @@ use super::dto::{
     ParameterView, RegisterAlgorithm, RuleView,
 };
 use super::quorum::{check_label, rule_of};
-use crate::core::voting::algorithms::{Algorithms, AlgorithmsMachine, Changed, Command};
+use crate::core::voting::algorithms::{self, AlgorithmsMachine, Changed, Command};
 use crate::core::voting::rules::{CustomRule, Param, RULES, RuleEntry, WeightTable};
 use crate::error::{Error, ErrorKind};
 use crate::shell::entity::{Action, View};
@@ -21,11 +21,11 @@ const MAX_NAME: usize = 256;
 
 /// Operations on the algorithms proposals are decided by.
 #[derive(Clone, Copy, Debug)]
-pub struct AlgorithmsApi<'a> {
+pub struct Algorithms<'a> {
     pub(super) q: &'a Quorate,
 }
 
-impl AlgorithmsApi<'_> {
+impl Algorithms<'_> {
     /// Gives a rule a name, for ever or until it is unregistered. Durable on return. The same name and rule again change
     /// nothing, and the answer says so. With `replace` another rule takes the place of the one of this name, on record;
     /// open proposals keep the rule they were opened with.
@@ -163,7 +163,7 @@ impl AlgorithmsApi<'_> {
     async fn command<R: Send + 'static>(
         &self,
         command: Command,
-        view: impl FnOnce(&Algorithms, Changed) -> R + Send + 'static,
+        view: impl FnOnce(&algorithms::Algorithms, Changed) -> R + Send + 'static,
     ) -> Result<R, Error> {
         let host = self.q.host();
         let action = Action::Command(command, None);

@@ -35,7 +35,7 @@ impl Quorate {
     /// is durable when it is told, and told once.
     ///
     /// ```
-    /// use quorate::api::dto::HistoryQuery;
+    /// use quorate::HistoryQuery;
     /// use quorate::{Config, Quorate, StartQuorum};
     ///
     /// # #[tokio::main] async fn main() -> Result<(), quorate::Error> {

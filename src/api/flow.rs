@@ -35,11 +35,11 @@ const MEMORY_AGAIN_MS: u64 = 500;
 
 /// Operations on flow-controlled streams.
 #[derive(Clone, Copy, Debug)]
-pub struct FlowsApi<'a> {
+pub struct Flows<'a> {
     pub(super) q: &'a Quorate,
 }
 
-impl FlowsApi<'_> {
+impl Flows<'_> {
     /// Opens a stream. Durable on return. The same again changes nothing, and the answer says so.
     ///
     /// # Errors

@@ -25,9 +25,9 @@ const IN_PAYLOAD: &str = "numbers from -9223372036854775808 to 18446744073709551
 /// Reads JSON from a text.
 ///
 /// ```
-/// let kept = quorate::api::json::read(r#"{ "cents": 18446744073709551615 }"#).unwrap();
+/// let kept = quorate_runtime::api::json::read(r#"{ "cents": 18446744073709551615 }"#).unwrap();
 /// assert_eq!(kept["cents"], u64::MAX);
-/// let refused = quorate::api::json::read(r#"{ "to": [{ "cents": 18446744073709551616 }] }"#).unwrap_err();
+/// let refused = quorate_runtime::api::json::read(r#"{ "to": [{ "cents": 18446744073709551616 }] }"#).unwrap_err();
 /// assert_eq!(refused.detail("field").unwrap(), "to[0].cents");
 /// ```
 ///

@@ -211,8 +211,8 @@ impl Quorate {
     /// assert_eq!(q.algorithms().list()?.algorithms[1].name, "anyone");
     /// # Ok(()) }
     /// ```
-    pub fn algorithms(&self) -> algorithm::AlgorithmsApi<'_> {
-        algorithm::AlgorithmsApi { q: self }
+    pub fn algorithms(&self) -> algorithm::Algorithms<'_> {
+        algorithm::Algorithms { q: self }
     }
 
     /// Operations on capacity: cells that lend and borrow it, and the budgets above them.
@@ -237,8 +237,8 @@ impl Quorate {
     /// ```
     /// use std::time::Duration;
     ///
-    /// use quorate::config::ClockConfig;
-    /// use quorate::core::kernel::time::Timestamp;
+    /// use quorate::ClockConfig;
+    /// use quorate::Timestamp;
     /// use quorate::{Config, JobRef, Quorate, SubmitJob};
     ///
     /// # #[tokio::main] async fn main() -> Result<(), quorate::Error> {
@@ -282,8 +282,8 @@ impl Quorate {
     /// Operations on flow-controlled streams.
     ///
     /// ```
-    /// use quorate::api::dto::{DrainFlow, OfferMessage, OpenFlow};
-    /// use quorate::core::load::flow::FlowConfig;
+    /// use quorate::{DrainFlow, OfferMessage, OpenFlow};
+    /// use quorate::flow::FlowConfig;
     /// use quorate::{Config, Quorate};
     ///
     /// # #[tokio::main] async fn main() -> Result<(), quorate::Error> {
@@ -297,13 +297,13 @@ impl Quorate {
     /// assert_eq!((page.messages[0].message.as_u64(), page.lagged[0].count), (Some(2), 1));
     /// # Ok(()) }
     /// ```
-    pub fn flows(&self) -> flow::FlowsApi<'_> {
-        flow::FlowsApi { q: self }
+    pub fn flows(&self) -> flow::Flows<'_> {
+        flow::Flows { q: self }
     }
 
     /// Operations on back-pressure between managers, workers and gates.
-    pub fn pressure(&self) -> pressure::PressureApi<'_> {
-        pressure::PressureApi { q: self }
+    pub fn pressure(&self) -> pressure::Pressure<'_> {
+        pressure::Pressure { q: self }
     }
 
     /// Operations on load shedding.
@@ -312,8 +312,8 @@ impl Quorate {
     }
 
     /// Operations on the statistics of running work.
-    pub fn stats(&self) -> stats::StatsApi<'_> {
-        stats::StatsApi { q: self }
+    pub fn stats(&self) -> stats::Stats<'_> {
+        stats::Stats { q: self }
     }
 
     /// Queries over what happened.

@@ -16,11 +16,11 @@ use crate::shell::runtime::ask;
 
 /// Operations on back-pressure.
 #[derive(Clone, Copy, Debug)]
-pub struct PressureApi<'a> {
+pub struct Pressure<'a> {
     pub(super) q: &'a Quorate,
 }
 
-impl PressureApi<'_> {
+impl Pressure<'_> {
     /// Who asks whom to slow down, and what becomes of it. Asking changes nothing.
     ///
     /// # Errors

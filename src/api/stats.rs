@@ -15,11 +15,11 @@ use crate::shell::runtime::ask;
 
 /// Operations on the statistics of running work.
 #[derive(Clone, Copy, Debug)]
-pub struct StatsApi<'a> {
+pub struct Stats<'a> {
     pub(super) q: &'a Quorate,
 }
 
-impl StatsApi<'_> {
+impl Stats<'_> {
     /// Records values. Durable on return. At reject what is not critical is refused, and the answer says so.
     ///
     /// # Errors

@@ -4,10 +4,10 @@ use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgAction, Command};
 
 use super::watch;
-use quorate::api::nouns::NOUNS;
-use quorate::api::ops::{Field, OPERATIONS, Operation};
-use quorate::error::{Error, ErrorKind};
-use quorate::store::STORES;
+use quorate_runtime::api::nouns::NOUNS;
+use quorate_runtime::api::ops::{Field, OPERATIONS, Operation};
+use quorate_runtime::error::{Error, ErrorKind};
+use quorate_runtime::store::STORES;
 
 /// What the exit codes mean, below the help text.
 const AFTER: &str = "\

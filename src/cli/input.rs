@@ -6,7 +6,7 @@ use std::path::Path;
 
 use flate2::read::MultiGzDecoder;
 
-use quorate::error::{Error, ErrorKind};
+use quorate_runtime::error::{Error, ErrorKind};
 
 /// Longest line of a script, in bytes.
 pub(super) const MAX_LINE: usize = 16 << 20;

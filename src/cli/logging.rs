@@ -11,13 +11,13 @@ use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Registry, fmt};
 
-use quorate::shell::clock::Stopwatch;
+use quorate_runtime::shell::clock::Stopwatch;
 
 /// Names the environment variable that chooses what is logged.
 const LOG: &str = "QUORATE_LOG";
 
 /// What is logged without it: errors, and what is said of the clocks.
-const DEFAULT: &str = "error,quorate::shell::clock=warn";
+const DEFAULT: &str = "error,quorate_runtime::shell::clock=warn";
 
 /// Lines of one place in the program that are told within [`WINDOW`]; the others are counted.
 const MOST: u32 = 5;

@@ -36,10 +36,10 @@ use std::ffi::OsString;
 
 use clap::ArgMatches;
 use output::{Output, Stop};
-use quorate::error::{Error, ErrorKind};
+use quorate_runtime::error::{Error, ErrorKind};
 
 /// Runs the command line. Returns the exit code: 0 when the command did what was asked, else the code that the
-/// tables of error kinds ([`quorate::error::KINDS`]) and outcomes ([`quorate::error::OUTCOMES`]) give.
+/// tables of error kinds ([`quorate_runtime::error::KINDS`]) and outcomes ([`quorate_runtime::error::OUTCOMES`]) give.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
     let log = logging::begin();
     let args: Vec<OsString> = args.into_iter().collect();

@@ -8,11 +8,11 @@ use std::time::Duration;
 use clap::ArgMatches;
 
 use super::args::ACCEPT_LOSS;
-use quorate::config::Config;
-use quorate::error::{Error, ErrorKind};
-use quorate::journal::{Fault, OpenReport, Store};
-use quorate::store::memory::MemoryStore;
-use quorate::store::{STORES, StoreEntry, StoreOptions};
+use quorate_runtime::config::Config;
+use quorate_runtime::error::{Error, ErrorKind};
+use quorate_runtime::journal::{Fault, OpenReport, Store};
+use quorate_runtime::store::memory::MemoryStore;
+use quorate_runtime::store::{STORES, StoreEntry, StoreOptions};
 
 /// How long a store that the run before has not quite let go of is waited for.
 const RELEASE: (u32, Duration) = (250, Duration::from_millis(20));

@@ -11,11 +11,11 @@ use tokio::sync::oneshot;
 
 use super::output::{Output, Stop, narrow_table, table};
 use super::{args, open, remote, wait};
-use quorate::api::Quorate;
-use quorate::api::ops::{self, Method, OPERATIONS, Operation};
-use quorate::api::outcome::{not_done, outcome_of};
-use quorate::core::voting::rules::{Parameter, RULES};
-use quorate::error::{Error, ErrorKind};
+use quorate_runtime::api::Quorate;
+use quorate_runtime::api::ops::{self, Method, OPERATIONS, Operation};
+use quorate_runtime::api::outcome::{not_done, outcome_of};
+use quorate_runtime::core::voting::rules::{Parameter, RULES};
+use quorate_runtime::error::{Error, ErrorKind};
 
 /// Where an operation is carried out.
 #[derive(Clone, Debug)]
@@ -196,7 +196,7 @@ pub(super) fn list(output: &Output) -> Result<u8, Stop> {
 /// Lists the vote rules.
 pub(super) fn rules(output: &Output) -> Result<u8, Stop> {
     if output.is_json() {
-        let line = |rule: &quorate::core::voting::rules::RuleEntry| {
+        let line = |rule: &quorate_runtime::core::voting::rules::RuleEntry| {
             let parameter = |p: &Parameter| json!({ "name": p.name, "summary": p.summary });
             json!({ "name": rule.name, "summary": rule.summary,
                 "parameters": rule.parameters.iter().map(parameter).collect::<Vec<_>>(),

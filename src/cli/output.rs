@@ -8,8 +8,8 @@ use std::io::{self, Write};
 use comfy_table::{ContentArrangement, Table, presets};
 use serde_json::{Map, Value, json};
 
-use quorate::core::kernel::names::is_shown;
-use quorate::error::{Error, ErrorKind};
+use quorate_runtime::core::kernel::names::is_shown;
+use quorate_runtime::error::{Error, ErrorKind};
 
 /// Longest text of a table cell, in characters; what is longer is cut, `--json` shows it whole.
 const LONGEST_CELL: usize = 72;

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::ArgMatches;
 
 use super::output::{Output, Stop};
-use quorate::api::recover::recover;
-use quorate::error::{Error, ErrorKind};
+use quorate_runtime::api::recover::recover;
+use quorate_runtime::error::{Error, ErrorKind};
 
 /// Recovers a folder. When something is missing, the exit code is that of a damaged store.
 pub(super) async fn run(matches: &ArgMatches, output: &Output) -> Result<u8, Stop> {

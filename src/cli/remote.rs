@@ -7,8 +7,8 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 use ureq::Agent;
 
-use quorate::api::ops::{Method, Operation};
-use quorate::error::{Error, ErrorKind, KINDS};
+use quorate_runtime::api::ops::{Method, Operation};
+use quorate_runtime::error::{Error, ErrorKind, KINDS};
 
 /// How long a server may take to answer: the longest wait for a quorum, and some.
 const PATIENCE: Duration = Duration::from_secs(330);
@@ -169,7 +169,7 @@ mod tests {
 
     #[test]
     fn ids_in_paths_are_encoded_and_leave_the_body() {
-        let op = quorate::api::ops::find("quorum.vote").unwrap();
+        let op = quorate_runtime::api::ops::find("quorum.vote").unwrap();
         let mut fields = Map::new();
         fields.insert("quorum_id".into(), "a/ä ?".into());
         fields.insert("vote".into(), true.into());
@@ -179,12 +179,12 @@ mod tests {
 
     #[test]
     fn an_error_comes_back_with_its_kind_and_details() {
-        let op = quorate::api::ops::find("quorum.status").unwrap();
+        let op = quorate_runtime::api::ops::find("quorum.status").unwrap();
         let body = json!({ "success": false, "error": { "kind": "not_found", "message": "m", "x": 1 } });
         let error = unwrap(op, body).unwrap().unwrap_err();
         assert_eq!((error.kind(), error.detail("x")), (ErrorKind::NotFound, Some(&json!(1))));
         assert!(unwrap(op, json!([])).is_none());
-        let op = quorate::api::ops::find("capacity.release").unwrap();
+        let op = quorate_runtime::api::ops::find("capacity.release").unwrap();
         let body =
             json!({ "success": false, "result": { "status": "x" }, "error": { "kind": "nothing_done" } });
         assert_eq!(unwrap(op, body), Some(Ok(json!({ "status": "x" }))));

@@ -11,10 +11,10 @@ use serde_json::{Value, json};
 use super::open;
 use super::output::{Output, Stop};
 use super::signals::Signals;
-use quorate::api::Quorate;
-use quorate::error::Error;
-use quorate::shell::sampler::ThisMachine;
 use quorate_http::Options;
+use quorate_runtime::api::Quorate;
+use quorate_runtime::error::Error;
+use quorate_runtime::shell::sampler::ThisMachine;
 
 /// How often the store is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(500);

@@ -1,8 +1,8 @@
 //! Requests from outside to stop.
 
-use quorate::error::Error;
+use quorate_runtime::error::Error;
 #[cfg(unix)]
-use quorate::error::ErrorKind;
+use quorate_runtime::error::ErrorKind;
 
 /// The signals that ask a program to stop, listened to from when this is made.
 #[derive(Debug)]

@@ -11,8 +11,8 @@ use serde_json::{Map, Value};
 use super::ops::Place;
 use super::output::{Output, Stop};
 use super::signals::Signals;
-use quorate::api::ops::{self, Operation};
-use quorate::error::Error;
+use quorate_runtime::api::ops::{self, Operation};
+use quorate_runtime::error::Error;
 
 /// How long one look at a proposal waits, in milliseconds; between two of them the progress is told.
 const LOOK_MS: u64 = 1_000;

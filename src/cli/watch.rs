@@ -10,8 +10,8 @@ use std::io::{self, BufRead, BufReader, IsTerminal};
 use std::time::Duration;
 
 use clap::ArgMatches;
-use quorate::api::ops::Operation;
-use quorate::error::{Error, ErrorKind};
+use quorate_runtime::api::ops::Operation;
+use quorate_runtime::error::{Error, ErrorKind};
 use serde_json::{Map, Value};
 use tokio::sync::mpsc;
 
@@ -49,7 +49,7 @@ enum Said {
 /// # Errors
 /// What the server answers; `store_error` when there is none at the beginning; `Interrupted` after a signal.
 pub(super) async fn run(matches: &ArgMatches, output: &Output) -> Result<u8, Stop> {
-    let op = quorate::api::ops::find(FILTERS)?;
+    let op = quorate_runtime::api::ops::find(FILTERS)?;
     let mut fields = ops::fields(op, &NOT_FOLLOWED, matches)?;
     let url = matches.get_one::<String>("url").cloned().unwrap_or_default();
     let mut signals = Signals::listen()?;

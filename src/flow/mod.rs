@@ -11,7 +11,7 @@
 //! what was dropped is destroyed outside of the lock.
 //!
 //! ```
-//! use quorate::core::load::flow::{DropPolicy, FlowConfig};
+//! use quorate::flow::{DropPolicy, FlowConfig};
 //! use quorate::flow::channel;
 //!
 //! # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {

@@ -38,7 +38,7 @@ pub struct Contents {
 /// A file on a local file system that only the latest leader can replace.
 ///
 /// ```
-/// use quorate::core::jobs::protocol::token::FenceToken;
+/// use quorate::FenceToken;
 /// use quorate::guard::{GuardedFile, Refusal};
 ///
 /// # let folder = tempfile::tempdir().unwrap();

@@ -20,7 +20,7 @@ use std::net::IpAddr;
 
 use actix_web::HttpRequest;
 use actix_web::http::header::{HOST, HeaderName, ORIGIN};
-use quorate::error::{Error, ErrorKind};
+use quorate_runtime::error::{Error, ErrorKind};
 
 /// The header by which a browser says how the asking page and this server are related.
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");

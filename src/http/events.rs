@@ -27,11 +27,11 @@ use actix_web::http::Method;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse};
-use quorate::Quorate;
-use quorate::api::dto::{EventView, HistoryQuery};
-use quorate::api::events::Events;
-use quorate::api::ops::{self, Operation};
-use quorate::error::Error;
+use quorate_runtime::Quorate;
+use quorate_runtime::api::dto::{EventView, HistoryQuery};
+use quorate_runtime::api::events::Events;
+use quorate_runtime::api::ops::{self, Operation};
+use quorate_runtime::error::Error;
 use serde_json::{Map, Value};
 use tokio::sync::watch;
 

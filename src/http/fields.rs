@@ -21,9 +21,9 @@ use tokio::sync::watch;
 use super::Options;
 use super::places::{Places, no_place};
 use super::routes::{PathField, decode};
-use quorate::api::json;
-use quorate::api::ops::{Method, Operation};
-use quorate::error::{Error, ErrorKind};
+use quorate_runtime::api::json;
+use quorate_runtime::api::ops::{Method, Operation};
+use quorate_runtime::error::{Error, ErrorKind};
 
 /// Header that names a request, for operations with a field `idempotency_key`.
 pub(super) const KEY_HEADER: &str = "Idempotency-Key";

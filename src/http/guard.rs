@@ -35,12 +35,12 @@ use actix_web::web;
 use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
 
 use crate::cut_off;
-use quorate::core::jobs::protocol::token::FenceToken;
-use quorate::core::kernel::ids::EntityId;
-use quorate::error::{Error, ErrorKind};
-use quorate::guard::TokenFloor;
+use quorate_runtime::core::jobs::protocol::token::FenceToken;
+use quorate_runtime::core::kernel::ids::EntityId;
+use quorate_runtime::error::{Error, ErrorKind};
+use quorate_runtime::guard::TokenFloor;
 
-pub use quorate::guard::TOKEN_HEADER;
+pub use quorate_runtime::guard::TOKEN_HEADER;
 
 /// The header that names the resource, where the program leaves that to its callers.
 pub const RESOURCE_HEADER: &str = "quorate-fencing-resource";

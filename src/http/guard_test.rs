@@ -11,7 +11,7 @@ use tokio::sync::Semaphore;
 use tokio::task::yield_now;
 
 use super::*;
-use quorate::guard::{FileFloor, MemoryFloor};
+use quorate_runtime::guard::{FileFloor, MemoryFloor};
 
 /// What handlers did, and how many of those that are told to wait may end.
 #[derive(Clone)]

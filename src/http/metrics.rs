@@ -16,10 +16,10 @@ use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 
-use quorate::api::dto::{
+use quorate_runtime::api::dto::{
     AgentStats, CapacityStats, ConsensusStats, FlowsOverview, Health, JobStats, QuorumStatsReply, ShedStatus,
 };
-use quorate::api::{LAGS_MS, Lag};
+use quorate_runtime::api::{LAGS_MS, Lag};
 
 /// Content type of the page.
 pub(super) const CONTENT: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";

@@ -52,10 +52,10 @@ pub(crate) use self::reply::cut_off;
 use self::routes::{Found, Page, Routes, Target};
 pub use self::server::{Options, Server, bind, serve, serve_on};
 use self::sockets::Kept;
-use quorate::Quorate;
-use quorate::api::ops::Operation;
-use quorate::error::{Error, ErrorKind};
-use quorate::shell::clock::Stopwatch;
+use quorate_runtime::Quorate;
+use quorate_runtime::api::ops::Operation;
+use quorate_runtime::error::{Error, ErrorKind};
+use quorate_runtime::shell::clock::Stopwatch;
 
 /// Where operations stand.
 pub const API_ROOT: &str = "/api/v1";
@@ -281,9 +281,9 @@ const ALLOW_GET: &str = "GET, HEAD";
 const ALLOW_POST: &str = "POST";
 
 /// Does a path declared with this method serve a request with that one? A HEAD is a GET without the body.
-fn serves(declared: quorate::api::ops::Method, asked: &Method) -> bool {
+fn serves(declared: quorate_runtime::api::ops::Method, asked: &Method) -> bool {
     match declared {
-        quorate::api::ops::Method::Get => *asked == Method::GET || *asked == Method::HEAD,
-        quorate::api::ops::Method::Post => *asked == Method::POST,
+        quorate_runtime::api::ops::Method::Get => *asked == Method::GET || *asked == Method::HEAD,
+        quorate_runtime::api::ops::Method::Post => *asked == Method::POST,
     }
 }

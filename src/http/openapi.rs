@@ -10,9 +10,9 @@ use super::API_ROOT;
 use super::events;
 use super::fields::{KEY_FIELD, KEY_HEADER, STATUS_CODES};
 use super::routes::{EVENTS, Page, field_name};
-use quorate::api::dto::Health;
-use quorate::api::ops::{Method, OPERATIONS, Operation};
-use quorate::error::KINDS;
+use quorate_runtime::api::dto::Health;
+use quorate_runtime::api::ops::{Method, OPERATIONS, Operation};
+use quorate_runtime::error::KINDS;
 
 /// Where schemas stand in the document.
 const SCHEMAS: &str = "#/components/schemas/";

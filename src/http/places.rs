@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::Options;
 use super::sockets::Sockets;
-use quorate::error::{Error, ErrorKind};
+use quorate_runtime::error::{Error, ErrorKind};
 
 /// When to come again.
 const AGAIN_MS: u64 = 1_000;

@@ -13,9 +13,9 @@ use actix_web::web::Bytes;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use quorate::api::ops::Operation;
-use quorate::api::outcome::not_done;
-use quorate::error::{Error, ErrorKind};
+use quorate_runtime::api::ops::Operation;
+use quorate_runtime::api::outcome::not_done;
+use quorate_runtime::error::{Error, ErrorKind};
 
 /// An answer of JSON bytes. Every answer is a view of one instant, so nothing may keep it.
 pub(super) fn json(status: StatusCode, body: Bytes) -> HttpResponse {

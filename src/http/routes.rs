@@ -9,7 +9,7 @@ use actix_web::HttpRequest;
 use actix_web::http::Method;
 
 use super::{ALLOW_GET, ALLOW_POST, API_ROOT, serves};
-use quorate::api::ops::{self, OPERATIONS, Operation};
+use quorate_runtime::api::ops::{self, OPERATIONS, Operation};
 
 /// A page about the server itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -13,8 +13,8 @@ use super::Door;
 use super::browsers::{Names, is_loopback_address};
 use super::places::that_fit;
 use super::sockets::EVERY;
-use quorate::api::Quorate;
-use quorate::error::{Error, ErrorKind};
+use quorate_runtime::api::Quorate;
+use quorate_runtime::error::{Error, ErrorKind};
 
 /// Settings of the door. Checked when the server starts.
 #[derive(Clone, Debug)]

@@ -19,7 +19,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use quorate::shell::clock::Stopwatch;
+use quorate_runtime::shell::clock::Stopwatch;
 
 /// How often a door looks for idle sockets.
 pub(super) const EVERY: Duration = Duration::from_millis(100);

@@ -52,8 +52,8 @@ use crate::core::load::flow::{
 /// What carries messages to other processes.
 ///
 /// ```
-/// use quorate::core::jobs::protocol::message::Message;
-/// use quorate::shell::outgoing::Wire;
+/// use quorate::Message;
+/// use quorate::Wire;
 ///
 /// struct Channel(tokio::sync::mpsc::Sender<Message>);
 ///
@@ -117,13 +117,13 @@ pub struct DestinationStatus {
 ///
 /// ```
 /// # struct Nowhere;
-/// # impl quorate::shell::outgoing::Wire for Nowhere {
+/// # impl quorate::Wire for Nowhere {
 /// #     type Error = &'static str;
-/// #     async fn carry(&self, _: quorate::core::jobs::protocol::message::Message) -> Result<(), &'static str> { Ok(()) }
+/// #     async fn carry(&self, _: quorate::Message) -> Result<(), &'static str> { Ok(()) }
 /// # }
 /// use std::sync::Arc;
 ///
-/// use quorate::shell::outgoing::{PerDestination, WireConfig};
+/// use quorate::{PerDestination, WireConfig};
 /// use quorate::{Config, Quorate};
 /// use tokio::runtime::Handle;
 ///

@@ -3,10 +3,10 @@
 use std::io::Write;
 use std::time::Duration;
 
-use quorate::api::dto::ConsensusRef;
-use quorate::core::kernel::ids::EntityId;
 use quorate::{Config, ErrorKind};
+use quorate_core::kernel::ids::EntityId;
 use quorate_http::Options;
+use quorate_runtime::api::dto::ConsensusRef;
 use serde_json::{Value, json};
 
 use crate::client::{Answer, Running};
@@ -251,12 +251,14 @@ fn algorithms_are_registered_chosen_and_taken_away_over_http() {
 fn who_waits_hears_at_once_when_the_store_refuses_for_good() {
     let failing = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
     let switch = failing.clone();
-    let store = crate::hooked::Hooked::new(quorate::store::memory::MemoryStore::new(), move |_| match switch
-        .load(std::sync::atomic::Ordering::SeqCst)
-    {
-        true => Err(quorate::journal::Fault::Unavailable { reason: "disk on fire".into() }),
-        false => Ok(()),
-    });
+    let store =
+        crate::hooked::Hooked::new(
+            quorate_journal::stores::memory::MemoryStore::new(),
+            move |_| match switch.load(std::sync::atomic::Ordering::SeqCst) {
+                true => Err(quorate_journal::Fault::Unavailable { reason: "disk on fire".into() }),
+                false => Ok(()),
+            },
+        );
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let q =
         runtime.block_on(quorate::Quorate::open_with(Config::memory(), std::sync::Arc::new(store))).unwrap();

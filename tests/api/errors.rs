@@ -2,9 +2,9 @@
 
 use std::sync::{Arc, Mutex};
 
-use quorate::store::memory::MemoryStore;
 use quorate::{Config, Quorate};
 use quorate_http::Options;
+use quorate_journal::stores::memory::MemoryStore;
 use serde_json::json;
 
 use crate::client::Running;

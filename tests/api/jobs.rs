@@ -1,7 +1,7 @@
 //! Jobs, gates and workers over HTTP.
 
 use quorate::Config;
-use quorate::core::kernel::ids::EntityId;
+use quorate_core::kernel::ids::EntityId;
 use quorate_http::Options;
 use serde_json::{Value, json};
 

@@ -4,8 +4,8 @@ use std::io::{Read, Write};
 use std::time::Duration;
 
 use quorate::Config;
-use quorate::shell::clock::Stopwatch;
 use quorate_http::Options;
+use quorate_runtime::shell::clock::Stopwatch;
 
 use crate::client::{Running, read};
 

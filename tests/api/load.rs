@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use quorate::Config;
-use quorate::core::load::shed::Readings;
-use quorate::shell::sampler::Sampler;
+use quorate_core::load::shed::Readings;
 use quorate_http::Options;
+use quorate_runtime::shell::sampler::Sampler;
 use serde_json::{Value, json};
 
 use crate::client::{Answer, Running};

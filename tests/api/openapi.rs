@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use quorate::api::ops::{Method, OPERATIONS};
+use quorate_runtime::api::ops::{Method, OPERATIONS};
 use serde_json::Value;
 
 use crate::client::Running;

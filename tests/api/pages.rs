@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use quorate::store::faulty::{FaultKind, FaultyStore};
-use quorate::store::memory::MemoryStore;
 use quorate::{Config, Quorate};
 use quorate_http::Options;
+use quorate_journal::stores::faulty::{FaultKind, FaultyStore};
+use quorate_journal::stores::memory::MemoryStore;
 use serde_json::json;
 
 use crate::client::Running;

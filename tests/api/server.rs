@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use actix_web::test::{TestRequest, call_service, init_service};
 use actix_web::{App, web};
-use quorate::shell::clock::Stopwatch;
 use quorate::{Config, ErrorKind, Quorate};
 use quorate_http::{Door, Options, serve};
+use quorate_runtime::shell::clock::Stopwatch;
 
 use crate::client::{Client, Running};
 

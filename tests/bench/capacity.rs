@@ -22,17 +22,17 @@ use std::time::{Duration, Instant};
 
 use criterion::{Criterion, Throughput};
 use quorate::Quorate;
-use quorate::api::dto::{ReleaseCapacity, RequestCapacity, id};
-use quorate::config::Config;
-use quorate::core::capacity::cell::exchange::{self, Event, Lookup, Outcome};
-use quorate::core::capacity::cell::{Amount, Budget, Cell, CellMachine, Op, Release, Request};
-use quorate::core::kernel::driver::Driver;
-use quorate::core::kernel::ids::{CellId, NeedId, StreamId, TokenId};
-use quorate::core::kernel::time::Timestamp;
-use quorate::journal::{Append, Appended, Epoch, Fault, Store};
-use quorate::store::StoreOptions;
-use quorate::store::memory::MemoryStore;
-use quorate::store::sled::SledStore;
+use quorate_core::capacity::cell::exchange::{self, Event, Lookup, Outcome};
+use quorate_core::capacity::cell::{Amount, Budget, Cell, CellMachine, Op, Release, Request};
+use quorate_core::kernel::driver::Driver;
+use quorate_core::kernel::ids::{CellId, NeedId, StreamId, TokenId};
+use quorate_core::kernel::time::Timestamp;
+use quorate_journal::stores::StoreOptions;
+use quorate_journal::stores::memory::MemoryStore;
+use quorate_journal::stores::sled::SledStore;
+use quorate_journal::{Append, Appended, Epoch, Fault, Store};
+use quorate_runtime::api::dto::{ReleaseCapacity, RequestCapacity, id};
+use quorate_runtime::config::Config;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 

@@ -17,14 +17,14 @@ use std::io::Write;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use quorate::core::kernel::driver::Driver;
-use quorate::core::kernel::ids::{EntityId, VoterId};
-use quorate::core::kernel::time::Timestamp;
-use quorate::core::voting::proposal::command::Decider;
-use quorate::core::voting::proposal::event::{Delivered, VoteChange};
-use quorate::core::voting::proposal::{Ballot, Command, Open, ProposalMachine};
-use quorate::core::voting::rules::{Choice, RuleSpec};
 use quorate::{Config, ConsensusVote, Quorate, RegisterAgent, RegisterAlgorithm, RequestConsensus, Verdict};
+use quorate_core::kernel::driver::Driver;
+use quorate_core::kernel::ids::{EntityId, VoterId};
+use quorate_core::kernel::time::Timestamp;
+use quorate_core::voting::proposal::command::Decider;
+use quorate_core::voting::proposal::event::{Delivered, VoteChange};
+use quorate_core::voting::proposal::{Ballot, Command, Open, ProposalMachine};
+use quorate_core::voting::rules::{Choice, RuleSpec};
 use serde_json::json;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -109,7 +109,7 @@ async fn decide(q: &Quorate, agents: &[VoterId], algorithm: &str, id: &EntityId)
         assert_eq!(q.consensus().vote(vote).await.unwrap().state, "open");
     }
     let asker = q.clone();
-    let asked = quorate::api::dto::ConsensusRef { proposal_id: id.clone(), wait_ms: Some(60_000) };
+    let asked = quorate_runtime::api::dto::ConsensusRef { proposal_id: id.clone(), wait_ms: Some(60_000) };
     let result = tokio::spawn(async move {
         let result = asker.consensus().result(asked).await.unwrap();
         assert_eq!(result.decision, Some(Verdict::Approved));
@@ -284,7 +284,7 @@ fn core_alone() {
     );
     println!("{:>14} {:>7} {:>9} {:>10}", "rule", "voters", "ns/vote", "us/poll");
     let others: Arc<[VoterId]> = voters(3).into();
-    let weights = quorate::core::voting::rules::Param::Map(
+    let weights = quorate_core::voting::rules::Param::Map(
         others.iter().map(|voter| (voter.to_string(), 3_u32.into())).collect(),
     );
     let veto = RuleSpec::new("veto").with("voters", vec!["agent-0000"]);

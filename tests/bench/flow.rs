@@ -11,11 +11,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use quorate::core::kernel::time::Timestamp;
-use quorate::core::load::flow::{
+use quorate_core::kernel::time::Timestamp;
+use quorate_core::load::flow::{
     DropPolicy, FlowBuffer, FlowConfig, FlowController, Outgoing, OutgoingConfig,
 };
-use quorate::flow::{FlowControlledSender, FlowReceiver, channel};
+use quorate_runtime::flow::{FlowControlledSender, FlowReceiver, channel};
 use tokio::runtime::{Builder, Runtime};
 
 /// Counts what is allocated at the moment.

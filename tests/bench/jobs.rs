@@ -27,19 +27,19 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use quorate::Quorate;
-use quorate::api::dto::SubmitJob;
-use quorate::config::{ClockConfig, Config};
+use quorate_runtime::api::dto::SubmitJob;
+use quorate_runtime::config::{ClockConfig, Config};
 // The wheel is a part of the shell that nobody outside needs; its file finds the core under this name.
-use quorate::core;
-use quorate::core::jobs::manager::heard::{Memory, Noted};
-use quorate::core::jobs::manager::index::{JobIndex, Live};
-use quorate::core::jobs::manager::{Command, Heard, JobMachine, Submit};
-use quorate::core::jobs::protocol::message::{FinalStatus, Leader};
-use quorate::core::kernel::driver::Driver;
-use quorate::core::kernel::ids::{EntityId, StreamId, StreamKind};
-use quorate::core::kernel::rng::Rng;
-use quorate::core::kernel::time::Timestamp;
-use quorate::store::sled::SledStore;
+use quorate_core as core;
+use quorate_core::jobs::manager::heard::{Memory, Noted};
+use quorate_core::jobs::manager::index::{JobIndex, Live};
+use quorate_core::jobs::manager::{Command, Heard, JobMachine, Submit};
+use quorate_core::jobs::protocol::message::{FinalStatus, Leader};
+use quorate_core::kernel::driver::Driver;
+use quorate_core::kernel::ids::{EntityId, StreamId, StreamKind};
+use quorate_core::kernel::rng::Rng;
+use quorate_core::kernel::time::Timestamp;
+use quorate_journal::stores::sled::SledStore;
 use tempfile::TempDir;
 
 use deadlines::Deadlines;

@@ -8,7 +8,7 @@ use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use quorate::shell::clock::Stopwatch;
+use quorate_runtime::shell::clock::Stopwatch;
 
 /// Connections that open quorums and vote at the same time.
 const CONNECTIONS: usize = 8;

@@ -13,8 +13,8 @@ use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use quorate::core::kernel::ids::VoterId;
-use quorate::core::voting::rules::{Choice, Count, Formula, Param, RULES, RuleSpec, build, prepare};
+use quorate_core::kernel::ids::VoterId;
+use quorate_core::voting::rules::{Choice, Count, Formula, Param, RULES, RuleSpec, build, prepare};
 
 const VOTERS: [usize; 4] = [10, 20, 50, 1_000];
 /// How long each poll is repeated.

@@ -7,13 +7,13 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
-use quorate::core::kernel::time::Timestamp;
-use quorate::core::load::pressure::{DecayConfig, FlushConfig, FlushPlanner, GatePressure, Peers, Update};
-use quorate::core::load::shed::{
+use quorate_core::kernel::time::Timestamp;
+use quorate_core::load::pressure::{DecayConfig, FlushConfig, FlushPlanner, GatePressure, Peers, Update};
+use quorate_core::load::shed::{
     Admission, AdmissionConfig, Caps, Detector, DetectorConfig, Label, LimitConfig, MessageKind, Names,
     Observed, Priority, Readings,
 };
-use quorate::core::load::stats::{Decoded, Level, Sample, SignalConfig, Signaller, StatsBuffer, StatsConfig};
+use quorate_core::load::stats::{Decoded, Level, Sample, SignalConfig, Signaller, StatsBuffer, StatsConfig};
 
 /// A clock that moves on by so much with every reading.
 struct Ticks(i64, i64);

@@ -18,11 +18,11 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use quorate::core::kernel::ids::{EntityId, StreamId, StreamKind};
-use quorate::core::kernel::time::Timestamp;
-use quorate::journal::codec::AppendBuilder;
-use quorate::journal::{Append, ChainHash, Due, Fault, Pending, Seq, Store};
-use quorate::store::{STORES, StoreOptions};
+use quorate_core::kernel::ids::{EntityId, StreamId, StreamKind};
+use quorate_core::kernel::time::Timestamp;
+use quorate_journal::codec::AppendBuilder;
+use quorate_journal::stores::{STORES, StoreOptions};
+use quorate_journal::{Append, ChainHash, Due, Fault, Pending, Seq, Store};
 use tempfile::TempDir;
 
 #[global_allocator]

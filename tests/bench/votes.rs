@@ -20,14 +20,14 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkId, Criterion, Throughput};
-use quorate::config::Config;
-use quorate::core::kernel::driver::Driver;
-use quorate::core::kernel::ids::{EntityId, VoterId};
-use quorate::core::kernel::time::Timestamp;
-use quorate::core::voting::quorum::{Ballot, Command, Policy, QuorumMachine, QuorumType, Start};
-use quorate::journal::Fault;
-use quorate::store::memory::MemoryStore;
 use quorate::{Quorate, StartQuorum, Vote};
+use quorate_core::kernel::driver::Driver;
+use quorate_core::kernel::ids::{EntityId, VoterId};
+use quorate_core::kernel::time::Timestamp;
+use quorate_core::voting::quorum::{Ballot, Command, Policy, QuorumMachine, QuorumType, Start};
+use quorate_journal::Fault;
+use quorate_journal::stores::memory::MemoryStore;
+use quorate_runtime::config::Config;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 

@@ -4,8 +4,8 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use quorate::api::ops::{Method, OPERATIONS};
-use quorate::error::KINDS;
+use quorate_runtime::api::ops::{Method, OPERATIONS};
+use quorate_runtime::error::KINDS;
 use tempfile::TempDir;
 
 use super::{project, quorate};

@@ -48,7 +48,7 @@ fn every_refusal_has_the_exit_code_of_its_kind() {
     let start = ["quorum", "start", "--quorum-type", "global", "--quorum-id", "q", "--voters", "a,b"];
     assert_eq!(op(&start).0, 0);
     assert_eq!(op(&start), (4, "already_exists".into()));
-    let of = |kind: &str| quorate::error::KINDS.iter().find(|k| k.name == kind).unwrap().exit.into();
+    let of = |kind: &str| quorate_runtime::error::KINDS.iter().find(|k| k.name == kind).unwrap().exit.into();
     let cases: [(&[&str], &str); 5] = [
         (&["quorum", "status", "--quorum-id", "other"], "not_found"),
         (&["quorum", "start", "--quorum-type", "square"], "invalid_argument"),

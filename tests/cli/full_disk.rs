@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use quorate::shell::clock::Stopwatch;
+use quorate_runtime::shell::clock::Stopwatch;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 

@@ -1,5 +1,5 @@
 use super::{project, run};
-use quorate::api::ops::OPERATIONS;
+use quorate_runtime::api::ops::OPERATIONS;
 
 /// The help of every command, one after the other.
 fn all_help() -> String {

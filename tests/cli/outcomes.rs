@@ -14,11 +14,11 @@ impl Folder {
 }
 
 fn exit(outcome: &str) -> i32 {
-    quorate::error::outcome(outcome).unwrap_or_else(|| panic!("no outcome {outcome}")).exit.into()
+    quorate_runtime::error::outcome(outcome).unwrap_or_else(|| panic!("no outcome {outcome}")).exit.into()
 }
 
 fn kind(name: &str) -> i32 {
-    quorate::error::KINDS.iter().find(|kind| kind.name == name).unwrap().exit.into()
+    quorate_runtime::error::KINDS.iter().find(|kind| kind.name == name).unwrap().exit.into()
 }
 
 /// Runs the lines in order; each must exit with this code.
@@ -152,7 +152,7 @@ fn what_was_not_done_does_not_exit_with_0() {
 fn the_help_names_every_outcome_and_its_exit_code() {
     let help = run(&["--help"]).ok();
     let shown = help.out().split_whitespace().collect::<Vec<_>>().join(" ");
-    for outcome in quorate::error::OUTCOMES.iter().filter(|outcome| outcome.exit >= 20) {
+    for outcome in quorate_runtime::error::OUTCOMES.iter().filter(|outcome| outcome.exit >= 20) {
         let words = outcome.name.replace('_', " ");
         let first = words.split(' ').next().unwrap();
         assert!(

@@ -1,7 +1,7 @@
 use super::{file, project, quorate, run, text};
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use quorate::core::voting::rules::RULES;
+use quorate_core::voting::rules::RULES;
 use serde_json::Value;
 use std::io::Write;
 use std::process::Stdio;

@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-use quorate::journal::Fault;
-use quorate::store::{STORES, StoreEntry, StoreOptions};
+use quorate_journal::Fault;
+use quorate_journal::stores::{STORES, StoreEntry, StoreOptions};
 use tempfile::TempDir;
 
 fn persistent() -> impl Iterator<Item = &'static StoreEntry> {
@@ -116,7 +116,7 @@ fn a_damaged_format_is_damage_and_neither_foreign_nor_newer() {
             damaged(Some(other.as_bytes()), other);
         }
         damaged(None, "missing");
-        let read = quorate::store::salvage::ReadStore::open(&path).unwrap();
+        let read = quorate_journal::stores::salvage::ReadStore::open(&path).unwrap();
         assert!(read.damage().is_none() && read.refusal().is_some_and(|why| why.contains("FORMAT")));
         let accepted = (entry.open)(&StoreOptions { accept_loss: true, ..StoreOptions::at(&path) }).unwrap();
         let report = accepted.open_report();

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use quorate::journal::{Append, Appended, ChainHash, Due, Fault, Snapshot, Store, VerifyCursor};
+use quorate_journal::{Append, Appended, ChainHash, Due, Fault, Snapshot, Store, VerifyCursor};
 
 use super::support::{append, at, first, for_every_store, key, now, stream};
 use super::twin::{Twin, Wanted};

@@ -1,8 +1,8 @@
 //! Random appends, closes and crashes, compared with the twin.
 
 use proptest::prelude::*;
-use quorate::core::kernel::ids::{EntityId, StreamId, StreamKind};
-use quorate::journal::Due;
+use quorate_core::kernel::ids::{EntityId, StreamId, StreamKind};
+use quorate_journal::Due;
 
 use super::support::{Place, at, key, now, places};
 use super::twin::{Twin, Wanted};

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-use quorate::core::kernel::ids::{EntityId, IdempotencyKey, StreamId, StreamKind};
-use quorate::core::kernel::time::Timestamp;
-use quorate::journal::codec::AppendBuilder;
-use quorate::journal::{Append, ChainHash, Due, Fault, Pending, Seq, Store};
-use quorate::store::faulty::FaultyStore;
-use quorate::store::{Durability, STORES, StoreEntry, StoreOptions};
+use quorate_core::kernel::ids::{EntityId, IdempotencyKey, StreamId, StreamKind};
+use quorate_core::kernel::time::Timestamp;
+use quorate_journal::codec::AppendBuilder;
+use quorate_journal::stores::faulty::FaultyStore;
+use quorate_journal::stores::{Durability, STORES, StoreEntry, StoreOptions};
+use quorate_journal::{Append, ChainHash, Due, Fault, Pending, Seq, Store};
 use tempfile::TempDir;
 
 /// Stores answer while they are polled.

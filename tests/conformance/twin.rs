@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use quorate::core::kernel::ids::{IdempotencyKey, StreamId};
-use quorate::core::kernel::time::Timestamp;
-use quorate::journal::codec::{self, AppendBuilder};
-use quorate::journal::{Append, Appended, ChainHash, Due, Head, Position, Record, Seq, Store, VerifyCursor};
+use quorate_core::kernel::ids::{IdempotencyKey, StreamId};
+use quorate_core::kernel::time::Timestamp;
+use quorate_journal::codec::{self, AppendBuilder};
+use quorate_journal::{Append, Appended, ChainHash, Due, Head, Position, Record, Seq, Store, VerifyCursor};
 
 use super::support::now;
 

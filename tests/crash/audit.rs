@@ -5,9 +5,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use quorate::Quorate;
-use quorate::api::dto::{ConsensusRef, EventView, HistoryQuery, JobRef, ListJobs};
-use quorate::config::{ClockConfig, Config};
-use quorate::core::kernel::ids::EntityId;
+use quorate_core::kernel::ids::EntityId;
+use quorate_runtime::api::dto::{ConsensusRef, EventView, HistoryQuery, JobRef, ListJobs};
+use quorate_runtime::config::{ClockConfig, Config};
 
 use crate::books::Books;
 use crate::child;

@@ -4,15 +4,15 @@ use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use quorate::api::dto::{
+use quorate::{ErrorKind, Quorate, StartQuorum, Vote};
+use quorate_core::kernel::ids::{CellId, EntityId, Resource};
+use quorate_core::voting::rules::{Choice, Param, RuleSpec};
+use quorate_runtime::api::dto::{
     CancelJob, CancelQuorum, CompleteJob, ConsensusVote, ExtendJob, HeldToken, JobProgress, LeaseJob,
     OfferCapacity, PlanWorkflow, RegisterAgent, RegisterAlgorithm, RegisterWorker, ReleaseCapacity,
     RequestCapacity, RequestConsensus, SetBudget, SubmitJob, TransferJob, WorkerReport, id,
 };
-use quorate::config::Config;
-use quorate::core::kernel::ids::{CellId, EntityId, Resource};
-use quorate::core::voting::rules::{Choice, Param, RuleSpec};
-use quorate::{ErrorKind, Quorate, StartQuorum, Vote};
+use quorate_runtime::config::Config;
 
 pub const FOLDER: &str = "QUORATE_CRASH_FOLDER";
 pub const LIFE: &str = "QUORATE_CRASH_LIFE";

@@ -19,13 +19,13 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use quorate::config::Config;
-use quorate::core::kernel::ids::{EntityId, StreamId, StreamKind};
-use quorate::core::kernel::rng::Rng;
-use quorate::core::voting::quorum::Event;
-use quorate::journal::Due;
-use quorate::journal::codec::{AppendBuilder, decode};
 use quorate::{Quorate, StartQuorum};
+use quorate_core::kernel::ids::{EntityId, StreamId, StreamKind};
+use quorate_core::kernel::rng::Rng;
+use quorate_core::voting::quorum::Event;
+use quorate_journal::Due;
+use quorate_journal::codec::{AppendBuilder, decode};
+use quorate_runtime::config::Config;
 
 use audit::{Acknowledged, audit};
 
@@ -233,7 +233,7 @@ async fn the_net_catches_a_child_that_acknowledges_before_the_flush() {
 
 /// Plants what a bug would leave behind: the last vote of a quorum recorded once more.
 async fn append_the_last_record_again(folder: &Path, quorum: &EntityId) {
-    let entry = quorate::store::STORES.iter().find(|entry| entry.name == "sled").unwrap();
+    let entry = quorate_journal::stores::STORES.iter().find(|entry| entry.name == "sled").unwrap();
     let store = (entry.open)(&Config::at(folder).store_options).unwrap();
     let epoch = store.acquire("a planted bug").await.unwrap();
     let stream = StreamId::new(StreamKind::Quorum, quorum.clone());

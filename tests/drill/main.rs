@@ -27,9 +27,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use quorate::Quorate;
-use quorate::config::{ClockConfig, Config};
-use quorate::core::kernel::rng::Rng;
-use quorate::core::kernel::time::Timestamp;
+use quorate_core::kernel::rng::Rng;
+use quorate_core::kernel::time::Timestamp;
+use quorate_runtime::config::{ClockConfig, Config};
 
 use audit::{Acknowledged, all_comes_back, audit};
 use damage::{Damage, KINDS, copy_dir};

@@ -3,17 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use quorate::api::dto::{
+use quorate::{Error, Quorate};
+use quorate_core::capacity::cell;
+use quorate_core::kernel::ids::{BudgetId, CellId, Resource, StreamId, StreamKind};
+use quorate_core::kernel::time::Timestamp;
+use quorate_journal::codec::{AppendBuilder, decode};
+use quorate_journal::stores::faulty::FaultKind;
+use quorate_journal::stores::memory::MemoryStore;
+use quorate_journal::{Due, Store};
+use quorate_runtime::api::dto::{
     BudgetRef, CapacityRef, HeldToken, OfferCapacity, ReleaseCapacity, RequestCapacity, SetBudget, id,
 };
-use quorate::core::capacity::cell;
-use quorate::core::kernel::ids::{BudgetId, CellId, Resource, StreamId, StreamKind};
-use quorate::core::kernel::time::Timestamp;
-use quorate::journal::codec::{AppendBuilder, decode};
-use quorate::journal::{Due, Store};
-use quorate::store::faulty::FaultKind;
-use quorate::store::memory::MemoryStore;
-use quorate::{Error, Quorate};
 
 use crate::books::Books;
 use crate::{Op, config, faulty_run, run};

@@ -4,14 +4,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use quorate::api::dto::{
+use quorate::{Error, ErrorKind, Quorate};
+use quorate_core::kernel::ids::EntityId;
+use quorate_journal::stores::faulty::FaultKind;
+use quorate_journal::stores::memory::MemoryStore;
+use quorate_runtime::api::dto::{
     CancelJob, CompleteJob, ExtendJob, HistoryQuery, JobProgress, JobRef, JobStatusView, MoveWorkflow,
     PastState, PlanWorkflow, RegisterWorker, StateAt, SubmitJob, TransferJob, WorkerReport,
 };
-use quorate::core::kernel::ids::EntityId;
-use quorate::store::faulty::FaultKind;
-use quorate::store::memory::MemoryStore;
-use quorate::{Error, ErrorKind, Quorate};
 
 use crate::work::Work;
 use crate::{Op, config, entity, faulty_run, run};

@@ -16,17 +16,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use quorate::api::dto::{
+use quorate::{Error, ErrorKind, Quorate, StartQuorum, Vote};
+use quorate_core::kernel::ids::EntityId;
+use quorate_core::kernel::time::Timestamp;
+use quorate_core::voting::rules::{Choice, Param};
+use quorate_journal::stores::faulty::{FaultKind, FaultyStore};
+use quorate_journal::stores::memory::MemoryStore;
+use quorate_runtime::api::dto::{
     CancelQuorum, ConsensusRef, ConsensusResult, ConsensusVote, HistoryQuery, PastState, QuorumStatus,
     RegisterAgent, RegisterAlgorithm, RegisterAuthority, RegisterCell, RequestConsensus, StateAt, id,
 };
-use quorate::config::{ClockConfig, Config};
-use quorate::core::kernel::ids::EntityId;
-use quorate::core::kernel::time::Timestamp;
-use quorate::core::voting::rules::{Choice, Param};
-use quorate::store::faulty::{FaultKind, FaultyStore};
-use quorate::store::memory::MemoryStore;
-use quorate::{Error, ErrorKind, Quorate, StartQuorum, Vote};
+use quorate_runtime::config::{ClockConfig, Config};
 
 /// One line of the script, so that it can be told what was acknowledged.
 #[derive(Clone, Debug)]

@@ -6,13 +6,13 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use quorate::api::ops;
-use quorate::config::{ClockConfig, Config};
-use quorate::core::kernel::ids::{StreamId, StreamKind};
-use quorate::core::kernel::time::Timestamp;
-use quorate::journal::{Record, Store};
-use quorate::store::memory::MemoryStore;
 use quorate::{ErrorKind, Quorate};
+use quorate_core::kernel::ids::{StreamId, StreamKind};
+use quorate_core::kernel::time::Timestamp;
+use quorate_journal::stores::memory::MemoryStore;
+use quorate_journal::{Record, Store};
+use quorate_runtime::api::ops;
+use quorate_runtime::config::{ClockConfig, Config};
 use serde_json::{Map, Value};
 
 /// When the journal ends.

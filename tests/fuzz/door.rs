@@ -5,9 +5,9 @@ use actix_web::http::{Method, Uri};
 use actix_web::test::{TestRequest, call_service, init_service};
 use actix_web::{App, web};
 use proptest::prelude::*;
-use quorate::api::ops::{self, OPERATIONS};
 use quorate::{ErrorKind, Quorate};
 use quorate_http::{Door, Options};
+use quorate_runtime::api::ops::{self, OPERATIONS};
 use serde_json::{Map, Number, Value};
 
 use super::corpus::{call, still};

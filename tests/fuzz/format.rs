@@ -1,10 +1,10 @@
 //! Groups, frames and payloads.
 
 use proptest::prelude::*;
-use quorate::core::kernel::ids::StreamKind;
-use quorate::journal::Fault;
-use quorate::journal::codec::decode;
-use quorate::journal::group::Group;
+use quorate_core::kernel::ids::StreamKind;
+use quorate_journal::Fault;
+use quorate_journal::codec::decode;
+use quorate_journal::group::Group;
 
 use super::read::{decode_as, read_group, repair, sound_group};
 use super::{cases, corpus, edit, edits, panics};

@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use quorate::Quorate;
-use quorate::core::kernel::ids::StreamId;
-use quorate::journal::chain::record_hash;
-use quorate::journal::codec::RECORD_VERSION;
-use quorate::journal::{Append, ChainHash, Due, Record, Seq, Store};
-use quorate::store::memory::MemoryStore;
+use quorate_core::kernel::ids::StreamId;
+use quorate_journal::chain::record_hash;
+use quorate_journal::codec::RECORD_VERSION;
+use quorate_journal::stores::memory::MemoryStore;
+use quorate_journal::{Append, ChainHash, Due, Record, Seq, Store};
 use serde_json::{Map, Value, json};
 
 use super::corpus::{call, records, still, streams};

@@ -1,23 +1,23 @@
 //! Reads groups and payloads whatever their bytes. The targets of cargo-fuzz share this file.
 
-use quorate::core::capacity::cell;
-use quorate::core::jobs::durations;
-use quorate::core::jobs::gate;
-use quorate::core::jobs::manager as job;
-use quorate::core::jobs::worker;
-use quorate::core::kernel::ids::{EntityId, IdempotencyKey, StreamId, StreamKind};
-use quorate::core::kernel::time::Timestamp;
-use quorate::core::load::flow;
-use quorate::core::load::record as load;
-use quorate::core::voting::agent;
-use quorate::core::voting::algorithms;
-use quorate::core::voting::proposal;
-use quorate::core::voting::quorum;
-use quorate::core::voting::topology;
-use quorate::journal::chain::group_hash;
-use quorate::journal::codec::{AppendBuilder, decode};
-use quorate::journal::group::{GROUP_TRAILER, Group, GroupBuilder};
-use quorate::journal::{ChainHash, Due, Fault};
+use quorate_core::capacity::cell;
+use quorate_core::jobs::durations;
+use quorate_core::jobs::gate;
+use quorate_core::jobs::manager as job;
+use quorate_core::jobs::worker;
+use quorate_core::kernel::ids::{EntityId, IdempotencyKey, StreamId, StreamKind};
+use quorate_core::kernel::time::Timestamp;
+use quorate_core::load::flow;
+use quorate_core::load::record as load;
+use quorate_core::voting::agent;
+use quorate_core::voting::algorithms;
+use quorate_core::voting::proposal;
+use quorate_core::voting::quorum;
+use quorate_core::voting::topology;
+use quorate_journal::chain::group_hash;
+use quorate_journal::codec::{AppendBuilder, decode};
+use quorate_journal::group::{GROUP_TRAILER, Group, GroupBuilder};
+use quorate_journal::{ChainHash, Due, Fault};
 use serde::de::DeserializeOwned;
 
 fn stream(id: &str) -> StreamId {

@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use quorate::core::capacity::cell::budget::{self, Charge, WaitEnd, Waiter};
-use quorate::core::capacity::cell::event::{
+use quorate_core::capacity::cell::budget::{self, Charge, WaitEnd, Waiter};
+use quorate_core::capacity::cell::event::{
     self as cell, Extended, Granted, Need, Offer, Return, Returned, Token, Unused,
 };
-use quorate::core::capacity::cell::{Amount, Lease, Settings};
-use quorate::core::kernel::ids::{BudgetId, CellId, IdempotencyKey, NeedId, OfferId, Resource, TokenId};
+use quorate_core::capacity::cell::{Amount, Lease, Settings};
+use quorate_core::kernel::ids::{BudgetId, CellId, IdempotencyKey, NeedId, OfferId, Resource, TokenId};
 
 use crate::events::{at, variants};
 

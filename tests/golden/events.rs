@@ -4,14 +4,14 @@
 use std::fs;
 use std::path::PathBuf;
 
-use quorate::core::kernel::ids::{EntityId, StreamKind};
-use quorate::core::kernel::time::Timestamp;
-use quorate::core::load::flow::record::{self as flow, FlowTotals};
-use quorate::core::load::flow::{Carries, DropPolicy, DropReason, FlowConfig, FlowState};
-use quorate::core::load::record::{self as load, ClassCounts};
-use quorate::core::load::shed::Load;
-use quorate::core::load::stats::{Entry, Level};
-use quorate::journal::codec::{decode, encode};
+use quorate_core::kernel::ids::{EntityId, StreamKind};
+use quorate_core::kernel::time::Timestamp;
+use quorate_core::load::flow::record::{self as flow, FlowTotals};
+use quorate_core::load::flow::{Carries, DropPolicy, DropReason, FlowConfig, FlowState};
+use quorate_core::load::record::{self as load, ClassCounts};
+use quorate_core::load::shed::Load;
+use quorate_core::load::stats::{Entry, Level};
+use quorate_journal::codec::{decode, encode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 

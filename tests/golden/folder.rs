@@ -9,10 +9,10 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use flate2::read::GzDecoder;
-use quorate::core::kernel::ids::{EntityId, StreamId, StreamKind};
-use quorate::journal::{Fault, Pending, Store, VerifyCursor};
-use quorate::store::StoreOptions;
-use quorate::store::sled::SledStore;
+use quorate_core::kernel::ids::{EntityId, StreamId, StreamKind};
+use quorate_journal::stores::StoreOptions;
+use quorate_journal::stores::sled::SledStore;
+use quorate_journal::{Fault, Pending, Store, VerifyCursor};
 use tempfile::TempDir;
 
 /// Eight commands were answered before the kill; the one that approves made two records.

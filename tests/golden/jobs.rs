@@ -1,24 +1,24 @@
 //! The events of jobs, their gates, workers, and the durations of classes of jobs.
 
-use quorate::core::jobs::durations::{self, Ended, Limit, Record};
-use quorate::core::jobs::gate::{self, Rebuilt, Target, TimeoutPolicy, Totals, Tracked, verdict};
-use quorate::core::jobs::manager::event::{self as job, Manner, TokenDomain};
-use quorate::core::jobs::manager::extension::{Baseline, Denial};
-use quorate::core::jobs::manager::outbox::{Entry, Notice, Recipient};
-use quorate::core::jobs::manager::settings::{DowntimePolicy, ExtensionMode};
-use quorate::core::jobs::manager::timeout::{Estimate, Limits, Strategy};
-use quorate::core::jobs::manager::workflow::Moved;
-use quorate::core::jobs::manager::{Settings, WorkflowStatus};
-use quorate::core::jobs::protocol::message::{
+use quorate_core::jobs::durations::{self, Ended, Limit, Record};
+use quorate_core::jobs::gate::{self, Rebuilt, Target, TimeoutPolicy, Totals, Tracked, verdict};
+use quorate_core::jobs::manager::event::{self as job, Manner, TokenDomain};
+use quorate_core::jobs::manager::extension::{Baseline, Denial};
+use quorate_core::jobs::manager::outbox::{Entry, Notice, Recipient};
+use quorate_core::jobs::manager::settings::{DowntimePolicy, ExtensionMode};
+use quorate_core::jobs::manager::timeout::{Estimate, Limits, Strategy};
+use quorate_core::jobs::manager::workflow::Moved;
+use quorate_core::jobs::manager::{Settings, WorkflowStatus};
+use quorate_core::jobs::protocol::message::{
     AckOutcome, FinalStatus, HealthcheckExtensionRequest, JobDispatch, Leader, NotNow, TimeoutKind,
     WorkflowOutcome, WorkflowPlan,
 };
-use quorate::core::jobs::protocol::recall::Charter;
-use quorate::core::jobs::protocol::token::{DispatchToken, FenceToken, GateEpoch};
-use quorate::core::jobs::worker;
-use quorate::core::kernel::ids::EntityId;
-use quorate::core::kernel::keyed::KeyedRequest;
-use quorate::core::kernel::time::Gap;
+use quorate_core::jobs::protocol::recall::Charter;
+use quorate_core::jobs::protocol::token::{DispatchToken, FenceToken, GateEpoch};
+use quorate_core::jobs::worker;
+use quorate_core::kernel::ids::EntityId;
+use quorate_core::kernel::keyed::KeyedRequest;
+use quorate_core::kernel::time::Gap;
 
 use crate::events::{at, variants};
 

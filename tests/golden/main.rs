@@ -17,11 +17,11 @@ mod voting;
 use std::fs;
 use std::path::PathBuf;
 
-use quorate::core::kernel::ids::{EntityId, IdempotencyKey, StreamId, StreamKind};
-use quorate::core::kernel::time::Timestamp;
-use quorate::journal::codec::{AppendBuilder, decode};
-use quorate::journal::group::{Group, GroupBuilder};
-use quorate::journal::{Append, ChainHash, Due, Seq};
+use quorate_core::kernel::ids::{EntityId, IdempotencyKey, StreamId, StreamKind};
+use quorate_core::kernel::time::Timestamp;
+use quorate_journal::codec::{AppendBuilder, decode};
+use quorate_journal::group::{Group, GroupBuilder};
+use quorate_journal::{Append, ChainHash, Due, Seq};
 
 /// A text that stands for every event: what the entities store is theirs to keep readable.
 type Event = (u32, Option<String>, i64);

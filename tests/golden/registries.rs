@@ -1,9 +1,9 @@
 //! The events of the mesh and of the registry of algorithms.
 
-use quorate::core::kernel::ids::{CellId, VoterId};
-use quorate::core::voting::algorithms;
-use quorate::core::voting::rules::RuleSpec;
-use quorate::core::voting::topology::event::{self as topology, Cell};
+use quorate_core::kernel::ids::{CellId, VoterId};
+use quorate_core::voting::algorithms;
+use quorate_core::voting::rules::RuleSpec;
+use quorate_core::voting::topology::event::{self as topology, Cell};
 
 use crate::events::variants;
 

@@ -4,21 +4,21 @@
 use std::fs;
 use std::path::PathBuf;
 
-use quorate::core::capacity::cell::{BudgetMachine, CellMachine};
-use quorate::core::jobs::durations::DurationsMachine;
-use quorate::core::jobs::gate::GateMachine;
-use quorate::core::jobs::manager::JobMachine;
-use quorate::core::jobs::worker::WorkerMachine;
-use quorate::core::kernel::Machine;
-use quorate::core::kernel::ids::StreamKind;
-use quorate::core::load::flow::record::FlowMachine;
-use quorate::core::load::record::LoadMachine;
-use quorate::core::voting::agent::AgentMachine;
-use quorate::core::voting::algorithms::AlgorithmsMachine;
-use quorate::core::voting::proposal::ProposalMachine;
-use quorate::core::voting::quorum::QuorumMachine;
-use quorate::core::voting::topology::TopologyMachine;
-use quorate::journal::codec::{decode, encode};
+use quorate_core::capacity::cell::{BudgetMachine, CellMachine};
+use quorate_core::jobs::durations::DurationsMachine;
+use quorate_core::jobs::gate::GateMachine;
+use quorate_core::jobs::manager::JobMachine;
+use quorate_core::jobs::worker::WorkerMachine;
+use quorate_core::kernel::Machine;
+use quorate_core::kernel::ids::StreamKind;
+use quorate_core::load::flow::record::FlowMachine;
+use quorate_core::load::record::LoadMachine;
+use quorate_core::voting::agent::AgentMachine;
+use quorate_core::voting::algorithms::AlgorithmsMachine;
+use quorate_core::voting::proposal::ProposalMachine;
+use quorate_core::voting::quorum::QuorumMachine;
+use quorate_core::voting::topology::TopologyMachine;
+use quorate_journal::codec::{decode, encode};
 
 use crate::filler::fill;
 

@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
-use quorate::core::kernel::ids::{CellId, EntityId, VoterId};
-use quorate::core::kernel::keyed::{KeyedField, KeyedRequest};
-use quorate::core::voting::agent::event::GradeChanged;
-use quorate::core::voting::agent::{self, Grade, Settings};
-use quorate::core::voting::proposal::event::{self as proposal, Algorithm, Cause, Decision, Delivered};
-use quorate::core::voting::quorum::event::{self as quorum, Counting, Outsiders, Policy, VoteChange};
-use quorate::core::voting::quorum::tally::Tally;
-use quorate::core::voting::quorum::{Electorate, FallbackPlan, QuorumState, QuorumType};
-use quorate::core::voting::rules::{Choice, Formula, RuleSpec};
+use quorate_core::kernel::ids::{CellId, EntityId, VoterId};
+use quorate_core::kernel::keyed::{KeyedField, KeyedRequest};
+use quorate_core::voting::agent::event::GradeChanged;
+use quorate_core::voting::agent::{self, Grade, Settings};
+use quorate_core::voting::proposal::event::{self as proposal, Algorithm, Cause, Decision, Delivered};
+use quorate_core::voting::quorum::event::{self as quorum, Counting, Outsiders, Policy, VoteChange};
+use quorate_core::voting::quorum::tally::Tally;
+use quorate_core::voting::quorum::{Electorate, FallbackPlan, QuorumState, QuorumType};
+use quorate_core::voting::rules::{Choice, Formula, RuleSpec};
 
 use crate::events::{at, variants};
 

@@ -15,8 +15,8 @@ use std::process::Command;
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
-use quorate::core::kernel::ids::VoterId;
-use quorate::core::voting::rules::{Choice, Count, Outcome, Param, RuleSpec, build, prepare, presets};
+use quorate_core::kernel::ids::VoterId;
+use quorate_core::voting::rules::{Choice, Count, Outcome, Param, RuleSpec, build, prepare, presets};
 use serde_json::Value;
 
 fn scripts() -> Vec<(String, String)> {

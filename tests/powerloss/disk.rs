@@ -15,7 +15,7 @@ use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use quorate::core::kernel::rng::Rng;
+use quorate_core::kernel::rng::Rng;
 
 use super::record::{Event, Recording};
 

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use quorate::Quorate;
-use quorate::config::Config;
-use quorate::core::kernel::rng::Rng;
+use quorate_core::kernel::rng::Rng;
+use quorate_runtime::config::Config;
 
 use super::audit::{Acknowledged, audit};
 use super::record::{Event, Life, Recording};

@@ -30,8 +30,8 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use quorate::core::kernel::rng::Rng;
-use quorate::core::kernel::time::Timestamp;
+use quorate_core::kernel::rng::Rng;
+use quorate_core::kernel::time::Timestamp;
 
 use check::{Images, Planted, count_panics};
 use disk::{Disk, Keep};

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use proptest::num::f64 as any_f64;
 use proptest::prelude::*;
-use quorate::core::kernel::Machine;
-use quorate::core::kernel::time::Timestamp;
-use quorate::core::voting::quorum::event::{Outsiders, VoteChange};
-use quorate::core::voting::quorum::{
+use quorate_core::kernel::Machine;
+use quorate_core::kernel::time::Timestamp;
+use quorate_core::voting::quorum::event::{Outsiders, VoteChange};
+use quorate_core::voting::quorum::{
     Cancel, Command, Electorate, Event, Policy, QuorumMachine, QuorumType, Rejection, Start,
 };
-use quorate::journal::codec::{decode, encode};
+use quorate_journal::codec::{decode, encode};
 
 use crate::script::{Quorum, ballot, question, voter};
 

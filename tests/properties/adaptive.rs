@@ -18,12 +18,12 @@
 
 use std::collections::BTreeMap;
 
-use quorate::core::jobs::durations::{
+use quorate_core::jobs::durations::{
     Command, DurationsMachine, Ended, Estimate, Limit, Record, Settings, estimate,
 };
-use quorate::core::kernel::driver::Driver;
-use quorate::core::kernel::rng::Rng;
-use quorate::core::kernel::time::Timestamp;
+use quorate_core::kernel::driver::Driver;
+use quorate_core::kernel::rng::Rng;
+use quorate_core::kernel::time::Timestamp;
 
 pub const CLASSES: [&str; 4] = ["lookup", "report", "build", "training"];
 

@@ -9,20 +9,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use proptest::prelude::*;
-use quorate::core::capacity::cell::budget::{self, WaitEnd};
-use quorate::core::capacity::cell::event::{Return, Unused};
-use quorate::core::capacity::cell::exchange::Event;
-use quorate::core::capacity::cell::state::NeedState;
-use quorate::core::capacity::cell::{
+use quorate_core::capacity::cell::budget::{self, WaitEnd};
+use quorate_core::capacity::cell::event::{Return, Unused};
+use quorate_core::capacity::cell::exchange::Event;
+use quorate_core::capacity::cell::state::NeedState;
+use quorate_core::capacity::cell::{
     self, Amount, Budget, BudgetMachine, Cell, CellMachine, Lease, MakeOffer, Op, Rejection, Release, Reply,
     Request, Settings, World,
 };
-use quorate::core::kernel::Machine;
-use quorate::core::kernel::ids::{
+use quorate_core::kernel::Machine;
+use quorate_core::kernel::ids::{
     BudgetId, CellId, IdempotencyKey, NeedId, OfferId, Resource, StreamId, StreamKind, TokenId,
 };
-use quorate::core::kernel::time::Timestamp;
-use quorate::journal::codec::{decode, encode};
+use quorate_core::kernel::time::Timestamp;
+use quorate_journal::codec::{decode, encode};
 
 /// One act of a script; small numbers name cells, budgets, tokens and amounts.
 #[derive(Clone, Debug)]

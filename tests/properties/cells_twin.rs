@@ -7,9 +7,9 @@
 use std::time::Duration;
 
 use proptest::prelude::*;
-use quorate::core::capacity::cell::{Amount, Lease, MakeOffer, Op, Release, Request, Settings, World};
-use quorate::core::kernel::ids::{CellId, NeedId, OfferId, Resource, TokenId};
-use quorate::core::kernel::time::Timestamp;
+use quorate_core::capacity::cell::{Amount, Lease, MakeOffer, Op, Release, Request, Settings, World};
+use quorate_core::kernel::ids::{CellId, NeedId, OfferId, Resource, TokenId};
+use quorate_core::kernel::time::Timestamp;
 
 const CELLS: usize = 4;
 const WHOLE: u64 = 10;
@@ -325,9 +325,9 @@ fn both(book: &mut Book, act: &Act, minted: usize, now: i64) -> Option<(Op, &'st
 
 /// The words in which both can agree.
 fn word(
-    reply: Result<quorate::core::capacity::cell::Reply, quorate::core::capacity::cell::Rejection>,
+    reply: Result<quorate_core::capacity::cell::Reply, quorate_core::capacity::cell::Rejection>,
 ) -> &'static str {
-    use quorate::core::capacity::cell::Rejection as No;
+    use quorate_core::capacity::cell::Rejection as No;
     match reply {
         Ok(reply) => reply.status(),
         Err(No::Invalid { .. }) => "invalid",

@@ -1,8 +1,8 @@
 //! A decision falls at the first vote after which nothing that can still come would change it, and not before.
 
 use proptest::prelude::*;
-use quorate::core::kernel::time::Timestamp;
-use quorate::core::voting::quorum::{Command, Policy, QuorumState};
+use quorate_core::kernel::time::Timestamp;
+use quorate_core::voting::quorum::{Command, Policy, QuorumState};
 
 use crate::script::{Quorum, ballot, confidence, question};
 

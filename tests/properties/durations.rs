@@ -1,13 +1,13 @@
 //! The sketch beside a sorted list and the product of Kaplan and Meier written down, and the laws of the class's machine.
 
 use proptest::prelude::*;
-use quorate::core::jobs::durations::sketch::{Buckets, Quantile, Sketch, bucket_of, upper_edge};
-use quorate::core::jobs::durations::{
+use quorate_core::jobs::durations::sketch::{Buckets, Quantile, Sketch, bucket_of, upper_edge};
+use quorate_core::jobs::durations::{
     Command, Durations, DurationsMachine, Ended, Event, Limit, MEMORY, Record, Rejection, Settings, estimate,
 };
-use quorate::core::kernel::driver::Driver;
-use quorate::core::kernel::time::Timestamp;
-use quorate::journal::codec::{decode, encode};
+use quorate_core::kernel::driver::Driver;
+use quorate_core::kernel::time::Timestamp;
+use quorate_journal::codec::{decode, encode};
 
 /// Values of every size.
 fn value() -> impl Strategy<Value = u64> {

@@ -4,19 +4,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
-use quorate::core::jobs::gate::{
+use quorate_core::jobs::gate::{
     Command, Effect, Event, Gate, GateMachine, Settings, Target, TimeoutPolicy, Track, errand,
 };
-use quorate::core::jobs::manager as job;
-use quorate::core::jobs::protocol::message::{
+use quorate_core::jobs::manager as job;
+use quorate_core::jobs::protocol::message::{
     AckOutcome, Body, FinalStatus, JobDispatch, JobFinalStatus, JobLeaderTransfer, JobProgressReport,
     JobTimeoutReport, Leader, Message, Party, ReportAck, TimeoutKind,
 };
-use quorate::core::jobs::protocol::token::{FenceToken, GateEpoch};
-use quorate::core::kernel::driver::Driver;
-use quorate::core::kernel::ids::EntityId;
-use quorate::core::kernel::time::{Downtime, Gap, Timestamp};
-use quorate::journal::codec::{decode, encode};
+use quorate_core::jobs::protocol::token::{FenceToken, GateEpoch};
+use quorate_core::kernel::driver::Driver;
+use quorate_core::kernel::ids::EntityId;
+use quorate_core::kernel::time::{Downtime, Gap, Timestamp};
+use quorate_journal::codec::{decode, encode};
 
 const MS: i64 = 1_000;
 const STUCK: i64 = 6 * MS;
@@ -200,7 +200,7 @@ impl World {
         let mut replayed = Gate::default();
         for event in &self.log {
             let stored: Event = decode(&encode(event).unwrap()).unwrap();
-            <GateMachine as quorate::core::kernel::Machine>::evolve(&mut replayed, &stored);
+            <GateMachine as quorate_core::kernel::Machine>::evolve(&mut replayed, &stored);
         }
         let stored: Gate = decode(&encode(self.gate.state()).unwrap()).unwrap();
         assert_eq!(&replayed, self.gate.state(), "replay is live");

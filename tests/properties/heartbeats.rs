@@ -7,12 +7,12 @@
 use std::sync::{Arc, Mutex};
 
 use proptest::prelude::*;
-use quorate::core::kernel::driver::Driver;
-use quorate::core::kernel::ids::VoterId;
-use quorate::core::kernel::time::{Downtime, Timestamp};
-use quorate::core::voting::agent::command::{Again, Asked};
-use quorate::core::voting::agent::{AgentMachine, Command, Directory, Event, Grade, LastVote, Settings};
-use quorate::journal::codec::{decode, encode};
+use quorate_core::kernel::driver::Driver;
+use quorate_core::kernel::ids::VoterId;
+use quorate_core::kernel::time::{Downtime, Timestamp};
+use quorate_core::voting::agent::command::{Again, Asked};
+use quorate_core::voting::agent::{AgentMachine, Command, Directory, Event, Grade, LastVote, Settings};
+use quorate_journal::codec::{decode, encode};
 
 /// When, from what and to what a grade changed.
 type Change = (i64, Grade, Grade);
@@ -209,7 +209,7 @@ impl Real {
     fn restart(&mut self, began: i64) {
         self.began = us(began);
         self.asleep = true;
-        let unwell = |p: &quorate::core::voting::agent::directory::Presence| {
+        let unwell = |p: &quorate_core::voting::agent::directory::Presence| {
             p.watch.as_ref().is_some_and(|watch| watch.recorded != Grade::Healthy)
         };
         if self.directory.lock().unwrap().get(&ann()).is_some_and(unwell) {

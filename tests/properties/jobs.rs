@@ -4,17 +4,17 @@
 use std::sync::{Arc, Mutex};
 
 use proptest::prelude::*;
-use quorate::core::jobs::manager::event::GateSeat;
-use quorate::core::jobs::manager::heard::{LatestProgress, Memory};
-use quorate::core::jobs::manager::outbox::Notice;
-use quorate::core::jobs::manager::{Command, Effect, Event, Heard, Job, JobMachine, Reply, Submit, errand};
-use quorate::core::jobs::protocol::message::*;
-use quorate::core::jobs::protocol::token::{DispatchToken, FenceToken, GateEpoch};
-use quorate::core::kernel::Machine;
-use quorate::core::kernel::driver::{Driver, Step};
-use quorate::core::kernel::ids::EntityId;
-use quorate::core::kernel::time::{Downtime, Gap, Timestamp};
-use quorate::journal::codec::{decode, encode};
+use quorate_core::jobs::manager::event::GateSeat;
+use quorate_core::jobs::manager::heard::{LatestProgress, Memory};
+use quorate_core::jobs::manager::outbox::Notice;
+use quorate_core::jobs::manager::{Command, Effect, Event, Heard, Job, JobMachine, Reply, Submit, errand};
+use quorate_core::jobs::protocol::message::*;
+use quorate_core::jobs::protocol::token::{DispatchToken, FenceToken, GateEpoch};
+use quorate_core::kernel::Machine;
+use quorate_core::kernel::driver::{Driver, Step};
+use quorate_core::kernel::ids::EntityId;
+use quorate_core::kernel::time::{Downtime, Gap, Timestamp};
+use quorate_journal::codec::{decode, encode};
 
 const S: i64 = 1_000_000;
 const BUDGET: i64 = 60 * S;
@@ -412,7 +412,7 @@ fn check_change(before: &Job, after: &Job, events: &[Event]) {
 }
 
 /// No job times out while its budget with extensions lasts, or within its idle limit after an extension.
-fn check_timeout(before: &Job, found: &quorate::core::jobs::manager::event::TimedOut) {
+fn check_timeout(before: &Job, found: &quorate_core::jobs::manager::event::TimedOut) {
     let run = before.run.as_ref().unwrap();
     match found.kind {
         TimeoutKind::Overall => {

@@ -1,12 +1,12 @@
 //! Learned deadlines find dead work much sooner than fixed ones, and stop hardly any that lives; and they keep doing so
 //! when what they stopped is all they learn from.
 
-use quorate::core::jobs::durations::{
+use quorate_core::jobs::durations::{
     Command, DurationsMachine, Ended, Estimate, Limit, MAX_DOUBT, Record, Settings, estimate,
 };
-use quorate::core::kernel::driver::Driver;
-use quorate::core::kernel::rng::Rng;
-use quorate::core::kernel::time::Timestamp;
+use quorate_core::kernel::driver::Driver;
+use quorate_core::kernel::rng::Rng;
+use quorate_core::kernel::time::Timestamp;
 
 use crate::adaptive::{FALSE_PPM, Figures, Limits, best, fixed, jobs, learned};
 

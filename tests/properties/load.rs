@@ -11,16 +11,14 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use quorate::core::kernel::rng::Rng;
-use quorate::core::kernel::time::Timestamp;
-use quorate::core::load::pressure::{DecayConfig, Forwarding, GatePressure};
-use quorate::core::load::shed::{
+use quorate_core::kernel::rng::Rng;
+use quorate_core::kernel::time::Timestamp;
+use quorate_core::load::pressure::{DecayConfig, Forwarding, GatePressure};
+use quorate_core::load::shed::{
     Admission, AdmissionConfig, Caps, Class, Detector, DetectorConfig, Label, LimitConfig, Load, MessageKind,
     Observed, Permit, Priority, Readings,
 };
-use quorate::core::load::stats::{
-    Decoded, Sample, Signal, SignalConfig, Signaller, StatsBuffer, StatsConfig,
-};
+use quorate_core::load::stats::{Decoded, Sample, Signal, SignalConfig, Signaller, StatsBuffer, StatsConfig};
 
 const SERVERS: usize = 20;
 const KINDS: [MessageKind; 4] =

@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 
 use proptest::prelude::*;
-use quorate::core::kernel::ids::VoterId;
-use quorate::core::voting::quorum::audit::votes_on_record;
-use quorate::core::voting::quorum::event::{Counting, Outsiders, Refusal, VoteCast, VoteChange};
-use quorate::core::voting::quorum::stats::QuorumStats;
-use quorate::core::voting::quorum::tally::Tally;
-use quorate::core::voting::quorum::{Electorate, Event, Opened, QuorumState, Rejection, Reply};
+use quorate_core::kernel::ids::VoterId;
+use quorate_core::voting::quorum::audit::votes_on_record;
+use quorate_core::voting::quorum::event::{Counting, Outsiders, Refusal, VoteCast, VoteChange};
+use quorate_core::voting::quorum::stats::QuorumStats;
+use quorate_core::voting::quorum::tally::Tally;
+use quorate_core::voting::quorum::{Electorate, Event, Opened, QuorumState, Rejection, Reply};
 
 use crate::script::{Script, play, recorded, wild_script};
 

@@ -1,12 +1,12 @@
 //! Laws of the mesh registry: the fold with its indexes agrees with a plain scan over all cells.
 
 use proptest::prelude::*;
-use quorate::core::kernel::driver::Driver;
-use quorate::core::kernel::ids::{CellId, VoterId};
-use quorate::core::kernel::time::Timestamp;
-use quorate::core::voting::quorum::QuorumType;
-use quorate::core::voting::topology::{Asked, Cell, Command, Event, Topology, TopologyMachine};
-use quorate::journal::codec::{decode, encode};
+use quorate_core::kernel::driver::Driver;
+use quorate_core::kernel::ids::{CellId, VoterId};
+use quorate_core::kernel::time::Timestamp;
+use quorate_core::voting::quorum::QuorumType;
+use quorate_core::voting::topology::{Asked, Cell, Command, Event, Topology, TopologyMachine};
+use quorate_journal::codec::{decode, encode};
 
 type Mesh = Driver<TopologyMachine>;
 

@@ -1,16 +1,16 @@
 //! Laws of the load's and the flows' records: the level beside a naive twin, exact instants, replay is live.
 
 use proptest::prelude::*;
-use quorate::core::kernel::Machine;
-use quorate::core::kernel::driver::Driver;
-use quorate::core::kernel::ids::EntityId;
-use quorate::core::kernel::time::Timestamp;
-use quorate::core::load::flow::record::{Command as FlowCommand, FlowMachine, FlowTotals};
-use quorate::core::load::flow::{
+use quorate_core::kernel::Machine;
+use quorate_core::kernel::driver::Driver;
+use quorate_core::kernel::ids::EntityId;
+use quorate_core::kernel::time::Timestamp;
+use quorate_core::load::flow::record::{Command as FlowCommand, FlowMachine, FlowTotals};
+use quorate_core::load::flow::{
     DropPolicy, DropReason, DropRun, FlowConfig, FlowState, Load, Notice, Transition,
 };
-use quorate::core::load::record::{Command, Event, LoadMachine};
-use quorate::core::load::stats::{Level, Sample};
+use quorate_core::load::record::{Command, Event, LoadMachine};
+use quorate_core::load::stats::{Level, Sample};
 
 fn at(us: i64) -> Timestamp {
     Timestamp::from_micros(us)

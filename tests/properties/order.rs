@@ -5,9 +5,9 @@
 //! cast the deciding vote, because votes after the decision are late.
 
 use proptest::prelude::*;
-use quorate::core::kernel::time::Timestamp;
-use quorate::core::voting::quorum::event::Outsiders;
-use quorate::core::voting::quorum::{Command, Policy, QuorumState};
+use quorate_core::kernel::time::Timestamp;
+use quorate_core::voting::quorum::event::Outsiders;
+use quorate_core::voting::quorum::{Command, Policy, QuorumState};
 
 use crate::script::{Quorum, ballot, confidence, fork, question};
 

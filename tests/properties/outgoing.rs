@@ -2,7 +2,7 @@
 //! looked through for the one to be forgotten. What one may do, the other does, and nothing is unaccounted for.
 
 use proptest::prelude::*;
-use quorate::core::load::flow::{Lagged, NotPlaced, Outgoing, OutgoingConfig, OutgoingState, Ratio, Read};
+use quorate_core::load::flow::{Lagged, NotPlaced, Outgoing, OutgoingConfig, OutgoingState, Ratio, Read};
 
 /// A message: its name, and whether it never gives way.
 type Message = (u64, bool);
@@ -171,7 +171,7 @@ proptest! {
                 Act::Put(to, critical) => {
                     offered += 1;
                     let placed = queues.put(&to, (n as u64, critical)).map(|placed| {
-                        let messages = |evicted: quorate::core::load::flow::Evicted<Message>| {
+                        let messages = |evicted: quorate_core::load::flow::Evicted<Message>| {
                             evicted.into_messages().collect::<Vec<_>>()
                         };
                         let forgotten = placed.forgotten.map(|gone| (gone.destination, messages(gone.messages)));

@@ -1,7 +1,7 @@
 //! Numbers and names from outside: kept as they are written, or refused.
 
 use proptest::prelude::*;
-use quorate::core::kernel::ids::VoterId;
+use quorate_core::kernel::ids::VoterId;
 use unicode_normalization::UnicodeNormalization;
 
 /// The value of a decimal: its digits without zeros at the ends, and the power of ten of the last one.
@@ -57,7 +57,7 @@ proptest! {
     fn any_number_is_kept_with_its_value_or_refused(
         text in r"-?(0|[1-9][0-9]{0,22})(\.[0-9]{1,22})?([eE][+-]?[0-9]{1,3})?",
     ) {
-        if let Ok(kept) = quorate::api::json::read(&text) {
+        if let Ok(kept) = quorate_runtime::api::json::read(&text) {
             prop_assert_eq!(value(&kept.to_string()), value(&text), "{} became {}", text, kept);
             // What is shown later is read back from what was stored.
             let shown: serde_json::Value = serde_json::from_str(&kept.to_string()).unwrap();
@@ -70,7 +70,7 @@ proptest! {
     fn every_number_a_program_holds_is_kept(double in any::<f64>(), whole in any::<u64>(), low in any::<i64>()) {
         prop_assume!(double.is_finite());
         for number in [serde_json::json!(double), serde_json::json!(whole), serde_json::json!(low)] {
-            prop_assert_eq!(quorate::api::json::read(&number.to_string()).unwrap(), number);
+            prop_assert_eq!(quorate_runtime::api::json::read(&number.to_string()).unwrap(), number);
         }
     }
 
@@ -78,7 +78,7 @@ proptest! {
     fn an_id_is_composed_and_every_character_of_it_is_seen(text in name()) {
         if let Ok(id) = VoterId::new(text.as_str()) {
             prop_assert_eq!(id.as_str(), text.nfc().collect::<String>());
-            let seen: String = text.chars().filter(|c| !c.is_control() && quorate::core::kernel::names::is_shown(*c)).collect();
+            let seen: String = text.chars().filter(|c| !c.is_control() && quorate_core::kernel::names::is_shown(*c)).collect();
             prop_assert_eq!(id.as_str(), seen);
             prop_assert_eq!(id.as_str(), text.trim());
         }

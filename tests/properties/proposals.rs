@@ -4,18 +4,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use proptest::prelude::*;
-use quorate::core::kernel::driver::Driver;
-use quorate::core::kernel::ids::VoterId;
-use quorate::core::kernel::time::Timestamp;
-use quorate::core::voting::proposal::command::Decider;
-use quorate::core::voting::proposal::event::Delivered;
-use quorate::core::voting::proposal::stats::ProposalStats;
-use quorate::core::voting::proposal::{
+use quorate_core::kernel::driver::Driver;
+use quorate_core::kernel::ids::VoterId;
+use quorate_core::kernel::time::Timestamp;
+use quorate_core::voting::proposal::command::Decider;
+use quorate_core::voting::proposal::event::Delivered;
+use quorate_core::voting::proposal::stats::ProposalStats;
+use quorate_core::voting::proposal::{
     Ballot, Command, Event, Open, Proposal as State, ProposalMachine, Rejection, Reply, Verdict, VoteChange,
     VoteOutcome,
 };
-use quorate::core::voting::rules::{Choice, Param, RuleSpec};
-use quorate::journal::codec::{decode, encode};
+use quorate_core::voting::rules::{Choice, Param, RuleSpec};
+use quorate_journal::codec::{decode, encode};
 
 type Proposal = Driver<ProposalMachine>;
 

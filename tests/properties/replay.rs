@@ -1,9 +1,9 @@
 //! The log is the quorum: nothing is lost or invented between memory and record.
 
 use proptest::prelude::*;
-use quorate::core::kernel::time::Timestamp;
-use quorate::core::voting::quorum::{Event, Quorum as State, QuorumState};
-use quorate::journal::codec::{decode, encode};
+use quorate_core::kernel::time::Timestamp;
+use quorate_core::voting::quorum::{Event, Quorum as State, QuorumState};
+use quorate_journal::codec::{decode, encode};
 
 use crate::script::{Quorum, play, recorded, wild_script};
 
@@ -60,7 +60,7 @@ proptest! {
         let (straight, live) = recorded(&script);
         let mut log: Vec<Event> = Vec::new();
         let mut reborn = Quorum::default();
-        let start = quorate::core::voting::quorum::Command::Start(Box::new(script.start.clone()));
+        let start = quorate_core::voting::quorum::Command::Start(Box::new(script.start.clone()));
         for (now, command) in std::iter::once(&(script.opened_at, start)).chain(&script.commands) {
             reborn = replayed(&log);
             log.extend(reborn.step(command.clone(), *now).events);

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use proptest::prelude::*;
-use quorate::core::kernel::driver::{Driver, Step};
-use quorate::core::kernel::ids::{EntityId, VoterId};
-use quorate::core::kernel::time::Timestamp;
-use quorate::core::voting::quorum::event::{Outsiders, VoteChange};
-use quorate::core::voting::quorum::{
+use quorate_core::kernel::driver::{Driver, Step};
+use quorate_core::kernel::ids::{EntityId, VoterId};
+use quorate_core::kernel::time::Timestamp;
+use quorate_core::voting::quorum::event::{Outsiders, VoteChange};
+use quorate_core::voting::quorum::{
     Ballot, Cancel, Command, Event, FallbackPlan, Policy, QuorumMachine, QuorumType, Start,
 };
 

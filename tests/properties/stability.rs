@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use quorate::core::kernel::rng::Rng;
-use quorate::core::kernel::time::Timestamp;
-use quorate::core::load::pressure::{
+use quorate_core::kernel::rng::Rng;
+use quorate_core::kernel::time::Timestamp;
+use quorate_core::load::pressure::{
     Body, DecayConfig, FlushConfig, FlushPlanner, Grants, PaceConfig, Peers, Update,
 };
-use quorate::core::load::shed::{Cause, Detector, DetectorConfig, Load, Observed, Priority, Readings};
-use quorate::core::load::stats::{
+use quorate_core::load::shed::{Cause, Detector, DetectorConfig, Load, Observed, Priority, Readings};
+use quorate_core::load::stats::{
     Decoded, Level, Sample, SignalConfig, Signaller, StatsBuffer, StatsConfig, WireSignal,
 };
 
@@ -251,7 +251,7 @@ impl Reports {
         }
     }
 
-    fn at_manager(&mut self, n: usize, send: quorate::core::load::pressure::Outgoing<u8, u8, u8>) {
+    fn at_manager(&mut self, n: usize, send: quorate_core::load::pressure::Outgoing<u8, u8, u8>) {
         let now = ms(self.now);
         if self.rng.next_u64().is_multiple_of(20) {
             return;

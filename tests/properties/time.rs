@@ -1,9 +1,9 @@
 //! When a quorum asks to be woken, and what waking it does.
 
 use proptest::prelude::*;
-use quorate::core::kernel::Machine;
-use quorate::core::kernel::time::Timestamp;
-use quorate::core::voting::quorum::{Event, QuorumMachine, QuorumState};
+use quorate_core::kernel::Machine;
+use quorate_core::kernel::time::Timestamp;
+use quorate_core::voting::quorum::{Event, QuorumMachine, QuorumState};
 
 use crate::script::{fork, play, recorded, script, wild_script};
 

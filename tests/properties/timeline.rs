@@ -1,8 +1,8 @@
 //! The journal's time over many lives, beside a twin that only adds up what really passed.
 
 use proptest::prelude::*;
-use quorate::core::kernel::time::Timestamp;
-use quorate::core::kernel::timeline::{Mark, Reading, SLEW, Uptime, slew, start};
+use quorate_core::kernel::time::Timestamp;
+use quorate_core::kernel::timeline::{Mark, Reading, SLEW, Uptime, slew, start};
 use std::time::Duration;
 
 #[derive(Clone, Debug)]

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use quorate::api::dto::{AgentHistory, Beat, HistoryQuery, ListAgents, RegisterAgent};
-use quorate::config::{Alerts, Config, HeartbeatConfig};
-use quorate::core::kernel::ids::{StreamKind, VoterId};
-use quorate::core::voting::agent::Grade;
-use quorate::shell::bus::{Notice, What};
-use quorate::store::memory::MemoryStore;
 use quorate::{ErrorKind, Quorate};
+use quorate_core::kernel::ids::{StreamKind, VoterId};
+use quorate_core::voting::agent::Grade;
+use quorate_journal::stores::memory::MemoryStore;
+use quorate_runtime::api::dto::{AgentHistory, Beat, HistoryQuery, ListAgents, RegisterAgent};
+use quorate_runtime::config::{Alerts, Config, HeartbeatConfig};
+use quorate_runtime::shell::bus::{Notice, What};
 
 use crate::manual;
 
@@ -90,7 +90,7 @@ async fn downtime_fails_nobody_and_nothing_of_an_agent_is_lost_in_a_crash() {
     let later = q.now().plus(Duration::from_secs(3600));
     q.crash().await;
 
-    let config = Config { clock: quorate::config::ClockConfig::Manual(later), ..manual() };
+    let config = Config { clock: quorate_runtime::config::ClockConfig::Manual(later), ..manual() };
     let q = Quorate::open_with(config, Arc::new(memory.reopen())).await.unwrap();
     let after = q.agents().stats().await.unwrap();
     assert_eq!((after.health_distribution.healthy, after.total_heartbeats), (2, 2));
@@ -183,7 +183,7 @@ async fn the_history_of_quorums_is_not_disturbed_by_agents_that_fail() {
         q.advance(Duration::from_secs(9)).await.unwrap();
         q.agents().leave(&id("ann")).await.unwrap();
     }
-    let page = |limit, cursor| quorate::api::dto::QuorumHistory { limit: Some(limit), cursor };
+    let page = |limit, cursor| quorate_runtime::api::dto::QuorumHistory { limit: Some(limit), cursor };
     let newest = q.quorums().history(page(2, None)).await.unwrap();
     assert_eq!((newest.total, newest.total_available), (2, 3));
     let oldest = q.quorums().history(page(2, newest.next_cursor)).await.unwrap();

@@ -5,15 +5,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
-use quorate::api::dto::{
+use quorate::{ErrorKind, Quorate};
+use quorate_core::kernel::ids::{CellId, Resource, TokenId};
+use quorate_core::kernel::rng::Rng;
+use quorate_journal::stores::memory::MemoryStore;
+use quorate_runtime::api::dto::{
     CapacityRef, CapacityRequested, CapacityStats, ConfigureCapacity, HeldToken, OfferCapacity,
     ReleaseCapacity, RequestCapacity, SetBudget, TokenRef, TransferCapacity, id,
 };
-use quorate::config::Config;
-use quorate::core::kernel::ids::{CellId, Resource, TokenId};
-use quorate::core::kernel::rng::Rng;
-use quorate::store::memory::MemoryStore;
-use quorate::{ErrorKind, Quorate};
+use quorate_runtime::config::Config;
 
 use crate::books::Books;
 use crate::hooked::Hooked;
@@ -332,7 +332,7 @@ async fn a_grant_of_several_sources_names_each_part_and_a_new_cell_is_named_as_s
     assert_eq!(whole.token_id.as_ref(), Some(&whole.tokens[0].token_id));
 
     let strict = Config {
-        capacity: quorate::config::CapacityConfig { strict_cells: true, ..Default::default() },
+        capacity: quorate_runtime::config::CapacityConfig { strict_cells: true, ..Default::default() },
         ..manual()
     };
     let q = Quorate::open(strict).await.unwrap();

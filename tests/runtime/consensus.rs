@@ -3,18 +3,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use quorate::api::dto::{
+use quorate::{Error, ErrorKind, Quorate, StartQuorum};
+use quorate_core::kernel::ids::{EntityId, VoterId};
+use quorate_core::voting::agent::Grade;
+use quorate_core::voting::proposal::{Verdict, VoteChange, VoteOutcome};
+use quorate_core::voting::rules::{Choice, Param};
+use quorate_journal::stores::memory::MemoryStore;
+use quorate_runtime::api::dto::{
     Beat, ConsensusRef, ConsensusResult, ConsensusVote, HistoryQuery, OpenProposals, RegisterAgent,
     RegisterAlgorithm, RequestConsensus,
 };
-use quorate::config::{ClockConfig, Config, HealthPolicy};
-use quorate::core::kernel::ids::{EntityId, VoterId};
-use quorate::core::voting::agent::Grade;
-use quorate::core::voting::proposal::{Verdict, VoteChange, VoteOutcome};
-use quorate::core::voting::rules::{Choice, Param};
-use quorate::shell::bus::What;
-use quorate::store::memory::MemoryStore;
-use quorate::{Error, ErrorKind, Quorate, StartQuorum};
+use quorate_runtime::config::{ClockConfig, Config, HealthPolicy};
+use quorate_runtime::shell::bus::What;
 use serde_json::json;
 
 use crate::manual;
@@ -285,7 +285,7 @@ async fn a_request_repeated_under_one_key_answers_with_the_first_proposal() {
     let q = Quorate::open_with(manual(), Arc::new(memory.reopen())).await.unwrap();
     agents(&q, &["ann", "bob"]).await;
     let keyed = |key: &str| RequestConsensus {
-        idempotency_key: Some(quorate::core::kernel::ids::IdempotencyKey::new(key).unwrap()),
+        idempotency_key: Some(quorate_core::kernel::ids::IdempotencyKey::new(key).unwrap()),
         wait: Some(false),
         ..RequestConsensus::new(json!(1))
     };
@@ -365,7 +365,7 @@ async fn ends_of_other_kinds_do_not_disturb_the_history_and_questions_that_could
     vote(&q, "hopeless", "ann", Choice::Against).await;
     q.consensus().request(question("yes")).await.unwrap();
     vote(&q, "yes", "ann", Choice::For).await;
-    let page = |limit, cursor| quorate::api::dto::ConsensusHistory { limit: Some(limit), cursor };
+    let page = |limit, cursor| quorate_runtime::api::dto::ConsensusHistory { limit: Some(limit), cursor };
     let all = q.consensus().history(page(3, None)).await.unwrap();
     let names: Vec<_> = all.history.iter().map(|entry| entry.proposal_id.as_str()).collect();
     assert_eq!(names, ["nobody", "hopeless", "yes"]);

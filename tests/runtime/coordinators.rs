@@ -3,13 +3,13 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use quorate::config::Config;
-use quorate::core::kernel::ids::VoterId;
-use quorate::core::voting::proposal::{Verdict, VoteOutcome};
-use quorate::core::voting::rules::Choice;
-use quorate::shell::coordinator::{ConsensusRequest, Coordinator, Delivered, Told};
-use quorate::store::memory::MemoryStore;
 use quorate::{ErrorKind, Quorate};
+use quorate_core::kernel::ids::VoterId;
+use quorate_core::voting::proposal::{Verdict, VoteOutcome};
+use quorate_core::voting::rules::Choice;
+use quorate_journal::stores::memory::MemoryStore;
+use quorate_runtime::config::Config;
+use quorate_runtime::shell::coordinator::{ConsensusRequest, Coordinator, Delivered, Told};
 use tokio::sync::watch;
 
 use crate::consensus::{id, question, refused, result, until, until_open, vote, voter, waited};
@@ -111,7 +111,7 @@ async fn a_broadcast_that_fails_or_panics_aborts_the_question_and_it_does_not_co
     {
         let transport = Transport::new(Behaviour::Reaches, tells);
         let q = Quorate::open(with(Config::memory(), &transport)).await.unwrap();
-        let request = quorate::api::dto::RequestConsensus { wait: None, ..question("p") };
+        let request = quorate_runtime::api::dto::RequestConsensus { wait: None, ..question("p") };
         let consensus = q.consensus();
         let asked = consensus.request(request.within_ms(300_000));
         let end = tokio::time::timeout(Duration::from_secs(60), asked).await.unwrap().unwrap();
@@ -135,7 +135,8 @@ async fn a_question_that_reaches_nobody_is_aborted_and_one_that_reaches_some_is_
     assert_eq!((end.reached, end.unreached_agents.len()), (0, 3));
     let stats = q.consensus().stats().await.unwrap();
     assert_eq!((stats.aborted, stats.rejected, stats.total_proposals), (1, 0, 0));
-    let query = quorate::api::dto::HistoryQuery { outcome: Some("aborted".into()), ..Default::default() };
+    let query =
+        quorate_runtime::api::dto::HistoryQuery { outcome: Some("aborted".into()), ..Default::default() };
     assert_eq!(q.history().query(query).await.unwrap().events.len(), 1);
 
     let q =

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use quorate::api::dto::AlgorithmRef;
-use quorate::config::{ClockConfig, Config};
-use quorate::core::voting::proposal::{Verdict, VoteOutcome};
-use quorate::core::voting::rules::{Choice, Outcome, Poll, WeightTable};
-use quorate::shell::custom::CustomRuleSet;
-use quorate::store::memory::MemoryStore;
 use quorate::{ErrorKind, Quorate};
+use quorate_core::voting::proposal::{Verdict, VoteOutcome};
+use quorate_core::voting::rules::{Choice, Outcome, Poll, WeightTable};
+use quorate_journal::stores::memory::MemoryStore;
+use quorate_runtime::api::dto::AlgorithmRef;
+use quorate_runtime::config::{ClockConfig, Config};
+use quorate_runtime::shell::custom::CustomRuleSet;
 
 use crate::consensus::{agents, question, register, result, vote, voter, waited};
 use crate::manual;
@@ -129,9 +129,10 @@ async fn a_custom_rule_weighs_by_the_table_of_its_registration_and_not_by_claims
     let table = WeightTable::new([(&voter("bob"), 2.5)], 1.0).unwrap();
     q.algorithms().register_custom("heavy", table, heavy).unwrap();
     q.consensus().request(question("p").by("heavy")).await.unwrap();
-    let claim = quorate::api::dto::ConsensusVote {
+    let claim = quorate_runtime::api::dto::ConsensusVote {
         weight: Some(1e9),
-        ..quorate::api::dto::ConsensusVote::new(&crate::consensus::id("p"), "ann", Choice::For).unwrap()
+        ..quorate_runtime::api::dto::ConsensusVote::new(&crate::consensus::id("p"), "ann", Choice::For)
+            .unwrap()
     };
     q.consensus().vote(claim).await.unwrap();
     assert_eq!(result(&q, "p").await.state, "open");

@@ -4,11 +4,11 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
-use quorate::config::Config;
-use quorate::core::kernel::ids::EntityId;
-use quorate::journal::Fault;
-use quorate::store::memory::MemoryStore;
 use quorate::{ErrorKind, Quorate, StartQuorum, Vote};
+use quorate_core::kernel::ids::EntityId;
+use quorate_journal::Fault;
+use quorate_journal::stores::memory::MemoryStore;
+use quorate_runtime::config::Config;
 
 use crate::hooked::Hooked;
 use crate::manual;

@@ -1,7 +1,7 @@
 //! Following what is recorded, in the program itself.
 
-use quorate::api::dto::{EventView, HistoryQuery};
 use quorate::{Quorate, StartQuorum, Vote};
+use quorate_runtime::api::dto::{EventView, HistoryQuery};
 
 use crate::manual;
 

@@ -3,9 +3,9 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use quorate::api::dto::{ConfigureFlow, DrainFlow, FlowStatus, HistoryQuery, OfferMessage, OpenFlow};
-use quorate::core::load::flow::{Carries, DropPolicy, FlowConfig};
 use quorate::{Config, EntityId, ErrorKind, Quorate};
+use quorate_core::load::flow::{Carries, DropPolicy, FlowConfig};
+use quorate_runtime::api::dto::{ConfigureFlow, DrainFlow, FlowStatus, HistoryQuery, OfferMessage, OpenFlow};
 use serde_json::json;
 
 use crate::manual;

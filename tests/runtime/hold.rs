@@ -4,15 +4,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use quorate::api::dto::{
+use quorate::{Config, Error, ErrorKind, Held, Quorate};
+use quorate_core::kernel::ids::{BudgetId, CellId, Resource};
+use quorate_core::kernel::rng::Rng;
+use quorate_journal::Fault;
+use quorate_journal::stores::memory::MemoryStore;
+use quorate_runtime::api::dto::{
     CancelNeed, CapacityRef, CapacityRequested, ConfigureCapacity, HeldToken, OfferCapacity, ReleaseCapacity,
     RequestCapacity, SetBudget, TokenRef, id,
 };
-use quorate::core::kernel::ids::{BudgetId, CellId, Resource};
-use quorate::core::kernel::rng::Rng;
-use quorate::journal::Fault;
-use quorate::store::memory::MemoryStore;
-use quorate::{Config, Error, ErrorKind, Held, Quorate};
 use tokio::task::JoinHandle;
 
 use crate::books::Books;

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use quorate::api::dto::HistoryQuery;
-use quorate::core::kernel::ids::{EntityId, VoterId};
-use quorate::core::voting::proposal::VoteOutcome;
-use quorate::core::voting::rules::Choice;
-use quorate::shell::coordinator::ConsensusRequest;
-use quorate::store::memory::MemoryStore;
 use quorate::{Config, Quorate, RequestConsensus};
+use quorate_core::kernel::ids::{EntityId, VoterId};
+use quorate_core::voting::proposal::VoteOutcome;
+use quorate_core::voting::rules::Choice;
+use quorate_journal::stores::memory::MemoryStore;
+use quorate_runtime::api::dto::HistoryQuery;
+use quorate_runtime::shell::coordinator::ConsensusRequest;
 use serde_json::{Value, json};
 use tokio::sync::mpsc::UnboundedReceiver;
 
@@ -43,7 +43,7 @@ async fn put(q: &Quorate, names: &[&str]) {
 async fn again(q: Quorate, memory: &MemoryStore) -> Quorate {
     let at = q.now();
     q.crash().await;
-    let config = Config { clock: quorate::config::ClockConfig::Manual(at), ..manual() };
+    let config = Config { clock: quorate_runtime::config::ClockConfig::Manual(at), ..manual() };
     Quorate::open_with(config, Arc::new(memory.reopen())).await.unwrap()
 }
 
@@ -77,7 +77,7 @@ async fn a_question_whose_telling_was_cut_off_is_counted_when_an_inbox_takes_it_
     let switch = broken.clone();
     let store =
         Hooked::new(memory.reopen(), move |_| match switch.load(std::sync::atomic::Ordering::SeqCst) {
-            true => Err(quorate::journal::Fault::Unavailable { reason: "cut off".into() }),
+            true => Err(quorate_journal::Fault::Unavailable { reason: "cut off".into() }),
             false => Ok(()),
         });
     let q = Quorate::open_with(manual(), Arc::new(store)).await.unwrap();
@@ -86,7 +86,7 @@ async fn a_question_whose_telling_was_cut_off_is_counted_when_an_inbox_takes_it_
     q.consensus().request(question("p")).await.unwrap();
     broken.store(true, std::sync::atomic::Ordering::SeqCst);
     q.crash().await;
-    let config = Config { clock: quorate::config::ClockConfig::Manual(at), ..manual() };
+    let config = Config { clock: quorate_runtime::config::ClockConfig::Manual(at), ..manual() };
     let q = Quorate::open_with(config, Arc::new(memory.reopen())).await.unwrap();
     assert_eq!(result(&q, "p").await.metadata.reached, 0);
     let mut inbox = q.consensus().inbox(&voter("ann"));

@@ -3,18 +3,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use quorate::api::dto::{
+use quorate::{Config, ErrorKind, Quorate};
+use quorate_core::jobs::manager::WorkflowStatus;
+use quorate_core::jobs::protocol::message::FinalStatus;
+use quorate_core::kernel::ids::EntityId;
+use quorate_core::kernel::time::Timestamp;
+use quorate_journal::stores::memory::MemoryStore;
+use quorate_runtime::api::dto::{
     CompleteJob, JobProgress, JobRef, JobStats, PlanWorkflow, RegisterWorker, SubmitJob, TransferJob,
     WorkerRef, WorkerReport,
 };
-use quorate::config::ClockConfig;
-use quorate::core::jobs::manager::WorkflowStatus;
-use quorate::core::jobs::protocol::message::FinalStatus;
-use quorate::core::kernel::ids::EntityId;
-use quorate::core::kernel::time::Timestamp;
-use quorate::shell::bus::What;
-use quorate::store::memory::MemoryStore;
-use quorate::{Config, ErrorKind, Quorate};
+use quorate_runtime::config::ClockConfig;
+use quorate_runtime::shell::bus::What;
 
 use crate::manual;
 
@@ -179,7 +179,7 @@ async fn after_the_last_job_nothing_is_tracked_noted_or_on_its_way() {
 async fn an_id_that_is_used_again_is_listed_with_each_of_its_ends_and_not_while_it_runs() {
     let q = Quorate::open(manual()).await.unwrap();
     let ended = async || {
-        let ask = quorate::api::dto::ListJobs { state: Some("ended".into()), ..Default::default() };
+        let ask = quorate_runtime::api::dto::ListJobs { state: Some("ended".into()), ..Default::default() };
         let page = q.jobs().list(ask).await.unwrap();
         page.jobs.into_iter().map(|line| (line.status, line.fence_token)).collect::<Vec<_>>()
     };

@@ -4,13 +4,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use quorate::api::dto::{JobProgress, JobRef, LeaseJob, SubmitJob, TransferJob};
-use quorate::config::ClockConfig;
-use quorate::core::kernel::ids::EntityId;
-use quorate::core::kernel::rng::Rng;
-use quorate::core::kernel::time::Timestamp;
-use quorate::store::memory::MemoryStore;
 use quorate::{Config, ErrorKind, Quorate};
+use quorate_core::kernel::ids::EntityId;
+use quorate_core::kernel::rng::Rng;
+use quorate_core::kernel::time::Timestamp;
+use quorate_journal::stores::memory::MemoryStore;
+use quorate_runtime::api::dto::{JobProgress, JobRef, LeaseJob, SubmitJob, TransferJob};
+use quorate_runtime::config::ClockConfig;
 
 use crate::manual;
 

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use quorate::api::dto::{CancelQuorum, WaitQuorum};
-use quorate::config::{ClockConfig, Config};
-use quorate::core::kernel::ids::{EntityId, IdempotencyKey};
-use quorate::core::kernel::time::Timestamp;
-use quorate::core::voting::quorum::QuorumState;
-use quorate::shell::bus::What;
-use quorate::store::memory::MemoryStore;
 use quorate::{ErrorKind, Quorate, StartQuorum, Vote};
+use quorate_core::kernel::ids::{EntityId, IdempotencyKey};
+use quorate_core::kernel::time::Timestamp;
+use quorate_core::voting::quorum::QuorumState;
+use quorate_journal::stores::memory::MemoryStore;
+use quorate_runtime::api::dto::{CancelQuorum, WaitQuorum};
+use quorate_runtime::config::{ClockConfig, Config};
+use quorate_runtime::shell::bus::What;
 use std::sync::Arc;
 
 use crate::manual;

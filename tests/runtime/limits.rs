@@ -1,8 +1,8 @@
 //! Every bounded field of a job at its bound goes the whole way, from the door through gate, manager and worker and back;
 //! one beyond it is refused at the door, and nothing is left of it.
 
-use quorate::api::ops;
 use quorate::{Error, ErrorKind, Quorate};
+use quorate_runtime::api::ops;
 use serde_json::{Map, Value, json};
 
 use crate::manual;

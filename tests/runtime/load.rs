@@ -4,17 +4,17 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use quorate::api::dto::{
+use quorate::{Config, Error, ErrorKind, Quorate};
+use quorate_core::kernel::time::Timestamp;
+use quorate_core::load::shed::{Caps, Cause, Class, LatencyConfig, Load, Readings};
+use quorate_core::load::stats::Level;
+use quorate_journal::stores::memory::MemoryStore;
+use quorate_runtime::api::dto::{
     AskSummary, CheckShed, HistoryQuery, JobProgress, RecordLoad, RecordStats, ReleasePermit, SubmitJob,
 };
-use quorate::api::ops;
-use quorate::config::ClockConfig;
-use quorate::core::kernel::time::Timestamp;
-use quorate::core::load::shed::{Caps, Cause, Class, LatencyConfig, Load, Readings};
-use quorate::core::load::stats::Level;
-use quorate::shell::sampler::{Sampler, ThisMachine};
-use quorate::store::memory::MemoryStore;
-use quorate::{Config, Error, ErrorKind, Quorate};
+use quorate_runtime::api::ops;
+use quorate_runtime::config::ClockConfig;
+use quorate_runtime::shell::sampler::{Sampler, ThisMachine};
 use serde_json::{Map, Value, json};
 
 use crate::hooked::Hooked;

@@ -22,8 +22,8 @@ mod load;
 mod quorums;
 mod transports;
 
-use quorate::config::{ClockConfig, Config};
-use quorate::core::kernel::time::Timestamp;
+use quorate_core::kernel::time::Timestamp;
+use quorate_runtime::config::{ClockConfig, Config};
 
 /// A runtime in virtual time with repeatable ids.
 pub fn manual() -> Config {

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use quorate::api::dto::RegisterAuthority;
 use quorate::{ErrorKind, Quorate, StartQuorum, Vote};
+use quorate_runtime::api::dto::RegisterAuthority;
 
 use crate::manual;
 
@@ -52,7 +52,7 @@ async fn a_fallback_without_an_authority_asks_only_those_who_were_asked_first() 
     let fallback = StartQuorum {
         cmp_fallback: Some(true),
         timeout_seconds: Some(1.0),
-        outsiders: Some(quorate::core::voting::quorum::event::Outsiders::Refuse),
+        outsiders: Some(quorate_core::voting::quorum::event::Outsiders::Refuse),
         ..StartQuorum::ring(3)
     };
     let started = q.quorums().start(fallback.clone().with_voters(names).unwrap()).await.unwrap();

@@ -3,13 +3,13 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use quorate::api::Mailbox;
-use quorate::api::dto::{CompleteJob, JobRef, SubmitJob};
-use quorate::core::jobs::protocol::message::{FinalStatus, Message, Party};
-use quorate::core::kernel::ids::EntityId;
-use quorate::core::load::flow::OutgoingConfig;
-use quorate::shell::outgoing::{DestinationStatus, PerDestination, Wire, WireConfig};
 use quorate::{Config, Quorate};
+use quorate_core::jobs::protocol::message::{FinalStatus, Message, Party};
+use quorate_core::kernel::ids::EntityId;
+use quorate_core::load::flow::OutgoingConfig;
+use quorate_runtime::api::Mailbox;
+use quorate_runtime::api::dto::{CompleteJob, JobRef, SubmitJob};
+use quorate_runtime::shell::outgoing::{DestinationStatus, PerDestination, Wire, WireConfig};
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 

@@ -4,12 +4,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use quorate::Quorate;
-use quorate::api::dto::{EventView, HistoryQuery};
-use quorate::core::capacity::cell::event::Event;
-use quorate::core::capacity::cell::{Budget, BudgetMachine, Cell, CellMachine, Command, budget};
-use quorate::core::kernel::Machine;
-use quorate::core::kernel::ids::{BudgetId, CellId, NeedId};
-use quorate::core::kernel::time::Timestamp;
+use quorate_core::capacity::cell::event::Event;
+use quorate_core::capacity::cell::{Budget, BudgetMachine, Cell, CellMachine, Command, budget};
+use quorate_core::kernel::Machine;
+use quorate_core::kernel::ids::{BudgetId, CellId, NeedId};
+use quorate_core::kernel::time::Timestamp;
+use quorate_runtime::api::dto::{EventView, HistoryQuery};
 use serde::de::DeserializeOwned;
 use serde_json::json;
 

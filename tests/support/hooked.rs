@@ -1,8 +1,8 @@
 //! A store with something done before every commit: a file written, a gate waited at, a count taken.
 
-use quorate::core::kernel::ids::{IdempotencyKey, StreamId};
-use quorate::core::kernel::time::Timestamp;
-use quorate::journal::{
+use quorate_core::kernel::ids::{IdempotencyKey, StreamId};
+use quorate_core::kernel::time::Timestamp;
+use quorate_journal::{
     Append, Appended, Epoch, Fault, Head, OpenReport, Pending, Position, Record, Seq, Snapshot, Store, Tip,
     VerifyCursor, VerifyStep,
 };

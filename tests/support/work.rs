@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use quorate::api::dto::EventView;
-use quorate::core::jobs::gate;
-use quorate::core::jobs::manager::{self as job};
-use quorate::core::jobs::protocol::message::{FinalStatus, Leader};
-use quorate::core::jobs::protocol::token::{FenceToken, GateEpoch};
-use quorate::core::jobs::worker;
-use quorate::core::kernel::time::{Gap, Timestamp};
+use quorate_core::jobs::gate;
+use quorate_core::jobs::manager::{self as job};
+use quorate_core::jobs::protocol::message::{FinalStatus, Leader};
+use quorate_core::jobs::protocol::token::{FenceToken, GateEpoch};
+use quorate_core::jobs::worker;
+use quorate_core::kernel::time::{Gap, Timestamp};
+use quorate_runtime::api::dto::EventView;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 

@@ -2,11 +2,13 @@
 //!
 //! | file | checks |
 //! |---|---|
+//! | `facade` | what a program that depends on the package can name |
 //! | `layers` | the arrows between the layers, one engine in one place, one reader of the clock |
 //! | `manifests` | what each crate may depend on |
 //! | `words` | unfinished work, folders of one machine, sizes, modules that say what they are |
 //! | `tables` | entries of the tables are documented, tests named in the guarantees exist |
 
+mod facade;
 mod layers;
 mod manifests;
 mod source;
@@ -53,6 +55,11 @@ fn every_crate_depends_only_on_what_it_may() {
 }
 
 #[test]
+fn the_facade_lists_its_names_and_they_are_few() {
+    none(&facade::broken(&read("src/lib.rs")));
+}
+
+#[test]
 fn nothing_is_unfinished_and_no_machine_is_named() {
     let places = [
         "src",
@@ -78,11 +85,11 @@ fn files_stay_short_and_modules_say_what_they_are() {
 #[test]
 fn every_entry_of_every_table_is_documented() {
     let book = book();
-    let rules = quorate::core::voting::rules::RULES.iter().map(|entry| entry.name);
-    let stores = quorate::store::STORES.iter().map(|entry| entry.name);
-    let operations = quorate::api::ops::OPERATIONS.iter().map(|op| op.name);
-    let kinds = quorate::error::KINDS.iter().map(|entry| entry.name);
-    let policies = quorate::core::load::flow::DROP_POLICIES.iter().map(|entry| entry.name);
+    let rules = quorate_core::voting::rules::RULES.iter().map(|entry| entry.name);
+    let stores = quorate_journal::stores::STORES.iter().map(|entry| entry.name);
+    let operations = quorate_runtime::api::ops::OPERATIONS.iter().map(|op| op.name);
+    let kinds = quorate_runtime::error::KINDS.iter().map(|entry| entry.name);
+    let policies = quorate_core::load::flow::DROP_POLICIES.iter().map(|entry| entry.name);
     let missing =
         tables::undocumented(&book, policies.chain(rules).chain(stores).chain(operations).chain(kinds));
     none(&missing);

@@ -22,8 +22,9 @@ const MEMBERS: &[(&str, &[&str])] = &[
             "toml",
         ],
     ),
+    ("Cargo.toml", &["quorate-core", "quorate-journal", "quorate-runtime"]),
     (
-        "Cargo.toml",
+        "src/Cargo.toml",
         &[
             "actix",
             "chrono",
@@ -47,7 +48,7 @@ const MEMBERS: &[(&str, &[&str])] = &[
         &[
             "actix-web",
             "prometheus-client",
-            "quorate",
+            "quorate-runtime",
             "rustix",
             "schemars",
             "serde",
@@ -66,8 +67,8 @@ const MEMBERS: &[(&str, &[&str])] = &[
             "flate2",
             "indicatif",
             "mimalloc",
-            "quorate",
             "quorate-http",
+            "quorate-runtime",
             "rustix",
             "serde",
             "serde_json",

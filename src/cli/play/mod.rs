@@ -17,11 +17,11 @@ use super::open::Place;
 use super::output::{Output, Stop};
 use std::time::Duration;
 
-use quorate::api::NetworkFaults;
-use quorate::api::{json, ops};
-use quorate::core::kernel::time::{Timestamp, whole_parts};
-use quorate::error::{Error, ErrorKind};
-use quorate::store::STORES;
+use quorate_runtime::api::NetworkFaults;
+use quorate_runtime::api::{json, ops};
+use quorate_runtime::core::kernel::time::{Timestamp, whole_parts};
+use quorate_runtime::error::{Error, ErrorKind};
+use quorate_runtime::store::STORES;
 use world::World;
 
 /// Runs a script. The exit code is 2 when a line was malformed.

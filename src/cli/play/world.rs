@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use crate::open::Place;
-use quorate::api::Quorate;
-use quorate::api::dto::{EventView, HistoryQuery};
-use quorate::config::{ClockConfig, Config};
-use quorate::core::kernel::time::Timestamp;
-use quorate::error::{Error, ErrorKind};
-use quorate::journal::Position;
-use quorate::shell::post::{Lossy, NetworkFaults, Transport};
+use quorate_runtime::api::Quorate;
+use quorate_runtime::api::dto::{EventView, HistoryQuery};
+use quorate_runtime::config::{ClockConfig, Config};
+use quorate_runtime::core::kernel::time::Timestamp;
+use quorate_runtime::error::{Error, ErrorKind};
+use quorate_runtime::journal::Position;
+use quorate_runtime::shell::post::{Lossy, NetworkFaults, Transport};
 
 /// Events read at a time.
 const PAGE: i64 = 1000;

@@ -6,12 +6,12 @@ use serde_json::json;
 
 use super::past::Entry;
 use super::votes::{Question, Votes};
-use quorate::api::dto::{QuorumStatus, StartQuorum};
-use quorate::core::kernel::ids::{EntityId, VoterId};
-use quorate::core::voting::quorum::QuorumState;
-use quorate::core::voting::rules::{self, Choice, Count, Formula, Outcome, Rule, RuleSpec};
-use quorate::error::{Error, ErrorKind};
-use quorate::journal::chain::digest;
+use quorate_runtime::api::dto::{QuorumStatus, StartQuorum};
+use quorate_runtime::core::kernel::ids::{EntityId, VoterId};
+use quorate_runtime::core::voting::quorum::QuorumState;
+use quorate_runtime::core::voting::rules::{self, Choice, Count, Formula, Outcome, Rule, RuleSpec};
+use quorate_runtime::error::{Error, ErrorKind};
+use quorate_runtime::journal::chain::digest;
 
 /// One rule and its polls.
 #[derive(Debug)]
@@ -183,7 +183,7 @@ fn poll_id(votes: &Votes, rule: &RuleSpec, question: &str, answer: &str) -> Resu
     let named = json!([votes.digest.to_string(), rule, question, answer]).to_string();
     let mut name = digest(named.as_bytes()).to_string();
     name.truncate(32);
-    quorate::api::dto::id("quorum_id", &format!("replay-{name}"))
+    quorate_runtime::api::dto::id("quorum_id", &format!("replay-{name}"))
 }
 
 impl Poll {

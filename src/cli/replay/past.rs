@@ -7,11 +7,11 @@ use serde_json::Value;
 
 use super::contest::{Contest, End};
 use super::votes::Votes;
-use quorate::api::Quorate;
-use quorate::api::dto::{EventView, HistoryQuery};
-use quorate::core::kernel::ids::{EntityId, VoterId};
-use quorate::core::voting::quorum::QuorumState;
-use quorate::error::{Error, ErrorKind};
+use quorate_runtime::api::Quorate;
+use quorate_runtime::api::dto::{EventView, HistoryQuery};
+use quorate_runtime::core::kernel::ids::{EntityId, VoterId};
+use quorate_runtime::core::voting::quorum::QuorumState;
+use quorate_runtime::error::{Error, ErrorKind};
 
 /// Events read at a time.
 const PAGE: i64 = 1000;

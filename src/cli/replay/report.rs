@@ -7,8 +7,8 @@ use super::run::Speed;
 use super::story::Story;
 use super::votes::{Truth, Votes};
 use crate::output::{shortened, table};
-use quorate::api::Quorate;
-use quorate::error::Error;
+use quorate_runtime::api::Quorate;
+use quorate_runtime::error::Error;
 
 /// Up to this many questions, each one's story is told.
 const STORIES: usize = 20;

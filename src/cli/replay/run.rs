@@ -8,12 +8,12 @@ use tokio::task::JoinSet;
 
 use super::contest::{Contest, Poll};
 use super::votes::{Row, Votes};
-use quorate::api::Quorate;
-use quorate::api::dto::Vote;
-use quorate::core::kernel::ids::EntityId;
-use quorate::core::kernel::time::Timestamp;
-use quorate::error::{Error, ErrorKind};
-use quorate::shell::clock::Stopwatch;
+use quorate_runtime::api::Quorate;
+use quorate_runtime::api::dto::Vote;
+use quorate_runtime::core::kernel::ids::EntityId;
+use quorate_runtime::core::kernel::time::Timestamp;
+use quorate_runtime::error::{Error, ErrorKind};
+use quorate_runtime::shell::clock::Stopwatch;
 
 /// Requests in flight at the same time.
 const WINDOW: usize = 512;

@@ -4,11 +4,11 @@ use serde_json::{Value, json};
 
 use super::contest::{Asked, Contest, Poll, Verdict, standing};
 use super::votes::Votes;
-use quorate::api::Quorate;
-use quorate::api::dto::{AuditVoteView, EntityHistory};
-use quorate::core::kernel::ids::EntityId;
-use quorate::core::kernel::time::Timestamp;
-use quorate::error::Error;
+use quorate_runtime::api::Quorate;
+use quorate_runtime::api::dto::{AuditVoteView, EntityHistory};
+use quorate_runtime::core::kernel::ids::EntityId;
+use quorate_runtime::core::kernel::time::Timestamp;
+use quorate_runtime::error::Error;
 
 /// How a question went.
 #[derive(Debug)]

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use csv::{ReaderBuilder, StringRecord, Trim};
 
-use quorate::error::{Error, ErrorKind};
+use quorate_runtime::error::{Error, ErrorKind};
 
 /// A CSV file with a header, `#` comments, and errors that name the line.
 pub(super) struct Table<'a> {

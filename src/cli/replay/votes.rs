@@ -5,10 +5,10 @@ use std::path::Path;
 
 use super::table::Table;
 use crate::input::read_whole;
-use quorate::core::kernel::ids::{EntityId, VoterId};
-use quorate::core::kernel::time::Timestamp;
-use quorate::error::Error;
-use quorate::journal::chain::{ChainHash, digest};
+use quorate_runtime::core::kernel::ids::{EntityId, VoterId};
+use quorate_runtime::core::kernel::time::Timestamp;
+use quorate_runtime::error::Error;
+use quorate_runtime::journal::chain::{ChainHash, digest};
 
 /// Everything a file of votes says.
 #[derive(Debug)]

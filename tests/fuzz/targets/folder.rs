@@ -7,13 +7,13 @@ use std::sync::OnceLock;
 use std::task::{Context, Poll, Waker};
 
 use libfuzzer_sys::fuzz_target;
-use quorate::core::kernel::ids::{EntityId, StreamId, StreamKind};
-use quorate::core::kernel::time::Timestamp;
-use quorate::journal::codec::AppendBuilder;
-use quorate::journal::{ChainHash, Due, Pending, Store, VerifyCursor};
-use quorate::store::salvage::ReadStore;
-use quorate::store::sled::SledStore;
-use quorate::store::{Durability, StoreOptions};
+use quorate_core::kernel::ids::{EntityId, StreamId, StreamKind};
+use quorate_core::kernel::time::Timestamp;
+use quorate_journal::codec::AppendBuilder;
+use quorate_journal::{ChainHash, Due, Pending, Store, VerifyCursor};
+use quorate_journal::stores::salvage::ReadStore;
+use quorate_journal::stores::sled::SledStore;
+use quorate_journal::stores::{Durability, StoreOptions};
 use tempfile::TempDir;
 
 /// The files that are changed. sled asserts on some of its own damaged files; that is caught when a store is opened, but

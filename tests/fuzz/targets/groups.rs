@@ -26,7 +26,7 @@ fuzz_target!(|data: &[u8]| {
     read_group(&bytes);
     repair(&mut bytes);
     read_group(&bytes);
-    if let Some(kind) = quorate::core::kernel::ids::StreamKind::ALL.get(usize::from(*mode)) {
+    if let Some(kind) = quorate_core::kernel::ids::StreamKind::ALL.get(usize::from(*mode)) {
         // What stands in a frame is a payload of some kind.
         let _ = decode_as(*kind, data);
     }

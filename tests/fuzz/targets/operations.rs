@@ -5,10 +5,10 @@ use std::cell::RefCell;
 use std::time::Duration;
 
 use libfuzzer_sys::fuzz_target;
-use quorate::api::ops::OPERATIONS;
-use quorate::config::{ClockConfig, Config};
-use quorate::core::kernel::time::Timestamp;
-use quorate::{ErrorKind, Quorate};
+use quorate_runtime::api::ops::OPERATIONS;
+use quorate_runtime::config::{ClockConfig, Config};
+use quorate_core::kernel::time::Timestamp;
+use quorate_runtime::{ErrorKind, Quorate};
 use serde_json::{Map, Value};
 
 /// Requests that one runtime answers before there is a new one.

@@ -5,7 +5,7 @@
 mod read;
 
 use libfuzzer_sys::fuzz_target;
-use quorate::core::kernel::ids::StreamKind;
+use quorate_core::kernel::ids::StreamKind;
 use read::{decode_as, read_group, repair, sound_group};
 
 fuzz_target!(|data: &[u8]| {

@@ -18,21 +18,21 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use proptest::prelude::*;
-use quorate::core::jobs::gate::{
+use quorate_core::jobs::gate::{
     self, Datacenters, Gate, GateMachine, GlobalRule, Target, TimeoutPolicy, Track,
 };
-use quorate::core::jobs::manager::heard::{LatestProgress, Memory};
-use quorate::core::jobs::manager::outbox::{Notice, Recipient};
-use quorate::core::jobs::manager::{self as job, Heard, Job, JobMachine, Phase, Reply, Submit};
-use quorate::core::jobs::protocol::message::*;
-use quorate::core::jobs::protocol::token::{FenceToken, GateEpoch};
-use quorate::core::jobs::worker::{self, Worker, WorkerMachine};
-use quorate::core::kernel::Machine;
-use quorate::core::kernel::driver::Driver;
-use quorate::core::kernel::ids::EntityId;
-use quorate::core::kernel::rng::Rng;
-use quorate::core::kernel::time::{Downtime, Gap, Timestamp};
-use quorate::journal::codec::{decode, encode};
+use quorate_core::jobs::manager::heard::{LatestProgress, Memory};
+use quorate_core::jobs::manager::outbox::{Notice, Recipient};
+use quorate_core::jobs::manager::{self as job, Heard, Job, JobMachine, Phase, Reply, Submit};
+use quorate_core::jobs::protocol::message::*;
+use quorate_core::jobs::protocol::token::{FenceToken, GateEpoch};
+use quorate_core::jobs::worker::{self, Worker, WorkerMachine};
+use quorate_core::kernel::Machine;
+use quorate_core::kernel::driver::Driver;
+use quorate_core::kernel::ids::EntityId;
+use quorate_core::kernel::rng::Rng;
+use quorate_core::kernel::time::{Downtime, Gap, Timestamp};
+use quorate_journal::codec::{decode, encode};
 
 use world::World;
 

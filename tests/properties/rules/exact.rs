@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use proptest::prelude::*;
-use quorate::core::voting::rules::{Choice, Count, Law, Node, Outcome, Param, RULES, RuleSpec, build};
+use quorate_core::voting::rules::{Choice, Count, Law, Node, Outcome, Param, RULES, RuleSpec, build};
 
 use super::specs::{any_rule, nests, rule_of};
 use super::twin::Twin;
@@ -41,7 +41,7 @@ fn arrivals(n: usize) -> impl Strategy<Value = Vec<(usize, Done)>> {
 
 /// A few voters, one rule of an entry for them, and their votes.
 fn polls(
-    entry: &'static quorate::core::voting::rules::RuleEntry,
+    entry: &'static quorate_core::voting::rules::RuleEntry,
 ) -> impl Strategy<Value = (usize, RuleSpec, Vec<(usize, Done)>)> {
     // Few voters more often: all their completions are quickly tried, and most mistakes show there.
     let sizes = prop_oneof![4 => 1..=4usize, 2 => Just(5usize), 1 => Just(6usize)];
@@ -252,7 +252,7 @@ proptest! {
     ) {
         let rule = build(&spec).unwrap();
         let root = rule.node_for_anyone().expect("a rule for anyone");
-        let formula = quorate::core::voting::rules::Formula { columns: Vec::new(), root };
+        let formula = quorate_core::voting::rules::Formula { columns: Vec::new(), root };
         let twin = Twin::of(&spec);
         let mut count = Count::new(&formula, None);
         let mut cast: Vec<Done> = Vec::new();

@@ -1,7 +1,7 @@
 //! Many voters: what was decided early is what the finished votes say, and stays so.
 
 use proptest::prelude::*;
-use quorate::core::voting::rules::{Choice, Count, Outcome, Param, RULES, RuleSpec};
+use quorate_core::voting::rules::{Choice, Count, Outcome, Param, RULES, RuleSpec};
 
 use super::specs::rule_of;
 use super::twin::Twin;

@@ -16,8 +16,8 @@ mod specs;
 mod twin;
 
 use proptest::test_runner::{Config, TestRunner};
-use quorate::core::kernel::ids::VoterId;
-use quorate::core::voting::rules::{Choice, Count, Formula, Outcome, Prepared, RuleSpec, build, prepare};
+use quorate_core::kernel::ids::VoterId;
+use quorate_core::voting::rules::{Choice, Count, Formula, Outcome, Prepared, RuleSpec, build, prepare};
 
 /// What one voter did: a choice, or silence.
 type Done = Option<Choice>;

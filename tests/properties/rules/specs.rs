@@ -4,7 +4,7 @@ use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 use proptest::strategy::Union;
-use quorate::core::voting::rules::{Param, RULES, RuleEntry, RuleSpec};
+use quorate_core::voting::rules::{Param, RULES, RuleEntry, RuleSpec};
 
 use super::name;
 

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use quorate::core::voting::rules::{Choice, Param, RuleSpec};
+use quorate_core::voting::rules::{Choice, Param, RuleSpec};
 
 use super::{Done, name};
 

@@ -1,0 +1,50 @@
+//! The runtime of Quorate. A program depends on the package `quorate`, whose names are listed and few; the doors and the
+//! tests of the project see what is here.
+//!
+//! | module | holds | feature |
+//! |---|---|---|
+//! | [`guard`] | guards by which files and rows refuse a leader that was replaced | |
+//! | [`config`] | every knob: meaning, unit, bounds | |
+//! | `shell` | actors, writer, clock, supervisors | `runtime` |
+//! | `flow` | senders and a reader with flow control, for any tokio program | `flow` |
+//! | `api` | the handle `Quorate`, typed requests and replies, the table of operations | `runtime` |
+//! | `error` | the one error of all doors and the table of its kinds | `runtime` |
+
+#![forbid(unsafe_code)]
+
+pub mod config;
+pub mod guard;
+
+#[cfg(feature = "runtime")]
+pub mod api;
+#[cfg(feature = "runtime")]
+pub mod error;
+#[cfg(feature = "flow")]
+pub mod flow;
+#[cfg(feature = "runtime")]
+pub mod shell;
+
+pub use quorate_core as core;
+pub use quorate_journal as journal;
+pub use quorate_journal::stores as store;
+
+#[cfg(feature = "runtime")]
+pub use api::Quorate;
+#[cfg(feature = "runtime")]
+pub use api::dto::{
+    Beat, CompleteJob, ConsensusResult, ConsensusVote, HeldToken, JobProgress, JobRef, OfferCapacity,
+    RegisterAgent, RegisterAlgorithm, ReleaseCapacity, RequestCapacity, RequestConsensus, StartQuorum,
+    SubmitJob, TransferJob, Vote,
+};
+#[cfg(feature = "runtime")]
+pub use api::hold::Held;
+pub use config::{Config, HealthPolicy};
+pub use core::kernel::ids::{EntityId, VoterId};
+pub use core::voting::proposal::{Verdict, VoteChange, VoteOutcome};
+pub use core::voting::rules::{Choice, CustomRule, Outcome, Poll, RuleSpec, WeightTable};
+#[cfg(feature = "runtime")]
+pub use error::{Error, ErrorKind};
+#[cfg(feature = "runtime")]
+pub use shell::coordinator::{ConsensusRequest, Coordinator, Delivered, Told};
+#[cfg(feature = "runtime")]
+pub use shell::custom::CustomRuleSet;
