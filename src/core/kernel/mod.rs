@@ -20,6 +20,7 @@
 //! 4. *A rejection of bad input writes nothing.* A refusal that belongs on the record (a late vote) is an event.
 //! 5. *Settling terminates.* A tick at or after `due` either moves `due` on or leaves nothing due.
 
+pub mod draft;
 pub mod driver;
 pub mod ids;
 pub mod keyed;

@@ -17,7 +17,7 @@
 use std::time::Duration;
 
 use super::ids::EntityId;
-use super::time::Timestamp;
+use super::time::{Timestamp, micros};
 
 const SECOND_US: u64 = 1_000_000;
 /// The longest wait between two tries, reached after [`DOUBLINGS`] of them.
@@ -97,11 +97,6 @@ pub fn fnv1a(bytes: impl IntoIterator<Item = u8>) -> u64 {
     bytes
         .into_iter()
         .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
-}
-
-/// Whole microseconds; a span between two instants always fits.
-pub(crate) fn micros(span: Duration) -> u64 {
-    u64::try_from(span.as_micros()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -84,6 +84,16 @@ impl Timestamp {
     }
 }
 
+/// Whole microseconds of a span; a span between two instants always fits.
+pub fn micros(span: Duration) -> u64 {
+    u64::try_from(span.as_micros()).unwrap_or(u64::MAX)
+}
+
+/// Whole milliseconds of a span.
+pub fn millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+}
+
 /// How many parts a number has when one whole has `parts_of_one` of them, a power of ten: 1.5 seconds are 1,500,000
 /// microseconds. `None` when that is no whole number, below nothing, or more than a double counts exactly (2^53): it
 /// would have to be rounded.

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::amount::Amount;
 use super::rejection::{Rejection, invalid};
 use crate::kernel::ids::{BudgetId, Resource};
-use crate::kernel::time::Timestamp;
+use crate::kernel::time::{Timestamp, micros};
 
 /// Longest wait of a need and longest life of an offer: a day.
 pub const MAX_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
@@ -125,12 +125,12 @@ impl Default for Lease {
 impl Lease {
     /// A lease of this length that cannot be renewed.
     pub fn limited(span: Duration) -> Self {
-        Lease::Limited { us: u64::try_from(span.as_micros()).unwrap_or(u64::MAX), renewable: false }
+        Lease::Limited { us: micros(span), renewable: false }
     }
 
     /// A lease of this length that the holder may renew.
     pub fn renewable(span: Duration) -> Self {
-        Lease::Limited { us: u64::try_from(span.as_micros()).unwrap_or(u64::MAX), renewable: true }
+        Lease::Limited { us: micros(span), renewable: true }
     }
 
     /// The last instant of a lease that starts now.

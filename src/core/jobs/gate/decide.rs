@@ -14,6 +14,7 @@ use crate::jobs::protocol::limits::{
 };
 use crate::jobs::protocol::message::{FinalStatus, JobCancelResponse, Leader};
 use crate::kernel::Decision;
+use crate::kernel::draft;
 use crate::kernel::ids::EntityId;
 use crate::kernel::time::Timestamp;
 
@@ -26,7 +27,7 @@ pub(super) fn decide(state: &Gate, command: Command, now: Timestamp, known: &Dat
         Command::Cancel { requester_id, reason } => {
             check_bytes("requester_id", &requester_id, MAX_REASON_BYTES)?;
             check_bytes("reason", &reason, MAX_REASON_BYTES)?;
-            let mut draft = Draft::of(state, now);
+            let mut draft = Draft::new(state, now);
             let response = cancel(&mut draft, &requester_id, &reason)?;
             Ok(draft.decided(Ok(Reply::Cancelled(response))))
         }
@@ -38,46 +39,21 @@ pub(super) fn decide(state: &Gate, command: Command, now: Timestamp, known: &Dat
             let effects = messages.into_iter().map(Effect::from).collect();
             Ok(Decision::answer(Reply::Done).with_effects(effects))
         }
-        Command::Tick => Ok(Draft::of(state, now).decided(Ok(Reply::Done))),
+        Command::Tick => Ok(Draft::new(state, now).decided(Ok(Reply::Done))),
     }
 }
 
-/// A decision in the making: what happened so far, and the state after it.
-pub(super) struct Draft<'a> {
-    before: &'a Gate,
-    /// Made at the first event; most reports have none.
-    after: Option<Gate>,
-    events: Vec<Event>,
-    replies: Vec<Effect>,
-    pub(super) now: Timestamp,
-}
+/// A decision in the making.
+pub(super) type Draft<'a> = draft::Draft<'a, GateMachine>;
 
-impl<'a> Draft<'a> {
-    pub(super) fn of(before: &'a Gate, now: Timestamp) -> Self {
-        Draft { before, after: None, events: Vec::new(), replies: Vec::new(), now }
-    }
-
-    pub(super) fn state(&self) -> &Gate {
-        self.after.as_ref().unwrap_or(self.before)
-    }
-
-    pub(super) fn push(&mut self, event: Event) {
-        self.after.get_or_insert_with(|| self.before.clone()).evolve(&event);
-        self.events.push(event);
-    }
-
-    /// Something to be said once the events are durable, whatever else is sent.
-    pub(super) fn say(&mut self, message: crate::jobs::protocol::message::Message) {
-        self.replies.push(message.into());
-    }
-
+impl Draft<'_> {
     /// The decision, with all that follows from it: a verdict, the end, and what is sent for the first time.
     pub(super) fn decided(mut self, reply: Result<Reply, Rejection>) -> Decision<GateMachine> {
         conclude(&mut self);
-        let old = self.before.last_number;
+        let old = self.before().last_number;
         let sent = self.state().messages(self.now, |errand| errand.number > old);
-        let effects = self.replies.into_iter().chain(sent.into_iter().map(Effect::from)).collect();
-        Decision { events: self.events, effects, reply }
+        sent.into_iter().for_each(|message| self.owe(message));
+        self.decision(reply)
     }
 }
 
@@ -135,7 +111,7 @@ fn track(state: &Gate, track: Track, now: Timestamp, known: &Datacenters) -> Dec
     let Track { job_id, gate, gate_addr, targets, mut plan, settings } = track;
     plan.gate_epoch = gate_epoch;
     let tracked = Tracked { job_id, gate, gate_addr, gate_epoch, targets, plan, settings, at: now };
-    let mut draft = Draft::of(state, now);
+    let mut draft = Draft::new(state, now);
     draft.push(Event::Tracked(Box::new(tracked)));
     Ok(draft.decided(Ok(Reply::Tracked { gate_epoch, new: true })))
 }
@@ -188,7 +164,7 @@ fn transfer(state: &Gate, gate: Leader, gate_addr: String, now: Timestamp) -> De
         return Ok(Decision::answer(Reply::Transferred { gate_epoch: state.gate_epoch }));
     }
     let gate_epoch = state.gate_epoch.next().ok_or(Rejection::EpochsExhausted)?;
-    let mut draft = Draft::of(state, now);
+    let mut draft = Draft::new(state, now);
     draft.push(Event::GateTransferred { gate, gate_addr, gate_epoch, at: now });
     Ok(draft.decided(Ok(Reply::Transferred { gate_epoch })))
 }

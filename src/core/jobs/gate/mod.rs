@@ -92,8 +92,7 @@ pub use verdict::GlobalRule;
 
 use crate::jobs::protocol::message::Message;
 use crate::kernel::ids::{EntityId, StreamKind};
-use crate::kernel::resend::micros;
-use crate::kernel::time::{Downtime, Gap, Timestamp};
+use crate::kernel::time::{Downtime, Gap, Timestamp, micros};
 use crate::kernel::{Decision, Machine};
 
 /// Most datacenters of one job.

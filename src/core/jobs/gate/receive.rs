@@ -22,8 +22,7 @@ pub(super) fn receive(state: &Gate, message: &Message, now: Timestamp, known: &D
     if let Some(expected) = state.job_id.as_ref().filter(|id| **id != message.job_id) {
         return Err(Rejection::OtherJob { expected: expected.clone(), given: message.job_id.clone() });
     }
-    let draft = Draft::of(state, now);
-    let not_for_gate = |message| Err(Rejection::NotForGate { message });
+    let draft = Draft::new(state, now);
     match &message.body {
         Body::JobProgressReport(report) => {
             let shown =
@@ -61,17 +60,19 @@ pub(super) fn receive(state: &Gate, message: &Message, now: Timestamp, known: &D
         }
         Body::GlobalTimeoutAck(ack) => answered(draft, message, ack, &[What::GlobalTimeout]),
         Body::JobCancelResponse(response) => cancel_answered(draft, message, response),
-        Body::JobDispatch(_) => not_for_gate("job_dispatch"),
-        Body::JobGlobalTimeout(_) => not_for_gate("job_global_timeout"),
-        Body::JobLeaderGateTransfer(_) => not_for_gate("job_leader_gate_transfer"),
-        Body::WorkflowDispatch(_) => not_for_gate("workflow_dispatch"),
-        Body::WorkflowCancel(_) => not_for_gate("workflow_cancel"),
-        Body::JobLeaderWorkerTransfer(_) => not_for_gate("job_leader_worker_transfer"),
-        Body::WorkflowReport(_) => not_for_gate("workflow_report"),
-        Body::WorkflowReportAfterDrops(_) => not_for_gate("workflow_report_after_drops"),
-        Body::HealthcheckExtensionRequest(_) => not_for_gate("healthcheck_extension_request"),
-        Body::WorkerAck(_) => not_for_gate("worker_ack"),
-        Body::HealthcheckExtensionResponse(_) => not_for_gate("healthcheck_extension_response"),
+        Body::JobDispatch(_)
+        | Body::JobGlobalTimeout(_)
+        | Body::JobLeaderGateTransfer(_)
+        | Body::WorkflowDispatch(_)
+        | Body::WorkflowCancel(_)
+        | Body::JobLeaderWorkerTransfer(_)
+        | Body::WorkflowReport(_)
+        | Body::WorkflowReportAfterDrops(_)
+        | Body::HealthcheckExtensionRequest(_)
+        | Body::WorkerAck(_)
+        | Body::HealthcheckExtensionResponse(_) => {
+            Err(Rejection::NotForGate { message: message.body.name() })
+        }
     }
 }
 
@@ -148,7 +149,7 @@ pub(super) fn report(
         Some(status) => after_the_end(&mut draft, message, &dc, status),
         None => take(&mut draft, &dc),
     };
-    draft.say(ack(draft.state(), message, outcome));
+    draft.owe(ack(draft.state(), message, outcome));
     Ok(draft.decided(Ok(Reply::Received(Some(outcome)))))
 }
 
@@ -158,7 +159,7 @@ fn refused(
     outcome: AckOutcome,
     rejection: Rejection,
 ) -> crate::kernel::Decision<super::GateMachine> {
-    draft.say(ack(draft.state(), message, outcome));
+    draft.owe(ack(draft.state(), message, outcome));
     draft.decided(Err(rejection))
 }
 
@@ -170,19 +171,7 @@ fn ack(state: &Gate, message: &Message, outcome: AckOutcome) -> Message {
         fence_token: dc.map_or(FenceToken::NONE, |dc| dc.fence_token),
         leader_addr: dc.map(|dc| dc.addr.clone()),
     });
-    answer(message, body)
-}
-
-fn answer(message: &Message, body: Body) -> Message {
-    Message {
-        job_id: message.job_id.clone(),
-        datacenter: message.datacenter.clone(),
-        from: message.to.clone(),
-        to: message.from.clone(),
-        number: message.number,
-        body,
-        signal: None,
-    }
+    message.answer(body)
 }
 
 /// Puts a fenced message on record, unless it is there since the leader last changed.
@@ -384,7 +373,7 @@ fn cancel_request(mut draft: Draft, message: &Message, request: &JobCancelReques
             (response, Err(rejection))
         }
     };
-    draft.say(answer(message, Body::JobCancelResponse(response)));
+    draft.owe(message.answer(Body::JobCancelResponse(response)));
     Ok(draft.decided(reply))
 }
 

@@ -20,8 +20,7 @@ use super::settings::TimeoutPolicy;
 use super::state::{Datacenter, DcStatus, Run};
 use crate::jobs::protocol::message::FinalStatus;
 use crate::kernel::ids::EntityId;
-use crate::kernel::resend::micros;
-use crate::kernel::time::Timestamp;
+use crate::kernel::time::{Timestamp, micros};
 use std::time::Duration;
 
 /// The rule by which a gate decided.

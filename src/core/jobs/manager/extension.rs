@@ -28,7 +28,7 @@ use super::state::micros;
 use crate::jobs::protocol::limits::{MAX_REQUEST_ID_BYTES, MAX_SPAN_MS};
 use crate::jobs::protocol::message::{HealthcheckExtensionRequest, HealthcheckExtensionResponse};
 use crate::kernel::keyed::{Difference, KeyedRequest};
-use crate::kernel::time::Timestamp;
+use crate::kernel::time::{Timestamp, millis};
 
 /// Answers kept per worker, so that a repeated request is recognised.
 pub const ANSWERS_KEPT: usize = 8;
@@ -333,9 +333,4 @@ pub(crate) fn check(request: &HealthcheckExtensionRequest) -> Result<(), Rejecti
         return Err(invalid("request_id", format!("{} bytes", id.len()), expected));
     }
     check_text("reason", &request.reason)
-}
-
-/// Whole milliseconds.
-pub(super) fn millis(span: Duration) -> u64 {
-    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }

@@ -3,14 +3,13 @@
 use std::time::Duration;
 
 use super::event::{Ended, GateSeat};
-use super::extension::millis;
 use super::state::{Job, Phase, Run};
 use super::timeout::Limits;
 use super::workflow::{Moved, WorkflowStatus};
 use crate::jobs::protocol::message::{FinalStatus, Leader, TimeoutKind};
 use crate::jobs::protocol::token::{FenceToken, GateEpoch};
 use crate::kernel::ids::EntityId;
-use crate::kernel::time::Timestamp;
+use crate::kernel::time::{Timestamp, millis};
 
 /// Where a job is, as told to those outside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

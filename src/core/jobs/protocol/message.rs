@@ -114,37 +114,6 @@ pub enum Body {
     WorkflowReportAfterDrops(WorkflowReportAfterDrops),
 }
 
-impl Body {
-    /// Must it not give way to others where room is short? So it is with what starts, ends or hands over something. The
-    /// rest is superseded by the next of its kind, or is a reply, which comes again when the question does.
-    pub fn is_critical(&self) -> bool {
-        match self {
-            Body::JobDispatch(_)
-            | Body::JobTimeoutReport(_)
-            | Body::JobLeaderTransfer(_)
-            | Body::JobFinalStatus(_)
-            | Body::JobGlobalTimeout(_)
-            | Body::JobLeaderGateTransfer(_)
-            | Body::JobCancelRequest(_)
-            | Body::WorkflowDispatch(_)
-            | Body::WorkflowCancel(_)
-            | Body::JobLeaderWorkerTransfer(_) => true,
-            Body::WorkflowReport(report)
-            | Body::WorkflowReportAfterDrops(WorkflowReportAfterDrops { report, dropped: _ }) => {
-                report.outcome != WorkflowOutcome::Running
-            }
-            Body::JobProgressReport(_)
-            | Body::JobRecall(_)
-            | Body::HealthcheckExtensionRequest(_)
-            | Body::ReportAck(_)
-            | Body::GlobalTimeoutAck(_)
-            | Body::JobCancelResponse(_)
-            | Body::WorkerAck(_)
-            | Body::HealthcheckExtensionResponse(_) => false,
-        }
-    }
-}
-
 /// A job to run in one datacenter.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct JobDispatch {

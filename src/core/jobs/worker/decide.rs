@@ -14,6 +14,7 @@ use crate::jobs::protocol::limits::{MAX_RESULT_BYTES, MAX_SENT_ADDR_BYTES, clip,
 use crate::jobs::protocol::message::{HealthcheckExtensionRequest, Message};
 use crate::jobs::protocol::token::DispatchToken;
 use crate::kernel::Decision;
+use crate::kernel::draft;
 use crate::kernel::ids::EntityId;
 use crate::kernel::time::Timestamp;
 
@@ -23,7 +24,7 @@ pub(super) type Decided = Result<Decision<WorkerMachine>, Rejection>;
 const ORPHANED: &str = "orphaned";
 
 pub(super) fn decide(state: &Worker, command: Command, now: Timestamp) -> Decided {
-    let mut draft = Draft::of(state, now);
+    let mut draft = Draft::new(state, now);
     match command {
         Command::Register { worker_id, datacenter, capacity, settings } => {
             register(&mut draft, worker_id, datacenter, capacity, settings)?;
@@ -51,48 +52,21 @@ pub(super) fn decide(state: &Worker, command: Command, now: Timestamp) -> Decide
     Ok(draft.decided(None))
 }
 
-/// A decision in the making: what happened so far, and the state after it.
-pub(super) struct Draft<'a> {
-    before: &'a Worker,
-    after: Option<Worker>,
-    events: Vec<Event>,
-    effects: Vec<Effect>,
-    pub(super) now: Timestamp,
-}
+/// A decision in the making.
+pub(super) type Draft<'a> = draft::Draft<'a, WorkerMachine>;
 
-impl<'a> Draft<'a> {
-    fn of(before: &'a Worker, now: Timestamp) -> Self {
-        Draft { before, after: None, events: Vec::new(), effects: Vec::new(), now }
-    }
-
-    pub(super) fn state(&self) -> &Worker {
-        self.after.as_ref().unwrap_or(self.before)
-    }
-
-    pub(super) fn push(&mut self, event: Event) {
-        self.after.get_or_insert_with(|| self.before.clone()).evolve(&event);
-        self.events.push(event);
-    }
-
-    pub(super) fn owe(&mut self, effect: Effect) {
-        self.effects.push(effect);
-    }
-
-    pub(super) fn say(&mut self, message: Message) {
-        self.owe(message.into());
-    }
-
+impl Draft<'_> {
     /// The decision, with what is sent for the first time, and the end of a draining that has nothing left to do.
     pub(super) fn decided(mut self, refused: Option<Rejection>) -> Decision<WorkerMachine> {
         let state = self.state();
         if state.phase == Phase::Draining && state.running() == 0 && state.outbox.is_empty() {
             self.push(Event::Left { at: self.now });
         }
-        let old = self.before.last_number;
+        let old = self.before().last_number;
         let sent = self.state().messages(|errand| errand.number > old);
-        let effects = self.effects.into_iter().chain(sent.into_iter().map(Effect::from)).collect();
-        let changed = !self.events.is_empty();
-        Decision { events: self.events, effects, reply: refused.map_or(Ok(Reply { changed }), Err) }
+        sent.into_iter().for_each(|message| self.owe(message));
+        let changed = self.is_changed();
+        self.decision(refused.map_or(Ok(Reply { changed }), Err))
     }
 
     /// Asks workflows that run to stop; those that were asked before are left to it.
@@ -119,7 +93,7 @@ impl<'a> Draft<'a> {
             abort_at,
             at: self.now,
         });
-        self.effects.extend(asked.into_iter().map(Effect::Stop));
+        asked.into_iter().for_each(|attempt| self.owe(Effect::Stop(attempt)));
     }
 }
 

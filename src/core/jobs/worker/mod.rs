@@ -69,8 +69,7 @@ pub use status::WorkerStatus;
 use crate::jobs::protocol::message::Message;
 use crate::jobs::protocol::token::DispatchToken;
 use crate::kernel::ids::{EntityId, StreamKind};
-use crate::kernel::resend::micros;
-use crate::kernel::time::{Downtime, Timestamp};
+use crate::kernel::time::{Downtime, Timestamp, micros};
 use crate::kernel::{Decision, Machine};
 
 /// Most workflows a worker can be registered for.

@@ -20,7 +20,6 @@ use crate::kernel::ids::EntityId;
 const MAX_FENCED: usize = 16;
 
 pub(super) fn receive(mut draft: Draft, message: &Message) -> Decided {
-    let not_for_worker = |message| Err(Rejection::NotForWorker { message });
     match &message.body {
         Body::WorkflowDispatch(dispatch) => {
             let taken = addressed(draft.state(), message)
@@ -45,21 +44,21 @@ pub(super) fn receive(mut draft: Draft, message: &Message) -> Decided {
             extension_answered(&mut draft, message, response);
             Ok(draft.decided(None))
         }
-        Body::JobDispatch(_) => not_for_worker("job_dispatch"),
-        Body::JobProgressReport(_) => not_for_worker("job_progress_report"),
-        Body::JobTimeoutReport(_) => not_for_worker("job_timeout_report"),
-        Body::JobLeaderTransfer(_) => not_for_worker("job_leader_transfer"),
-        Body::JobFinalStatus(_) => not_for_worker("job_final_status"),
-        Body::JobRecall(_) => not_for_worker("job_recall"),
-        Body::JobGlobalTimeout(_) => not_for_worker("job_global_timeout"),
-        Body::JobLeaderGateTransfer(_) => not_for_worker("job_leader_gate_transfer"),
-        Body::JobCancelRequest(_) => not_for_worker("job_cancel_request"),
-        Body::WorkflowReport(_) => not_for_worker("workflow_report"),
-        Body::WorkflowReportAfterDrops(_) => not_for_worker("workflow_report_after_drops"),
-        Body::HealthcheckExtensionRequest(_) => not_for_worker("healthcheck_extension_request"),
-        Body::GlobalTimeoutAck(_) => not_for_worker("global_timeout_ack"),
-        Body::JobCancelResponse(_) => not_for_worker("job_cancel_response"),
-        Body::WorkerAck(_) => not_for_worker("worker_ack"),
+        Body::JobDispatch(_)
+        | Body::JobProgressReport(_)
+        | Body::JobTimeoutReport(_)
+        | Body::JobLeaderTransfer(_)
+        | Body::JobFinalStatus(_)
+        | Body::JobRecall(_)
+        | Body::JobGlobalTimeout(_)
+        | Body::JobLeaderGateTransfer(_)
+        | Body::JobCancelRequest(_)
+        | Body::WorkflowReport(_)
+        | Body::WorkflowReportAfterDrops(_)
+        | Body::HealthcheckExtensionRequest(_)
+        | Body::GlobalTimeoutAck(_)
+        | Body::JobCancelResponse(_)
+        | Body::WorkerAck(_) => Err(Rejection::NotForWorker { message: message.body.name() }),
     }
 }
 
@@ -102,36 +101,23 @@ fn answer(
         fence_token_received: job.map_or(FenceToken::NONE, |job| job.fence_token),
         workflow_states: states.collect(),
     };
-    draft.say(Message {
-        job_id: message.job_id.clone(),
-        datacenter: message.datacenter.clone(),
-        from: message.to.clone(),
-        to: message.from.clone(),
-        number: message.number,
-        body: Body::WorkerAck(ack),
-        signal: None,
-    });
+    draft.owe(message.answer(Body::WorkerAck(ack)));
     draft.decided(taken.err())
 }
 
 /// Refuses the token of a leader that was replaced, and puts that on record the first time.
-fn fence(
-    draft: &mut Draft,
-    message: &Message,
-    said: &'static str,
-    given: FenceToken,
-) -> Result<(), Rejection> {
+fn fence(draft: &mut Draft, message: &Message, given: FenceToken) -> Result<(), Rejection> {
     let job = draft.state().jobs.get(&message.job_id);
     let held = job.map_or(FenceToken::NONE, |job| job.fence_token);
     if given >= held && given > FenceToken::NONE {
         return Ok(());
     }
-    note_fenced(draft, message, said, held, given);
+    note_fenced(draft, message, held, given);
     Err(Rejection::Stale { held, given })
 }
 
-fn note_fenced(draft: &mut Draft, message: &Message, said: &str, held: FenceToken, given: FenceToken) {
-    let note = (said.to_owned(), given);
+fn note_fenced(draft: &mut Draft, message: &Message, held: FenceToken, given: FenceToken) {
+    let note = (message.body.name().to_owned(), given);
     let room = |job: &Job| job.fenced.len() < MAX_FENCED && !job.fenced.contains(&note);
     if draft.state().jobs.get(&message.job_id).is_some_and(room) {
         let (job_id, message) = (message.job_id.clone(), note.0);
@@ -141,7 +127,7 @@ fn note_fenced(draft: &mut Draft, message: &Message, said: &str, held: FenceToke
 
 fn dispatch(draft: &mut Draft, message: &Message, dispatch: &WorkflowDispatch) -> Result<(), Rejection> {
     let WorkflowDispatch { workflow_id, attempt, dispatch_token, fence_token } = dispatch;
-    fence(draft, message, "workflow_dispatch", *fence_token)?;
+    fence(draft, message, *fence_token)?;
     let state = draft.state();
     let known = state.jobs.get(&message.job_id).and_then(|job| job.workflows.get(workflow_id));
     let held = known.map_or(DispatchToken::NONE, |workflow| workflow.dispatch_token);
@@ -203,7 +189,7 @@ fn lead(
 }
 
 fn cancel(draft: &mut Draft, message: &Message, cancel: &WorkflowCancel) -> Result<(), Rejection> {
-    fence(draft, message, "workflow_cancel", cancel.fence_token)?;
+    fence(draft, message, cancel.fence_token)?;
     let named: std::collections::BTreeSet<_> = cancel.workflow_ids.iter().collect();
     draft.ask_to_stop(&message.job_id, &clip(&cancel.reason), |name, _| named.contains(name));
     Ok(())
@@ -217,7 +203,7 @@ fn transfer(
     let JobLeaderWorkerTransfer { workflow_ids, new_manager, new_manager_addr, fence_token, old_manager: _ } =
         transfer;
     sent_addr("new_manager_addr", new_manager_addr)?;
-    fence(draft, message, "job_leader_worker_transfer", *fence_token)?;
+    fence(draft, message, *fence_token)?;
     let job = draft.state().jobs.get(&message.job_id);
     let other =
         |held: FenceToken, leader: &Leader| Rejection::OtherLeader { held, leader: leader.node.clone() };
@@ -226,7 +212,7 @@ fn transfer(
             return Ok(());
         }
         let (held, leader) = (job.fence_token, job.leader.clone());
-        note_fenced(draft, message, "job_leader_worker_transfer", held, *fence_token);
+        note_fenced(draft, message, held, *fence_token);
         return Err(other(held, &leader));
     }
     let state = draft.state();

@@ -21,6 +21,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::level::Level;
+use crate::kernel::time::millis;
 use crate::load::shed::number::Invalid;
 
 /// Place of a signal among those of its sender; later ones are newer.
@@ -164,7 +165,7 @@ impl SignalConfig {
 
 impl From<&Signal> for WireSignal {
     fn from(signal: &Signal) -> Self {
-        let ms = |d: Duration| u64::try_from(d.as_millis()).unwrap_or(u64::MAX);
+        let ms = |d: Duration| millis(d);
         WireSignal {
             backpressure_level: Some(signal.level.number().into()),
             backpressure_delay_ms: Some(ms(signal.delay)),

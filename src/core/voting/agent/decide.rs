@@ -4,11 +4,11 @@ use super::command::{Again, Asked, Command, Reply};
 use super::event::{Event, GradeChanged};
 use super::grade::Grade;
 use super::rejection::{Differs, Rejection};
-use super::state::{Agent, Watch, micros};
+use super::state::{Agent, Watch};
 use super::{AgentMachine, LastVote, MAX_METADATA_BYTES};
 use crate::kernel::Decision;
 use crate::kernel::ids::VoterId;
-use crate::kernel::time::Timestamp;
+use crate::kernel::time::{Timestamp, micros};
 
 type Decided = Result<Decision<AgentMachine>, Rejection>;
 

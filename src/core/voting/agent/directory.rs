@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use super::event::Event;
 use super::grade::{Grade, Settings};
-use super::state::{Watch, micros};
+use super::state::Watch;
 use crate::kernel::ids::VoterId;
-use crate::kernel::time::Timestamp;
+use crate::kernel::time::{Timestamp, micros};
 
 /// A registered agent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::event::Event;
 use super::grade::{Grade, Settings};
 use crate::kernel::ids::VoterId;
-use crate::kernel::time::Timestamp;
+use crate::kernel::time::{Timestamp, micros};
 
 /// One kept beat.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -147,9 +147,4 @@ impl Agent {
             watch.recorded = grade;
         }
     }
-}
-
-/// Whole microseconds; a span between two instants always fits.
-pub(super) fn micros(span: Duration) -> u64 {
-    u64::try_from(span.as_micros()).unwrap_or(u64::MAX)
 }

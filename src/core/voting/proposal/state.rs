@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::command::{Call, Effect};
 use super::event::{Algorithm, Closed, Decision, Delivered, Event, Opened, Refusal, VoteCast, VoteRefused};
 use crate::kernel::ids::VoterId;
-use crate::kernel::time::Timestamp;
+use crate::kernel::time::{Timestamp, millis};
 use crate::voting::quorum::state::digest_of;
 use crate::voting::rules::{Choice, Count, Formula, Outcome};
 
@@ -258,7 +258,7 @@ fn call(opened: &Opened) -> Call {
     Call {
         proposal: opened.proposal.clone(),
         algorithm: opened.algorithm.clone(),
-        timeout_ms: u64::try_from(opened.deadline.since(opened.opened_at).as_millis()).unwrap_or(u64::MAX),
+        timeout_ms: millis(opened.deadline.since(opened.opened_at)),
         participants: opened.participants.clone(),
     }
 }

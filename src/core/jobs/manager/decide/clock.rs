@@ -6,13 +6,12 @@ use super::draft::Draft;
 use super::{stop, work};
 use crate::jobs::manager::command::Reply;
 use crate::jobs::manager::event::{Event, ProgressNoted, TimedOut};
-use crate::jobs::manager::extension::millis;
 use crate::jobs::manager::heard::Heard;
 use crate::jobs::manager::outbox::{Entry, Notice, Recipient};
 use crate::jobs::manager::state::{Job, Phase, Run};
 use crate::jobs::manager::timeout::Strategy;
 use crate::jobs::protocol::message::{FinalStatus, TimeoutKind};
-use crate::kernel::time::Timestamp;
+use crate::kernel::time::{Timestamp, millis};
 
 impl Job {
     /// The first instant at which something falls due; see [`Machine::due`](crate::kernel::Machine::due).
@@ -162,7 +161,7 @@ fn give_up_cancels(draft: &mut Draft<'_>) {
     let Ok(run) = draft.led() else { return };
     let (now, settings) = (draft.now, &run.terms.settings);
     let is_over = |entry: &&Entry| entry.given_up_at(settings).is_some_and(|at| now >= at);
-    let over: Vec<Entry> = draft.job().outbox.values().filter(is_over).cloned().collect();
+    let over: Vec<Entry> = draft.state().outbox.values().filter(is_over).cloned().collect();
     for entry in over {
         if let (Notice::Cancel { workflow_ids, .. }, Recipient::Worker(worker_id)) = (entry.notice, entry.to)
         {

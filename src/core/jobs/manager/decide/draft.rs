@@ -1,56 +1,23 @@
-//! A decision in the making: every event is applied to a copy at once, so that what is decided next stands on it.
-
-use std::borrow::Cow;
+//! What decisions about a job share: who leads it, what is refused on record, and what is sent.
 
 use crate::jobs::manager::JobMachine;
-use crate::jobs::manager::command::{Effect, Reply};
+use crate::jobs::manager::command::Effect;
 use crate::jobs::manager::event::{Event, FenceRejected};
 use crate::jobs::manager::outbox::{Entry, Notice, Recipient};
 use crate::jobs::manager::rejection::{Rejection, invalid};
-use crate::jobs::manager::state::{Job, MAX_REMEMBERED, Refused, Run};
+use crate::jobs::manager::state::{MAX_REMEMBERED, Refused, Run};
 use crate::jobs::protocol::message::{Body, Message, Party};
 use crate::jobs::protocol::token::{FenceToken, Shown, Standing, standing};
-use crate::kernel::Decision;
+use crate::kernel::draft;
 use crate::kernel::ids::EntityId;
-use crate::kernel::time::Timestamp;
 
-/// See the [module](self). The copy is made with the first event: most commands of a job that gets on make none.
-pub(super) struct Draft<'a> {
-    state: Cow<'a, Job>,
-    pub(super) now: Timestamp,
-    events: Vec<Event>,
-    effects: Vec<Effect>,
-}
+/// See the [module](self).
+pub(super) type Draft<'a> = draft::Draft<'a, JobMachine>;
 
-impl<'a> Draft<'a> {
-    pub(super) fn new(state: &'a Job, now: Timestamp) -> Self {
-        Draft { state: Cow::Borrowed(state), now, events: Vec::new(), effects: Vec::new() }
-    }
-
-    pub(super) fn job(&self) -> &Job {
-        &self.state
-    }
-
-    pub(super) fn push(&mut self, event: Event) {
-        self.state.to_mut().evolve(&event);
-        self.events.push(event);
-    }
-
-    /// A refusal that belongs on the record comes with its events; another writes nothing.
-    pub(super) fn finish(self, reply: Result<Reply, Rejection>) -> Result<Decision<JobMachine>, Rejection> {
-        match reply {
-            Err(rejection) if self.events.is_empty() && self.effects.is_empty() => Err(rejection),
-            reply => Ok(Decision { events: self.events, effects: self.effects, reply }),
-        }
-    }
-
-    pub(super) fn into_events(self) -> Vec<Event> {
-        self.events
-    }
-
+impl Draft<'_> {
     /// The latest run, over or not.
     pub(super) fn run(&self) -> Result<&Run, Rejection> {
-        self.state.run.as_ref().ok_or(Rejection::UnknownJob)
+        self.state().run.as_ref().ok_or(Rejection::UnknownJob)
     }
 
     /// The run, if somebody leads it and it has not ended.
@@ -72,7 +39,7 @@ impl<'a> Draft<'a> {
     }
 
     pub(super) fn ids(&self) -> Result<(&EntityId, &EntityId), Rejection> {
-        match (&self.state.job_id, &self.state.datacenter) {
+        match (&self.state().job_id, &self.state().datacenter) {
             (Some(job_id), Some(datacenter)) => Ok((job_id, datacenter)),
             (_, _) => Err(Rejection::UnknownJob),
         }
@@ -113,18 +80,18 @@ impl<'a> Draft<'a> {
 
     /// Was this refusal not recorded since the last change? When too many are remembered none is new.
     pub(super) fn is_new(&self, key: &Refused) -> bool {
-        let refused = &self.state.refused;
+        let refused = &self.state().refused;
         refused.len() < MAX_REMEMBERED && !refused.contains(key)
     }
 
     /// Puts a message into the outbox, and sends it for the first time.
     pub(super) fn queue(&mut self, to: Recipient, notice: Notice) {
-        let (Ok(run), runs) = (self.run(), self.state.runs) else { return };
+        let (Ok(run), runs) = (self.run(), self.state().runs) else { return };
         if to == Recipient::Gate && run.gate.is_none() {
             return;
         }
         let entry = Entry {
-            number: self.state.last_number.saturating_add(1),
+            number: self.state().last_number.saturating_add(1),
             run: runs,
             to,
             notice,
@@ -138,13 +105,16 @@ impl<'a> Draft<'a> {
 
     /// Sends what stands in the outbox.
     pub(super) fn send_entry(&mut self, entry: &Entry) {
-        self.effects.extend(super::post::message_of(&self.state, entry).map(Effect::Send));
+        super::post::message_of(self.state(), entry)
+            .into_iter()
+            .for_each(|message| self.owe(Effect::Send(message)));
     }
 
     /// Sends a message that is neither kept nor answered, or that answers another.
     pub(super) fn send(&mut self, to: Party, number: u64, body: Body) {
-        let message = super::post::message(&self.state, to, number, body);
-        self.effects.extend(message.map(|message| Effect::Send(Box::new(message))));
+        super::post::message(self.state(), to, number, body)
+            .into_iter()
+            .for_each(|message| self.post(message));
     }
 
     /// Answers a message. One that asks for no answer gets none.
@@ -152,19 +122,11 @@ impl<'a> Draft<'a> {
         if message.number == 0 {
             return;
         }
-        self.post(Message {
-            job_id: message.job_id.clone(),
-            datacenter: message.datacenter.clone(),
-            from: message.to.clone(),
-            to: message.from.clone(),
-            number: message.number,
-            body,
-            signal: None,
-        });
+        self.post(message.answer(body));
     }
 
     /// Sends a message as it is.
     pub(super) fn post(&mut self, message: Message) {
-        self.effects.push(Effect::Send(Box::new(message)));
+        self.owe(Effect::Send(Box::new(message)));
     }
 }

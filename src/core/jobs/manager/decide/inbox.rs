@@ -67,22 +67,20 @@ pub(super) fn receive(draft: &mut Draft<'_>, message: Message, heard: &Heard) ->
         }
         Body::ReportAck(ack) => acked(draft, message.number, ack),
         Body::WorkerAck(ack) => worker_acked(draft, message.number, ack),
-        Body::JobProgressReport(_) => not_mine("job_progress_report"),
-        Body::JobTimeoutReport(_) => not_mine("job_timeout_report"),
-        Body::JobLeaderTransfer(_) => not_mine("job_leader_transfer"),
-        Body::JobFinalStatus(_) => not_mine("job_final_status"),
-        Body::JobRecall(_) => not_mine("job_recall"),
-        Body::WorkflowDispatch(_) => not_mine("workflow_dispatch"),
-        Body::WorkflowCancel(_) => not_mine("workflow_cancel"),
-        Body::JobLeaderWorkerTransfer(_) => not_mine("job_leader_worker_transfer"),
-        Body::GlobalTimeoutAck(_) => not_mine("global_timeout_ack"),
-        Body::JobCancelResponse(_) => not_mine("job_cancel_response"),
-        Body::HealthcheckExtensionResponse(_) => not_mine("healthcheck_extension_response"),
+        Body::JobProgressReport(_)
+        | Body::JobTimeoutReport(_)
+        | Body::JobLeaderTransfer(_)
+        | Body::JobFinalStatus(_)
+        | Body::JobRecall(_)
+        | Body::WorkflowDispatch(_)
+        | Body::WorkflowCancel(_)
+        | Body::JobLeaderWorkerTransfer(_)
+        | Body::GlobalTimeoutAck(_)
+        | Body::JobCancelResponse(_)
+        | Body::HealthcheckExtensionResponse(_) => {
+            Err(Rejection::NotForManager { message: message.body.name() })
+        }
     }
-}
-
-fn not_mine(message: &'static str) -> Result<Reply, Rejection> {
-    Err(Rejection::NotForManager { message })
 }
 
 /// While its decision is waited for, every word of the gate that leads the job starts the wait for a sign of it again.
@@ -189,7 +187,7 @@ fn timed_out_by_gate(draft: &mut Draft<'_>, decision_id: u64, reason: String) {
 /// or none, has lost its memory: perhaps it means a later run that never came here. It is told everything, the run among
 /// it, and sees by itself whether this end is one of what it asks about.
 fn resend_final(draft: &mut Draft<'_>, message: &Message, shown: FenceToken) {
-    let kept = draft.job().outbox.values().filter(|entry| entry.run == draft.job().runs);
+    let kept = draft.state().outbox.values().filter(|entry| entry.run == draft.state().runs);
     let kept = kept.filter(|entry| matches!(entry.notice, Notice::Final { .. })).last().cloned();
     if let Some(entry) = kept {
         return draft.send_entry(&entry);
@@ -277,7 +275,7 @@ pub(super) fn accept_gate(
     }
     // What the gate before never answered is for the new one.
     let unanswered: Vec<Entry> =
-        draft.job().outbox.values().filter(|entry| entry.to == Recipient::Gate).cloned().collect();
+        draft.state().outbox.values().filter(|entry| entry.to == Recipient::Gate).cloned().collect();
     unanswered.iter().for_each(|entry| draft.send_entry(entry));
     Ok(Reply::Changed(true))
 }
@@ -287,10 +285,10 @@ fn acked(draft: &mut Draft<'_>, number: u64, ack: &ReportAck) -> Result<Reply, R
     let run = draft.led()?;
     let (held, over) = (run.token, run.ended.is_some());
     let replaced = ack.outcome == AckOutcome::Stale && ack.fence_token > held && !over;
-    let entry = draft.job().outbox.get(&number).filter(|entry| entry.to == Recipient::Gate).cloned();
+    let entry = draft.state().outbox.get(&number).filter(|entry| entry.to == Recipient::Gate).cloned();
     let at = draft.now;
     if let Some(entry) = entry {
-        let of_this_run = entry.run == draft.job().runs;
+        let of_this_run = entry.run == draft.state().runs;
         match ack.outcome {
             AckOutcome::Accepted => draft.push(Event::Acked { number, outcome: ack.outcome, at }),
             AckOutcome::UnknownJob => draft.push(Event::Deferred { number, at }),
@@ -366,7 +364,7 @@ fn take_report(
     if given == DispatchToken::NONE {
         return Err(invalid("dispatch_token", given, "at least 1"));
     }
-    let latest = draft.job().last_dispatch;
+    let latest = draft.state().last_dispatch;
     let run = draft.led()?;
     if given > latest {
         let held = run.token;
@@ -463,7 +461,7 @@ pub(super) fn late(draft: &mut Draft<'_>, id: &EntityId, result: &Option<String>
 /// A worker confirmed that it does not run these any more.
 fn stopped(draft: &mut Draft<'_>, ids: &[EntityId], reason: &str) {
     let at = draft.now;
-    let asked: Vec<(u64, Vec<EntityId>)> = draft.job().outbox.values().filter_map(cancels).collect();
+    let asked: Vec<(u64, Vec<EntityId>)> = draft.state().outbox.values().filter_map(cancels).collect();
     for (number, workflow_ids) in asked {
         let left: Vec<EntityId> = workflow_ids.iter().filter(|id| !ids.contains(id)).cloned().collect();
         if left.is_empty() {
@@ -503,7 +501,7 @@ fn worker_acked(draft: &mut Draft<'_>, number: u64, ack: &WorkerAck) -> Result<R
         draft.push(Event::Suspended { token: held, reason, at });
         return Ok(Reply::Changed(true));
     }
-    let Some(entry) = draft.job().outbox.get(&number).cloned() else { return Ok(Reply::Changed(false)) };
+    let Some(entry) = draft.state().outbox.get(&number).cloned() else { return Ok(Reply::Changed(false)) };
     let outcome = AckOutcome::Accepted;
     match (entry.notice, ack.accepted) {
         (Notice::Dispatch { .. }, true) => draft.push(Event::Acked { number, outcome, at }),

@@ -3,14 +3,13 @@
 use super::draft::Draft;
 use crate::jobs::manager::command::Reply;
 use crate::jobs::manager::event::{Event, LeaderChanged, Manner, Resumed};
-use crate::jobs::manager::extension::millis;
 use crate::jobs::manager::outbox::{Notice, Recipient};
 use crate::jobs::manager::rejection::{Rejection, invalid};
 use crate::jobs::manager::settings::{DowntimePolicy, MAX_LEASE_MS, check_addr, check_text};
 use crate::jobs::manager::state::Job;
 use crate::jobs::protocol::message::Leader;
 use crate::jobs::protocol::token::{FenceToken, Standing, standing};
-use crate::kernel::time::{ClockStep, Downtime, Gap};
+use crate::kernel::time::{ClockStep, Downtime, Gap, millis};
 
 pub(super) fn transfer(
     draft: &mut Draft<'_>,
@@ -64,7 +63,7 @@ fn check_shown(draft: &mut Draft<'_>, what: &str, shown: Option<FenceToken>) -> 
 }
 
 fn check_lease(draft: &Draft<'_>, to: &Leader) -> Result<(), Rejection> {
-    let lease = &draft.job().lease;
+    let lease = &draft.state().lease;
     match lease.holder_at(draft.now).filter(|holder| *holder != to) {
         Some(holder) => Err(Rejection::LeaseHeld {
             holder: holder.clone(),
@@ -76,7 +75,7 @@ fn check_lease(draft: &Draft<'_>, to: &Leader) -> Result<(), Rejection> {
 
 /// A new leadership: the token first, then everybody is told under it.
 fn lead(draft: &mut Draft<'_>, to: Leader, addr: String, manner: Manner) -> Result<FenceToken, Rejection> {
-    let token = draft.job().highest_token.next().ok_or(Rejection::TokensExhausted)?;
+    let token = draft.state().highest_token.next().ok_or(Rejection::TokensExhausted)?;
     let run = draft.run()?;
     let from = run.leader.clone();
     let vacant = run.suspended_at.map_or(std::time::Duration::ZERO, |since| draft.now.since(since));
@@ -137,7 +136,7 @@ pub(super) fn acquire(
     check_addr("holder_addr", &addr)?;
     check_length(lease_ms)?;
     check_open(draft)?;
-    let lease = &draft.job().lease;
+    let lease = &draft.state().lease;
     if let Some(given) = seen.filter(|seen| *seen != lease.version) {
         return Err(Rejection::LeaseChanged { held: lease.version, given });
     }
@@ -192,7 +191,7 @@ fn check_holds(
     token: FenceToken,
 ) -> Result<(), Rejection> {
     check_open(draft)?;
-    if draft.job().lease.knows(holder, token, draft.now) {
+    if draft.state().lease.knows(holder, token, draft.now) {
         return Ok(());
     }
     check_shown(draft, what, Some(token))?;
@@ -202,7 +201,7 @@ fn check_holds(
 
 fn extend(draft: &mut Draft<'_>, lease_ms: Option<u64>) -> Result<Reply, Rejection> {
     let (at, settings) = (draft.now, draft.run()?.terms.settings.lease);
-    let before = draft.job().lease.length_ms;
+    let before = draft.state().lease.length_ms;
     let expires_at = settings.expiry(lease_ms.or(before), at);
     draft.push(match lease_ms.filter(|_| lease_ms != before) {
         Some(lease_ms) => Event::LeaseResized { lease_ms, expires_at, at },
@@ -219,7 +218,7 @@ pub(super) fn release(draft: &mut Draft<'_>, holder: &Leader, token: FenceToken)
 }
 
 fn held(draft: &Draft<'_>) -> Result<Reply, Rejection> {
-    let lease = &draft.job().lease;
+    let lease = &draft.state().lease;
     Ok(Reply::Lease { token: lease.token, version: lease.version, expires_at: lease.expires_at })
 }
 

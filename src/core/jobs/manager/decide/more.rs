@@ -13,6 +13,7 @@ use crate::jobs::protocol::message::{
 };
 use crate::kernel::ids::EntityId;
 use crate::kernel::keyed::KeyedRequest;
+use crate::kernel::time::millis;
 
 pub(super) fn extend(
     draft: &mut Draft<'_>,
@@ -121,7 +122,7 @@ fn give(
         at: draft.now,
     })));
     // The gate counts extensions too; it is told at once, but not for every one of a burst.
-    if last.is_none_or(|at| extension::millis(draft.now.since(at)) >= EXTRA_REPORT_MS) {
+    if last.is_none_or(|at| millis(draft.now.since(at)) >= EXTRA_REPORT_MS) {
         post::report_progress(draft);
     }
     let tracker = current(draft, &request.worker_id);

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use super::draft::Draft;
 use crate::jobs::manager::command::{Effect, Reply};
-use crate::jobs::manager::extension::millis;
 use crate::jobs::manager::outbox::{Entry, Notice, Recipient, fnv};
 use crate::jobs::manager::settings::RECENT_PROGRESS_MS;
 use crate::jobs::manager::state::{Job, Phase, Run, micros};
@@ -14,7 +13,7 @@ use crate::jobs::protocol::message::{
     Message, Party, WorkflowCancel, WorkflowDispatch,
 };
 use crate::kernel::ids::EntityId;
-use crate::kernel::time::Timestamp;
+use crate::kernel::time::{Timestamp, millis};
 
 /// What is owed to the outside: everything in the outbox, unless nobody leads.
 pub(in crate::jobs::manager) fn owed(state: &Job) -> Vec<Effect> {
@@ -76,7 +75,7 @@ fn next_report(job_id: &EntityId, run: &Run, after: Timestamp) -> Option<Timesta
 
 pub(super) fn run_errands(draft: &mut Draft<'_>, due: Timestamp) -> Reply {
     let before = Timestamp::from_micros(due.as_micros().saturating_sub(1));
-    let state = draft.job();
+    let state = draft.state();
     let (Some(job_id), Some(run)) = (&state.job_id, &state.run) else { return Reply::Changed(false) };
     if !may_send(state) {
         return Reply::Changed(false);

@@ -46,7 +46,7 @@ pub(super) fn asked(
         }
         Ok(Some(_)) => {
             let at = draft.now;
-            if transfer.gate_epoch > draft.job().highest_epoch {
+            if transfer.gate_epoch > draft.state().highest_epoch {
                 draft.push(Event::RecallAsked { gate_epoch: transfer.gate_epoch, at });
             }
             let reply = inbox::accept_gate(draft, transfer);
@@ -73,7 +73,7 @@ pub(super) fn note_charter(draft: &mut Draft<'_>, charter: Option<Charter>) {
 }
 
 fn recall(draft: &Draft<'_>, answers: u64) -> Option<JobRecall> {
-    let state: &Job = draft.job();
+    let state: &Job = draft.state();
     let run: &Run = state.run.as_ref()?;
     let (manager, fence_token) = (run.leader.clone(), run.token);
     let timeout = run.timed_out.as_ref().filter(|_| run.ended.is_none()).map(|found| JobTimeoutReport {

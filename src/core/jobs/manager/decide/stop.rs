@@ -4,14 +4,13 @@ use super::draft::Draft;
 use super::work;
 use crate::jobs::manager::command::Reply;
 use crate::jobs::manager::event::{Ended, Event};
-use crate::jobs::manager::extension::millis;
 use crate::jobs::manager::outbox::{Notice, Recipient};
 use crate::jobs::manager::rejection::{Rejection, invalid};
 use crate::jobs::manager::settings::check_text;
 use crate::jobs::protocol::message::{FinalStatus, JobCancelRequest, JobCancelResponse, TimeoutKind};
 use crate::jobs::protocol::token::FenceToken;
 use crate::kernel::ids::EntityId;
-use crate::kernel::time::Timestamp;
+use crate::kernel::time::{Timestamp, millis};
 
 /// Ends the job, stops its work and reports it; the first end stands. Returns how many workflows it stopped.
 pub(super) fn end(

@@ -78,7 +78,7 @@ fn take_on(draft: &mut Draft<'_>, submit: Submit) -> Result<Reply, Rejection> {
             };
         }
     }
-    let token = draft.job().highest_token.next().ok_or(Rejection::TokensExhausted)?;
+    let token = draft.state().highest_token.next().ok_or(Rejection::TokensExhausted)?;
     draft.push(Event::Submitted(Box::new(Submitted {
         job_id: submit.job_id,
         datacenter: submit.datacenter,
@@ -109,7 +109,7 @@ fn is_repeat(run: &Run, gate: &Option<GateSeat>, number: u64) -> bool {
 
 /// A gate that was replaced starts nothing.
 fn check_gate(draft: &mut Draft<'_>, gate: &GateSeat) -> Result<(), Rejection> {
-    let held = draft.job().highest_epoch;
+    let held = draft.state().highest_epoch;
     match standing(gate.epoch, held) {
         Standing::Stale => {
             draft.record_fence("dispatch", gate.epoch, held.get());
@@ -121,7 +121,7 @@ fn check_gate(draft: &mut Draft<'_>, gate: &GateSeat) -> Result<(), Rejection> {
 
 /// A gate of a higher epoch takes the place of the one before.
 pub(super) fn adopt_gate(draft: &mut Draft<'_>, gate: GateSeat) {
-    if gate.epoch > draft.job().highest_epoch {
+    if gate.epoch > draft.state().highest_epoch {
         let at = draft.now;
         draft.push(Event::GateChanged { gate, at });
     }

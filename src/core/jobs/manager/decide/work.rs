@@ -160,7 +160,7 @@ pub(super) fn worker_ready(draft: &mut Draft<'_>, worker: &EntityId, places: u32
         return Reply::Changed(false);
     }
     let places = usize::try_from(places).unwrap_or(usize::MAX);
-    let waiting = draft.job().outbox.values().filter(waits);
+    let waiting = draft.state().outbox.values().filter(waits);
     let more = waiting.clone().nth(places).is_some();
     let offered: Vec<Entry> = waiting.take(places).cloned().collect();
     offered.iter().for_each(|entry| draft.send_entry(entry));
@@ -169,7 +169,7 @@ pub(super) fn worker_ready(draft: &mut Draft<'_>, worker: &EntityId, places: u32
 
 /// Hands a workflow to a worker, under a number of its own.
 fn assign(draft: &mut Draft<'_>, id: &EntityId, worker: &EntityId) -> Result<(), Rejection> {
-    let dispatch_token = draft.job().last_dispatch.next().ok_or(Rejection::TokensExhausted)?;
+    let dispatch_token = draft.state().last_dispatch.next().ok_or(Rejection::TokensExhausted)?;
     let attempt = workflow(draft.live()?, id)?.attempt;
     let with = With { worker_id: Some(worker.clone()), dispatch_token: Some(dispatch_token), result: None };
     step(draft, id, WorkflowStatus::Dispatched, "handed to a worker", with);

@@ -242,7 +242,7 @@ impl<D: Ord + Clone, T> Outgoing<D, T> {
         let state = line.state(&self.limits);
         OutgoingStatus {
             state,
-            suggested_delay_ms: u64::try_from(self.config.delay(state).as_millis()).unwrap_or(u64::MAX),
+            suggested_delay_ms: crate::kernel::time::millis(self.config.delay(state)),
             primary: line.primary_len(),
             overflow: line.overflow_len(),
             counts: line.counts,

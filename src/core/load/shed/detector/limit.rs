@@ -21,7 +21,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::kernel::rng::Rng;
-use crate::kernel::time::Timestamp;
+use crate::kernel::time::{Timestamp, micros};
 use crate::load::shed::number::{Invalid, Ratio};
 
 /// The knobs of the adaptive limit.
@@ -161,7 +161,7 @@ impl AdaptiveLimit {
     /// Work that began at `began` was finished after `latency`. Only what was served is told.
     pub fn record(&mut self, latency: Duration, began: Timestamp, now: Timestamp) {
         if began >= self.since && self.samples.len() < MOST_SAMPLES {
-            self.samples.push(u64::try_from(latency.as_micros()).unwrap_or(u64::MAX).max(1));
+            self.samples.push(micros(latency).max(1));
         }
         self.advance(now);
     }
@@ -182,7 +182,7 @@ impl AdaptiveLimit {
                 self.phase = Phase::Following;
                 self.at_floor = 0;
                 let every = self.config.probe_every;
-                let tenth = u64::try_from(every.as_micros()).unwrap_or(u64::MAX) / 10;
+                let tenth = micros(every) / 10;
                 let later = Duration::from_micros(self.rng.next_u64() % tenth.max(1));
                 self.probe_at = now.plus(every).plus(later);
             }
