@@ -86,3 +86,26 @@ async fn a_follower_ends_with_the_runtime_and_hears_of_one_entity_from_its_first
     q.close().await.unwrap();
     assert_eq!(waiting.await.unwrap().unwrap(), None);
 }
+
+#[tokio::test]
+async fn a_long_log_of_one_entity_is_followed_whole_while_others_write_between() {
+    const VOTERS: usize = 200;
+    let q = Quorate::open(manual()).await.unwrap();
+    let names: Vec<String> = (0..VOTERS).map(|n| format!("v{n}")).collect();
+    let voters = || names.iter().map(String::as_str);
+    let question = StartQuorum {
+        quorum_id: Some("long".parse().unwrap()),
+        required_votes: Some(VOTERS as i64),
+        ..StartQuorum::global()
+    };
+    let long = q.quorums().start(question.with_voters(voters()).unwrap()).await.unwrap().quorum_id;
+    for voter in voters() {
+        q.quorums().vote(Vote::new(&long, voter, true).unwrap()).await.unwrap();
+        q.quorums().start(StartQuorum::global().with_voters(["ann"]).unwrap()).await.unwrap();
+    }
+    let one = HistoryQuery { entity_id: Some(long.clone()), cursor: Some("0".into()), ..quorums() };
+    let mut events = q.events(one).await.unwrap();
+    for seq in 1..=VOTERS as u64 + 2 {
+        assert_eq!(events.next().await.unwrap().unwrap().seq, seq);
+    }
+}
