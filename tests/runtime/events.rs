@@ -1,5 +1,7 @@
 //! Following what is recorded, in the program itself.
 
+use std::time::Duration;
+
 use quorate::{Quorate, StartQuorum, Vote};
 use quorate_runtime::api::dto::{EventView, HistoryQuery};
 
@@ -106,6 +108,7 @@ async fn a_long_log_of_one_entity_is_followed_whole_while_others_write_between()
     let one = HistoryQuery { entity_id: Some(long.clone()), cursor: Some("0".into()), ..quorums() };
     let mut events = q.events(one).await.unwrap();
     for seq in 1..=VOTERS as u64 + 2 {
-        assert_eq!(events.next().await.unwrap().unwrap().seq, seq);
+        let next = tokio::time::timeout(Duration::from_secs(60), events.next()).await;
+        assert_eq!(next.expect("an event was left out").unwrap().unwrap().seq, seq);
     }
 }

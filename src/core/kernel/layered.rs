@@ -22,6 +22,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::iter::from_fn;
+#[cfg(test)]
 use std::ops::Index;
 use std::sync::Arc;
 
@@ -185,7 +186,8 @@ impl<K: Ord, V> FromIterator<(K, V)> for Layered<K, V> {
     }
 }
 
-/// As of a `BTreeMap`: panics where there is no such entry.
+/// As of a `BTreeMap`: panics where there is no such entry, so that it is for tests alone.
+#[cfg(test)]
 impl<K: Ord, V> Index<&K> for Layered<K, V> {
     type Output = V;
 

@@ -29,7 +29,9 @@ pub(super) fn stale_at_manager(job: &Job, message: &Message) -> bool {
         }
         Body::JobLeaderGateTransfer(body) => body.gate_epoch < epoch,
         Body::JobDispatch(body) => body.plan.gate_epoch < job.highest_epoch,
-        Body::WorkflowReport(body) => run.workflows[&body.workflow_id].dispatch_token != body.dispatch_token,
+        Body::WorkflowReport(body) => {
+            run.workflows.get(&body.workflow_id).unwrap().dispatch_token != body.dispatch_token
+        }
         _ => false,
     }
 }
