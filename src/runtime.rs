@@ -30,21 +30,6 @@ pub use quorate_journal::stores as store;
 
 #[cfg(feature = "runtime")]
 pub use api::Quorate;
-#[cfg(feature = "runtime")]
-pub use api::dto::{
-    Beat, CompleteJob, ConsensusResult, ConsensusVote, HeldToken, JobProgress, JobRef, OfferCapacity,
-    RegisterAgent, RegisterAlgorithm, ReleaseCapacity, RequestCapacity, RequestConsensus, StartQuorum,
-    SubmitJob, TransferJob, Vote,
-};
-#[cfg(feature = "runtime")]
-pub use api::hold::Held;
-pub use config::{Config, HealthPolicy};
-pub use core::kernel::ids::{EntityId, VoterId};
-pub use core::voting::proposal::{Verdict, VoteChange, VoteOutcome};
-pub use core::voting::rules::{Choice, CustomRule, Outcome, Poll, RuleSpec, WeightTable};
+pub use config::Config;
 #[cfg(feature = "runtime")]
 pub use error::{Error, ErrorKind};
-#[cfg(feature = "runtime")]
-pub use shell::coordinator::{ConsensusRequest, Coordinator, Delivered, Told};
-#[cfg(feature = "runtime")]
-pub use shell::custom::CustomRuleSet;

@@ -22,6 +22,11 @@ use crate::error::Error;
 use crate::journal::Position;
 use crate::shell::host::{Host, wait};
 
+/// The operation of which the filters are.
+pub const FILTERS: &str = "history.query";
+/// Its fields that a follower does not have, for it has no end.
+pub const NOT_FOLLOWED: [&str; 2] = ["limit", "until"];
+
 /// Events read at a time.
 const PAGE: usize = 64;
 /// A follower that has reached the end reads again after this long at the earliest, so that commits that follow each

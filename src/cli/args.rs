@@ -3,7 +3,7 @@
 use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgAction, Command};
 
-use super::watch;
+use quorate_runtime::api::events::{FILTERS, NOT_FOLLOWED};
 use quorate_runtime::api::nouns::NOUNS;
 use quorate_runtime::api::ops::{Field, OPERATIONS, Operation};
 use quorate_runtime::error::{Error, ErrorKind};
@@ -162,9 +162,9 @@ fn serve_command() -> Command {
 }
 
 fn watch_command() -> Command {
-    let filters = OPERATIONS.iter().find(|op| op.name == watch::FILTERS);
+    let filters = OPERATIONS.iter().find(|op| op.name == FILTERS);
     let fields = filters.into_iter().flat_map(Operation::fields);
-    let args = fields.filter(|field| !watch::NOT_FOLLOWED.contains(&field.name.as_str()));
+    let args = fields.filter(|field| !NOT_FOLLOWED.contains(&field.name.as_str()));
     Command::new("watch")
         .about("Follow what a running server records, as it is recorded, until SIGINT or SIGTERM")
         .long_about(WATCH)

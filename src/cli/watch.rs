@@ -10,6 +10,7 @@ use std::io::{self, BufRead, BufReader, IsTerminal};
 use std::time::Duration;
 
 use clap::ArgMatches;
+use quorate_runtime::api::events::{FILTERS, NOT_FOLLOWED};
 use quorate_runtime::api::ops::Operation;
 use quorate_runtime::error::{Error, ErrorKind};
 use serde_json::{Map, Value};
@@ -19,10 +20,6 @@ use super::output::{Output, Stop, visible};
 use super::signals::Signals;
 use super::{ops, remote};
 
-/// The operation of which the filters are.
-pub(super) const FILTERS: &str = "history.query";
-/// Filters that a follower does not have, for it has no end.
-pub(super) const NOT_FOLLOWED: [&str; 2] = ["limit", "until"];
 /// A server that says nothing for so long is gone: it gives a sign of life every 15 seconds.
 const SILENCE: Duration = Duration::from_secs(45);
 /// The first rest before another try.

@@ -29,18 +29,15 @@ use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse};
 use quorate_runtime::Quorate;
 use quorate_runtime::api::dto::{EventView, HistoryQuery};
-use quorate_runtime::api::events::Events;
-use quorate_runtime::api::ops::{self, Operation};
+use quorate_runtime::api::events::{Events, FILTERS};
+use quorate_runtime::api::ops;
 use quorate_runtime::error::Error;
-use serde_json::{Map, Value};
 use tokio::sync::watch;
 
-use super::fields::header_text;
+use super::fields::{header_text, query_fields};
 use super::places::Held;
 use super::sockets::Busy;
 
-/// The operation of which the filters are.
-const FILTERS: &str = "history.query";
 /// The header by which a follower that was cut off says where it stands.
 pub(super) const LAST_EVENT_ID: &str = "Last-Event-ID";
 /// A sign of life after so long: proxies and clients give up on what is silent for a minute.
@@ -55,17 +52,19 @@ pub(super) struct Holds {
     pub(super) _busy: Option<Busy>,
 }
 
-/// The events that fit the filter in `fields`.
+/// The events that fit the filter in the query, of which these fields are known.
 ///
 /// # Errors
 /// Those of `history.query`; `invalid_argument` for a position that none is.
 pub(super) async fn follow(
     q: &Quorate,
     request: &HttpRequest,
-    mut fields: Map<String, Value>,
+    known: &[String],
     holds: Holds,
     stopping: watch::Receiver<bool>,
 ) -> Result<HttpResponse, Error> {
+    let op = ops::find(FILTERS)?;
+    let mut fields = query_fields(op, known, request.query_string())?;
     // Later than what the address says, which a browser repeats as it is.
     if let Some(last) = header_text(request.headers(), LAST_EVENT_ID)?.filter(|last| !last.is_empty()) {
         fields.insert("cursor".into(), last.into());
@@ -80,12 +79,6 @@ pub(super) async fn follow(
     let first = format!(": after {at}\nid: {at}\n\n", at = events.position()).into();
     let turn = Turn { events, stopping, is_over: false, _holds: holds };
     Ok(response.body(Body { turn: Box::pin(async { Some((turn, first)) }) }))
-}
-
-/// The operation of which the filters are, and the names of its fields.
-pub(super) fn filters() -> Option<(&'static Operation, Vec<String>)> {
-    let op = ops::find(FILTERS).ok()?;
-    Some((op, op.fields().into_iter().map(|field| field.name).collect()))
 }
 
 struct Turn {

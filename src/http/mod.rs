@@ -171,7 +171,7 @@ impl Inner {
                     self.operation(Input { op, known: &route.known, path, request, body: &body }).await
                 }
                 Target::Page(page) => self.page(page).await,
-                Target::Events => self.events(request).await,
+                Target::Events => self.events(request, &route.known).await,
             },
             Found::WrongMethod { allow } => {
                 let message = format!("this path takes another method. given={}", request.method());
@@ -211,23 +211,14 @@ impl Inner {
     }
 
     /// Events as they are recorded.
-    async fn events(&self, request: &HttpRequest) -> HttpResponse {
+    async fn events(&self, request: &HttpRequest, known: &[String]) -> HttpResponse {
         let followed = async {
-            let (op, known) =
-                events::filters().ok_or_else(|| Error::new(ErrorKind::UnknownOperation, "no filters"))?;
-            let fields = fields::query_fields(op, &known, request.query_string())?;
             let limit = self.options.max_followers;
             let place = self.places.followers.take(1, limit);
             let place = place.ok_or_else(|| no_place("followers of events", limit))?;
             let busy = request.conn_data::<Kept>().map(Kept::busy);
-            events::follow(
-                &self.q,
-                request,
-                fields,
-                Holds { _place: place, _busy: busy },
-                self.stopping.subscribe(),
-            )
-            .await
+            let holds = Holds { _place: place, _busy: busy };
+            events::follow(&self.q, request, known, holds, self.stopping.subscribe()).await
         };
         followed.await.unwrap_or_else(|error| reply::failure(&error, reply::status_of(error.kind())))
     }

@@ -11,6 +11,7 @@ use super::events;
 use super::fields::{KEY_FIELD, KEY_HEADER, STATUS_CODES};
 use super::routes::{EVENTS, Page, field_name};
 use quorate_runtime::api::dto::Health;
+use quorate_runtime::api::events::{FILTERS, NOT_FOLLOWED};
 use quorate_runtime::api::ops::{Method, OPERATIONS, Operation};
 use quorate_runtime::error::KINDS;
 
@@ -24,11 +25,14 @@ pub(super) fn document() -> Value {
     for op in OPERATIONS {
         let item = paths.entry(format!("{API_ROOT}{}", op.path)).or_insert_with(|| json!({}));
         item[verb(op.method)] = operation(op, &mut schemas);
+        if op.name == FILTERS {
+            let events = describe_events(op, &mut schemas);
+            paths.insert(format!("{API_ROOT}{EVENTS}"), json!({ "get": events }));
+        }
     }
     for page in Page::ALL {
         paths.insert(page.path().to_owned(), json!({ "get": describe_page(page, &mut schemas) }));
     }
-    paths.insert(format!("{API_ROOT}{EVENTS}"), json!({ "get": describe_events(&mut schemas) }));
     let kinds: Vec<&str> = KINDS.iter().map(|entry| entry.name).collect();
     schemas.0.insert("Error".into(), error_schema(&kinds));
     json!({
@@ -207,11 +211,10 @@ fn error_schema(kinds: &[&str]) -> Value {
     })
 }
 
-/// The way to follow events, with the filters of the operation.
-fn describe_events(schemas: &mut Schemas) -> Value {
-    let Some((op, _)) = events::filters() else { return Value::Null };
+/// The way to follow events, with the filters of this operation.
+fn describe_events(op: &Operation, schemas: &mut Schemas) -> Value {
     let mut described = operation(op, schemas);
-    let takes = |parameter: &Value| !["limit", "until"].map(Some).contains(&parameter["name"].as_str());
+    let takes = |parameter: &Value| !NOT_FOLLOWED.map(Some).contains(&parameter["name"].as_str());
     let mut parameters: Vec<Value> = described["parameters"].as_array().cloned().unwrap_or_default();
     parameters.retain(takes);
     parameters.push(json!({

@@ -9,6 +9,7 @@ use actix_web::HttpRequest;
 use actix_web::http::Method;
 
 use super::{ALLOW_GET, ALLOW_POST, API_ROOT, serves};
+use quorate_runtime::api::events::FILTERS;
 use quorate_runtime::api::ops::{self, OPERATIONS, Operation};
 
 /// A page about the server itself.
@@ -120,22 +121,26 @@ pub(super) struct Routes(Vec<Route>);
 impl Routes {
     /// The paths of the table and of the pages.
     pub(super) fn new() -> Self {
-        let operations = OPERATIONS.iter().map(|op| {
-            let fields = op.fields();
-            let known = fields.iter().map(|field| field.name.clone()).collect();
-            let is_text = |name: &str| fields.iter().any(|f| f.name == name && f.types == ["string"]);
-            let segments = segments(API_ROOT, is_text).chain(segments(op.path, is_text)).collect();
-            Route { known, ..Route::new(Target::Operation(op), op.method, segments) }
-        });
+        let mut filters = Vec::new();
+        let operations: Vec<Route> = OPERATIONS
+            .iter()
+            .map(|op| {
+                let fields = op.fields();
+                let known: Vec<String> = fields.iter().map(|field| field.name.clone()).collect();
+                if op.name == FILTERS {
+                    filters.clone_from(&known);
+                }
+                let is_text = |name: &str| fields.iter().any(|f| f.name == name && f.types == ["string"]);
+                let segments = segments(API_ROOT, is_text).chain(segments(op.path, is_text)).collect();
+                Route { known, ..Route::new(Target::Operation(op), op.method, segments) }
+            })
+            .collect();
         let pages = Page::ALL.into_iter().map(|page| {
             Route::new(Target::Page(page), ops::Method::Get, segments(page.path(), |_| true).collect())
         });
-        let events = Route::new(
-            Target::Events,
-            ops::Method::Get,
-            segments(API_ROOT, |_| true).chain(segments(EVENTS, |_| true)).collect(),
-        );
-        Routes(operations.chain(pages).chain([events]).collect())
+        let path = segments(API_ROOT, |_| true).chain(segments(EVENTS, |_| true)).collect();
+        let events = Route { known: filters, ..Route::new(Target::Events, ops::Method::Get, path) };
+        Routes(operations.into_iter().chain(pages).chain([events]).collect())
     }
 
     /// What stands at a path that is still percent-encoded.
