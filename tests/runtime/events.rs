@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use quorate::{Quorate, StartQuorum, Vote};
+use quorate::{Events, Quorate, StartQuorum, Vote};
 use quorate_runtime::api::dto::{EventView, HistoryQuery};
 
 use crate::manual;
@@ -13,6 +13,12 @@ const EACH: usize = 40;
 
 fn quorums() -> HistoryQuery {
     HistoryQuery { kind: Some("quorum".into()), ..HistoryQuery::default() }
+}
+
+/// The next event; one that was left out must fail the test, not hold it up.
+async fn next(events: &mut Events) -> EventView {
+    let next = tokio::time::timeout(Duration::from_secs(30), events.next()).await;
+    next.expect("an event was left out").unwrap().unwrap()
 }
 
 /// Everything on record, page by page.
@@ -42,7 +48,7 @@ async fn every_follower_is_told_everything_once_and_in_order_wherever_it_is_cut_
                     // The first is never cut off; the others again and again, after ever more events.
                     let most = if n == 0 { count } else { 1 + (told.len() + n) % 97 };
                     for _ in 0..most.min(count - told.len()) {
-                        told.push(events.next().await.unwrap().unwrap());
+                        told.push(next(&mut events).await);
                     }
                     cursor = Some(events.position().to_string());
                 }
@@ -81,7 +87,7 @@ async fn a_follower_ends_with_the_runtime_and_hears_of_one_entity_from_its_first
         let question = StartQuorum { quorum_id: Some(name.parse().unwrap()), ..StartQuorum::global() };
         q.quorums().start(question.with_voters(["ann"]).unwrap()).await.unwrap();
     }
-    let first = events.next().await.unwrap().unwrap();
+    let first = next(&mut events).await;
     assert_eq!((first.entity_id.as_str(), first.seq), ("q2", 1));
     let waiting = tokio::spawn(async move { events.next().await });
     tokio::task::yield_now().await;
@@ -108,7 +114,6 @@ async fn a_long_log_of_one_entity_is_followed_whole_while_others_write_between()
     let one = HistoryQuery { entity_id: Some(long.clone()), cursor: Some("0".into()), ..quorums() };
     let mut events = q.events(one).await.unwrap();
     for seq in 1..=VOTERS as u64 + 2 {
-        let next = tokio::time::timeout(Duration::from_secs(60), events.next()).await;
-        assert_eq!(next.expect("an event was left out").unwrap().unwrap().seq, seq);
+        assert_eq!(next(&mut events).await.seq, seq);
     }
 }
