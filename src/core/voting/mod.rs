@@ -8,10 +8,14 @@
 //! | [`agent`] | who is asked about proposals, and whether its heart beats |
 //! | [`proposal`] | a question put to the registered agents |
 //! | [`algorithms`] | rules under a name |
+//! | [`reliability`] | how far each voter can be relied on: sources of weights |
+//! | [`statistics`] | exact tests and robust measures |
 
 pub mod agent;
 pub mod algorithms;
 pub mod proposal;
 pub mod quorum;
+pub mod reliability;
 pub mod rules;
+pub mod statistics;
 pub mod topology;
