@@ -257,6 +257,24 @@ fn replay_command() -> Command {
                 .action(ArgAction::Append)
                 .help("Short for --rule required:N"),
         )
+        .arg(
+            Arg::new("weights")
+                .long("weights")
+                .value_name("SOURCE[:PARAM=N,…]")
+                .action(ArgAction::Append)
+                .help(format!(
+                    "Say what the answers most probably are by a source of weights ({}); may be repeated",
+                    super::replay::weights::names()
+                )),
+        )
+        .arg(
+            Arg::new("gold")
+                .long("gold")
+                .value_name("N")
+                .value_parser(clap::value_parser!(usize))
+                .requires("truth")
+                .help("Tell the sources of weights the known answers of the first N questions, and do not score those"),
+        )
         .arg(path(
             "data",
             "DIR",
@@ -279,7 +297,10 @@ has workers leaves it undecided.
 VOTES.csv has the header question,worker,answer and may have a column time (RFC 3339 or YYYY-MM-DD); # lines are \
 comments; gzip is read too. With times, votes are taken in time order while virtual time stands at each vote's \
 time; votes of equal time are in flight together. A second vote of a worker on a question changes the first while \
-the quorum is open. Without --rule, every rule that needs no parameter is used.
+the quorum is open. Without --rule and --weights, every rule is used with its plain parameters.
+
+With --weights the answers are estimated from the votes alone, without quorums: all votes of the file are learned from, \
+and of the truth only what --gold names. Without it nothing is told beforehand.
 
 Without --data a temporary folder is used and removed. The result depends on the files and rules only; speed and \
 latency are reported apart from it.";

@@ -266,3 +266,66 @@ fn a_majority_of_three_is_right_about_the_recorded_product_questions_as_often_as
     assert!((accuracy - 0.8966).abs() < 0.000_05, "{accuracy}");
     assert_eq!((&rule["questions"], &rule["undecided"]), (&8315.into(), &0.into()));
 }
+
+#[test]
+fn learned_weights_find_the_better_voters_and_say_whether_they_were_told_anything() {
+    // Five voters on forty questions; three of them say the contrary of what is right on every third question.
+    let (mut csv, mut answers) = (String::from("question,worker,answer\n"), String::from("question,truth\n"));
+    for question in 0..40 {
+        let (right, wrong) = if question % 2 == 0 { ("yes", "no") } else { ("no", "yes") };
+        answers.push_str(&format!("q{question},{right}\n"));
+        for (worker, number) in ["a", "b", "c", "d", "e"].into_iter().zip(0..) {
+            let errs = number > 1 && (question + number) % 3 == 0 || number > 2 && question % 5 == 0;
+            csv.push_str(&format!("q{question},{worker},{}\n", if errs { wrong } else { right }));
+        }
+    }
+    let ((_f, votes), (_t, truth)) = (file(&csv), file(&answers));
+    let args =
+        ["replay", text(&votes), "--truth", text(&truth), "--weights", "equal", "--weights", "learned"];
+    let results = run(&[&args[..], &["--json"]].concat()).ok().json()["results"].clone();
+    assert_eq!(results["rules"], Value::Array(Vec::new()), "weights alone need no quorums");
+    let sources = &results["weights"]["sources"];
+    assert_eq!((&sources[1]["source"], &sources[1]["unanchored"]), (&"dawid_skene".into(), &true.into()));
+    assert_eq!((&sources[1]["accuracy"], &sources[1]["decided"]), (&1.0.into(), &40.into()));
+    let out = run(&args).ok().out().to_owned();
+    assert!(out.contains("dawid_skene") && out.contains("unanchored: "), "{out}");
+    // What was told is not scored.
+    let gold = [&args[..], &["--gold", "30", "--weights", "learned-online", "--json"]].concat();
+    let weights = run(&gold).ok().json()["results"]["weights"].clone();
+    assert_eq!((&weights["gold"], &weights["sources"][2]["correct"]), (&30.into(), &10.into()));
+    assert_eq!(weights["sources"][2]["unanchored"], false);
+}
+
+#[test]
+fn weights_that_do_not_exist_or_do_not_fit_are_typed_errors() {
+    let (_f, votes) = file(SMALL);
+    for (weights, field) in [
+        ("plurality", "weights"),
+        ("dawid_skene:passes=0", "weights.dawid_skene.passes"),
+        ("dawid_skene:agree=NaN", "weights.dawid_skene.agree"),
+        ("equal:x=1", "weights.equal.x"),
+        ("eigentrust", "trusted"),
+    ] {
+        let ran = run(&["replay", text(&votes), "--weights", weights, "--json"]);
+        let error = ran.json()["error"].clone();
+        assert_eq!(
+            (ran.code(), &error["kind"], &error["field"]),
+            (2, &"invalid_argument".into(), &field.into())
+        );
+    }
+}
+
+#[test]
+fn learned_weights_reach_the_best_published_accuracy_on_the_recorded_product_questions() {
+    let votes = project("../shared/data/votes/product-answers.csv.gz");
+    let truth = project("../shared/data/votes/product-truth.csv.gz");
+    if !votes.exists() || !truth.exists() {
+        eprintln!("SKIPPED: {} is not here, so nothing was measured", votes.display());
+        return;
+    }
+    let args = ["replay", text(&votes), "--truth", text(&truth), "--weights", "learned", "--json"];
+    let row = run(&args).ok().json()["results"]["weights"]["sources"][0].clone();
+    let (accuracy, f1) = (row["accuracy"].as_f64().unwrap(), row["f1"]["f1"].as_f64().unwrap());
+    assert!(accuracy >= 0.939_65 && f1 >= 0.720_85, "{row}");
+    assert_eq!(row["f1"]["answer"], "1");
+}

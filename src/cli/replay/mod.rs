@@ -6,6 +6,7 @@
 //!  past      what a run that was killed left behind
 //!  run       opens the polls, casts the votes, reads the ends
 //!  report    results and speed, and for short files each question's story
+//!  weights   what learned weights make of the same votes, without quorums
 //! ```
 //!
 //! A poll's id follows from the file, the rule, the question and the answer, and a poll's record tells how many of
@@ -18,6 +19,7 @@ mod run;
 mod story;
 mod table;
 mod votes;
+pub(super) mod weights;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -38,6 +40,7 @@ use quorate_runtime::store::STORES;
 use report::{Outcome, Report};
 use run::Runner;
 use votes::{Truth, Votes, read_truth};
+use weights::Weighed;
 
 /// How long quorums stay open when votes have no times: a century, so that no deadline interferes.
 const UNTIMED: Duration = Duration::from_secs(100 * 365 * 86_400);
@@ -52,16 +55,20 @@ pub(super) async fn run(matches: &ArgMatches, output: &Output) -> Result<u8, Sto
     let votes = Votes::read(path)?;
     let truth = matches.get_one::<PathBuf>("truth").map(|path| read_truth(path)).transpose()?;
     let truth = truth.unwrap_or_default();
+    let sources = weights::asked(matches)?;
+    let gold = matches.get_one::<usize>("gold").copied().unwrap_or(0);
     let contests: Result<Vec<Contest>, Error> =
         rules(matches)?.into_iter().map(|rule| Contest::new(rule, &votes)).collect();
     let place = Place::asked(matches, persistent().unwrap_or(&STORES[0]))?;
     let contests = contests?;
+    let weighed = Weighed::of(&sources, &votes, &truth, gold)?;
     let mut signals = Signals::listen()?;
-    let report = tokio::select! {
+    let mut report = tokio::select! {
         report = replay(&place, &votes, &truth, contests) => report?,
         // The runtime ends cleanly and a temporary folder is removed; with --data, the same command goes on.
         () = signals.next() => return Err(Stop::Interrupted),
     };
+    report.weighed = weighed;
     if output.is_json() {
         output.reply(&report.json(&votes))?;
     } else {
@@ -70,7 +77,8 @@ pub(super) async fn run(matches: &ArgMatches, output: &Output) -> Result<u8, Sto
     Ok(0)
 }
 
-/// The rules asked for, each once; without any, every rule of the table with its plain parameters.
+/// The rules asked for, each once; without any, and without weights, every rule of the table with its plain
+/// parameters.
 fn rules(matches: &ArgMatches) -> Result<Vec<RuleSpec>, Error> {
     let asked = matches.get_many::<String>("rule").into_iter().flatten().cloned();
     let required =
@@ -82,7 +90,7 @@ fn rules(matches: &ArgMatches) -> Result<Vec<RuleSpec>, Error> {
             rules.push(rule);
         }
     }
-    if rules.is_empty() {
+    if rules.is_empty() && !matches.contains_id("weights") {
         rules.extend(RULES.iter().map(|entry| (entry.sample)()));
     }
     Ok(rules)
@@ -104,6 +112,18 @@ async fn replay(
     truth: &Truth,
     mut contests: Vec<Contest>,
 ) -> Result<Report, Error> {
+    let asked: std::collections::HashSet<&str> = votes.questions.iter().map(|q| q.name.as_str()).collect();
+    let truth_unused = truth.keys().filter(|question| !asked.contains(question.as_str())).count();
+    let mut report = Report {
+        outcomes: Vec::new(),
+        speeds: Vec::new(),
+        store: place.store_name(),
+        truth_unused,
+        weighed: Weighed::default(),
+    };
+    if contests.is_empty() {
+        return Ok(report);
+    }
     let first = votes.rows.first().map_or(Timestamp::EPOCH, |row| row.at);
     let last = votes.rows.last().map_or(first, |row| row.at);
     let timeout = if votes.timed { last.since(first) + MARGIN } else { UNTIMED };
@@ -118,21 +138,17 @@ async fn replay(
     let q = Quorate::open_with(config, place.open(false).await?).await?;
     let runner = Runner { q: &q, votes, timeout_seconds: timeout.as_secs_f64() };
     past::look_back(&q, &mut contests, votes).await?;
-    let mut speeds = Vec::new();
     if votes.timed {
         // Time passes once, for all rules together.
-        speeds = runner.run(&mut contests).await?;
+        report.speeds = runner.run(&mut contests).await?;
     } else {
         for contest in &mut contests {
-            speeds.extend(runner.run(std::slice::from_mut(contest)).await?);
+            report.speeds.extend(runner.run(std::slice::from_mut(contest)).await?);
         }
     }
-    let mut outcomes = Vec::new();
     for contest in &contests {
-        outcomes.push(Outcome::of(contest, votes, truth, &q).await?);
+        report.outcomes.push(Outcome::of(contest, votes, truth, &q).await?);
     }
     q.close().await?;
-    let asked: std::collections::HashSet<&str> = votes.questions.iter().map(|q| q.name.as_str()).collect();
-    let truth_unused = truth.keys().filter(|question| !asked.contains(question.as_str())).count();
-    Ok(Report { outcomes, speeds, store: place.store_name(), truth_unused })
+    Ok(report)
 }

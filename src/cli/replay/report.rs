@@ -6,6 +6,7 @@ use super::contest::{Asked, Contest, Verdict};
 use super::run::Speed;
 use super::story::Story;
 use super::votes::{Truth, Votes};
+use super::weights::Weighed;
 use crate::output::{shortened, table};
 use quorate_runtime::api::Quorate;
 use quorate_runtime::error::Error;
@@ -138,6 +139,7 @@ pub(super) struct Report {
     pub(super) speeds: Vec<Speed>,
     pub(super) store: &'static str,
     pub(super) truth_unused: usize,
+    pub(super) weighed: Weighed,
 }
 
 impl Report {
@@ -162,6 +164,7 @@ impl Report {
                 "workers": votes.workers.len(),
                 "truth_unused": self.truth_unused,
                 "rules": self.outcomes.iter().map(Outcome::json).collect::<Vec<_>>(),
+                "weights": self.weighed.json(),
             },
             "speed": {
                 "store": self.store,
@@ -184,6 +187,16 @@ impl Report {
         if self.truth_unused > 0 {
             out += &format!("{} known answers are to questions nobody voted on\n", self.truth_unused);
         }
+        out += &self.rules_text();
+        out += &self.weighed.text();
+        out
+    }
+
+    /// The part of the rules, empty without any.
+    fn rules_text(&self) -> String {
+        if self.outcomes.is_empty() {
+            return String::new();
+        }
         let header = [
             "rule",
             "questions",
@@ -195,7 +208,7 @@ impl Report {
             "votes cast",
             "late votes",
         ];
-        out += "\n";
+        let mut out = String::from("\n");
         out += &table(&header, self.outcomes.iter().map(Outcome::row));
         out.extend(self.outcomes.iter().map(Outcome::notes));
         for outcome in &self.outcomes {

@@ -23,6 +23,8 @@ pub struct Fraction {
 }
 
 impl Fraction {
+    /// Nothing.
+    pub const ZERO: Fraction = Fraction { numerator: 0, denominator: 1 };
     /// One half.
     pub const HALF: Fraction = Fraction { numerator: 1, denominator: 2 };
     /// Two thirds.

@@ -9,13 +9,17 @@
 //! | [`proposal`] | a question put to the registered agents |
 //! | [`algorithms`] | rules under a name |
 //! | [`reliability`] | how far each voter can be relied on: sources of weights |
+//! | [`independence`] | how many independent voices there are behind a number of heads |
 //! | [`statistics`] | exact tests and robust measures |
+//! | [`waves`] | asking only as many as are needed |
 
 pub mod agent;
 pub mod algorithms;
+pub mod independence;
 pub mod proposal;
 pub mod quorum;
 pub mod reliability;
 pub mod rules;
 pub mod statistics;
 pub mod topology;
+pub mod waves;

@@ -62,6 +62,13 @@ fn parameter(rule: &str, parameter: &str, pool: usize, depth: u32) -> BoxedStrat
         ("default_weight", _) => option::weighted(0.3, weight()).boxed(),
         ("count", "required") => count().prop_map(Some).boxed(),
         ("heads_count" | "blocking_minority", "dual") => option::weighted(0.4, count()).boxed(),
+        ("min", _) => option::weighted(0.8, weight().prop_filter("above nothing", |w| !is_zero(w))).boxed(),
+        ("correlation", _) => {
+            option::weighted(0.6, prop_oneof![1 => Just(Param::from("0")), 6 => share()]).boxed()
+        }
+        ("groups", _) => option::weighted(0.6, groups(pool)).boxed(),
+        ("shares", _) => option::weighted(0.4, weights(pool)).boxed(),
+        ("default_share", _) => option::weighted(0.3, weight()).boxed(),
         ("voters", "veto") => names(pool).prop_map(Some).boxed(),
         ("rule", "veto") => option::weighted(0.8, inside(pool, depth)).boxed(),
         ("rule", "not") => inside(pool, depth).prop_map(Some).boxed(),
@@ -95,6 +102,19 @@ fn names(pool: usize) -> BoxedStrategy<Param> {
     let names: Vec<String> = (0..=pool).map(name).collect();
     subsequence(names, 0..=pool + 1)
         .prop_map(|names| names.iter().map(String::as_str).collect::<Vec<_>>().into())
+        .boxed()
+}
+
+/// Each voter in one of two groups, or in none.
+fn groups(pool: usize) -> BoxedStrategy<Param> {
+    prop::collection::vec(0..3usize, pool + 1)
+        .prop_map(|of| {
+            let group = |wanted: usize| {
+                let inside = of.iter().enumerate().filter(|(_, group)| **group == wanted);
+                Param::List(inside.map(|(voter, _)| Param::Text(name(voter))).collect())
+            };
+            Param::List(vec![group(0), group(1)])
+        })
         .boxed()
 }
 

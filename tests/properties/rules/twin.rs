@@ -18,6 +18,8 @@ pub enum Twin {
     Dual { heads: Bar, heads_count: Option<u128>, power: Bar, weights: Units, blocking: Option<u128> },
     /// The rule is met, and none of these is against.
     Veto { voters: BTreeSet<String>, rule: Box<Twin> },
+    /// Those for make so many voices.
+    Voices { min: u128, groups: Option<Vec<BTreeSet<String>>>, alike: (u128, u128), shares: Units },
     /// Each is met.
     All(Vec<Twin>),
     /// One is met.
@@ -101,6 +103,24 @@ impl Twin {
                     votes.iter().enumerate().any(|(i, vote)| *vote == AGAINST && voters.contains(&name(i)));
                 rule.met(votes) && !vetoed
             }
+            Twin::Voices { min, groups, alike: (n, d), shares } => {
+                let size = |voter: usize| match groups {
+                    None => votes.len(),
+                    Some(groups) => {
+                        groups.iter().find(|group| group.contains(&name(voter))).map_or(1, |group| {
+                            (0..votes.len()).filter(|other| group.contains(&name(*other))).count()
+                        })
+                    }
+                };
+                // 1 ÷ (1 + (m − 1)·n/d) in millionths, and what is left over makes one more.
+                let part = |voter: usize| {
+                    let below = d + (size(voter) as u128 - 1) * n;
+                    let whole = 1_000_000 * d / below + u128::from(1_000_000 * d % below > 0);
+                    whole.min(shares.of(&name(voter)))
+                };
+                let in_favour = votes.iter().enumerate().filter(|(_, vote)| **vote == FOR);
+                in_favour.map(|(voter, _)| part(voter)).sum::<u128>() >= *min
+            }
             Twin::All(rules) => rules.iter().all(|rule| rule.met(votes)),
             Twin::Any(rules) => rules.iter().any(|rule| rule.met(votes)),
             Twin::Not(rule) => !rule.met(votes),
@@ -156,6 +176,20 @@ impl Twin {
                 voters: p.names("voters").expect("voters"),
                 rule: Box::new(p.0.get("rule").map_or_else(|| Twin::of(&RuleSpec::new("threshold")), inner)),
             },
+            "effective_voters" => {
+                let groups = p.0.get("groups").map(|groups| match groups {
+                    Param::List(lists) => lists.iter().map(list).collect::<Vec<_>>(),
+                    other => panic!("no lists: {other:?}"),
+                });
+                let alike = p.bar("correlation", if groups.is_some() { "1/1" } else { "0/1" }, false);
+                let shares = Units { group: None, weights: Some(p.weights_of("shares", "default_share")) };
+                Twin::Voices {
+                    min: p.digits("min").map_or(2_000_000, millionths),
+                    groups,
+                    alike: (alike.numerator, alike.denominator),
+                    shares,
+                }
+            }
             "all" => Twin::All(p.rules()),
             "any" => Twin::Any(p.rules()),
             "not" => Twin::Not(Box::new(inner(&p.0["rule"]))),
@@ -170,7 +204,7 @@ impl Twin {
         match self {
             Twin::Bar { units, .. } => weightless(units),
             Twin::Dual { weights, .. } => weights.held(&vec![None; voters], EVERYONE) == 0,
-            Twin::Required { .. } => false,
+            Twin::Required { .. } | Twin::Voices { .. } => false,
             Twin::Veto { rule, .. } | Twin::Not(rule) => rule.weighs_nobody(voters),
             Twin::All(rules) | Twin::Any(rules) => rules.iter().any(|rule| rule.weighs_nobody(voters)),
         }
@@ -225,21 +259,22 @@ impl Given<'_> {
     }
 
     fn names(&self, name: &str) -> Option<BTreeSet<String>> {
-        match self.0.get(name)? {
-            Param::List(items) => Some(items.iter().map(|item| digits(item).to_owned()).collect()),
-            other => panic!("no list: {other:?}"),
-        }
+        self.0.get(name).map(list)
     }
 
     fn weights(&self) -> Option<(BTreeMap<String, u128>, u128)> {
-        let named = match self.0.get("agent_weights") {
+        Some(self.weights_of("agent_weights", "default_weight"))
+    }
+
+    fn weights_of(&self, named: &str, default: &str) -> (BTreeMap<String, u128>, u128) {
+        let named = match self.0.get(named) {
             None => BTreeMap::new(),
             Some(Param::Map(map)) => {
                 map.iter().map(|(name, w)| (name.clone(), millionths(digits(w)))).collect()
             }
             Some(other) => panic!("no weights: {other:?}"),
         };
-        Some((named, self.digits("default_weight").map_or(1_000_000, millionths)))
+        (named, self.digits(default).map_or(1_000_000, millionths))
     }
 
     fn rules(&self) -> Vec<Twin> {
@@ -247,6 +282,13 @@ impl Given<'_> {
             Param::List(items) => items.iter().map(inner).collect(),
             other => panic!("no rules: {other:?}"),
         }
+    }
+}
+
+fn list(param: &Param) -> BTreeSet<String> {
+    match param {
+        Param::List(items) => items.iter().map(|item| digits(item).to_owned()).collect(),
+        other => panic!("no list: {other:?}"),
     }
 }
 

@@ -12,7 +12,8 @@
 //!
 //! Sources: A. P. Dawid, A. M. Skene, "Maximum likelihood estimation of observer error-rates using the EM algorithm",
 //! Applied Statistics 28, 1979; floors and the start from majority as in Toloka crowd-kit 1.4.2, with which the results
-//! agree. The counts that are added before any vote are a Dirichlet prior (Beta where there are two options).
+//! agree when nothing is assumed beforehand. The counts that are assumed are a Dirichlet prior (Beta where there are two
+//! options): with them a voter of three votes is not taken for infallible.
 
 use std::collections::BTreeMap;
 
@@ -41,13 +42,13 @@ pub(super) const PARAMETERS: &[Parameter] = &[
         name: "agree",
         summary: "votes of each voter for each right answer assumed beforehand",
         range: (0.0, 1e6),
-        default: 0.0,
+        default: 0.5,
     },
     Parameter {
         name: "differ",
         summary: "votes of each voter for each wrong answer assumed beforehand",
         range: (0.0, 1e6),
-        default: 0.0,
+        default: 0.1,
     },
 ];
 
@@ -75,7 +76,7 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Settings { passes: 100, tolerance: 1e-5, agree: 0.0, differ: 0.0 }
+        Settings { passes: 100, tolerance: 1e-5, agree: 0.5, differ: 0.1 }
     }
 }
 
@@ -160,7 +161,7 @@ pub(super) fn accuracy(errors: &[f64], prior: &[f64], voter: usize) -> f64 {
 }
 
 /// The most probable option, ties kept apart.
-pub(super) fn most_probable(answer: &[f64]) -> Estimate {
+pub(in crate::voting) fn most_probable(answer: &[f64]) -> Estimate {
     let most = answer.iter().copied().fold(0.0, f64::max);
     let mut leaders = answer.iter().enumerate().filter(|(_, p)| **p >= most - 1e-12);
     match (leaders.next(), leaders.next()) {
@@ -171,7 +172,7 @@ pub(super) fn most_probable(answer: &[f64]) -> Estimate {
 }
 
 /// Turns logarithms into probabilities in place; answers the logarithm of their sum.
-pub(super) fn normalize(logs: &mut [f64]) -> f64 {
+pub(in crate::voting) fn normalize(logs: &mut [f64]) -> f64 {
     let most = logs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     let mut sum = 0.0;
     for log in logs.iter_mut() {

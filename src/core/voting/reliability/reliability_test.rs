@@ -95,7 +95,12 @@ fn wrong_names_and_numbers_are_refused_with_field_value_and_range() {
 #[test]
 fn one_pass_of_the_model_is_what_one_computes_by_hand() {
     let history = small();
-    let fit = fit(&history, &BTreeMap::new(), &Settings { passes: 1, ..Settings::default() }).unwrap();
+    let fit = fit(
+        &history,
+        &BTreeMap::new(),
+        &Settings { passes: 1, agree: 0.0, differ: 0.0, ..Settings::default() },
+    )
+    .unwrap();
     assert!((fit.answer(0)[0] - 81.0 / 82.0).abs() < 1e-12, "{:?}", fit.answer(0));
     assert!((fit.answer(1)[1] - 81.0 / 82.0).abs() < 1e-12);
     assert!((fit.accuracy(0) - 81.0 / 82.0).abs() < 1e-12);

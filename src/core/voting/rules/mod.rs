@@ -14,6 +14,7 @@ mod any;
 mod at_least;
 mod custom;
 mod dual;
+mod effective_voters;
 mod formula;
 mod not;
 pub mod presets;
@@ -241,6 +242,7 @@ pub const RULES: &[RuleEntry] = &[
     unanimous::ENTRY,
     required::ENTRY,
     dual::ENTRY,
+    effective_voters::ENTRY,
     veto::ENTRY,
     all::ENTRY,
     any::ENTRY,

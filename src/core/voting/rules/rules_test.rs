@@ -29,6 +29,38 @@ fn each_rule_needs_as_many_as_its_worked_example_says() {
 }
 
 #[test]
+fn copies_of_a_voter_are_one_voice_together() {
+    let pair = Param::List(vec![vec!["v00", "v01"].into()]);
+    let voices = RuleSpec::new("effective_voters").with("groups", pair);
+    let outcome = |spec: &RuleSpec, who: &[usize]| {
+        let Prepared { formula, .. } = prepare(build(spec).unwrap().as_ref(), &voters(4));
+        let mut count = Count::new(&formula, Some(4));
+        (0..4).for_each(|i| {
+            count.add(&formula, i, if who.contains(&i) { Choice::For } else { Choice::Against })
+        });
+        formula.outcome(&count, Vec::new)
+    };
+    assert_eq!(outcome(&voices, &[0, 1]), Outcome::Lost);
+    assert_eq!(outcome(&voices, &[0, 2]), Outcome::Lost);
+    assert_eq!(outcome(&voices, &[0, 1, 2]), Outcome::Won);
+    assert_eq!(outcome(&voices.clone().with("min", "1.5"), &[0, 2]), Outcome::Won);
+    // With ρ one third, two of a pair are one voice and a half.
+    let loose = voices.with("correlation", "1/3");
+    assert_eq!(outcome(&loose.clone().with("min", "1.5"), &[0, 1]), Outcome::Won);
+    assert_eq!(outcome(&loose.with("min", "1.6"), &[0, 1]), Outcome::Lost);
+    // One group of everyone: four with ρ a third are two voices. Without anything said, each is one.
+    let all = RuleSpec::new("effective_voters").with("correlation", "1/3");
+    assert_eq!((outcome(&all, &[0, 1, 2, 3]), outcome(&all, &[0, 1, 2])), (Outcome::Won, Outcome::Lost));
+    assert_eq!(outcome(&RuleSpec::from_text("effective_voters:2"), &[2, 3]), Outcome::Won);
+    let learned = RuleSpec::new("effective_voters").with("shares", [("v02", "0.4"), ("v03", "0.6")]);
+    assert_eq!((outcome(&learned, &[0, 2, 3]), outcome(&learned, &[0, 2])), (Outcome::Won, Outcome::Lost));
+    let twice = Param::List(vec![vec!["v00"].into(), vec!["v00", "v01"].into()]);
+    let refused = build(&RuleSpec::new("effective_voters").with("groups", twice)).unwrap_err();
+    assert!(refused.to_string().starts_with("groups of rule effective_voters"), "{refused}");
+    assert!(build(&RuleSpec::from_text("effective_voters:0")).is_err());
+}
+
+#[test]
 fn half_must_take_part_when_the_bar_lies_below_half() {
     let rule = build(&RuleSpec::from_text("threshold:0.3")).unwrap();
     let Prepared { formula, .. } = prepare(rule.as_ref(), &voters(10));

@@ -437,6 +437,18 @@ impl Params<'_> {
         }
     }
 
+    /// A weight above 0, in millionths.
+    pub fn weight(&self, name: &str, default: u64) -> Result<u64, RuleError> {
+        const EXPECTED: &str = "a number above 0 and up to 1000000000";
+        match (self.parsed::<Weight>(name, EXPECTED)?, self.get(name)) {
+            (Some(weight), Some(given)) if weight.millionths() > 0 => {
+                self.whole_millionths(name, given).map(|()| weight.millionths())
+            }
+            (Some(_), _) => self.refused(name, EXPECTED),
+            (None, _) => Ok(default),
+        }
+    }
+
     /// True or false.
     pub fn flag(&self, name: &str, default: bool) -> Result<bool, RuleError> {
         match self.get(name) {
@@ -458,23 +470,45 @@ impl Params<'_> {
 
     /// Distinct voters.
     pub fn voters(&self, name: &str) -> Result<Option<BTreeSet<VoterId>>, RuleError> {
+        match self.get(name) {
+            None => Ok(None),
+            Some(list) => self.distinct(name, list, &mut BTreeSet::new()).map(Some),
+        }
+    }
+
+    /// Lists of voters, no voter in two of them.
+    pub fn groups(&self, name: &str) -> Result<Option<Vec<BTreeSet<VoterId>>>, RuleError> {
+        let mut known = BTreeSet::new();
+        match self.get(name) {
+            None => Ok(None),
+            Some(Param::List(lists)) => lists
+                .iter()
+                .map(|list| self.distinct(name, list, &mut known))
+                .collect::<Result<_, _>>()
+                .map(Some),
+            Some(_) => self.refused(name, "lists of distinct ids"),
+        }
+    }
+
+    /// The voters of a list, none of whom is known.
+    fn distinct(
+        &self,
+        name: &str,
+        list: &Param,
+        known: &mut BTreeSet<VoterId>,
+    ) -> Result<BTreeSet<VoterId>, RuleError> {
         const EXPECTED: &str = "a list of distinct ids, each 1 to 256 bytes, not blank";
-        let items = match self.get(name) {
-            None => return Ok(None),
-            Some(Param::List(items)) => items,
-            Some(_) => return self.refused(name, EXPECTED),
-        };
+        let Param::List(items) = list else { return self.refused(name, EXPECTED) };
         let mut voters = BTreeSet::new();
         for item in items {
-            let voter = match item {
-                Param::Text(text) => Some(self.id(name, text)?),
-                _ => None,
-            };
-            if !voter.is_some_and(|voter| voters.insert(voter)) {
+            let Param::Text(text) = item else { return Err(self.error(name, &item.to_string(), EXPECTED)) };
+            let voter = self.id(name, text)?;
+            if !known.insert(voter.clone()) {
                 return Err(self.error(name, &item.to_string(), EXPECTED));
             }
+            voters.insert(voter);
         }
-        Ok(Some(voters))
+        Ok(voters)
     }
 
     /// Distinct voters that must be given, if only as an empty list.

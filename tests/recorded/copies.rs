@@ -1,0 +1,102 @@
+//! Copies of a voter are planted among the recorded ones: what a majority of heads then decides wrongly, and what a
+//! majority of independent voices does.
+//!
+//! Correlations are learned from the questions of one half, whose answers are told, and used on those of the other.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use quorate_core::kernel::ids::VoterId;
+use quorate_core::voting::independence::{Independence, Settings};
+use quorate_core::voting::reliability::History;
+use quorate_core::voting::rules::{Choice, Count, Outcome, Param, RuleSpec, build, prepare};
+
+use super::data::{Recorded, recorded};
+
+/// Copies planted of each copied voter.
+const COPIES: usize = 6;
+
+/// The votes with copies of some voters that vote as they do.
+fn planted(recorded: &Recorded, copied: &BTreeSet<String>) -> Recorded {
+    let mut votes = Vec::new();
+    for vote in &recorded.votes {
+        votes.push(vote.clone());
+        let [question, voter, answer] = vote;
+        for copy in (0..COPIES).filter(|_| copied.contains(voter)) {
+            votes.push([question.clone(), format!("{voter}-{copy}"), answer.clone()]);
+        }
+    }
+    Recorded { name: recorded.name, votes, truth: recorded.truth.clone() }
+}
+
+/// Right and wrong answers that a rule lets through: each answer of a question is put to its voters.
+fn decided(
+    recorded: &Recorded,
+    all: &History,
+    rule: impl Fn(&[VoterId]) -> RuleSpec,
+    wanted: impl Fn(u32) -> bool,
+) -> (usize, usize) {
+    let (mut right, mut wrong) = (0, 0);
+    for (question, casts) in (0..).zip(all.by_question()).filter(|(question, _)| wanted(*question)) {
+        let mut voters: Vec<VoterId> = casts.iter().map(|c| all.voters()[c.voter as usize].clone()).collect();
+        voters.sort();
+        let formula = prepare(build(&rule(&voters)).unwrap().as_ref(), &voters).formula;
+        for (option, name) in (0..).zip(all.options()) {
+            let mut count = Count::new(&formula, Some(voters.len() as u32));
+            for cast in &casts {
+                let at = voters.binary_search(&all.voters()[cast.voter as usize]).unwrap();
+                let choice = if cast.option == option { Choice::For } else { Choice::Against };
+                count.add(&formula, at, choice);
+            }
+            if formula.outcome(&count, Vec::new) == Outcome::Won {
+                let is_right = &recorded.truth[&all.questions()[question as usize]] == name;
+                right += usize::from(is_right);
+                wrong += usize::from(!is_right);
+            }
+        }
+    }
+    (right, wrong)
+}
+
+#[test]
+fn false_majorities_made_of_copies_fall_by_half_when_voices_are_counted() {
+    let Some(recorded) = recorded("dogs") else { return };
+    // The ten busiest workers are copied.
+    let mut busy: BTreeMap<&String, usize> = BTreeMap::new();
+    recorded.votes.iter().for_each(|[_, voter, _]| *busy.entry(voter).or_default() += 1);
+    let mut busy: Vec<(usize, &String)> = busy.into_iter().map(|(voter, n)| (n, voter)).collect();
+    busy.sort();
+    let copied = busy.iter().rev().take(10).map(|(_, voter)| (*voter).clone()).collect();
+    let planted = planted(&recorded, &copied);
+    let mut all = planted.history();
+    for question in all.questions().to_vec().iter().step_by(2) {
+        all.outcome(question, &planted.truth[question]).unwrap();
+    }
+    let known = Independence::declared(BTreeMap::new(), Settings::default()).unwrap().learn(&all);
+    let shares = |voters: &[VoterId]| {
+        let shares = known.shares(voters).into_iter();
+        Param::Map(shares.map(|(voter, share)| (voter.to_string(), millionths(share))).collect())
+    };
+    let unseen = |question: u32| question % 2 == 1;
+    let heads = decided(&planted, &all, |_| RuleSpec::new("threshold"), unseen);
+    let weighed = |voters: &[VoterId]| {
+        RuleSpec::new("weighted").with("threshold", "1/2").with("agent_weights", shares(voters))
+    };
+    let by_share = decided(&planted, &all, weighed, unseen);
+    let both = |voters: &[VoterId]| {
+        let voices = RuleSpec::new("effective_voters").with("min", "2.5").with("shares", shares(voters));
+        RuleSpec::new("all").with("rules", vec![RuleSpec::new("threshold"), voices])
+    };
+    let demanded = decided(&planted, &all, both, unseen);
+    eprintln!(
+        "right and wrong by heads {heads:?}, by shares {by_share:?}, by heads and 2.5 voices {demanded:?}"
+    );
+    let original = decided(&recorded, &recorded.history(), |_| RuleSpec::new("threshold"), unseen);
+    eprintln!("without copies {original:?}");
+    assert!(by_share.1 * 2 <= heads.1, "{heads:?} {by_share:?}");
+    assert!(by_share.0 >= heads.0, "and no right decision is lost: {heads:?} {by_share:?}");
+    assert!(demanded.1 * 2 <= heads.1, "{heads:?} {demanded:?}");
+}
+
+fn millionths(share: u64) -> Param {
+    Param::Number(format!("{}.{:06}", share / 1_000_000, share % 1_000_000))
+}
