@@ -60,12 +60,17 @@ fn decided(
 #[test]
 fn false_majorities_made_of_copies_fall_by_half_when_voices_are_counted() {
     let Some(recorded) = recorded("dogs") else { return };
-    // The ten busiest workers are copied.
-    let mut busy: BTreeMap<&String, usize> = BTreeMap::new();
-    recorded.votes.iter().for_each(|[_, voter, _]| *busy.entry(voter).or_default() += 1);
-    let mut busy: Vec<(usize, &String)> = busy.into_iter().map(|(voter, n)| (n, voter)).collect();
-    busy.sort();
-    let copied = busy.iter().rev().take(10).map(|(_, voter)| (*voter).clone()).collect();
+    // Copied are the ten voters who err most among those with at least forty votes: copies of good ones do no harm.
+    let mut errors: BTreeMap<&String, (f64, f64)> = BTreeMap::new();
+    for [question, voter, answer] in &recorded.votes {
+        let (wrong, all) = errors.entry(voter).or_default();
+        *wrong += f64::from(u8::from(&recorded.truth[question] != answer));
+        *all += 1.0;
+    }
+    let errors = errors.into_iter().filter(|(_, (_, all))| *all >= 40.0);
+    let mut errors: Vec<(f64, &String)> = errors.map(|(voter, (wrong, all))| (wrong / all, voter)).collect();
+    errors.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(b.1)));
+    let copied = errors.iter().take(10).map(|(_, voter)| (*voter).clone()).collect();
     let planted = planted(&recorded, &copied);
     let mut all = planted.history();
     for question in all.questions().to_vec().iter().step_by(2) {

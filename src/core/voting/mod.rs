@@ -10,11 +10,13 @@
 //! | [`algorithms`] | rules under a name |
 //! | [`reliability`] | how far each voter can be relied on: sources of weights |
 //! | [`independence`] | how many independent voices there are behind a number of heads |
+//! | [`attacks`] | patterns in votes that honest voters hardly make |
 //! | [`statistics`] | exact tests and robust measures |
 //! | [`waves`] | asking only as many as are needed |
 
 pub mod agent;
 pub mod algorithms;
+pub mod attacks;
 pub mod independence;
 pub mod proposal;
 pub mod quorum;

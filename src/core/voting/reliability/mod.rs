@@ -195,7 +195,7 @@ pub fn read(text: &str) -> Result<Box<dyn Source>, Unfit> {
 }
 
 /// The option with the most of something, ties kept apart; shares in millionths of the sum.
-pub(super) fn leading(amounts: &[u128]) -> Estimate {
+pub(in crate::voting) fn leading(amounts: &[u128]) -> Estimate {
     let sum: u128 = amounts.iter().sum();
     let most = amounts.iter().max().copied().unwrap_or(0);
     if most == 0 {
