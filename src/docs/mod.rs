@@ -7,6 +7,7 @@
 //! | [`configuration`] | which settings are there? |
 //! | [`operating`] | how to run, restart, back up and repair? |
 //! | [`rules`] | how are questions decided? |
+//! | [`weights`] | how far are voters relied on, and how many voices are there? |
 //! | [`capacity`] | how is capacity shared? |
 //! | [`jobs`] | how does a job run once? |
 //! | [`load`] | how do senders slow down, and what is refused under overload? |
@@ -51,6 +52,9 @@ pub mod operating {}
 
 #[doc = include_str!("rules.md")]
 pub mod rules {}
+
+#[doc = include_str!("weights.md")]
+pub mod weights {}
 
 #[cfg(any(not(doctest), feature = "runtime"))]
 #[doc = include_str!("capacity.md")]

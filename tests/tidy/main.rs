@@ -86,12 +86,15 @@ fn files_stay_short_and_modules_say_what_they_are() {
 fn every_entry_of_every_table_is_documented() {
     let book = book();
     let rules = quorate_core::voting::rules::RULES.iter().map(|entry| entry.name);
+    let sources = quorate_core::voting::reliability::SOURCES.iter().map(|entry| entry.name);
     let stores = quorate_journal::stores::STORES.iter().map(|entry| entry.name);
     let operations = quorate_runtime::api::ops::OPERATIONS.iter().map(|op| op.name);
     let kinds = quorate_runtime::error::KINDS.iter().map(|entry| entry.name);
     let policies = quorate_core::load::flow::DROP_POLICIES.iter().map(|entry| entry.name);
-    let missing =
-        tables::undocumented(&book, policies.chain(rules).chain(stores).chain(operations).chain(kinds));
+    let missing = tables::undocumented(
+        &book,
+        policies.chain(rules).chain(sources).chain(stores).chain(operations).chain(kinds),
+    );
     none(&missing);
 }
 

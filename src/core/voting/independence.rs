@@ -8,6 +8,7 @@
 //!  ρ of a pair = (shared · φ + strength · declared) / (shared + strength)      φ: correlation of their errors
 //!  effective   = n / (1 + (n − 1) · mean ρ)                                    stated beside the heads
 //!  share       = 1 / (1 + Σ ρ to the others)                                   what the rule `effective_voters` adds up
+//!  weight      = the same with what ρ is beyond that of all pairs              what a weighted rule takes
 //! ```
 //!
 //! The shares of one group of full copies sum to one voice, and so they do beside any others; the stated figure averages
@@ -168,16 +169,38 @@ impl Independence {
         })
     }
 
+    /// What every pair has in common: the mean correlation of all recorded pairs, as of questions that are hard for
+    /// everybody. 0 where nothing is recorded.
+    pub fn common(&self) -> f64 {
+        let (sum, all) = self.pairs.values().fold((0.0, 0.0), |(sum, all), (shared, phi)| {
+            let shared = *shared as f64;
+            (sum + shared * phi, all + shared)
+        });
+        if all > 0.0 { (sum / all).clamp(0.0, 0.99) } else { 0.0 }
+    }
+
+    /// How much each of these weighs beside the others, in millionths, when copies are to weigh as much as one: like
+    /// [`shares`](Self::shares), but only what a pair has in common beyond what all pairs have counts. A question that is
+    /// hard for everybody makes no two voters alike.
+    pub fn weights(&self, voters: &[VoterId]) -> BTreeMap<VoterId, u64> {
+        let common = self.common();
+        self.parts(voters, |rho| (rho - common) / (1.0 - common))
+    }
+
     /// The share of each voter among these as an independent voice, in millionths, rounded up so that a whole group of
     /// copies is one voice.
     pub fn shares(&self, voters: &[VoterId]) -> BTreeMap<VoterId, u64> {
-        let share = |one: &VoterId| {
+        self.parts(voters, |rho| rho)
+    }
+
+    fn parts(&self, voters: &[VoterId], alike: impl Fn(f64) -> f64) -> BTreeMap<VoterId, u64> {
+        let part = |one: &VoterId| {
             let others = voters.iter().filter(|other| *other != one);
-            let sum: f64 = others.map(|other| self.correlation(one, other).max(0.0)).sum();
+            let sum: f64 = others.map(|other| alike(self.correlation(one, other)).max(0.0)).sum();
             // A last bit above a whole number of millionths is no reason to round up.
             ((WHOLE_WEIGHT as f64 / (1.0 + sum) - 1e-6).ceil() as u64).clamp(1, WHOLE_WEIGHT)
         };
-        voters.iter().map(|voter| (voter.clone(), share(voter))).collect()
+        voters.iter().map(|voter| (voter.clone(), part(voter))).collect()
     }
 }
 

@@ -11,12 +11,14 @@
 //! | [`reliability`] | how far each voter can be relied on: sources of weights |
 //! | [`independence`] | how many independent voices there are behind a number of heads |
 //! | [`attacks`] | patterns in votes that honest voters hardly make |
+//! | [`emergence`] | what a crowd does beyond its votes |
 //! | [`statistics`] | exact tests and robust measures |
 //! | [`waves`] | asking only as many as are needed |
 
 pub mod agent;
 pub mod algorithms;
 pub mod attacks;
+pub mod emergence;
 pub mod independence;
 pub mod proposal;
 pub mod quorum;
