@@ -79,6 +79,9 @@ pub use quorate_runtime::config::{
     Alerts, CapacityConfig, ClockConfig, Config, ConsensusConfig, FlowLimits, HealthPolicy, HeartbeatConfig,
     JobsConfig, QuorumConfig, RestartConfig, SheddingConfig,
 };
+#[cfg(unix)]
+#[doc(inline)]
+pub use quorate_runtime::owner::OwnerSocket;
 
 // The one error of all operations.
 #[cfg(feature = "runtime")]

@@ -74,7 +74,7 @@ fn verb_command(verb: &'static str, op: &Operation) -> Command {
     command
         .args(fields)
         .arg(
-            path("data", "DIR", "The data folder; only read by commands that only show something")
+            path("data", "DIR", "The data folder; whoever has opened it is asked, else it is opened")
                 .required_unless_present("url")
                 .help_heading("Where"),
         )
@@ -174,7 +174,12 @@ fn watch_command() -> Command {
                 .long("url")
                 .value_name("URL")
                 .default_value("http://127.0.0.1:7171")
+                .conflicts_with("data")
                 .help("The running server")
+                .help_heading("Where"),
+        )
+        .arg(
+            path("data", "DIR", "The data folder of a running server, instead of its URL")
                 .help_heading("Where"),
         )
 }

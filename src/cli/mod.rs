@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  args      the tree of commands, made from the table and the request schemas
-//!  ops       <noun> <verb>  against a folder (ops) or a running server (remote) · ops · rules
+//!  ops       <noun> <verb>  against a folder (ops) or a running server (remote, socket) · ops · rules
 //!  wait      commands that wait for a decision say so, and end at a signal
 //!  serve     the HTTP door until a signal comes
 //!  watch     what a running server records, as it is recorded
@@ -29,6 +29,8 @@ mod remote;
 mod replay;
 mod serve;
 mod signals;
+#[cfg(unix)]
+mod socket;
 mod wait;
 mod watch;
 

@@ -185,7 +185,9 @@ fn advice(kind: ErrorKind) -> &'static str {
             "repeat the same command: under the same ids a repeat of what was done changes nothing"
         }
         ErrorKind::StoreError => "look at the cause, then try again; nothing took effect",
-        ErrorKind::StoreLocked => "use --url to reach the server that holds the folder, or stop it",
+        ErrorKind::StoreLocked => {
+            "stop the process that holds the folder, or ask it: it answers for the folder only if it is a server"
+        }
         ErrorKind::StoreMissing => {
             "check the path; `quorate serve`, and operations that begin something (`quorum start`, `agent register`, `job submit`), make a store"
         }

@@ -13,6 +13,8 @@ mod play;
 mod replay;
 mod salvage;
 mod server;
+#[cfg(unix)]
+mod shared;
 mod watch;
 
 use std::path::{Path, PathBuf};
