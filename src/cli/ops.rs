@@ -214,17 +214,19 @@ async fn call(
         ("capacity.request", _) => wait::need(place, op, fields, output).await,
         _ if (op.waits)(&fields) => wait::interruptible(place.call(op, fields)).await,
         ("history.verify", Place::Folder { q, .. }) if std::io::stderr().is_terminal() => {
-            Ok(verify(q).await?)
+            Ok(verify(q, fields).await?)
         }
         _ => Ok(place.call(op, fields).await?),
     }
 }
 
-async fn verify(q: &Quorate) -> Result<Value, Error> {
+async fn verify(q: &Quorate, fields: Map<String, Value>) -> Result<Value, Error> {
+    let request = serde_json::from_value(Value::Object(fields))
+        .map_err(|e| Error::new(ErrorKind::InvalidArgument, e.to_string()))?;
     let bar = ProgressBar::new_spinner();
     bar.enable_steady_tick(Duration::from_millis(100));
-    let verified =
-        q.history().verify(|groups| bar.set_message(format!("{groups} commit groups checked"))).await;
+    let told = |groups| bar.set_message(format!("{groups} commit groups checked"));
+    let verified = q.history().verify_against(request, told).await;
     bar.finish_and_clear();
     serde_json::to_value(verified?)
         .map_err(|e| Error::new(ErrorKind::StoreError, format!("reply cannot be written as JSON: {e}")))

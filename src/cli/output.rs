@@ -148,6 +148,7 @@ fn advice(kind: ErrorKind) -> &'static str {
         ErrorKind::CoordinatorError => "look at the cause, then try again; nothing was opened",
         ErrorKind::NotEligible => "vote as one of those who were asked",
         ErrorKind::ForeignHost => "use an address of the loopback in --url, or serve with --allow-host NAME",
+        ErrorKind::ProofInvalid => "do not believe what it claims; ask who gave it for another",
         ErrorKind::ForeignOrigin => "ask from a program, not from a web page of elsewhere",
         ErrorKind::AlreadyVoted => "nothing; the first vote stands",
         ErrorKind::QuorumClosed | ErrorKind::QuorumTimeout => {

@@ -18,6 +18,7 @@ use tlog_tiles::{Checkpoint as Body, Hash};
 use super::Refusal;
 
 /// The signing key of a log, with its public key.
+#[derive(Clone)]
 pub struct LogKey {
     signer: StandardSigner,
     public: PublicKey,

@@ -18,6 +18,7 @@ pub const CONSISTENCY: &str = "quorate.consistency.v1";
 
 /// A proof that a record is in the log. Bytes are hexadecimal, hashes of the tree base64 as in checkpoints.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Inclusion {
     /// `quorate.inclusion.v1`.
@@ -39,6 +40,7 @@ pub struct Inclusion {
 
 /// The bytes of a record.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ShownRecord {
     /// Chain hash of the record before it in its stream; zeros for the first.
@@ -49,6 +51,7 @@ pub struct ShownRecord {
 
 /// A proof that the tree of the newer checkpoint begins with that of the older one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Consistency {
     /// `quorate.consistency.v1`.

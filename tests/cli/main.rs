@@ -10,6 +10,7 @@ mod jobs;
 mod outcomes;
 mod outside;
 mod play;
+mod proofs;
 mod replay;
 mod salvage;
 mod server;
