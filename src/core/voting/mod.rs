@@ -12,6 +12,8 @@
 //! | [`independence`] | how many independent voices there are behind a number of heads |
 //! | [`attacks`] | patterns in votes that honest voters hardly make |
 //! | [`emergence`] | what a crowd does beyond its votes |
+//! | [`selection`] | choosing among candidates by eight criteria |
+//! | [`gates`] | what must be looked at before a decision is acted upon |
 //! | [`statistics`] | exact tests and robust measures |
 //! | [`waves`] | asking only as many as are needed |
 
@@ -19,11 +21,13 @@ pub mod agent;
 pub mod algorithms;
 pub mod attacks;
 pub mod emergence;
+pub mod gates;
 pub mod independence;
 pub mod proposal;
 pub mod quorum;
 pub mod reliability;
 pub mod rules;
+pub mod selection;
 pub mod statistics;
 pub mod topology;
 pub mod waves;
