@@ -282,6 +282,22 @@ fn replay_command() -> Command {
                 .requires("truth")
                 .help("Tell the sources of weights the known answers of the first N questions, and do not score those"),
         )
+        .arg(
+            Arg::new("waves")
+                .long("waves")
+                .value_name("BOUND[,BOUND…]")
+                .action(ArgAction::Append)
+                .value_delimiter(',')
+                .help("Say how many votes are enough when asking stops at this chance of being overturned, 0 to 1"),
+        )
+        .arg(
+            Arg::new("wave-size")
+                .long("wave-size")
+                .value_name("N")
+                .value_parser(clap::value_parser!(u32).range(1..))
+                .requires("waves")
+                .help("Voters asked at a time; one by default"),
+        )
         .arg(path(
             "data",
             "DIR",
@@ -304,10 +320,14 @@ has workers leaves it undecided.
 VOTES.csv has the header question,worker,answer and may have a column time (RFC 3339 or YYYY-MM-DD); # lines are \
 comments; gzip is read too. With times, votes are taken in time order while virtual time stands at each vote's \
 time; votes of equal time are in flight together. A second vote of a worker on a question changes the first while \
-the quorum is open. Without --rule and --weights, every rule is used with its plain parameters.
+the quorum is open. Without --rule, --weights and --waves, every rule is used with its plain parameters.
 
 With --weights the answers are estimated from the votes alone, without quorums: all votes of the file are learned from, \
 and of the truth only what --gold names. Without it nothing is told beforehand.
+
+With --waves the best voters of a question are asked first, by what was learned from the other half of the questions, \
+until the outcome is certain, or the others would overturn it with at most the bound. A bound of 0 stops only at \
+certainty.
 
 Without --data a temporary folder is used and removed. The result depends on the files and rules only; speed and \
 latency are reported apart from it.";

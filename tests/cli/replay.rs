@@ -329,3 +329,29 @@ fn learned_weights_reach_the_best_published_accuracy_on_the_recorded_product_que
     assert!(accuracy >= 0.939_65 && f1 >= 0.720_85, "{row}");
     assert_eq!(row["f1"]["answer"], "1");
 }
+
+#[test]
+fn waves_say_how_many_votes_are_enough_and_whether_that_is_certain() {
+    let mut csv = String::from("question,worker,answer\n");
+    for question in 0..60 {
+        let (right, wrong) = if question % 2 == 0 { ("yes", "no") } else { ("no", "yes") };
+        for (worker, number) in ["a", "b", "c", "d", "e"].into_iter().zip(0..) {
+            let errs = (question * 7 + number * 3) % 10 < number;
+            csv.push_str(&format!("q{question},{worker},{}\n", if errs { wrong } else { right }));
+        }
+    }
+    let (_f, votes) = file(&csv);
+    let waves =
+        run(&["replay", text(&votes), "--waves", "0,0.2", "--json"]).ok().json()["results"]["waves"].clone();
+    let rows = waves.as_array().unwrap();
+    assert_eq!((rows.len(), &rows[0]["by"], &rows[3]["by"]), (4, &"heads".into(), &"tables".into()));
+    assert_eq!((&rows[0]["bound"], &rows[0]["unlikely"]), (&0.0.into(), &0.into()), "only certainty stops");
+    let asked = |row: usize| rows[row]["votes_asked"].as_u64().unwrap();
+    assert!(asked(1) < asked(0) && asked(0) < 300, "{waves}");
+    assert!(rows[1]["unlikely"].as_u64().unwrap() > 0);
+    for bad in ["1.5", "NaN", "x", "0,-1"] {
+        let args = ["replay", text(&votes), "--json", &format!("--waves={bad}")];
+        let ran = run(&args);
+        assert_eq!((ran.code(), &ran.json()["error"]["field"]), (2, &"waves".into()), "{bad}");
+    }
+}

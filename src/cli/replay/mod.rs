@@ -7,6 +7,7 @@
 //!  run       opens the polls, casts the votes, reads the ends
 //!  report    results and speed, and for short files each question's story
 //!  weights   what learned weights make of the same votes, without quorums
+//!  waves     how many of the votes would have been enough
 //! ```
 //!
 //! A poll's id follows from the file, the rule, the question and the answer, and a poll's record tells how many of
@@ -19,6 +20,7 @@ mod run;
 mod story;
 mod table;
 mod votes;
+mod waves;
 pub(super) mod weights;
 
 use std::path::PathBuf;
@@ -40,6 +42,7 @@ use quorate_runtime::store::STORES;
 use report::{Outcome, Report};
 use run::Runner;
 use votes::{Truth, Votes, read_truth};
+use waves::Curve;
 use weights::Weighed;
 
 /// How long quorums stay open when votes have no times: a century, so that no deadline interferes.
@@ -56,12 +59,15 @@ pub(super) async fn run(matches: &ArgMatches, output: &Output) -> Result<u8, Sto
     let truth = matches.get_one::<PathBuf>("truth").map(|path| read_truth(path)).transpose()?;
     let truth = truth.unwrap_or_default();
     let sources = weights::asked(matches)?;
+    let bounds = waves::asked(matches)?;
+    let wave = matches.get_one::<u32>("wave-size").copied().unwrap_or(1);
     let gold = matches.get_one::<usize>("gold").copied().unwrap_or(0);
     let contests: Result<Vec<Contest>, Error> =
         rules(matches)?.into_iter().map(|rule| Contest::new(rule, &votes)).collect();
     let place = Place::asked(matches, persistent().unwrap_or(&STORES[0]))?;
     let contests = contests?;
     let weighed = Weighed::of(&sources, &votes, &truth, gold)?;
+    let curve = Curve::of(&bounds, wave, &votes, &truth)?;
     let mut signals = Signals::listen()?;
     let mut report = tokio::select! {
         report = replay(&place, &votes, &truth, contests) => report?,
@@ -69,6 +75,7 @@ pub(super) async fn run(matches: &ArgMatches, output: &Output) -> Result<u8, Sto
         () = signals.next() => return Err(Stop::Interrupted),
     };
     report.weighed = weighed;
+    report.curve = curve;
     if output.is_json() {
         output.reply(&report.json(&votes))?;
     } else {
@@ -77,7 +84,7 @@ pub(super) async fn run(matches: &ArgMatches, output: &Output) -> Result<u8, Sto
     Ok(0)
 }
 
-/// The rules asked for, each once; without any, and without weights, every rule of the table with its plain
+/// The rules asked for, each once; without any, and without weights and waves, every rule of the table with its plain
 /// parameters.
 fn rules(matches: &ArgMatches) -> Result<Vec<RuleSpec>, Error> {
     let asked = matches.get_many::<String>("rule").into_iter().flatten().cloned();
@@ -90,7 +97,7 @@ fn rules(matches: &ArgMatches) -> Result<Vec<RuleSpec>, Error> {
             rules.push(rule);
         }
     }
-    if rules.is_empty() && !matches.contains_id("weights") {
+    if rules.is_empty() && !matches.contains_id("weights") && !matches.contains_id("waves") {
         rules.extend(RULES.iter().map(|entry| (entry.sample)()));
     }
     Ok(rules)
@@ -120,6 +127,7 @@ async fn replay(
         store: place.store_name(),
         truth_unused,
         weighed: Weighed::default(),
+        curve: Curve::default(),
     };
     if contests.is_empty() {
         return Ok(report);

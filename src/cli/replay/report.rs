@@ -6,6 +6,7 @@ use super::contest::{Asked, Contest, Verdict};
 use super::run::Speed;
 use super::story::Story;
 use super::votes::{Truth, Votes};
+use super::waves::Curve;
 use super::weights::Weighed;
 use crate::output::{shortened, table};
 use quorate_runtime::api::Quorate;
@@ -140,6 +141,7 @@ pub(super) struct Report {
     pub(super) store: &'static str,
     pub(super) truth_unused: usize,
     pub(super) weighed: Weighed,
+    pub(super) curve: Curve,
 }
 
 impl Report {
@@ -165,6 +167,7 @@ impl Report {
                 "truth_unused": self.truth_unused,
                 "rules": self.outcomes.iter().map(Outcome::json).collect::<Vec<_>>(),
                 "weights": self.weighed.json(),
+                "waves": self.curve.json(),
             },
             "speed": {
                 "store": self.store,
@@ -189,6 +192,7 @@ impl Report {
         }
         out += &self.rules_text();
         out += &self.weighed.text();
+        out += &self.curve.text();
         out
     }
 
