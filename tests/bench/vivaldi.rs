@@ -20,9 +20,9 @@ fn mean(of: impl Fn(u64) -> f64) -> f64 {
 fn main() {
     let config = VivaldiConfig::default();
     println!("median relative error of the default rule, means over seeds {SEEDS:?}");
-    println!("{:<34}{:>8}{:>8}", "", "median", "p90");
+    println!("{:<43}{:>8}{:>8}{:>14}{:>8}", "", "median", "p90", "within bound", "bound");
     let row = |matrix: &Matrix, noise: Noise, liars: usize, rounds: &[usize]| {
-        let mut sums = vec![(0.0, 0.0); rounds.len()];
+        let mut sums = vec![[0.0; 4]; rounds.len()];
         for seed in SEEDS {
             let mut world = World::new(matrix, &config, noise, seed);
             world.liars = liars;
@@ -31,15 +31,16 @@ fn main() {
                     world.round();
                 }
                 let errors = world.errors();
-                *sum = (sum.0 + quantile(&errors, 0.5), sum.1 + quantile(&errors, 0.9));
+                let (within, longer) = world.bounds();
+                let figures = [quantile(&errors, 0.5), quantile(&errors, 0.9), within, longer];
+                sum.iter_mut().zip(figures).for_each(|(sum, figure)| *sum += figure / SEEDS.len() as f64);
             }
         }
-        for (at, sum) in rounds.iter().zip(sums) {
-            let n = SEEDS.len() as f64;
+        for (at, [median, p90, within, longer]) in rounds.iter().zip(sums) {
             let spikes = if noise == Noise::Spikes { ", 5 % spikes" } else { "" };
             let lying = if liars > 0 { format!(", {liars} liars") } else { String::new() };
             let name = format!("{}{spikes}{lying}, r={at}", matrix.name);
-            println!("{name:<34}{:>8.3}{:>8.3}", sum.0 / n, sum.1 / n);
+            println!("{name:<43}{median:>8.3}{p90:>8.3}{:>13.1}%{longer:>7.2}x", within * 100.0);
         }
     };
     if let Some(matrix) = matrices::planetlab() {
@@ -81,6 +82,6 @@ fn joining(matrix: &Matrix, config: &VivaldiConfig) {
                 .sum();
             sum / nodes.len() as f64
         });
-        println!("{:<34}{error:>8.3}", format!("{}, joining node, {samples} samples", matrix.name));
+        println!("{:<43}{error:>8.3}", format!("{}, joining node, {samples} samples", matrix.name));
     }
 }

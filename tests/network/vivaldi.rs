@@ -6,6 +6,7 @@ use quorate_core::kernel::rng::Rng;
 use quorate_core::kernel::time::Timestamp;
 use quorate_core::network::coordinate::{
     CoordinateParts, CoordinateTracker, NetworkCoordinate, VivaldiConfig, estimate_rtt_ms,
+    estimate_rtt_ucb_ms,
 };
 
 use crate::matrices::Matrix;
@@ -33,8 +34,8 @@ impl Noise {
             Noise::None => rtt,
             Noise::Spikes if uniform(rng) < 0.05 => rtt * (2.0 + 18.0 * uniform(rng)),
             Noise::Spikes => {
-                let normal = (-2.0 * (1.0 - uniform(rng)).ln()).sqrt()
-                    * (std::f64::consts::TAU * uniform(rng)).cos();
+                let normal =
+                    (-2.0 * (1.0 - uniform(rng)).ln()).sqrt() * (std::f64::consts::TAU * uniform(rng)).cos();
                 rtt * (1.0 + 0.05 * normal.abs())
             }
         }
@@ -119,6 +120,24 @@ impl<'a> World<'a> {
         let rtt = self.matrix.get(from, to)?;
         let (a, b) = (self.nodes[from].get_coordinate(), self.nodes[to].get_coordinate());
         Some((estimate_rtt_ms(a, b).unwrap() - rtt).abs() / rtt)
+    }
+
+    /// Which part of the round trips between honest nodes lies within the upper bound, and by how much the bound is
+    /// longer, in the median.
+    pub fn bounds(&self) -> (f64, f64) {
+        let (mut within, mut longer, n) = (0, Vec::new(), self.matrix.len());
+        for from in self.liars..n {
+            for to in self.liars..n {
+                let Some(rtt) = self.matrix.get(from, to) else { continue };
+                let here = &self.nodes[from];
+                let there = self.nodes[to].get_coordinate();
+                let bound = estimate_rtt_ucb_ms(Some(here.get_coordinate()), Some(there), here.config());
+                within += usize::from(rtt <= bound);
+                longer.push(bound / rtt);
+            }
+        }
+        longer.sort_by(f64::total_cmp);
+        (within as f64 / longer.len() as f64, quantile(&longer, 0.5))
     }
 
     /// Median relative error of one node's estimates.

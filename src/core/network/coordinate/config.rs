@@ -19,8 +19,8 @@ use crate::network::{OutOfRange, ensure};
 pub struct VivaldiConfig {
     /// Dimensions of the point, 1 to 32; default 8. More fit better and cost four bytes each on every packet.
     pub dimensions: usize,
-    /// How much of a residual one sample moves the point, above 0, at most 1; default 0.25. Too large never comes to
-    /// rest, too small follows changes late.
+    /// How much of a residual one sample moves the point where the round trip is 256 ms, above 0, at most 1; default 0.25.
+    /// Nearer peers move it by more. Too large never comes to rest, too small follows changes late.
     pub ce: f64,
     /// How much of a new relative error one sample adds to the error, above 0, at most 1; default 0.25.
     pub error_decay: f64,
@@ -63,9 +63,9 @@ pub struct VivaldiConfig {
     pub filter_percentile: u32,
     /// Residuals that the clip looks at, 8 to 256; default 32.
     pub residual_window: usize,
-    /// A residual is clipped to so many medians of the recent ones, at least 1; default 3.
+    /// A residual is clipped to so many medians of the recent ones, at least 1; default 1.5.
     pub residual_clip: f64,
-    /// A residual upto this is never clipped, in ms; default 10.
+    /// A residual upto this is never clipped, in ms; default 3.
     pub residual_clip_floor_ms: f64,
     /// Most peers that are kept, 1 to 1,000,000; default 10,000. The one heard longest ago gives way.
     pub max_tracked_peers: usize,
@@ -96,8 +96,8 @@ impl Default for VivaldiConfig {
             filter_window: 8,
             filter_percentile: 25,
             residual_window: 32,
-            residual_clip: 3.0,
-            residual_clip_floor_ms: 10.0,
+            residual_clip: 1.5,
+            residual_clip_floor_ms: 3.0,
             max_tracked_peers: 10_000,
         }
     }

@@ -29,14 +29,14 @@
 
 mod application;
 mod config;
+#[cfg(test)]
+mod coordinate_test;
 mod estimate;
 mod link;
 mod point;
 mod rule;
 mod saved;
 mod tracker;
-#[cfg(test)]
-mod coordinate_test;
 
 pub use config::VivaldiConfig;
 pub use estimate::{coordinate_quality, estimate_rtt_ms, estimate_rtt_ucb_ms, is_converged, raw_rtt_ms};

@@ -15,7 +15,7 @@ pub const MAX_ADJUSTMENT_SECONDS: f64 = 1.0;
 /// Largest relative error that is read.
 const MAX_READ_ERROR: f64 = 10.0;
 /// Largest absolute error, in ms.
-const MAX_ERROR_MS: f64 = 10_000.0;
+pub(super) const MAX_ERROR_MS: f64 = 10_000.0;
 
 /// Where a node stands. Seconds, except for `error`, which has no unit, and `error_ms`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

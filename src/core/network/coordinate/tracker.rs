@@ -129,7 +129,7 @@ impl CoordinateTracker {
         Ok(Self::at(config, local, now))
     }
 
-    fn at(config: VivaldiConfig, local: NetworkCoordinate, now: Timestamp) -> Self {
+    pub(super) fn at(config: VivaldiConfig, local: NetworkCoordinate, now: Timestamp) -> Self {
         CoordinateTracker {
             application: Application::new(local.clone(), now),
             config,
@@ -180,8 +180,7 @@ impl CoordinateTracker {
         self.observe_peer_coordinate(peer, coordinate, now)?;
         let Some(known) = self.peers.get_mut(peer) else { return Ok(&self.local) };
         let rtt = known.link.take(rtt, &self.config, now);
-        let step =
-            step(&self.local, &known.coordinate, rtt, &mut self.residuals, &self.config, now, rng);
+        let step = step(&self.local, &known.coordinate, rtt, &mut self.residuals, &self.config, now, rng);
         self.counters.samples += 1;
         self.counters.clipped += u64::from(step.is_clipped);
         self.counters.resets += u64::from(step.is_reset);
