@@ -129,14 +129,15 @@ fn field_name_id(name: &str) -> String {
 fn serve_command() -> Command {
     Command::new("serve")
         .about("Serve the operations over HTTP until SIGINT or SIGTERM")
-        .arg(path("data", "DIR", "The data folder; made when it is not there").required(true))
+        .arg(path("data", "DIR", "The data folder; made when it is not there. QUORATE_DATA when left out"))
+        .arg(path("config", "FILE", "Settings in TOML; what is said by a flag counts instead"))
+        .arg(switch("print-config", "Write every setting with its default, as such a file, and end"))
         .arg(accept_loss())
         .arg(
             Arg::new("listen")
                 .long("listen")
                 .value_name("ADDR")
-                .default_value("127.0.0.1:7171")
-                .help("The address to listen on; port 0 takes a free one"),
+                .help("The address to listen on, 127.0.0.1:7171 when left out; port 0 takes a free one"),
         )
         .arg(switch(
             "insecure",
