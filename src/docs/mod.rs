@@ -10,6 +10,7 @@
 //! | [`capacity`] | how is capacity shared? |
 //! | [`jobs`] | how does a job run once? |
 //! | [`load`] | how do senders slow down, and what is refused under overload? |
+//! | [`network`] | how far apart are nodes, who is there, and where does a job go? |
 //! | [`performance`] | how fast is it, beside which baseline? |
 //! | [`extending`] | how to add a rule, a policy, a store? How is it tested? |
 //! | [`architecture`] | how is it built, and what happens between a call and its answer? |
@@ -62,6 +63,9 @@ pub mod jobs {}
 #[cfg(any(not(doctest), feature = "flow"))]
 #[doc = include_str!("load.md")]
 pub mod load {}
+
+#[doc = include_str!("network.md")]
+pub mod network {}
 
 #[doc = include_str!("performance.md")]
 pub mod performance {}

@@ -84,8 +84,11 @@ impl Ours {
                 Effect::StoreIncarnations { upto } => {
                     assert!(upto > self.stored, "{} stores {upto} twice", self.number);
                     self.stored = upto;
-                    let more =
-                        self.node.handle(Input::Command(Command::IncarnationsStored { upto }), now, &mut self.rng);
+                    let more = self.node.handle(
+                        Input::Command(Command::IncarnationsStored { upto }),
+                        now,
+                        &mut self.rng,
+                    );
                     let more = self.carry_out(more, now);
                     out.sent.extend(more.sent);
                     out.deaths.extend(more.deaths);
@@ -101,10 +104,6 @@ impl Ours {
             }
         }
         out
-    }
-
-    pub fn command(&mut self, command: Command, now: Timestamp) -> Out {
-        self.give(Input::Command(command), now)
     }
 }
 

@@ -47,22 +47,49 @@ pub fn steady_then_crash<P: Protocol>(nodes: Vec<P>, loss: f64, span: Duration, 
     figures
 }
 
-/// Some processes stop again and again for 1 to 20 seconds. What counts is that healthy nodes are taken for dead.
+/// Some processes run for a moment and stop for 1 to 16 seconds, again and again. What counts is that healthy nodes are
+/// taken for dead by anybody.
 pub fn slow_processes<P: Protocol>(nodes: Vec<P>, slow: usize, span: Duration, seed: u64) -> Figures {
     let mut cluster = Cluster::new(nodes, 0.0, seed);
     cluster.start();
     cluster.run_for(WARM_UP);
     let (since, sent, bytes) = (cluster.now, cluster.packets.iter().sum(), cluster.bytes);
+    let mut next = vec![cluster.now; slow];
     while cluster.now.since(since) < span {
-        for node in 0..slow {
-            if cluster.rng.next_u64().is_multiple_of(6) {
-                let stall = Duration::from_millis(1_000 + cluster.rng.next_u64() % 19_000);
-                cluster.stall(node, stall);
+        for (node, next) in next.iter_mut().enumerate() {
+            if cluster.now >= *next {
+                let stall = 1_000 + cluster.rng.next_u64() % 15_000;
+                let run = 50 + cluster.rng.next_u64() % 1_500;
+                cluster.stall(node, Duration::from_millis(stall));
+                *next = cluster.now.plus(Duration::from_millis(stall + run));
             }
         }
-        cluster.run_for(Duration::from_secs(2));
+        cluster.run_for(Duration::from_millis(50));
     }
     let mut figures = figures(&cluster, since, sent, bytes);
     figures.false_deaths = cluster.false_deaths(since, |_, whom| whom >= slow) as f64;
     figures
+}
+
+/// Every 20 seconds a process is killed and started anew a second later; how often was it taken for dead, or anybody else?
+pub fn restarts<P: Protocol>(
+    nodes: Vec<P>,
+    times: usize,
+    seed: u64,
+    again: impl Fn(usize, &P, Timestamp) -> P,
+) -> (Cluster<P>, usize) {
+    let mut cluster = Cluster::new(nodes, 0.05, seed);
+    cluster.start();
+    cluster.run_for(WARM_UP);
+    let (since, n) = (cluster.now, cluster.nodes.len());
+    for time in 0..times {
+        let node = (time * 7 + 1) % n;
+        cluster.crash(node);
+        cluster.run_for(Duration::from_secs(1));
+        let process = again(node, &cluster.nodes[node], cluster.now);
+        cluster.restart(node, process);
+        cluster.run_for(Duration::from_secs(19));
+    }
+    let deaths = cluster.false_deaths(since, |_, _| true);
+    (cluster, deaths)
 }

@@ -5,34 +5,42 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::kernel::ids::NodeId;
 
-#[derive(Clone, Debug)]
-struct News {
-    times: u32,
-    number: u64,
-    accuser: Option<NodeId>,
-}
+/// What a piece is about: a node, and whose accusation of it, if it is one.
+type Topic = (NodeId, Option<NodeId>);
 
 /// News about nodes. What is told is read from the table when it is sent, so it is never old.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Gossip {
-    about: BTreeMap<NodeId, News>,
+    /// How often each piece was told, and its number.
+    about: BTreeMap<Topic, (u32, u64)>,
     /// By how often it was told, then the newest first.
-    order: BTreeSet<(u32, Reverse<u64>, NodeId)>,
+    order: BTreeSet<(u32, Reverse<u64>, Topic)>,
     number: u64,
 }
 
 impl Gossip {
-    /// Something about this node changed, or somebody else accuses it.
+    /// Something about this node changed, or somebody else accuses it. Accusations stand side by side; all else
+    /// replaces what was to be told of the node.
     pub(super) fn add(&mut self, about: &NodeId, accuser: Option<NodeId>) {
-        self.forget(about);
+        match &accuser {
+            None => self.forget(about),
+            Some(_) => self.drop_topic(&(about.clone(), accuser.clone())),
+        }
         self.number += 1;
-        self.order.insert((0, Reverse(self.number), about.clone()));
-        self.about.insert(about.clone(), News { times: 0, number: self.number, accuser });
+        let topic = (about.clone(), accuser);
+        self.order.insert((0, Reverse(self.number), topic.clone()));
+        self.about.insert(topic, (0, self.number));
     }
 
     pub(super) fn forget(&mut self, about: &NodeId) {
-        if let Some(news) = self.about.remove(about) {
-            self.order.remove(&(news.times, Reverse(news.number), about.clone()));
+        let all = self.about.range((about.clone(), None)..).map(|(topic, _)| topic);
+        let all: Vec<Topic> = all.take_while(|(id, _)| id == about).cloned().collect();
+        all.iter().for_each(|topic| self.drop_topic(topic));
+    }
+
+    fn drop_topic(&mut self, topic: &Topic) {
+        if let Some((times, number)) = self.about.remove(topic) {
+            self.order.remove(&(times, Reverse(number), topic.clone()));
         }
     }
 
@@ -40,21 +48,21 @@ impl Gossip {
         self.about.is_empty()
     }
 
-    /// The next piece after so many, with its accuser.
+    /// What is to be told, the least told first: about whom, and who accuses.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&NodeId, Option<&NodeId>)> {
-        self.order.iter().map(|(_, _, id)| (id, self.about.get(id).and_then(|n| n.accuser.as_ref())))
+        self.order.iter().map(|(_, _, (id, accuser))| (id, accuser.as_ref()))
     }
 
     /// These were told once more; what was told `most` times is forgotten.
-    pub(super) fn told(&mut self, ids: &[NodeId], most: u32) {
-        for id in ids {
-            let Some(news) = self.about.get_mut(id) else { continue };
-            self.order.remove(&(news.times, Reverse(news.number), id.clone()));
-            news.times += 1;
-            if news.times >= most {
-                self.about.remove(id);
+    pub(super) fn told(&mut self, topics: &[Topic], most: u32) {
+        for topic in topics {
+            let Some((times, number)) = self.about.get_mut(topic) else { continue };
+            self.order.remove(&(*times, Reverse(*number), topic.clone()));
+            *times += 1;
+            if *times >= most {
+                self.about.remove(topic);
             } else {
-                self.order.insert((news.times, Reverse(news.number), id.clone()));
+                self.order.insert((*times, Reverse(*number), topic.clone()));
             }
         }
     }

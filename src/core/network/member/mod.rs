@@ -17,6 +17,7 @@
 //! | `probe` | rounds of probes, directly and by way of others |
 //! | `confirm` | peers that were only heard of |
 //! | `sync` | joining, the member list part by part, gossip |
+//! | `tell` | what goes out with every datagram |
 //! | `receive` | what a datagram does |
 //! | `wire` | datagrams as bytes |
 //! | `timeout` | how long a probe waits; local health |
@@ -60,6 +61,7 @@ mod role;
 mod suspicion;
 mod sync;
 mod table;
+mod tell;
 mod timeout;
 pub mod wire;
 

@@ -166,7 +166,7 @@ impl Membership {
         let (target, timeout) = (round.target.clone(), round.timeout);
         let wait = timeout.max(self.config.probe_timeout_base * LEAST_WAIT);
         self.timers.insert((self.now.plus(wait), Timer::RoundEnd(id)));
-        let Some(member) = self.table.get(&target) else { return };
+        let Some(member) = self.table.get(&target).filter(|m| self.is_probed(m)) else { return };
         let (address, is_confirmed) = (member.address.clone(), member.is_confirmed());
         self.ping(&target, Purpose::Round(id), rng);
         if !is_confirmed {

@@ -41,6 +41,11 @@ impl Suspicion {
         suspicion
     }
 
+    /// One of the accusers.
+    pub(super) fn accuser(&self) -> Option<&NodeId> {
+        self.accusers.first()
+    }
+
     /// Another accuser. Was it a new one that brings the deadline nearer?
     pub(super) fn confirm(&mut self, accuser: &NodeId) -> bool {
         if self.accusers.len() > self.wanted || !self.accusers.insert(accuser.clone()) {
