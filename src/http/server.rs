@@ -7,6 +7,7 @@ use std::time::Duration;
 use actix_web::dev::ServerHandle;
 use actix_web::rt::System;
 use actix_web::{App, HttpServer};
+use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
 use super::Door;
@@ -14,10 +15,14 @@ use super::browsers::{Names, is_loopback_address};
 use super::places::that_fit;
 use super::sockets::EVERY;
 use quorate_runtime::api::Quorate;
+use quorate_runtime::config::ms;
 use quorate_runtime::error::{Error, ErrorKind};
+#[cfg(unix)]
+use quorate_runtime::owner::OwnerSocket;
 
-/// Settings of the door. Checked when the server starts.
-#[derive(Clone, Debug)]
+/// Settings of the door. Checked when the server starts. As a file they have the names of their fields, durations in
+/// milliseconds.
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Options {
     /// Threads that read requests and write answers, 1 to 256. Default: half the processors, at least 1 (the
     /// runtime needs the others).
@@ -43,10 +48,13 @@ pub struct Options {
     pub max_body_bytes: usize,
     /// How long a client may take to send the head of the first request of a connection, 1 s to 1 h, default 10 s;
     /// may end half a second early.
+    #[serde(rename = "head_timeout_ms", with = "ms")]
     pub head_timeout: Duration,
     /// How long a client may take to send a body, 100 ms to 1 h, default 30 s.
+    #[serde(rename = "body_timeout_ms", with = "ms")]
     pub body_timeout: Duration,
     /// How long an idle connection is kept, 1 s to 1 h, default 75 s.
+    #[serde(rename = "keep_alive_ms", with = "ms")]
     pub keep_alive: Duration,
     /// Serve also where other machines can reach it, although nobody is asked who they are: whoever reaches the address
     /// may do everything. Default false: only an address of the loopback is served.
@@ -56,6 +64,7 @@ pub struct Options {
     pub allowed_hosts: Vec<String>,
     /// How long [`Server::stop`] waits for requests under way, rounded up to seconds; up to 1 h, default 5 s. Who waits
     /// for a decision or a grant is answered at once.
+    #[serde(rename = "stop_timeout_ms", with = "ms")]
     pub stop_timeout: Duration,
 }
 
@@ -145,10 +154,26 @@ impl Options {
 /// Most names a server may be called by.
 const MAX_HOSTS: usize = 1_000;
 
+/// Where a server listens. A [`TcpListener`] is an address alone.
+#[derive(Debug, Default)]
+pub struct Listeners {
+    /// An address, taken by [`bind`].
+    pub address: Option<TcpListener>,
+    /// The socket of the data folder that this process has opened, for processes of the same user that name the folder.
+    #[cfg(unix)]
+    pub folder: Option<OwnerSocket>,
+}
+
+impl From<TcpListener> for Listeners {
+    fn from(address: TcpListener) -> Self {
+        Listeners { address: Some(address), ..Listeners::default() }
+    }
+}
+
 /// A running server. Dropping it stops it without waiting; [`Server::stop`] waits.
 #[derive(Debug)]
 pub struct Server {
-    addr: SocketAddr,
+    addr: Option<SocketAddr>,
     door: Door,
     handle: ServerHandle,
     ended: oneshot::Receiver<Result<(), Error>>,
@@ -185,19 +210,21 @@ fn refused(listen: SocketAddr, error: &std::io::Error) -> Error {
         .with("cause", error.to_string())
 }
 
-/// The same as [`serve`] on an address that was taken before.
+/// The same as [`serve`] on an address that was taken before, in a data folder, or both.
 ///
 /// # Errors
 /// `invalid_argument` for an option out of bounds, and for an address that other machines reach, unless the options say
 /// that this is meant; `store_error` when there is no thread to be had.
-pub fn serve_on(q: Quorate, listener: TcpListener, options: Options) -> Result<Server, Error> {
+pub fn serve_on(q: Quorate, listeners: impl Into<Listeners>, options: Options) -> Result<Server, Error> {
     options.check()?;
+    let listeners = listeners.into();
     let unusable = |e: std::io::Error| {
         Error::new(ErrorKind::StoreError, format!("the address cannot be listened on. cause={e}"))
     };
-    let addr = listener.local_addr().map_err(unusable)?;
+    let addr = listeners.address.as_ref().map(TcpListener::local_addr).transpose().map_err(unusable)?;
     let options = that_fit(options);
-    let door = Door::under(q, &options, options.names(addr)?);
+    let names = addr.map_or(Ok(Names::Loopback(Vec::new())), |addr| options.names(addr))?;
+    let door = Door::under(q, &options, names);
     let served = door.clone();
     let (up, started) = mpsc::channel();
     let (down, ended) = oneshot::channel();
@@ -205,19 +232,19 @@ pub fn serve_on(q: Quorate, listener: TcpListener, options: Options) -> Result<S
         .name("quorate-http".into())
         .spawn(move || {
             // The waiting side may be gone; then nobody wants to know.
-            let _ = down.send(run(served, listener, &options, &up));
+            let _ = down.send(run(served, listeners, &options, &up));
         })
         .map_err(|e| Error::new(ErrorKind::StoreError, format!("no thread for the server. cause={e}")))?;
     match started.recv() {
         Ok(Ok(handle)) => Ok(Server { addr, door, handle, ended, outcome: None }),
-        Ok(Err(e)) => Err(refused(addr, &e)),
+        Ok(Err(e)) => Err(unusable(e)),
         Err(mpsc::RecvError) => Err(Error::new(ErrorKind::StoreError, "the server ended while it started")),
     }
 }
 
 fn run(
     door: Door,
-    listener: TcpListener,
+    listeners: Listeners,
     options: &Options,
     up: &mpsc::Sender<std::io::Result<ServerHandle>>,
 ) -> Result<(), Error> {
@@ -244,8 +271,19 @@ fn run(
             // Who hangs up while waiting is noticed, and gives the place to somebody else.
             .h1_allow_half_closed(false)
             .shutdown_timeout(u64::try_from(stop_seconds).unwrap_or(u64::MAX))
-            .disable_signals()
-            .listen(listener);
+            .disable_signals();
+        let server = match listeners.address {
+            Some(address) => server.listen(address),
+            None => Ok(server),
+        };
+        // The socket is removed when this ends.
+        #[cfg(unix)]
+        let folder = listeners.folder;
+        #[cfg(unix)]
+        let server = server.and_then(|server| match &folder {
+            Some(socket) => server.listen_uds(socket.listener()?),
+            None => Ok(server),
+        });
         let server = match server {
             Ok(server) => server.run(),
             Err(e) => {
@@ -261,8 +299,8 @@ fn run(
 }
 
 impl Server {
-    /// The address it listens on.
-    pub fn addr(&self) -> SocketAddr {
+    /// The address it listens on, if any.
+    pub fn addr(&self) -> Option<SocketAddr> {
         self.addr
     }
 
