@@ -11,6 +11,7 @@
 //! | [`capacity`] | how is capacity shared? |
 //! | [`jobs`] | how does a job run once? |
 //! | [`load`] | how do senders slow down, and what is refused under overload? |
+//! | [`network`] | how far apart are nodes, who is there, and where does a job go? |
 //! | [`proofs`] | what can be proven about the history, and what not? |
 //! | [`performance`] | how fast is it, beside which baseline? |
 //! | [`extending`] | how to add a rule, a policy, a store? How is it tested? |
@@ -70,6 +71,9 @@ pub mod jobs {}
 #[cfg(any(not(doctest), feature = "flow"))]
 #[doc = include_str!("load.md")]
 pub mod load {}
+
+#[doc = include_str!("network.md")]
+pub mod network {}
 
 #[doc = include_str!("performance.md")]
 pub mod performance {}

@@ -3,11 +3,15 @@
 //! | module | holds |
 //! |---|---|
 //! | [`coordinate`] | network coordinates (Vivaldi): the distance of two nodes that never measured each other |
+//! | [`member`] | who is there: lifecycle, probes, suspicion, gossip, datagrams |
+//! | [`route`] | which datacenter a job goes to |
 //!
 //! Everything here is pure. Time, randomness and configuration are arguments; datagrams come in as bytes and go out as
 //! bytes; what is to be done outside is a value.
 
 pub mod coordinate;
+pub mod member;
+pub mod route;
 
 /// A value outside its range. Nothing was changed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -1,0 +1,288 @@
+//! Order, hysteresis and chain. Same input, same output.
+
+use std::cmp::Ordering;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::candidate::{DatacenterCandidate, Eligible, Excluded, HealthBucket, filter};
+use super::config::RoutingConfig;
+use super::score::{Scored, capacity, score};
+use super::state::JobRoutingState;
+use crate::kernel::ids::{DatacenterId, EntityId};
+use crate::kernel::time::Timestamp;
+
+/// What the one who decides knows.
+#[derive(Clone, Copy, Debug)]
+pub struct LocalView<'a> {
+    /// Has its own coordinate settled? Without that, distances say nothing.
+    pub is_converged: bool,
+    /// Datacenters that are preferred.
+    pub preferred: &'a BTreeSet<DatacenterId>,
+    /// Own dispatches since each datacenter's last word about its queue.
+    pub dispatched: &'a BTreeMap<DatacenterId, u64>,
+    /// How many datacenters get the job at once; the configured number where there is none.
+    pub targets: Option<usize>,
+    /// The instant.
+    pub now: Timestamp,
+}
+
+/// Why the primary is what it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Reason {
+    /// There was none.
+    InitialSelection,
+    /// The last one is excluded or gone.
+    ExclusionForced,
+    /// The last one is not in the primary bucket.
+    BucketDropForced,
+    /// The last one failed lately, and another one did not.
+    CooldownPenalty,
+    /// The last one has been much worse than it was, for a while.
+    DegradationForced,
+    /// Another one is much better.
+    ImprovementThresholdMet,
+    /// The last one is kept.
+    HoldDownRetained,
+    /// There is none that may be chosen.
+    NothingEligible,
+}
+
+/// Where a job goes, and why.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct RoutingDecision {
+    /// Which job.
+    pub job_id: EntityId,
+    /// Those that get it, the selected one first.
+    pub primary_datacenters: Vec<DatacenterId>,
+    /// Those to try afterwards, in order.
+    pub fallback_datacenters: Vec<DatacenterId>,
+    /// The bucket of the primaries; `None` where nothing is eligible.
+    pub primary_bucket: Option<HealthBucket>,
+    /// Why.
+    pub reason: Reason,
+    /// Was it decided without distances?
+    pub in_bootstrap_mode: bool,
+    /// The scores, in the order of the lists.
+    pub scores: Vec<Scored>,
+    /// Those that are in no list.
+    pub excluded: Vec<Excluded>,
+    /// Does the job go somewhere else than before?
+    pub switched: bool,
+    /// Where it went before.
+    pub previous_primary: Option<DatacenterId>,
+}
+
+struct Ranked<'a> {
+    eligible: Eligible<'a>,
+    scored: Scored,
+    is_preferred: bool,
+}
+
+impl Ranked<'_> {
+    fn id(&self) -> &DatacenterId {
+        &self.eligible.candidate.datacenter_id
+    }
+
+    fn is_cooling(&self) -> bool {
+        self.scored.cooldown > 1.0
+    }
+
+    /// Those that are preferred, those with more room, the smaller id.
+    fn ties(&self, other: &Self) -> Ordering {
+        let cores = |ranked: &Self| ranked.eligible.candidate.available_cores;
+        (other.is_preferred.cmp(&self.is_preferred))
+            .then_with(|| cores(other).cmp(&cores(self)))
+            .then_with(|| self.id().cmp(other.id()))
+    }
+
+    fn by_score(&self, other: &Self) -> Ordering {
+        let buckets = self.eligible.bucket.cmp(&other.eligible.bucket);
+        buckets.then_with(|| self.scored.score.total_cmp(&other.scored.score)).then_with(|| self.ties(other))
+    }
+
+    /// Without distances: those without a recent failure, the most room, the shortest queue, the least pressure.
+    fn by_room(&self, other: &Self) -> Ordering {
+        let (mine, others) = (self.eligible.candidate, other.eligible.candidate);
+        let pressure = |c: &DatacenterCandidate| c.circuit_breaker_pressure;
+        (self.eligible.bucket.cmp(&other.eligible.bucket))
+            .then_with(|| self.is_cooling().cmp(&other.is_cooling()))
+            .then_with(|| capacity(&other.eligible).total_cmp(&capacity(&self.eligible)))
+            .then_with(|| mine.queue_depth.cmp(&others.queue_depth))
+            .then_with(|| pressure(mine).total_cmp(&pressure(others)))
+            .then_with(|| others.available_cores.cmp(&mine.available_cores))
+            .then_with(|| self.ties(other))
+    }
+}
+
+/// Decides where a job goes. Gives the decision and what is to be kept for the job.
+pub fn decide(
+    job: &EntityId,
+    candidates: &[DatacenterCandidate],
+    state: &JobRoutingState,
+    view: LocalView<'_>,
+    config: &RoutingConfig,
+) -> (RoutingDecision, JobRoutingState) {
+    let (eligible, excluded) = filter(candidates, view.now);
+    let mut next = state.clone();
+    next.last_used_at = view.now;
+    next.forget_old(config, view.now);
+    let Some(bucket) = eligible.iter().map(|eligible| eligible.bucket).min() else {
+        next.degraded_since = None;
+        return (nothing(job, excluded, state), next);
+    };
+    let is_bootstrap = !view.is_converged
+        || !eligible.iter().any(|eligible| eligible.bucket == bucket && eligible.candidate.has_coordinate);
+    let mut ranked: Vec<Ranked<'_>> = eligible
+        .into_iter()
+        .map(|eligible| {
+            let id = &eligible.candidate.datacenter_id;
+            let is_preferred = view.preferred.contains(id);
+            let counts = is_preferred && eligible.bucket == bucket;
+            let queued = view.dispatched.get(id).copied().unwrap_or(0);
+            let is_cooling = state.is_cooling(id, config, view.now);
+            let scored = score(&eligible, queued, counts, is_cooling, config);
+            Ranked { eligible, scored, is_preferred }
+        })
+        .collect();
+    if is_bootstrap {
+        ranked.sort_by(Ranked::by_room);
+    } else {
+        ranked.sort_by(Ranked::by_score);
+    }
+    let members = ranked.iter().take_while(|ranked| ranked.eligible.bucket == bucket).count();
+    let (chosen, reason) = match &state.primary {
+        None if is_bootstrap => (0, Reason::InitialSelection),
+        None => (among_equals(job, &ranked[..members], config), Reason::InitialSelection),
+        Some(primary) => {
+            let current = ranked.iter().position(|ranked| ranked.id() == primary);
+            next.degraded_since = match current {
+                Some(at) if !is_bootstrap => degraded_since(&ranked[at], state, view.now, config),
+                Some(_) | None => None,
+            };
+            match current {
+                None => (0, Reason::ExclusionForced),
+                Some(at) => keep_or_switch(at, &ranked, members, is_bootstrap, &next, view.now, config),
+            }
+        }
+    };
+
+    let selected = ranked.remove(chosen);
+    let previous = state.primary.clone();
+    let is_same = previous.as_ref() == Some(selected.id());
+    if !is_same {
+        next.switch_count += u64::from(previous.is_some());
+        next.primary = Some(selected.id().clone());
+        next.selected_at = view.now;
+        next.degraded_since = None;
+    }
+    // Scores of the two ways to rank cannot be compared: the first one afterwards is the base.
+    next.selection_score = match (is_bootstrap, is_same, state.selection_score) {
+        (true, _, _) => None,
+        (false, true, Some(before)) => Some(before),
+        (false, true | false, _) => Some(selected.scored.score),
+    };
+    let most = view.targets.unwrap_or(config.max_primary_dcs).max(1);
+    ranked.insert(0, selected);
+    let ids: Vec<DatacenterId> = ranked.iter().map(|ranked| ranked.id().clone()).collect();
+    let (primaries, fallback) = ids.split_at(most.min(members));
+    let decision = RoutingDecision {
+        job_id: job.clone(),
+        primary_datacenters: primaries.to_vec(),
+        fallback_datacenters: fallback.to_vec(),
+        primary_bucket: Some(bucket),
+        reason,
+        in_bootstrap_mode: is_bootstrap,
+        scores: ranked.into_iter().map(|ranked| ranked.scored).collect(),
+        excluded,
+        switched: previous.is_some() && !is_same,
+        previous_primary: previous,
+    };
+    (decision, next)
+}
+
+fn nothing(job: &EntityId, excluded: Vec<Excluded>, state: &JobRoutingState) -> RoutingDecision {
+    RoutingDecision {
+        job_id: job.clone(),
+        primary_datacenters: Vec::new(),
+        fallback_datacenters: Vec::new(),
+        primary_bucket: None,
+        reason: Reason::NothingEligible,
+        in_bootstrap_mode: false,
+        scores: Vec::new(),
+        excluded,
+        switched: false,
+        previous_primary: state.primary.clone(),
+    }
+}
+
+/// Since when the score has been much worse than it was at the selection, if it is now.
+fn degraded_since(
+    held: &Ranked<'_>,
+    state: &JobRoutingState,
+    now: Timestamp,
+    config: &RoutingConfig,
+) -> Option<Timestamp> {
+    let is_bad = state.selection_score.is_some_and(|before| held.scored.score >= config.degradation * before);
+    if is_bad { state.degraded_since.or(Some(now)) } else { None }
+}
+
+/// Which of the ranked is selected after `current`, and why. The first `members` are of the primary bucket.
+fn keep_or_switch(
+    current: usize,
+    ranked: &[Ranked<'_>],
+    members: usize,
+    is_bootstrap: bool,
+    state: &JobRoutingState,
+    now: Timestamp,
+    config: &RoutingConfig,
+) -> (usize, Reason) {
+    if current >= members {
+        return (0, Reason::BucketDropForced);
+    }
+    let held = &ranked[current];
+    if held.is_cooling()
+        && let Some(other) = ranked[..members].iter().position(|ranked| !ranked.is_cooling())
+    {
+        return (other, Reason::CooldownPenalty);
+    }
+    if is_bootstrap {
+        return (current, Reason::HoldDownRetained);
+    }
+    let (best, held) = (ranked[0].scored.score, held.scored.score);
+    let long = Duration::from_secs(config.degradation_seconds);
+    if state.degraded_since.is_some_and(|since| now.since(since) >= long) && best < held {
+        return (0, Reason::DegradationForced);
+    }
+    let is_held = now.since(state.selected_at) < config.hold_down();
+    if current == 0 || is_held || best > config.improvement * held {
+        return (current, Reason::HoldDownRetained);
+    }
+    (0, Reason::ImprovementThresholdMet)
+}
+
+/// Of those about as good as the best, each job takes its own: without that, all jobs between two heartbeats go to one
+/// datacenter.
+fn among_equals(job: &EntityId, members: &[Ranked<'_>], config: &RoutingConfig) -> usize {
+    let Some(best) = members.first() else { return 0 };
+    let bound = best.scored.score * (1.0 + config.herd_margin);
+    let equals = members.iter().take_while(|member| {
+        member.scored.score <= bound
+            && member.is_preferred == best.is_preferred
+            && member.is_cooling() == best.is_cooling()
+    });
+    let chosen = equals.enumerate().max_by_key(|(_, member)| weight(job, member.id()));
+    chosen.map_or(0, |(at, _)| at)
+}
+
+/// FNV-1a over both names, mixed at the end: rendezvous hashing needs no more.
+fn weight(job: &EntityId, datacenter: &DatacenterId) -> u64 {
+    let names = job.as_str().bytes().chain([0]).chain(datacenter.as_str().bytes());
+    let hash = names.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    let mixed = (hash ^ (hash >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
+    mixed ^ (mixed >> 33)
+}
