@@ -1,13 +1,13 @@
 //! The pure core: deciders without clock, randomness, threads, files or hash-map order.
 //!
 //! ```text
-//!   voting      capacity      jobs      load         a room knows the kernel; jobs also know the signal
-//!   quorum      cell          manager   flow         that load puts on its acknowledgements
+//!   voting      capacity      jobs      load        trust       a room knows the kernel; jobs also know the
+//!   quorum      cell          manager   flow        identity    signal that load puts on its acknowledgements
 //!   proposal                  gate      shed
 //!   rules                     worker    stats
 //!   agent                     durations pressure
 //!   topology                  protocol  record
-//!      └───────────┴────────────┴─────────┘
+//!      └───────────┴────────────┴─────────┴───────────┘
 //!                     kernel                         Machine, driver, time, ids, numbers
 //! ```
 //!
@@ -22,4 +22,5 @@ pub mod kernel;
 pub mod load;
 #[cfg(feature = "schema")]
 mod schema;
+pub mod trust;
 pub mod voting;
