@@ -29,6 +29,7 @@ use crate::core::kernel::ids::{CellId, EntityId, Resource, StreamId, StreamKind}
 use crate::core::kernel::time::Timestamp;
 use crate::core::load::flow;
 use crate::core::load::record as load;
+use crate::core::trust::identity;
 use crate::core::voting::agent;
 use crate::core::voting::algorithms;
 use crate::core::voting::proposal;
@@ -61,6 +62,7 @@ impl History<'_> {
     /// `invalid_argument` for the kind, limit or cursor, for an outcome that nothing of the kind has, for an end before
     /// the beginning, and the faults of the store.
     pub async fn query(&self, request: HistoryQuery) -> Result<EventPage, Error> {
+        self.q.allow("history.query", &request).await?;
         let limit = page_limit(request.limit)?;
         let (filter, after) = Filter::of(request)?;
         let page = self.q.host().blocking(move |store| filter.page(store, after, limit, &mut 0)).await?;
@@ -73,6 +75,7 @@ impl History<'_> {
     /// # Errors
     /// `invalid_argument` for the kind, limit or cursor, `not_found`, and the faults of the store.
     pub async fn entity(&self, request: EntityHistory) -> Result<EntityLog, Error> {
+        self.q.allow("history.entity", &request).await?;
         let limit = page_limit(request.limit)?;
         let kind = request.kind.as_deref().map(kind_of).transpose()?;
         let after = cursor(request.cursor.as_deref())?;
@@ -91,6 +94,7 @@ impl History<'_> {
     /// `invalid_argument` unless one of `seq` and `at` is given, or for another kind, `not_found` when it did not exist
     /// then, and the faults of the store.
     pub async fn state_at(&self, request: StateAt) -> Result<PastState, Error> {
+        self.q.allow("history.state_at", &request).await?;
         if request.seq.is_some() == request.at.is_some() {
             return Err(Error::invalid("seq", request.seq, "one of seq and at"));
         }
@@ -135,7 +139,8 @@ impl History<'_> {
             | StreamKind::Worker
             | StreamKind::Flow
             | StreamKind::Load
-            | StreamKind::Durations => {
+            | StreamKind::Durations
+            | StreamKind::Identity => {
                 Err(Error::invalid("kind", kind.name(), "quorum, proposal, job or cell"))
             }
         }
@@ -147,6 +152,7 @@ impl History<'_> {
     /// # Errors
     /// The faults of the store; a broken journal is a result, not an error.
     pub async fn verify(&self, mut progress: impl FnMut(u64)) -> Result<Verified, Error> {
+        self.q.allow("history.verify", &()).await?;
         let mut at = VerifyCursor::default();
         let refusal = self.q.recovery_report().store.refusal.as_ref().map(|why| format!("{why}. {ADVICE}"));
         loop {
@@ -181,7 +187,7 @@ const ADVICE: &str = "`quorate recover DIR --to NEW` writes everything that is s
                       `--accept-loss` opens this one";
 
 /// The kinds an entity is sought among when none is named, the likeliest first.
-const SOUGHT: [StreamKind; 13] = [
+const SOUGHT: [StreamKind; 14] = [
     StreamKind::Quorum,
     StreamKind::Proposal,
     StreamKind::Job,
@@ -195,6 +201,7 @@ const SOUGHT: [StreamKind; 13] = [
     StreamKind::Algorithms,
     StreamKind::Flow,
     StreamKind::Load,
+    StreamKind::Identity,
 ];
 
 /// The entity of this kind, or the first of any kind that has this id.
@@ -282,6 +289,7 @@ pub(super) fn event_view(record: Record) -> Result<EventView, Fault> {
         StreamKind::Flow => serde_json::to_value(decode::<flow::record::Event>(&record.payload)?),
         StreamKind::Load => serde_json::to_value(decode::<load::Event>(&record.payload)?),
         StreamKind::Agent => serde_json::to_value(decode::<agent::Event>(&record.payload)?),
+        StreamKind::Identity => serde_json::to_value(decode::<identity::Event>(&record.payload)?),
     };
     // Every event is written as `{"name": data}`.
     let (event, data) = match data {
@@ -298,6 +306,7 @@ pub(super) fn event_view(record: Record) -> Result<EventView, Fault> {
         at_ms: record.at.as_millis(),
         event,
         data,
+        identity: record.by.map(|by| by.as_str().to_owned()),
         hash: record.hash.to_string(),
     })
 }
@@ -414,6 +423,10 @@ impl Filter {
         let request = &self.request;
         request.event.as_ref().is_none_or(|event| *event == view.event)
             && request
+                .identity
+                .as_ref()
+                .is_none_or(|identity| view.identity.as_deref() == Some(identity.as_str()))
+            && request
                 .party_id
                 .as_ref()
                 .is_none_or(|party| view.entity_id == *party || names(&view.data, party.as_str()))
@@ -450,7 +463,8 @@ impl Filter {
             | StreamKind::Worker
             | StreamKind::Flow
             | StreamKind::Load
-            | StreamKind::Durations => Ok(false),
+            | StreamKind::Durations
+            | StreamKind::Identity => Ok(false),
             StreamKind::Quorum => {
                 if let Some(cell) = cells.get(&record.stream) {
                     return Ok(cell.as_ref() == Some(wanted));
@@ -492,7 +506,8 @@ fn entity_log(
         | StreamKind::Worker
         | StreamKind::Flow
         | StreamKind::Load
-        | StreamKind::Durations => {}
+        | StreamKind::Durations
+        | StreamKind::Identity => {}
     }
     Ok(Some(EntityLog {
         kind: stream.kind.name().into(),

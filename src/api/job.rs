@@ -1,7 +1,5 @@
 //! Operations on jobs, their gates and their workers.
 
-use std::sync::Arc;
-
 use super::Quorate;
 use super::closed;
 use super::cursor;
@@ -34,8 +32,9 @@ use crate::core::kernel::time::Timestamp;
 use crate::core::load::stats::Level;
 use crate::error::Error;
 use crate::journal::codec::decode;
+use crate::shell::access::Access;
 use crate::shell::entity::{Action, View};
-use crate::shell::host::{Host, wait};
+use crate::shell::host::wait;
 use crate::shell::jobs::{self, HERE, LOCAL};
 use crate::shell::lock;
 use crate::shell::pressure::arrived;
@@ -48,7 +47,7 @@ pub struct Jobs<'a> {
 }
 
 impl Jobs<'_> {
-    pub(super) fn host(&self) -> &Arc<Host> {
+    pub(super) fn host(&self) -> &Access {
         self.q.host()
     }
 
@@ -63,6 +62,7 @@ impl Jobs<'_> {
     /// `invalid_argument`, `unknown_datacenter`, `already_exists` for another job that runs under this id or for a job
     /// without a gate under an id that a gate knows, and the faults of the store.
     pub async fn submit(&self, request: SubmitJob) -> Result<JobSubmitted, Error> {
+        self.q.allow("job.submit", &request).await?;
         let job_id = match &request.job_id {
             Some(id) if id.as_str().contains('@') => {
                 return Err(Error::invalid("job_id", id.as_str(), "an id without @"));
@@ -194,7 +194,7 @@ impl Jobs<'_> {
         });
         let mut tracked = tracked.await??;
         if tracked.duplicate {
-            tracked.status = self.status(JobRef { job_id: submit.job_id, datacenter: None }).await?.status;
+            tracked.status = self.status_now(JobRef { job_id: submit.job_id, datacenter: None }).await?.status;
         }
         Ok(tracked)
     }
@@ -315,6 +315,7 @@ impl Jobs<'_> {
     /// `invalid_argument`, `not_found`, `job_ended`, `stale_token`, `unknown_token`, `no_leader`, `overloaded` when the
     /// datacenter asks its gate for less, and the faults of the store.
     pub async fn progress(&self, request: JobProgress) -> Result<JobChanged, Error> {
+        self.q.allow("job.progress", &request).await?;
         self.may_pass(&request.job_id, request.datacenter.as_ref()).await?;
         let said = job::Command::Progress {
             workflow_id: request.workflow_id,
@@ -334,6 +335,7 @@ impl Jobs<'_> {
     /// `invalid_argument`, `not_found`, `illegal_transition`, `job_ended`, `stale_token`, `unknown_token`, and the
     /// faults of the store.
     pub async fn workflow(&self, request: MoveWorkflow) -> Result<JobChanged, Error> {
+        self.q.allow("job.workflow", &request).await?;
         let names = || WorkflowStatus::ALL.map(WorkflowStatus::name).join(", ");
         let to = WorkflowStatus::from_name(&request.to)
             .ok_or_else(|| Error::invalid("to", request.to.as_str(), &format!("one of {}", names())))?;
@@ -363,6 +365,7 @@ impl Jobs<'_> {
     /// `invalid_argument`, `not_found`, `stale_token`, `unknown_token`, `job_ended` for one that ended otherwise, and the
     /// faults of the store. Saying the same again changes nothing.
     pub async fn complete(&self, request: CompleteJob) -> Result<JobChanged, Error> {
+        self.q.allow("job.complete", &request).await?;
         let status = match request.status.as_deref() {
             None | Some("completed") => FinalStatus::Completed,
             Some("failed") => FinalStatus::Failed,
@@ -379,6 +382,7 @@ impl Jobs<'_> {
     /// # Errors
     /// `invalid_argument`, `not_found`, `stale_token`, `unknown_token`, and the faults of the store.
     pub async fn cancel(&self, request: CancelJob) -> Result<JobCancelled, Error> {
+        self.q.allow("job.cancel", &request).await?;
         texts::requester("requester_id", &request.requester_id)?;
         let (host, job_id) = (self.host(), request.job_id);
         let token = token(request.fence_token)?;
@@ -444,6 +448,11 @@ impl Jobs<'_> {
     /// # Errors
     /// `not_found`, and the faults of the store.
     pub async fn status(&self, request: JobRef) -> Result<JobStatusReply, Error> {
+        self.q.allow("job.status", &request).await?;
+        self.status_now(request).await
+    }
+
+    pub(super) async fn status_now(&self, request: JobRef) -> Result<JobStatusReply, Error> {
         let gate = match request.datacenter {
             Some(_) => None,
             None => self.gate_view(&request.job_id).await?,
@@ -475,6 +484,7 @@ impl Jobs<'_> {
     /// # Errors
     /// `not_found`, and the faults of the store.
     pub async fn why(&self, request: JobRef) -> Result<JobWhy, Error> {
+        self.q.allow("job.why", &request).await?;
         let stream = self.find(&request.job_id, request.datacenter.as_ref()).await?;
         let view = self.view(&stream).await?.ok_or(job::Rejection::UnknownJob)?;
         let of = StreamId::new(StreamKind::Job, stream);
@@ -506,6 +516,7 @@ impl Jobs<'_> {
     /// # Errors
     /// `invalid_argument` for state, limit or cursor, and the faults of the store.
     pub async fn list(&self, request: ListJobs) -> Result<JobPage, Error> {
+        self.q.allow("job.list", &request).await?;
         self.q.settle().await;
         let host = self.host();
         let live = lock(&host.counters.jobs).live.len() as u64;
@@ -564,6 +575,7 @@ impl Jobs<'_> {
     /// # Errors
     /// The faults of the store.
     pub async fn stats(&self) -> Result<JobStats, Error> {
+        self.q.allow("job.stats", &()).await?;
         self.q.settle().await;
         Ok(stats(self.host()))
     }

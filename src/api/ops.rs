@@ -12,6 +12,7 @@ use serde_json::{Map, Value};
 use serde_path_to_error::{Path, Segment};
 
 use super::Quorate;
+use super::caller::{Permitted, Watch};
 use super::class;
 use super::dto::*;
 use super::json;
@@ -19,6 +20,8 @@ use super::shedding::turned;
 use crate::core::jobs::gate::status::GateStatus;
 use crate::core::jobs::worker::WorkerStatus;
 use crate::core::load::shed::{Class, Label};
+use crate::core::trust::identity::PartyKind;
+use crate::core::trust::identity::check::{Acting, Need};
 use crate::error::{Error, ErrorKind};
 
 /// How an operation is called over HTTP.
@@ -49,6 +52,12 @@ pub struct Operation {
     pub method: Method,
     /// Its path below `/api/v1`; `{field}` stands for a field of the request.
     pub path: &'static str,
+    /// What it needs of an identity: a scope that covers this.
+    pub scope: Need,
+    /// The fields of the request that name who acts. The identity must be allowed to act as each that is given.
+    pub acts: &'static [Acts],
+    /// Is an attempt in the name of somebody else put on record?
+    pub records_refusals: bool,
     /// Under which key the reply stands in an HTTP success body; `None` when its fields stand there themselves.
     pub key: Option<&'static str>,
     /// Fields whose bad values HTTP answers with 400 instead of 422.
@@ -76,6 +85,64 @@ impl std::fmt::Debug for Operation {
     }
 }
 
+/// A field of a request that names who acts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Acts {
+    /// A voter.
+    Voter(&'static str),
+    /// An agent.
+    Agent(&'static str),
+    /// A worker.
+    Worker(&'static str),
+    /// Who is to hold the lease of a job.
+    Holder(&'static str),
+    /// A cell.
+    Cell(&'static str),
+    /// A party of whatever kind; the identity itself may always sign so.
+    Any(&'static str),
+    /// A fencing token: whoever gives it acts as the leader of the job.
+    Leader(&'static str),
+}
+
+impl Acts {
+    /// The field.
+    pub fn field(&self) -> &'static str {
+        match self {
+            Acts::Voter(field)
+            | Acts::Agent(field)
+            | Acts::Worker(field)
+            | Acts::Holder(field)
+            | Acts::Cell(field)
+            | Acts::Any(field)
+            | Acts::Leader(field) => field,
+        }
+    }
+
+    /// The kind of party; none where it may be any.
+    pub fn kind(&self) -> Option<PartyKind> {
+        match self {
+            Acts::Voter(_) => Some(PartyKind::Voter),
+            Acts::Agent(_) => Some(PartyKind::Agent),
+            Acts::Worker(_) => Some(PartyKind::Worker),
+            Acts::Holder(_) | Acts::Leader(_) => Some(PartyKind::Holder),
+            Acts::Cell(_) => Some(PartyKind::Cell),
+            Acts::Any(_) => None,
+        }
+    }
+
+    /// Who acts in a request with these fields, if somebody is named. What is not a text is no name, and is refused when
+    /// the request is read.
+    pub(super) fn named<'a>(&self, fields: &'a Map<String, Value>, leader: Option<&'a str>) -> Option<Acting<'a>> {
+        let named = fields.get(self.field()).filter(|value| !value.is_null())?;
+        let id = match self {
+            Acts::Leader(_) => leader,
+            Acts::Any(_) => named.as_str().filter(|text| !text.is_empty()),
+            Acts::Voter(_) | Acts::Agent(_) | Acts::Worker(_) | Acts::Holder(_) | Acts::Cell(_) => named.as_str(),
+        };
+        id.map(|id| (self.kind(), id))
+    }
+}
+
 /// What a row says of a column, or what the column is where a row says nothing.
 macro_rules! column {
     ($given:expr; $otherwise:expr) => {
@@ -87,9 +154,11 @@ macro_rules! column {
 }
 
 macro_rules! operation {
-    ($name:literal, $summary:literal, $class:ident $method:ident $path:literal, key: $key:expr,
+    ($name:literal, $summary:literal, $class:ident $method:ident $path:literal,
+     $scope:ident by [$($acts:ident $acting:literal),*], key: $key:expr,
      $request:ty => $reply:ty, $(bad_request: $bad:expr,)? $(statuses: $statuses:expr,)? $(founds: $founds:expr,)?
-     $(asks: $asks:expr,)? $(waits: $waits:expr,)? $(critical: $critical:expr,)? |$q:ident, $r:ident| $call:expr) => {
+     $(asks: $asks:expr,)? $(waits: $waits:expr,)? $(critical: $critical:expr,)?
+     $(records_refusals: $records:expr,)? |$q:ident, $r:ident| $call:expr) => {
         Operation {
             name: $name,
             summary: $summary,
@@ -97,6 +166,9 @@ macro_rules! operation {
             critical: column!($($critical)?; class::never),
             method: Method::$method,
             path: $path,
+            scope: Need::$scope,
+            acts: &[$(Acts::$acts($acting)),*],
+            records_refusals: column!($($records)?; false),
             key: $key,
             bad_request: column!($($bad)?; &[]),
             statuses: column!($($statuses)?; &[]),
@@ -107,14 +179,18 @@ macro_rules! operation {
             reply: || schema_for!($reply),
             call: |$q, fields| {
                 Box::pin(async move {
-                    let critical: fn(&Map<String, Value>) -> bool = column!($($critical)?; class::never);
-                    let label = Label { class: Class::$class, critical: critical(&fields), deadline: None };
-                    let host = $q.host();
-                    let _inside = host.desk.enter(host, label).map_err(turned)?;
-                    json::check_doubles(|| schema_for!($request).to_value(), &fields)?;
-                    let $r: $request = parse(fields)?;
-                    let reply: $reply = $call;
-                    to_json(reply)
+                    let Permitted { q: $q, watch } = $q.permit($name, &fields).await?;
+                    let work = async move {
+                        let critical: fn(&Map<String, Value>) -> bool = column!($($critical)?; class::never);
+                        let label = Label { class: Class::$class, critical: critical(&fields), deadline: None };
+                        let host = $q.host();
+                        let _inside = host.desk.enter(host, label).map_err(turned)?;
+                        json::check_doubles(|| schema_for!($request).to_value(), &fields)?;
+                        let $r: $request = parse(fields)?;
+                        let reply: $reply = $call;
+                        to_json(reply)
+                    };
+                    Watch::until_over(watch, work).await
                 })
             },
         }
@@ -124,207 +200,219 @@ macro_rules! operation {
 /// Every operation.
 pub static OPERATIONS: &[Operation] = &[
     operation!("cell.register", "set a cell's entry in the mesh registry", Dispatch Post "/cells/register",
-        key: Some("cell"), RegisterCell => CellRegistered, founds: true,
+        Write by [Cell "cell_id"], key: Some("cell"), RegisterCell => CellRegistered, founds: true,
         |q, r| q.cells().register(r).await?),
     operation!("cell.mesh", "register a whole hexagonal mesh around a hub", Dispatch Post "/cells/mesh",
-        key: Some("mesh"), RegisterMesh => MeshRegistered, founds: true,
+        Write by [], key: Some("mesh"), RegisterMesh => MeshRegistered, founds: true,
         |q, r| q.cells().mesh(r).await?),
     operation!("cell.list", "list the mesh registry", Data Get "/cells",
-        key: None, ListCells => CellPage, |q, r| q.cells().list(r).await?),
+        Read by [], key: None, ListCells => CellPage, |q, r| q.cells().list(r).await?),
     operation!("cmp.register", "add an authority at the hub", Dispatch Post "/cmp/register",
-        key: Some("authority"), RegisterAuthority => AuthorityRegistered, founds: true,
+        Write by [Voter "authority_id"], key: Some("authority"), RegisterAuthority => AuthorityRegistered, founds: true,
         |q, r| q.cells().register_authority(r).await?),
     operation!("quorum.start", "open a quorum", Dispatch Post "/quorum/start",
-        key: Some("quorum"), StartQuorum => Started, bad_request: &["quorum_type"], founds: true,
+        Write by [], key: Some("quorum"), StartQuorum => Started, bad_request: &["quorum_type"], founds: true,
         |q, r| q.quorums().start(r).await?),
     operation!("quorum.vote", "cast or change a vote", Control Post "/quorum/{quorum_id}/vote",
-        key: Some("vote"), Vote => Voted, |q, r| q.quorums().vote(r).await?),
+        Write by [Voter "voter_id"], key: Some("vote"), Vote => Voted, records_refusals: true, |q, r| q.quorums().vote(r).await?),
     operation!("quorum.status", "show a quorum, also after it closed", Data Get "/quorum/{quorum_id}/status",
-        key: Some("status"), QuorumRef => QuorumStatus, |q, r| q.quorums().status(&r.quorum_id).await?),
+        Read by [], key: Some("status"), QuorumRef => QuorumStatus, |q, r| q.quorums().status(&r.quorum_id).await?),
     operation!("quorum.wait", "wait until a quorum closes", Data Get "/quorum/{quorum_id}/wait",
-        key: Some("status"), WaitQuorum => QuorumStatus, waits: class::always,
+        Read by [], key: Some("status"), WaitQuorum => QuorumStatus, waits: class::always,
         |q, r| q.quorums().wait(r).await?),
     operation!("quorum.cancel", "end a quorum without a decision", Control Post "/quorum/{quorum_id}/cancel",
-        key: Some("quorum"), CancelQuorum => Cancelled, |q, r| q.quorums().cancel(r).await?),
+        Write by [Any "by"], key: Some("quorum"), CancelQuorum => Cancelled, |q, r| q.quorums().cancel(r).await?),
     operation!("quorum.history", "list the latest closed quorums, oldest first", Telemetry Get "/quorum/history",
-        key: None, QuorumHistory => QuorumHistoryPage, |q, r| q.quorums().history(r).await?),
+        Read by [], key: None, QuorumHistory => QuorumHistoryPage, |q, r| q.quorums().history(r).await?),
     operation!("quorum.stats", "count quorums and votes over all time", Telemetry Get "/quorum/stats",
-        key: Some("stats"), Nothing => QuorumStatsReply, |q, r| { let Nothing {} = r; q.quorums().stats().await? }),
+        Read by [], key: Some("stats"), Nothing => QuorumStatsReply, |q, r| { let Nothing {} = r; q.quorums().stats().await? }),
     operation!("capacity.request", "ask for capacity", Dispatch Post "/backpressure/{cell_id}/request",
-        key: Some("result"), RequestCapacity => CapacityRequested,
+        Write by [Cell "cell_id"], key: Some("result"), RequestCapacity => CapacityRequested,
         statuses: &[("pending", 202), ("overloaded", 429)], waits: class::if_told_to,
         |q, r| q.capacity().request(r).await?),
     operation!("capacity.cancel", "give up the place of a need that waits", Control Post "/backpressure/{cell_id}/cancel",
-        key: Some("result"), CancelNeed => CapacityRequested, |q, r| q.capacity().cancel(r).await?),
+        Write by [Cell "cell_id"], key: Some("result"), CancelNeed => CapacityRequested, |q, r| q.capacity().cancel(r).await?),
     operation!("capacity.offer", "offer capacity to a cell that needs it", Dispatch Post "/backpressure/offer",
-        key: Some("result"), OfferCapacity => CapacityOffered, |q, r| q.capacity().offer(r).await?),
+        Write by [Cell "source_cell_id"], key: Some("result"), OfferCapacity => CapacityOffered, |q, r| q.capacity().offer(r).await?),
     operation!("capacity.ack", "say that a token arrived", Control Post "/backpressure/{token_id}/ack",
-        key: Some("result"), HeldToken => CapacityToken, |q, r| q.capacity().ack(r).await?),
+        Write by [Cell "cell_id"], key: Some("result"), HeldToken => CapacityToken, |q, r| q.capacity().ack(r).await?),
     operation!("capacity.release", "give capacity back", Control Post "/backpressure/{cell_id}/release",
-        key: Some("result"), ReleaseCapacity => CapacityReleased, |q, r| q.capacity().release(r).await?),
+        Write by [Cell "cell_id"], key: Some("result"), ReleaseCapacity => CapacityReleased, |q, r| q.capacity().release(r).await?),
     operation!("capacity.renew", "start the lease of a token again", Control Post "/backpressure/{token_id}/renew",
-        key: Some("result"), HeldToken => CapacityToken, |q, r| q.capacity().renew(r).await?),
+        Write by [Cell "cell_id"], key: Some("result"), HeldToken => CapacityToken, |q, r| q.capacity().renew(r).await?),
     operation!("capacity.transfer", "hand a token to another cell", Control Post "/backpressure/{token_id}/transfer",
-        key: Some("result"), TransferCapacity => CapacityToken, |q, r| q.capacity().transfer(r).await?),
+        Write by [Cell "cell_id"], key: Some("result"), TransferCapacity => CapacityToken, |q, r| q.capacity().transfer(r).await?),
     operation!("capacity.revoke", "take a token away from its holder", Control Post "/backpressure/{token_id}/revoke",
-        key: Some("result"), TokenRef => CapacityToken, |q, r| q.capacity().revoke(r).await?),
+        Write by [], key: Some("result"), TokenRef => CapacityToken, |q, r| q.capacity().revoke(r).await?),
     operation!("capacity.configure", "set up what a cell has to lend", Dispatch Post "/backpressure/{cell_id}/configure",
-        key: Some("result"), ConfigureCapacity => CapacityConfigured, founds: true,
+        Write by [Cell "cell_id"], key: Some("result"), ConfigureCapacity => CapacityConfigured, founds: true,
         |q, r| q.capacity().configure(r).await?),
     operation!("capacity.status", "show how a cell stands", Data Get "/backpressure/{cell_id}/status",
-        key: Some("status"), CapacityRef => CapacityStatus, |q, r| q.capacity().status(r).await?),
+        Read by [], key: Some("status"), CapacityRef => CapacityStatus, |q, r| q.capacity().status(r).await?),
     operation!("capacity.stats", "count needs, offers and tokens over all time", Telemetry Get "/backpressure/stats",
-        key: Some("stats"), Nothing => CapacityStats, |q, r| { let Nothing {} = r; q.capacity().stats().await? }),
+        Read by [], key: Some("stats"), Nothing => CapacityStats, |q, r| { let Nothing {} = r; q.capacity().stats().await? }),
     operation!("budget.set", "limit what many cells are granted at once", Dispatch Post "/budgets/{budget_id}/limits",
-        key: Some("result"), SetBudget => CapacityConfigured, founds: true,
+        Write by [], key: Some("result"), SetBudget => CapacityConfigured, founds: true,
         |q, r| q.capacity().set_budget(r).await?),
     operation!("budget.status", "show how a budget stands", Data Get "/budgets/{budget_id}/status",
-        key: Some("status"), BudgetRef => BudgetStatus, |q, r| q.capacity().budget(r).await?),
+        Read by [], key: Some("status"), BudgetRef => BudgetStatus, |q, r| q.capacity().budget(r).await?),
     operation!("agent.register", "register an agent and watch its heartbeats", Dispatch Post "/agent/register",
-        key: Some("agent"), RegisterAgent => AgentRegistered, founds: true,
+        Write by [Agent "agent_id"], key: Some("agent"), RegisterAgent => AgentRegistered, founds: true,
         |q, r| q.agents().register(r).await?),
     operation!("agent.leave", "strike an agent off", Control Post "/agent/{agent_id}/leave",
-        key: Some("agent"), AgentRef => AgentLeft, |q, r| q.agents().leave(&r.agent_id).await?),
+        Write by [Agent "agent_id"], key: Some("agent"), AgentRef => AgentLeft, |q, r| q.agents().leave(&r.agent_id).await?),
     operation!("agent.beat", "say that an agent is alive", Control Post "/agent/{agent_id}/beat",
-        key: Some("beat"), Beat => Beaten, |q, r| q.agents().beat(r).await?),
+        Write by [Agent "agent_id"], key: Some("beat"), Beat => Beaten, |q, r| q.agents().beat(r).await?),
     operation!("agent.health", "show how an agent is doing", Data Get "/agent/{agent_id}/health",
-        key: Some("agent"), AgentRef => AgentHealth, |q, r| q.agents().health(&r.agent_id).await?),
+        Read by [], key: Some("agent"), AgentRef => AgentHealth, |q, r| q.agents().health(&r.agent_id).await?),
     operation!("agent.monitor", "watch a registered agent again", Control Post "/agent/{agent_id}/monitor",
-        key: Some("agent"), MonitorAgent => AgentMonitored, |q, r| q.agents().monitor(r).await?),
+        Write by [Agent "agent_id"], key: Some("agent"), MonitorAgent => AgentMonitored, |q, r| q.agents().monitor(r).await?),
     operation!("agent.unmonitor", "watch an agent no longer; it stays registered", Control Post "/agent/{agent_id}/unmonitor",
-        key: Some("agent"), AgentRef => AgentUnmonitored, |q, r| q.agents().unmonitor(&r.agent_id).await?),
+        Write by [Agent "agent_id"], key: Some("agent"), AgentRef => AgentUnmonitored, |q, r| q.agents().unmonitor(&r.agent_id).await?),
     operation!("agent.history", "list the newest beats of an agent, oldest first", Telemetry Get "/agent/{agent_id}/history",
-        key: None, AgentHistory => AgentHistoryPage, |q, r| q.agents().history(r).await?),
+        Read by [], key: None, AgentHistory => AgentHistoryPage, |q, r| q.agents().history(r).await?),
     operation!("agent.list", "list the registered agents", Data Get "/agents",
-        key: None, ListAgents => AgentPage, |q, r| q.agents().list(r).await?),
+        Read by [], key: None, ListAgents => AgentPage, |q, r| q.agents().list(r).await?),
     operation!("agent.stats", "count agents by health, and heartbeats over all time", Telemetry Get "/agent/stats",
-        key: Some("stats"), Nothing => AgentStats, |q, r| { let Nothing {} = r; q.agents().stats().await? }),
+        Read by [], key: Some("stats"), Nothing => AgentStats, |q, r| { let Nothing {} = r; q.agents().stats().await? }),
     operation!("consensus.request", "put a question to the agents and wait for the decision", Dispatch Post
-        "/consensus/request", key: Some("result"), RequestConsensus => ConsensusResult, waits: class::unless_told_not_to,
+        "/consensus/request", Write by [], key: Some("result"), RequestConsensus => ConsensusResult, waits: class::unless_told_not_to,
         |q, r| q.consensus().request(r).await?),
     operation!("consensus.vote", "vote on a proposal", Control Post "/consensus/{proposal_id}/vote",
-        key: Some("vote"), ConsensusVote => ConsensusVoted, |q, r| q.consensus().vote(r).await?),
+        Write by [Agent "agent_id"], key: Some("vote"), ConsensusVote => ConsensusVoted, records_refusals: true, |q, r| q.consensus().vote(r).await?),
     operation!("consensus.result", "show how a proposal stands or ended, or wait for it", Data Get
-        "/consensus/{proposal_id}/result", key: Some("result"), ConsensusRef => ConsensusResult, waits: class::for_so_long,
+        "/consensus/{proposal_id}/result", Read by [], key: Some("result"), ConsensusRef => ConsensusResult, waits: class::for_so_long,
         |q, r| q.consensus().result(r).await?),
     operation!("consensus.open", "list open proposals, or those that await an agent's vote", Data Get
-        "/consensus/open", key: None, OpenProposals => OpenProposalsPage,
+        "/consensus/open", Read by [], key: None, OpenProposals => OpenProposalsPage,
         |q, r| q.consensus().list_open(r).await?),
     operation!("consensus.history", "list the latest ended proposals, oldest first", Telemetry Get "/consensus/history",
-        key: None, ConsensusHistory => ConsensusHistoryPage, |q, r| q.consensus().history(r).await?),
+        Read by [], key: None, ConsensusHistory => ConsensusHistoryPage, |q, r| q.consensus().history(r).await?),
     operation!("consensus.stats", "count proposals and votes over all time", Telemetry Get "/consensus/stats",
-        key: Some("stats"), Nothing => ConsensusStats,
+        Read by [], key: Some("stats"), Nothing => ConsensusStats,
         |q, r| { let Nothing {} = r; q.consensus().stats().await? }),
     operation!("algorithm.register", "give a rule a name", Dispatch Post "/algorithms/register",
-        key: Some("algorithm"), RegisterAlgorithm => AlgorithmRegistered, founds: true,
+        Write by [Any "by"], key: Some("algorithm"), RegisterAlgorithm => AlgorithmRegistered, founds: true,
         |q, r| q.algorithms().register(r).await?),
     operation!("algorithm.unregister", "take a name away", Dispatch Post "/algorithms/{name}/unregister",
-        key: Some("algorithm"), AlgorithmRef => AlgorithmUnregistered,
+        Write by [], key: Some("algorithm"), AlgorithmRef => AlgorithmUnregistered,
         |q, r| q.algorithms().unregister(r).await?),
     operation!("algorithm.set_default", "choose the algorithm that decides when none is named", Dispatch Post
-        "/algorithms/{name}/default", key: Some("algorithm"), AlgorithmRef => AlgorithmDefault,
+        "/algorithms/{name}/default", Write by [], key: Some("algorithm"), AlgorithmRef => AlgorithmDefault,
         |q, r| q.algorithms().set_default(r).await?),
     operation!("algorithm.list", "list registered algorithms, and the rules there are", Data Get "/algorithms",
-        key: None, Nothing => AlgorithmList, |q, r| { let Nothing {} = r; q.algorithms().list()? }),
+        Read by [], key: None, Nothing => AlgorithmList, |q, r| { let Nothing {} = r; q.algorithms().list()? }),
     operation!("job.submit", "submit a job", Dispatch Post "/jobs/submit",
-        key: Some("job"), SubmitJob => JobSubmitted, founds: true,
+        Write by [Holder "leader_id"], key: Some("job"), SubmitJob => JobSubmitted, founds: true,
         |q, r| q.jobs().submit(r).await?),
     operation!("job.progress", "say that a job got on", Data Post "/jobs/{job_id}/progress",
-        key: Some("job"), JobProgress => JobChanged, |q, r| q.jobs().progress(r).await?),
+        Write by [Leader "fence_token"], key: Some("job"), JobProgress => JobChanged, |q, r| q.jobs().progress(r).await?),
     operation!("job.extend", "ask for more time for a worker", Control Post "/jobs/extend",
-        key: Some("extension"), ExtendJob => JobExtended, |q, r| q.jobs().extend(r).await?),
+        Write by [Worker "worker_id", Leader "fence_token"], key: Some("extension"), ExtendJob => JobExtended, |q, r| q.jobs().extend(r).await?),
     operation!("job.workflow", "take a workflow of a job one step", Dispatch Post "/jobs/{job_id}/workflow",
-        key: Some("job"), MoveWorkflow => JobChanged, critical: class::always,
+        Write by [Worker "worker_id", Leader "fence_token"], key: Some("job"), MoveWorkflow => JobChanged, critical: class::always,
         |q, r| q.jobs().workflow(r).await?),
     operation!("job.transfer", "give leadership of a job to another leader", Control Post "/jobs/{job_id}/transfer",
-        key: Some("job"), TransferJob => JobLed, |q, r| q.jobs().transfer(r).await?),
+        Write by [Leader "fence_token"], key: Some("job"), TransferJob => JobLed, |q, r| q.jobs().transfer(r).await?),
     operation!("job.acquire", "take or keep the lease of a job", Control Post "/jobs/{job_id}/acquire",
-        key: Some("job"), LeaseJob => JobLed, |q, r| q.jobs().acquire(r.held_elsewhere()).await?),
+        Write by [Holder "holder_id"], key: Some("job"), LeaseJob => JobLed, |q, r| q.jobs().acquire(r.held_elsewhere()).await?),
     operation!("job.renew", "keep the lease of a job", Control Post "/jobs/{job_id}/renew",
-        key: Some("job"), LeaseJob => JobLed, |q, r| q.jobs().renew(r).await?),
+        Write by [Holder "holder_id"], key: Some("job"), LeaseJob => JobLed, |q, r| q.jobs().renew(r).await?),
     operation!("job.release", "give the lease of a job back", Control Post "/jobs/{job_id}/release",
-        key: Some("job"), LeaseJob => JobChanged, |q, r| q.jobs().release(r).await?),
+        Write by [Holder "holder_id"], key: Some("job"), LeaseJob => JobChanged, |q, r| q.jobs().release(r).await?),
     operation!("job.complete", "end a job as completed or failed", Dispatch Post "/jobs/{job_id}/complete",
-        key: Some("job"), CompleteJob => JobChanged, critical: class::always,
+        Write by [Leader "fence_token"], key: Some("job"), CompleteJob => JobChanged, critical: class::always,
         |q, r| q.jobs().complete(r).await?),
     operation!("job.cancel", "stop a job", Control Post "/jobs/{job_id}/cancel",
-        key: Some("job"), CancelJob => JobCancelled, |q, r| q.jobs().cancel(r).await?),
+        Write by [Any "requester_id", Leader "fence_token"], key: Some("job"), CancelJob => JobCancelled, |q, r| q.jobs().cancel(r).await?),
     operation!("job.status", "show how a job stands", Data Get "/jobs/{job_id}/status",
-        key: Some("status"), JobRef => JobStatusReply, |q, r| q.jobs().status(r).await?),
+        Read by [], key: Some("status"), JobRef => JobStatusReply, |q, r| q.jobs().status(r).await?),
     operation!("job.wait", "wait until a job ends", Data Get "/jobs/{job_id}/wait",
-        key: Some("status"), WaitJob => JobStatusReply, waits: class::always, |q, r| q.jobs().wait(r).await?),
+        Read by [], key: Some("status"), WaitJob => JobStatusReply, waits: class::always, |q, r| q.jobs().wait(r).await?),
     operation!("job.why", "show what led to how a job stands", Data Get "/jobs/{job_id}/why",
-        key: Some("why"), JobRef => JobWhy, |q, r| q.jobs().why(r).await?),
+        Read by [], key: Some("why"), JobRef => JobWhy, |q, r| q.jobs().why(r).await?),
     operation!("job.list", "list live jobs, or ended ones", Data Get "/jobs",
-        key: None, ListJobs => JobPage, |q, r| q.jobs().list(r).await?),
+        Read by [], key: None, ListJobs => JobPage, |q, r| q.jobs().list(r).await?),
     operation!("job.stats", "count jobs over all time", Telemetry Get "/jobs/stats",
-        key: Some("stats"), Nothing => JobStats, |q, r| { let Nothing {} = r; q.jobs().stats().await? }),
+        Read by [], key: Some("stats"), Nothing => JobStats, |q, r| { let Nothing {} = r; q.jobs().stats().await? }),
     operation!("job.estimate", "show the deadlines learned for a class of jobs", Data Get "/jobs/estimate/{class}",
-        key: Some("estimate"), ClassRef => ClassEstimate, |q, r| q.jobs().estimate(r).await?),
+        Read by [], key: Some("estimate"), ClassRef => ClassEstimate, |q, r| q.jobs().estimate(r).await?),
     operation!("gate.status", "show how a job stands at its gate", Data Get "/gates/{job_id}/status",
-        key: Some("status"), JobRef => GateStatus, |q, r| q.jobs().gate_status(r).await?),
+        Read by [], key: Some("status"), JobRef => GateStatus, |q, r| q.jobs().gate_status(r).await?),
     operation!("gate.transfer", "give leadership of a job at the gate to another gate", Control Post
-        "/gates/{job_id}/transfer", key: Some("status"), TransferGate => GateStatus,
+        "/gates/{job_id}/transfer", Write by [], key: Some("status"), TransferGate => GateStatus,
         |q, r| q.jobs().gate_transfer(r).await?),
     operation!("worker.register", "register a worker that takes workflows", Dispatch Post "/workers/register",
-        key: Some("worker"), RegisterWorker => WorkerChanged, founds: true,
+        Write by [Worker "worker_id"], key: Some("worker"), RegisterWorker => WorkerChanged, founds: true,
         |q, r| q.workers().register(r).await?),
     operation!("worker.report", "say what became of a workflow", Data Post "/workers/{worker_id}/report",
-        key: Some("worker"), WorkerReport => WorkerChanged, critical: class::is_last_report,
+        Write by [Worker "worker_id"], key: Some("worker"), WorkerReport => WorkerChanged, critical: class::is_last_report,
         |q, r| q.workers().report(r).await?),
     operation!("worker.leader_lost", "say that a worker cannot reach the leader of a job", Control Post
-        "/workers/{worker_id}/leader_lost", key: Some("worker"), LeaderLost => WorkerChanged,
+        "/workers/{worker_id}/leader_lost", Write by [Worker "worker_id"], key: Some("worker"), LeaderLost => WorkerChanged,
         |q, r| q.workers().leader_lost(r).await?),
     operation!("worker.lost", "say that a worker is dead", Control Post "/workers/{worker_id}/lost",
-        key: Some("worker"), WorkerRef => WorkerChanged, |q, r| q.workers().lost(r).await?),
+        Write by [Worker "worker_id"], key: Some("worker"), WorkerRef => WorkerChanged, |q, r| q.workers().lost(r).await?),
     operation!("worker.healthy", "say that a worker is well", Control Post "/workers/{worker_id}/healthy",
-        key: Some("worker"), WorkerRef => WorkerChanged, |q, r| q.workers().healthy(r).await?),
+        Write by [Worker "worker_id"], key: Some("worker"), WorkerRef => WorkerChanged, |q, r| q.workers().healthy(r).await?),
     operation!("worker.leave", "take nothing new and end", Control Post "/workers/{worker_id}/leave",
-        key: Some("worker"), WorkerRef => WorkerChanged, |q, r| q.workers().leave(r).await?),
+        Write by [Worker "worker_id"], key: Some("worker"), WorkerRef => WorkerChanged, |q, r| q.workers().leave(r).await?),
     operation!("worker.status", "show how a worker stands", Data Get "/workers/{worker_id}/status",
-        key: Some("status"), WorkerRef => WorkerStatus, |q, r| q.workers().status(r).await?),
+        Read by [], key: Some("status"), WorkerRef => WorkerStatus, |q, r| q.workers().status(r).await?),
     operation!("flow.open", "open a stream of messages with flow control", Dispatch Post "/flow/open",
-        key: Some("flow"), OpenFlow => FlowOpened, founds: true,
+        Write by [], key: Some("flow"), OpenFlow => FlowOpened, founds: true,
         |q, r| q.flows().open(r).await?),
     operation!("flow.offer", "offer a message to a stream", Data Post "/flow/{flow_id}/offer",
-        key: Some("offer"), OfferMessage => MessageOffered, waits: class::for_so_long, critical: class::is_marked,
+        Write by [Any "sender"], key: Some("offer"), OfferMessage => MessageOffered, waits: class::for_so_long, critical: class::is_marked,
         |q, r| q.flows().offer(r).await?),
     operation!("flow.drain", "take messages out of a stream, with the gaps between them", Control Post
-        "/flow/{flow_id}/drain", key: Some("page"), DrainFlow => FlowDrained, |q, r| q.flows().drain(r).await?),
+        "/flow/{flow_id}/drain", Write by [], key: Some("page"), DrainFlow => FlowDrained, |q, r| q.flows().drain(r).await?),
     operation!("flow.status", "show how a stream stands", Data Get "/flow/{flow_id}/status",
-        key: Some("status"), FlowRef => FlowStatus, |q, r| q.flows().status(&r.flow_id).await?),
+        Read by [], key: Some("status"), FlowRef => FlowStatus, |q, r| q.flows().status(&r.flow_id).await?),
     operation!("flow.recommendation", "say what to do about a stream, and why", Telemetry Get
-        "/flow/{flow_id}/recommendation", key: Some("recommendation"), FlowRef => FlowAdviceView,
+        "/flow/{flow_id}/recommendation", Read by [], key: Some("recommendation"), FlowRef => FlowAdviceView,
         |q, r| q.flows().recommendation(&r.flow_id).await?),
     operation!("flow.configure", "change the configuration of an open stream", Dispatch Post "/flow/{flow_id}/configure",
-        key: Some("flow"), ConfigureFlow => FlowOpened, |q, r| q.flows().configure(r).await?),
+        Write by [], key: Some("flow"), ConfigureFlow => FlowOpened, |q, r| q.flows().configure(r).await?),
     operation!("flow.close", "end a stream; what is buffered may still be read", Control Post "/flow/{flow_id}/close",
-        key: Some("flow"), FlowRef => FlowOpened, |q, r| q.flows().close(&r.flow_id).await?),
+        Write by [], key: Some("flow"), FlowRef => FlowOpened, |q, r| q.flows().close(&r.flow_id).await?),
     operation!("shed.check", "ask whether a message is let in at this load", Control Post "/shed/check",
-        key: Some("check"), CheckShed => ShedChecked, asks: true, |q, r| q.shedding().check(r).await?),
+        Write by [], key: Some("check"), CheckShed => ShedChecked, asks: true, |q, r| q.shedding().check(r).await?),
     operation!("shed.release", "give back the place of a message that was let in", Control Post "/shed/release",
-        key: Some("permit"), ReleasePermit => PermitReleased, asks: true, |q, r| q.shedding().release(r).await?),
+        Write by [], key: Some("permit"), ReleasePermit => PermitReleased, asks: true, |q, r| q.shedding().release(r).await?),
     operation!("shed.record", "feed the detector of overload", Control Post "/shed/record",
-        key: Some("load"), RecordLoad => LoadRecorded, |q, r| q.shedding().record(r).await?),
+        Write by [], key: Some("load"), RecordLoad => LoadRecorded, |q, r| q.shedding().record(r).await?),
     operation!("shed.status", "show load, shedding and why", Control Get "/shed/status",
-        key: Some("status"), Nothing => ShedStatus, |q, r| { let Nothing {} = r; q.shedding().status().await? }),
+        Read by [], key: Some("status"), Nothing => ShedStatus, |q, r| { let Nothing {} = r; q.shedding().status().await? }),
     operation!("pressure.status", "show who asks whom to slow down", Control Get "/pressure/status",
-        key: Some("status"), AskPressure => PressureStatus, |q, r| q.pressure().status(r).await?),
+        Read by [], key: Some("status"), AskPressure => PressureStatus, |q, r| q.pressure().status(r).await?),
     operation!("stats.record", "record statistics of running work", Data Post "/stats/record",
-        key: Some("recorded"), RecordStats => StatsRecorded, founds: true, critical: class::is_marked,
+        Write by [], key: Some("recorded"), RecordStats => StatsRecorded, founds: true, critical: class::is_marked,
         |q, r| q.stats().record(r).await?),
     operation!("stats.level", "show what the statistics' fill asks of senders", Control Get "/stats/level",
-        key: Some("level"), Nothing => StatsLevel, |q, r| { let Nothing {} = r; q.stats().level().await? }),
+        Read by [], key: Some("level"), Nothing => StatsLevel, |q, r| { let Nothing {} = r; q.stats().level().await? }),
     operation!("stats.summary", "sum up all statistics and the tiers they stand in", Telemetry Get "/stats/summary",
-        key: Some("summary"), AskSummary => StatsSummary, |q, r| q.stats().summary(r).await?),
+        Read by [], key: Some("summary"), AskSummary => StatsSummary, |q, r| q.stats().summary(r).await?),
+    operation!("identity.create", "make an identity; its token is told once", Dispatch Post "/identities/create",
+        Admin by [], key: Some("identity"), CreateIdentity => IdentityChanged, founds: true,
+        |q, r| q.identities().create(r).await?),
+    operation!("identity.rotate", "give an identity a new token, told once", Dispatch Post "/identities/{name}/rotate",
+        Admin by [], key: Some("identity"), RotateIdentity => IdentityChanged, |q, r| q.identities().rotate(r).await?),
+    operation!("identity.grant", "say anew what an identity may do", Dispatch Post "/identities/{name}/grant",
+        Admin by [], key: Some("identity"), GrantIdentity => IdentityChanged, |q, r| q.identities().grant(r).await?),
+    operation!("identity.revoke", "end an identity for good, or one of its tokens", Control Post
+        "/identities/{name}/revoke", Admin by [], key: Some("identity"), RevokeIdentity => IdentityChanged,
+        |q, r| q.identities().revoke(r).await?),
+    operation!("identity.list", "list the identities, and what they may do", Data Get "/identities",
+        Read by [], key: None, ListIdentities => IdentityPage, |q, r| q.identities().list(r).await?),
     operation!("history.query", "ask what happened, over all entities", Data Get "/history",
-        key: None, HistoryQuery => EventPage, |q, r| q.history().query(r).await?),
+        Read by [], key: None, HistoryQuery => EventPage, |q, r| q.history().query(r).await?),
     operation!("history.entity", "show the log of one entity, with its votes", Data Get "/history/entity/{entity_id}",
-        key: None, EntityHistory => EntityLog, |q, r| q.history().entity(r).await?),
+        Read by [], key: None, EntityHistory => EntityLog, |q, r| q.history().entity(r).await?),
     operation!("history.state_at", "show how a quorum or proposal stood earlier", Data Get "/history/state/{entity_id}",
-        key: Some("status"), StateAt => PastState, |q, r| q.history().state_at(r).await?),
+        Read by [], key: Some("status"), StateAt => PastState, |q, r| q.history().state_at(r).await?),
     operation!("history.verify", "check every hash, link and sequence of the journal", Data Get "/history/verify",
-        key: Some("verified"), Nothing => Verified,
+        Read by [], key: Some("verified"), Nothing => Verified,
         |q, r| { let Nothing {} = r; q.history().verify(|_| ()).await? }),
 ];
 

@@ -8,12 +8,14 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use super::chain::record_hash;
 use super::{Append, ChainHash, Due, Fault, Seq};
-use quorate_core::kernel::ids::{IdempotencyKey, StreamId};
+use quorate_core::kernel::ids::{EntityId, IdempotencyKey, StreamId};
 use quorate_core::kernel::time::Timestamp;
 
-/// Version byte of a record.
+/// Version byte of a record that says nothing of who made it.
 pub const RECORD_VERSION: u8 = 1;
-/// Bytes of a record before its payload: version, seq, instant, payload length.
+/// Version byte of a record that names the identity under which it was made.
+pub const RECORD_BY_IDENTITY: u8 = 2;
+/// Bytes of a record before its payload, apart from an identity: version, seq, instant, payload length.
 pub const RECORD_HEADER: usize = 1 + 8 + 8 + 4;
 /// Bytes of a record after its payload: the chain hash.
 pub const RECORD_TRAILER: usize = 32;
@@ -93,17 +95,37 @@ impl AppendBuilder {
     /// # Errors
     /// [`Fault::Corrupt`] when the event cannot be encoded or is larger than 4 GiB.
     pub fn push<E: Serialize>(&mut self, at: Timestamp, event: &E) -> Result<(), Fault> {
+        self.push_by(at, None, event)
+    }
+
+    /// The same for an event that was made under this identity.
+    ///
+    /// # Errors
+    /// [`Fault::Corrupt`] as above, and when the name of the identity is longer than 255 bytes.
+    pub fn push_by<E: Serialize>(
+        &mut self,
+        at: Timestamp,
+        by: Option<&EntityId>,
+        event: &E,
+    ) -> Result<(), Fault> {
         let a = &mut self.append;
         let start = a.bytes.len();
-        a.bytes.push(RECORD_VERSION);
+        a.bytes.push(if by.is_some() { RECORD_BY_IDENTITY } else { RECORD_VERSION });
         a.bytes.extend_from_slice(&(a.expected + u64::from(a.count) + 1).to_be_bytes());
         a.bytes.extend_from_slice(&at.as_micros().to_be_bytes());
+        if let Some(by) = by {
+            let length = u8::try_from(by.as_str().len())
+                .map_err(|_| Fault::Corrupt { what: "name of an identity is longer than 255 bytes".into() })?;
+            a.bytes.push(length);
+            a.bytes.extend_from_slice(by.as_str().as_bytes());
+        }
+        let header = a.bytes.len() + 4;
         a.bytes.extend_from_slice(&[0; 4]);
         bincode::serde::encode_into_std_write(event, &mut a.bytes, config())
             .map_err(|e| Fault::Corrupt { what: format!("event cannot be encoded: {e}") })?;
-        let length = u32::try_from(a.bytes.len() - start - RECORD_HEADER)
+        let length = u32::try_from(a.bytes.len() - header)
             .map_err(|_| Fault::Corrupt { what: "event is larger than 4 GiB".into() })?;
-        a.bytes[start + RECORD_HEADER - 4..start + RECORD_HEADER].copy_from_slice(&length.to_be_bytes());
+        a.bytes[header - 4..header].copy_from_slice(&length.to_be_bytes());
         a.hash = record_hash(&a.hash, &a.stream, &a.bytes[start..]);
         a.bytes.extend_from_slice(&a.hash.0);
         a.count += 1;

@@ -28,6 +28,22 @@ impl IdSource {
         }
     }
 
+    /// 256 random bits; from the OS unless a run is to be repeatable.
+    ///
+    /// # Errors
+    /// When the OS gives none.
+    pub(crate) fn mint_secret(&self) -> Result<[u8; 32], getrandom::Error> {
+        let mut secret = [0; 32];
+        match self {
+            IdSource::Random => getrandom::fill(&mut secret)?,
+            IdSource::Seeded(rng) => {
+                let mut rng = lock(rng);
+                secret.chunks_mut(16).for_each(|half| half.copy_from_slice(&rng.next_bytes()));
+            }
+        }
+        Ok(secret)
+    }
+
     /// A fresh id.
     pub(crate) fn mint(&self) -> EntityId {
         let uuid = match self {

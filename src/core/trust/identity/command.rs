@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::scope::{Party, Scope};
+use super::event::PublicKey;
+use super::scope::{Party, PartyKind, Scope};
 use crate::kernel::time::Timestamp;
 
 /// A request about one identity.
@@ -47,7 +48,7 @@ pub struct Create {
     /// In whose name.
     pub acts_as: BTreeSet<Party>,
     /// An ed25519 key it signs with.
-    pub public_key: Option<[u8; 32]>,
+    pub public_key: Option<PublicKey>,
     /// Users of the operating system that are it, on a unix socket.
     pub uids: BTreeSet<u32>,
     /// When it ends, if it does.
@@ -64,7 +65,7 @@ pub struct Grant {
     /// In whose name.
     pub acts_as: Option<BTreeSet<Party>>,
     /// An ed25519 key it signs with.
-    pub public_key: Option<[u8; 32]>,
+    pub public_key: Option<PublicKey>,
     /// Users of the operating system that are it, on a unix socket.
     pub uids: Option<BTreeSet<u32>>,
     /// When it ends.
@@ -78,8 +79,10 @@ pub struct Refuse {
     pub operation: String,
     /// What it was about, if the request names that.
     pub subject: Option<String>,
-    /// The party it was to act as.
-    pub party: Party,
+    /// What the party is that it was to act as, where that is known.
+    pub kind: Option<PartyKind>,
+    /// The party.
+    pub party_id: String,
 }
 
 /// The answer to an accepted command.

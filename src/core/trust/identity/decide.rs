@@ -2,6 +2,7 @@
 
 use super::command::{Command, Create, Grant, Rejection, Reply};
 use super::event::{Event, Granted, Refused, RefusedFor, TokenHash};
+use super::scope::Party;
 use super::state::Identity;
 use super::{IdentityMachine, MAX_TOKENS, USE_EVERY};
 use crate::kernel::Decision;
@@ -26,9 +27,14 @@ pub(super) fn decide(state: &Identity, command: Command, now: Timestamp) -> Deci
     match command {
         Command::Create(_) => Err(Rejection::AlreadyExists),
         Command::Refuse(refuse) => {
-            let (operation, entity_id, missing) = (refuse.operation, refuse.subject, refuse.party);
-            let reason = RefusedFor::NotAuthorized;
-            changed(vec![Event::Refused(Box::new(Refused { operation, entity_id, reason, missing, at: now }))])
+            changed(vec![Event::Refused(Box::new(Refused {
+                operation: refuse.operation,
+                entity_id: refuse.subject,
+                reason: RefusedFor::NotAuthorized,
+                missing: Party::one(refuse.kind, &refuse.party_id),
+                party_id: refuse.party_id,
+                at: now,
+            }))])
         }
         Command::Revoke { reason } if state.end.as_ref().is_none_or(|end| !end.revoked) => {
             changed(vec![Event::Revoked { reason, at: now }])

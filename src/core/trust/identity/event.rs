@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::scope::{Party, Scope};
 use crate::kernel::time::Timestamp;
@@ -69,8 +69,52 @@ pub enum Event {
 }
 
 /// The hash of a token. It is shown nowhere.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 pub struct TokenHash(pub [u8; 32]);
+
+impl Serialize for TokenHash {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if serializer.is_human_readable() {
+            return serializer.serialize_str("hidden");
+        }
+        serializer.serialize_newtype_struct("TokenHash", &self.0)
+    }
+}
+
+/// An ed25519 key, of which signatures are checked; 64 hexadecimal digits for people.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub struct PublicKey(pub [u8; 32]);
+
+impl PublicKey {
+    /// Reads 64 hexadecimal digits.
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut key = [0; 32];
+        let digits: Vec<u8> =
+            text.chars().map(|c| c.to_digit(16).and_then(|d| u8::try_from(d).ok())).collect::<Option<_>>()?;
+        if digits.len() != 2 * key.len() {
+            return None;
+        }
+        for (byte, pair) in key.iter_mut().zip(digits.chunks(2)) {
+            *byte = pair.iter().fold(0, |byte, digit| byte << 4 | digit);
+        }
+        Some(PublicKey(key))
+    }
+}
+
+impl std::fmt::Display for PublicKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl Serialize for PublicKey {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if serializer.is_human_readable() {
+            return serializer.collect_str(self);
+        }
+        serializer.serialize_newtype_struct("PublicKey", &self.0)
+    }
+}
 
 impl std::fmt::Debug for TokenHash {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -86,7 +130,7 @@ pub struct Granted {
     /// The parties it may act as.
     pub acts_as: BTreeSet<Party>,
     /// The ed25519 key it signs with.
-    pub public_key: Option<[u8; 32]>,
+    pub public_key: Option<PublicKey>,
     /// The users of the operating system that are it.
     pub uids: BTreeSet<u32>,
     /// When it ends, if it does.
@@ -106,6 +150,8 @@ pub struct Refused {
     pub reason: RefusedFor,
     /// The party it was to act as.
     pub missing: Party,
+    /// The id of that party alone.
+    pub party_id: String,
     /// When.
     pub at: Timestamp,
 }

@@ -34,7 +34,7 @@ fn rotate(byte: u8, others_end: Timestamp, expires_at: Option<Timestamp>) -> Com
 
 #[test]
 fn what_was_never_made_can_only_be_made() {
-    let refuse = Refuse { operation: "x.y".into(), subject: None, party: Party::one(None, "a") };
+    let refuse = Refuse { operation: "x.y".into(), subject: None, kind: None, party_id: "a".into() };
     for command in [
         rotate(1, T0, None),
         Command::Grant(Box::default()),
@@ -143,14 +143,19 @@ fn use_is_put_on_record_now_and_then() {
 #[test]
 fn an_attempt_in_a_name_of_another_stays_on_record() {
     let mut driver = made();
-    let party = Party::one(Some(PartyKind::Voter), "bob");
-    let refuse = Refuse { operation: "quorum.vote".into(), subject: Some("q".into()), party: party.clone() };
+    let refuse = Refuse {
+        operation: "quorum.vote".into(),
+        subject: Some("q".into()),
+        kind: Some(PartyKind::Voter),
+        party_id: "bob".into(),
+    };
     let step = driver.step(Command::Refuse(Box::new(refuse)), later(1));
     let refused = Refused {
         operation: "quorum.vote".into(),
         entity_id: Some("q".into()),
         reason: RefusedFor::NotAuthorized,
-        missing: party,
+        missing: Party::one(Some(PartyKind::Voter), "bob"),
+        party_id: "bob".into(),
         at: later(1),
     };
     assert_eq!(step.events, [Event::Refused(Box::new(refused))]);

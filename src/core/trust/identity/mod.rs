@@ -10,7 +10,8 @@
 //! |---|---|---|---|---|
 //! | – | Create | | Created, TokenIssued if one is asked for | Done |
 //! | active | Create | | – | `AlreadyExists` |
-//! | active | Rotate | fewer than [`MAX_TOKENS`] live tokens | TokensEnding, TokenIssued | Done |
+//! | active | Rotate | the others end at once | TokenRevoked of each, TokenIssued | Done |
+//! | active | Rotate | fewer than [`MAX_TOKENS`] live tokens | TokensEnding if that is news, TokenIssued | Done |
 //! | active | Rotate | else | – | `TooManyTokens` |
 //! | active | Grant | it changes something | Granted | Done |
 //! | active | Grant | else | – | Done |
@@ -42,7 +43,7 @@ use std::time::Duration;
 
 pub use command::{Command, Rejection, Reply};
 pub use directory::Directory;
-pub use event::Event;
+pub use event::{Event, PublicKey, TokenHash};
 pub use scope::{Party, PartyKind, Reach, Scope};
 pub use state::{Identity, Token};
 

@@ -12,12 +12,12 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::kernel::ids::MAX_ID_BYTES;
 
 /// A part of what an identity may do.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Scope {
     /// Every operation.
@@ -59,6 +59,30 @@ impl fmt::Display for Scope {
             Scope::Noun(noun) => write!(f, "{noun}.*"),
             Scope::Operation(name) => f.write_str(name),
         }
+    }
+}
+
+/// For people the text they wrote; in a journal its parts.
+impl Serialize for Scope {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        #[serde(rename = "Scope", rename_all = "snake_case")]
+        enum Stored<'a> {
+            Admin,
+            Read,
+            Noun(&'a str),
+            Operation(&'a str),
+        }
+        if serializer.is_human_readable() {
+            return serializer.collect_str(self);
+        }
+        match self {
+            Scope::Admin => Stored::Admin,
+            Scope::Read => Stored::Read,
+            Scope::Noun(noun) => Stored::Noun(noun),
+            Scope::Operation(name) => Stored::Operation(name),
+        }
+        .serialize(serializer)
     }
 }
 
@@ -105,8 +129,17 @@ pub enum Reach {
     Prefix(String),
 }
 
+impl Reach {
+    /// The id, or what ids begin with.
+    pub fn text(&self) -> &str {
+        match self {
+            Reach::Id(text) | Reach::Prefix(text) => text,
+        }
+    }
+}
+
 /// Parties somebody may act as, or one party somebody acts as.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 pub struct Party {
     /// What they are; of every kind where none is named.
     pub kind: Option<PartyKind>,
@@ -157,6 +190,22 @@ impl fmt::Display for Party {
             Reach::Id(id) => f.write_str(id),
             Reach::Prefix(prefix) => write!(f, "{prefix}*"),
         }
+    }
+}
+
+/// For people the text they wrote; in a journal its parts.
+impl Serialize for Party {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        #[serde(rename = "Party")]
+        struct Stored<'a> {
+            kind: Option<PartyKind>,
+            reach: &'a Reach,
+        }
+        if serializer.is_human_readable() {
+            return serializer.collect_str(self);
+        }
+        Stored { kind: self.kind, reach: &self.reach }.serialize(serializer)
     }
 }
 
