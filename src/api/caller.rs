@@ -5,7 +5,7 @@
 //!  socket    uid of the peer          ├─► admit(credential) ─► handle of an identity ─┐
 //!  Rust      as_identity(token, name) ┘   not_authenticated                           │ permit(operation, fields)
 //!                                                                                     │   not_authorized: scope, party
-//!  Rust, play, a folder of one's own ──► plain handle: nobody is asked ───────────────┴─► (op.call), a typed method
+//!  Rust, play, a folder of one's own ──► plain handle: nobody is asked ───────────────┴─► op.call, a typed method
 //! ```
 //!
 //! While no identity was ever made, every credential is ignored and the plain handle serves all. From the first one on
@@ -243,11 +243,14 @@ impl Quorate {
     /// # Errors
     /// `not_authenticated` when the identity is over; `not_authorized` naming the scope or the party that is missing. The
     /// attempt is on record where the row says so.
-    pub(super) async fn permit(&self, name: &str, fields: &Map<String, Value>) -> Result<Permitted, Error> {
+    pub(super) async fn permit(
+        &self,
+        op: &'static Operation,
+        fields: &Map<String, Value>,
+    ) -> Result<Permitted, Error> {
         let Some(caller) = self.caller.as_ref().filter(|caller| !caller.let_through) else {
             return Ok(Permitted { q: self.clone(), watch: None });
         };
-        let op = ops::find(name)?;
         let leader = self.leader_meant(op, fields).await;
         if let Err(refusal) = self.judge(caller, op, fields, leader.as_deref()) {
             return Err(self.refused(caller, op, fields, refusal).await);
@@ -265,7 +268,7 @@ impl Quorate {
         if self.is_let_through() {
             return Ok(());
         }
-        self.permit(name, &fields_of(request)?).await.map(|_| ())
+        self.permit(ops::find(name)?, &fields_of(request)?).await.map(|_| ())
     }
 
     /// The same for a method that may wait; gives what ends the wait.
@@ -280,7 +283,7 @@ impl Quorate {
         if self.is_let_through() {
             return Ok(None);
         }
-        self.permit(name, &fields_of(request)?).await.map(|permitted| permitted.watch)
+        self.permit(ops::find(name)?, &fields_of(request)?).await.map(|permitted| permitted.watch)
     }
 
     /// The same for a method that begins before it is awaited. What is refused is put on record by the future.
@@ -439,3 +442,7 @@ fn fields_of<T: Serialize>(request: &T) -> Result<Map<String, Value>, Error> {
         Err(e) => Err(Error::new(ErrorKind::InvalidArgument, format!("the request cannot be read. cause={e}"))),
     }
 }
+
+#[cfg(test)]
+#[path = "caller_test.rs"]
+mod tests;

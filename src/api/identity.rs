@@ -61,7 +61,7 @@ impl Identities<'_> {
         }
         let uids = self.uids(&name, request.uids.unwrap_or_default())?;
         let now = self.q.now();
-        let minted = if request.token.unwrap_or(true) { Some(self.mint()?) } else { None };
+        let minted = if request.issue_token.unwrap_or(true) { Some(self.mint()?) } else { None };
         let token_end = end("token_expires_in_seconds", request.token_expires_in_seconds, now)?;
         let create = Create {
             scopes,

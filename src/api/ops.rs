@@ -75,8 +75,8 @@ pub struct Operation {
     pub request: fn() -> Schema,
     /// The JSON schema of the reply.
     pub reply: fn() -> Schema,
-    /// Runs it. The request is an object.
-    pub call: fn(Quorate, Map<String, Value>) -> Called,
+    /// Carries it out with the typed method, which looks by itself whether the caller may.
+    pub(super) run: fn(Quorate, Map<String, Value>) -> Called,
 }
 
 impl std::fmt::Debug for Operation {
@@ -177,20 +177,16 @@ macro_rules! operation {
             waits: column!($($waits)?; class::never),
             request: || schema_for!($request),
             reply: || schema_for!($reply),
-            call: |$q, fields| {
+            run: |$q, fields| {
                 Box::pin(async move {
-                    let Permitted { q: $q, watch } = $q.permit($name, &fields).await?;
-                    let work = async move {
-                        let critical: fn(&Map<String, Value>) -> bool = column!($($critical)?; class::never);
-                        let label = Label { class: Class::$class, critical: critical(&fields), deadline: None };
-                        let host = $q.host();
-                        let _inside = host.desk.enter(host, label).map_err(turned)?;
-                        json::check_doubles(|| schema_for!($request).to_value(), &fields)?;
-                        let $r: $request = parse(fields)?;
-                        let reply: $reply = $call;
-                        to_json(reply)
-                    };
-                    Watch::until_over(watch, work).await
+                    let critical: fn(&Map<String, Value>) -> bool = column!($($critical)?; class::never);
+                    let label = Label { class: Class::$class, critical: critical(&fields), deadline: None };
+                    let host = $q.host();
+                    let _inside = host.desk.enter(host, label).map_err(turned)?;
+                    json::check_doubles(|| schema_for!($request).to_value(), &fields)?;
+                    let $r: $request = parse(fields)?;
+                    let reply: $reply = $call;
+                    to_json(reply)
                 })
             },
         }
@@ -310,7 +306,7 @@ pub static OPERATIONS: &[Operation] = &[
     operation!("job.extend", "ask for more time for a worker", Control Post "/jobs/extend",
         Write by [Worker "worker_id", Leader "fence_token"], key: Some("extension"), ExtendJob => JobExtended, |q, r| q.jobs().extend(r).await?),
     operation!("job.workflow", "take a workflow of a job one step", Dispatch Post "/jobs/{job_id}/workflow",
-        Write by [Worker "worker_id", Leader "fence_token"], key: Some("job"), MoveWorkflow => JobChanged, critical: class::always,
+        Write by [Leader "fence_token"], key: Some("job"), MoveWorkflow => JobChanged, critical: class::always,
         |q, r| q.jobs().workflow(r).await?),
     operation!("job.transfer", "give leadership of a job to another leader", Control Post "/jobs/{job_id}/transfer",
         Write by [Leader "fence_token"], key: Some("job"), TransferJob => JobLed, |q, r| q.jobs().transfer(r).await?),
@@ -430,6 +426,14 @@ pub fn find(name: &str) -> Result<&'static Operation, Error> {
 }
 
 impl Operation {
+    /// Runs it, if the caller may. Every door comes through here. The request is an object.
+    pub fn call(&'static self, q: Quorate, fields: Map<String, Value>) -> Called {
+        Box::pin(async move {
+            let Permitted { q, watch } = q.permit(self, &fields).await?;
+            Watch::until_over(watch, (self.run)(q, fields)).await
+        })
+    }
+
     /// Does a call with these fields only show what is on record? What waits for a decision needs somebody who decides.
     pub fn only_reads(&self, fields: &Map<String, Value>) -> bool {
         self.asks && !(self.waits)(fields)

@@ -138,7 +138,7 @@ fn needed(root: &Value, schema: &Value) -> Map<String, Value> {
     names.map(|name| (name.to_owned(), sample(root, &schema["properties"][name]))).collect()
 }
 
-async fn refusal(q: &Quorate, op: &Operation, field: &str, text: &str) -> Result<Value, Error> {
+async fn refusal(q: &Quorate, op: &'static Operation, field: &str, text: &str) -> Result<Value, Error> {
     let schema = (op.request)().to_value();
     let mut fields = needed(&schema, &schema);
     match op.name {
@@ -149,11 +149,11 @@ async fn refusal(q: &Quorate, op: &Operation, field: &str, text: &str) -> Result
         _ => {}
     }
     fields.insert(field.to_owned(), text.into());
-    (op.call)(q.clone(), fields).await
+    op.call(q.clone(), fields).await
 }
 
 /// The field is refused, by its name.
-async fn refuses(q: &Quorate, op: &Operation, field: &str, text: &str) {
+async fn refuses(q: &Quorate, op: &'static Operation, field: &str, text: &str) {
     match refusal(q, op, field, text).await {
         Err(error) if error.kind() == ErrorKind::InvalidArgument => {
             let named = error.detail("field").and_then(Value::as_str).unwrap_or_default();

@@ -13,7 +13,8 @@ use quorate_runtime::store::STORES;
 const AFTER: &str = "\
 Exit codes: 0 done · 2 bad request or usage · 3 not found · 4 exists or ended already · 5 not eligible · \
 6 limit · 7 busy · 8 fenced · 9 outcome unknown · 10 store or server failed · 11 store in use · \
-12 no such store · 13 newer store · 14 damaged store · 15 idempotency key of another request · 130 interrupted
+12 no such store · 13 newer store · 14 damaged store · 15 idempotency key of another request · \
+16 not known who calls · 17 the identity may not do this · 130 interrupted
 
 Commands that ask for an outcome (`quorum wait`, `consensus request`, `consensus result`, `capacity request`, `job wait`) \
 exit with it: 0 approved, granted, completed · 20 open, not decided or ended yet · 21 rejected · 22 timeout · 23 expired · \
@@ -87,6 +88,7 @@ fn verb_command(verb: &'static str, op: &Operation) -> Command {
                 .help("A running server, such as http://127.0.0.1:7171")
                 .help_heading("Where"),
         )
+        .args(token_args().map(|arg| arg.conflicts_with("data")))
 }
 
 /// The flag of a request field; its id is the field's name behind a colon, so that it never meets another flag's.
@@ -177,6 +179,7 @@ fn watch_command() -> Command {
                 .help("The running server")
                 .help_heading("Where"),
         )
+        .args(token_args())
 }
 
 /// What `quorate watch --help` says.
@@ -320,6 +323,21 @@ fn path(name: &'static str, value: &'static str, help: &'static str) -> Arg {
         .value_name(value)
         .value_parser(clap::value_parser!(std::path::PathBuf))
         .help(help)
+}
+
+/// The id of the flag that says who calls.
+pub(super) const TOKEN: &str = "token";
+/// The id of the flag that names a file that says so.
+pub(super) const TOKEN_FILE: &str = "token-file";
+
+fn token_args() -> [Arg; 2] {
+    let token = Arg::new(TOKEN)
+        .long("token")
+        .value_name("TOKEN")
+        .help("The token of an identity, for a server that asks who calls; QUORATE_TOKEN says the same")
+        .help_heading("Where");
+    let file = path(TOKEN_FILE, "FILE", "A file with that token").conflicts_with(TOKEN).help_heading("Where");
+    [token, file]
 }
 
 /// The id of the flag that opens a damaged folder.

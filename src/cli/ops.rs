@@ -22,14 +22,14 @@ use quorate_runtime::error::{Error, ErrorKind};
 pub(super) enum Place {
     /// On a data folder that this process opened.
     Folder(Quorate),
-    /// On a running server, at this URL.
-    Server(String),
+    /// On a running server.
+    Server(remote::Server),
 }
 
 impl Place {
     async fn asked(op: &Operation, fields: &Map<String, Value>, matches: &ArgMatches) -> Result<Self, Error> {
         match (matches.get_one::<String>("url"), matches.get_one::<PathBuf>("data")) {
-            (Some(url), _) => Ok(Place::Server(url.clone())),
+            (Some(url), _) => Ok(Place::Server(remote::Server::asked(url, matches)?)),
             (None, Some(data)) => {
                 let mut config = open::folder(data, op.founds, matches)?;
                 if op.only_reads(fields) {
@@ -57,12 +57,12 @@ impl Place {
         fields: Map<String, Value>,
     ) -> Result<Value, Error> {
         match self {
-            Place::Folder(q) => (op.call)(q.clone(), fields).await,
-            Place::Server(url) => {
+            Place::Folder(q) => op.call(q.clone(), fields).await,
+            Place::Server(server) => {
                 let (done, answer) = oneshot::channel();
-                let url = url.clone();
+                let server = server.clone();
                 // A thread of its own, which the end of the program does not wait for: so a signal is heard at once.
-                std::thread::spawn(move || done.send(remote::call(&url, op, fields)));
+                std::thread::spawn(move || done.send(remote::call(&server, op, fields)));
                 let lost = |_| Err(Error::new(ErrorKind::StoreError, "the request was cut off"));
                 answer.await.unwrap_or_else(lost)
             }

@@ -1,15 +1,21 @@
 //! An operation on a running server: the request goes out as the HTTP door reads it, the answer comes back as the
 //! operation gave it.
 
+use std::fmt;
 use std::io::Read;
+use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::ArgMatches;
 use serde_json::{Map, Value};
-use ureq::Agent;
+use ureq::{Agent, RequestBuilder};
 
+use super::args::{TOKEN, TOKEN_FILE};
 use quorate_runtime::api::ops::{Method, Operation};
 use quorate_runtime::error::{Error, ErrorKind, KINDS};
 
+/// The variable of the environment that holds a token: other users cannot read it, as they can a command line.
+const TOKEN_VARIABLE: &str = "QUORATE_TOKEN";
 /// How long a server may take to answer: the longest wait for a quorum, and some.
 const PATIENCE: Duration = Duration::from_secs(330);
 /// How long a server may take to begin to tell events.
@@ -17,22 +23,67 @@ const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
 /// Largest answer read, in bytes.
 const MAX_ANSWER: u64 = 256 << 20;
 
-/// Calls the operation at `url`.
+/// A running server, and what proves to it who calls.
+#[derive(Clone)]
+pub(super) struct Server {
+    pub(super) url: String,
+    token: Option<String>,
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server").field("url", &self.url).finish_non_exhaustive()
+    }
+}
+
+impl Server {
+    /// The server at a URL; the token is that of the flag, of a file, or of the environment.
+    ///
+    /// # Errors
+    /// `invalid_argument` for a file that cannot be read.
+    pub(super) fn asked(url: &str, matches: &ArgMatches) -> Result<Self, Error> {
+        let token = match (matches.get_one::<String>(TOKEN), matches.get_one::<PathBuf>(TOKEN_FILE)) {
+            (Some(token), _) => Some(token.clone()),
+            (None, Some(file)) => Some(std::fs::read_to_string(file).map_err(|e| {
+                let file = file.display().to_string();
+                Error::invalid(TOKEN_FILE, file, "a file that can be read").with("cause", e.to_string())
+            })?),
+            (None, None) => std::env::var(TOKEN_VARIABLE).ok(),
+        };
+        let token = token.map(|token| token.trim().to_owned()).filter(|token| !token.is_empty());
+        match token {
+            Some(token) if !token.bytes().all(|byte| byte.is_ascii_graphic()) => {
+                Err(Error::invalid(TOKEN, "hidden", "the token of an identity, as it was told"))
+            }
+            token => Ok(Server { url: url.to_owned(), token }),
+        }
+    }
+
+    /// The same request, saying who calls.
+    fn known<B>(&self, request: RequestBuilder<B>) -> RequestBuilder<B> {
+        match &self.token {
+            Some(token) => request.header("Authorization", format!("Bearer {token}")),
+            None => request,
+        }
+    }
+}
+
+/// Calls the operation at the server.
 ///
 /// # Errors
 /// What the server answers; `invalid_argument` for a URL that is none; `store_error` when there is no server or it
 /// does not speak this protocol; `outcome_unknown` when the request may have been carried out and no answer came.
-pub(super) fn call(url: &str, op: &Operation, mut fields: Map<String, Value>) -> Result<Value, Error> {
-    let base = base(url)?;
+pub(super) fn call(server: &Server, op: &Operation, mut fields: Map<String, Value>) -> Result<Value, Error> {
+    let base = base(&server.url)?;
     let mut target = format!("{base}/api/v1{}", path(op, &mut fields));
     let config = Agent::config_builder().timeout_global(Some(PATIENCE)).http_status_as_error(false).build();
     let agent = Agent::new_with_config(config);
     let sent = match op.method {
         Method::Get => {
             target.push_str(&query(&fields));
-            agent.get(&target).call()
+            server.known(agent.get(&target)).call()
         }
-        Method::Post => agent.post(&target).send_json(Value::Object(fields)),
+        Method::Post => server.known(agent.post(&target)).send_json(Value::Object(fields)),
     };
     let unanswered = |e: &ureq::Error| {
         let kind = if op.method == Method::Post && !never_sent(e) {
@@ -56,15 +107,19 @@ pub(super) fn call(url: &str, op: &Operation, mut fields: Map<String, Value>) ->
 /// # Errors
 /// What the server answers; `invalid_argument` for a URL that is none; `store_error` when there is no server or it does
 /// not speak this protocol.
-pub(super) fn follow(url: &str, op: &Operation, fields: Map<String, Value>) -> Result<impl Read, Error> {
-    let base = base(url)?;
+pub(super) fn follow(
+    server: &Server,
+    op: &Operation,
+    fields: Map<String, Value>,
+) -> Result<impl Read + use<>, Error> {
+    let base = base(&server.url)?;
     let config = Agent::config_builder()
         .timeout_connect(Some(CONNECT_PATIENCE))
         .timeout_recv_response(Some(CONNECT_PATIENCE))
         .http_status_as_error(false)
         .build();
     let agent = Agent::new_with_config(config);
-    let answer = agent.get(format!("{base}/api/v1/events{}", query(&fields))).call();
+    let answer = server.known(agent.get(format!("{base}/api/v1/events{}", query(&fields)))).call();
     let mut answer = answer.map_err(|e| {
         Error::new(ErrorKind::StoreError, format!("no answer from the server. url={base}, cause={e}"))
     })?;

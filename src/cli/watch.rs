@@ -49,11 +49,12 @@ pub(super) async fn run(matches: &ArgMatches, output: &Output) -> Result<u8, Sto
     let op = quorate_runtime::api::ops::find(FILTERS)?;
     let mut fields = ops::fields(op, &NOT_FOLLOWED, matches)?;
     let url = matches.get_one::<String>("url").cloned().unwrap_or_default();
+    let server = remote::Server::asked(&url, matches)?;
     let mut signals = Signals::listen()?;
     let (mut rest, mut began) = (REST, false);
     loop {
         let ended = tokio::select! {
-            ended = follow(&url, op, &mut fields, output, &mut began, &mut rest) => ended?,
+            ended = follow(&server, op, &mut fields, output, &mut began, &mut rest) => ended?,
             () = signals.next() => return Err(Stop::Interrupted),
         };
         if !began || !ended.is_retryable() {
@@ -70,7 +71,7 @@ pub(super) async fn run(matches: &ArgMatches, output: &Output) -> Result<u8, Sto
 
 /// Follows over one connection. Gives why it ended, with the position reached in `fields`.
 async fn follow(
-    url: &str,
+    server: &remote::Server,
     op: &'static Operation,
     fields: &mut Map<String, Value>,
     output: &Output,
@@ -78,9 +79,9 @@ async fn follow(
     rest: &mut Duration,
 ) -> Result<Error, Stop> {
     let lost =
-        |why: &str| Error::new(ErrorKind::StoreError, format!("the server was lost. url={url}, cause={why}"));
+        |why: &str| Error::new(ErrorKind::StoreError, format!("the server was lost. url={}, cause={why}", server.url));
     let (tell, mut heard) = mpsc::channel(AHEAD);
-    let (from, asked) = (url.to_owned(), fields.clone());
+    let (from, asked) = (server.clone(), fields.clone());
     // A thread of its own, which nobody waits for: it ends with the connection, or when nobody listens any more.
     std::thread::spawn(move || {
         let said = match remote::follow(&from, op, asked) {

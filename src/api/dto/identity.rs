@@ -32,7 +32,7 @@ pub struct CreateIdentity {
     pub expires_in_seconds: Option<f64>,
     /// Issue a token; true when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub token: Option<bool>,
+    pub issue_token: Option<bool>,
     /// How long the token lives; as long as the identity when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token_expires_in_seconds: Option<f64>,
@@ -51,7 +51,7 @@ impl CreateIdentity {
             public_key: None,
             uids: None,
             expires_in_seconds: None,
-            token: None,
+            issue_token: None,
             token_expires_in_seconds: None,
         })
     }

@@ -91,7 +91,7 @@ impl Player {
                 value!({})
             }),
             name => match ops::find(name) {
-                Ok(found) => (found.call)(self.world.q().clone(), fields).await,
+                Ok(found) => found.call(self.world.q().clone(), fields).await,
                 Err(error) => Err(error),
             },
         };

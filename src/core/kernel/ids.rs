@@ -271,7 +271,7 @@ pub enum StreamKind {
     /// How long jobs of one class take.
     Durations = 13,
     /// Who calls: credentials, and what they allow.
-    Identity = 20,
+    Identity = 24,
 }
 
 impl StreamKind {

@@ -1,0 +1,87 @@
+//! Who sent a request.
+//!
+//! ```text
+//!  Authorization: Bearer quorate_…  ─► the identity of the token
+//!  none, and identities exist       ─► 401 not_authenticated, with WWW-Authenticate: Bearer
+//!  none, and no identity was made   ─► everybody: the door is as open as ever
+//! ```
+//!
+//! `/healthz` and `/openapi.json` are open to all: they say nothing of what is recorded. `/metrics` and
+//! `/api/v1/events` need a scope that covers reading.
+//!
+//! The first identity may be made by whoever has the machine already: over a connection from the loopback. Otherwise
+//! whoever came first to a door that is open to a network would own it.
+//!
+//! Source: RFC 6750, §2.1 (the header) and §3 (the challenge).
+
+use std::net::SocketAddr;
+
+use actix_web::HttpRequest;
+use actix_web::http::header::AUTHORIZATION;
+use quorate_runtime::Quorate;
+use quorate_runtime::api::caller::Credential;
+use quorate_runtime::api::ops::Operation;
+use quorate_runtime::core::trust::identity::check::Need;
+use quorate_runtime::error::{Error, ErrorKind};
+
+use super::browsers::is_loopback_address;
+use super::fields::header_text;
+
+/// The challenge of an answer to whoever is not known.
+pub(super) const CHALLENGE: &str = "Bearer realm=\"quorate\"";
+
+/// The handle under which a request is served.
+///
+/// # Errors
+/// `not_authenticated` when identities exist and the request proves none that is live.
+pub(super) fn admit(q: &Quorate, request: &HttpRequest) -> Result<Quorate, Error> {
+    if !q.knows_identities() {
+        return Ok(q.clone());
+    }
+    let header = header_text(request.headers(), AUTHORIZATION.as_str())
+        .map_err(|_| Error::new(ErrorKind::NotAuthenticated, "one Authorization header is taken, as ASCII"))?;
+    match header.as_deref().map(bearer) {
+        None => q.admit(Credential::None),
+        Some(Some(token)) => q.admit(Credential::Token(token)),
+        Some(None) => {
+            let message = "the Authorization header is not Bearer TOKEN";
+            Err(Error::new(ErrorKind::NotAuthenticated, message).with("missing", "credential"))
+        }
+    }
+}
+
+/// The token behind the scheme, whose name may be written in any case.
+fn bearer(header: &str) -> Option<&str> {
+    let (scheme, token) = header.trim().split_once(' ')?;
+    let token = token.trim();
+    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
+}
+
+/// Refuses the first identity to whoever is not on this machine.
+///
+/// # Errors
+/// `not_authorized`.
+pub(super) fn check_first(q: &Quorate, op: &Operation, peer: Option<SocketAddr>) -> Result<(), Error> {
+    // Whoever has no address came over a socket in the file system.
+    let is_near = peer.is_none_or(|peer| is_loopback_address(peer.ip()));
+    if op.scope != Need::Admin || is_near || q.knows_identities() {
+        return Ok(());
+    }
+    let message = "the first identity is made from this machine: over the loopback, or with --data";
+    Err(Error::new(ErrorKind::NotAuthorized, message).with("missing", "owner"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bearer_token_is_read_as_it_is_written() {
+        for header in ["Bearer abc", "bearer abc", "BEARER   abc ", " Bearer abc"] {
+            assert_eq!(bearer(header), Some("abc"), "{header}");
+        }
+        for header in ["", "Bearer", "Bearer ", "abc", "Basic abc", "Bearerabc"] {
+            assert_eq!(bearer(header), None, "{header}");
+        }
+    }
+}
