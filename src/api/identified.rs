@@ -1,7 +1,10 @@
 //! The handle of an identity: the same typed methods, each checked before it is called.
 
+use serde_json::{Map, Value};
+
 use super::dto::HistoryQuery;
 use super::events::Events;
+use super::ops::{Called, Operation};
 use super::{
     Quorate, agent, algorithm, capacity, cell, consensus, flow, history, identity, job, pressure, quorum, shedding,
     stats, worker,
@@ -51,6 +54,11 @@ impl Identified {
     /// The name of the identity.
     pub fn name(&self) -> Option<&EntityId> {
         self.q.caller_name()
+    }
+
+    /// Runs an operation of the table by name, as a door does.
+    pub fn call(&self, op: &'static Operation, fields: Map<String, Value>) -> Called {
+        op.call(self.q.clone(), fields)
     }
 
     /// Operations on quorums.

@@ -174,7 +174,8 @@ impl Identities<'_> {
     }
 
     fn mint(&self) -> Result<Minted, Error> {
-        let secret = self.q.host().ids.mint_secret().map_err(|e| {
+        let host = self.q.host();
+        let secret = host.ids.mint_secret(host.clock.is_manual()).map_err(|e| {
             Error::new(ErrorKind::StoreError, format!("the system gives no randomness for a token. cause={e}"))
         })?;
         let digits: String = secret.iter().map(|byte| format!("{byte:02x}")).collect();

@@ -217,6 +217,7 @@ Run a script of operations in virtual time: the same runtime and journal, with a
 script moves it. One JSON object a line:
 
   {\"op\":\"NAME\", …request fields…}     runs an operation (`quorate ops` lists them)
+  {\"op\":\"NAME\",\"as\":\"WHO\", …}      the same as the identity of this name or token; else as the owner
   {\"op\":\"clock.advance\",\"ms\":N}     moves the clock; every deadline on the way fires at its own time, in order
   {\"op\":\"crash\"}                    drops the runtime as kill -9 would, opens the same journal again, recovers
   {\"op\":\"crash\",\"down_ms\":N}        the same, with N ms passing while nothing runs

@@ -28,18 +28,18 @@ impl IdSource {
         }
     }
 
-    /// 256 random bits; from the OS unless a run is to be repeatable.
+    /// 256 random bits from the OS; from the seed only in virtual time, where nothing is worth a secret.
     ///
     /// # Errors
     /// When the OS gives none.
-    pub(crate) fn mint_secret(&self) -> Result<[u8; 32], getrandom::Error> {
+    pub(crate) fn mint_secret(&self, in_virtual_time: bool) -> Result<[u8; 32], getrandom::Error> {
         let mut secret = [0; 32];
         match self {
-            IdSource::Random => getrandom::fill(&mut secret)?,
-            IdSource::Seeded(rng) => {
+            IdSource::Seeded(rng) if in_virtual_time => {
                 let mut rng = lock(rng);
                 secret.chunks_mut(16).for_each(|half| half.copy_from_slice(&rng.next_bytes()));
             }
+            IdSource::Seeded(_) | IdSource::Random => getrandom::fill(&mut secret)?,
         }
         Ok(secret)
     }
