@@ -32,6 +32,7 @@ use crate::shell::entity::Action;
 use crate::shell::lock;
 use crate::shell::runtime::ask;
 use crate::shell::tell::tell;
+use crate::shell::writer::Failure;
 
 /// How tokens begin.
 pub(super) const TOKEN_PREFIX: &str = "quorate_";
@@ -90,6 +91,22 @@ pub(super) struct Permitted {
     pub(super) q: Quorate,
     /// What ends it when it waits and the caller may no longer ask for it.
     pub(super) watch: Option<Watch>,
+}
+
+/// What a call comes to that was begun before it is awaited, or why it was not.
+///
+/// # Errors
+/// Those of the call; what it was refused with.
+pub(super) async fn begun<R>(
+    sent: Result<
+        Result<impl Future<Output = Result<Result<R, Error>, Failure>> + Send, Error>,
+        impl Future<Output = Error> + Send,
+    >,
+) -> Result<R, Error> {
+    match sent {
+        Ok(sent) => sent?.await?,
+        Err(refused) => Err(refused.await),
+    }
 }
 
 /// Looks, whenever an identity changes, whether a call that waits may still do so.
@@ -360,9 +377,10 @@ impl Quorate {
         permits(identity, caller.name.as_str(), op.name, op.scope, &acting).map_err(Refusal::Missing)
     }
 
-    /// The holder of the lease of the job whose token stands in the request: whoever gives it acts as that leader.
+    /// Who leads the job, where the request is one of its leader's or shows its token.
     async fn leader_meant(&self, op: &Operation, fields: &Map<String, Value>) -> Option<String> {
-        if !op.acts.iter().any(|acts| matches!(acts, Acts::Leader(field) if is_given(fields, field))) {
+        let asks = |acts: &Acts| matches!(acts, Acts::Leader(_) | Acts::Leads(_));
+        if !op.acts.iter().any(|acts| asks(acts) && is_given(fields, acts.field())) {
             return None;
         }
         let id = |field: &str| fields.get(field).and_then(Value::as_str).and_then(|id| EntityId::stored(id).ok());

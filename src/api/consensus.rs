@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::sync::mpsc;
 
-use super::caller::Watch;
+use super::caller::{Watch, begun};
 use super::dto::{
     AlgorithmStats, BallotView, ConsensusHistory, ConsensusHistoryPage, ConsensusMetadata, ConsensusRef,
     ConsensusResult, ConsensusStats, ConsensusVote, ConsensusVoted, OpenProposals, OpenProposalsPage,
@@ -169,16 +169,7 @@ impl Consensus<'_> {
         &self,
         vote: ConsensusVote,
     ) -> impl Future<Output = Result<ConsensusVoted, Error>> + Send + use<> {
-        let sent = match self.q.allow_now("consensus.vote", &vote) {
-            Ok(()) => Ok(self.send(vote)),
-            Err(refused) => Err(refused),
-        };
-        async move {
-            match sent {
-                Ok(sent) => sent?.await?,
-                Err(refused) => Err(refused.await),
-            }
-        }
+        begun(self.q.allow_now("consensus.vote", &vote).map(|()| self.send(vote)))
     }
 
     fn send(&self, vote: ConsensusVote) -> Result<Answer<Result<ConsensusVoted, Error>>, Error> {

@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 
 use serde::de::DeserializeOwned;
-use serde_json::Value;
 
 use super::Quorate;
 use super::capacity_view::capacity_view;
@@ -14,24 +13,15 @@ use super::dto::{
     PastState, StateAt, Verified,
 };
 use super::event_names;
+use super::event_view::{event_view, names};
 use super::job_view::job_view;
 use super::quorum::{page_limit, status_view};
-use crate::core::capacity::cell;
 use crate::core::capacity::cell::CellMachine;
-use crate::core::jobs::durations;
-use crate::core::jobs::gate;
-use crate::core::jobs::manager as job;
 use crate::core::jobs::manager::JobMachine;
-use crate::core::jobs::worker;
 use crate::core::kernel::Machine;
 use crate::core::kernel::driver::Driver;
 use crate::core::kernel::ids::{CellId, EntityId, Resource, StreamId, StreamKind};
 use crate::core::kernel::time::Timestamp;
-use crate::core::load::flow;
-use crate::core::load::record as load;
-use crate::core::trust::identity;
-use crate::core::voting::agent;
-use crate::core::voting::algorithms;
 use crate::core::voting::proposal;
 use crate::core::voting::proposal::audit::{AuditBallot, ballots_on_record};
 use crate::core::voting::proposal::{ProposalMachine, Verdict};
@@ -265,73 +255,6 @@ fn kind_of(name: &str) -> Result<StreamKind, Error> {
 fn cursor(text: Option<&str>) -> Result<u64, Error> {
     let parse = |text: &str| text.parse().map_err(|_| unknown(text));
     text.map_or(Ok(0), parse)
-}
-
-/// A record as it is shown: the event's name and data are read from its stored form.
-pub(super) fn event_view(record: Record) -> Result<EventView, Fault> {
-    let data = match record.stream.kind {
-        StreamKind::Quorum => serde_json::to_value(decode::<quorum::Event>(&record.payload)?),
-        StreamKind::Proposal => {
-            let event = match decode::<proposal::Event>(&record.payload)? {
-                proposal::Event::Closed(closed) => proposal::Event::Closed(closed.upcast()),
-                event => event,
-            };
-            serde_json::to_value(event)
-        }
-        StreamKind::Algorithms => serde_json::to_value(decode::<algorithms::Event>(&record.payload)?),
-        StreamKind::Cell => serde_json::to_value(decode::<cell::Event>(&record.payload)?),
-        StreamKind::Budget => serde_json::to_value(decode::<cell::budget::Event>(&record.payload)?),
-        StreamKind::Topology => serde_json::to_value(decode::<topology::Event>(&record.payload)?),
-        StreamKind::Job => serde_json::to_value(decode::<job::Event>(&record.payload)?),
-        StreamKind::Gate => serde_json::to_value(decode::<gate::Event>(&record.payload)?),
-        StreamKind::Worker => serde_json::to_value(decode::<worker::Event>(&record.payload)?),
-        StreamKind::Durations => serde_json::to_value(decode::<durations::Event>(&record.payload)?),
-        StreamKind::Flow => serde_json::to_value(decode::<flow::record::Event>(&record.payload)?),
-        StreamKind::Load => serde_json::to_value(decode::<load::Event>(&record.payload)?),
-        StreamKind::Agent => serde_json::to_value(decode::<agent::Event>(&record.payload)?),
-        StreamKind::Identity => serde_json::to_value(decode::<identity::Event>(&record.payload)?),
-    };
-    // Every event is written as `{"name": data}`.
-    let (event, data) = match data {
-        Ok(Value::Object(map)) => map.into_iter().next().map(as_one).unwrap_or_default(),
-        Ok(other) => (other.to_string(), Value::Null),
-        Err(e) => return Err(Fault::Corrupt { what: format!("event cannot be shown: {e}") }),
-    };
-    Ok(EventView {
-        position: record.position,
-        kind: record.stream.kind.name().into(),
-        entity_id: record.stream.id,
-        seq: record.seq,
-        at: record.at,
-        at_ms: record.at.as_millis(),
-        event,
-        data,
-        identity: record.by.map(|by| by.as_str().to_owned()),
-        hash: record.hash.to_string(),
-    })
-}
-
-/// A vote with a reason is stored as the vote and what came with it; it is shown as one, under the name votes have.
-fn as_one((event, data): (String, Value)) -> (String, Value) {
-    let (name, part) = match event.as_str() {
-        "vote_cast_with_reason" => ("vote_cast", "cast"),
-        "vote_refused_with_reason" => ("vote_refused", "refused"),
-        _ => return (event, data),
-    };
-    let Value::Object(mut with) = data else { return (event, data) };
-    let Some(Value::Object(mut vote)) = with.remove(part) else { return (event, Value::Object(with)) };
-    vote.extend(with);
-    (name.to_owned(), Value::Object(vote))
-}
-
-/// Does this name stand anywhere in the data of an event?
-fn names(data: &Value, party: &str) -> bool {
-    match data {
-        Value::String(text) => text == party,
-        Value::Array(values) => values.iter().any(|value| names(value, party)),
-        Value::Object(fields) => fields.iter().any(|(key, value)| key == party || names(value, party)),
-        Value::Null | Value::Bool(_) | Value::Number(_) => false,
-    }
 }
 
 /// Which records are asked for.

@@ -31,6 +31,7 @@ pub mod consensus;
 mod cursor;
 pub mod dto;
 mod event_names;
+mod event_view;
 pub mod events;
 pub mod flow;
 pub mod history;

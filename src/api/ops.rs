@@ -102,6 +102,8 @@ pub enum Acts {
     Any(&'static str),
     /// A fencing token: whoever gives it acts as the leader of the job.
     Leader(&'static str),
+    /// A job: only its leader does this.
+    Leads(&'static str),
 }
 
 impl Acts {
@@ -114,7 +116,8 @@ impl Acts {
             | Acts::Holder(field)
             | Acts::Cell(field)
             | Acts::Any(field)
-            | Acts::Leader(field) => field,
+            | Acts::Leader(field)
+            | Acts::Leads(field) => field,
         }
     }
 
@@ -124,7 +127,7 @@ impl Acts {
             Acts::Voter(_) => Some(PartyKind::Voter),
             Acts::Agent(_) => Some(PartyKind::Agent),
             Acts::Worker(_) => Some(PartyKind::Worker),
-            Acts::Holder(_) | Acts::Leader(_) => Some(PartyKind::Holder),
+            Acts::Holder(_) | Acts::Leader(_) | Acts::Leads(_) => Some(PartyKind::Holder),
             Acts::Cell(_) => Some(PartyKind::Cell),
             Acts::Any(_) => None,
         }
@@ -135,7 +138,7 @@ impl Acts {
     pub(super) fn named<'a>(&self, fields: &'a Map<String, Value>, leader: Option<&'a str>) -> Option<Acting<'a>> {
         let named = fields.get(self.field()).filter(|value| !value.is_null())?;
         let id = match self {
-            Acts::Leader(_) => leader,
+            Acts::Leader(_) | Acts::Leads(_) => leader,
             Acts::Any(_) => named.as_str().filter(|text| !text.is_empty()),
             Acts::Voter(_) | Acts::Agent(_) | Acts::Worker(_) | Acts::Holder(_) | Acts::Cell(_) => named.as_str(),
         };
@@ -302,14 +305,14 @@ pub static OPERATIONS: &[Operation] = &[
         Write by [Holder "leader_id"], key: Some("job"), SubmitJob => JobSubmitted, founds: true,
         |q, r| q.jobs().submit(r).await?),
     operation!("job.progress", "say that a job got on", Data Post "/jobs/{job_id}/progress",
-        Write by [Leader "fence_token"], key: Some("job"), JobProgress => JobChanged, |q, r| q.jobs().progress(r).await?),
+        Write by [Leads "job_id"], key: Some("job"), JobProgress => JobChanged, |q, r| q.jobs().progress(r).await?),
     operation!("job.extend", "ask for more time for a worker", Control Post "/jobs/extend",
         Write by [Worker "worker_id", Leader "fence_token"], key: Some("extension"), ExtendJob => JobExtended, |q, r| q.jobs().extend(r).await?),
     operation!("job.workflow", "take a workflow of a job one step", Dispatch Post "/jobs/{job_id}/workflow",
-        Write by [Leader "fence_token"], key: Some("job"), MoveWorkflow => JobChanged, critical: class::always,
+        Write by [Leads "job_id"], key: Some("job"), MoveWorkflow => JobChanged, critical: class::always,
         |q, r| q.jobs().workflow(r).await?),
     operation!("job.transfer", "give leadership of a job to another leader", Control Post "/jobs/{job_id}/transfer",
-        Write by [Leader "fence_token"], key: Some("job"), TransferJob => JobLed, |q, r| q.jobs().transfer(r).await?),
+        Write by [Leads "job_id"], key: Some("job"), TransferJob => JobLed, |q, r| q.jobs().transfer(r).await?),
     operation!("job.acquire", "take or keep the lease of a job", Control Post "/jobs/{job_id}/acquire",
         Write by [Holder "holder_id"], key: Some("job"), LeaseJob => JobLed, |q, r| q.jobs().acquire(r.held_elsewhere()).await?),
     operation!("job.renew", "keep the lease of a job", Control Post "/jobs/{job_id}/renew",
@@ -317,7 +320,7 @@ pub static OPERATIONS: &[Operation] = &[
     operation!("job.release", "give the lease of a job back", Control Post "/jobs/{job_id}/release",
         Write by [Holder "holder_id"], key: Some("job"), LeaseJob => JobChanged, |q, r| q.jobs().release(r).await?),
     operation!("job.complete", "end a job as completed or failed", Dispatch Post "/jobs/{job_id}/complete",
-        Write by [Leader "fence_token"], key: Some("job"), CompleteJob => JobChanged, critical: class::always,
+        Write by [Leads "job_id"], key: Some("job"), CompleteJob => JobChanged, critical: class::always,
         |q, r| q.jobs().complete(r).await?),
     operation!("job.cancel", "stop a job", Control Post "/jobs/{job_id}/cancel",
         Write by [Any "requester_id", Leader "fence_token"], key: Some("job"), CancelJob => JobCancelled, |q, r| q.jobs().cancel(r).await?),

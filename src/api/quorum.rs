@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::caller::Watch;
+use super::caller::{Watch, begun};
 use super::capacity_view::up_to;
 use super::dto::{
     CancelQuorum, Cancelled, FinalTally, FinalVote, QuorumHistory, QuorumHistoryEntry, QuorumHistoryPage,
@@ -141,16 +141,7 @@ impl Quorums<'_> {
     /// `invalid_argument`, `not_found`, `quorum_closed`, `quorum_timeout`, `already_voted`, `not_eligible`,
     /// `limit_exceeded`, and the faults of the store.
     pub fn vote(&self, vote: Vote) -> impl Future<Output = Result<Voted, Error>> + Send + use<> {
-        let sent = match self.q.allow_now("quorum.vote", &vote) {
-            Ok(()) => Ok(self.send(vote)),
-            Err(refused) => Err(refused),
-        };
-        async move {
-            match sent {
-                Ok(sent) => sent?.await?,
-                Err(refused) => Err(refused.await),
-            }
-        }
+        begun(self.q.allow_now("quorum.vote", &vote).map(|()| self.send(vote)))
     }
 
     fn send(&self, vote: Vote) -> Result<Answer<Result<Voted, Error>>, Error> {

@@ -181,7 +181,9 @@ pub(super) fn list(output: &Output) -> Result<u8, Stop> {
     let path = |op: &Operation| format!("/api/v1{}", op.path);
     if output.is_json() {
         let line = |op: &Operation| {
+            let acts: Vec<&str> = op.acts.iter().map(|acts| acts.field()).collect();
             json!({ "name": op.name, "method": method(op), "path": path(op), "summary": op.summary,
+                "scope": op.scope.name(), "acts": acts,
                 "request": (op.request)().to_value(), "reply": (op.reply)().to_value() })
         };
         output.reply(&json!({ "operations": OPERATIONS.iter().map(line).collect::<Vec<_>>() }))?;

@@ -28,6 +28,7 @@ const MEMBERS: &[(&str, &[&str])] = &[
         &[
             "actix",
             "chrono",
+            "getrandom",
             "hashbrown",
             "quorate-core",
             "quorate-journal",

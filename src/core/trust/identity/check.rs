@@ -14,6 +14,17 @@ pub enum Need {
     Admin,
 }
 
+impl Need {
+    /// Its name: `read`, `write` or `admin`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Need::Read => "read",
+            Need::Write => "write",
+            Need::Admin => "admin",
+        }
+    }
+}
+
 /// A party a request acts as: of a kind, or of whichever it is.
 pub type Acting<'a> = (Option<PartyKind>, &'a str);
 
