@@ -14,7 +14,7 @@
 //!           ├─ stats()       record · level · summary
 //!           ├─ pressure()    status
 //!           ├─ identities()  create · rotate · revoke · grant · list
-//!           └─ history()     query · entity · state_at · verify
+//!           └─ history()     query · entity · state_at · verify · checkpoint · prove · prove_consistency
 //!  as_identity(..)  the same methods, each checked for one identity
 //!  ops::OPERATIONS        the same, by name, over JSON: what HTTP, the command line and play stand on
 //! ```
@@ -48,6 +48,7 @@ pub mod nouns;
 pub mod ops;
 pub mod outcome;
 pub mod pressure;
+pub mod proofs;
 pub mod quorum;
 #[cfg(feature = "store-sled")]
 pub mod recover;

@@ -7,6 +7,7 @@
 //! ```
 
 use std::io::{self, BufRead, BufReader, IsTerminal};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::ArgMatches;
@@ -16,9 +17,10 @@ use quorate_runtime::error::{Error, ErrorKind};
 use serde_json::{Map, Value};
 use tokio::sync::mpsc;
 
+use super::ops;
 use super::output::{Output, Stop, visible};
+use super::remote::{self, Server};
 use super::signals::Signals;
-use super::{ops, remote};
 
 /// A server that says nothing for so long is gone: it gives a sign of life every 15 seconds.
 const SILENCE: Duration = Duration::from_secs(45);
@@ -48,8 +50,7 @@ enum Said {
 pub(super) async fn run(matches: &ArgMatches, output: &Output) -> Result<u8, Stop> {
     let op = quorate_runtime::api::ops::find(FILTERS)?;
     let mut fields = ops::fields(op, &NOT_FOLLOWED, matches)?;
-    let url = matches.get_one::<String>("url").cloned().unwrap_or_default();
-    let server = remote::Server::asked(&url, matches)?;
+    let server = server(matches)?;
     let mut signals = Signals::listen()?;
     let (mut rest, mut began) = (REST, false);
     loop {
@@ -69,9 +70,32 @@ pub(super) async fn run(matches: &ArgMatches, output: &Output) -> Result<u8, Sto
     }
 }
 
+/// Where a server listens unless it is told otherwise.
+const USUAL: &str = "http://127.0.0.1:7171";
+
+/// The server to follow.
+fn server(matches: &ArgMatches) -> Result<Server, Error> {
+    let folder = match (matches.get_one::<String>("url"), matches.get_one::<PathBuf>("data")) {
+        (Some(url), _) => return Server::at(url, matches),
+        (None, Some(folder)) => folder.clone(),
+        (None, None) => match ops::named_outside()? {
+            Some(ops::Named::Url(url)) => return Server::at(&url, matches),
+            Some(ops::Named::Data(folder)) => folder,
+            None => return Server::at(USUAL, matches),
+        },
+    };
+    ops::owner_of(&folder).ok_or_else(|| {
+        let message = format!(
+            "nobody serves this folder, so nothing happens there; start `quorate serve`. data={}",
+            folder.display()
+        );
+        Error::new(ErrorKind::StoreError, message)
+    })
+}
+
 /// Follows over one connection. Gives why it ended, with the position reached in `fields`.
 async fn follow(
-    server: &remote::Server,
+    server: &Server,
     op: &'static Operation,
     fields: &mut Map<String, Value>,
     output: &Output,
@@ -79,7 +103,7 @@ async fn follow(
     rest: &mut Duration,
 ) -> Result<Error, Stop> {
     let lost =
-        |why: &str| Error::new(ErrorKind::StoreError, format!("the server was lost. url={}, cause={why}", server.url));
+        |why: &str| Error::new(ErrorKind::StoreError, format!("the server was lost. {server}, cause={why}"));
     let (tell, mut heard) = mpsc::channel(AHEAD);
     let (from, asked) = (server.clone(), fields.clone());
     // A thread of its own, which nobody waits for: it ends with the connection, or when nobody listens any more.

@@ -10,6 +10,7 @@
 //! | [`capacity`] | how is capacity shared? |
 //! | [`jobs`] | how does a job run once? |
 //! | [`load`] | how do senders slow down, and what is refused under overload? |
+//! | [`proofs`] | what can be proven about the history, and what not? |
 //! | [`performance`] | how fast is it, beside which baseline? |
 //! | [`extending`] | how to add a rule, a policy, a store? How is it tested? |
 //! | [`architecture`] | how is it built, and what happens between a call and its answer? |
@@ -33,6 +34,9 @@ pub mod outcomes {}
 
 #[doc = include_str!("glossary.md")]
 pub mod glossary {}
+
+#[doc = include_str!("proofs.md")]
+pub mod proofs {}
 
 #[doc = include_str!("sources.md")]
 pub mod sources {}

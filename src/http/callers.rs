@@ -2,7 +2,8 @@
 //!
 //! ```text
 //!  Authorization: Bearer quorate_…  ─► the identity of the token
-//!  none, and identities exist       ─► 401 not_authenticated, with WWW-Authenticate: Bearer
+//!  none, over the folder's socket   ─► its owner is asked nothing; another user is the identity that has the uid
+//!  none otherwise                   ─► 401 not_authenticated, with WWW-Authenticate: Bearer
 //!  none, and no identity was made   ─► everybody: the door is as open as ever
 //! ```
 //!
@@ -30,6 +31,36 @@ use super::fields::header_text;
 /// The challenge of an answer to whoever is not known.
 pub(super) const CHALLENGE: &str = "Bearer realm=\"quorate\"";
 
+/// The user at the other end of a connection, where that is a socket in the file system.
+#[cfg(unix)]
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Peer(Option<u32>);
+
+#[cfg(unix)]
+impl Peer {
+    /// Whom the system names.
+    pub(super) fn of(connection: &dyn std::any::Any) -> Self {
+        let socket = connection.downcast_ref::<actix_web::rt::net::UnixStream>();
+        Peer(socket.and_then(|socket| socket.peer_cred().ok()).map(|peer| peer.uid()))
+    }
+}
+
+/// Who sent a request without a token: the owner of the folder and the administrator of the machine, who can read it
+/// anyway, are asked nothing; another user is the identity that has the user.
+#[cfg(unix)]
+fn by_peer(q: &Quorate, request: &HttpRequest) -> Result<Quorate, Error> {
+    match request.conn_data::<Peer>() {
+        Some(Peer(Some(uid))) if *uid == rustix::process::geteuid().as_raw() || *uid == 0 => Ok(q.clone()),
+        Some(Peer(Some(uid))) => q.admit(Credential::Uid(*uid)),
+        Some(Peer(None)) | None => q.admit(Credential::None),
+    }
+}
+
+#[cfg(not(unix))]
+fn by_peer(q: &Quorate, _: &HttpRequest) -> Result<Quorate, Error> {
+    q.admit(Credential::None)
+}
+
 /// The handle under which a request is served.
 ///
 /// # Errors
@@ -41,7 +72,7 @@ pub(super) fn admit(q: &Quorate, request: &HttpRequest) -> Result<Quorate, Error
     let header = header_text(request.headers(), AUTHORIZATION.as_str())
         .map_err(|_| Error::new(ErrorKind::NotAuthenticated, "one Authorization header is taken, as ASCII"))?;
     match header.as_deref().map(bearer) {
-        None => q.admit(Credential::None),
+        None => by_peer(q, request),
         Some(Some(token)) => q.admit(Credential::Token(token)),
         Some(None) => {
             let message = "the Authorization header is not Bearer TOKEN";

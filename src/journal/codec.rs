@@ -7,7 +7,8 @@
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::chain::record_hash;
-use super::{Append, ChainHash, Due, Fault, Seq};
+use super::reader::{Reader, damaged};
+use super::{Append, ChainHash, Due, Fault, Record, Seq};
 use quorate_core::kernel::ids::{EntityId, IdempotencyKey, StreamId};
 use quorate_core::kernel::time::Timestamp;
 
@@ -17,6 +18,8 @@ pub const RECORD_VERSION: u8 = 1;
 pub const RECORD_BY_IDENTITY: u8 = 2;
 /// Bytes of a record before its payload, apart from an identity: version, seq, instant, payload length.
 pub const RECORD_HEADER: usize = 1 + 8 + 8 + 4;
+/// Longest name of an identity in a record, in bytes.
+const MAX_IDENTITY: usize = u8::MAX as usize;
 /// Bytes of a record after its payload: the chain hash.
 pub const RECORD_TRAILER: usize = 32;
 
@@ -67,6 +70,67 @@ pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Fault> {
     }
 }
 
+/// The bytes of a record without its hash, as [`record_hash`] covers them.
+pub fn record_bytes(record: &Record) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(RECORD_HEADER + record.payload.len());
+    record_head(&mut bytes, record.seq, record.at, record.by.as_ref());
+    // A payload of a record that was written fits: `AppendBuilder::push` refuses others.
+    bytes.extend_from_slice(&(record.payload.len() as u32).to_be_bytes());
+    bytes.extend_from_slice(&record.payload);
+    bytes
+}
+
+/// What stands before the length of the payload. Names of identities are at most 255 bytes.
+fn record_head(bytes: &mut Vec<u8>, seq: Seq, at: Timestamp, by: Option<&EntityId>) {
+    bytes.push(if by.is_some() { RECORD_BY_IDENTITY } else { RECORD_VERSION });
+    bytes.extend_from_slice(&seq.to_be_bytes());
+    bytes.extend_from_slice(&at.as_micros().to_be_bytes());
+    if let Some(by) = by {
+        bytes.push(by.as_str().len() as u8);
+        bytes.extend_from_slice(by.as_str().as_bytes());
+    }
+}
+
+/// What the bytes of a record say, without its hash.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReadRecord<'a> {
+    /// Place in the stream.
+    pub seq: Seq,
+    /// When it was decided.
+    pub at: Timestamp,
+    /// The identity under which it was made.
+    pub by: Option<EntityId>,
+    /// The event, encoded.
+    pub payload: &'a [u8],
+}
+
+/// Reads the bytes of one record, as [`record_bytes`] gives them.
+///
+/// # Errors
+/// [`Fault::Corrupt`] for anything else; [`Fault::NewerVersion`] for a newer record.
+pub fn read_record(bytes: &[u8]) -> Result<ReadRecord<'_>, Fault> {
+    let mut reader = Reader { bytes, at: 0 };
+    let read = take_record(&mut reader)?;
+    if reader.at == bytes.len() { Ok(read) } else { Err(damaged("record has bytes left over")) }
+}
+
+/// Reads a record up to its hash.
+pub(super) fn take_record<'a>(r: &mut Reader<'a>) -> Result<ReadRecord<'a>, Fault> {
+    let version = r.u8()?;
+    if version != RECORD_VERSION && version != RECORD_BY_IDENTITY {
+        return Err(Fault::NewerVersion { found: version.into(), supported: RECORD_BY_IDENTITY.into() });
+    }
+    let (seq, at) = (r.u64()?, r.timestamp()?);
+    let by = if version == RECORD_BY_IDENTITY {
+        let length = r.u8()?.into();
+        Some(EntityId::stored(r.text(length)?).map_err(|e| damaged(&e.to_string()))?)
+    } else {
+        None
+    };
+    let length = r.u32()? as usize;
+    Ok(ReadRecord { seq, at, by, payload: r.take(length)? })
+}
+
 /// Encodes the events of one step as records, extending the stream's chain.
 #[derive(Debug)]
 pub struct AppendBuilder {
@@ -110,15 +174,10 @@ impl AppendBuilder {
     ) -> Result<(), Fault> {
         let a = &mut self.append;
         let start = a.bytes.len();
-        a.bytes.push(if by.is_some() { RECORD_BY_IDENTITY } else { RECORD_VERSION });
-        a.bytes.extend_from_slice(&(a.expected + u64::from(a.count) + 1).to_be_bytes());
-        a.bytes.extend_from_slice(&at.as_micros().to_be_bytes());
-        if let Some(by) = by {
-            let length = u8::try_from(by.as_str().len())
-                .map_err(|_| Fault::Corrupt { what: "name of an identity is longer than 255 bytes".into() })?;
-            a.bytes.push(length);
-            a.bytes.extend_from_slice(by.as_str().as_bytes());
+        if by.is_some_and(|by| by.as_str().len() > MAX_IDENTITY) {
+            return Err(Fault::Corrupt { what: "name of an identity is longer than 255 bytes".into() });
         }
+        record_head(&mut a.bytes, a.expected + u64::from(a.count) + 1, at, by);
         let header = a.bytes.len() + 4;
         a.bytes.extend_from_slice(&[0; 4]);
         bincode::serde::encode_into_std_write(event, &mut a.bytes, config())

@@ -1,7 +1,7 @@
 //! One append inside a group. The bytes are drawn in [`super::group`].
 
 use super::chain::record_hash;
-use super::codec::{RECORD_BY_IDENTITY, RECORD_HEADER, RECORD_TRAILER, RECORD_VERSION};
+use super::codec::{RECORD_HEADER, RECORD_TRAILER, ReadRecord, take_record};
 use super::group::GroupHeader;
 use super::reader::{Reader, damaged};
 use super::{ChainHash, Due, Fault, Position, Record, Seq};
@@ -105,18 +105,8 @@ impl Frame<'_> {
         let mut r = Reader { bytes: self.bytes, at: 0 };
         for n in 0..u64::from(self.count) {
             let start = r.at;
-            let version = r.u8()?;
-            if version != RECORD_VERSION && version != RECORD_BY_IDENTITY {
-                return Err(Fault::NewerVersion {
-                    found: version.into(),
-                    supported: RECORD_BY_IDENTITY.into(),
-                });
-            }
-            let seq = r.u64()?;
-            let at = r.timestamp()?;
-            let by = if version == RECORD_BY_IDENTITY { Some(identity(&mut r)?) } else { None };
-            let length = r.u32()? as usize;
-            let payload = r.take(length)?.to_vec();
+            let ReadRecord { seq, at, by, payload } = take_record(&mut r)?;
+            let payload = payload.to_vec();
             let covered = &self.bytes[start..r.at];
             let hash = r.hash()?;
             if seq != self.first_seq.wrapping_add(n) {
@@ -131,12 +121,6 @@ impl Frame<'_> {
         }
         if r.at == self.bytes.len() { Ok(()) } else { Err(damaged("frame has bytes left over")) }
     }
-}
-
-/// The identity under which a record was made.
-fn identity(r: &mut Reader<'_>) -> Result<EntityId, Fault> {
-    let length = r.u8()?.into();
-    EntityId::stored(r.text(length)?).map_err(|e| damaged(&e.to_string()))
 }
 
 /// The first record of a frame that does not fit.

@@ -45,6 +45,7 @@ pub(crate) mod runtime;
 pub mod sampler;
 pub(crate) mod supervisor;
 pub(crate) mod tell;
+pub(crate) mod transparency;
 pub(crate) mod writer;
 
 /// A mutex whose holder panicked still guards consistent data here: every critical section only inserts or

@@ -19,6 +19,7 @@ mod leadership;
 mod lifecycle;
 mod limits;
 mod load;
+mod proofs;
 mod quorums;
 mod transports;
 

@@ -117,4 +117,7 @@ pub const RIGHTS: &[Right] = &[
     right("history.entity", "read", &[], r#"{"entity_id":"root"}"#, "ok"),
     right("history.state_at", "read", &[], r#"{"entity_id":"none","seq":1}"#, "not_found"),
     right("history.verify", "read", &[], "{}", "ok"),
+    right("history.checkpoint", "read", &[], "{}", "ok"),
+    right("history.prove", "read", &[], r#"{"position":1}"#, "ok"),
+    right("history.consistency", "read", &[], r#"{"old_checkpoint":"none"}"#, "invalid_argument"),
 ];

@@ -22,6 +22,19 @@ const MEMBERS: &[(&str, &[&str])] = &[
             "toml",
         ],
     ),
+    (
+        "src/proofs/Cargo.toml",
+        &[
+            "quorate-core",
+            "quorate-journal",
+            "rand_core",
+            "schemars",
+            "serde",
+            "signed_note",
+            "thiserror",
+            "tlog_tiles",
+        ],
+    ),
     ("Cargo.toml", &["quorate-core", "quorate-journal", "quorate-runtime"]),
     (
         "src/Cargo.toml",
@@ -32,6 +45,7 @@ const MEMBERS: &[(&str, &[&str])] = &[
             "hashbrown",
             "quorate-core",
             "quorate-journal",
+            "quorate-proofs",
             "rustix",
             "schemars",
             "serde",
