@@ -204,8 +204,8 @@ pub use quorate_runtime::api::caller::Credential;
 #[cfg(feature = "runtime")]
 #[doc(inline)]
 pub use quorate_runtime::api::dto::{
-    CreateIdentity, GrantIdentity, IdentityChanged, IdentityPage, IdentityToken, IdentityView, ListIdentities,
-    RevokeIdentity, RotateIdentity,
+    CreateIdentity, GrantIdentity, IdentityChanged, IdentityPage, IdentityToken, IdentityView,
+    ListIdentities, RevokeIdentity, RotateIdentity,
 };
 #[cfg(feature = "runtime")]
 #[doc(inline)]

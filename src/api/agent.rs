@@ -7,9 +7,9 @@ use serde_json::Value;
 use super::Quorate;
 use super::cursor;
 use super::dto::{
-    AgentHealth, AgentHistory, AgentHistoryPage, AgentLeft, AgentMonitored, AgentPage, AgentRegistered,
-    AgentStats, AgentUnmonitored, AgentView, Beat, BeatView, Beaten, HealthDistribution, ListAgents,
-    MonitorAgent, RegisterAgent, WatchView, AgentRef,
+    AgentHealth, AgentHistory, AgentHistoryPage, AgentLeft, AgentMonitored, AgentPage, AgentRef,
+    AgentRegistered, AgentStats, AgentUnmonitored, AgentView, Beat, BeatView, Beaten, HealthDistribution,
+    ListAgents, MonitorAgent, RegisterAgent, WatchView,
 };
 use super::history::check_span;
 use super::json;
@@ -113,10 +113,12 @@ impl Agents<'_> {
         let entity = EntityId::from(&agent_id);
         let action = Action::Command(Command::Beat { metadata }, None);
         let sent = checked.map(|()| {
-            allowed.map(|()| ask(host, &host.kinds.agents, &entity, action, move |view| {
-                let health = view.state.grade(view.now, None);
-                replied(view.reply).map(|reply| Beaten { agent_id, recorded: reply.changed, health })
-            }))
+            allowed.map(|()| {
+                ask(host, &host.kinds.agents, &entity, action, move |view| {
+                    let health = view.state.grade(view.now, None);
+                    replied(view.reply).map(|reply| Beaten { agent_id, recorded: reply.changed, health })
+                })
+            })
         });
         async move {
             match sent? {

@@ -346,7 +346,9 @@ impl Quorate {
     pub(super) fn owned(&self, what: &str) -> Result<(), Error> {
         let Some(caller) = &self.caller else { return Ok(()) };
         let message = format!("{what} belongs to whoever opened the runtime. identity={}", caller.name);
-        Err(Error::new(ErrorKind::NotAuthorized, message).with("identity", caller.name.as_str()).with("missing", "owner"))
+        Err(Error::new(ErrorKind::NotAuthorized, message)
+            .with("identity", caller.name.as_str())
+            .with("missing", "owner"))
     }
 
     /// Hears when identities change, for those who follow under one.
@@ -383,7 +385,8 @@ impl Quorate {
         if !op.acts.iter().any(|acts| asks(acts) && is_given(fields, acts.field())) {
             return None;
         }
-        let id = |field: &str| fields.get(field).and_then(Value::as_str).and_then(|id| EntityId::stored(id).ok());
+        let id =
+            |field: &str| fields.get(field).and_then(Value::as_str).and_then(|id| EntityId::stored(id).ok());
         let leader = self.jobs().leader_of(&id("job_id")?, id("datacenter").as_ref()).await;
         leader.map(|leader| leader.as_str().to_owned())
     }
@@ -436,9 +439,7 @@ fn not_authorized(name: &EntityId, operation: &str, missing: &Missing, recorded:
         Missing::Scope(scope) => {
             ("scope", scope.to_string(), "the identity has no scope that covers the operation")
         }
-        Missing::Party(party) => {
-            ("party", party.to_string(), "the identity may not act as this party")
-        }
+        Missing::Party(party) => ("party", party.to_string(), "the identity may not act as this party"),
     };
     let record = if recorded { "; the attempt is on record" } else { "" };
     let message = format!("{message}{record}. identity={name}, operation={operation}, missing {what}={text}");
@@ -457,7 +458,9 @@ fn fields_of<T: Serialize>(request: &T) -> Result<Map<String, Value>, Error> {
     match serde_json::to_value(request) {
         Ok(Value::Object(fields)) => Ok(fields),
         Ok(_) => Ok(Map::new()),
-        Err(e) => Err(Error::new(ErrorKind::InvalidArgument, format!("the request cannot be read. cause={e}"))),
+        Err(e) => {
+            Err(Error::new(ErrorKind::InvalidArgument, format!("the request cannot be read. cause={e}")))
+        }
     }
 }
 

@@ -6,7 +6,8 @@ use serde_json::{Map, Value, json};
 
 use super::*;
 use crate::api::dto::{
-    Beat, ConsensusVote, CreateIdentity, HistoryQuery, RegisterAgent, RevokeIdentity, StartQuorum, Vote, WaitQuorum,
+    Beat, ConsensusVote, CreateIdentity, HistoryQuery, RegisterAgent, RevokeIdentity, StartQuorum, Vote,
+    WaitQuorum,
 };
 use crate::api::ops::OPERATIONS;
 use crate::config::{ClockConfig, Config};
@@ -50,7 +51,8 @@ async fn every_typed_method_looks_by_itself_whether_the_caller_may() {
         // Nothing leads the job, which is not there.
         let named = |(_, (field, _)): &(usize, &(&str, &str))| !matches!(*field, "fence_token" | "job_id");
         for (n, (_, party)) in right.acts.iter().enumerate().filter(named) {
-            let all: Vec<&str> = right.acts.iter().map(|(_, other)| *other).filter(|other| other != party).collect();
+            let all: Vec<&str> =
+                right.acts.iter().map(|(_, other)| *other).filter(|other| other != party).collect();
             let token = make(&q, &format!("other {n} {}", right.operation), &[right.operation], &all).await;
             let other = q.admit(Credential::Token(&token)).unwrap();
             let refused = (op.run)(other, fields(right.request)).await.unwrap_err();
@@ -88,14 +90,21 @@ async fn what_an_operation_records_names_the_identity() {
     let mut unnamed = BTreeSet::new();
     for right in RIGHTS.iter().filter(|right| right.needs != "read") {
         let op = ops::find(right.operation).unwrap();
-        let before = q.history().query(HistoryQuery { limit: Some(1000), ..HistoryQuery::default() }).await.unwrap();
+        let before =
+            q.history().query(HistoryQuery { limit: Some(1000), ..HistoryQuery::default() }).await.unwrap();
         let before = before.events.last().map(|event| event.position);
         // What is refused is recorded as well, where it belongs on record.
         let _ = op.call(all.clone(), fields(right.request)).await;
         q.effects_done().await;
         let cursor = before.map(|position| position.to_string());
-        let page = q.history().query(HistoryQuery { cursor, limit: Some(1000), ..HistoryQuery::default() }).await.unwrap();
-        if !page.events.is_empty() && page.events.iter().all(|event| event.identity.as_deref() != Some("root")) {
+        let page = q
+            .history()
+            .query(HistoryQuery { cursor, limit: Some(1000), ..HistoryQuery::default() })
+            .await
+            .unwrap();
+        if !page.events.is_empty()
+            && page.events.iter().all(|event| event.identity.as_deref() != Some("root"))
+        {
             let events: Vec<String> =
                 page.events.iter().map(|event| format!("{} {}", event.kind, event.event)).collect();
             unnamed.insert(format!("{}: {}", right.operation, events.join(", ")));
@@ -108,7 +117,8 @@ async fn what_an_operation_records_names_the_identity() {
 async fn a_handle_of_an_identity_has_the_typed_methods_and_votes_for_itself_alone() {
     let q = open().await;
     make(&q, "root", &["admin"], &[]).await;
-    let token = make(&q, "ann", &["quorum.*", "consensus.vote", "agent.beat"], &["voter:ann", "agent:ann"]).await;
+    let token =
+        make(&q, "ann", &["quorum.*", "consensus.vote", "agent.beat"], &["voter:ann", "agent:ann"]).await;
     q.agents().register(RegisterAgent::new("ann").unwrap()).await.unwrap();
     q.agents().register(RegisterAgent::new("bob").unwrap()).await.unwrap();
     let ann = q.as_identity(&token).unwrap();
@@ -164,7 +174,8 @@ async fn tokens_are_rotated_with_an_overlap_and_expire_to_the_microsecond() {
     assert!(!live(&second));
     let events = HistoryQuery { event: Some("token_expired".into()), ..HistoryQuery::default() };
     assert_eq!(q.history().query(events).await.unwrap().events.len(), 2);
-    for forged in ["", "quorate_", &second[..second.len() - 1], &format!("{second}0"), &second.to_uppercase()] {
+    for forged in ["", "quorate_", &second[..second.len() - 1], &format!("{second}0"), &second.to_uppercase()]
+    {
         assert!(!live(forged), "{forged}");
     }
 }
@@ -174,7 +185,12 @@ async fn a_typed_wait_ends_when_its_identity_does() {
     let q = Quorate::open(Config::memory()).await.unwrap();
     make(&q, "root", &["admin"], &[]).await;
     make(&q, "ann", &["quorum.wait"], &[]).await;
-    let id = q.quorums().start(StartQuorum::global().with_voters(["ann", "bob"]).unwrap()).await.unwrap().quorum_id;
+    let id = q
+        .quorums()
+        .start(StartQuorum::global().with_voters(["ann", "bob"]).unwrap())
+        .await
+        .unwrap()
+        .quorum_id;
     let ann = q.as_identity("ann").unwrap();
     let waiting = tokio::spawn(async move {
         ann.quorums().wait(WaitQuorum { quorum_id: id, timeout_ms: Some(300_000) }).await

@@ -69,7 +69,16 @@ impl Quorate {
         let bell = host.bell.subscribe();
         let at = if begins { after } else { host.blocking(|store| wait(store.tip())).await?.position };
         let under = self.watch_caller().map(|changed| Under { q: self.clone(), changed });
-        Ok(Events { host, under, filter: Arc::new(filter), bell, at, seq: 0, ready: VecDeque::new(), more: true })
+        Ok(Events {
+            host,
+            under,
+            filter: Arc::new(filter),
+            bell,
+            at,
+            seq: 0,
+            ready: VecDeque::new(),
+            more: true,
+        })
     }
 }
 
@@ -142,7 +151,13 @@ impl Events {
                 Ok((Some(page), seq)) => {
                     let read = page.next_cursor.and_then(|cursor| cursor.parse().ok());
                     (self.at, self.seq, self.more) = (read.unwrap_or(at), seq, page.more);
-                    self.ready.extend(page.events);
+                    let sight = self.under.as_ref().and_then(|under| under.q.sight());
+                    self.ready.extend(page.events.into_iter().map(|mut event| {
+                        if let Some(sight) = &sight {
+                            sight.event(&mut event);
+                        }
+                        event
+                    }));
                 }
                 // The entity does not exist yet.
                 Ok((None, _)) => self.more = false,

@@ -9,8 +9,8 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::caller::Watch;
 use super::Quorate;
+use super::caller::Watch;
 use super::dto::{
     ConfigureFlow, DrainFlow, FlowAdviceView, FlowDrained, FlowFigures, FlowOpened, FlowStatus,
     FlowsOverview, GapView, MessageOffered, MessageView, OfferMessage, OpenFlow,

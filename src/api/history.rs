@@ -55,7 +55,12 @@ impl History<'_> {
         let (filter, after) = Filter::of(request)?;
         let page = self.q.host().blocking(move |store| filter.page(store, after, limit, &mut 0)).await?;
         // An id that is misspelt must not read as if nothing had happened.
-        page.ok_or_else(|| Error::new(ErrorKind::NotFound, "nothing is recorded under this kind and id"))
+        let mut page = page
+            .ok_or_else(|| Error::new(ErrorKind::NotFound, "nothing is recorded under this kind and id"))?;
+        if let Some(sight) = self.q.sight() {
+            sight.events(&mut page.events);
+        }
+        Ok(page)
     }
 
     /// The log of one entity, a page at a time, with the votes and refused attempts in it.
@@ -72,8 +77,13 @@ impl History<'_> {
             let stream = stream_of(store, kind, &id)?;
             entity_log(store, &stream, after, limit)
         });
-        let log = log.await?;
-        log.ok_or_else(|| Error::new(ErrorKind::NotFound, "nothing is recorded under this kind and id"))
+        let mut log = log
+            .await?
+            .ok_or_else(|| Error::new(ErrorKind::NotFound, "nothing is recorded under this kind and id"))?;
+        if let Some(sight) = self.q.sight() {
+            sight.events(&mut log.events);
+        }
+        Ok(log)
     }
 
     /// How a quorum or proposal stood at an earlier point of its log, or at an earlier instant.
@@ -107,7 +117,10 @@ impl History<'_> {
             StreamKind::Job => {
                 let past = host.blocking(move |store| fold_until::<JobMachine>(store, &stream, &request));
                 let (_, driver, now) = past.await?.ok_or_else(missing)?;
-                let view = job_view(driver.state(), now, None).ok_or_else(missing)?;
+                let mut view = job_view(driver.state(), now, None).ok_or_else(missing)?;
+                if let Some(sight) = self.q.sight() {
+                    sight.job(&mut view);
+                }
                 Ok(PastState::Job(Box::new(view)))
             }
             StreamKind::Cell => {

@@ -366,7 +366,8 @@ impl Kept {
             tokio::time::sleep(next).await;
             next = pause;
             if let Some(over) = self.host.by().filter(|by| !is_active(&self.host, by)) {
-                let message = format!("the identity has expired or was revoked; nothing is renewed. identity={over}");
+                let message =
+                    format!("the identity has expired or was revoked; nothing is renewed. identity={over}");
                 self.lose(Error::new(ErrorKind::NotAuthenticated, message));
                 return;
             }

@@ -6,8 +6,8 @@ use super::dto::HistoryQuery;
 use super::events::Events;
 use super::ops::{Called, Operation};
 use super::{
-    Quorate, agent, algorithm, capacity, cell, consensus, flow, history, identity, job, pressure, quorum, shedding,
-    stats, worker,
+    Quorate, agent, algorithm, capacity, cell, consensus, flow, history, identity, job, pressure, quorum,
+    shedding, stats, worker,
 };
 use crate::core::kernel::ids::EntityId;
 use crate::error::Error;

@@ -8,8 +8,8 @@ use super::caller::TOKEN_PREFIX;
 use super::capacity_view::up_to;
 use super::cursor::unknown;
 use super::dto::{
-    CreateIdentity, GrantIdentity, IdentityChanged, IdentityPage, IdentityToken, IdentityView, ListIdentities,
-    RevokeIdentity, RotateIdentity,
+    CreateIdentity, GrantIdentity, IdentityChanged, IdentityPage, IdentityToken, IdentityView,
+    ListIdentities, RevokeIdentity, RotateIdentity,
 };
 use super::ops::OPERATIONS;
 use super::quorum::{MAX_REASON, check_sentence, page_limit};
@@ -54,6 +54,7 @@ impl Identities<'_> {
             let expected = format!("1 to {MAX_NAME} bytes that do not begin with {TOKEN_PREFIX}");
             return Err(Error::invalid("name", name.as_str(), &expected));
         }
+        let public_key = key(request.public_key)?;
         let scopes = scopes(&request.scopes)?;
         if !self.q.knows_identities() && !scopes.contains(&Scope::Admin) {
             let expected = "admin among them: from the first identity on only an admin makes others";
@@ -66,7 +67,7 @@ impl Identities<'_> {
         let create = Create {
             scopes,
             acts_as: parties(&request.acts_as.unwrap_or_default())?,
-            public_key: key(request.public_key)?,
+            public_key,
             uids,
             expires_at: end("expires_in_seconds", request.expires_in_seconds, now)?,
             token: minted.as_ref().map(|minted| (minted.hash, token_end)),
@@ -142,8 +143,11 @@ impl Identities<'_> {
         let now = self.q.now();
         let mut following = directory.after(after.as_ref());
         let used = |name: &EntityId| used.get(name).and_then(|noted| noted.last);
-        let identities: Vec<IdentityView> =
-            following.by_ref().take(limit).map(|(name, identity)| view(name, identity, used(name), now)).collect();
+        let identities: Vec<IdentityView> = following
+            .by_ref()
+            .take(limit)
+            .map(|(name, identity)| view(name, identity, used(name), now))
+            .collect();
         let more = following.next().is_some();
         let last = identities.last().map(|identity| identity.name.as_str().to_owned());
         Ok(IdentityPage { next_cursor: last.or(request.cursor), identities, more })
@@ -158,8 +162,10 @@ impl Identities<'_> {
         let host = self.q.host();
         let used = lock(&host.counters.identities_used).get(&name).and_then(|noted| noted.last);
         let named = name.clone();
-        let changed = ask(host, &host.kinds.identities, &name, Action::Command(command, None), move |seen| {
-            match seen.reply {
+        let changed =
+            ask(host, &host.kinds.identities, &name, Action::Command(command, None), move |seen| match seen
+                .reply
+            {
                 Some(Ok(Reply::Done { changed })) => {
                     let token_number = minted.as_ref().map(|_| seen.state.issued);
                     let identity = view(&named, seen.state, used, seen.now);
@@ -168,15 +174,17 @@ impl Identities<'_> {
                 }
                 Some(Err(rejection)) => Err(rejection.into()),
                 None => Err(Rejection::NotFound.into()),
-            }
-        });
+            });
         changed.await?
     }
 
     fn mint(&self) -> Result<Minted, Error> {
         let host = self.q.host();
         let secret = host.ids.mint_secret(host.clock.is_manual()).map_err(|e| {
-            Error::new(ErrorKind::StoreError, format!("the system gives no randomness for a token. cause={e}"))
+            Error::new(
+                ErrorKind::StoreError,
+                format!("the system gives no randomness for a token. cause={e}"),
+            )
         })?;
         let digits: String = secret.iter().map(|byte| format!("{byte:02x}")).collect();
         let token = format!("{TOKEN_PREFIX}{digits}");
@@ -209,9 +217,9 @@ fn scopes(texts: &[String]) -> Result<BTreeSet<Scope>, Error> {
     let known = |text: &String| {
         let scope = Scope::parse(text).filter(|scope| match scope {
             Scope::Admin | Scope::Read => true,
-            Scope::Noun(noun) => OPERATIONS
-                .iter()
-                .any(|op| op.name.split_once('.').is_some_and(|(known, _)| known == noun)),
+            Scope::Noun(noun) => {
+                OPERATIONS.iter().any(|op| op.name.split_once('.').is_some_and(|(known, _)| known == noun))
+            }
             Scope::Operation(name) => OPERATIONS.iter().any(|op| op.name == name),
         });
         scope.ok_or_else(|| Error::invalid("scopes", text.as_str(), expected))
@@ -222,16 +230,16 @@ fn scopes(texts: &[String]) -> Result<BTreeSet<Scope>, Error> {
 fn parties(texts: &[String]) -> Result<BTreeSet<Party>, Error> {
     check_count("acts_as", texts.len())?;
     let expected = "KIND:ID, KIND:PREFIX* or *, where KIND is voter, agent, worker, holder or cell";
-    let known = |text: &String| {
-        Party::parse(text).ok_or_else(|| Error::invalid("acts_as", text.as_str(), expected))
-    };
+    let known =
+        |text: &String| Party::parse(text).ok_or_else(|| Error::invalid("acts_as", text.as_str(), expected));
     texts.iter().map(known).collect()
 }
 
 fn key(text: Option<String>) -> Result<Option<PublicKey>, Error> {
     let parse = |text: String| {
-        PublicKey::parse(&text)
-            .ok_or_else(|| Error::invalid("public_key", text, "64 hexadecimal digits, the 32 bytes of an ed25519 key"))
+        PublicKey::parse(&text).ok_or_else(|| {
+            Error::invalid("public_key", text, "64 hexadecimal digits, the 32 bytes of an ed25519 key")
+        })
     };
     text.map(parse).transpose()
 }

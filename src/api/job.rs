@@ -1,18 +1,16 @@
 //! Operations on jobs, their gates and their workers.
 
 use super::Quorate;
-use super::closed;
-use super::cursor;
 use super::dto::{
-    CancelJob, CompleteJob, JobCancelled, JobChanged, JobLine, JobPage, JobProgress, JobRef, JobStats,
-    JobStatusReply, JobStatusView, JobSubmitted, JobWhy, ListJobs, MoveWorkflow, SubmitJob, WhyLink,
+    CancelJob, CompleteJob, JobCancelled, JobChanged, JobProgress, JobRef, JobStats, JobStatusReply,
+    JobStatusView, JobSubmitted, JobWhy, MoveWorkflow, SubmitJob, WhyLink,
 };
+use super::hidden::Sight;
 use super::job_view::{
-    cancelled, count, job_view, line_of, millis, overall, settings, stats, strange, stream, taken, token,
-    unexpected, with_leader,
+    cancelled, count, job_view, millis, overall, settings, stats, strange, stream, taken, token, unexpected,
+    with_leader,
 };
 use super::pressure::not_on;
-use super::quorum::page_limit;
 use super::stats::level_view;
 use super::texts;
 use crate::core::jobs::gate::settings::TimeoutPolicy;
@@ -30,6 +28,7 @@ use crate::core::kernel::Machine;
 use crate::core::kernel::ids::{EntityId, StreamId, StreamKind};
 use crate::core::kernel::time::Timestamp;
 use crate::core::load::stats::Level;
+use crate::core::trust::identity::PartyKind;
 use crate::error::Error;
 use crate::journal::codec::decode;
 use crate::shell::access::Access;
@@ -63,6 +62,15 @@ impl Jobs<'_> {
     /// without a gate under an id that a gate knows, and the faults of the store.
     pub async fn submit(&self, request: SubmitJob) -> Result<JobSubmitted, Error> {
         self.q.allow("job.submit", &request).await?;
+        let mut taken = self.taken(request).await?;
+        if let (Some(sight), Some(token)) = (self.q.sight(), taken.fence_token) {
+            let leader = self.leader_of(&taken.job_id, None).await;
+            taken.fence_token = leader.map(|leader| sight.token(&leader, token)).filter(|token| *token > 0);
+        }
+        Ok(taken)
+    }
+
+    async fn taken(&self, request: SubmitJob) -> Result<JobSubmitted, Error> {
         let job_id = match &request.job_id {
             Some(id) if id.as_str().contains('@') => {
                 return Err(Error::invalid("job_id", id.as_str(), "an id without @"));
@@ -194,7 +202,8 @@ impl Jobs<'_> {
         });
         let mut tracked = tracked.await??;
         if tracked.duplicate {
-            tracked.status = self.status_now(JobRef { job_id: submit.job_id, datacenter: None }).await?.status;
+            tracked.status =
+                self.status_now(JobRef { job_id: submit.job_id, datacenter: None }).await?.status;
         }
         Ok(tracked)
     }
@@ -440,7 +449,11 @@ impl Jobs<'_> {
             let heard = lock(&counters.heard).at(job_id, datacenter);
             job_view(view.state, view.now, heard)
         });
-        Ok(seen.await?)
+        let mut view = seen.await?;
+        if let (Some(sight), Some(view)) = (self.q.sight(), &mut view) {
+            sight.job(view);
+        }
+        Ok(view)
     }
 
     /// How a job stands: in one datacenter, or everywhere.
@@ -502,72 +515,19 @@ impl Jobs<'_> {
         });
         let events = events.await?;
         let chain = job::why(events.iter().map(|(seq, at, event)| (*seq, *at, event)));
-        let link = |link: job::why::Link| WhyLink { seq: link.seq, at: link.at, sentence: link.sentence };
+        let leads = |sight: Sight| sight.may(PartyKind::Holder, view.leader_id.as_str());
+        let hidden = !self.q.sight().is_none_or(leads);
+        let link = |link: job::why::Link| WhyLink {
+            seq: link.seq,
+            at: link.at,
+            sentence: if hidden { Sight::sentence(&link.sentence) } else { link.sentence },
+        };
         Ok(JobWhy {
             job_id: view.job_id,
             datacenter: view.datacenter,
             status: view.status,
             chain: chain.into_iter().map(link).collect(),
         })
-    }
-
-    /// A page of jobs: live ones by name, or ended ones in the order of their ends.
-    ///
-    /// # Errors
-    /// `invalid_argument` for state, limit or cursor, and the faults of the store.
-    pub async fn list(&self, request: ListJobs) -> Result<JobPage, Error> {
-        self.q.allow("job.list", &request).await?;
-        self.q.settle().await;
-        let host = self.host();
-        let live = lock(&host.counters.jobs).live.len() as u64;
-        match request.state.as_deref() {
-            None | Some("live") => {}
-            Some("ended") => {
-                // A job nobody leads has nothing to wait for either, and has not ended.
-                let line = |_: &EntityId, job: &Job| {
-                    job.view(Timestamp::MAX, None)
-                        .filter(|view| view.ended.is_some())
-                        .map(|view| line_of(&view))
-                };
-                let page = closed::page::<JobMachine, _>(host, request.limit, request.cursor, line).await?;
-                return Ok(JobPage {
-                    jobs: page.entries,
-                    live,
-                    next_cursor: page.next_cursor,
-                    more: page.more,
-                });
-            }
-            Some(other) => return Err(Error::invalid("state", other, "live or ended")),
-        }
-        let limit = page_limit(request.limit)?;
-        cursor::check(host, StreamKind::Job, request.cursor.as_deref()).await?;
-        let horizon = match request.due_within_seconds {
-            None => None,
-            Some(s) => Some(
-                host.clock.now().plus(std::time::Duration::from_millis(millis("due_within_seconds", s)?)),
-            ),
-        };
-        let after =
-            |stream: &&EntityId| request.cursor.as_ref().is_none_or(|at| stream.as_str() > at.as_str());
-        let streams: Vec<EntityId> = lock(&host.counters.jobs).live.keys().filter(after).cloned().collect();
-        let (mut jobs, mut more): (Vec<(EntityId, JobLine)>, bool) = (Vec::new(), false);
-        for stream in streams {
-            if jobs.len() == limit {
-                more = true;
-                break;
-            }
-            let seen = ask(host, &host.kinds.jobs, &stream, Action::Read, |view| {
-                view.state.view(view.now, None).map(|view| line_of(&view))
-            });
-            let due = |line: &JobLine| {
-                horizon.is_none_or(|horizon| line.next_deadline.is_some_and(|due| due <= horizon))
-            };
-            if let Some(line) = seen.await?.filter(due) {
-                jobs.push((stream, line));
-            }
-        }
-        let next_cursor = jobs.last().map(|(at, _)| at.to_string()).or(request.cursor);
-        Ok(JobPage { jobs: jobs.into_iter().map(|(_, line)| line).collect(), live, next_cursor, more })
     }
 
     /// Counters over all jobs.

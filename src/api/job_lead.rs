@@ -132,7 +132,11 @@ impl Jobs<'_> {
     pub async fn gate_status(&self, request: JobRef) -> Result<GateStatus, Error> {
         self.q.allow("gate.status", &request).await?;
         let known = self.gate_view(&request.job_id).await?;
-        known.ok_or_else(|| gate::Rejection::NotTracked.into())
+        let mut status = known.ok_or(gate::Rejection::NotTracked)?;
+        if let Some(sight) = self.q.sight() {
+            sight.gate(&mut status);
+        }
+        Ok(status)
     }
 
     /// Gives leadership of a job at the gate to another gate, under a higher epoch. Durable on return.

@@ -19,6 +19,7 @@
 //!  ops::OPERATIONS        the same, by name, over JSON: what HTTP, the command line and play stand on
 //! ```
 
+mod acts;
 pub mod agent;
 pub mod algorithm;
 pub mod caller;
@@ -34,12 +35,14 @@ mod event_names;
 mod event_view;
 pub mod events;
 pub mod flow;
+mod hidden;
 pub mod history;
 pub mod hold;
 pub mod identified;
 pub mod identity;
 pub mod job;
 mod job_lead;
+mod job_list;
 mod job_time;
 mod job_view;
 pub mod json;
@@ -148,9 +151,7 @@ impl Quorate {
     /// # Errors
     /// As [`Quorate::open`].
     pub async fn open_with(config: Config, store: Arc<dyn Store>) -> Result<Self, Error> {
-        on_thread(move || Runtime::open(config, store))
-            .await
-            .map(Quorate::over)
+        on_thread(move || Runtime::open(config, store)).await.map(Quorate::over)
     }
 
     /// Opens a data folder to read it, at the instant of its last record: every reading operation answers what is on

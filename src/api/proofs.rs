@@ -139,6 +139,15 @@ impl History<'_> {
         })
         .await?;
         let event = if show { Some(event_view(record)?) } else { None };
+        let hides =
+            |sight: super::hidden::Sight| event.clone().is_some_and(|mut event| sight.event(&mut event));
+        if self.q.sight().is_some_and(hides) {
+            // The bytes of the record would show what the event may not.
+            let kept_back = on_log(self.q.host(), move |host| {
+                host.transparency.inclusion(host.store.as_ref(), position, false)
+            });
+            return Ok(RecordProof { proof: kept_back.await?.0, event: None });
+        }
         Ok(RecordProof { proof, event })
     }
 

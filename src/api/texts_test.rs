@@ -36,6 +36,12 @@ const WORDS: &[(&str, &str)] = &[
     ("job.complete", "status"),
     ("job.list", "state"),
     ("worker.report", "outcome"),
+    ("identity.create", "scopes[0]"),
+    ("identity.create", "acts_as[0]"),
+    ("identity.create", "public_key"),
+    ("identity.grant", "scopes[0]"),
+    ("identity.grant", "acts_as[0]"),
+    ("identity.grant", "public_key"),
     ("history.query", "kind"),
     ("history.query", "event"),
     ("history.query", "outcome"),
@@ -50,8 +56,12 @@ const SOUGHT: &[(&str, &str)] = &[
     ("", "cursor"),
 ];
 /// Sentences for people: no control characters.
-const SENTENCES: &[(&str, &str)] =
-    &[("quorum.vote", "reason"), ("quorum.cancel", "reason"), ("consensus.vote", "reason")];
+const SENTENCES: &[(&str, &str)] = &[
+    ("quorum.vote", "reason"),
+    ("quorum.cancel", "reason"),
+    ("consensus.vote", "reason"),
+    ("identity.revoke", "reason"),
+];
 /// Nobody compares it.
 const FREE: &[(&str, &str)] = &[
     ("job.extend", "reason"),

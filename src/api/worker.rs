@@ -171,6 +171,10 @@ impl Workers<'_> {
         let host = self.q.host();
         let known =
             ask(host, &host.kinds.workers, &request.worker_id, Action::Read, |view| view.state.status());
-        known.await?.ok_or_else(|| worker::Rejection::NotRegistered.into())
+        let mut status = known.await?.ok_or(worker::Rejection::NotRegistered)?;
+        if let Some(sight) = self.q.sight() {
+            sight.worker(&request.worker_id, &mut status);
+        }
+        Ok(status)
     }
 }

@@ -375,7 +375,8 @@ fn token_args() -> [Arg; 2] {
         .conflicts_with("data")
         .help("The token of an identity, for a server that asks who calls; QUORATE_TOKEN says the same")
         .help_heading("Where");
-    let file = path(TOKEN_FILE, "FILE", "A file with that token").conflicts_with(TOKEN).conflicts_with("data");
+    let file =
+        path(TOKEN_FILE, "FILE", "A file with that token").conflicts_with(TOKEN).conflicts_with("data");
     [token, file.help_heading("Where")]
 }
 

@@ -8,15 +8,15 @@ use std::time::Duration;
 
 use clap::ArgMatches;
 use serde_json::{Map, Value};
-use ureq::{Agent, RequestBuilder};
 use ureq::config::ConfigBuilder;
 use ureq::typestate::AgentScope;
 #[cfg(unix)]
 use ureq::unversioned::resolver::DefaultResolver;
+use ureq::{Agent, RequestBuilder};
 
+use super::args::{TOKEN, TOKEN_FILE};
 #[cfg(unix)]
 use super::socket::OwnerConnector;
-use super::args::{TOKEN, TOKEN_FILE};
 use quorate_runtime::api::ops::{Method, Operation};
 use quorate_runtime::error::{Error, ErrorKind, KINDS};
 

@@ -19,7 +19,8 @@ impl From<Rejection> for Error {
                 Error::invalid("token_number", number, "the number of a token that was issued")
             }
             Rejection::TooManyTokens => {
-                let message = format!("the identity has too many live tokens; end one first. limit={MAX_TOKENS}");
+                let message =
+                    format!("the identity has too many live tokens; end one first. limit={MAX_TOKENS}");
                 Error::new(ErrorKind::LimitExceeded, message).with("limit", MAX_TOKENS)
             }
         }

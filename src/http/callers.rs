@@ -69,8 +69,9 @@ pub(super) fn admit(q: &Quorate, request: &HttpRequest) -> Result<Quorate, Error
     if !q.knows_identities() {
         return Ok(q.clone());
     }
-    let header = header_text(request.headers(), AUTHORIZATION.as_str())
-        .map_err(|_| Error::new(ErrorKind::NotAuthenticated, "one Authorization header is taken, as ASCII"))?;
+    let header = header_text(request.headers(), AUTHORIZATION.as_str()).map_err(|_| {
+        Error::new(ErrorKind::NotAuthenticated, "one Authorization header is taken, as ASCII")
+    })?;
     match header.as_deref().map(bearer) {
         None => by_peer(q, request),
         Some(Some(token)) => q.admit(Credential::Token(token)),

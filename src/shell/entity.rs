@@ -347,7 +347,14 @@ impl<M: Hosted> Entity<M> {
                 let view = View { state: self.memory.driver.state(), now, reply: Some(step.reply) };
                 let release = (ask.respond)(Ok(view));
                 let said = Said { key, by: ask.by, settled: step.settled };
-                self.memory.submit(&addr, step.events, step.effects, now, said, release.into_iter().collect());
+                self.memory.submit(
+                    &addr,
+                    step.events,
+                    step.effects,
+                    now,
+                    said,
+                    release.into_iter().collect(),
+                );
             }
             Action::Alone(decide) => match decide(self.memory.driver.state(), now) {
                 Some(Decision { events, effects, reply }) => {

@@ -33,7 +33,8 @@ pub fn ask(running: &Running, op: &Operation, fields: &str, token: Option<&str>)
     let mut path = format!("/api/v1{}", parts.join("/"));
     let (method, body) = match op.method {
         Method::Get => {
-            let query: Vec<String> = fields.iter().map(|(name, value)| format!("{name}={}", text(value))).collect();
+            let query: Vec<String> =
+                fields.iter().map(|(name, value)| format!("{name}={}", text(value))).collect();
             path = format!("{path}?{}", query.join("&"));
             ("GET", String::new())
         }
@@ -76,11 +77,29 @@ fn every_operation_says_what_it_needs_as_it_is_written_here() {
 fn a_field_that_names_who_acts_is_a_column() {
     let of_others = [
         // What is asked about, not who asks.
-        "history.query", "quorum.start", "consensus.open", "pressure.status", "agent.health", "agent.history",
-        "worker.status", "capacity.status",
+        "history.query",
+        "quorum.start",
+        "consensus.open",
+        "pressure.status",
+        "agent.health",
+        "agent.history",
+        "worker.status",
+        "capacity.status",
     ];
-    let names = ["voter_id", "agent_id", "worker_id", "holder_id", "cell_id", "leader_id", "source_cell_id",
-        "authority_id", "by", "requester_id", "sender", "fence_token"];
+    let names = [
+        "voter_id",
+        "agent_id",
+        "worker_id",
+        "holder_id",
+        "cell_id",
+        "leader_id",
+        "source_cell_id",
+        "authority_id",
+        "by",
+        "requester_id",
+        "sender",
+        "fence_token",
+    ];
     for op in OPERATIONS.iter().filter(|op| !of_others.contains(&op.name)) {
         for field in op.fields().iter().filter(|field| names.contains(&field.name.as_str())) {
             let is_lease = matches!(op.name, "job.acquire" | "job.renew" | "job.release");
@@ -141,7 +160,8 @@ fn check(running: &Running, right: &Right, reader: &str, otherwise: &mut Vec<Str
         // All parties that are needed but one, and others of its kind, and those of its name of other kinds.
         let (_, id) = party.split_once(':').unwrap();
         let is_any = op.acts[n].kind().is_none();
-        let mut held: Vec<String> = parties.iter().filter(|other| *other != party).map(|p| (*p).to_owned()).collect();
+        let mut held: Vec<String> =
+            parties.iter().filter(|other| *other != party).map(|p| (*p).to_owned()).collect();
         for other in ["voter", "agent", "worker", "holder", "cell"] {
             held.push(format!("{other}:{id}2"));
             if !is_any && !party.starts_with(other) {
@@ -209,7 +229,11 @@ fn pages_that_say_nothing_of_what_is_recorded_stay_open() {
     assert_eq!((get("/healthz", None), get("/openapi.json", None)), (200, 200));
     assert_eq!((get("/healthz", Some("nonsense")), get("/nowhere", None)), (200, 404));
     for path in ["/metrics", "/api/v1/history"] {
-        assert_eq!((get(path, None), get(path, Some(&voter)), get(path, Some(&reader))), (401, 403, 200), "{path}");
+        assert_eq!(
+            (get(path, None), get(path, Some(&voter)), get(path, Some(&reader))),
+            (401, 403, 200),
+            "{path}"
+        );
     }
     assert_eq!((get("/api/v1/events", None), get("/api/v1/events", Some(&voter))), (401, 403));
     for header in ["Basic YTpi", "Bearer", &format!("Bearer {reader} x"), &format!("Token {reader}")] {
@@ -245,17 +269,32 @@ fn an_attempt_in_the_name_of_another_is_on_record_and_history_shows_who_did_what
     assert!(refused.json["error"]["message"].as_str().unwrap().contains("on record"), "{refused:?}");
     // Who lacks the scope leaves no trace: nobody fills the journal with what he may not even ask for.
     let reader = token(&running, "reader", &["read"], &[]);
-    not_authorized(&ask(&running, op("quorum.vote"), &vote("bob"), Some(&reader)), "scope", "quorum.vote", "reader");
+    not_authorized(
+        &ask(&running, op("quorum.vote"), &vote("bob"), Some(&reader)),
+        "scope",
+        "quorum.vote",
+        "reader",
+    );
 
     let query = |fields: &str| {
         let page = ask(&running, op("history.query"), fields, Some(&reader)).json;
         let line = |e: &Value| {
             let identity = e["identity"].as_str().unwrap_or("-").to_owned();
-            (format!("{}/{} {}", e["kind"].as_str().unwrap(), e["entity_id"].as_str().unwrap(), e["event"].as_str().unwrap()), identity)
+            (
+                format!(
+                    "{}/{} {}",
+                    e["kind"].as_str().unwrap(),
+                    e["entity_id"].as_str().unwrap(),
+                    e["event"].as_str().unwrap()
+                ),
+                identity,
+            )
         };
         page["events"].as_array().unwrap().iter().map(line).collect::<Vec<_>>()
     };
-    let lines = |lines: &[(&str, &str)]| lines.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect::<Vec<_>>();
+    let lines = |lines: &[(&str, &str)]| {
+        lines.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect::<Vec<_>>()
+    };
     assert_eq!(query(r#"{"identity":"root"}"#), lines(&[("quorum/q opened", "root")]));
     let of_ann = [("quorum/q vote_cast", "ann"), ("identity/ann refused", "ann")];
     assert_eq!(query(r#"{"identity":"ann"}"#), lines(&of_ann));
@@ -310,5 +349,68 @@ fn what_is_revoked_ends_at_once_and_so_do_its_waits_and_streams() {
     let reader = token(&running, "reader", &["read"], &[]);
     let grant = r#"{"name":"reader","scopes":["quorum.vote"]}"#;
     assert_eq!(ask(&running, op("identity.grant"), grant, Some(&root)).status, 200);
-    not_authorized(&ask(&running, op("quorum.stats"), "{}", Some(&reader)), "scope", "quorum.stats", "reader");
+    not_authorized(
+        &ask(&running, op("quorum.stats"), "{}", Some(&reader)),
+        "scope",
+        "quorum.stats",
+        "reader",
+    );
+}
+
+#[test]
+fn a_token_is_of_use_and_shown_to_the_party_that_holds_it_alone() {
+    let running = Running::start();
+    token(&running, "root", &["admin"], &[]);
+    let scopes = ["job.*", "capacity.*", "read"];
+    let ann = token(&running, "ann", &scopes, &["holder:h", "cell:a"]);
+    let bob = token(&running, "bob", &scopes, &["holder:g", "cell:b"]);
+    let ask_as = |who: &str, name: &str, fields: &str| ask(&running, find(name).unwrap(), fields, Some(who));
+    let job = ask_as(&ann, "job.submit", r#"{"job_id":"j","leader_id":"h"}"#);
+    assert_eq!(job.json["job"]["fence_token"], 1, "{job:?}");
+    // The number is easy to guess, and of no use.
+    for (name, fields) in [
+        ("job.complete", r#"{"job_id":"j","fence_token":1}"#),
+        ("job.complete", r#"{"job_id":"j"}"#),
+        ("job.progress", r#"{"job_id":"j","fence_token":1}"#),
+        ("job.transfer", r#"{"job_id":"j","new_leader_id":"g"}"#),
+        ("job.cancel", r#"{"job_id":"j","requester_id":"bob","fence_token":1}"#),
+    ] {
+        not_authorized(&ask_as(&bob, name, fields), "party", "holder:h", name);
+    }
+    let granted = ask_as(&ann, "capacity.request", r#"{"cell_id":"a","requested_capacity":0.5}"#);
+    let held = granted.json["result"]["token_id"].as_str().unwrap().to_owned();
+    let release = |cell: &str| json!({ "cell_id": cell, "token_id": held }).to_string();
+    not_authorized(&ask_as(&bob, "capacity.release", &release("a")), "party", "cell:a", "bob for a");
+
+    let of_job = |who: &str| {
+        let status = ask_as(who, "job.status", r#"{"job_id":"j"}"#).json["status"]["datacenters"][0].clone();
+        let line = ask_as(who, "job.list", "{}").json["jobs"][0].clone();
+        let why = ask_as(who, "job.why", r#"{"job_id":"j"}"#).text;
+        let again = ask_as(who, "job.submit", r#"{"job_id":"j"}"#);
+        let numbers = [&status["fence_token"], &status["timeout_fence_token"], &line["fence_token"]];
+        (
+            numbers.map(|n| n.as_u64().unwrap()),
+            why.contains("token 1"),
+            again.json["job"]["fence_token"].clone(),
+        )
+    };
+    assert_eq!(of_job(&ann), ([1, 1, 1], true, json!(1)));
+    let (numbers, why, _) = of_job(&bob);
+    assert_eq!((numbers, why), ([0, 0, 0], false));
+
+    for (kind, shown) in [("cell", held.as_str()), ("job", "\"token\"")] {
+        let query = json!({ "kind": kind }).to_string();
+        let page = |who: &str| ask_as(who, "history.query", &query);
+        assert!(page(&ann).text.contains(shown), "{kind}");
+        let others = page(&bob);
+        assert!(!others.text.contains(shown) && others.text.contains("\"ann\""), "{kind}: {others:?}");
+        for event in others.json["events"].as_array().unwrap() {
+            let prove = json!({ "position": event["position"] }).to_string();
+            assert!(!ask_as(&bob, "history.prove", &prove).text.contains(shown), "{kind}");
+        }
+    }
+    let entity = |who: &str| ask_as(who, "history.entity", r#"{"kind":"cell","entity_id":"a"}"#).text;
+    assert!(entity(&ann).contains(&held) && !entity(&bob).contains(&held));
+    // A token that was come by elsewhere is of no use either.
+    assert_eq!(ask_as(&bob, "capacity.release", &release("b")).error(), (403, "not_token_owner"));
 }

@@ -16,7 +16,8 @@ fn a_server_asks_who_calls_from_the_first_identity_on_also_after_a_kill() {
     let folder = TempDir::new().unwrap();
     let data = text(folder.path());
     // The owner of the folder makes the first one, before there is a server.
-    let made = run(&["identity", "create", "--name", "root", "--scopes", "admin", "--data", data, "--json"]).ok();
+    let made =
+        run(&["identity", "create", "--name", "root", "--scopes", "admin", "--data", data, "--json"]).ok();
     let root = made.json()["token"].as_str().unwrap().to_owned();
     let (mut server, url) = serve(data);
     let there = |token: Option<&str>, args: &[&str]| {
@@ -27,11 +28,21 @@ fn a_server_asks_who_calls_from_the_first_identity_on_also_after_a_kill() {
         };
         super::Ran(command.output().unwrap())
     };
-    let kind = |ran: &super::Ran| (ran.code(), ran.json()["error"]["kind"].as_str().unwrap_or_default().to_owned());
+    let kind =
+        |ran: &super::Ran| (ran.code(), ran.json()["error"]["kind"].as_str().unwrap_or_default().to_owned());
     let stats = ["quorum", "stats"];
     assert_eq!(kind(&there(None, &stats)), (exit("not_authenticated"), "not_authenticated".into()));
     there(Some(&root), &stats).ok();
-    let create = ["identity", "create", "--name", "ann", "--scopes", "quorum.vote,quorum.start", "--acts-as", "voter:ann"];
+    let create = [
+        "identity",
+        "create",
+        "--name",
+        "ann",
+        "--scopes",
+        "quorum.vote,quorum.start",
+        "--acts-as",
+        "voter:ann",
+    ];
     let ann = there(Some(&root), &create).ok().json()["token"].as_str().unwrap().to_owned();
     let start = ["quorum", "start", "--quorum-type", "global", "--quorum-id", "q", "--voters", "ann,bob"];
     there(Some(&ann), &start).ok();

@@ -23,20 +23,36 @@ const OPERATIONS: [(&str, Need); 5] = [
     ("identity.create", Need::Admin),
 ];
 const SCOPES: [&str; 10] = [
-    "admin", "read", "quorum.*", "quorum.vote", "quorum.status", "job.*", "history.query", "identity.*",
-    "identity.create", "job.cancel",
+    "admin",
+    "read",
+    "quorum.*",
+    "quorum.vote",
+    "quorum.status",
+    "job.*",
+    "history.query",
+    "identity.*",
+    "identity.create",
+    "job.cancel",
 ];
 const PARTIES: [&str; 9] =
     ["*", "voter:a", "voter:ab", "voter:a*", "voter:*", "worker:a", "worker:a*", "agent:b", "cell:*"];
 const IDS: [&str; 5] = ["a", "ab", "b", "self", "*"];
 
 /// What an identity may do, read from the texts as somebody would who only has the manual.
-fn naive(scopes: &[&str], parties: &[&str], operation: &str, need: Need, acting: &[(Option<PartyKind>, &str)]) -> &'static str {
+fn naive(
+    scopes: &[&str],
+    parties: &[&str],
+    operation: &str,
+    need: Need,
+    acting: &[(Option<PartyKind>, &str)],
+) -> &'static str {
     let (noun, _) = operation.split_once('.').unwrap();
     let covers = scopes.iter().any(|scope| {
         *scope == "admin"
             || (need != Need::Admin
-                && (*scope == operation || *scope == format!("{noun}.*") || (need == Need::Read && *scope == "read")))
+                && (*scope == operation
+                    || *scope == format!("{noun}.*")
+                    || (need == Need::Read && *scope == "read")))
     });
     if !covers {
         return "scope";

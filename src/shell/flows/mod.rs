@@ -28,8 +28,8 @@ use serde_json::Value;
 use tokio::sync::oneshot;
 
 use self::room::{Room, bounded};
-use super::entity::Action;
 use super::access::Asks;
+use super::entity::Action;
 use super::host::Host;
 use super::lock;
 use super::runtime::ask;

@@ -26,16 +26,14 @@ pub(super) fn decide(state: &Identity, command: Command, now: Timestamp) -> Deci
     let active = state.is_active(now);
     match command {
         Command::Create(_) => Err(Rejection::AlreadyExists),
-        Command::Refuse(refuse) => {
-            changed(vec![Event::Refused(Box::new(Refused {
-                operation: refuse.operation,
-                entity_id: refuse.subject,
-                reason: RefusedFor::NotAuthorized,
-                missing: Party::one(refuse.kind, &refuse.party_id),
-                party_id: refuse.party_id,
-                at: now,
-            }))])
-        }
+        Command::Refuse(refuse) => changed(vec![Event::Refused(Box::new(Refused {
+            operation: refuse.operation,
+            entity_id: refuse.subject,
+            reason: RefusedFor::NotAuthorized,
+            missing: Party::one(refuse.kind, &refuse.party_id),
+            party_id: refuse.party_id,
+            at: now,
+        }))]),
         Command::Revoke { reason } if state.end.as_ref().is_none_or(|end| !end.revoked) => {
             changed(vec![Event::Revoked { reason, at: now }])
         }
@@ -81,12 +79,7 @@ fn created(state: &Identity, create: Create, now: Timestamp) -> Decided {
 }
 
 fn issued(state: &Identity, hash: [u8; 32], expires_at: Option<Timestamp>, now: Timestamp) -> Event {
-    Event::TokenIssued {
-        number: state.issued.saturating_add(1),
-        hash: TokenHash(hash),
-        expires_at,
-        at: now,
-    }
+    Event::TokenIssued { number: state.issued.saturating_add(1), hash: TokenHash(hash), expires_at, at: now }
 }
 
 fn rotated(

@@ -79,10 +79,7 @@ fn tokens_overlap_while_they_are_rotated_and_end_by_themselves() {
         ]
     );
     assert_eq!(driver.due(), Some(later(10)));
-    assert_eq!(
-        driver.settle(later(10)).events,
-        [Event::TokenExpired { numbers: vec![1], at: later(10) }]
-    );
+    assert_eq!(driver.settle(later(10)).events, [Event::TokenExpired { numbers: vec![1], at: later(10) }]);
     assert!(driver.state().token(1).is_none() && driver.state().token(2).is_some());
     assert_eq!(driver.due(), Some(later(100)));
     // Without an overlap the others end with the same step.
@@ -173,9 +170,8 @@ fn a_credential_leads_to_its_identity_while_it_is_live() {
         step.events.iter().for_each(|event| directory.apply(name, event));
         directory.clone()
     };
-    let with_uid = |token| {
-        Command::Create(Box::new(Create { uids: [1000].into(), token, ..Create::default() }))
-    };
+    let with_uid =
+        |token| Command::Create(Box::new(Create { uids: [1000].into(), token, ..Create::default() }));
     assert!(!Directory::default().is_used());
     let one = tell(0, with_uid(Some(([1; 32], None))));
     assert_eq!(one.by_token(&[1; 32]), Some((&ann, 1, &[1; 32])));

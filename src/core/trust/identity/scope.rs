@@ -218,7 +218,8 @@ mod tests {
         for text in ["admin", "read", "quorum.*", "quorum.vote", "worker.leader_lost"] {
             assert_eq!(Scope::parse(text).unwrap().to_string(), text);
         }
-        for text in ["", "*", "quorum", "quorum.", ".vote", "*.*", "*.vote", "Quorum.vote", "a.b.c", "read "] {
+        for text in ["", "*", "quorum", "quorum.", ".vote", "*.*", "*.vote", "Quorum.vote", "a.b.c", "read "]
+        {
             assert_eq!(Scope::parse(text), None, "{text}");
         }
     }
