@@ -6,6 +6,7 @@
 
 mod cell;
 mod guard;
+mod identity;
 mod outcome;
 mod voting;
 
@@ -44,6 +45,10 @@ pub enum ErrorKind {
     KeyReused,
     /// More is required than those who may vote can give. Nothing was done.
     UnreachableRequirement,
+    /// Nobody live is proved to be calling, and whoever calls must be known. Nothing was done.
+    NotAuthenticated,
+    /// The identity that calls may not do this, or not in this name. Nothing was done.
+    NotAuthorized,
     /// The request was sent to a name that is not the server's. Nothing was done.
     ForeignHost,
     /// A browser sent the request for a page of another origin. Nothing was done.
@@ -156,6 +161,8 @@ pub const KINDS: &[KindEntry] = &[
     line(ErrorKind::AlreadyExists, "already_exists", 409, 4, false),
     line(ErrorKind::KeyReused, "key_reused", 409, 15, false),
     line(ErrorKind::UnreachableRequirement, "unreachable_requirement", 422, 2, false),
+    line(ErrorKind::NotAuthenticated, "not_authenticated", 401, 16, false),
+    line(ErrorKind::NotAuthorized, "not_authorized", 403, 17, false),
     line(ErrorKind::ForeignHost, "foreign_host", 403, 5, false),
     line(ErrorKind::ForeignOrigin, "foreign_origin", 403, 5, false),
     line(ErrorKind::ProofInvalid, "proof_invalid", 422, 19, false),

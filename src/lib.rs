@@ -197,6 +197,23 @@ pub use quorate_runtime::api::shedding::Shedding;
 #[doc(inline)]
 pub use quorate_runtime::api::stats::Stats;
 
+// Identities: who calls, what that allows, and in whose name.
+#[cfg(feature = "runtime")]
+#[doc(inline)]
+pub use quorate_runtime::api::caller::Credential;
+#[cfg(feature = "runtime")]
+#[doc(inline)]
+pub use quorate_runtime::api::dto::{
+    CreateIdentity, GrantIdentity, IdentityChanged, IdentityPage, IdentityToken, IdentityView,
+    ListIdentities, RevokeIdentity, RotateIdentity,
+};
+#[cfg(feature = "runtime")]
+#[doc(inline)]
+pub use quorate_runtime::api::identified::Identified;
+#[cfg(feature = "runtime")]
+#[doc(inline)]
+pub use quorate_runtime::api::identity::Identities;
+
 // History: what happened, and what stood when.
 #[cfg(feature = "runtime")]
 #[doc(inline)]

@@ -7,9 +7,9 @@ use serde_json::Value;
 use super::Quorate;
 use super::cursor;
 use super::dto::{
-    AgentHealth, AgentHistory, AgentHistoryPage, AgentLeft, AgentMonitored, AgentPage, AgentRegistered,
-    AgentStats, AgentUnmonitored, AgentView, Beat, BeatView, Beaten, HealthDistribution, ListAgents,
-    MonitorAgent, RegisterAgent, WatchView,
+    AgentHealth, AgentHistory, AgentHistoryPage, AgentLeft, AgentMonitored, AgentPage, AgentRef,
+    AgentRegistered, AgentStats, AgentUnmonitored, AgentView, Beat, BeatView, Beaten, HealthDistribution,
+    ListAgents, MonitorAgent, RegisterAgent, WatchView,
 };
 use super::history::check_span;
 use super::json;
@@ -44,6 +44,7 @@ impl Agents<'_> {
     /// `invalid_argument` for a setting out of bounds or a reserved id, `already_exists` for an agent that is registered
     /// with other settings, `limit_exceeded`, and the faults of the store.
     pub async fn register(&self, request: RegisterAgent) -> Result<AgentRegistered, Error> {
+        self.q.allow("agent.register", &request).await?;
         let RegisterAgent {
             agent_id,
             interval_ms,
@@ -90,6 +91,7 @@ impl Agents<'_> {
     /// # Errors
     /// `not_found` when it was never registered, and the faults of the store.
     pub async fn leave(&self, agent_id: &VoterId) -> Result<AgentLeft, Error> {
+        self.q.allow("agent.leave", &AgentRef { agent_id: agent_id.clone() }).await?;
         let id = agent_id.clone();
         let left = move |_: &Agent, reply: Reply| AgentLeft { agent_id: id, left: reply.changed };
         self.command(agent_id, Command::Leave, left).await
@@ -103,6 +105,7 @@ impl Agents<'_> {
     /// `invalid_argument` for metadata of more than 16 KiB or with a number that may have been rounded, `not_found` when
     /// the agent is not registered or not monitored, and the faults of the store.
     pub fn beat(&self, beat: Beat) -> impl Future<Output = Result<Beaten, Error>> + Send + use<> {
+        let allowed = self.q.allow_now("agent.beat", &beat);
         let Beat { agent_id, metadata } = beat;
         let checked = metadata.as_ref().map_or(Ok(()), |metadata| json::check_members("metadata", metadata));
         let metadata = metadata.map(|map| Value::Object(map).to_string());
@@ -110,12 +113,19 @@ impl Agents<'_> {
         let entity = EntityId::from(&agent_id);
         let action = Action::Command(Command::Beat { metadata }, None);
         let sent = checked.map(|()| {
-            ask(host, &host.kinds.agents, &entity, action, move |view| {
-                let health = view.state.grade(view.now, None);
-                replied(view.reply).map(|reply| Beaten { agent_id, recorded: reply.changed, health })
+            allowed.map(|()| {
+                ask(host, &host.kinds.agents, &entity, action, move |view| {
+                    let health = view.state.grade(view.now, None);
+                    replied(view.reply).map(|reply| Beaten { agent_id, recorded: reply.changed, health })
+                })
             })
         });
-        async move { Ok(sent?.await??) }
+        async move {
+            match sent? {
+                Ok(sent) => Ok(sent.await??),
+                Err(refused) => Err(refused.await),
+            }
+        }
     }
 
     /// How an agent is doing at this instant, to the microsecond.
@@ -123,6 +133,7 @@ impl Agents<'_> {
     /// # Errors
     /// `not_found` when the agent is not registered or not monitored, and the faults of the store.
     pub async fn health(&self, agent_id: &VoterId) -> Result<AgentHealth, Error> {
+        self.q.allow("agent.health", &()).await?;
         let host = self.q.host();
         let (id, counters) = (agent_id.clone(), host.counters.clone());
         let entity = EntityId::from(agent_id);
@@ -140,6 +151,7 @@ impl Agents<'_> {
     /// `invalid_argument` for a setting out of bounds, `not_found` when the agent is not registered, `already_exists` when
     /// its silence is judged by other settings, and the faults of the store.
     pub async fn monitor(&self, request: MonitorAgent) -> Result<AgentMonitored, Error> {
+        self.q.allow("agent.monitor", &request).await?;
         let MonitorAgent { agent_id, interval_ms, failure_threshold, check_period_ms, history_size, replace } =
             request;
         let given = [interval_ms, failure_threshold, check_period_ms, history_size];
@@ -161,6 +173,7 @@ impl Agents<'_> {
     /// # Errors
     /// `not_found` when the agent is not registered, and the faults of the store.
     pub async fn unmonitor(&self, agent_id: &VoterId) -> Result<AgentUnmonitored, Error> {
+        self.q.allow("agent.unmonitor", &AgentRef { agent_id: agent_id.clone() }).await?;
         let id = agent_id.clone();
         let stopped = move |state: &Agent, reply: Reply| AgentUnmonitored {
             agent_id: id,
@@ -175,6 +188,7 @@ impl Agents<'_> {
     /// # Errors
     /// `invalid_argument` for the limit, `not_found` when the agent was never registered, and the faults of the store.
     pub async fn history(&self, request: AgentHistory) -> Result<AgentHistoryPage, Error> {
+        self.q.allow("agent.history", &request).await?;
         let AgentHistory { agent_id, since, until, limit } = request;
         let limit = page_limit(limit)?;
         check_span(since, until)?;
@@ -204,6 +218,7 @@ impl Agents<'_> {
     /// # Errors
     /// `invalid_argument` for limit or cursor, `store_error` when the store refuses work.
     pub async fn list(&self, request: ListAgents) -> Result<AgentPage, Error> {
+        self.q.allow("agent.list", &request).await?;
         let limit = page_limit(request.limit)?;
         let host = self.q.host();
         drop(host.admit(false)?);
@@ -234,6 +249,7 @@ impl Agents<'_> {
     /// # Errors
     /// `store_error` when the store refuses work.
     pub async fn stats(&self) -> Result<AgentStats, Error> {
+        self.q.allow("agent.stats", &()).await?;
         let host = self.q.host();
         drop(host.admit(false)?);
         let directory = lock(&host.counters.agents);

@@ -34,6 +34,7 @@ impl Algorithms<'_> {
     /// `invalid_argument` for the name, the rule or its parameters, `already_exists` when the name stands for another
     /// rule or for a function, `limit_exceeded`, and the faults of the store.
     pub async fn register(&self, request: RegisterAlgorithm) -> Result<AlgorithmRegistered, Error> {
+        self.q.allow("algorithm.register", &request).await?;
         let RegisterAlgorithm { name, rule, params, replace, by } = request;
         check_label("name", Some(&name), MAX_NAME)?;
         check_label("by", by.as_deref(), MAX_NAME)?;
@@ -76,6 +77,7 @@ impl Algorithms<'_> {
         weights: WeightTable,
         rule: impl CustomRule + 'static,
     ) -> Result<bool, Error> {
+        self.q.owned("a function of a program")?;
         check_label("name", Some(name), MAX_NAME)?;
         let host = self.q.host();
         if let Some(held) = lock(&host.counters.algorithms).rule(name) {
@@ -97,6 +99,7 @@ impl Algorithms<'_> {
     /// # Errors
     /// The faults of the store.
     pub async fn unregister(&self, request: AlgorithmRef) -> Result<AlgorithmUnregistered, Error> {
+        self.q.allow("algorithm.unregister", &request).await?;
         let AlgorithmRef { name } = request;
         let host = self.q.host();
         let was_custom = host.custom.unregister(&name);
@@ -121,6 +124,7 @@ impl Algorithms<'_> {
     /// # Errors
     /// The faults of the store.
     pub async fn set_default(&self, request: AlgorithmRef) -> Result<AlgorithmDefault, Error> {
+        self.q.allow("algorithm.set_default", &request).await?;
         let AlgorithmRef { name } = request;
         let is_custom = self.q.host().custom.weights(&name).is_some();
         let command = Command::SetDefault { name: name.clone(), is_custom };
@@ -136,6 +140,7 @@ impl Algorithms<'_> {
     /// # Errors
     /// `store_error` when the store refuses work.
     pub fn list(&self) -> Result<AlgorithmList, Error> {
+        self.q.allow_reading("algorithm.list")?;
         let host = self.q.host();
         drop(host.admit(false)?);
         let algorithms = lock(&host.counters.algorithms);

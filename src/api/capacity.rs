@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::caller::Watch;
 use super::capacity_view::{
     Names, amount, amounts, capacity_view, check_name, ended_view, granted_view, need_view, real, refused,
     refused_need, span, unexpected, up_to,
@@ -51,6 +52,11 @@ impl Capacity<'_> {
     /// `invalid_argument`, `already_exists` when the need's name stands for another request, and the faults of the
     /// store. A full queue is an answer (`overloaded`), not an error.
     pub async fn request(&self, request: RequestCapacity) -> Result<CapacityRequested, Error> {
+        let watch = self.q.allow_waiting("capacity.request", &request).await?;
+        Watch::until_over(watch, self.requested(request)).await
+    }
+
+    async fn requested(&self, request: RequestCapacity) -> Result<CapacityRequested, Error> {
         let host = self.q.host();
         let waits = request.wait.unwrap_or(false) && !host.clock.is_manual();
         let asked = self.asked(request).await?;
@@ -86,6 +92,7 @@ impl Capacity<'_> {
     /// # Errors
     /// `not_found` when nothing is known of the need, and the faults of the store.
     pub async fn cancel(&self, request: CancelNeed) -> Result<CapacityRequested, Error> {
+        self.q.allow("capacity.cancel", &request).await?;
         self.need(Op::Cancel { cell: request.cell_id, need: request.need_id }).await
     }
 
@@ -157,6 +164,7 @@ impl Capacity<'_> {
     /// `invalid_argument`, `already_exists`, `limit_exceeded`, and the faults of the store. Too little capacity and
     /// nobody in need are answers, not errors.
     pub async fn offer(&self, request: OfferCapacity) -> Result<CapacityOffered, Error> {
+        self.q.allow("capacity.offer", &request).await?;
         check_name("source_cell_id", &request.source_cell_id)?;
         check_name("destination_cell_id", &request.destination_cell_id)?;
         if self.q.host().config.capacity.strict_cells {
@@ -217,6 +225,7 @@ impl Capacity<'_> {
     /// `token_not_found`, `not_token_owner`, `token_expired`, `token_released`, `token_revoked`, and the faults of the
     /// store.
     pub async fn ack(&self, request: HeldToken) -> Result<CapacityToken, Error> {
+        self.q.allow("capacity.ack", &request).await?;
         self.token(Op::Ack { token: request.token_id, cell: request.cell_id }).await
     }
 
@@ -225,6 +234,7 @@ impl Capacity<'_> {
     /// # Errors
     /// As [`Capacity::ack`], and `not_renewable`.
     pub async fn renew(&self, request: HeldToken) -> Result<CapacityToken, Error> {
+        self.q.allow("capacity.renew", &request).await?;
         self.token(Op::Renew { token: request.token_id, cell: request.cell_id }).await
     }
 
@@ -233,6 +243,7 @@ impl Capacity<'_> {
     /// # Errors
     /// As [`Capacity::ack`], and `invalid_argument`.
     pub async fn transfer(&self, request: TransferCapacity) -> Result<CapacityToken, Error> {
+        self.q.allow("capacity.transfer", &request).await?;
         let (token, from, to) = (request.token_id, request.cell_id, request.destination_cell_id);
         self.token(Op::Transfer { token, from, to }).await
     }
@@ -242,6 +253,7 @@ impl Capacity<'_> {
     /// # Errors
     /// `token_not_found`, and the faults of the store.
     pub async fn revoke(&self, request: TokenRef) -> Result<CapacityToken, Error> {
+        self.q.allow("capacity.revoke", &request).await?;
         self.token(Op::Revoke { token: request.token_id }).await
     }
 
@@ -251,6 +263,7 @@ impl Capacity<'_> {
     /// `invalid_argument`, for a token as [`Capacity::ack`], and the faults of the store. Nothing to release is an
     /// answer, not an error.
     pub async fn release(&self, request: ReleaseCapacity) -> Result<CapacityReleased, Error> {
+        self.q.allow("capacity.release", &request).await?;
         let what = match request.token_id {
             Some(_) if request.capacity.is_some() || request.idempotency_key.is_some() => {
                 let both = "left out, since a token is released as a whole and once";
@@ -283,6 +296,7 @@ impl Capacity<'_> {
     /// # Errors
     /// `invalid_argument`, `limit_exceeded` for less than is in use, and the faults of the store.
     pub async fn configure(&self, request: ConfigureCapacity) -> Result<CapacityConfigured, Error> {
+        self.q.allow("capacity.configure", &request).await?;
         check_name("cell_id", &request.cell_id)?;
         let defaults = self.q.host().config.capacity.settings();
         // What fits into the number but not into its range the cell refuses, in the same words.
@@ -306,6 +320,7 @@ impl Capacity<'_> {
     /// # Errors
     /// `invalid_argument`, `limit_exceeded` for less than is in use, and the faults of the store.
     pub async fn set_budget(&self, request: SetBudget) -> Result<CapacityConfigured, Error> {
+        self.q.allow("budget.set", &request).await?;
         let limits = amounts("limits", request.limits)?;
         self.configured(Op::SetLimits { budget: request.budget_id, limits }).await
     }
@@ -315,6 +330,7 @@ impl Capacity<'_> {
     /// # Errors
     /// The faults of the store.
     pub async fn status(&self, request: CapacityRef) -> Result<CapacityStatus, Error> {
+        self.q.allow("capacity.status", &request).await?;
         let (host, cell) = (self.q.host(), request.cell_id);
         let resource = request.resource.unwrap_or_else(Resource::capacity);
         let defaults = host.config.capacity.settings();
@@ -332,6 +348,7 @@ impl Capacity<'_> {
     /// # Errors
     /// The faults of the store.
     pub async fn budget(&self, request: BudgetRef) -> Result<BudgetStatus, Error> {
+        self.q.allow("budget.status", &request).await?;
         let (host, budget_id) = (self.q.host(), request.budget_id);
         let id = EntityId::from(&budget_id);
         let status = ask(host, &host.kinds.budgets, &id, Action::Read, move |view| {
@@ -359,6 +376,7 @@ impl Capacity<'_> {
     /// # Errors
     /// The faults of the store.
     pub async fn stats(&self) -> Result<CapacityStats, Error> {
+        self.q.allow("capacity.stats", &()).await?;
         self.q.settle().await;
         self.q.effects_done().await;
         let stats = lock(&self.q.host().counters.cells);

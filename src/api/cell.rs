@@ -38,6 +38,7 @@ impl Cells<'_> {
     /// `invalid_argument` for more than six distinct neighbours or a bad label, `limit_exceeded`, and the faults
     /// of the store.
     pub async fn register(&self, request: RegisterCell) -> Result<CellRegistered, Error> {
+        self.q.allow("cell.register", &request).await?;
         check_label("arm", request.arm.as_deref(), 256)?;
         check_label("department", request.department.as_deref(), 256)?;
         let RegisterCell { cell_id, neighbors, ring, arm, department } = request;
@@ -61,6 +62,7 @@ impl Cells<'_> {
     /// # Errors
     /// `invalid_argument` for the number of rings, `limit_exceeded`, and the faults of the store.
     pub async fn mesh(&self, request: RegisterMesh) -> Result<MeshRegistered, Error> {
+        self.q.allow("cell.mesh", &request).await?;
         let rings = u32::try_from(request.rings).ok().filter(|rings| *rings <= MAX_RINGS);
         let rings = rings.ok_or_else(|| Error::invalid("rings", request.rings, "0 to 50"))?;
         let places: Vec<Hex> = (0..=rings).flat_map(Hex::ring_cells).collect();
@@ -93,6 +95,7 @@ impl Cells<'_> {
     /// # Errors
     /// `limit_exceeded`, and the faults of the store.
     pub async fn register_authority(&self, request: RegisterAuthority) -> Result<AuthorityRegistered, Error> {
+        self.q.allow("cmp.register", &request).await?;
         let host = self.q.host();
         let authority_id = request.authority_id.clone();
         let command = Action::Command(Command::RegisterAuthority(request.authority_id), None);
@@ -113,6 +116,7 @@ impl Cells<'_> {
     /// # Errors
     /// `invalid_argument` for limit or cursor, and the faults of the store.
     pub async fn list(&self, request: ListCells) -> Result<CellPage, Error> {
+        self.q.allow("cell.list", &request).await?;
         let limit = page_limit(request.limit)?;
         let host = self.q.host();
         let page = ask(host, &host.kinds.topology, &mesh_id(), Action::Read, move |view| {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::sync::mpsc;
 
+use super::caller::{Watch, begun};
 use super::dto::{
     AlgorithmStats, BallotView, ConsensusHistory, ConsensusHistoryPage, ConsensusMetadata, ConsensusRef,
     ConsensusResult, ConsensusStats, ConsensusVote, ConsensusVoted, OpenProposals, OpenProposalsPage,
@@ -70,6 +71,11 @@ impl Consensus<'_> {
     /// can meet, `already_exists`, `limit_exceeded`, `coordinator_error`, and the faults of the store. That nobody can be
     /// asked is a result, not an error.
     pub async fn request(&self, request: RequestConsensus) -> Result<ConsensusResult, Error> {
+        let watch = self.q.allow_waiting("consensus.request", &request).await?;
+        Watch::until_over(watch, self.decided(request)).await
+    }
+
+    async fn decided(&self, request: RequestConsensus) -> Result<ConsensusResult, Error> {
         let waits = request.wait.unwrap_or(true);
         let opened = self.open(request).await?;
         if !waits || opened.decision.is_some() || self.q.host().clock.is_manual() {
@@ -163,8 +169,7 @@ impl Consensus<'_> {
         &self,
         vote: ConsensusVote,
     ) -> impl Future<Output = Result<ConsensusVoted, Error>> + Send + use<> {
-        let sent = self.send(vote);
-        async move { sent?.await? }
+        begun(self.q.allow_now("consensus.vote", &vote).map(|()| self.send(vote)))
     }
 
     fn send(&self, vote: ConsensusVote) -> Result<Answer<Result<ConsensusVoted, Error>>, Error> {
@@ -206,6 +211,11 @@ impl Consensus<'_> {
     /// # Errors
     /// `invalid_argument` for the time, `not_found` when it never existed, and the faults of the store.
     pub async fn result(&self, request: ConsensusRef) -> Result<ConsensusResult, Error> {
+        let watch = self.q.allow_waiting("consensus.result", &request).await?;
+        Watch::until_over(watch, self.result_after(request)).await
+    }
+
+    async fn result_after(&self, request: ConsensusRef) -> Result<ConsensusResult, Error> {
         let longest = wait::longest("wait_ms", request.wait_ms.unwrap_or(0))?;
         // A proposal that does not exist will not be decided either.
         let ended = |state: &Proposal| state.closed.is_some() || state.opened.is_none();
@@ -227,8 +237,12 @@ impl Consensus<'_> {
     /// that was killed, misses nothing: open the inbox again, and vote.
     ///
     /// An earlier inbox of the same agent hears no more. An inbox that is dropped takes nothing more. Only the built-in
-    /// coordinator hands questions to inboxes.
+    /// coordinator hands questions to inboxes. An identity that may not vote as the agent gets one that is closed.
     pub fn inbox(&self, agent_id: &VoterId) -> mpsc::UnboundedReceiver<ConsensusRequest> {
+        let as_agent = serde_json::json!({ "agent_id": agent_id });
+        if self.q.allow_now("consensus.vote", &as_agent).is_err() {
+            return mpsc::unbounded_channel().1;
+        }
         open_inbox(self.q.host(), agent_id.clone())
     }
 
@@ -237,6 +251,7 @@ impl Consensus<'_> {
     /// # Errors
     /// `invalid_argument` for limit or cursor, and the faults of the store.
     pub async fn list_open(&self, request: OpenProposals) -> Result<OpenProposalsPage, Error> {
+        self.q.allow("consensus.open", &request).await?;
         let limit = page_limit(request.limit)?;
         self.q.settle().await;
         let host = self.q.host();
@@ -274,6 +289,7 @@ impl Consensus<'_> {
     /// # Errors
     /// `invalid_argument` for limit or cursor, and the faults of the store.
     pub async fn history(&self, request: ConsensusHistory) -> Result<ConsensusHistoryPage, Error> {
+        self.q.allow("consensus.history", &request).await?;
         self.q.settle().await;
         let host = self.q.host();
         let page = closed::page::<ProposalMachine, _>(host, request.limit, request.cursor, |id, state| {
@@ -295,6 +311,7 @@ impl Consensus<'_> {
     /// # Errors
     /// `store_error` when the store refuses work.
     pub async fn stats(&self) -> Result<ConsensusStats, Error> {
+        self.q.allow("consensus.stats", &()).await?;
         let host = self.q.host();
         drop(host.admit(false)?);
         self.q.settle().await;

@@ -62,18 +62,36 @@ impl Quorate {
         if let Some(until) = filter.until {
             return Err(Error::invalid("until", until.to_string(), "none: who follows events has no end"));
         }
+        self.allow(FILTERS, &filter).await?;
         let begins = filter.cursor.is_some() || filter.since.is_some();
         let (filter, after) = Filter::of(filter)?;
-        let host = self.host().clone();
+        let host = Arc::clone(self.host());
         let bell = host.bell.subscribe();
         let at = if begins { after } else { host.blocking(|store| wait(store.tip())).await?.position };
-        Ok(Events { host, filter: Arc::new(filter), bell, at, seq: 0, ready: VecDeque::new(), more: true })
+        let under = self.watch_caller().map(|changed| Under { q: self.clone(), changed });
+        Ok(Events {
+            host,
+            under,
+            filter: Arc::new(filter),
+            bell,
+            at,
+            seq: 0,
+            ready: VecDeque::new(),
+            more: true,
+        })
     }
+}
+
+/// The identity under which events are followed, and when it is to be looked at again.
+struct Under {
+    q: Quorate,
+    changed: watch::Receiver<u64>,
 }
 
 /// Events as they are recorded. Made by [`Quorate::events`].
 pub struct Events {
     host: Arc<Host>,
+    under: Option<Under>,
     filter: Arc<Filter>,
     bell: watch::Receiver<Position>,
     /// Everything up to here was read.
@@ -100,6 +118,7 @@ impl Events {
 
     /// An event that was read already; none when the journal must be asked.
     pub fn at_hand(&mut self) -> Option<EventView> {
+        self.check().ok()?;
         self.ready.pop_front()
     }
 
@@ -109,6 +128,7 @@ impl Events {
     /// The faults of the store. What follows can be asked for again.
     pub async fn next(&mut self) -> Result<Option<EventView>, Error> {
         loop {
+            self.check()?;
             if let Some(event) = self.ready.pop_front() {
                 return Ok(Some(event));
             }
@@ -116,8 +136,8 @@ impl Events {
                 return Ok(None);
             }
             if !self.more {
-                // The sender is in the host; it cannot be gone.
-                let _ = self.bell.changed().await;
+                self.rung().await;
+                self.check()?;
                 self.pause().await;
             }
             // From here on a later ring is seen.
@@ -131,7 +151,13 @@ impl Events {
                 Ok((Some(page), seq)) => {
                     let read = page.next_cursor.and_then(|cursor| cursor.parse().ok());
                     (self.at, self.seq, self.more) = (read.unwrap_or(at), seq, page.more);
-                    self.ready.extend(page.events);
+                    let sight = self.under.as_ref().and_then(|under| under.q.sight());
+                    self.ready.extend(page.events.into_iter().map(|mut event| {
+                        if let Some(sight) = &sight {
+                            sight.event(&mut event);
+                        }
+                        event
+                    }));
                 }
                 // The entity does not exist yet.
                 Ok((None, _)) => self.more = false,
@@ -141,6 +167,35 @@ impl Events {
                     return Err(fault.into());
                 }
             }
+        }
+    }
+
+    /// May who follows go on?
+    fn check(&mut self) -> Result<(), Error> {
+        let Some(under) = &mut self.under else { return Ok(()) };
+        if under.changed.has_changed().unwrap_or(true) {
+            under.changed.mark_unchanged();
+            let may = under.q.allow_reading(FILTERS);
+            if may.is_err() {
+                // Asked again, it is refused again.
+                under.changed.mark_changed();
+            }
+            return may;
+        }
+        Ok(())
+    }
+
+    /// Waits for the next group, or for a change of identities.
+    async fn rung(&mut self) {
+        // The senders are in the host; they cannot be gone.
+        match &mut self.under {
+            None => {
+                let _ = self.bell.changed().await;
+            }
+            Some(under) => tokio::select! {
+                _ = self.bell.changed() => {}
+                _ = under.changed.changed() => under.changed.mark_changed(),
+            },
         }
     }
 

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::Quorate;
+use super::caller::Watch;
 use super::dto::{
     ConfigureFlow, DrainFlow, FlowAdviceView, FlowDrained, FlowFigures, FlowOpened, FlowStatus,
     FlowsOverview, GapView, MessageOffered, MessageView, OfferMessage, OpenFlow,
@@ -46,6 +47,7 @@ impl Flows<'_> {
     /// `invalid_argument` naming the knob that does not fit, `already_exists` for an id of another configuration or of
     /// a closed stream, `limit_exceeded`, and the faults of the store.
     pub async fn open(&self, request: OpenFlow) -> Result<FlowOpened, Error> {
+        self.q.allow("flow.open", &request).await?;
         let OpenFlow { flow_id, config } = request;
         let host = self.q.host();
         check_size(host, &config)?;
@@ -61,6 +63,7 @@ impl Flows<'_> {
     /// `invalid_argument` naming the knob that does not fit or may not change, `not_found`, `already_exists` when the
     /// stream is closed, and the faults of the store.
     pub async fn configure(&self, request: ConfigureFlow) -> Result<FlowOpened, Error> {
+        self.q.allow("flow.configure", &request).await?;
         let ConfigureFlow { flow_id, config: changes } = request;
         let host = self.q.host();
         let mut asked = None;
@@ -81,6 +84,11 @@ impl Flows<'_> {
     /// `invalid_argument` for a message that is too large for any stream or a wait out of bounds, `not_found`, and the
     /// faults of the store.
     pub async fn offer(&self, request: OfferMessage) -> Result<MessageOffered, Error> {
+        let watch = self.q.allow_waiting("flow.offer", &request).await?;
+        Watch::until_over(watch, self.offered(request)).await
+    }
+
+    async fn offered(&self, request: OfferMessage) -> Result<MessageOffered, Error> {
         let OfferMessage { flow_id, message, sender, wait_ms, key, deadline_ms, critical } = request;
         if let Some(key) = &key {
             texts::name("key", key)?;
@@ -117,6 +125,7 @@ impl Flows<'_> {
     /// # Errors
     /// `invalid_argument` for the count, `not_found`, and the faults of the store.
     pub async fn drain(&self, request: DrainFlow) -> Result<FlowDrained, Error> {
+        self.q.allow("flow.drain", &request).await?;
         let DrainFlow { flow_id, count } = request;
         let given = count.unwrap_or(DEFAULT_DRAINED);
         let count = usize::try_from(given).ok().filter(|count| *count <= MOST_DRAINED);
@@ -152,6 +161,7 @@ impl Flows<'_> {
     /// # Errors
     /// `not_found`, and the faults of the store.
     pub async fn status(&self, flow_id: &EntityId) -> Result<FlowStatus, Error> {
+        self.q.allow("flow.status", &()).await?;
         let live = self.live(flow_id).await?;
         let (stats, totals, seen, closed) = live.figures(self.q.now());
         let (config, waiting) = live.config();
@@ -174,6 +184,7 @@ impl Flows<'_> {
     /// # Errors
     /// `not_found`, and the faults of the store.
     pub async fn recommendation(&self, flow_id: &EntityId) -> Result<FlowAdviceView, Error> {
+        self.q.allow("flow.recommendation", &()).await?;
         let live = self.live(flow_id).await?;
         let advice = live.recommendation(self.q.now());
         let (suggested, delay) = match advice.suggested_action {
@@ -201,6 +212,7 @@ impl Flows<'_> {
     /// # Errors
     /// `not_found`, and the faults of the store.
     pub async fn close(&self, flow_id: &EntityId) -> Result<FlowOpened, Error> {
+        self.q.allow("flow.close", &()).await?;
         let host = self.q.host();
         let (live, changed) = flows::close(host, flow_id).await.map_err(|e| refused(host, e, None))?;
         Ok(self.opened(flow_id.clone(), &live, changed))

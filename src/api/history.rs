@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 
 use serde::de::DeserializeOwned;
-use serde_json::Value;
 
 use super::Quorate;
 use super::capacity_view::capacity_view;
@@ -14,23 +13,15 @@ use super::dto::{
     StateAt,
 };
 use super::event_names;
+use super::event_view::{event_view, names};
 use super::job_view::job_view;
 use super::quorum::{page_limit, status_view};
-use crate::core::capacity::cell;
 use crate::core::capacity::cell::CellMachine;
-use crate::core::jobs::durations;
-use crate::core::jobs::gate;
-use crate::core::jobs::manager as job;
 use crate::core::jobs::manager::JobMachine;
-use crate::core::jobs::worker;
 use crate::core::kernel::Machine;
 use crate::core::kernel::driver::Driver;
 use crate::core::kernel::ids::{CellId, EntityId, Resource, StreamId, StreamKind};
 use crate::core::kernel::time::Timestamp;
-use crate::core::load::flow;
-use crate::core::load::record as load;
-use crate::core::voting::agent;
-use crate::core::voting::algorithms;
 use crate::core::voting::proposal;
 use crate::core::voting::proposal::audit::{AuditBallot, ballots_on_record};
 use crate::core::voting::proposal::{ProposalMachine, Verdict};
@@ -59,11 +50,17 @@ impl History<'_> {
     /// `invalid_argument` for the kind, limit or cursor, for an outcome that nothing of the kind has, for an end before
     /// the beginning, and the faults of the store.
     pub async fn query(&self, request: HistoryQuery) -> Result<EventPage, Error> {
+        self.q.allow("history.query", &request).await?;
         let limit = page_limit(request.limit)?;
         let (filter, after) = Filter::of(request)?;
         let page = self.q.host().blocking(move |store| filter.page(store, after, limit, &mut 0)).await?;
         // An id that is misspelt must not read as if nothing had happened.
-        page.ok_or_else(|| Error::new(ErrorKind::NotFound, "nothing is recorded under this kind and id"))
+        let mut page = page
+            .ok_or_else(|| Error::new(ErrorKind::NotFound, "nothing is recorded under this kind and id"))?;
+        if let Some(sight) = self.q.sight() {
+            sight.events(&mut page.events);
+        }
+        Ok(page)
     }
 
     /// The log of one entity, a page at a time, with the votes and refused attempts in it.
@@ -71,6 +68,7 @@ impl History<'_> {
     /// # Errors
     /// `invalid_argument` for the kind, limit or cursor, `not_found`, and the faults of the store.
     pub async fn entity(&self, request: EntityHistory) -> Result<EntityLog, Error> {
+        self.q.allow("history.entity", &request).await?;
         let limit = page_limit(request.limit)?;
         let kind = request.kind.as_deref().map(kind_of).transpose()?;
         let after = cursor(request.cursor.as_deref())?;
@@ -79,8 +77,13 @@ impl History<'_> {
             let stream = stream_of(store, kind, &id)?;
             entity_log(store, &stream, after, limit)
         });
-        let log = log.await?;
-        log.ok_or_else(|| Error::new(ErrorKind::NotFound, "nothing is recorded under this kind and id"))
+        let mut log = log
+            .await?
+            .ok_or_else(|| Error::new(ErrorKind::NotFound, "nothing is recorded under this kind and id"))?;
+        if let Some(sight) = self.q.sight() {
+            sight.events(&mut log.events);
+        }
+        Ok(log)
     }
 
     /// How a quorum or proposal stood at an earlier point of its log, or at an earlier instant.
@@ -89,6 +92,7 @@ impl History<'_> {
     /// `invalid_argument` unless one of `seq` and `at` is given, or for another kind, `not_found` when it did not exist
     /// then, and the faults of the store.
     pub async fn state_at(&self, request: StateAt) -> Result<PastState, Error> {
+        self.q.allow("history.state_at", &request).await?;
         if request.seq.is_some() == request.at.is_some() {
             return Err(Error::invalid("seq", request.seq, "one of seq and at"));
         }
@@ -113,7 +117,10 @@ impl History<'_> {
             StreamKind::Job => {
                 let past = host.blocking(move |store| fold_until::<JobMachine>(store, &stream, &request));
                 let (_, driver, now) = past.await?.ok_or_else(missing)?;
-                let view = job_view(driver.state(), now, None).ok_or_else(missing)?;
+                let mut view = job_view(driver.state(), now, None).ok_or_else(missing)?;
+                if let Some(sight) = self.q.sight() {
+                    sight.job(&mut view);
+                }
                 Ok(PastState::Job(Box::new(view)))
             }
             StreamKind::Cell => {
@@ -133,7 +140,8 @@ impl History<'_> {
             | StreamKind::Worker
             | StreamKind::Flow
             | StreamKind::Load
-            | StreamKind::Durations => {
+            | StreamKind::Durations
+            | StreamKind::Identity => {
                 Err(Error::invalid("kind", kind.name(), "quorum, proposal, job or cell"))
             }
         }
@@ -141,7 +149,7 @@ impl History<'_> {
 }
 
 /// The kinds an entity is sought among when none is named, the likeliest first.
-const SOUGHT: [StreamKind; 13] = [
+const SOUGHT: [StreamKind; 14] = [
     StreamKind::Quorum,
     StreamKind::Proposal,
     StreamKind::Job,
@@ -155,6 +163,7 @@ const SOUGHT: [StreamKind; 13] = [
     StreamKind::Algorithms,
     StreamKind::Flow,
     StreamKind::Load,
+    StreamKind::Identity,
 ];
 
 /// The entity of this kind, or the first of any kind that has this id.
@@ -222,71 +231,6 @@ pub(super) fn kind_of(name: &str) -> Result<StreamKind, Error> {
 fn cursor(text: Option<&str>) -> Result<u64, Error> {
     let parse = |text: &str| text.parse().map_err(|_| unknown(text));
     text.map_or(Ok(0), parse)
-}
-
-/// A record as it is shown: the event's name and data are read from its stored form.
-pub(super) fn event_view(record: Record) -> Result<EventView, Fault> {
-    let data = match record.stream.kind {
-        StreamKind::Quorum => serde_json::to_value(decode::<quorum::Event>(&record.payload)?),
-        StreamKind::Proposal => {
-            let event = match decode::<proposal::Event>(&record.payload)? {
-                proposal::Event::Closed(closed) => proposal::Event::Closed(closed.upcast()),
-                event => event,
-            };
-            serde_json::to_value(event)
-        }
-        StreamKind::Algorithms => serde_json::to_value(decode::<algorithms::Event>(&record.payload)?),
-        StreamKind::Cell => serde_json::to_value(decode::<cell::Event>(&record.payload)?),
-        StreamKind::Budget => serde_json::to_value(decode::<cell::budget::Event>(&record.payload)?),
-        StreamKind::Topology => serde_json::to_value(decode::<topology::Event>(&record.payload)?),
-        StreamKind::Job => serde_json::to_value(decode::<job::Event>(&record.payload)?),
-        StreamKind::Gate => serde_json::to_value(decode::<gate::Event>(&record.payload)?),
-        StreamKind::Worker => serde_json::to_value(decode::<worker::Event>(&record.payload)?),
-        StreamKind::Durations => serde_json::to_value(decode::<durations::Event>(&record.payload)?),
-        StreamKind::Flow => serde_json::to_value(decode::<flow::record::Event>(&record.payload)?),
-        StreamKind::Load => serde_json::to_value(decode::<load::Event>(&record.payload)?),
-        StreamKind::Agent => serde_json::to_value(decode::<agent::Event>(&record.payload)?),
-    };
-    // Every event is written as `{"name": data}`.
-    let (event, data) = match data {
-        Ok(Value::Object(map)) => map.into_iter().next().map(as_one).unwrap_or_default(),
-        Ok(other) => (other.to_string(), Value::Null),
-        Err(e) => return Err(Fault::Corrupt { what: format!("event cannot be shown: {e}") }),
-    };
-    Ok(EventView {
-        position: record.position,
-        kind: record.stream.kind.name().into(),
-        entity_id: record.stream.id,
-        seq: record.seq,
-        at: record.at,
-        at_ms: record.at.as_millis(),
-        event,
-        data,
-        hash: record.hash.to_string(),
-    })
-}
-
-/// A vote with a reason is stored as the vote and what came with it; it is shown as one, under the name votes have.
-fn as_one((event, data): (String, Value)) -> (String, Value) {
-    let (name, part) = match event.as_str() {
-        "vote_cast_with_reason" => ("vote_cast", "cast"),
-        "vote_refused_with_reason" => ("vote_refused", "refused"),
-        _ => return (event, data),
-    };
-    let Value::Object(mut with) = data else { return (event, data) };
-    let Some(Value::Object(mut vote)) = with.remove(part) else { return (event, Value::Object(with)) };
-    vote.extend(with);
-    (name.to_owned(), Value::Object(vote))
-}
-
-/// Does this name stand anywhere in the data of an event?
-fn names(data: &Value, party: &str) -> bool {
-    match data {
-        Value::String(text) => text == party,
-        Value::Array(values) => values.iter().any(|value| names(value, party)),
-        Value::Object(fields) => fields.iter().any(|(key, value)| key == party || names(value, party)),
-        Value::Null | Value::Bool(_) | Value::Number(_) => false,
-    }
 }
 
 /// Which records are asked for.
@@ -378,6 +322,10 @@ impl Filter {
         let request = &self.request;
         request.event.as_ref().is_none_or(|event| *event == view.event)
             && request
+                .identity
+                .as_ref()
+                .is_none_or(|identity| view.identity.as_deref() == Some(identity.as_str()))
+            && request
                 .party_id
                 .as_ref()
                 .is_none_or(|party| view.entity_id == *party || names(&view.data, party.as_str()))
@@ -414,7 +362,8 @@ impl Filter {
             | StreamKind::Worker
             | StreamKind::Flow
             | StreamKind::Load
-            | StreamKind::Durations => Ok(false),
+            | StreamKind::Durations
+            | StreamKind::Identity => Ok(false),
             StreamKind::Quorum => {
                 if let Some(cell) = cells.get(&record.stream) {
                     return Ok(cell.as_ref() == Some(wanted));
@@ -456,7 +405,8 @@ fn entity_log(
         | StreamKind::Worker
         | StreamKind::Flow
         | StreamKind::Load
-        | StreamKind::Durations => {}
+        | StreamKind::Durations
+        | StreamKind::Identity => {}
     }
     Ok(Some(EntityLog {
         kind: stream.kind.name().into(),

@@ -18,7 +18,6 @@
 //! Leases: Gray and Cheriton, *Leases*, SOSP 1989. A value that gives back when it goes out of scope: Stroustrup, *The
 //! Design and Evolution of C++*, 1994, on resource acquisition as initialisation.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -31,12 +30,13 @@ use super::dto::RequestCapacity;
 use super::wait::AbortOnDrop;
 use crate::core::capacity::cell::event::Granted;
 use crate::core::capacity::cell::{Amount, Lease, Op, Rejection, Release, Reply};
-use crate::core::kernel::ids::{CellId, NeedId, Resource, TokenId};
+use crate::core::kernel::ids::{CellId, EntityId, NeedId, Resource, TokenId};
 use crate::core::kernel::time::Timestamp;
 use crate::error::{Error, ErrorKind};
 use crate::journal::Fault;
-use crate::shell::host::Host;
+use crate::shell::access::{Access, Asks};
 use crate::shell::joint::{self, Answered};
+use crate::shell::lock;
 use crate::shell::needs::{Ended, Waiter, give_back, insist};
 use crate::shell::writer::Failure;
 
@@ -79,6 +79,7 @@ impl Capacity<'_> {
     /// `status` says which: `overloaded`, `expired`); `conflict` when somebody cancelled the need; those of
     /// [`Capacity::ack`] when what was granted is out of reach already.
     pub async fn acquire(&self, request: RequestCapacity) -> Result<Held, Error> {
+        self.q.allow("capacity.request", &request).await?;
         let host = self.q.host();
         let renewable = Some(request.renewable.unwrap_or(true));
         let asked = self.asked(RequestCapacity { renewable, ..request }).await?;
@@ -138,7 +139,7 @@ enum Stage {
 
 /// What an acquisition has a claim to. Dropped before it is over, everything is given up.
 struct Claim {
-    host: Arc<Host>,
+    host: Access,
     cell: CellId,
     need: NeedId,
     stage: Option<Stage>,
@@ -147,7 +148,7 @@ struct Claim {
 impl Claim {
     /// The request is carried out whether or not somebody waits for its answer: so nothing overtakes it that gives up
     /// what it asks for.
-    fn ask(host: &Arc<Host>, cell: CellId, need: NeedId, op: Op) -> Self {
+    fn ask(host: &Access, cell: CellId, need: NeedId, op: Op) -> Self {
         let surroundings = host.clone();
         let asking = host.tokio.spawn(async move { joint::run(&surroundings, op).await });
         Claim { host: host.clone(), cell, need, stage: Some(Stage::Asked(asking)) }
@@ -216,14 +217,14 @@ impl Drop for Claim {
 }
 
 /// Takes a need out of its queue; gives the tokens of one that was granted before.
-async fn withdraw(host: &Arc<Host>, cell: &CellId, need: NeedId) -> Vec<TokenId> {
+async fn withdraw(host: &Access, cell: &CellId, need: NeedId) -> Vec<TokenId> {
     match insist(host, Op::Cancel { cell: cell.clone(), need }).await {
         Some(Ok(Reply::Granted { cell: _, granted })) => ids(&granted),
         Some(Ok(_) | Err(_)) | None => Vec::new(),
     }
 }
 
-async fn release(host: &Arc<Host>, cell: &CellId, tokens: Vec<TokenId>) {
+async fn release(host: &Access, cell: &CellId, tokens: Vec<TokenId>) {
     for token in tokens {
         // One that has ended is back where it came from.
         let _ = insist(host, Op::Release { cell: cell.clone(), what: Release::Token(token) }).await;
@@ -342,9 +343,15 @@ impl Drop for Held {
     }
 }
 
+/// May this identity still do anything?
+fn is_active(host: &Access, name: &EntityId) -> bool {
+    let directory = lock(&host.counters.identities);
+    directory.get(name).is_some_and(|identity| identity.is_active(host.clock.now()))
+}
+
 /// What a hold keeps in the background.
 struct Kept {
-    host: Arc<Host>,
+    host: Access,
     cell: CellId,
     tokens: Vec<TokenId>,
     tell: watch::Sender<Option<Error>>,
@@ -358,6 +365,12 @@ impl Kept {
         while !self.tokens.is_empty() && !self.host.is_closing() {
             tokio::time::sleep(next).await;
             next = pause;
+            if let Some(over) = self.host.by().filter(|by| !is_active(&self.host, by)) {
+                let message =
+                    format!("the identity has expired or was revoked; nothing is renewed. identity={over}");
+                self.lose(Error::new(ErrorKind::NotAuthenticated, message));
+                return;
+            }
             for token in self.tokens.clone() {
                 let op = Op::Renew { token: token.clone(), cell: self.cell.clone() };
                 match joint::run(&self.host, op).await {
@@ -384,7 +397,7 @@ impl Kept {
         self.lose(Rejection::TokenExpired);
     }
 
-    fn lose(&self, why: Rejection) {
+    fn lose(&self, why: impl Into<Error>) {
         self.tell.send_if_modified(|lost| {
             let first = lost.is_none();
             lost.get_or_insert_with(|| why.into());

@@ -1,20 +1,16 @@
 //! Operations on jobs, their gates and their workers.
 
-use std::sync::Arc;
-
 use super::Quorate;
-use super::closed;
-use super::cursor;
 use super::dto::{
-    CancelJob, CompleteJob, JobCancelled, JobChanged, JobLine, JobPage, JobProgress, JobRef, JobStats,
-    JobStatusReply, JobStatusView, JobSubmitted, JobWhy, ListJobs, MoveWorkflow, SubmitJob, WhyLink,
+    CancelJob, CompleteJob, JobCancelled, JobChanged, JobProgress, JobRef, JobStats, JobStatusReply,
+    JobStatusView, JobSubmitted, JobWhy, MoveWorkflow, SubmitJob, WhyLink,
 };
+use super::hidden::Sight;
 use super::job_view::{
-    cancelled, count, job_view, line_of, millis, overall, settings, stats, strange, stream, taken, token,
-    unexpected, with_leader,
+    cancelled, count, job_view, millis, overall, settings, stats, strange, stream, taken, token, unexpected,
+    with_leader,
 };
 use super::pressure::not_on;
-use super::quorum::page_limit;
 use super::stats::level_view;
 use super::texts;
 use crate::core::jobs::gate::settings::TimeoutPolicy;
@@ -32,10 +28,12 @@ use crate::core::kernel::Machine;
 use crate::core::kernel::ids::{EntityId, StreamId, StreamKind};
 use crate::core::kernel::time::Timestamp;
 use crate::core::load::stats::Level;
+use crate::core::trust::identity::PartyKind;
 use crate::error::Error;
 use crate::journal::codec::decode;
+use crate::shell::access::Access;
 use crate::shell::entity::{Action, View};
-use crate::shell::host::{Host, wait};
+use crate::shell::host::wait;
 use crate::shell::jobs::{self, HERE, LOCAL};
 use crate::shell::lock;
 use crate::shell::pressure::arrived;
@@ -48,7 +46,7 @@ pub struct Jobs<'a> {
 }
 
 impl Jobs<'_> {
-    pub(super) fn host(&self) -> &Arc<Host> {
+    pub(super) fn host(&self) -> &Access {
         self.q.host()
     }
 
@@ -63,6 +61,16 @@ impl Jobs<'_> {
     /// `invalid_argument`, `unknown_datacenter`, `already_exists` for another job that runs under this id or for a job
     /// without a gate under an id that a gate knows, and the faults of the store.
     pub async fn submit(&self, request: SubmitJob) -> Result<JobSubmitted, Error> {
+        self.q.allow("job.submit", &request).await?;
+        let mut taken = self.taken(request).await?;
+        if let (Some(sight), Some(token)) = (self.q.sight(), taken.fence_token) {
+            let leader = self.leader_of(&taken.job_id, None).await;
+            taken.fence_token = leader.map(|leader| sight.token(&leader, token)).filter(|token| *token > 0);
+        }
+        Ok(taken)
+    }
+
+    async fn taken(&self, request: SubmitJob) -> Result<JobSubmitted, Error> {
         let job_id = match &request.job_id {
             Some(id) if id.as_str().contains('@') => {
                 return Err(Error::invalid("job_id", id.as_str(), "an id without @"));
@@ -194,7 +202,8 @@ impl Jobs<'_> {
         });
         let mut tracked = tracked.await??;
         if tracked.duplicate {
-            tracked.status = self.status(JobRef { job_id: submit.job_id, datacenter: None }).await?.status;
+            tracked.status =
+                self.status_now(JobRef { job_id: submit.job_id, datacenter: None }).await?.status;
         }
         Ok(tracked)
     }
@@ -315,6 +324,7 @@ impl Jobs<'_> {
     /// `invalid_argument`, `not_found`, `job_ended`, `stale_token`, `unknown_token`, `no_leader`, `overloaded` when the
     /// datacenter asks its gate for less, and the faults of the store.
     pub async fn progress(&self, request: JobProgress) -> Result<JobChanged, Error> {
+        self.q.allow("job.progress", &request).await?;
         self.may_pass(&request.job_id, request.datacenter.as_ref()).await?;
         let said = job::Command::Progress {
             workflow_id: request.workflow_id,
@@ -334,6 +344,7 @@ impl Jobs<'_> {
     /// `invalid_argument`, `not_found`, `illegal_transition`, `job_ended`, `stale_token`, `unknown_token`, and the
     /// faults of the store.
     pub async fn workflow(&self, request: MoveWorkflow) -> Result<JobChanged, Error> {
+        self.q.allow("job.workflow", &request).await?;
         let names = || WorkflowStatus::ALL.map(WorkflowStatus::name).join(", ");
         let to = WorkflowStatus::from_name(&request.to)
             .ok_or_else(|| Error::invalid("to", request.to.as_str(), &format!("one of {}", names())))?;
@@ -363,6 +374,7 @@ impl Jobs<'_> {
     /// `invalid_argument`, `not_found`, `stale_token`, `unknown_token`, `job_ended` for one that ended otherwise, and the
     /// faults of the store. Saying the same again changes nothing.
     pub async fn complete(&self, request: CompleteJob) -> Result<JobChanged, Error> {
+        self.q.allow("job.complete", &request).await?;
         let status = match request.status.as_deref() {
             None | Some("completed") => FinalStatus::Completed,
             Some("failed") => FinalStatus::Failed,
@@ -379,6 +391,7 @@ impl Jobs<'_> {
     /// # Errors
     /// `invalid_argument`, `not_found`, `stale_token`, `unknown_token`, and the faults of the store.
     pub async fn cancel(&self, request: CancelJob) -> Result<JobCancelled, Error> {
+        self.q.allow("job.cancel", &request).await?;
         texts::requester("requester_id", &request.requester_id)?;
         let (host, job_id) = (self.host(), request.job_id);
         let token = token(request.fence_token)?;
@@ -436,7 +449,11 @@ impl Jobs<'_> {
             let heard = lock(&counters.heard).at(job_id, datacenter);
             job_view(view.state, view.now, heard)
         });
-        Ok(seen.await?)
+        let mut view = seen.await?;
+        if let (Some(sight), Some(view)) = (self.q.sight(), &mut view) {
+            sight.job(view);
+        }
+        Ok(view)
     }
 
     /// How a job stands: in one datacenter, or everywhere.
@@ -444,6 +461,11 @@ impl Jobs<'_> {
     /// # Errors
     /// `not_found`, and the faults of the store.
     pub async fn status(&self, request: JobRef) -> Result<JobStatusReply, Error> {
+        self.q.allow("job.status", &request).await?;
+        self.status_now(request).await
+    }
+
+    pub(super) async fn status_now(&self, request: JobRef) -> Result<JobStatusReply, Error> {
         let gate = match request.datacenter {
             Some(_) => None,
             None => self.gate_view(&request.job_id).await?,
@@ -475,6 +497,7 @@ impl Jobs<'_> {
     /// # Errors
     /// `not_found`, and the faults of the store.
     pub async fn why(&self, request: JobRef) -> Result<JobWhy, Error> {
+        self.q.allow("job.why", &request).await?;
         let stream = self.find(&request.job_id, request.datacenter.as_ref()).await?;
         let view = self.view(&stream).await?.ok_or(job::Rejection::UnknownJob)?;
         let of = StreamId::new(StreamKind::Job, stream);
@@ -492,7 +515,13 @@ impl Jobs<'_> {
         });
         let events = events.await?;
         let chain = job::why(events.iter().map(|(seq, at, event)| (*seq, *at, event)));
-        let link = |link: job::why::Link| WhyLink { seq: link.seq, at: link.at, sentence: link.sentence };
+        let leads = |sight: Sight| sight.may(PartyKind::Holder, view.leader_id.as_str());
+        let hidden = !self.q.sight().is_none_or(leads);
+        let link = |link: job::why::Link| WhyLink {
+            seq: link.seq,
+            at: link.at,
+            sentence: if hidden { Sight::sentence(&link.sentence) } else { link.sentence },
+        };
         Ok(JobWhy {
             job_id: view.job_id,
             datacenter: view.datacenter,
@@ -501,69 +530,12 @@ impl Jobs<'_> {
         })
     }
 
-    /// A page of jobs: live ones by name, or ended ones in the order of their ends.
-    ///
-    /// # Errors
-    /// `invalid_argument` for state, limit or cursor, and the faults of the store.
-    pub async fn list(&self, request: ListJobs) -> Result<JobPage, Error> {
-        self.q.settle().await;
-        let host = self.host();
-        let live = lock(&host.counters.jobs).live.len() as u64;
-        match request.state.as_deref() {
-            None | Some("live") => {}
-            Some("ended") => {
-                // A job nobody leads has nothing to wait for either, and has not ended.
-                let line = |_: &EntityId, job: &Job| {
-                    job.view(Timestamp::MAX, None)
-                        .filter(|view| view.ended.is_some())
-                        .map(|view| line_of(&view))
-                };
-                let page = closed::page::<JobMachine, _>(host, request.limit, request.cursor, line).await?;
-                return Ok(JobPage {
-                    jobs: page.entries,
-                    live,
-                    next_cursor: page.next_cursor,
-                    more: page.more,
-                });
-            }
-            Some(other) => return Err(Error::invalid("state", other, "live or ended")),
-        }
-        let limit = page_limit(request.limit)?;
-        cursor::check(host, StreamKind::Job, request.cursor.as_deref()).await?;
-        let horizon = match request.due_within_seconds {
-            None => None,
-            Some(s) => Some(
-                host.clock.now().plus(std::time::Duration::from_millis(millis("due_within_seconds", s)?)),
-            ),
-        };
-        let after =
-            |stream: &&EntityId| request.cursor.as_ref().is_none_or(|at| stream.as_str() > at.as_str());
-        let streams: Vec<EntityId> = lock(&host.counters.jobs).live.keys().filter(after).cloned().collect();
-        let (mut jobs, mut more): (Vec<(EntityId, JobLine)>, bool) = (Vec::new(), false);
-        for stream in streams {
-            if jobs.len() == limit {
-                more = true;
-                break;
-            }
-            let seen = ask(host, &host.kinds.jobs, &stream, Action::Read, |view| {
-                view.state.view(view.now, None).map(|view| line_of(&view))
-            });
-            let due = |line: &JobLine| {
-                horizon.is_none_or(|horizon| line.next_deadline.is_some_and(|due| due <= horizon))
-            };
-            if let Some(line) = seen.await?.filter(due) {
-                jobs.push((stream, line));
-            }
-        }
-        let next_cursor = jobs.last().map(|(at, _)| at.to_string()).or(request.cursor);
-        Ok(JobPage { jobs: jobs.into_iter().map(|(_, line)| line).collect(), live, next_cursor, more })
-    }
-
     /// Counters over all jobs.
     ///
     /// # Errors
     /// The faults of the store.
     pub async fn stats(&self) -> Result<JobStats, Error> {
+        self.q.allow("job.stats", &()).await?;
         self.q.settle().await;
         Ok(stats(self.host()))
     }

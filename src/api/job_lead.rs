@@ -6,10 +6,10 @@ use super::job_view::{holder, lease_ms, needed, strange, token, unexpected};
 use super::texts;
 use crate::core::jobs::gate;
 use crate::core::jobs::gate::status::GateStatus;
-use crate::core::jobs::manager::{self as job, Reply};
+use crate::core::jobs::manager::{self as job, JobMachine, Reply};
 use crate::core::kernel::ids::EntityId;
 use crate::error::Error;
-use crate::shell::entity::Action;
+use crate::shell::entity::{Action, View};
 use crate::shell::jobs::{self, HERE};
 use crate::shell::runtime::ask;
 
@@ -40,6 +40,18 @@ impl Jobs<'_> {
         .await
     }
 
+    /// Who leads a job now, where somebody does.
+    pub(super) async fn leader_of(
+        &self,
+        job_id: &EntityId,
+        datacenter: Option<&EntityId>,
+    ) -> Option<EntityId> {
+        let stream = self.find(job_id, datacenter).await.ok()?;
+        let host = self.host();
+        let leads = |view: View<'_, JobMachine>| view.state.run.as_ref().map(|run| run.leader.node.clone());
+        ask(host, &host.kinds.jobs, &stream, Action::Read, leads).await.ok().flatten()
+    }
+
     /// Gives leadership of a job to another leader, under a higher token. Durable on return: from then on everything
     /// the former leader does is refused.
     ///
@@ -47,6 +59,7 @@ impl Jobs<'_> {
     /// `invalid_argument`, `not_found`, `job_ended`, `lease_held`, `stale_token`, `unknown_token`, and the faults of
     /// the store.
     pub async fn transfer(&self, request: TransferJob) -> Result<JobLed, Error> {
+        self.q.allow("job.transfer", &request).await?;
         texts::address_or_here("new_leader_addr", &request.new_leader_addr)?;
         let said = job::Command::Transfer {
             to: self.leader(Some(&request.new_leader_id)),
@@ -66,6 +79,7 @@ impl Jobs<'_> {
     /// # Errors
     /// `invalid_argument`, `not_found`, `job_ended`, `lease_held`, and the faults of the store.
     pub async fn acquire(&self, request: LeaseJob) -> Result<JobLed, Error> {
+        self.q.allow("job.acquire", &request).await?;
         texts::address_or_here("holder_addr", &request.holder_addr)?;
         let in_process = request.in_process.unwrap_or(request.holder_addr.is_empty());
         let (holder, lease_ms) = (holder(&request)?, lease_ms(&request)?);
@@ -85,6 +99,7 @@ impl Jobs<'_> {
     /// # Errors
     /// As [`Jobs::acquire`], and `lease_lost`, `stale_token`.
     pub async fn renew(&self, request: LeaseJob) -> Result<JobLed, Error> {
+        self.q.allow("job.renew", &request).await?;
         texts::address_or_here("holder_addr", &request.holder_addr)?;
         let said = job::Command::RenewLease {
             holder: holder(&request)?,
@@ -99,6 +114,7 @@ impl Jobs<'_> {
     /// # Errors
     /// As [`Jobs::renew`].
     pub async fn release(&self, request: LeaseJob) -> Result<JobChanged, Error> {
+        self.q.allow("job.release", &request).await?;
         texts::address_or_here("holder_addr", &request.holder_addr)?;
         let said =
             job::Command::ReleaseLease { holder: holder(&request)?, token: needed(request.fence_token)? };
@@ -114,8 +130,13 @@ impl Jobs<'_> {
     /// # Errors
     /// `not_found`, and the faults of the store.
     pub async fn gate_status(&self, request: JobRef) -> Result<GateStatus, Error> {
+        self.q.allow("gate.status", &request).await?;
         let known = self.gate_view(&request.job_id).await?;
-        known.ok_or_else(|| gate::Rejection::NotTracked.into())
+        let mut status = known.ok_or(gate::Rejection::NotTracked)?;
+        if let Some(sight) = self.q.sight() {
+            sight.gate(&mut status);
+        }
+        Ok(status)
     }
 
     /// Gives leadership of a job at the gate to another gate, under a higher epoch. Durable on return.
@@ -123,6 +144,7 @@ impl Jobs<'_> {
     /// # Errors
     /// `invalid_argument`, `not_found`, `job_ended`, and the faults of the store.
     pub async fn gate_transfer(&self, request: TransferGate) -> Result<GateStatus, Error> {
+        self.q.allow("gate.transfer", &request).await?;
         texts::address_or_here("new_gate_addr", &request.new_gate_addr)?;
         let host = self.host();
         let said = gate::Command::Transfer {
@@ -142,6 +164,7 @@ impl Jobs<'_> {
     /// # Errors
     /// The faults of the store.
     pub async fn estimate(&self, request: ClassRef) -> Result<ClassEstimate, Error> {
+        self.q.allow("job.estimate", &request).await?;
         let known = jobs::estimate(self.host(), Some(&request.class)).await?;
         let seconds = |ms: Option<u64>| ms.map(|ms| ms as f64 / 1_000.0);
         Ok(match known {

@@ -1,5 +1,6 @@
 //! Operations on the time of jobs: more of it for a worker, and waiting for the end.
 
+use super::caller::Watch;
 use super::dto::{ExtendJob, JobExtended, JobRef, JobStatusReply, WaitJob};
 use super::job::Jobs;
 use super::job_view::{count, extended, real, strange, token, unexpected};
@@ -27,6 +28,7 @@ impl Jobs<'_> {
     /// `invalid_argument`, `not_found`, `key_reused` for a `request_id` of another request, `stale_token`,
     /// `unknown_token`, and the faults of the store. A denial is an answer, not an error.
     pub async fn extend(&self, request: ExtendJob) -> Result<JobExtended, Error> {
+        self.q.allow("job.extend", &request).await?;
         if let Some(name) = &request.request_id {
             texts::name("request_id", name)?;
         }
@@ -123,6 +125,11 @@ impl Jobs<'_> {
     /// # Errors
     /// `invalid_argument` for the time, `not_found`, and the faults of the store.
     pub async fn wait(&self, request: WaitJob) -> Result<JobStatusReply, Error> {
+        let watch = self.q.allow_waiting("job.wait", &request).await?;
+        Watch::until_over(watch, self.ended(request)).await
+    }
+
+    async fn ended(&self, request: WaitJob) -> Result<JobStatusReply, Error> {
         let WaitJob { job_id, datacenter, timeout_ms } = request;
         let longest = wait::longest("timeout_ms", timeout_ms.unwrap_or(DEFAULT_WAIT_MS))?;
         let host = self.host();
@@ -136,6 +143,6 @@ impl Jobs<'_> {
             let ended = |job: &Job| job.run.as_ref().is_none_or(|run| run.ended.is_some());
             wait::until::<JobMachine>(host, &stream, ended, longest).await;
         }
-        self.status(JobRef { job_id, datacenter }).await
+        self.status_now(JobRef { job_id, datacenter }).await
     }
 }

@@ -13,12 +13,16 @@
 //!           ├─ shedding()    check · release · record · status
 //!           ├─ stats()       record · level · summary
 //!           ├─ pressure()    status
+//!           ├─ identities()  create · rotate · revoke · grant · list
 //!           └─ history()     query · entity · state_at · verify · checkpoint · prove · prove_consistency
+//!  as_identity(..)  the same methods, each checked for one identity
 //!  ops::OPERATIONS        the same, by name, over JSON: what HTTP, the command line and play stand on
 //! ```
 
+mod acts;
 pub mod agent;
 pub mod algorithm;
+pub mod caller;
 pub mod capacity;
 mod capacity_view;
 pub mod cell;
@@ -28,12 +32,17 @@ pub mod consensus;
 mod cursor;
 pub mod dto;
 mod event_names;
+mod event_view;
 pub mod events;
 pub mod flow;
+mod hidden;
 pub mod history;
 pub mod hold;
+pub mod identified;
+pub mod identity;
 pub mod job;
 mod job_lead;
+mod job_list;
 mod job_time;
 mod job_view;
 pub mod json;
@@ -57,12 +66,14 @@ use std::time::Duration;
 
 use tokio::sync::{broadcast, oneshot};
 
+use self::caller::Caller;
 use crate::config::Config;
 use crate::core::kernel::time::Timestamp;
 use crate::error::{Error, ErrorKind};
 use crate::journal::{Fault, Store};
+use crate::shell::access::Access;
 use crate::shell::bus::Notice;
-use crate::shell::host::{Host, wait};
+use crate::shell::host::wait;
 use crate::shell::post::Lossy;
 pub use crate::shell::post::{Mailbox, NetworkFaults};
 use crate::shell::runtime::{Ending, Runtime};
@@ -88,6 +99,10 @@ use crate::store;
 #[derive(Clone)]
 pub struct Quorate {
     runtime: Arc<Runtime>,
+    /// The way to the entities, under the name of who calls.
+    access: Access,
+    /// Who calls; nobody is asked who opened the runtime itself.
+    caller: Option<Caller>,
 }
 
 impl std::fmt::Debug for Quorate {
@@ -128,7 +143,7 @@ impl Quorate {
             Runtime::open(config, store)
         })
         .await
-        .map(|runtime| Quorate { runtime: Arc::new(runtime) })
+        .map(Quorate::over)
     }
 
     /// Opens a runtime on a store you bring: your own backend, or one wrapped for fault injection.
@@ -136,9 +151,7 @@ impl Quorate {
     /// # Errors
     /// As [`Quorate::open`].
     pub async fn open_with(config: Config, store: Arc<dyn Store>) -> Result<Self, Error> {
-        on_thread(move || Runtime::open(config, store))
-            .await
-            .map(|runtime| Quorate { runtime: Arc::new(runtime) })
+        on_thread(move || Runtime::open(config, store)).await.map(Quorate::over)
     }
 
     /// Opens a data folder to read it, at the instant of its last record: every reading operation answers what is on
@@ -157,7 +170,12 @@ impl Quorate {
             Runtime::open_to_read(config, store)
         })
         .await
-        .map(|runtime| Quorate { runtime: Arc::new(runtime) })
+        .map(Quorate::over)
+    }
+
+    fn over(runtime: Runtime) -> Self {
+        let access = Access::open(runtime.host().clone());
+        Quorate { runtime: Arc::new(runtime), access, caller: None }
     }
 
     /// Operations on quorums.
@@ -317,6 +335,11 @@ impl Quorate {
         stats::Stats { q: self }
     }
 
+    /// Operations on identities: who may do what, and in whose name.
+    pub fn identities(&self) -> identity::Identities<'_> {
+        identity::Identities { q: self }
+    }
+
     /// Queries over what happened.
     pub fn history(&self) -> history::History<'_> {
         history::History { q: self }
@@ -409,8 +432,8 @@ impl Quorate {
         let _ = on_thread(move || runtime.end(Ending::Crash)).await;
     }
 
-    pub(crate) fn host(&self) -> &Arc<Host> {
-        self.runtime.host()
+    pub(crate) fn host(&self) -> &Access {
+        &self.access
     }
 
     /// Applies everything that fell due, so that a read over all entities sees no expired one as live.

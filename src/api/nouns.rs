@@ -17,6 +17,7 @@ pub static NOUNS: &[(&str, &str)] = &[
     ("shed", "Overload: what is let in, what the load is, and why"),
     ("pressure", "Who asks whom to slow down"),
     ("stats", "Statistics of running work, and what their fill asks of senders"),
+    ("identity", "Who may do what, and in whose name: create, rotate, grant, revoke"),
     ("history", "What happened, and whether it was changed"),
 ];
 

@@ -26,6 +26,7 @@ impl Pressure<'_> {
     /// # Errors
     /// The faults of the store.
     pub async fn status(&self, request: AskPressure) -> Result<PressureStatus, Error> {
+        self.q.allow("pressure.status", &request).await?;
         let AskPressure { worker_id, datacenter } = request;
         let (host, now) = (self.q.host(), self.q.now());
         let of = worker_id.clone();

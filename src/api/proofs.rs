@@ -10,7 +10,8 @@ use super::dto::{
     BrokenView, CheckpointCheck, ConsistencyProof, EventView, LogCheckpoint, ProveConsistency, ProveRecord,
     RecordProof, Verified, VerifyHistory,
 };
-use super::history::{History, event_view, kind_of, stream_of};
+use super::event_view::event_view;
+use super::history::{History, kind_of, stream_of};
 use crate::error::{Error, ErrorKind};
 use crate::journal::{Record, VerifyCursor};
 use crate::shell::host::{Host, wait};
@@ -42,6 +43,7 @@ impl History<'_> {
         request: VerifyHistory,
         mut progress: impl FnMut(u64),
     ) -> Result<Verified, Error> {
+        self.q.allow("history.verify", &request).await?;
         let key = request.public_key.as_deref().map(public_key).transpose()?;
         let mut at = VerifyCursor::default();
         let refusal = self.q.recovery_report().store.refusal.as_ref().map(|why| format!("{why}. {ADVICE}"));
@@ -98,6 +100,7 @@ impl History<'_> {
     /// `store_corrupt` when the journal is not what was signed before, `not_found` when a folder that is only read has no
     /// log, and the faults of the store.
     pub async fn checkpoint(&self) -> Result<LogCheckpoint, Error> {
+        self.q.allow("history.checkpoint", &()).await?;
         let signed = on_log(self.q.host(), |host| host.transparency.advance(host.store.as_ref())).await?;
         let Signed { key, checkpoint, size } = signed;
         Ok(LogCheckpoint { origin: key.name().to_owned(), size, public_key: key.to_string(), checkpoint })
@@ -109,6 +112,7 @@ impl History<'_> {
     /// `invalid_argument` unless a position, or an entity and a seq, are given; `not_found` for a record that is not there; as
     /// [`History::checkpoint`].
     pub async fn prove(&self, request: ProveRecord) -> Result<RecordProof, Error> {
+        self.q.allow("history.prove", &request).await?;
         let kind = request.kind.as_deref().map(kind_of).transpose()?;
         let position = match (request.position, request.entity_id, request.seq) {
             (Some(position), None, None) => position,
@@ -135,6 +139,15 @@ impl History<'_> {
         })
         .await?;
         let event = if show { Some(event_view(record)?) } else { None };
+        let hides =
+            |sight: super::hidden::Sight| event.clone().is_some_and(|mut event| sight.event(&mut event));
+        if self.q.sight().is_some_and(hides) {
+            // The bytes of the record would show what the event may not.
+            let kept_back = on_log(self.q.host(), move |host| {
+                host.transparency.inclusion(host.store.as_ref(), position, false)
+            });
+            return Ok(RecordProof { proof: kept_back.await?.0, event: None });
+        }
         Ok(RecordProof { proof, event })
     }
 
@@ -144,6 +157,7 @@ impl History<'_> {
     /// `invalid_argument` for a text that is no checkpoint of this log; `store_corrupt` when the log does not go on from it; as
     /// [`History::checkpoint`].
     pub async fn prove_consistency(&self, request: ProveConsistency) -> Result<ConsistencyProof, Error> {
+        self.q.allow("history.consistency", &request).await?;
         let proof = on_log(self.q.host(), move |host| {
             host.transparency.consistency(host.store.as_ref(), request.old_checkpoint)
         });
@@ -236,6 +250,7 @@ pub fn check_proof(text: &str, key: &str) -> Result<CheckedProof, Error> {
                 stream: entry.stream.clone(),
                 seq: entry.seq,
                 at: entry.at,
+                by: shown.by.clone(),
                 payload,
                 hash: entry.record_hash,
                 settles: false,

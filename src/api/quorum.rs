@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::caller::{Watch, begun};
 use super::capacity_view::up_to;
 use super::dto::{
     CancelQuorum, Cancelled, FinalTally, FinalVote, QuorumHistory, QuorumHistoryEntry, QuorumHistoryPage,
@@ -60,6 +61,7 @@ impl Quorums<'_> {
     /// `invalid_argument`, `unreachable_requirement`, `unknown_membership` (strict only), `already_exists`,
     /// `limit_exceeded`, and the faults of the store.
     pub async fn start(&self, request: StartQuorum) -> Result<Started, Error> {
+        self.q.allow("quorum.start", &request).await?;
         let host = self.q.host();
         let plan = Plan::check(host, &request)?;
         let keyed = request
@@ -139,8 +141,7 @@ impl Quorums<'_> {
     /// `invalid_argument`, `not_found`, `quorum_closed`, `quorum_timeout`, `already_voted`, `not_eligible`,
     /// `limit_exceeded`, and the faults of the store.
     pub fn vote(&self, vote: Vote) -> impl Future<Output = Result<Voted, Error>> + Send + use<> {
-        let sent = self.send(vote);
-        async move { sent?.await? }
+        begun(self.q.allow_now("quorum.vote", &vote).map(|()| self.send(vote)))
     }
 
     fn send(&self, vote: Vote) -> Result<Answer<Result<Voted, Error>>, Error> {
@@ -184,6 +185,11 @@ impl Quorums<'_> {
     /// # Errors
     /// `not_found` when it never existed, and the faults of the store.
     pub async fn status(&self, id: &EntityId) -> Result<QuorumStatus, Error> {
+        self.q.allow("quorum.status", &()).await?;
+        self.status_now(id).await
+    }
+
+    async fn status_now(&self, id: &EntityId) -> Result<QuorumStatus, Error> {
         let named = id.clone();
         self.look(id, move |view| status_view(&named, view.state, view.now)).await?
     }
@@ -193,11 +199,16 @@ impl Quorums<'_> {
     /// # Errors
     /// `invalid_argument` for the time, `not_found`, and the faults of the store.
     pub async fn wait(&self, request: WaitQuorum) -> Result<QuorumStatus, Error> {
+        let watch = self.q.allow_waiting("quorum.wait", &request).await?;
+        Watch::until_over(watch, self.ended(request)).await
+    }
+
+    async fn ended(&self, request: WaitQuorum) -> Result<QuorumStatus, Error> {
         let longest = wait::longest("timeout_ms", request.timeout_ms.unwrap_or(DEFAULT_WAIT_MS))?;
         // A quorum that does not exist will not close either.
         let ended = |state: &Quorum| state.closed.is_some() || state.opened.is_none();
         wait::until::<QuorumMachine>(self.q.host(), &request.quorum_id, ended, longest).await;
-        self.status(&request.quorum_id).await
+        self.status_now(&request.quorum_id).await
     }
 
     /// Ends a quorum without a decision. Durable on return; repeating it is safe.
@@ -205,6 +216,7 @@ impl Quorums<'_> {
     /// # Errors
     /// `invalid_argument`, `not_found`, `quorum_closed`, `quorum_timeout`, and the faults of the store.
     pub async fn cancel(&self, request: CancelQuorum) -> Result<Cancelled, Error> {
+        self.q.allow("quorum.cancel", &request).await?;
         check_label("by", request.by.as_deref(), MAX_LABEL)?;
         check_sentence("reason", request.reason.as_deref(), MAX_REASON)?;
         let host = self.q.host();
@@ -230,6 +242,7 @@ impl Quorums<'_> {
     /// # Errors
     /// `invalid_argument` for the limit or cursor, and the faults of the store.
     pub async fn history(&self, request: QuorumHistory) -> Result<QuorumHistoryPage, Error> {
+        self.q.allow("quorum.history", &request).await?;
         self.q.settle().await;
         let host = self.q.host();
         let page =
@@ -248,6 +261,7 @@ impl Quorums<'_> {
     /// # Errors
     /// `store_error` when the store refuses work.
     pub async fn stats(&self) -> Result<QuorumStatsReply, Error> {
+        self.q.allow("quorum.stats", &()).await?;
         let host = self.q.host();
         drop(host.admit(false)?);
         self.q.settle().await;

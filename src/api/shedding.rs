@@ -38,6 +38,7 @@ impl Shedding<'_> {
     /// `invalid_argument` unless one of `handler` and `class` is given, or for a number out of bounds; `store_error`
     /// when the store refuses work.
     pub async fn check(&self, request: CheckShed) -> Result<ShedChecked, Error> {
+        self.q.allow("shed.check", &request).await?;
         let CheckShed { handler, class, critical, deadline_ms, hold_ms } = request;
         if let Some(handler) = &handler {
             texts::name("handler", handler)?;
@@ -63,6 +64,7 @@ impl Shedding<'_> {
     /// # Errors
     /// `invalid_argument` for a latency that is out of bounds, or not kept exactly.
     pub async fn release(&self, request: ReleasePermit) -> Result<PermitReleased, Error> {
+        self.q.allow("shed.release", &request).await?;
         let ReleasePermit { permit, latency_ms } = request;
         let host = self.q.host();
         drop(host.admit(false)?);
@@ -82,6 +84,7 @@ impl Shedding<'_> {
     /// # Errors
     /// `invalid_argument` when nothing is given, or for a number that is out of bounds or not kept exactly.
     pub async fn record(&self, request: RecordLoad) -> Result<LoadRecorded, Error> {
+        self.q.allow("shed.record", &request).await?;
         let RecordLoad { latency_ms, outcome, cpu_percent, memory_percent, queue_delay_ms, class, pending } =
             request;
         let nothing = latency_ms.or(cpu_percent).or(memory_percent).or(queue_delay_ms).is_none();
@@ -117,6 +120,7 @@ impl Shedding<'_> {
     /// # Errors
     /// The faults of the store.
     pub async fn status(&self) -> Result<ShedStatus, Error> {
+        self.q.allow("shed.status", &()).await?;
         let host = self.q.host();
         let recorded =
             ask(host, &host.kinds.load_records, &load_id(), Action::Read, |view| Recorded::from(view.state))

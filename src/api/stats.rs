@@ -26,6 +26,7 @@ impl Stats<'_> {
     /// `invalid_argument` unless one of `value`, `values` and `batch` is given, and for a value that is not a number
     /// within ±10^15; nothing of the request is recorded then. And the faults of the store.
     pub async fn record(&self, request: RecordStats) -> Result<StatsRecorded, Error> {
+        self.q.allow("stats.record", &request).await?;
         let host = self.q.host();
         let samples = samples(request, self.q.now())?;
         let action = Action::Command(Command::Record(samples), None);
@@ -55,6 +56,7 @@ impl Stats<'_> {
     /// # Errors
     /// The faults of the store.
     pub async fn level(&self) -> Result<StatsLevel, Error> {
+        self.q.allow("stats.level", &()).await?;
         let pressure = self.q.host().pressure.clone();
         // Both under the record's hands: a report on its way there is counted once.
         let look = move |state: &NodeLoad, now| (state.stats.clone().metrics(now), pressure.unrecorded(now));
@@ -81,6 +83,7 @@ impl Stats<'_> {
     /// # Errors
     /// `invalid_argument` for the window, and the faults of the store.
     pub async fn summary(&self, request: AskSummary) -> Result<StatsSummary, Error> {
+        self.q.allow("stats.summary", &request).await?;
         let given = request.window_ms.unwrap_or(60_000);
         let window = u64::try_from(given).ok().filter(|ms| (1..=86_400_000).contains(ms));
         let window = window.ok_or_else(|| Error::invalid("window_ms", given, "1 to 86400000"))?;

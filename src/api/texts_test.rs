@@ -36,6 +36,12 @@ const WORDS: &[(&str, &str)] = &[
     ("job.complete", "status"),
     ("job.list", "state"),
     ("worker.report", "outcome"),
+    ("identity.create", "scopes[0]"),
+    ("identity.create", "acts_as[0]"),
+    ("identity.create", "public_key"),
+    ("identity.grant", "scopes[0]"),
+    ("identity.grant", "acts_as[0]"),
+    ("identity.grant", "public_key"),
     ("history.query", "kind"),
     ("history.query", "event"),
     ("history.query", "outcome"),
@@ -50,8 +56,12 @@ const SOUGHT: &[(&str, &str)] = &[
     ("", "cursor"),
 ];
 /// Sentences for people: no control characters.
-const SENTENCES: &[(&str, &str)] =
-    &[("quorum.vote", "reason"), ("quorum.cancel", "reason"), ("consensus.vote", "reason")];
+const SENTENCES: &[(&str, &str)] = &[
+    ("quorum.vote", "reason"),
+    ("quorum.cancel", "reason"),
+    ("consensus.vote", "reason"),
+    ("identity.revoke", "reason"),
+];
 /// Nobody compares it.
 const FREE: &[(&str, &str)] = &[
     ("job.extend", "reason"),
@@ -138,7 +148,7 @@ fn needed(root: &Value, schema: &Value) -> Map<String, Value> {
     names.map(|name| (name.to_owned(), sample(root, &schema["properties"][name]))).collect()
 }
 
-async fn refusal(q: &Quorate, op: &Operation, field: &str, text: &str) -> Result<Value, Error> {
+async fn refusal(q: &Quorate, op: &'static Operation, field: &str, text: &str) -> Result<Value, Error> {
     let schema = (op.request)().to_value();
     let mut fields = needed(&schema, &schema);
     match op.name {
@@ -149,11 +159,11 @@ async fn refusal(q: &Quorate, op: &Operation, field: &str, text: &str) -> Result
         _ => {}
     }
     fields.insert(field.to_owned(), text.into());
-    (op.call)(q.clone(), fields).await
+    op.call(q.clone(), fields).await
 }
 
 /// The field is refused, by its name.
-async fn refuses(q: &Quorate, op: &Operation, field: &str, text: &str) {
+async fn refuses(q: &Quorate, op: &'static Operation, field: &str, text: &str) {
     match refusal(q, op, field, text).await {
         Err(error) if error.kind() == ErrorKind::InvalidArgument => {
             let named = error.detail("field").and_then(Value::as_str).unwrap_or_default();

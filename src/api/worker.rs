@@ -36,6 +36,7 @@ impl Workers<'_> {
     /// # Errors
     /// `invalid_argument`, and the faults of the store.
     pub async fn register(&self, request: RegisterWorker) -> Result<WorkerChanged, Error> {
+        self.q.allow("worker.register", &request).await?;
         let local = || EntityId::new(LOCAL).map_err(|e| Error::invalid("datacenter", LOCAL, &e.to_string()));
         if let Some(given) = request.datacenter.as_ref().filter(|given| given.as_str().contains('@')) {
             return Err(Error::invalid("datacenter", given.as_str(), "a name without @"));
@@ -56,6 +57,7 @@ impl Workers<'_> {
     /// # Errors
     /// `not_found` when it was never registered, and the faults of the store.
     pub async fn leave(&self, request: WorkerRef) -> Result<WorkerChanged, Error> {
+        self.q.allow("worker.leave", &request).await?;
         self.tell(request.worker_id, worker::Command::Leave).await
     }
 
@@ -67,6 +69,7 @@ impl Workers<'_> {
     /// # Errors
     /// `invalid_argument`, `not_found`, `stale_token`, `job_ended`, and the faults of the store.
     pub async fn report(&self, request: WorkerReport) -> Result<WorkerChanged, Error> {
+        self.q.allow("worker.report", &request).await?;
         let outcome = match request.outcome.as_str() {
             "running" => WorkflowOutcome::Running,
             "completed" => WorkflowOutcome::Completed,
@@ -110,6 +113,7 @@ impl Workers<'_> {
     /// # Errors
     /// `not_found`, and the faults of the store.
     pub async fn leader_lost(&self, request: LeaderLost) -> Result<WorkerChanged, Error> {
+        self.q.allow("worker.leader_lost", &request).await?;
         self.tell(request.worker_id, worker::Command::LeaderLost { job_id: request.job_id }).await
     }
 
@@ -118,6 +122,7 @@ impl Workers<'_> {
     /// # Errors
     /// `not_found` when it was never registered and has a part in no live job, and the faults of the store.
     pub async fn lost(&self, request: WorkerRef) -> Result<WorkerChanged, Error> {
+        self.q.allow("worker.lost", &request).await?;
         self.tell_jobs(request.worker_id, |worker_id| job::Command::WorkerLost { worker_id }).await
     }
 
@@ -126,6 +131,7 @@ impl Workers<'_> {
     /// # Errors
     /// As [`Workers::lost`].
     pub async fn healthy(&self, request: WorkerRef) -> Result<WorkerChanged, Error> {
+        self.q.allow("worker.healthy", &request).await?;
         self.tell_jobs(request.worker_id, |worker_id| job::Command::WorkerHealthy { worker_id }).await
     }
 
@@ -161,9 +167,14 @@ impl Workers<'_> {
     /// # Errors
     /// `not_found`, and the faults of the store.
     pub async fn status(&self, request: WorkerRef) -> Result<WorkerStatus, Error> {
+        self.q.allow("worker.status", &request).await?;
         let host = self.q.host();
         let known =
             ask(host, &host.kinds.workers, &request.worker_id, Action::Read, |view| view.state.status());
-        known.await?.ok_or_else(|| worker::Rejection::NotRegistered.into())
+        let mut status = known.await?.ok_or(worker::Rejection::NotRegistered)?;
+        if let Some(sight) = self.q.sight() {
+            sight.worker(&request.worker_id, &mut status);
+        }
+        Ok(status)
     }
 }

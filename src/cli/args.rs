@@ -14,7 +14,7 @@ const AFTER: &str = "\
 Exit codes: 0 done · 2 bad request or usage · 3 not found · 4 exists or ended already · 5 not eligible · \
 6 limit · 7 busy · 8 fenced · 9 outcome unknown · 10 store or server failed · 11 store in use · \
 12 no such store · 13 newer store · 14 damaged store · 15 idempotency key of another request · \
-19 proof that does not hold · 130 interrupted
+16 not known who calls · 17 the identity may not do this · 19 proof that does not hold · 130 interrupted
 
 Commands that ask for an outcome (`quorum wait`, `consensus request`, `consensus result`, `capacity request`, `job wait`) \
 exit with it: 0 approved, granted, completed · 20 open, not decided or ended yet · 21 rejected · 22 timeout · 23 expired · \
@@ -88,6 +88,7 @@ fn verb_command(verb: &'static str, op: &Operation) -> Command {
                 .help("A running server, such as http://127.0.0.1:7171. QUORATE_URL when left out")
                 .help_heading("Where"),
         )
+        .args(token_args())
 }
 
 /// The flag of a request field; its id is the field's name behind a colon, so that it never meets another flag's.
@@ -183,6 +184,7 @@ fn watch_command() -> Command {
             path("data", "DIR", "The data folder of a running server, instead of its URL")
                 .help_heading("Where"),
         )
+        .args(token_args())
 }
 
 /// What `quorate watch --help` says.
@@ -220,6 +222,7 @@ Run a script of operations in virtual time: the same runtime and journal, with a
 script moves it. One JSON object a line:
 
   {\"op\":\"NAME\", …request fields…}     runs an operation (`quorate ops` lists them)
+  {\"op\":\"NAME\",\"as\":\"WHO\", …}      the same as the identity of this name or token; else as the owner
   {\"op\":\"clock.advance\",\"ms\":N}     moves the clock; every deadline on the way fires at its own time, in order
   {\"op\":\"crash\"}                    drops the runtime as kill -9 would, opens the same journal again, recovers
   {\"op\":\"crash\",\"down_ms\":N}        the same, with N ms passing while nothing runs
@@ -400,6 +403,23 @@ fn path(name: &'static str, value: &'static str, help: &'static str) -> Arg {
         .value_name(value)
         .value_parser(clap::value_parser!(std::path::PathBuf))
         .help(help)
+}
+
+/// The id of the flag that says who calls.
+pub(super) const TOKEN: &str = "token";
+/// The id of the flag that names a file that says so.
+pub(super) const TOKEN_FILE: &str = "token-file";
+
+fn token_args() -> [Arg; 2] {
+    let token = Arg::new(TOKEN)
+        .long("token")
+        .value_name("TOKEN")
+        .conflicts_with("data")
+        .help("The token of an identity, for a server that asks who calls; QUORATE_TOKEN says the same")
+        .help_heading("Where");
+    let file =
+        path(TOKEN_FILE, "FILE", "A file with that token").conflicts_with(TOKEN).conflicts_with("data");
+    [token, file.help_heading("Where")]
 }
 
 /// The id of the flag that opens a damaged folder.

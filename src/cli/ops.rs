@@ -43,10 +43,10 @@ impl Place {
         since: Stopwatch,
     ) -> Result<Self, Error> {
         let data = match (matches.get_one::<String>("url"), matches.get_one::<PathBuf>("data")) {
-            (Some(url), _) => return Ok(Place::Server(Server::Url(url.clone()))),
+            (Some(url), _) => return Ok(Place::Server(Server::at(url, matches)?)),
             (None, Some(data)) => data.clone(),
             (None, None) => match named_outside()? {
-                Some(Named::Url(url)) => return Ok(Place::Server(Server::Url(url))),
+                Some(Named::Url(url)) => return Ok(Place::Server(Server::at(&url, matches)?)),
                 Some(Named::Data(data)) => data,
                 None => {
                     let expected =
@@ -99,7 +99,7 @@ impl Place {
         fields: Map<String, Value>,
     ) -> Result<Value, Error> {
         match self {
-            Place::Folder { q, .. } => (op.call)(q.clone(), fields).await,
+            Place::Folder { q, .. } => op.call(q.clone(), fields).await,
             Place::Server(server) => {
                 let (done, answer) = oneshot::channel();
                 let server = server.clone();
@@ -305,7 +305,9 @@ pub(super) fn list(output: &Output) -> Result<u8, Stop> {
     let path = |op: &Operation| format!("/api/v1{}", op.path);
     if output.is_json() {
         let line = |op: &Operation| {
+            let acts: Vec<&str> = op.acts.iter().map(|acts| acts.field()).collect();
             json!({ "name": op.name, "method": method(op), "path": path(op), "summary": op.summary,
+                "scope": op.scope.name(), "acts": acts,
                 "request": (op.request)().to_value(), "reply": (op.reply)().to_value() })
         };
         output.reply(&json!({ "operations": OPERATIONS.iter().map(line).collect::<Vec<_>>() }))?;

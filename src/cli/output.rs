@@ -161,6 +161,10 @@ fn advice(kind: ErrorKind) -> &'static str {
         ErrorKind::Expired => "ask again, with more time",
         ErrorKind::Cancelled => "nothing; ask again if it is still wanted",
         ErrorKind::NothingDone => "look at the reason; nothing changed",
+        ErrorKind::NotAuthenticated => {
+            "give the token of an identity with --token-file, --token or QUORATE_TOKEN; on the server's machine, `quorate identity rotate NAME --data DIR` makes a new one"
+        }
+        ErrorKind::NotAuthorized => "an admin may grant what is missing: `quorate identity grant`",
         ErrorKind::TokenNotFound => "`quorate history query --kind cell` shows the tokens that were granted",
         ErrorKind::NotTokenOwner => "the holder named in the message may act, or transfer the token",
         ErrorKind::TokenExpired | ErrorKind::TokenReleased | ErrorKind::TokenRevoked => {

@@ -6,18 +6,22 @@ use std::io::Read;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::ArgMatches;
 use serde_json::{Map, Value};
-use ureq::Agent;
 use ureq::config::ConfigBuilder;
 use ureq::typestate::AgentScope;
 #[cfg(unix)]
 use ureq::unversioned::resolver::DefaultResolver;
+use ureq::{Agent, RequestBuilder};
 
+use super::args::{TOKEN, TOKEN_FILE};
 #[cfg(unix)]
 use super::socket::OwnerConnector;
 use quorate_runtime::api::ops::{Method, Operation};
 use quorate_runtime::error::{Error, ErrorKind, KINDS};
 
+/// The variable of the environment that holds a token: other users cannot read it, as they can a command line.
+const TOKEN_VARIABLE: &str = "QUORATE_TOKEN";
 /// How long a server may take to answer: the longest wait for a quorum, and some.
 const PATIENCE: Duration = Duration::from_secs(330);
 /// How long a server may take to begin to tell events.
@@ -28,8 +32,8 @@ const MAX_ANSWER: u64 = 256 << 20;
 /// Where a server is reached.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Server {
-    /// At this URL.
-    Url(String),
+    /// At this URL, with what proves to it who calls.
+    Url(String, Option<Token>),
     /// At the socket in this data folder, which it has opened.
     #[cfg(unix)]
     Owner(PathBuf),
@@ -38,18 +42,60 @@ pub(super) enum Server {
 impl fmt::Display for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Server::Url(url) => write!(f, "url={url}"),
+            Server::Url(url, _) => write!(f, "url={url}"),
             #[cfg(unix)]
             Server::Owner(folder) => write!(f, "data={}", folder.display()),
         }
     }
 }
 
+/// The token of an identity.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct Token(String);
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Token(…)")
+    }
+}
+
 impl Server {
+    /// The server at a URL; the token is that of the flag, of a file, or of the environment.
+    ///
+    /// # Errors
+    /// `invalid_argument` for a file that cannot be read, and for what is no token.
+    pub(super) fn at(url: &str, matches: &ArgMatches) -> Result<Self, Error> {
+        let token = match (matches.get_one::<String>(TOKEN), matches.get_one::<PathBuf>(TOKEN_FILE)) {
+            (Some(token), _) => Some(token.clone()),
+            (None, Some(file)) => Some(std::fs::read_to_string(file).map_err(|e| {
+                let file = file.display().to_string();
+                Error::invalid(TOKEN_FILE, file, "a file that can be read").with("cause", e.to_string())
+            })?),
+            (None, None) => std::env::var(TOKEN_VARIABLE).ok(),
+        };
+        let token = token.map(|token| token.trim().to_owned()).filter(|token| !token.is_empty());
+        match token {
+            Some(token) if !token.bytes().all(|byte| byte.is_ascii_graphic()) => {
+                Err(Error::invalid(TOKEN, "hidden", "the token of an identity, as it was told"))
+            }
+            token => Ok(Server::Url(url.to_owned(), token.map(Token))),
+        }
+    }
+
+    /// The same request, saying who calls. The owner of a folder knows by the socket.
+    fn known<B>(&self, request: RequestBuilder<B>) -> RequestBuilder<B> {
+        match self {
+            Server::Url(_, Some(Token(token))) => request.header("Authorization", format!("Bearer {token}")),
+            Server::Url(_, None) => request,
+            #[cfg(unix)]
+            Server::Owner(_) => request,
+        }
+    }
+
     /// The URL without its last slash.
     fn base(&self) -> Result<&str, Error> {
         match self {
-            Server::Url(url) => {
+            Server::Url(url, _) => {
                 let base = url.trim_end_matches('/');
                 if !base.starts_with("http://") {
                     return Err(Error::invalid("url", url.as_str(), "http://HOST:PORT"));
@@ -64,7 +110,7 @@ impl Server {
 
     fn agent(&self, config: ConfigBuilder<AgentScope>) -> Agent {
         match self {
-            Server::Url(_) => Agent::new_with_config(config.build()),
+            Server::Url(..) => Agent::new_with_config(config.build()),
             #[cfg(unix)]
             Server::Owner(folder) => {
                 let config = config.proxy(None).build();
@@ -90,9 +136,9 @@ pub(super) fn call(server: &Server, op: &Operation, mut fields: Map<String, Valu
     let sent = match op.method {
         Method::Get => {
             target.push_str(&query(&fields));
-            agent.get(&target).call()
+            server.known(agent.get(&target)).call()
         }
-        Method::Post => agent.post(&target).send_json(Value::Object(fields)),
+        Method::Post => server.known(agent.post(&target)).send_json(Value::Object(fields)),
     };
     let unanswered = |e: &ureq::Error| {
         let unheard = op.method == Method::Get || never_sent(e);
@@ -125,7 +171,7 @@ pub(super) fn follow(
         .timeout_recv_response(Some(CONNECT_PATIENCE))
         .http_status_as_error(false);
     let agent = server.agent(config);
-    let answer = agent.get(format!("{base}/api/v1/events{}", query(&fields))).call();
+    let answer = server.known(agent.get(format!("{base}/api/v1/events{}", query(&fields)))).call();
     let mut answer = answer.map_err(|e| {
         Error::new(ErrorKind::StoreError, format!("no answer from the server. {server}, cause={e}"))
     })?;

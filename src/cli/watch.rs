@@ -76,12 +76,12 @@ const USUAL: &str = "http://127.0.0.1:7171";
 /// The server to follow.
 fn server(matches: &ArgMatches) -> Result<Server, Error> {
     let folder = match (matches.get_one::<String>("url"), matches.get_one::<PathBuf>("data")) {
-        (Some(url), _) => return Ok(Server::Url(url.clone())),
+        (Some(url), _) => return Server::at(url, matches),
         (None, Some(folder)) => folder.clone(),
         (None, None) => match ops::named_outside()? {
-            Some(ops::Named::Url(url)) => return Ok(Server::Url(url)),
+            Some(ops::Named::Url(url)) => return Server::at(&url, matches),
             Some(ops::Named::Data(folder)) => folder,
-            None => return Ok(Server::Url(USUAL.into())),
+            None => return Server::at(USUAL, matches),
         },
     };
     ops::owner_of(&folder).ok_or_else(|| {

@@ -1,13 +1,13 @@
 //! The pure core: deciders without clock, randomness, threads, files or hash-map order.
 //!
 //! ```text
-//!   voting      capacity      jobs      load       network       a room knows the kernel; jobs also know the
-//!   quorum      cell          manager   flow       coordinate    signal that load puts on its acknowledgements
-//!   proposal                  gate      shed       member
+//!   voting      capacity      jobs      load       network       trust       a room knows the kernel; jobs also
+//!   quorum      cell          manager   flow       coordinate    identity    know the signal that load puts on its
+//!   proposal                  gate      shed       member                    acknowledgements
 //!   rules                     worker    stats      route
 //!   agent                     durations pressure
 //!   topology                  protocol  record
-//!      └───────────┴────────────┴─────────┴────────────┘
+//!      └───────────┴────────────┴─────────┴────────────┴───────────┘
 //!                     kernel                         Machine, driver, time, ids, numbers
 //! ```
 //!
@@ -23,4 +23,5 @@ pub mod load;
 pub mod network;
 #[cfg(feature = "schema")]
 mod schema;
+pub mod trust;
 pub mod voting;

@@ -1,7 +1,7 @@
 //! The HTTP door: every operation of the table under `/api/v1`, and three pages about the server itself.
 //!
 //! ```text
-//!  path, query, JSON body ──► one object of fields ──► (op.call)(q, fields) ──► {"success": true, key: reply}
+//!  path, query, JSON body ──► one object of fields ──► op.call(q, fields) ──► {"success": true, key: reply}
 //!                                                                          └──► {"success": false, detail, code, error}
 //!  GET /openapi.json   the table as OpenAPI 3.1
 //!  GET /metrics        counters and gauges as OpenMetrics text
@@ -11,6 +11,7 @@
 //! | file | holds |
 //! |---|---|
 //! | `browsers` | which requests a web page of elsewhere sent |
+//! | `callers` | which identity sent a request |
 //! | `routes` | which operation a path and method name; percent-decoding |
 //! | `fields` | path, query and body merged into one object; the bound on bodies |
 //! | `places` | what requests hold while they wait, and how much of it there is |
@@ -23,6 +24,7 @@
 #![forbid(unsafe_code)]
 
 mod browsers;
+mod callers;
 mod events;
 mod fields;
 pub mod guard;
@@ -56,6 +58,9 @@ use quorate_runtime::Quorate;
 use quorate_runtime::api::ops::Operation;
 use quorate_runtime::error::{Error, ErrorKind};
 use quorate_runtime::shell::clock::Stopwatch;
+
+/// What an identity needs a scope for that looks at the counters: reading covers it.
+const METRICS: &str = "metrics.show";
 
 /// Where operations stand.
 pub const API_ROOT: &str = "/api/v1";
@@ -159,6 +164,11 @@ impl Inner {
             let error = Error::new(ErrorKind::MalformedRequest, message);
             return (label, reply::cut_off(&error, payload));
         }
+        // Before the body: whoever is not known takes no room.
+        let q = match found.is_guarded().then(|| callers::admit(&self.q, request)).transpose() {
+            Ok(q) => q.unwrap_or_else(|| self.q.clone()),
+            Err(error) => return (label, reply::cut_off(&error, payload)),
+        };
         let body =
             fields::read_body(request, payload, &self.options, &self.places, self.stopping.subscribe());
         let body = match body.await {
@@ -168,10 +178,10 @@ impl Inner {
         let response = match found {
             Found::Route(route, path) => match route.target {
                 Target::Operation(op) => {
-                    self.operation(Input { op, known: &route.known, path, request, body: &body }).await
+                    self.operation(&q, Input { op, known: &route.known, path, request, body: &body }).await
                 }
-                Target::Page(page) => self.page(page).await,
-                Target::Events => self.events(request, &route.known).await,
+                Target::Page(page) => self.page(&q, page).await,
+                Target::Events => self.events(&q, request, &route.known).await,
             },
             Found::WrongMethod { allow } => {
                 let message = format!("this path takes another method. given={}", request.method());
@@ -189,8 +199,11 @@ impl Inner {
         (label, response)
     }
 
-    async fn operation(&self, input: Input<'_>) -> HttpResponse {
+    async fn operation(&self, q: &Quorate, input: Input<'_>) -> HttpResponse {
         let op = input.op;
+        if let Err(error) = callers::check_first(q, op, input.request.peer_addr()) {
+            return reply::failure(&error, reply::status_of(error.kind()));
+        }
         let Asked { fields, status_codes } = match input.merge() {
             Ok(asked) => asked,
             Err(error) => return reply::failure(&error, reply::status_of(error.kind())),
@@ -204,28 +217,34 @@ impl Inner {
             let error = no_place("requests that wait", limit);
             return reply::failure(&error, reply::status_of(error.kind()));
         }
-        match self.call(op, fields, place.is_some()).await {
+        match self.call(q, op, fields, place.is_some()).await {
             Ok(value) => reply::success(op, value, status_codes),
             Err(error) => reply::failure(&error, reply::status_for(&error, &bad_request)),
         }
     }
 
     /// Events as they are recorded.
-    async fn events(&self, request: &HttpRequest, known: &[String]) -> HttpResponse {
+    async fn events(&self, q: &Quorate, request: &HttpRequest, known: &[String]) -> HttpResponse {
         let followed = async {
             let limit = self.options.max_followers;
             let place = self.places.followers.take(1, limit);
             let place = place.ok_or_else(|| no_place("followers of events", limit))?;
             let busy = request.conn_data::<Kept>().map(Kept::busy);
             let holds = Holds { _place: place, _busy: busy };
-            events::follow(&self.q, request, known, holds, self.stopping.subscribe()).await
+            events::follow(q, request, known, holds, self.stopping.subscribe()).await
         };
         followed.await.unwrap_or_else(|error| reply::failure(&error, reply::status_of(error.kind())))
     }
 
     /// Runs an operation. One that waits is cut off when nobody is to wait any more.
-    async fn call(&self, op: &Operation, fields: Map<String, Value>, waits: bool) -> Result<Value, Error> {
-        let call = (op.call)(self.q.clone(), fields);
+    async fn call(
+        &self,
+        q: &Quorate,
+        op: &'static Operation,
+        fields: Map<String, Value>,
+        waits: bool,
+    ) -> Result<Value, Error> {
+        let call = op.call(q.clone(), fields);
         if !waits {
             return call.await;
         }
@@ -239,7 +258,7 @@ impl Inner {
         }
     }
 
-    async fn page(&self, page: Page) -> HttpResponse {
+    async fn page(&self, q: &Quorate, page: Page) -> HttpResponse {
         match page {
             Page::OpenApi => reply::json(StatusCode::OK, self.openapi.clone()),
             Page::Health => {
@@ -249,6 +268,9 @@ impl Inner {
                 reply::value(served, &health)
             }
             Page::Metrics => {
+                if let Err(error) = q.allow_reading(METRICS) {
+                    return reply::failure(&error, reply::status_of(error.kind()));
+                }
                 let counted = Counted {
                     quorums: self.q.quorums().stats().await.ok(),
                     proposals: self.q.consensus().stats().await.ok(),

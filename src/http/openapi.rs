@@ -44,7 +44,18 @@ pub(super) fn document() -> Value {
             "license": { "name": "MIT OR Apache-2.0", "identifier": "MIT OR Apache-2.0" },
         },
         "paths": paths,
-        "components": { "schemas": schemas.0, "responses": error_responses() },
+        "security": [{}, { "bearer": [] }],
+        "components": {
+            "schemas": schemas.0,
+            "responses": error_responses(),
+            "securitySchemes": {
+                "bearer": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "The token of an identity. Needed once identities exist, but for /healthz and /openapi.json.",
+                },
+            },
+        },
     })
 }
 

@@ -8,11 +8,12 @@ use std::task::{Context, Poll};
 use actix_web::HttpResponse;
 use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::http::StatusCode;
-use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_web::web::Bytes;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use super::callers::CHALLENGE;
 use quorate_runtime::api::ops::Operation;
 use quorate_runtime::api::outcome::not_done;
 use quorate_runtime::error::{Error, ErrorKind};
@@ -69,6 +70,9 @@ pub(super) fn success(op: &Operation, reply: Value, status_codes: bool) -> HttpR
 /// The answer to a request that was not served.
 pub(super) fn failure(error: &Error, status: StatusCode) -> HttpResponse {
     let mut response = json(status, form(error).to_string().into());
+    if error.kind() == ErrorKind::NotAuthenticated {
+        response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static(CHALLENGE));
+    }
     if error.is_retryable() {
         // Whole seconds, and never none: what may be tried again at once would not have been refused.
         let ms = error.detail("retry_after_ms").and_then(Value::as_u64).unwrap_or(0);

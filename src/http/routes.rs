@@ -92,6 +92,19 @@ impl Found<'_> {
     }
 }
 
+impl Found<'_> {
+    /// Must whoever asks be known, where identities exist? What says nothing of what is recorded is open to all.
+    pub(super) fn is_guarded(&self) -> bool {
+        match self {
+            Found::Route(route, _) => match route.target {
+                Target::Operation(_) | Target::Events | Target::Page(Page::Metrics) => true,
+                Target::Page(Page::OpenApi | Page::Health) => false,
+            },
+            Found::WrongMethod { .. } | Found::Nothing => false,
+        }
+    }
+}
+
 #[derive(Clone, Debug)]
 enum Segment {
     Literal(&'static str),

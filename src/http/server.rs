@@ -12,6 +12,8 @@ use tokio::sync::oneshot;
 
 use super::Door;
 use super::browsers::{Names, is_loopback_address};
+#[cfg(unix)]
+use super::callers::Peer;
 use super::places::that_fit;
 use super::sockets::EVERY;
 use quorate_runtime::api::Quorate;
@@ -265,6 +267,8 @@ fn run(
             .max_connections(options.max_connections)
             .on_connect(move |connection, kept| {
                 kept.insert(places.sockets.accepted(connection));
+                #[cfg(unix)]
+                kept.insert(Peer::of(connection));
             })
             .client_request_timeout(options.head_timeout)
             .keep_alive(options.keep_alive)

@@ -54,6 +54,17 @@ pub fn group_hash_of(bytes: impl std::io::Read) -> std::io::Result<ChainHash> {
     Ok(ChainHash(*hasher.finalize().as_bytes()))
 }
 
+/// The hash under which a secret is kept: of this one context, so that it is no digest of anything else.
+pub fn secret_hash(secret: &[u8]) -> [u8; 32] {
+    blake3::derive_key("quorate 2026 bearer token of an identity", secret)
+}
+
+/// Are two hashes the same? Takes as long whatever they have in common.
+pub fn same_hash(left: &[u8; 32], right: &[u8; 32]) -> bool {
+    // This comparison is constant in time, as the crate documents.
+    blake3::Hash::from_bytes(*left) == blake3::Hash::from_bytes(*right)
+}
+
 /// The digest of anything else worth fingerprinting: a subject, a file, a migration.
 pub fn digest(bytes: &[u8]) -> ChainHash {
     ChainHash(*blake3::hash(bytes).as_bytes())

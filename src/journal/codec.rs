@@ -7,14 +7,19 @@
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::chain::record_hash;
+use super::reader::{Reader, damaged};
 use super::{Append, ChainHash, Due, Fault, Record, Seq};
-use quorate_core::kernel::ids::{IdempotencyKey, StreamId};
+use quorate_core::kernel::ids::{EntityId, IdempotencyKey, StreamId};
 use quorate_core::kernel::time::Timestamp;
 
-/// Version byte of a record.
+/// Version byte of a record that says nothing of who made it.
 pub const RECORD_VERSION: u8 = 1;
-/// Bytes of a record before its payload: version, seq, instant, payload length.
+/// Version byte of a record that names the identity under which it was made.
+pub const RECORD_BY_IDENTITY: u8 = 2;
+/// Bytes of a record before its payload, apart from an identity: version, seq, instant, payload length.
 pub const RECORD_HEADER: usize = 1 + 8 + 8 + 4;
+/// Longest name of an identity in a record, in bytes.
+const MAX_IDENTITY: usize = u8::MAX as usize;
 /// Bytes of a record after its payload: the chain hash.
 pub const RECORD_TRAILER: usize = 32;
 
@@ -68,13 +73,62 @@ pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Fault> {
 /// The bytes of a record without its hash, as [`record_hash`] covers them.
 pub fn record_bytes(record: &Record) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(RECORD_HEADER + record.payload.len());
-    bytes.push(RECORD_VERSION);
-    bytes.extend_from_slice(&record.seq.to_be_bytes());
-    bytes.extend_from_slice(&record.at.as_micros().to_be_bytes());
+    record_head(&mut bytes, record.seq, record.at, record.by.as_ref());
     // A payload of a record that was written fits: `AppendBuilder::push` refuses others.
     bytes.extend_from_slice(&(record.payload.len() as u32).to_be_bytes());
     bytes.extend_from_slice(&record.payload);
     bytes
+}
+
+/// What stands before the length of the payload. Names of identities are at most 255 bytes.
+fn record_head(bytes: &mut Vec<u8>, seq: Seq, at: Timestamp, by: Option<&EntityId>) {
+    bytes.push(if by.is_some() { RECORD_BY_IDENTITY } else { RECORD_VERSION });
+    bytes.extend_from_slice(&seq.to_be_bytes());
+    bytes.extend_from_slice(&at.as_micros().to_be_bytes());
+    if let Some(by) = by {
+        bytes.push(by.as_str().len() as u8);
+        bytes.extend_from_slice(by.as_str().as_bytes());
+    }
+}
+
+/// What the bytes of a record say, without its hash.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReadRecord<'a> {
+    /// Place in the stream.
+    pub seq: Seq,
+    /// When it was decided.
+    pub at: Timestamp,
+    /// The identity under which it was made.
+    pub by: Option<EntityId>,
+    /// The event, encoded.
+    pub payload: &'a [u8],
+}
+
+/// Reads the bytes of one record, as [`record_bytes`] gives them.
+///
+/// # Errors
+/// [`Fault::Corrupt`] for anything else; [`Fault::NewerVersion`] for a newer record.
+pub fn read_record(bytes: &[u8]) -> Result<ReadRecord<'_>, Fault> {
+    let mut reader = Reader { bytes, at: 0 };
+    let read = take_record(&mut reader)?;
+    if reader.at == bytes.len() { Ok(read) } else { Err(damaged("record has bytes left over")) }
+}
+
+/// Reads a record up to its hash.
+pub(super) fn take_record<'a>(r: &mut Reader<'a>) -> Result<ReadRecord<'a>, Fault> {
+    let version = r.u8()?;
+    if version != RECORD_VERSION && version != RECORD_BY_IDENTITY {
+        return Err(Fault::NewerVersion { found: version.into(), supported: RECORD_BY_IDENTITY.into() });
+    }
+    let (seq, at) = (r.u64()?, r.timestamp()?);
+    let by = if version == RECORD_BY_IDENTITY {
+        let length = r.u8()?.into();
+        Some(EntityId::stored(r.text(length)?).map_err(|e| damaged(&e.to_string()))?)
+    } else {
+        None
+    };
+    let length = r.u32()? as usize;
+    Ok(ReadRecord { seq, at, by, payload: r.take(length)? })
 }
 
 /// Encodes the events of one step as records, extending the stream's chain.
@@ -105,17 +159,32 @@ impl AppendBuilder {
     /// # Errors
     /// [`Fault::Corrupt`] when the event cannot be encoded or is larger than 4 GiB.
     pub fn push<E: Serialize>(&mut self, at: Timestamp, event: &E) -> Result<(), Fault> {
+        self.push_by(at, None, event)
+    }
+
+    /// The same for an event that was made under this identity.
+    ///
+    /// # Errors
+    /// [`Fault::Corrupt`] as above, and when the name of the identity is longer than 255 bytes.
+    pub fn push_by<E: Serialize>(
+        &mut self,
+        at: Timestamp,
+        by: Option<&EntityId>,
+        event: &E,
+    ) -> Result<(), Fault> {
         let a = &mut self.append;
         let start = a.bytes.len();
-        a.bytes.push(RECORD_VERSION);
-        a.bytes.extend_from_slice(&(a.expected + u64::from(a.count) + 1).to_be_bytes());
-        a.bytes.extend_from_slice(&at.as_micros().to_be_bytes());
+        if by.is_some_and(|by| by.as_str().len() > MAX_IDENTITY) {
+            return Err(Fault::Corrupt { what: "name of an identity is longer than 255 bytes".into() });
+        }
+        record_head(&mut a.bytes, a.expected + u64::from(a.count) + 1, at, by);
+        let header = a.bytes.len() + 4;
         a.bytes.extend_from_slice(&[0; 4]);
         bincode::serde::encode_into_std_write(event, &mut a.bytes, config())
             .map_err(|e| Fault::Corrupt { what: format!("event cannot be encoded: {e}") })?;
-        let length = u32::try_from(a.bytes.len() - start - RECORD_HEADER)
+        let length = u32::try_from(a.bytes.len() - header)
             .map_err(|_| Fault::Corrupt { what: "event is larger than 4 GiB".into() })?;
-        a.bytes[start + RECORD_HEADER - 4..start + RECORD_HEADER].copy_from_slice(&length.to_be_bytes());
+        a.bytes[header - 4..header].copy_from_slice(&length.to_be_bytes());
         a.hash = record_hash(&a.hash, &a.stream, &a.bytes[start..]);
         a.bytes.extend_from_slice(&a.hash.0);
         a.count += 1;

@@ -1,7 +1,7 @@
 //! One append inside a group. The bytes are drawn in [`super::group`].
 
 use super::chain::record_hash;
-use super::codec::{RECORD_HEADER, RECORD_TRAILER, RECORD_VERSION};
+use super::codec::{RECORD_HEADER, RECORD_TRAILER, ReadRecord, take_record};
 use super::group::GroupHeader;
 use super::reader::{Reader, damaged};
 use super::{ChainHash, Due, Fault, Position, Record, Seq};
@@ -105,15 +105,8 @@ impl Frame<'_> {
         let mut r = Reader { bytes: self.bytes, at: 0 };
         for n in 0..u64::from(self.count) {
             let start = r.at;
-            let version = r.u8()?;
-            if version != RECORD_VERSION {
-                return Err(Fault::NewerVersion { found: version.into(), supported: RECORD_VERSION.into() });
-            }
-            let seq = r.u64()?;
-            let at = r.timestamp()?;
-            let length = r.u32()? as usize;
-            let payload = r.take(length)?.to_vec();
-            debug_assert_eq!(r.at - start, RECORD_HEADER + length);
+            let ReadRecord { seq, at, by, payload } = take_record(&mut r)?;
+            let payload = payload.to_vec();
             let covered = &self.bytes[start..r.at];
             let hash = r.hash()?;
             if seq != self.first_seq.wrapping_add(n) {
@@ -122,7 +115,7 @@ impl Frame<'_> {
             let settles = self.due == Due::Clear && n + 1 == u64::from(self.count);
             let position = self.first_position.wrapping_add(n);
             visit(
-                Record { position, stream: self.stream.clone(), seq, at, payload, hash, settles },
+                Record { position, stream: self.stream.clone(), seq, at, by, payload, hash, settles },
                 covered,
             )?;
         }

@@ -62,3 +62,35 @@ fn unwanted_frames_are_stepped_over_and_positions_still_count() {
     assert_eq!(settling, of_b);
     assert_eq!(group.frames_of(&stream("c")).count(), 0);
 }
+
+#[test]
+fn a_record_names_the_identity_it_was_made_under_and_the_chain_covers_that() {
+    let made = |by: Option<&str>| {
+        let by = by.map(|name| EntityId::new(name).unwrap());
+        let mut builder = AppendBuilder::new(stream("a"), 0, ChainHash::default());
+        builder.push(Timestamp::from_millis(1), &"settled").unwrap();
+        builder.push_by(Timestamp::from_millis(2), by.as_ref(), &"asked").unwrap();
+        builder.finish(Due::Unchanged, None)
+    };
+    let read = |append: &Append| {
+        let mut group = GroupBuilder::new(1, 1, 1, Timestamp::from_millis(3), &ChainHash::default());
+        group.push(append, 0);
+        let (bytes, _) = group.finish();
+        let group = Group::parse_checked(&bytes).unwrap();
+        let frame = group.frames().next().unwrap().unwrap();
+        assert_eq!(frame.verify(ChainHash::default()).unwrap(), append.hash);
+        frame.records().unwrap()
+    };
+    let (nobody, ann, bob) = (made(None), made(Some("ann")), made(Some("bob")));
+    let records = read(&ann);
+    let by: Vec<Option<&str>> =
+        records.iter().map(|record| record.by.as_ref().map(EntityId::as_str)).collect();
+    assert_eq!(by, [None, Some("ann")]);
+    assert_eq!(decode::<String>(&records[1].payload).unwrap(), "asked");
+    assert!(read(&nobody).iter().all(|record| record.by.is_none()));
+    assert_eq!(nobody.bytes.len() + 4, ann.bytes.len(), "a record without one is as long as it ever was");
+    assert!(ann.hash != bob.hash && ann.hash != nobody.hash);
+    let long = EntityId::new("x".repeat(256)).unwrap();
+    let mut builder = AppendBuilder::new(stream("a"), 0, ChainHash::default());
+    assert!(builder.push_by(Timestamp::EPOCH, Some(&long), &"asked").is_err());
+}

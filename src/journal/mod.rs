@@ -27,7 +27,7 @@ use std::pin::Pin;
 
 pub use self::chain::ChainHash;
 pub use self::frame::Misfit;
-use quorate_core::kernel::ids::{IdempotencyKey, StreamId};
+use quorate_core::kernel::ids::{EntityId, IdempotencyKey, StreamId};
 use quorate_core::kernel::time::Timestamp;
 
 /// Place of a record in the global order, from 1.
@@ -213,6 +213,8 @@ pub struct Record {
     pub seq: Seq,
     /// When it was decided.
     pub at: Timestamp,
+    /// The identity under which it was made; none where nobody was asked who calls, and where it followed by itself.
+    pub by: Option<EntityId>,
     /// The event, encoded by [`codec::encode`].
     pub payload: Vec<u8>,
     /// Chain hash of the stream up to and with this record.

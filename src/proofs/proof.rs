@@ -1,9 +1,9 @@
 //! Proofs as files of JSON, and their check, which needs the file and the public key of the log, and nothing else.
 
-use quorate_core::kernel::time::Timestamp;
+use quorate_core::kernel::ids::EntityId;
 use quorate_journal::Record;
 use quorate_journal::chain::{ChainHash, record_hash};
-use quorate_journal::codec::{RECORD_HEADER, record_bytes};
+use quorate_journal::codec::{read_record, record_bytes};
 use serde::{Deserialize, Serialize};
 use tlog_tiles::{Hash, check_record, check_tree};
 
@@ -73,6 +73,8 @@ pub struct Shown {
     pub checkpoint: Checkpoint,
     /// The entry that names the record.
     pub entry: Entry,
+    /// The identity under which the record was made, when it is shown and names one.
+    pub by: Option<EntityId>,
     /// The event of the record, encoded, when the record is shown.
     pub payload: Option<Vec<u8>>,
 }
@@ -152,14 +154,15 @@ impl Inclusion {
         }
         check_record(&hashes, size, checkpoint.root, self.leaf_index, entry.leaf())
             .map_err(|_| misfit("the path of the entry"))?;
-        let payload = self.record.as_ref().map(|record| record.check(&entry, size)).transpose()?;
-        Ok(Shown { checkpoint, entry, payload })
+        let shown = self.record.as_ref().map(|record| record.check(&entry, size)).transpose()?;
+        let (by, payload) = shown.map_or((None, None), |(by, payload)| (by, Some(payload)));
+        Ok(Shown { checkpoint, entry, by, payload })
     }
 }
 
 impl ShownRecord {
-    /// The payload of the record that the entry names.
-    fn check(&self, entry: &Entry, size: u64) -> Result<Vec<u8>, Refusal> {
+    /// The identity and the payload of the record that the entry names.
+    fn check(&self, entry: &Entry, size: u64) -> Result<(Option<EntityId>, Vec<u8>), Refusal> {
         let misfit = |what: &str| Refusal::Misfit { what: what.to_owned(), size };
         let previous = unhex("the hash before the record", &self.previous_hash)?;
         let previous: [u8; 32] = previous.try_into().map_err(|_| misfit("the hash before the record"))?;
@@ -167,16 +170,11 @@ impl ShownRecord {
         if record_hash(&ChainHash(previous), &entry.stream, &bytes) != entry.record_hash {
             return Err(misfit("the record"));
         }
-        let (header, payload) = bytes.split_at_checked(RECORD_HEADER).ok_or_else(|| misfit("the record"))?;
-        let number = |bytes: &[u8]| bytes.iter().fold(0u64, |number, byte| number << 8 | u64::from(*byte));
-        let at = Timestamp::from_micros(number(&header[9..17]).cast_signed());
-        if number(&header[1..9]) != entry.seq
-            || at != entry.at
-            || number(&header[17..]) != payload.len() as u64
-        {
+        let read = read_record(&bytes).map_err(|_| misfit("the record"))?;
+        if read.seq != entry.seq || read.at != entry.at {
             return Err(misfit("the head of the record"));
         }
-        Ok(payload.to_vec())
+        Ok((read.by, read.payload.to_vec()))
     }
 }
 

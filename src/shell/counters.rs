@@ -1,8 +1,10 @@
 //! Counters over all entities, updated when events are durable and kept beside the journal.
 
+use std::collections::BTreeMap;
 use std::sync::Mutex;
 
 use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
 
 use super::hosts::cell_of;
 use super::lock;
@@ -10,6 +12,8 @@ use crate::core::capacity::cell::CellStats;
 use crate::core::jobs::manager::heard;
 use crate::core::jobs::manager::index::JobIndex;
 use crate::core::kernel::ids::{EntityId, StreamKind, VoterId};
+use crate::core::kernel::time::Timestamp;
+use crate::core::trust::identity;
 use crate::core::voting::agent::Directory;
 use crate::core::voting::algorithms::Algorithms;
 use crate::core::voting::proposal::{self, stats::ProposalStats, watch::Watch};
@@ -27,8 +31,22 @@ pub(crate) struct Counters {
     pub(crate) algorithms: Mutex<Algorithms>,
     pub(crate) cells: Mutex<CellStats>,
     pub(crate) jobs: Mutex<JobIndex>,
+    pub(crate) identities: Mutex<identity::Directory>,
+    /// Rung when an identity has changed.
+    pub(crate) identities_changed: watch::Sender<u64>,
+    /// When identities were used that is not on record yet.
+    pub(crate) identities_used: Mutex<BTreeMap<EntityId, Used>>,
     /// Progress of jobs that is not on record, and so not kept either.
     pub(crate) heard: Mutex<heard::Memory>,
+}
+
+/// When an identity was used.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Used {
+    /// The last time.
+    pub(crate) last: Option<Timestamp>,
+    /// The last time that its entity was told.
+    pub(crate) told: Option<Timestamp>,
 }
 
 /// What the counters say, in the form that is kept beside the journal.
@@ -41,6 +59,7 @@ pub(crate) struct Kept {
     algorithms: Algorithms,
     cells: CellStats,
     jobs: JobIndex,
+    identities: identity::Directory,
 }
 
 impl Counters {
@@ -54,6 +73,9 @@ impl Counters {
             algorithms: Mutex::new(kept.algorithms),
             cells: Mutex::new(kept.cells),
             jobs: Mutex::new(kept.jobs),
+            identities: Mutex::new(kept.identities),
+            identities_changed: watch::Sender::default(),
+            identities_used: Mutex::default(),
             heard: Mutex::default(),
         }
     }
@@ -68,6 +90,7 @@ impl Counters {
             algorithms: lock(&self.algorithms).clone(),
             cells: lock(&self.cells).clone(),
             jobs: lock(&self.jobs).clone(),
+            identities: lock(&self.identities).clone(),
         }
     }
 
@@ -106,6 +129,9 @@ impl Counters {
                 lock(&self.cells).apply(&cell_of(&record.stream.id)?, &event);
             }
             StreamKind::Job => lock(&self.jobs).apply(&record.stream.id, &decode(&record.payload)?),
+            StreamKind::Identity => {
+                lock(&self.identities).apply(&record.stream.id, &decode(&record.payload)?);
+            }
             // A budget holds what its cells say. Nothing of the other kinds is recorded yet.
             StreamKind::Budget | StreamKind::Gate | StreamKind::Worker | StreamKind::Durations => {}
             // Each counts for itself, and is asked.

@@ -21,12 +21,12 @@ use super::clock::Noted;
 use super::host::Host;
 use super::hosts::Hosted;
 use super::lanes::{Queued, Serving};
-use super::memory::{Loaded, Memory, Waiting, load, lost};
+use super::memory::{Loaded, Memory, Said, Waiting, load, lost};
 use super::writer::Failure;
 use crate::core::kernel::Decision;
 use crate::core::kernel::Machine;
 use crate::core::kernel::driver::Settled;
-use crate::core::kernel::ids::{IdempotencyKey, StreamId, StreamKind};
+use crate::core::kernel::ids::{EntityId, IdempotencyKey, StreamId, StreamKind};
 use crate::core::kernel::time::Timestamp;
 use crate::journal::Fault;
 
@@ -61,6 +61,8 @@ pub(crate) type Respond<M> = Box<dyn FnOnce(Result<View<'_, M>, Failure>) -> Opt
 /// A request to an entity.
 pub(crate) struct Ask<M: Hosted> {
     pub(crate) action: Action<M>,
+    /// The identity in whose name it is asked.
+    pub(crate) by: Option<EntityId>,
     pub(crate) respond: Respond<M>,
 }
 
@@ -233,7 +235,7 @@ impl<M: Hosted> Entity<M> {
                     }
                 }
                 // They go out once the leadership they are sent under is durable.
-                self.memory.submit(&ctx.address(), events, effects, now, None, Vec::new());
+                self.memory.submit(&ctx.address(), events, effects, now, Said::default(), Vec::new());
                 self.memory.arm();
             }
             Err(fault) => {
@@ -248,7 +250,7 @@ impl<M: Hosted> Entity<M> {
     /// set.
     fn go_on(&mut self, settled: Settled<M>, addr: &Addr<Self>) {
         let now = self.seat.host.clock.now();
-        self.memory.submit(addr, settled.events, settled.effects, now, None, Vec::new());
+        self.memory.submit(addr, settled.events, settled.effects, now, Said::default(), Vec::new());
     }
 
     /// The present instant, after leaving out what this process slept through.
@@ -344,14 +346,23 @@ impl<M: Hosted> Entity<M> {
                 let step = self.memory.driver.step(command, now);
                 let view = View { state: self.memory.driver.state(), now, reply: Some(step.reply) };
                 let release = (ask.respond)(Ok(view));
-                self.memory.submit(&addr, step.events, step.effects, now, key, release.into_iter().collect());
+                let said = Said { key, by: ask.by, settled: step.settled };
+                self.memory.submit(
+                    &addr,
+                    step.events,
+                    step.effects,
+                    now,
+                    said,
+                    release.into_iter().collect(),
+                );
             }
             Action::Alone(decide) => match decide(self.memory.driver.state(), now) {
                 Some(Decision { events, effects, reply }) => {
                     events.iter().for_each(|event| self.memory.driver.replay(event));
                     let view = View { state: self.memory.driver.state(), now, reply: Some(reply) };
                     let releases = (ask.respond)(Ok(view)).into_iter().collect();
-                    self.memory.submit(&addr, events, effects, now, None, releases);
+                    let said = Said { by: ask.by, ..Said::default() };
+                    self.memory.submit(&addr, events, effects, now, said, releases);
                 }
                 None => {
                     let view = View { state: self.memory.driver.state(), now, reply: None };
@@ -365,12 +376,12 @@ impl<M: Hosted> Entity<M> {
                 let settled = self.settle(now);
                 let release = (ask.respond)(Ok(View { state: self.memory.driver.state(), now, reply: None }));
                 let releases = release.into_iter().collect();
-                self.memory.submit(&addr, settled.events, settled.effects, now, None, releases);
+                self.memory.submit(&addr, settled.events, settled.effects, now, Said::default(), releases);
             }
             Action::Until(until, token) => {
                 let settled = self.settle(now);
                 self.memory.waiting.push(Waiting { until, token, respond: ask.respond });
-                self.memory.submit(&addr, settled.events, settled.effects, now, None, Vec::new());
+                self.memory.submit(&addr, settled.events, settled.effects, now, Said::default(), Vec::new());
             }
         }
         self.sleep_if_unborn(&addr);
@@ -415,7 +426,7 @@ impl<M: Hosted> Entity<M> {
                 let _ = poke.done.send(due);
             }
         });
-        self.memory.submit(&ctx.address(), settled.events, settled.effects, now, None, vec![done]);
+        self.memory.submit(&ctx.address(), settled.events, settled.effects, now, Said::default(), vec![done]);
         drop(poke.begun);
     }
 }
@@ -433,7 +444,7 @@ impl<M: Hosted> Entity<M> {
         let done: Release = Box::new(move |_| {
             let _ = errand.done.send(());
         });
-        self.memory.submit(&ctx.address(), step.events, step.effects, now, None, vec![done]);
+        self.memory.submit(&ctx.address(), step.events, step.effects, now, Said::default(), vec![done]);
     }
 }
 

@@ -28,6 +28,22 @@ impl IdSource {
         }
     }
 
+    /// 256 random bits from the OS; from the seed only in virtual time, where nothing is worth a secret.
+    ///
+    /// # Errors
+    /// When the OS gives none.
+    pub(crate) fn mint_secret(&self, in_virtual_time: bool) -> Result<[u8; 32], getrandom::Error> {
+        let mut secret = [0; 32];
+        match self {
+            IdSource::Seeded(rng) if in_virtual_time => {
+                let mut rng = lock(rng);
+                secret.chunks_mut(16).for_each(|half| half.copy_from_slice(&rng.next_bytes()));
+            }
+            IdSource::Seeded(_) | IdSource::Random => getrandom::fill(&mut secret)?,
+        }
+        Ok(secret)
+    }
+
     /// A fresh id.
     pub(crate) fn mint(&self) -> EntityId {
         let uuid = match self {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use super::access::Asks;
 use super::counters::Counters;
 use super::entity::Action;
 use super::host::{Host, wait};
@@ -49,15 +50,16 @@ pub(crate) fn job_stream(job_id: &EntityId, datacenter: &EntityId) -> Result<Ent
 
 /// Sends a command to a job and keeps in memory what it says about its progress.
 pub(crate) async fn command<R: Send + 'static>(
-    host: &Arc<Host>,
+    caller: &impl Asks,
     stream: &EntityId,
     command: job::Command,
     view: impl FnOnce(super::entity::View<'_, JobMachine>) -> R + Send + 'static,
 ) -> Result<R, Failure> {
+    let host = caller.host();
     know_level(host).await;
     let counters = host.counters.clone();
     let action = Action::Command(command, None);
-    ask(host, &host.kinds.jobs, stream, action, move |seen| {
+    ask(caller, &host.kinds.jobs, stream, action, move |seen| {
         if let (Some(Ok(Reply::Progress(Some(noted)))), Some(job_id), Some(datacenter)) =
             (&seen.reply, &seen.state.job_id, &seen.state.datacenter)
         {

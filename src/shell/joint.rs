@@ -19,10 +19,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::oneshot;
 
+use super::access::Asks;
 use super::entity::{Action, Lend, Loan, Release};
 use super::host::Host;
 use super::hosts::{Hosted, perform};
 use super::lock;
+use super::memory::Said;
 use super::registry::Registry;
 use super::runtime::ask;
 use super::writer::{Failure, Write};
@@ -38,17 +40,17 @@ use crate::journal::Fault;
 pub(crate) type Answered = Result<Result<Reply, Rejection>, Failure>;
 
 /// Carries out one operation; the answer comes when it is durable. Dropping the future cancels nothing.
-pub(crate) async fn run(host: &Arc<Host>, op: Op) -> Answered {
-    run_and_tell(host, op).await.map(|(answer, _)| answer)
+pub(crate) async fn run(caller: &impl Asks, op: Op) -> Answered {
+    run_and_tell(caller, op).await.map(|(answer, _)| answer)
 }
 
 /// The same, and says whether a cell takes part since this operation.
 pub(crate) async fn run_and_tell(
-    host: &Arc<Host>,
+    caller: &impl Asks,
     op: Op,
 ) -> Result<(Result<Reply, Rejection>, bool), Failure> {
     let opened = Arc::new(AtomicBool::new(false));
-    let answer = carry_through(host, op, &opened).await?;
+    let answer = carry_through(caller, op, &opened).await?;
     Ok((answer, opened.load(Ordering::Acquire)))
 }
 
@@ -60,7 +62,8 @@ fn note_opened(events: &BTreeMap<StreamId, Vec<Event>>, opened: &AtomicBool) {
     }
 }
 
-async fn carry_through(host: &Arc<Host>, op: Op, opened: &Arc<AtomicBool>) -> Answered {
+async fn carry_through(caller: &impl Asks, op: Op, opened: &Arc<AtomicBool>) -> Answered {
+    let (host, by) = (caller.host(), caller.by().cloned());
     if let Some(home) = home(&op) {
         let (stream, alone, surroundings) = (cell_stream(home), op.clone(), host.clone());
         let note = opened.clone();
@@ -78,7 +81,7 @@ async fn carry_through(host: &Arc<Host>, op: Op, opened: &Arc<AtomicBool>) -> An
             }
         };
         let action = Action::Alone(Box::new(decide));
-        let answer = ask(host, &host.kinds.cells, &EntityId::from(home), action, |view| view.reply).await?;
+        let answer = ask(caller, &host.kinds.cells, &EntityId::from(home), action, |view| view.reply).await?;
         if let Some(answer) = answer {
             return Ok(answer);
         }
@@ -87,7 +90,7 @@ async fn carry_through(host: &Arc<Host>, op: Op, opened: &Arc<AtomicBool>) -> An
     let (answer, answered) = oneshot::channel();
     let (surroundings, note) = (host.clone(), opened.clone());
     host.tokio.spawn(async move {
-        jointly(&surroundings, &op, answer, &note).await;
+        jointly(&surroundings, &op, by, answer, &note).await;
         drop(permit);
     });
     answered.await.unwrap_or_else(|_| {
@@ -158,6 +161,8 @@ impl Lookup for Alone<'_> {
 /// The memories at hand.
 struct Borrowed<'a> {
     host: &'a Arc<Host>,
+    /// In whose name it is decided.
+    by: Option<EntityId>,
     cells: BTreeMap<StreamId, Loan<CellMachine>>,
     budgets: BTreeMap<StreamId, Loan<BudgetMachine>>,
 }
@@ -180,8 +185,14 @@ impl Lookup for Borrowed<'_> {
     }
 }
 
-async fn jointly(host: &Arc<Host>, op: &Op, answer: oneshot::Sender<Answered>, opened: &AtomicBool) {
-    let mut borrowed = Borrowed { host, cells: BTreeMap::new(), budgets: BTreeMap::new() };
+async fn jointly(
+    host: &Arc<Host>,
+    op: &Op,
+    by: Option<EntityId>,
+    answer: oneshot::Sender<Answered>,
+    opened: &AtomicBool,
+) {
+    let mut borrowed = Borrowed { host, by, cells: BTreeMap::new(), budgets: BTreeMap::new() };
     let mut wanted = BTreeSet::new();
     loop {
         let now = host.clock.now();
@@ -252,6 +263,7 @@ impl Borrowed<'_> {
         let (last, streams) = (events.keys().next_back().cloned(), events.len());
         let mut release = Some(release);
         let mut writes: Vec<Write> = Vec::with_capacity(streams);
+        let said = || Said { by: self.by.clone(), ..Said::default() };
         for (stream, events) in events {
             // Joined appends become durable together, so the last one can speak for all.
             let release = if last.as_ref() == Some(&stream) { release.take() } else { None };
@@ -263,8 +275,8 @@ impl Borrowed<'_> {
                 }
             }
             writes.extend(match (self.cells.get_mut(&stream), self.budgets.get_mut(&stream)) {
-                (Some(loan), _) => prepare(loan, of_cell, now, release),
-                (None, Some(loan)) => prepare(loan, of_budget, now, release),
+                (Some(loan), _) => prepare(loan, of_cell, now, said(), release),
+                (None, Some(loan)) => prepare(loan, of_budget, now, said(), release),
                 (None, None) => None,
             });
         }
@@ -288,9 +300,9 @@ impl Borrowed<'_> {
     fn release_when_durable(&mut self, now: Timestamp, release: Option<Release>) {
         let Some(release) = release else { return };
         if let Some(loan) = self.cells.values_mut().find(|loan| !loan.memory.is_durable()) {
-            loan.memory.submit(&loan.addr, Vec::new(), Vec::new(), now, None, vec![release]);
+            loan.memory.submit(&loan.addr, Vec::new(), Vec::new(), now, Said::default(), vec![release]);
         } else if let Some(loan) = self.budgets.values_mut().find(|loan| !loan.memory.is_durable()) {
-            loan.memory.submit(&loan.addr, Vec::new(), Vec::new(), now, None, vec![release]);
+            loan.memory.submit(&loan.addr, Vec::new(), Vec::new(), now, Said::default(), vec![release]);
         } else {
             release(Ok(()));
         }
@@ -301,10 +313,11 @@ fn prepare<M: Hosted>(
     loan: &mut Loan<M>,
     events: Vec<M::Event>,
     now: Timestamp,
+    said: Said,
     release: Option<Release>,
 ) -> Option<Write> {
     events.iter().for_each(|event| loan.memory.driver.replay(event));
-    loan.memory.prepare(&loan.addr, events, Vec::new(), now, None, release.into_iter().collect())
+    loan.memory.prepare(&loan.addr, events, Vec::new(), now, said, release.into_iter().collect())
 }
 
 async fn borrow<M: Hosted>(

@@ -17,7 +17,7 @@ use super::host::{Host, wait};
 use super::hosts::{Hosted, perform};
 use super::writer::{Failure, Write};
 use crate::core::kernel::driver::Driver;
-use crate::core::kernel::ids::{IdempotencyKey, StreamId};
+use crate::core::kernel::ids::{EntityId, IdempotencyKey, StreamId};
 use crate::core::kernel::time::Timestamp;
 use crate::journal::codec::{AppendBuilder, decode, encode};
 use crate::journal::{ChainHash, Due, Fault, Position, Seq, Snapshot, Store};
@@ -43,6 +43,17 @@ pub(crate) struct Loaded<M: Hosted> {
     indexed: Option<Timestamp>,
     /// Position of its last record in the journal; 0 when it has none.
     pub(crate) position: Position,
+}
+
+/// What goes into the journal beside the events of a step.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Said {
+    /// The caller's own name for the request.
+    pub(crate) key: Option<IdempotencyKey>,
+    /// The identity under which it was asked.
+    pub(crate) by: Option<EntityId>,
+    /// How many of the events, from the first on, came about by themselves and so are nobody's.
+    pub(crate) settled: usize,
 }
 
 /// Rebuilds an entity: the latest usable snapshot, then the records after it.
@@ -207,10 +218,10 @@ impl<M: Hosted> Memory<M> {
         events: Vec<M::Event>,
         effects: Vec<M::Effect>,
         now: Timestamp,
-        key: Option<IdempotencyKey>,
+        said: Said,
         releases: Vec<Release>,
     ) {
-        if let Some((append, done)) = self.prepare(addr, events, effects, now, key, releases) {
+        if let Some((append, done)) = self.prepare(addr, events, effects, now, said, releases) {
             self.host.writer.commit(append, done);
             self.keep_snapshot();
         }
@@ -224,7 +235,7 @@ impl<M: Hosted> Memory<M> {
         events: Vec<M::Event>,
         effects: Vec<M::Effect>,
         now: Timestamp,
-        key: Option<IdempotencyKey>,
+        said: Said,
         mut releases: Vec<Release>,
     ) -> Option<Write> {
         self.answer_waiting(now, &mut releases);
@@ -257,7 +268,9 @@ impl<M: Hosted> Memory<M> {
         }
         let stream = self.stream.clone();
         let mut append = AppendBuilder::new(stream.clone(), revision - events.len() as u64, self.hash);
-        if let Err(fault) = events.iter().try_for_each(|event| append.push(now, event)) {
+        let by = |n: usize| said.by.as_ref().filter(|_| n >= said.settled);
+        let mut numbered = events.iter().enumerate();
+        if let Err(fault) = numbered.try_for_each(|(n, event)| append.push_by(now, by(n), event)) {
             let failure = Failure::Refused(fault);
             let _ = doomed.set(failure.clone());
             addr.do_send(Doom);
@@ -273,7 +286,7 @@ impl<M: Hosted> Memory<M> {
             None => Due::Clear,
         };
         self.indexed = wake;
-        let append = append.finish(due, key);
+        let append = append.finish(due, said.key);
         self.hash = append.hash;
         let notices = if host.bus.has_listeners() {
             M::notices(&host.config, &stream.id, self.driver.state(), &events)

@@ -15,7 +15,8 @@
 //! that saw the new state, is let go when the record it stands on is durable. If a commit fails, the store is
 //! poisoned and nothing is acknowledged any more.
 
-pub(crate) mod answers;
+pub(crate) mod access;
+mod answers;
 pub mod bus;
 pub mod clock;
 pub mod coordinator;

@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
+use super::access::Asks;
 use super::host::{Host, Permit};
 use super::hosts::track;
 use super::joint;
@@ -211,10 +212,11 @@ fn closed(host: &Host) -> Fault {
 }
 
 /// Carries out an operation, trying again until it is answered or the runtime ends; none then. Repeats must be safe.
-pub(crate) async fn insist(host: &Arc<Host>, op: Op) -> Option<Result<Reply, Rejection>> {
+pub(crate) async fn insist(caller: &impl Asks, op: Op) -> Option<Result<Reply, Rejection>> {
+    let host = caller.host();
     let mut pause = RETRY.0;
     loop {
-        match joint::run(host, op.clone()).await {
+        match joint::run(caller, op.clone()).await {
             Ok(answer) => return Some(answer),
             Err(_) if host.is_closing() || host.writer.failure().is_some() => return None,
             Err(failure) => tracing::debug!(?op, ?failure, "will be tried again"),

@@ -11,6 +11,7 @@ use std::time::Duration;
 use actix::{Actor, Arbiter, System};
 use tokio::sync::{oneshot, watch};
 
+use super::access::Asks;
 use super::clock::{Clock, Stopwatch};
 use super::entity::{Action, Ask, Release, View};
 use super::host::{Host, Parts, Permit, wait};
@@ -63,12 +64,13 @@ pub(crate) struct Runtime {
 /// The request is on its way when this returns, before the future is polled: two commands in a row reach one entity
 /// in that order, and may pass reads and progress; see [`lanes`](super::lanes). Dropping the future cancels nothing.
 pub(crate) fn ask<M: Hosted, R: Send + 'static>(
-    host: &Arc<Host>,
+    caller: &impl Asks,
     registry: &Registry<M>,
     id: &EntityId,
     action: Action<M>,
     view: impl FnOnce(View<'_, M>) -> R + Send + 'static,
 ) -> Answer<R> {
+    let host = caller.host();
     let (answer, answered) = oneshot::channel();
     let mut kept = None;
     let admitted = match &action {
@@ -111,7 +113,7 @@ pub(crate) fn ask<M: Hosted, R: Send + 'static>(
                     }
                 }
             };
-            registry.ask(host, id, Ask { action, respond: Box::new(respond) });
+            registry.ask(host, id, Ask { action, by: caller.by().cloned(), respond: Box::new(respond) });
         }
     }
     Answer { answered, _kept: kept }

@@ -32,7 +32,7 @@ pub(crate) fn tell<M: Hosted>(host: &Arc<Host>, id: &EntityId, command: M::Comma
     M::registry(host).ask(
         host,
         id,
-        Ask { action: Action::Command(command, None), respond: Box::new(respond) },
+        Ask { action: Action::Command(command, None), by: None, respond: Box::new(respond) },
     );
     track(host, async move {
         // Ends when the other side is dropped, whatever became of it.

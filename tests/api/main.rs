@@ -1,6 +1,7 @@
 //! What does a stranger see who speaks HTTP to the server?
 
 mod agents;
+mod authorisation;
 mod browsers;
 mod capacity;
 mod client;
@@ -15,5 +16,7 @@ mod limits;
 mod load;
 mod openapi;
 mod pages;
+#[path = "../support/rights.rs"]
+mod rights;
 mod server;
 mod voting;

@@ -163,13 +163,18 @@ fn a_block_is_read_with_continued_lines_here_documents_and_output() {
 
 /// The table of operations as a page shows it.
 fn operations_table() -> String {
-    let mut out = String::from("| operation | path | does |\n|---|---|---|\n");
+    let mut out = String::from("| operation | path | does | needs | who acts |\n|---|---|---|---|---|\n");
     for op in OPERATIONS {
         let method = match op.method {
             Method::Get => "GET",
             Method::Post => "POST",
         };
-        out.push_str(&format!("| `{}` | `{method} {}` | {} |\n", op.name, op.path, op.summary));
+        let acts: Vec<String> = op.acts.iter().map(|acts| format!("`{}`", acts.field())).collect();
+        let (needs, acts) = (op.scope.name(), acts.join(", "));
+        out.push_str(&format!(
+            "| `{}` | `{method} {}` | {} | {needs} | {acts} |\n",
+            op.name, op.path, op.summary
+        ));
     }
     out
 }

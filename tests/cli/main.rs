@@ -6,6 +6,7 @@ mod consensus;
 mod folder;
 mod full_disk;
 mod help;
+mod identities;
 mod jobs;
 mod outcomes;
 mod outside;

@@ -45,6 +45,7 @@ impl Wanted {
                 stream: stream.clone(),
                 seq,
                 at,
+                by: None,
                 payload,
                 hash,
                 settles: false,

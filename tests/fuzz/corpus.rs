@@ -26,7 +26,7 @@ pub fn still() -> Config {
 /// Runs an operation as far as it comes without time passing.
 pub async fn call(q: &Quorate, name: &str, fields: Map<String, Value>) -> Result<Value, ErrorKind> {
     let Ok(op) = ops::find(name) else { return Err(ErrorKind::UnknownOperation) };
-    match tokio::time::timeout(Duration::from_millis(200), (op.call)(q.clone(), fields)).await {
+    match tokio::time::timeout(Duration::from_millis(200), op.call(q.clone(), fields)).await {
         Ok(answer) => answer.map_err(|e| e.kind()),
         // It waits for something that will not happen here.
         Err(_) => Ok(Value::Null),

@@ -9,6 +9,7 @@ use quorate_core::kernel::ids::{EntityId, IdempotencyKey, StreamId, StreamKind};
 use quorate_core::kernel::time::Timestamp;
 use quorate_core::load::flow;
 use quorate_core::load::record as load;
+use quorate_core::trust::identity;
 use quorate_core::voting::agent;
 use quorate_core::voting::algorithms;
 use quorate_core::voting::proposal;
@@ -75,6 +76,7 @@ pub fn decode_as(kind: StreamKind, bytes: &[u8]) -> Result<(), Fault> {
         StreamKind::Gate => read::<gate::Event>(bytes),
         StreamKind::Worker => read::<worker::Event>(bytes),
         StreamKind::Durations => read::<durations::Event>(bytes),
+        StreamKind::Identity => read::<identity::Event>(bytes),
         StreamKind::Flow => read::<flow::record::Event>(bytes),
         StreamKind::Load => read::<load::Event>(bytes),
         StreamKind::Agent => read::<agent::Event>(bytes),

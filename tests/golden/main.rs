@@ -9,6 +9,7 @@ mod events;
 mod filler;
 #[cfg(feature = "store-sled")]
 mod folder;
+mod identities;
 mod jobs;
 mod registries;
 mod states;

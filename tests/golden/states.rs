@@ -13,6 +13,7 @@ use quorate_core::kernel::Machine;
 use quorate_core::kernel::ids::StreamKind;
 use quorate_core::load::flow::record::FlowMachine;
 use quorate_core::load::record::LoadMachine;
+use quorate_core::trust::identity::IdentityMachine;
 use quorate_core::voting::agent::AgentMachine;
 use quorate_core::voting::algorithms::AlgorithmsMachine;
 use quorate_core::voting::proposal::ProposalMachine;
@@ -79,6 +80,7 @@ fn a_state_is_laid_out_as_its_version_says() {
             StreamKind::Flow => check::<FlowMachine>(),
             StreamKind::Load => check::<LoadMachine>(),
             StreamKind::Durations => check::<DurationsMachine>(),
+            StreamKind::Identity => check::<IdentityMachine>(),
         }
     }
 }

@@ -11,6 +11,7 @@ mod decision;
 mod durations;
 mod gates;
 mod heartbeats;
+mod identities;
 mod job_network;
 mod jobs;
 mod learning;

@@ -9,7 +9,7 @@ use crate::manual;
 
 async fn call(q: &Quorate, name: &str, request: Value) -> Result<Value, Error> {
     let fields: Map<String, Value> = request.as_object().unwrap().clone();
-    (ops::find(name).unwrap().call)(q.clone(), fields).await
+    ops::find(name).unwrap().call(q.clone(), fields).await
 }
 
 async fn done(q: &Quorate, name: &str, request: Value) -> Value {

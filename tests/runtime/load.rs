@@ -21,7 +21,7 @@ use crate::hooked::Hooked;
 use crate::manual;
 
 async fn call(q: &Quorate, name: &str) -> Result<Value, Error> {
-    (ops::find(name)?.call)(q.clone(), Map::new()).await
+    ops::find(name)?.call(q.clone(), Map::new()).await
 }
 
 #[tokio::test]
@@ -100,7 +100,7 @@ async fn at_overload_the_doors_refuse_what_the_check_refuses_and_nothing_that_ke
     for (outcome, passes) in [("running", false), ("completed", true), ("failed", true), ("cancelled", true)]
     {
         let fields = Map::from_iter([("outcome".to_owned(), Value::from(outcome))]);
-        let answer = (ops::find("worker.report").unwrap().call)(q.clone(), fields).await.unwrap_err();
+        let answer = ops::find("worker.report").unwrap().call(q.clone(), fields).await.unwrap_err();
         assert_eq!(answer.kind() != ErrorKind::Overloaded, passes, "{outcome}: {answer}");
     }
     q.close().await.unwrap();
@@ -114,7 +114,7 @@ async fn answer_slowly(q: &Quorate, shut: &Arc<Mutex<()>>) {
             let q = q.clone();
             let fields = json!({ "quorum_type": "global", "voters": ["ann", "bob"] });
             let Value::Object(fields) = fields else { panic!() };
-            tokio::spawn(async move { (ops::find("quorum.start").unwrap().call)(q, fields).await.is_ok() })
+            tokio::spawn(async move { ops::find("quorum.start").unwrap().call(q, fields).await.is_ok() })
         };
         let asked: Vec<_> = (0..16).map(start).collect();
         std::thread::sleep(Duration::from_millis(100));
@@ -349,7 +349,7 @@ async fn the_answer_to_a_workers_report_carries_the_level_after_it() {
     let q = Quorate::open(manual()).await.unwrap();
     let call = async |name: &str, fields: Value| {
         let Value::Object(fields) = fields else { panic!("{fields}") };
-        (ops::find(name).unwrap().call)(q.clone(), fields).await.unwrap_or_else(|e| panic!("{name}: {e}"))
+        ops::find(name).unwrap().call(q.clone(), fields).await.unwrap_or_else(|e| panic!("{name}: {e}"))
     };
     let report = async |done: u64| {
         let fields = json!({ "worker_id": "w", "job_id": "j", "workflow_id": "a", "outcome": "running",
@@ -384,7 +384,7 @@ async fn what_a_worker_drops_at_reject_is_on_record_and_the_next_report_tells_it
     let q = Quorate::open(at(0)).await.unwrap();
     let call = async |q: &Quorate, name: &str, fields: Value| {
         let Value::Object(fields) = fields else { panic!("{fields}") };
-        (ops::find(name).unwrap().call)(q.clone(), fields).await.unwrap_or_else(|e| panic!("{name}: {e}"))
+        ops::find(name).unwrap().call(q.clone(), fields).await.unwrap_or_else(|e| panic!("{name}: {e}"))
     };
     let report = async |q: &Quorate, job: &str, flow: &str, done: u64| {
         let fields = json!({ "worker_id": "w", "job_id": job, "workflow_id": flow, "outcome": "running",

@@ -16,7 +16,7 @@ use crate::core::voting::rules::Choice;
 #[serde(deny_unknown_fields)]
 pub struct HistoryQuery {
     /// Only entities of this kind: `quorum`, `proposal`, `agent`, `cell`, `budget`, `job`, `gate`, `worker`, `flow`, `load`,
-    /// `durations`, `topology` or `algorithms`.
+    /// `durations`, `topology`, `algorithms` or `identity`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<String>,
     /// Only this entity; needs a kind only when several kinds have this id.
@@ -31,6 +31,9 @@ pub struct HistoryQuery {
     /// Only votes and attempts of this voter.
     #[serde(default, deserialize_with = "known_maybe", skip_serializing_if = "Option::is_none")]
     pub voter_id: Option<VoterId>,
+    /// Only what was done under this identity.
+    #[serde(default, deserialize_with = "known_maybe", skip_serializing_if = "Option::is_none")]
+    pub identity: Option<EntityId>,
     /// Only events of this name, such as `vote_cast` or `closed`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub event: Option<String>,
@@ -70,6 +73,9 @@ pub struct EventView {
     pub event: String,
     /// Everything recorded about it.
     pub data: Value,
+    /// The identity under which it was done; none where nobody was asked who calls, and where it followed by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity: Option<String>,
     /// Chain hash of the entity's log up to here, in hex.
     pub hash: String,
 }

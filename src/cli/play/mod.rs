@@ -24,6 +24,9 @@ use quorate_runtime::error::{Error, ErrorKind};
 use quorate_runtime::store::STORES;
 use world::World;
 
+/// The member of a line that names the identity under which it is done.
+const AS: &str = "as";
+
 /// Runs a script. The exit code is 2 when a line was malformed.
 pub(super) async fn run(matches: &ArgMatches, _: &Output) -> Result<u8, Stop> {
     let start = match matches.get_one::<String>("start") {
@@ -91,12 +94,26 @@ impl Player {
                 value!({})
             }),
             name => match ops::find(name) {
-                Ok(found) => (found.call)(self.world.q().clone(), fields).await,
+                Ok(found) => self.operation(found, fields).await,
                 Err(error) => Err(error),
             },
         };
         self.world.q().effects_done().await;
         self.answer(&op, done)
+    }
+
+    /// Runs an operation: as the owner of the journal, or as the identity that the line names.
+    async fn operation(
+        &self,
+        op: &'static ops::Operation,
+        mut fields: Map<String, Value>,
+    ) -> Result<Value, Error> {
+        let q = self.world.q();
+        match fields.shift_remove(AS) {
+            None => op.call(q.clone(), fields).await,
+            Some(Value::String(name)) => q.as_identity(&name)?.call(op, fields).await,
+            Some(other) => Err(Error::invalid(AS, other, "the name or a token of an identity")),
+        }
     }
 
     fn answer(&self, op: &str, done: Result<Value, Error>) -> Result<(), Stop> {

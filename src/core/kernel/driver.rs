@@ -27,6 +27,8 @@ pub struct Step<M: Machine> {
     pub reply: Result<M::Reply, M::Rejection>,
     /// The revision the events stand on: how many events came before.
     pub from: u64,
+    /// How many of the events came about by themselves, before the command was decided.
+    pub settled: usize,
 }
 
 /// What settling led to: the same as a step, without an answer.
@@ -136,6 +138,7 @@ impl<M: Machine> Driver<M> {
     /// Settles, then decides one command. A tick is only a settling.
     pub fn step(&mut self, command: M::Command, now: Timestamp) -> Step<M> {
         let Settled { mut events, mut effects, from } = self.settle(now);
+        let settled = events.len();
         let reply = match M::decide(&self.state, command, now, &self.context) {
             Ok(decision) => {
                 decision.events.iter().for_each(|event| self.replay(event));
@@ -145,6 +148,6 @@ impl<M: Machine> Driver<M> {
             }
             Err(rejection) => Err(rejection),
         };
-        Step { events, effects, reply, from }
+        Step { events, effects, reply, from, settled }
     }
 }

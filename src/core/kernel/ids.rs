@@ -278,11 +278,13 @@ pub enum StreamKind {
     Load = 12,
     /// How long jobs of one class take.
     Durations = 13,
+    /// Who calls: credentials, and what they allow.
+    Identity = 24,
 }
 
 impl StreamKind {
     /// Every kind, in the order of its number.
-    pub const ALL: [StreamKind; 13] = [
+    pub const ALL: [StreamKind; 14] = [
         StreamKind::Topology,
         StreamKind::Quorum,
         StreamKind::Proposal,
@@ -296,6 +298,7 @@ impl StreamKind {
         StreamKind::Flow,
         StreamKind::Load,
         StreamKind::Durations,
+        StreamKind::Identity,
     ];
 
     /// The stored number.
@@ -324,6 +327,7 @@ impl StreamKind {
             StreamKind::Flow => "flow",
             StreamKind::Load => "load",
             StreamKind::Durations => "durations",
+            StreamKind::Identity => "identity",
         }
     }
 

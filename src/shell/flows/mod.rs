@@ -28,6 +28,7 @@ use serde_json::Value;
 use tokio::sync::oneshot;
 
 use self::room::{Room, bounded};
+use super::access::Asks;
 use super::entity::Action;
 use super::host::Host;
 use super::lock;
@@ -408,16 +409,17 @@ impl From<Rejection> for NotLive {
 
 /// Opens a stream. Says whether it is new.
 pub(crate) async fn open(
-    host: &Arc<Host>,
+    caller: &impl Asks,
     id: &EntityId,
     config: FlowConfig,
 ) -> Result<(Arc<Live>, bool), NotLive> {
+    let host = caller.host();
     let _alone = host.flows.changing.lock().await;
     if host.flows.find(id).is_none() && host.flows.len() >= host.config.flow.max_open {
         return Err(NotLive::TooMany);
     }
     let command = Command::Open { flow_id: id.clone(), config: Box::new(config) };
-    let (state, reply) = decide(host, id, command).await?;
+    let (state, reply) = decide(caller, id, command).await?;
     let live = match host.flows.find(id) {
         Some(live) => live,
         None if reply.changed => host.flows.add(host, id, &state)?,
@@ -445,17 +447,18 @@ async fn revive(host: &Arc<Host>, id: &EntityId) -> Result<Arc<Live>, NotLive> {
 
 /// Changes the configuration, which `change` makes of the one in force. Says whether it is another one.
 pub(crate) async fn configure<E>(
-    host: &Arc<Host>,
+    caller: &impl Asks,
     id: &EntityId,
     change: impl FnOnce(&FlowConfig) -> Result<FlowConfig, E>,
 ) -> Result<Result<(Arc<Live>, bool), NotLive>, E> {
+    let host = caller.host();
     let live = match live(host, id).await {
         Ok(live) => live,
         Err(e) => return Ok(Err(e)),
     };
     let _alone = host.flows.changing.lock().await;
     let config = change(&live.config().0)?;
-    let decided = decide(host, id, Command::Configure(Box::new(config.clone()))).await;
+    let decided = decide(caller, id, Command::Configure(Box::new(config.clone()))).await;
     let reply = match decided {
         Ok((_, reply)) => reply,
         Err(e) => return Ok(Err(e)),
@@ -473,10 +476,11 @@ pub(crate) async fn configure<E>(
 }
 
 /// Ends a stream: nobody sends any more, what is buffered may still be read. Says whether it was open.
-pub(crate) async fn close(host: &Arc<Host>, id: &EntityId) -> Result<(Arc<Live>, bool), NotLive> {
+pub(crate) async fn close(caller: &impl Asks, id: &EntityId) -> Result<(Arc<Live>, bool), NotLive> {
+    let host = caller.host();
     let live = live(host, id).await?;
     let _alone = host.flows.changing.lock().await;
-    let (_, reply) = decide(host, id, Command::Close).await?;
+    let (_, reply) = decide(caller, id, Command::Close).await?;
     {
         let mut inner = lock(&live.inner);
         inner.gate.close();
@@ -486,9 +490,9 @@ pub(crate) async fn close(host: &Arc<Host>, id: &EntityId) -> Result<(Arc<Live>,
     Ok((live, reply.changed))
 }
 
-async fn decide(host: &Arc<Host>, id: &EntityId, command: Command) -> Result<(Flow, Reply), NotLive> {
+async fn decide(caller: &impl Asks, id: &EntityId, command: Command) -> Result<(Flow, Reply), NotLive> {
     let action = Action::Command(command, None);
-    let answer = ask(host, &host.kinds.flow_records, id, action, |view| {
+    let answer = ask(caller, &caller.host().kinds.flow_records, id, action, |view| {
         let reply = view.reply.unwrap_or(Err(Rejection::NotFound));
         reply.map(|reply| (view.state.clone(), reply))
     });

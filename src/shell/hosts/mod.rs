@@ -16,6 +16,7 @@ mod cell;
 mod durations;
 mod flow;
 mod gate;
+mod identity;
 mod job;
 mod load;
 mod names;
@@ -52,6 +53,7 @@ use crate::core::kernel::Machine;
 use crate::core::kernel::ids::{EntityId, StreamKind};
 use crate::core::load::flow::record::FlowMachine;
 use crate::core::load::record::LoadMachine;
+use crate::core::trust::identity::IdentityMachine;
 use crate::core::voting::agent::AgentMachine;
 use crate::core::voting::algorithms::AlgorithmsMachine;
 use crate::core::voting::proposal::ProposalMachine;
@@ -170,6 +172,7 @@ hosts! {
     Durations => durations: DurationsMachine,
     Flow => flow_records: FlowMachine,
     Load => load_records: LoadMachine,
+    Identity => identities: IdentityMachine,
 }
 
 impl Kinds {

@@ -66,7 +66,7 @@ fuzz_target!(|data: &[u8]| {
     RUNNING.with_borrow_mut(|running| {
         let q = running.q();
         let answer = running.tokio.block_on(async {
-            tokio::time::timeout(Duration::from_millis(100), (OPERATIONS[op].call)(q, fields)).await
+            tokio::time::timeout(Duration::from_millis(100), OPERATIONS[op].call(q, fields)).await
         });
         if let Ok(Err(error)) = answer {
             let ours = matches!(
