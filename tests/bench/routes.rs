@@ -27,7 +27,7 @@ fn candidates() -> Vec<DatacenterCandidate> {
         circuit_breaker_pressure: 0.0,
         total_managers: 3,
         healthy_managers: 3,
-        has_coordinate: n % 11 != 0,
+        has_coordinate: !n.is_multiple_of(11),
         rtt_ucb_ms: 10.0 + (n * 37 % 200) as f64,
         coordinate_quality: 0.9,
         last_health_at: Timestamp::EPOCH,

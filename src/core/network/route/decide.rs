@@ -147,10 +147,11 @@ pub fn decide(
             Ranked { eligible, scored, is_preferred }
         })
         .collect();
+    // Ids differ, so no two are equal and the order is one.
     if is_bootstrap {
-        ranked.sort_by(Ranked::by_room);
+        ranked.sort_unstable_by(Ranked::by_room);
     } else {
-        ranked.sort_by(Ranked::by_score);
+        ranked.sort_unstable_by(Ranked::by_score);
     }
     let members = ranked.iter().take_while(|ranked| ranked.eligible.bucket == bucket).count();
     let (chosen, reason) = match &state.primary {
@@ -186,12 +187,13 @@ pub fn decide(
     };
     let most = view.targets.unwrap_or(config.max_primary_dcs).max(1);
     ranked.insert(0, selected);
-    let ids: Vec<DatacenterId> = ranked.iter().map(|ranked| ranked.id().clone()).collect();
-    let (primaries, fallback) = ids.split_at(most.min(members));
+    let mut primary_datacenters: Vec<DatacenterId> =
+        ranked.iter().map(|ranked| ranked.id().clone()).collect();
+    let fallback_datacenters = primary_datacenters.split_off(most.min(members));
     let decision = RoutingDecision {
         job_id: job.clone(),
-        primary_datacenters: primaries.to_vec(),
-        fallback_datacenters: fallback.to_vec(),
+        primary_datacenters,
+        fallback_datacenters,
         primary_bucket: Some(bucket),
         reason,
         in_bootstrap_mode: is_bootstrap,

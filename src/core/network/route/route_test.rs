@@ -290,7 +290,7 @@ fn twin(
             |id: &DatacenterId| candidates.iter().find(|c| c.datacenter_id == *id).unwrap().available_cores;
         let key =
             |s: &&Scored| (s.score, std::cmp::Reverse(cores(&s.datacenter_id)), s.datacenter_id.clone());
-        members.iter().map(|s| key(s)).min_by(|a, b| a.partial_cmp(b).unwrap()).map(|key| key.2)
+        members.iter().map(key).min_by(|a, b| a.partial_cmp(b).unwrap()).map(|key| key.2)
     };
     let best = best_of(&members);
     if !scores.iter().any(|scored| scored.datacenter_id == *current) {
