@@ -236,6 +236,11 @@ id_type! {
 }
 
 id_type! {
+    /// What is chosen in a session.
+    CandidateId
+}
+
+id_type! {
     /// A caller's own name for one request, so that a repeat is recognised.
     IdempotencyKey
 }
@@ -270,11 +275,15 @@ pub enum StreamKind {
     Load = 12,
     /// How long jobs of one class take.
     Durations = 13,
+    /// One voter of sessions: how it proves who it is, and how far it is trusted.
+    Voter = 20,
+    /// One session: a question that holds against voters that lie.
+    Session = 21,
 }
 
 impl StreamKind {
     /// Every kind, in the order of its number.
-    pub const ALL: [StreamKind; 13] = [
+    pub const ALL: [StreamKind; 15] = [
         StreamKind::Topology,
         StreamKind::Quorum,
         StreamKind::Proposal,
@@ -288,6 +297,8 @@ impl StreamKind {
         StreamKind::Flow,
         StreamKind::Load,
         StreamKind::Durations,
+        StreamKind::Voter,
+        StreamKind::Session,
     ];
 
     /// The stored number.
@@ -316,6 +327,8 @@ impl StreamKind {
             StreamKind::Flow => "flow",
             StreamKind::Load => "load",
             StreamKind::Durations => "durations",
+            StreamKind::Voter => "voter",
+            StreamKind::Session => "session",
         }
     }
 
