@@ -14,30 +14,26 @@ use super::dto::{
     PastState, StateAt, Verified,
 };
 use super::event_names;
+use super::event_view::event_view;
 use super::job_view::job_view;
 use super::quorum::{page_limit, status_view};
-use crate::core::capacity::cell;
+use super::session_view;
+use super::voter::voter_view;
 use crate::core::capacity::cell::CellMachine;
-use crate::core::jobs::durations;
-use crate::core::jobs::gate;
-use crate::core::jobs::manager as job;
 use crate::core::jobs::manager::JobMachine;
-use crate::core::jobs::worker;
 use crate::core::kernel::Machine;
 use crate::core::kernel::driver::Driver;
 use crate::core::kernel::ids::{CellId, EntityId, Resource, StreamId, StreamKind};
 use crate::core::kernel::time::Timestamp;
-use crate::core::load::flow;
-use crate::core::load::record as load;
-use crate::core::voting::agent;
-use crate::core::voting::algorithms;
 use crate::core::voting::proposal;
 use crate::core::voting::proposal::audit::{AuditBallot, ballots_on_record};
 use crate::core::voting::proposal::{ProposalMachine, Verdict};
 use crate::core::voting::quorum;
 use crate::core::voting::quorum::audit::votes_on_record;
 use crate::core::voting::quorum::{Event, QuorumMachine, QuorumState};
+use crate::core::voting::session::{Outcome, SessionMachine};
 use crate::core::voting::topology;
+use crate::core::voting::voter::VoterMachine;
 use crate::error::{Error, ErrorKind};
 use crate::journal::codec::decode;
 use crate::journal::{Fault, Position, Record, Store, VerifyCursor};
@@ -85,7 +81,7 @@ impl History<'_> {
         log.ok_or_else(|| Error::new(ErrorKind::NotFound, "nothing is recorded under this kind and id"))
     }
 
-    /// How a quorum or proposal stood at an earlier point of its log, or at an earlier instant.
+    /// How a quorum, proposal, job, cell, session or voter stood at an earlier point of its log, or at an earlier instant.
     ///
     /// # Errors
     /// `invalid_argument` unless one of `seq` and `at` is given, or for another kind, `not_found` when it did not exist
@@ -127,6 +123,16 @@ impl History<'_> {
                 let status = driver.state().status(cell, &Resource::capacity(), &defaults);
                 Ok(PastState::Cell(Box::new(capacity_view(status))))
             }
+            StreamKind::Session => {
+                let past = host.blocking(move |store| fold_until::<SessionMachine>(store, &stream, &request));
+                let (_, driver, _) = past.await?.ok_or_else(missing)?;
+                Ok(PastState::Session(Box::new(session_view::result_view(driver.state())?)))
+            }
+            StreamKind::Voter => {
+                let past = host.blocking(move |store| fold_until::<VoterMachine>(store, &stream, &request));
+                let (_, driver, now) = past.await?.ok_or_else(missing)?;
+                Ok(PastState::Voter(Box::new(voter_view(driver.state(), now)?)))
+            }
             StreamKind::Topology
             | StreamKind::Agent
             | StreamKind::Algorithms
@@ -136,7 +142,7 @@ impl History<'_> {
             | StreamKind::Flow
             | StreamKind::Load
             | StreamKind::Durations => {
-                Err(Error::invalid("kind", kind.name(), "quorum, proposal, job or cell"))
+                Err(Error::invalid("kind", kind.name(), "quorum, proposal, job, cell, session or voter"))
             }
         }
     }
@@ -181,12 +187,14 @@ const ADVICE: &str = "`quorate recover DIR --to NEW` writes everything that is s
                       `--accept-loss` opens this one";
 
 /// The kinds an entity is sought among when none is named, the likeliest first.
-const SOUGHT: [StreamKind; 13] = [
+const SOUGHT: [StreamKind; 15] = [
     StreamKind::Quorum,
     StreamKind::Proposal,
+    StreamKind::Session,
     StreamKind::Job,
     StreamKind::Gate,
     StreamKind::Agent,
+    StreamKind::Voter,
     StreamKind::Cell,
     StreamKind::Budget,
     StreamKind::Worker,
@@ -227,12 +235,14 @@ fn check_outcome(name: &str, kind: Option<StreamKind>, event: Option<&str>) -> R
     let quorums = QuorumState::ALL.into_iter().filter(|state| *state != QuorumState::Open);
     let quorums = quorums.map(QuorumState::name);
     let proposals = Verdict::ALL.map(Verdict::name);
+    let sessions = Outcome::ALL.map(Outcome::name);
     let mut known: Vec<&str> = match kind {
-        None => quorums.chain(proposals).collect(),
+        None => quorums.chain(proposals).chain(sessions).collect(),
         Some(StreamKind::Quorum) => quorums.collect(),
         Some(StreamKind::Proposal) => proposals.into(),
+        Some(StreamKind::Session) => sessions.into(),
         Some(other) => {
-            let expected = format!("none for the kind {}: quorums and proposals have outcomes", other.name());
+            let expected = format!("none for the kind {}: quorums, proposals and sessions have outcomes", other.name());
             return Err(Error::invalid("outcome", name, &expected));
         }
     };
@@ -258,61 +268,6 @@ fn kind_of(name: &str) -> Result<StreamKind, Error> {
 fn cursor(text: Option<&str>) -> Result<u64, Error> {
     let parse = |text: &str| text.parse().map_err(|_| unknown(text));
     text.map_or(Ok(0), parse)
-}
-
-/// A record as it is shown: the event's name and data are read from its stored form.
-pub(super) fn event_view(record: Record) -> Result<EventView, Fault> {
-    let data = match record.stream.kind {
-        StreamKind::Quorum => serde_json::to_value(decode::<quorum::Event>(&record.payload)?),
-        StreamKind::Proposal => {
-            let event = match decode::<proposal::Event>(&record.payload)? {
-                proposal::Event::Closed(closed) => proposal::Event::Closed(closed.upcast()),
-                event => event,
-            };
-            serde_json::to_value(event)
-        }
-        StreamKind::Algorithms => serde_json::to_value(decode::<algorithms::Event>(&record.payload)?),
-        StreamKind::Cell => serde_json::to_value(decode::<cell::Event>(&record.payload)?),
-        StreamKind::Budget => serde_json::to_value(decode::<cell::budget::Event>(&record.payload)?),
-        StreamKind::Topology => serde_json::to_value(decode::<topology::Event>(&record.payload)?),
-        StreamKind::Job => serde_json::to_value(decode::<job::Event>(&record.payload)?),
-        StreamKind::Gate => serde_json::to_value(decode::<gate::Event>(&record.payload)?),
-        StreamKind::Worker => serde_json::to_value(decode::<worker::Event>(&record.payload)?),
-        StreamKind::Durations => serde_json::to_value(decode::<durations::Event>(&record.payload)?),
-        StreamKind::Flow => serde_json::to_value(decode::<flow::record::Event>(&record.payload)?),
-        StreamKind::Load => serde_json::to_value(decode::<load::Event>(&record.payload)?),
-        StreamKind::Agent => serde_json::to_value(decode::<agent::Event>(&record.payload)?),
-    };
-    // Every event is written as `{"name": data}`.
-    let (event, data) = match data {
-        Ok(Value::Object(map)) => map.into_iter().next().map(as_one).unwrap_or_default(),
-        Ok(other) => (other.to_string(), Value::Null),
-        Err(e) => return Err(Fault::Corrupt { what: format!("event cannot be shown: {e}") }),
-    };
-    Ok(EventView {
-        position: record.position,
-        kind: record.stream.kind.name().into(),
-        entity_id: record.stream.id,
-        seq: record.seq,
-        at: record.at,
-        at_ms: record.at.as_millis(),
-        event,
-        data,
-        hash: record.hash.to_string(),
-    })
-}
-
-/// A vote with a reason is stored as the vote and what came with it; it is shown as one, under the name votes have.
-fn as_one((event, data): (String, Value)) -> (String, Value) {
-    let (name, part) = match event.as_str() {
-        "vote_cast_with_reason" => ("vote_cast", "cast"),
-        "vote_refused_with_reason" => ("vote_refused", "refused"),
-        _ => return (event, data),
-    };
-    let Value::Object(mut with) = data else { return (event, data) };
-    let Some(Value::Object(mut vote)) = with.remove(part) else { return (event, Value::Object(with)) };
-    vote.extend(with);
-    (name.to_owned(), Value::Object(vote))
 }
 
 /// Does this name stand anywhere in the data of an event?
@@ -422,7 +377,7 @@ impl Filter {
                 .as_ref()
                 .is_none_or(|voter| view.data.get("voter_id").is_some_and(|v| v == voter.as_str()))
             && request.outcome.as_ref().is_none_or(|outcome| {
-                let end = view.data.get("state").or_else(|| view.data.get("decision"));
+                let end = ["state", "decision", "outcome"].iter().find_map(|field| view.data.get(field));
                 view.event == "closed" && end.is_some_and(|end| end == outcome.as_str())
             })
     }
@@ -450,6 +405,8 @@ impl Filter {
             | StreamKind::Worker
             | StreamKind::Flow
             | StreamKind::Load
+            | StreamKind::Voter
+            | StreamKind::Session
             | StreamKind::Durations => Ok(false),
             StreamKind::Quorum => {
                 if let Some(cell) = cells.get(&record.stream) {
@@ -492,6 +449,8 @@ fn entity_log(
         | StreamKind::Worker
         | StreamKind::Flow
         | StreamKind::Load
+        | StreamKind::Voter
+        | StreamKind::Session
         | StreamKind::Durations => {}
     }
     Ok(Some(EntityLog {

@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::history::event_view;
+use super::event_view::event_view;
 use super::on_thread;
 use crate::error::Error;
 use crate::journal::{Fault, Record};

@@ -13,6 +13,8 @@ mod job_lead;
 mod load;
 mod pressure;
 mod quorum;
+mod session;
+mod voter;
 mod worker;
 
 use std::borrow::Cow;
@@ -37,6 +39,8 @@ pub use self::job_lead::*;
 pub use self::load::*;
 pub use self::pressure::*;
 pub use self::quorum::*;
+pub use self::session::*;
+pub use self::voter::*;
 pub use self::worker::*;
 
 fn schema_of_names(names: &[&str]) -> Schema {

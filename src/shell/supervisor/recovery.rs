@@ -35,7 +35,7 @@ use crate::shell::proposals::reconsider;
 use super::timeouts;
 
 /// Name of the kept counters; another one whenever they are kept in another form.
-pub(crate) const COUNTERS: &str = "counters-3";
+pub(crate) const COUNTERS: &str = "counters-4";
 
 /// Name under which earlier versions noted that a process lives.
 const ALIVE: &str = "alive";

@@ -54,6 +54,7 @@ pub mod state;
 mod tally;
 pub mod threshold;
 pub mod vote;
+pub mod watch;
 
 pub use ballot::{Ballot, BallotType, Pick, Promise};
 pub use command::{Cast, Command, Commit, Effect, Open, Proof, Receipt, Rejection, Reply};

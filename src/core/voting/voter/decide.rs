@@ -165,6 +165,10 @@ fn note(
         }
         by_score(draft, &sums);
     }
+    if session_id.is_none() && !draft.is_changed() && sums.suspicion == draft.state().suspicion {
+        // What the door tells has no number, so nothing of it need be remembered.
+        return;
+    }
     let score = sums.suspicion.on(draft.now).score();
     let at = draft.now;
     draft.push(Event::Noted(Box::new(Noted {

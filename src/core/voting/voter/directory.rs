@@ -21,6 +21,7 @@ struct Line {
     /// It was quarantined for its score.
     by_score: bool,
     handle: Option<Digest>,
+    key: Option<PublicKey>,
 }
 
 /// Every voter.
@@ -93,6 +94,7 @@ impl Directory {
             Event::Registered(registered) => {
                 let line = self.voters.entry(id.clone()).or_default();
                 line.handle = registered.handle_hash;
+                line.key = registered.public_key;
                 if let Some(key) = registered.public_key {
                     self.keys.insert(key, id.clone());
                 }
@@ -110,14 +112,23 @@ impl Directory {
         }
     }
 
-    /// Whose key it is.
-    pub fn owner(&self, key: &PublicKey) -> Option<&VoterId> {
-        self.keys.get(key)
+    /// Takes a key for a voter that is about to be registered. False when it is another voter's.
+    pub fn claim(&mut self, key: PublicKey, voter: &VoterId) -> bool {
+        self.keys.entry(key).or_insert_with(|| voter.clone()) == voter
     }
 
-    /// Is this the hash of the voter's own handle?
-    pub fn holds(&self, voter: &VoterId, handle: &Digest) -> bool {
-        self.voters.get(voter).is_some_and(|line| line.handle.as_ref() == Some(handle))
+    /// The voter was not registered under this key.
+    pub fn unclaim(&mut self, key: &PublicKey, voter: &VoterId) {
+        let holds = self.voters.get(voter).is_some_and(|line| line.key.as_ref() == Some(key));
+        if !holds && self.keys.get(key) == Some(voter) {
+            self.keys.remove(key);
+        }
+    }
+
+    /// What stands for the channel that only this voter has: its key where it signs, else its handle.
+    pub fn channel(&self, voter: &VoterId, signs: bool) -> Option<Digest> {
+        let line = self.voters.get(voter)?;
+        if signs { line.key.map(|key| Digest::new(*key.as_bytes())) } else { line.handle }
     }
 
     /// Is it registered?

@@ -37,13 +37,14 @@ fn decayed(sum: u64, age: Duration) -> u64 {
         return 0;
     }
     let digits = (u128::from(rest) << DIGITS) / u128::from(HALF_LIFE_US);
-    let mut left = u128::from(sum >> halvings) << 30;
+    let mut factor = 1u128 << 62;
     for (k, root) in ROOTS.iter().enumerate() {
         if digits >> (DIGITS as usize - 1 - k) & 1 == 1 {
-            left = (left * u128::from(*root)) >> 62;
+            factor = (factor * u128::from(*root)) >> 62;
         }
     }
-    (left >> 30) as u64
+    // Less than the sum was, so it fits.
+    ((u128::from(sum >> halvings) * factor) >> 62) as u64
 }
 
 /// The sums at an instant.
