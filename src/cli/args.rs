@@ -40,6 +40,7 @@ pub(super) fn command() -> Command {
         .subcommand(play_command())
         .subcommand(replay_command())
         .subcommand(recover_command())
+        .subcommand(verify_certificate_command())
         .subcommand(Command::new("ops").about("List every operation: name, method, path, what it does"))
         .subcommand(Command::new("rules").about("List the vote rules of `quorate replay`"))
 }
@@ -297,6 +298,29 @@ fn recover_command() -> Command {
         )
         .arg(path("to", "NEW", "The new folder; missing or empty").required(true))
 }
+
+fn verify_certificate_command() -> Command {
+    Command::new("verify-certificate")
+        .about("Check the certificate of a decision, without the store it comes from")
+        .long_about(VERIFY_CERTIFICATE)
+        .arg(
+            Arg::new("file")
+                .value_name("FILE")
+                .required(true)
+                .help("The certificate, as `quorate session certificate --json` prints it; - reads stdin"),
+        )
+}
+
+/// What `quorate verify-certificate --help` says.
+const VERIFY_CERTIFICATE: &str = "\
+Check the certificate of a decision, without the store it comes from.
+
+It holds when the electorate, the rule and the terms have the hashes they stand beside, when every vote in it was signed \
+by a voter of that electorate over just this session, and when those votes reach the quorum. Exit code 0 says that, 16 \
+that it does not hold, 2 that it is no certificate.
+
+It does not say whether these are the voters, keys and powers you trust: compare electorate_hash and terms_hash with what \
+you were told when the session opened.";
 
 /// What `quorate recover --help` says.
 const RECOVER: &str = "\

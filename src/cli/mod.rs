@@ -7,6 +7,7 @@
 //!  serve     the HTTP door until a signal comes
 //!  watch     what a running server records, as it is recorded
 //!  play      a script in virtual time
+//!  certificate  whether the certificate of a decision holds
 //!  recover   what is sound of a damaged folder, into a new one
 //!  replay    recorded votes through real quorums
 //!  output    tables for people, JSON for machines, exit codes from the table of error kinds
@@ -18,6 +19,7 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod certificate;
 mod input;
 mod logging;
 mod open;
@@ -71,6 +73,7 @@ fn dispatch(matches: &ArgMatches, output: &Output) -> Result<u8, Stop> {
             Some(("play", matches)) => play::run(matches, output).await,
             Some(("recover", matches)) => recover::run(matches, output).await,
             Some(("replay", matches)) => replay::run(matches, output).await,
+            Some(("verify-certificate", matches)) => certificate::run(matches, output),
             Some(("serve", matches)) => serve::run(matches, output).await,
             Some(("watch", matches)) => watch::run(matches, output).await,
             Some((noun, matches)) => match matches.subcommand() {

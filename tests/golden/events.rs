@@ -15,7 +15,7 @@ use quorate_journal::codec::{decode, encode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::{capacity, jobs, registries, voting};
+use crate::{capacity, jobs, registries, sessions, voting};
 
 /// An instant.
 pub fn at(us: i64) -> Timestamp {
@@ -181,6 +181,8 @@ fn events_of_every_kind_keep_the_bytes_of_version_1() {
             StreamKind::Durations => check(name, &jobs::all_durations(), jobs::durations_variants),
             StreamKind::Flow => check(name, &flows(), flow_variants),
             StreamKind::Load => check(name, &loads(), load_variants),
+            StreamKind::Voter => check(name, &sessions::voters(), sessions::voter_variants),
+            StreamKind::Session => check(name, &sessions::all_sessions(), sessions::session_variants),
         }
     }
 }

@@ -11,6 +11,7 @@ mod filler;
 mod folder;
 mod jobs;
 mod registries;
+mod sessions;
 mod states;
 mod voting;
 

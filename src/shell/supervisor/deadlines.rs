@@ -31,6 +31,8 @@ const DIGIT: u32 = 6;
 const SLOTS: usize = 1 << DIGIT;
 /// Enough for all ticks between the first instant and the last.
 const LEVELS: usize = 7;
+/// Numbers a kind may have: a byte, with gaps.
+const KINDS: usize = 1 << 8;
 /// No entry.
 const NONE: u32 = u32::MAX;
 
@@ -41,8 +43,8 @@ pub(crate) struct Deadlines {
     /// First of the unused entries.
     unused: u32,
     by_stream: HashTable<u32>,
-    /// By the number of the kind, which begins with 1.
-    by_kind: [usize; StreamKind::ALL.len() + 1],
+    /// By the number of the kind.
+    by_kind: [usize; KINDS],
     hasher: RandomState,
     /// Everything up to the end of this tick is ready.
     tick: u64,
@@ -81,7 +83,7 @@ impl Default for Deadlines {
             entries: Vec::new(),
             unused: NONE,
             by_stream: HashTable::new(),
-            by_kind: [0; StreamKind::ALL.len() + 1],
+            by_kind: [0; KINDS],
             hasher: RandomState::new(),
             tick: 0,
             ready: BTreeSet::new(),
