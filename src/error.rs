@@ -49,6 +49,8 @@ pub enum ErrorKind {
     ForeignHost,
     /// A browser sent the request for a page of another origin. Nothing was done.
     ForeignOrigin,
+    /// A proof does not hold: what it claims is not shown by it. Nothing was done.
+    ProofInvalid,
     /// The cell, ring, arm or authorities asked for are not registered.
     UnknownMembership,
     /// No algorithm is registered under that name.
@@ -171,6 +173,7 @@ pub const KINDS: &[KindEntry] = &[
     line(ErrorKind::UnreachableRequirement, "unreachable_requirement", 422, 2, false),
     line(ErrorKind::ForeignHost, "foreign_host", 403, 5, false),
     line(ErrorKind::ForeignOrigin, "foreign_origin", 403, 5, false),
+    line(ErrorKind::ProofInvalid, "proof_invalid", 422, 19, false),
     line(ErrorKind::UnknownMembership, "unknown_membership", 422, 2, false),
     line(ErrorKind::UnknownAlgorithm, "unknown_algorithm", 422, 2, false),
     line(ErrorKind::CoordinatorError, "coordinator_error", 503, 10, true),

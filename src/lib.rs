@@ -79,6 +79,9 @@ pub use quorate_runtime::config::{
     Alerts, CapacityConfig, ClockConfig, Config, ConsensusConfig, FlowLimits, HealthPolicy, HeartbeatConfig,
     JobsConfig, QuorumConfig, RestartConfig, SessionConfig, SheddingConfig,
 };
+#[cfg(unix)]
+#[doc(inline)]
+pub use quorate_runtime::owner::OwnerSocket;
 
 // The one error of all operations.
 #[cfg(feature = "runtime")]
@@ -214,8 +217,9 @@ pub use quorate_runtime::api::stats::Stats;
 #[cfg(feature = "runtime")]
 #[doc(inline)]
 pub use quorate_runtime::api::dto::{
-    AuditBallotView, AuditVoteView, BrokenView, EntityHistory, EntityLog, EventPage, EventView, HistoryQuery,
-    PastState, StateAt, Verified,
+    AuditBallotView, AuditVoteView, BrokenView, CheckpointCheck, ConsistencyProof, EntityHistory, EntityLog,
+    EventPage, EventView, HistoryQuery, LogCheckpoint, PastState, ProveConsistency, ProveRecord, RecordProof,
+    StateAt, Verified, VerifyHistory,
 };
 #[cfg(feature = "runtime")]
 #[doc(inline)]
@@ -223,6 +227,9 @@ pub use quorate_runtime::api::events::Events;
 #[cfg(feature = "runtime")]
 #[doc(inline)]
 pub use quorate_runtime::api::history::History;
+#[cfg(feature = "runtime")]
+#[doc(inline)]
+pub use quorate_runtime::api::proofs::{CheckedProof, check_proof};
 
 // What a reply says in a word, and the settings of jobs: the types of the machines.
 #[doc(inline)]

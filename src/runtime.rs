@@ -5,6 +5,7 @@
 //! |---|---|---|
 //! | [`guard`] | guards by which files and rows refuse a leader that was replaced | |
 //! | [`config`] | every knob: meaning, unit, bounds | |
+//! | `owner` | the socket by which a data folder is shared | unix |
 //! | `shell` | actors, writer, clock, supervisors | `runtime` |
 //! | `flow` | senders and a reader with flow control, for any tokio program | `flow` |
 //! | `api` | the handle `Quorate`, typed requests and replies, the table of operations | `runtime` |
@@ -14,6 +15,8 @@
 
 pub mod config;
 pub mod guard;
+#[cfg(unix)]
+pub mod owner;
 
 #[cfg(feature = "runtime")]
 pub mod api;

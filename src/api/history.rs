@@ -10,8 +10,8 @@ use super::capacity_view::capacity_view;
 use super::consensus::result_view;
 use super::cursor::unknown;
 use super::dto::{
-    AuditBallotView, AuditVoteView, BrokenView, EntityHistory, EntityLog, EventPage, EventView, HistoryQuery,
-    PastState, StateAt, Verified,
+    AuditBallotView, AuditVoteView, EntityHistory, EntityLog, EventPage, EventView, HistoryQuery, PastState,
+    StateAt,
 };
 use super::event_names;
 use super::event_view::event_view;
@@ -36,13 +36,11 @@ use crate::core::voting::topology;
 use crate::core::voting::voter::VoterMachine;
 use crate::error::{Error, ErrorKind};
 use crate::journal::codec::decode;
-use crate::journal::{Fault, Position, Record, Store, VerifyCursor};
+use crate::journal::{Fault, Position, Record, Store};
 use crate::shell::host::wait;
 
 /// Records read from the store at a time.
 const PAGE: usize = 2048;
-/// Commit groups checked at a time.
-const VERIFY_PAGE: usize = 1024;
 
 /// Queries over what happened.
 #[derive(Clone, Copy, Debug)]
@@ -146,45 +144,7 @@ impl History<'_> {
             }
         }
     }
-
-    /// Checks every hash, link, position and sequence of the whole journal. `progress` hears how many commit
-    /// groups are checked so far.
-    ///
-    /// # Errors
-    /// The faults of the store; a broken journal is a result, not an error.
-    pub async fn verify(&self, mut progress: impl FnMut(u64)) -> Result<Verified, Error> {
-        let mut at = VerifyCursor::default();
-        let refusal = self.q.recovery_report().store.refusal.as_ref().map(|why| format!("{why}. {ADVICE}"));
-        loop {
-            let from = std::mem::take(&mut at);
-            let step = self.q.host().blocking(move |store| wait(store.verify(from, VERIFY_PAGE))).await?;
-            at = step.cursor;
-            progress(at.group);
-            if step.done || step.broken.is_some() {
-                return Ok(Verified {
-                    ok: step.broken.is_none(),
-                    groups: at.group,
-                    records: at.position,
-                    streams: at.streams.len() as u64,
-                    tip_hash: at.hash.to_string(),
-                    broken: step.broken.map(|b| BrokenView {
-                        group: b.group,
-                        position: b.position,
-                        entity: b.record.as_ref().map(|(stream, _)| stream.to_string()),
-                        seq: b.record.map(|(_, seq)| seq),
-                        why: b.why,
-                    }),
-                    opens: refusal.is_none(),
-                    refusal,
-                });
-            }
-        }
-    }
 }
-
-/// What to do with a folder that does not open.
-const ADVICE: &str = "`quorate recover DIR --to NEW` writes everything that is sound to a new folder; \
-                      `--accept-loss` opens this one";
 
 /// The kinds an entity is sought among when none is named, the likeliest first.
 const SOUGHT: [StreamKind; 15] = [
@@ -206,7 +166,11 @@ const SOUGHT: [StreamKind; 15] = [
 ];
 
 /// The entity of this kind, or the first of any kind that has this id.
-fn stream_of(store: &dyn Store, kind: Option<StreamKind>, id: &EntityId) -> Result<StreamId, Fault> {
+pub(super) fn stream_of(
+    store: &dyn Store,
+    kind: Option<StreamKind>,
+    id: &EntityId,
+) -> Result<StreamId, Fault> {
     let stream = |kind| StreamId::new(kind, id.clone());
     if let Some(kind) = kind {
         return Ok(stream(kind));
@@ -260,7 +224,7 @@ fn check_outcome(name: &str, kind: Option<StreamKind>, event: Option<&str>) -> R
     }
 }
 
-fn kind_of(name: &str) -> Result<StreamKind, Error> {
+pub(super) fn kind_of(name: &str) -> Result<StreamKind, Error> {
     let names = StreamKind::ALL.map(StreamKind::name).join(", ");
     StreamKind::from_name(name).ok_or_else(|| Error::invalid("kind", name, &format!("one of {names}")))
 }

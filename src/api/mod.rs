@@ -15,7 +15,7 @@
 //!           ├─ shedding()    check · release · record · status
 //!           ├─ stats()       record · level · summary
 //!           ├─ pressure()    status
-//!           └─ history()     query · entity · state_at · verify
+//!           └─ history()     query · entity · state_at · verify · checkpoint · prove · prove_consistency
 //!  ops::OPERATIONS        the same, by name, over JSON: what HTTP, the command line and play stand on
 //! ```
 
@@ -46,6 +46,7 @@ pub mod nouns;
 pub mod ops;
 pub mod outcome;
 pub mod pressure;
+pub mod proofs;
 pub mod quorum;
 #[cfg(feature = "store-sled")]
 pub mod recover;

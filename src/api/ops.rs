@@ -354,8 +354,16 @@ pub static OPERATIONS: &[Operation] = &[
     operation!("history.state_at", "show how a quorum or proposal stood earlier", Data Get "/history/state/{entity_id}",
         key: Some("status"), StateAt => PastState, |q, r| q.history().state_at(r).await?),
     operation!("history.verify", "check every hash, link and sequence of the journal", Data Get "/history/verify",
-        key: Some("verified"), Nothing => Verified,
-        |q, r| { let Nothing {} = r; q.history().verify(|_| ()).await? }),
+        key: Some("verified"), VerifyHistory => Verified,
+        |q, r| q.history().verify_against(r, |_| ()).await?),
+    operation!("history.checkpoint", "sign a checkpoint over everything recorded so far", Data Get "/history/checkpoint",
+        key: Some("checkpoint"), Nothing => LogCheckpoint,
+        |q, r| { let Nothing {} = r; q.history().checkpoint().await? }),
+    operation!("history.prove", "prove that a record is in the log", Data Get "/history/prove",
+        key: None, ProveRecord => RecordProof, |q, r| q.history().prove(r).await?),
+    operation!("history.consistency", "prove that the log goes on from an older checkpoint", Data Post "/history/consistency",
+        key: None, ProveConsistency => ConsistencyProof, asks: true,
+        |q, r| q.history().prove_consistency(r).await?),
 ];
 
 /// The operation of a name.

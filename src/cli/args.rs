@@ -13,7 +13,8 @@ use quorate_runtime::store::STORES;
 const AFTER: &str = "\
 Exit codes: 0 done · 2 bad request or usage · 3 not found · 4 exists or ended already · 5 not eligible · \
 6 limit · 7 busy · 8 fenced · 9 outcome unknown · 10 store or server failed · 11 store in use · \
-12 no such store · 13 newer store · 14 damaged store · 15 idempotency key of another request · 130 interrupted
+12 no such store · 13 newer store · 14 damaged store · 15 idempotency key of another request · \
+19 proof that does not hold · 130 interrupted
 
 Commands that ask for an outcome (`quorum wait`, `consensus request`, `consensus result`, `capacity request`, `job wait`) \
 exit with it: 0 approved, granted, completed · 20 open, not decided or ended yet · 21 rejected · 22 timeout · 23 expired · \
@@ -41,6 +42,7 @@ pub(super) fn command() -> Command {
         .subcommand(replay_command())
         .subcommand(recover_command())
         .subcommand(verify_certificate_command())
+        .subcommand(verify_proof_command())
         .subcommand(Command::new("ops").about("List every operation: name, method, path, what it does"))
         .subcommand(Command::new("rules").about("List the vote rules of `quorate replay`"))
 }
@@ -75,7 +77,7 @@ fn verb_command(verb: &'static str, op: &Operation) -> Command {
     command
         .args(fields)
         .arg(
-            path("data", "DIR", "The data folder; only read by commands that only show something")
+            path("data", "DIR", "The data folder; whoever has opened it is asked, else it is opened")
                 .required_unless_present("url")
                 .help_heading("Where"),
         )
@@ -175,7 +177,12 @@ fn watch_command() -> Command {
                 .long("url")
                 .value_name("URL")
                 .default_value("http://127.0.0.1:7171")
+                .conflicts_with("data")
                 .help("The running server")
+                .help_heading("Where"),
+        )
+        .arg(
+            path("data", "DIR", "The data folder of a running server, instead of its URL")
                 .help_heading("Where"),
         )
 }
@@ -337,6 +344,39 @@ read there.
 
 What is missing is listed: positions, files and offsets, and the entities whose records they were, as far as that can \
 still be read. Exit codes: 0 when everything was recovered, 14 when something is missing.";
+
+fn verify_proof_command() -> Command {
+    Command::new("verify-proof")
+        .about("Check a proof without a store: that a record is in a log, or that a log only grew")
+        .long_about(VERIFY_PROOF)
+        .arg(
+            Arg::new("file")
+                .value_name("FILE")
+                .value_parser(clap::value_parser!(std::path::PathBuf))
+                .required(true)
+                .help("The proof; - reads stdin"),
+        )
+        .arg(
+            Arg::new("public-key")
+                .long("public-key")
+                .value_name("KEY")
+                .required(true)
+                .help("The public key of the log, as `history checkpoint` showed it to somebody you trust"),
+        )
+}
+
+/// What `quorate verify-proof --help` says.
+const VERIFY_PROOF: &str = "\
+Check a proof without a store. FILE is what `quorate history prove --json` or `quorate history consistency --json` wrote.
+
+A proof of a record holds when the signature of the checkpoint fits the key, the hashes lead from the record to the signed \
+root, and the event shown is the one in the record. A proof of consistency holds when the tree of the newer checkpoint \
+begins with that of the older one: nothing before it was changed, dropped or put between. A proof says nothing about what \
+was never recorded, and nothing about what was recorded after its checkpoint.
+
+The key decides what the proof is worth: take it from where the log's operator published it, not from the proof.
+
+Exit codes: 0 it holds · 19 it does not · 2 FILE or KEY is not of its form.";
 
 fn path(name: &'static str, value: &'static str, help: &'static str) -> Arg {
     Arg::new(name)

@@ -2,13 +2,14 @@
 //!
 //! ```text
 //!  args      the tree of commands, made from the table and the request schemas
-//!  ops       <noun> <verb>  against a folder (ops) or a running server (remote) · ops · rules
+//!  ops       <noun> <verb>  against a folder (ops) or a running server (remote, socket) · ops · rules
 //!  wait      commands that wait for a decision say so, and end at a signal
 //!  serve     the HTTP door until a signal comes
 //!  watch     what a running server records, as it is recorded
 //!  play      a script in virtual time
 //!  certificate  whether the certificate of a decision holds
 //!  recover   what is sound of a damaged folder, into a new one
+//!  proof     a proof, checked without a store
 //!  replay    recorded votes through real quorums
 //!  output    tables for people, JSON for machines, exit codes from the table of error kinds
 //! ```
@@ -26,11 +27,14 @@ mod open;
 mod ops;
 mod output;
 mod play;
+mod proof;
 mod recover;
 mod remote;
 mod replay;
 mod serve;
 mod signals;
+#[cfg(unix)]
+mod socket;
 mod wait;
 mod watch;
 
@@ -75,6 +79,7 @@ fn dispatch(matches: &ArgMatches, output: &Output) -> Result<u8, Stop> {
             Some(("replay", matches)) => replay::run(matches, output).await,
             Some(("verify-certificate", matches)) => certificate::run(matches, output),
             Some(("serve", matches)) => serve::run(matches, output).await,
+            Some(("verify-proof", matches)) => proof::run(matches, output),
             Some(("watch", matches)) => watch::run(matches, output).await,
             Some((noun, matches)) => match matches.subcommand() {
                 Some((verb, matches)) => ops::run(&format!("{noun}.{verb}"), matches, output).await,

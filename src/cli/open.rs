@@ -11,6 +11,7 @@ use super::args::ACCEPT_LOSS;
 use quorate_runtime::config::Config;
 use quorate_runtime::error::{Error, ErrorKind};
 use quorate_runtime::journal::{Fault, OpenReport, Store};
+use quorate_runtime::shell::clock::Stopwatch;
 use quorate_runtime::store::memory::MemoryStore;
 use quorate_runtime::store::{STORES, StoreEntry, StoreOptions};
 
@@ -22,6 +23,41 @@ pub(super) fn persistent() -> Result<&'static StoreEntry, Error> {
     STORES.iter().find(|store| store.persistent).ok_or_else(|| {
         Error::invalid("store", "none", "a build with a store that keeps its data, such as the default build")
     })
+}
+
+/// How a folder that is in use is waited for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Patience {
+    /// So long.
+    pub(super) most: Duration,
+    /// It is looked at so often.
+    pub(super) every: Duration,
+}
+
+/// A command waits as long as a few others take, or an owner to be started again.
+pub(super) const COMMAND: Patience =
+    Patience { most: Duration::from_secs(5), every: Duration::from_millis(25) };
+/// A server waits longer, and comes before commands that wait: it answers them all.
+pub(super) const SERVER: Patience =
+    Patience { most: Duration::from_secs(10), every: Duration::from_millis(2) };
+
+/// A step that needs the folder, again while another process has it.
+///
+/// # Errors
+/// Those of the step; `store_locked` when the folder stays in use.
+pub(super) async fn when_free<T>(
+    since: Stopwatch,
+    patience: Patience,
+    step: impl AsyncFn() -> Result<T, Error>,
+) -> Result<T, Error> {
+    loop {
+        match step().await {
+            Err(e) if e.kind() == ErrorKind::StoreLocked && since.elapsed() < patience.most => {
+                tokio::time::sleep(patience.every).await;
+            }
+            done => return done,
+        }
+    }
 }
 
 /// The settings of a runtime on a data folder. Only with `create` is a missing one made.

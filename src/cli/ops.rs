@@ -1,7 +1,7 @@
 //! `quorate <noun> <verb>`: one operation, against a data folder or a running server; and the lists.
 
 use std::io::IsTerminal;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::ArgMatches;
@@ -10,41 +10,76 @@ use serde_json::{Map, Value, json};
 use tokio::sync::oneshot;
 
 use super::output::{Output, Stop, narrow_table, table};
-use super::{args, open, remote, wait};
+use super::remote::{self, Server};
+use super::{args, open, wait};
+#[cfg(unix)]
+use quorate_http::Listeners;
 use quorate_runtime::api::Quorate;
 use quorate_runtime::api::ops::{self, Method, OPERATIONS, Operation};
 use quorate_runtime::api::outcome::{not_done, outcome_of};
 use quorate_runtime::core::voting::rules::{Parameter, RULES};
 use quorate_runtime::error::{Error, ErrorKind};
+use quorate_runtime::shell::clock::Stopwatch;
 
 /// Where an operation is carried out.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) enum Place {
     /// On a data folder that this process opened.
-    Folder(Quorate),
-    /// On a running server, at this URL.
-    Server(String),
+    Folder {
+        /// The folder.
+        q: Quorate,
+        /// What answers others that name the folder meanwhile.
+        served: Option<quorate_http::Server>,
+    },
+    /// On a running server.
+    Server(Server),
 }
 
 impl Place {
-    async fn asked(op: &Operation, fields: &Map<String, Value>, matches: &ArgMatches) -> Result<Self, Error> {
+    async fn asked(
+        op: &Operation,
+        fields: &Map<String, Value>,
+        matches: &ArgMatches,
+        since: Stopwatch,
+    ) -> Result<Self, Error> {
         match (matches.get_one::<String>("url"), matches.get_one::<PathBuf>("data")) {
-            (Some(url), _) => Ok(Place::Server(url.clone())),
+            (Some(url), _) => Ok(Place::Server(Server::Url(url.clone()))),
             (None, Some(data)) => {
-                let mut config = open::folder(data, op.founds, matches)?;
-                if op.only_reads(fields) {
-                    let q = Quorate::open_to_read(config).await?;
-                    open::tell(&q.recovery_report().store);
-                    return Ok(Place::Folder(q));
-                }
-                // A command leads nothing: tokens it was given, and those it gives out, outlive it.
-                config.jobs.take_over = false;
-                let q = Quorate::open(config).await?;
-                open::tell(&q.recovery_report().store);
-                Ok(Place::Folder(q))
+                let step = async || match owner_of(data) {
+                    Some(owner) => Ok(Place::Server(owner)),
+                    None => Place::open(op, fields, matches, data).await,
+                };
+                open::when_free(since, open::COMMAND, step).await
             }
             (None, None) => Err(Error::invalid("data", Value::Null, "--data DIR or --url URL")),
         }
+    }
+
+    /// Opens the folder.
+    async fn open(
+        op: &Operation,
+        fields: &Map<String, Value>,
+        matches: &ArgMatches,
+        data: &Path,
+    ) -> Result<Self, Error> {
+        let mut config = open::folder(data, op.founds, matches)?;
+        if op.only_reads(fields) {
+            let q = Quorate::open_to_read(config).await?;
+            open::tell(&q.recovery_report().store);
+            return Ok(Place::Folder { q, served: None });
+        }
+        // A command leads nothing: tokens it was given, and those it gives out, outlive it.
+        config.jobs.take_over = false;
+        let q = Quorate::open(config).await?;
+        open::tell(&q.recovery_report().store);
+        // Whom this waits for must be able to come in.
+        let served = if (op.waits)(fields) { serve_folder(&q, data) } else { None };
+        Ok(Place::Folder { q, served })
+    }
+
+    /// Can nobody else do anything in the folder while this command waits?
+    pub(super) fn shuts_others_out(&self) -> bool {
+        matches!(self, Place::Folder { served: None, .. })
     }
 
     /// Carries out an operation.
@@ -57,21 +92,30 @@ impl Place {
         fields: Map<String, Value>,
     ) -> Result<Value, Error> {
         match self {
-            Place::Folder(q) => (op.call)(q.clone(), fields).await,
-            Place::Server(url) => {
+            Place::Folder { q, .. } => (op.call)(q.clone(), fields).await,
+            Place::Server(server) => {
                 let (done, answer) = oneshot::channel();
-                let url = url.clone();
+                let server = server.clone();
                 // A thread of its own, which the end of the program does not wait for: so a signal is heard at once.
-                std::thread::spawn(move || done.send(remote::call(&url, op, fields)));
+                std::thread::spawn(move || done.send(remote::call(&server, op, fields)));
                 let lost = |_| Err(Error::new(ErrorKind::StoreError, "the request was cut off"));
                 answer.await.unwrap_or_else(lost)
             }
         }
     }
 
+    /// Has the owner of the folder gone away without hearing the request? Then somebody else may be, or become, its owner.
+    fn has_lost_its_owner(&self, error: &Stop) -> bool {
+        match (self, error) {
+            #[cfg(unix)]
+            (Place::Server(Server::Owner(_)), Stop::Failed(error)) => error.detail(remote::UNHEARD).is_some(),
+            _ => false,
+        }
+    }
+
     /// Is something missing in a folder that is only read? Says on stderr when an end is shown that has passed.
     fn missing(&self, output: &Output) -> Result<bool, Stop> {
-        let Place::Folder(q) = self else { return Ok(false) };
+        let Place::Folder { q, .. } = self else { return Ok(false) };
         let report = q.recovery_report();
         if report.overdue > 0 && !output.is_json() {
             let (count, at) = (report.overdue, q.now());
@@ -85,9 +129,41 @@ impl Place {
     /// Lets go of the folder.
     async fn close(self) -> Result<(), Error> {
         match self {
-            Place::Folder(q) => q.close().await,
+            Place::Folder { q, served } => {
+                let stopped = match served {
+                    Some(server) => server.stop().await,
+                    None => Ok(()),
+                };
+                q.close().await.and(stopped)
+            }
             Place::Server(_) => Ok(()),
         }
+    }
+}
+
+/// The process that has opened this folder and answers for it, if any.
+#[cfg(unix)]
+pub(super) fn owner_of(folder: &Path) -> Option<Server> {
+    quorate_runtime::owner::connect(folder).ok().map(|_| Server::Owner(folder.to_owned()))
+}
+
+#[cfg(not(unix))]
+pub(super) fn owner_of(_: &Path) -> Option<Server> {
+    None
+}
+
+/// Answers for the folder while this command waits; not where the folder takes no socket.
+fn serve_folder(q: &Quorate, folder: &Path) -> Option<quorate_http::Server> {
+    #[cfg(unix)]
+    {
+        let socket = quorate_runtime::owner::OwnerSocket::listen(folder).ok()?;
+        let listeners = Listeners { folder: Some(socket), ..Listeners::default() };
+        quorate_http::serve_on(q.clone(), listeners, quorate_http::Options::default()).ok()
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = (q, folder);
+        None
     }
 }
 
@@ -101,12 +177,23 @@ pub(super) async fn run(name: &str, matches: &ArgMatches, output: &Output) -> Re
     let op = ops::find(name)?;
     let fields = fields(op, &[], matches)?;
     let reads = op.only_reads(&fields);
-    let place = Place::asked(op, &fields, matches).await?;
-    let missing = place.missing(output)?;
-    let reply = call(&place, op, fields, output).await;
-    let closed = place.close().await;
-    let reply = reply?;
-    closed?;
+    let began = Stopwatch::start();
+    let (missing, reply) = loop {
+        let place = Place::asked(op, &fields, matches, began).await?;
+        let missing = place.missing(output)?;
+        let reply = call(&place, op, fields.clone(), output).await;
+        if let Err(error) = &reply
+            && place.has_lost_its_owner(error)
+            && began.elapsed() < open::COMMAND.most
+        {
+            tokio::time::sleep(open::COMMAND.every).await;
+            continue;
+        }
+        let closed = place.close().await;
+        let reply = reply?;
+        closed?;
+        break (missing, reply);
+    };
     output.reply(&reply)?;
     let unsound = op.name == "history.verify" && (reply["ok"] == false || reply["opens"] == false);
     if unsound || reads && missing {
@@ -126,16 +213,20 @@ async fn call(
         ("consensus.request", _) => wait::request(place, op, fields, output).await,
         ("capacity.request", _) => wait::need(place, op, fields, output).await,
         _ if (op.waits)(&fields) => wait::interruptible(place.call(op, fields)).await,
-        ("history.verify", Place::Folder(q)) if std::io::stderr().is_terminal() => Ok(verify(q).await?),
+        ("history.verify", Place::Folder { q, .. }) if std::io::stderr().is_terminal() => {
+            Ok(verify(q, fields).await?)
+        }
         _ => Ok(place.call(op, fields).await?),
     }
 }
 
-async fn verify(q: &Quorate) -> Result<Value, Error> {
+async fn verify(q: &Quorate, fields: Map<String, Value>) -> Result<Value, Error> {
+    let request = serde_json::from_value(Value::Object(fields))
+        .map_err(|e| Error::new(ErrorKind::InvalidArgument, e.to_string()))?;
     let bar = ProgressBar::new_spinner();
     bar.enable_steady_tick(Duration::from_millis(100));
-    let verified =
-        q.history().verify(|groups| bar.set_message(format!("{groups} commit groups checked"))).await;
+    let told = |groups| bar.set_message(format!("{groups} commit groups checked"));
+    let verified = q.history().verify_against(request, told).await;
     bar.finish_and_clear();
     serde_json::to_value(verified?)
         .map_err(|e| Error::new(ErrorKind::StoreError, format!("reply cannot be written as JSON: {e}")))

@@ -148,6 +148,7 @@ fn advice(kind: ErrorKind) -> &'static str {
         ErrorKind::CoordinatorError => "look at the cause, then try again; nothing was opened",
         ErrorKind::NotEligible => "vote as one of those who were asked",
         ErrorKind::ForeignHost => "use an address of the loopback in --url, or serve with --allow-host NAME",
+        ErrorKind::ProofInvalid => "do not believe what it claims; ask who gave it for another",
         ErrorKind::ForeignOrigin => "ask from a program, not from a web page of elsewhere",
         ErrorKind::AlreadyVoted => "nothing; the first vote stands",
         ErrorKind::QuorumClosed | ErrorKind::QuorumTimeout => {
@@ -185,7 +186,9 @@ fn advice(kind: ErrorKind) -> &'static str {
             "repeat the same command: under the same ids a repeat of what was done changes nothing"
         }
         ErrorKind::StoreError => "look at the cause, then try again; nothing took effect",
-        ErrorKind::StoreLocked => "use --url to reach the server that holds the folder, or stop it",
+        ErrorKind::StoreLocked => {
+            "stop the process that holds the folder, or ask it: it answers for the folder only if it is a server"
+        }
         ErrorKind::StoreMissing => {
             "check the path; `quorate serve`, and operations that begin something (`quorum start`, `agent register`, `job submit`), make a store"
         }

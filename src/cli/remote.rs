@@ -1,12 +1,20 @@
 //! An operation on a running server: the request goes out as the HTTP door reads it, the answer comes back as the
 //! operation gave it.
 
+use std::fmt;
 use std::io::Read;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
 use ureq::Agent;
+use ureq::config::ConfigBuilder;
+use ureq::typestate::AgentScope;
+#[cfg(unix)]
+use ureq::unversioned::resolver::DefaultResolver;
 
+#[cfg(unix)]
+use super::socket::OwnerConnector;
 use quorate_runtime::api::ops::{Method, Operation};
 use quorate_runtime::error::{Error, ErrorKind, KINDS};
 
@@ -17,16 +25,68 @@ const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
 /// Largest answer read, in bytes.
 const MAX_ANSWER: u64 = 256 << 20;
 
-/// Calls the operation at `url`.
+/// Where a server is reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Server {
+    /// At this URL.
+    Url(String),
+    /// At the socket in this data folder, which it has opened.
+    #[cfg(unix)]
+    Owner(PathBuf),
+}
+
+impl fmt::Display for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Server::Url(url) => write!(f, "url={url}"),
+            #[cfg(unix)]
+            Server::Owner(folder) => write!(f, "data={}", folder.display()),
+        }
+    }
+}
+
+impl Server {
+    /// The URL without its last slash.
+    fn base(&self) -> Result<&str, Error> {
+        match self {
+            Server::Url(url) => {
+                let base = url.trim_end_matches('/');
+                if !base.starts_with("http://") {
+                    return Err(Error::invalid("url", url.as_str(), "http://HOST:PORT"));
+                }
+                Ok(base)
+            }
+            // The name that the server has for itself; the socket is taken whatever it is.
+            #[cfg(unix)]
+            Server::Owner(_) => Ok("http://localhost"),
+        }
+    }
+
+    fn agent(&self, config: ConfigBuilder<AgentScope>) -> Agent {
+        match self {
+            Server::Url(_) => Agent::new_with_config(config.build()),
+            #[cfg(unix)]
+            Server::Owner(folder) => {
+                let config = config.proxy(None).build();
+                Agent::with_parts(config, OwnerConnector(folder.clone()), DefaultResolver::default())
+            }
+        }
+    }
+}
+
+/// The detail of an error after which a request may be sent again: no server has heard it, or it only asks.
+pub(super) const UNHEARD: &str = "unheard";
+
+/// Calls the operation at a server.
 ///
 /// # Errors
 /// What the server answers; `invalid_argument` for a URL that is none; `store_error` when there is no server or it
 /// does not speak this protocol; `outcome_unknown` when the request may have been carried out and no answer came.
-pub(super) fn call(url: &str, op: &Operation, mut fields: Map<String, Value>) -> Result<Value, Error> {
-    let base = base(url)?;
+pub(super) fn call(server: &Server, op: &Operation, mut fields: Map<String, Value>) -> Result<Value, Error> {
+    let base = server.base()?;
     let mut target = format!("{base}/api/v1{}", path(op, &mut fields));
-    let config = Agent::config_builder().timeout_global(Some(PATIENCE)).http_status_as_error(false).build();
-    let agent = Agent::new_with_config(config);
+    let config = Agent::config_builder().timeout_global(Some(PATIENCE)).http_status_as_error(false);
+    let agent = server.agent(config);
     let sent = match op.method {
         Method::Get => {
             target.push_str(&query(&fields));
@@ -35,56 +95,48 @@ pub(super) fn call(url: &str, op: &Operation, mut fields: Map<String, Value>) ->
         Method::Post => agent.post(&target).send_json(Value::Object(fields)),
     };
     let unanswered = |e: &ureq::Error| {
-        let kind = if op.method == Method::Post && !never_sent(e) {
-            ErrorKind::OutcomeUnknown
-        } else {
-            ErrorKind::StoreError
-        };
-        Error::new(kind, format!("no answer from the server. url={base}, cause={e}"))
+        let unheard = op.method == Method::Get || never_sent(e);
+        let kind = if unheard { ErrorKind::StoreError } else { ErrorKind::OutcomeUnknown };
+        let error = Error::new(kind, format!("no answer from the server. {server}, cause={e}"));
+        if unheard { error.with(UNHEARD, true) } else { error }
     };
     let mut answer = sent.map_err(|e| unanswered(&e))?;
     let body: Value =
         answer.body_mut().with_config().limit(MAX_ANSWER).read_json().map_err(|e| match &e {
-            ureq::Error::Json(json) if !json.is_io() && !json.is_eof() => foreign(base, &e.to_string()),
+            ureq::Error::Json(json) if !json.is_io() && !json.is_eof() => foreign(server, &e.to_string()),
             e => unanswered(e),
         })?;
-    unwrap(op, body).unwrap_or_else(|| Err(foreign(base, answer.status().as_str())))
+    unwrap(op, body).unwrap_or_else(|| Err(foreign(server, answer.status().as_str())))
 }
 
-/// Follows the events at `url` that fit the filters in `fields`.
+/// Follows the events at a server that fit the filters in `fields`.
 ///
 /// # Errors
 /// What the server answers; `invalid_argument` for a URL that is none; `store_error` when there is no server or it does
 /// not speak this protocol.
-pub(super) fn follow(url: &str, op: &Operation, fields: Map<String, Value>) -> Result<impl Read, Error> {
-    let base = base(url)?;
+pub(super) fn follow(
+    server: &Server,
+    op: &Operation,
+    fields: Map<String, Value>,
+) -> Result<impl Read + use<>, Error> {
+    let base = server.base()?;
     let config = Agent::config_builder()
         .timeout_connect(Some(CONNECT_PATIENCE))
         .timeout_recv_response(Some(CONNECT_PATIENCE))
-        .http_status_as_error(false)
-        .build();
-    let agent = Agent::new_with_config(config);
+        .http_status_as_error(false);
+    let agent = server.agent(config);
     let answer = agent.get(format!("{base}/api/v1/events{}", query(&fields))).call();
     let mut answer = answer.map_err(|e| {
-        Error::new(ErrorKind::StoreError, format!("no answer from the server. url={base}, cause={e}"))
+        Error::new(ErrorKind::StoreError, format!("no answer from the server. {server}, cause={e}"))
     })?;
     if answer.status().is_success() {
         return Ok(answer.into_body().into_reader());
     }
-    let body = answer.body_mut().read_json().map_err(|e| foreign(base, &e.to_string()))?;
+    let body = answer.body_mut().read_json().map_err(|e| foreign(server, &e.to_string()))?;
     Err(match unwrap(op, body) {
         Some(Err(error)) => error,
-        Some(Ok(_)) | None => foreign(base, answer.status().as_str()),
+        Some(Ok(_)) | None => foreign(server, answer.status().as_str()),
     })
-}
-
-/// The URL without its last slash.
-fn base(url: &str) -> Result<&str, Error> {
-    let base = url.trim_end_matches('/');
-    if !base.starts_with("http://") {
-        return Err(Error::invalid("url", url, "http://HOST:PORT"));
-    }
-    Ok(base)
 }
 
 /// The fields as the query of an address.
@@ -157,8 +209,8 @@ pub(super) fn error_of(mut error: Map<String, Value>) -> Error {
         .fold(Error::new(kind, text(&message)), |error, (name, value)| error.with(name, value.clone()))
 }
 
-fn foreign(base: &str, what: &str) -> Error {
-    let message = format!("the answer is not that of a Quorate server. url={base}, answer={what}");
+fn foreign(server: &Server, what: &str) -> Error {
+    let message = format!("the answer is not that of a Quorate server. {server}, answer={what}");
     Error::new(ErrorKind::StoreError, message)
 }
 

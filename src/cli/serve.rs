@@ -1,7 +1,7 @@
 //! `quorate serve`: the HTTP door on a data folder, until a signal comes.
 
-use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,11 +9,15 @@ use clap::ArgMatches;
 use serde_json::{Value, json};
 
 use super::open;
+use super::ops::owner_of;
 use super::output::{Output, Stop};
 use super::signals::Signals;
-use quorate_http::Options;
+use quorate_http::{Listeners, Options};
 use quorate_runtime::api::Quorate;
 use quorate_runtime::error::Error;
+#[cfg(unix)]
+use quorate_runtime::owner::OwnerSocket;
+use quorate_runtime::shell::clock::Stopwatch;
 use quorate_runtime::shell::sampler::ThisMachine;
 
 /// How often the store is looked at.
@@ -38,10 +42,18 @@ pub(super) async fn run(matches: &ArgMatches, output: &Output) -> Result<u8, Sto
     if matches.get_flag("sample-machine") {
         config.sampler = Some(Arc::new(ThisMachine::default()));
     }
-    let q = Quorate::open(config).await?;
+    // Commands that have the folder are done soon; another server is not.
+    let q = match owner_of(data) {
+        Some(_) => Quorate::open(config).await?,
+        None => {
+            let step = async || Quorate::open(config.clone()).await;
+            open::when_free(Stopwatch::start(), open::SERVER, step).await?
+        }
+    };
     open::tell(&q.recovery_report().store);
-    let mut server = quorate_http::serve_on(q.clone(), listener, options)?;
-    let url = format!("http://{}", server.addr());
+    let listeners = listeners(listener, data, output)?;
+    let mut server = quorate_http::serve_on(q.clone(), listeners, options)?;
+    let url = server.addr().map(|addr| format!("http://{addr}")).unwrap_or_default();
     if output.is_json() {
         output.reply(&json!({ "listening": url }))?;
     } else {
@@ -58,6 +70,28 @@ pub(super) async fn run(matches: &ArgMatches, output: &Output) -> Result<u8, Sto
     q.close().await?;
     stopped?;
     Ok(0)
+}
+
+/// The address, and the socket by which processes that name the folder come in. Where there can be none they use the
+/// address.
+#[cfg(unix)]
+fn listeners(address: TcpListener, folder: &Path, output: &Output) -> Result<Listeners, Stop> {
+    let folder = match OwnerSocket::listen(folder) {
+        Ok(socket) => Some(socket),
+        Err(e) => {
+            output.complain(&format!(
+                "warning: no socket in {}, so commands with --data find no way in and need --url. cause={e}\n",
+                folder.display()
+            ))?;
+            None
+        }
+    };
+    Ok(Listeners { address: Some(address), folder })
+}
+
+#[cfg(not(unix))]
+fn listeners(address: TcpListener, _: &Path, _: &Output) -> Result<Listeners, Stop> {
+    Ok(Listeners::from(address))
 }
 
 /// Ends when the store has failed for good.

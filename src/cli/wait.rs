@@ -106,7 +106,7 @@ pub(super) async fn need(
     if !output.is_json() {
         let deadline = text(&asked["deadline"]);
         output.complain(&format!("waiting for the grant of {need}, until {deadline} at the latest\n"))?;
-        if matches!(place, Place::Folder(_)) {
+        if place.shuts_others_out() {
             output.complain(
                 "this command holds the folder, so no other can give back meanwhile: only a lease that ends helps\n",
             )?;
@@ -142,7 +142,7 @@ impl Progress {
         if !output.is_json() {
             output
                 .complain(&format!("waiting for the decision on {id}, until {deadline} at the latest\n"))?;
-            if matches!(place, Place::Folder(_)) {
+            if place.shuts_others_out() {
                 output.complain(
                     "this command holds the folder, so no other can vote meanwhile: stop it, or use --wait false\n",
                 )?;

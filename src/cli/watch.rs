@@ -7,6 +7,7 @@
 //! ```
 
 use std::io::{self, BufRead, BufReader, IsTerminal};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::ArgMatches;
@@ -16,9 +17,10 @@ use quorate_runtime::error::{Error, ErrorKind};
 use serde_json::{Map, Value};
 use tokio::sync::mpsc;
 
+use super::ops;
 use super::output::{Output, Stop, visible};
+use super::remote::{self, Server};
 use super::signals::Signals;
-use super::{ops, remote};
 
 /// A server that says nothing for so long is gone: it gives a sign of life every 15 seconds.
 const SILENCE: Duration = Duration::from_secs(45);
@@ -48,12 +50,12 @@ enum Said {
 pub(super) async fn run(matches: &ArgMatches, output: &Output) -> Result<u8, Stop> {
     let op = quorate_runtime::api::ops::find(FILTERS)?;
     let mut fields = ops::fields(op, &NOT_FOLLOWED, matches)?;
-    let url = matches.get_one::<String>("url").cloned().unwrap_or_default();
+    let server = server(matches)?;
     let mut signals = Signals::listen()?;
     let (mut rest, mut began) = (REST, false);
     loop {
         let ended = tokio::select! {
-            ended = follow(&url, op, &mut fields, output, &mut began, &mut rest) => ended?,
+            ended = follow(&server, op, &mut fields, output, &mut began, &mut rest) => ended?,
             () = signals.next() => return Err(Stop::Interrupted),
         };
         if !began || !ended.is_retryable() {
@@ -68,9 +70,23 @@ pub(super) async fn run(matches: &ArgMatches, output: &Output) -> Result<u8, Sto
     }
 }
 
+/// The server to follow.
+fn server(matches: &ArgMatches) -> Result<Server, Error> {
+    match matches.get_one::<PathBuf>("data") {
+        None => Ok(Server::Url(matches.get_one::<String>("url").cloned().unwrap_or_default())),
+        Some(folder) => ops::owner_of(folder).ok_or_else(|| {
+            let message = format!(
+                "nobody serves this folder, so nothing happens there; start `quorate serve`. data={}",
+                folder.display()
+            );
+            Error::new(ErrorKind::StoreError, message)
+        }),
+    }
+}
+
 /// Follows over one connection. Gives why it ended, with the position reached in `fields`.
 async fn follow(
-    url: &str,
+    server: &Server,
     op: &'static Operation,
     fields: &mut Map<String, Value>,
     output: &Output,
@@ -78,9 +94,9 @@ async fn follow(
     rest: &mut Duration,
 ) -> Result<Error, Stop> {
     let lost =
-        |why: &str| Error::new(ErrorKind::StoreError, format!("the server was lost. url={url}, cause={why}"));
+        |why: &str| Error::new(ErrorKind::StoreError, format!("the server was lost. {server}, cause={why}"));
     let (tell, mut heard) = mpsc::channel(AHEAD);
-    let (from, asked) = (url.to_owned(), fields.clone());
+    let (from, asked) = (server.clone(), fields.clone());
     // A thread of its own, which nobody waits for: it ends with the connection, or when nobody listens any more.
     std::thread::spawn(move || {
         let said = match remote::follow(&from, op, asked) {

@@ -7,9 +7,12 @@
 //! | [`configuration`] | which settings are there? |
 //! | [`operating`] | how to run, restart, back up and repair? |
 //! | [`rules`] | how are questions decided? |
+//! | [`sessions`] | how is decided when voters may lie, and what does that hold against? |
+//! | [`certificate_format`] | what does a certificate of a decision hold, byte by byte? |
 //! | [`capacity`] | how is capacity shared? |
 //! | [`jobs`] | how does a job run once? |
 //! | [`load`] | how do senders slow down, and what is refused under overload? |
+//! | [`proofs`] | what can be proven about the history, and what not? |
 //! | [`performance`] | how fast is it, beside which baseline? |
 //! | [`extending`] | how to add a rule, a policy, a store? How is it tested? |
 //! | [`architecture`] | how is it built, and what happens between a call and its answer? |
@@ -34,6 +37,9 @@ pub mod outcomes {}
 #[doc = include_str!("glossary.md")]
 pub mod glossary {}
 
+#[doc = include_str!("proofs.md")]
+pub mod proofs {}
+
 #[doc = include_str!("sources.md")]
 pub mod sources {}
 
@@ -51,6 +57,12 @@ pub mod operating {}
 
 #[doc = include_str!("rules.md")]
 pub mod rules {}
+
+#[doc = include_str!("sessions.md")]
+pub mod sessions {}
+
+#[doc = include_str!("certificate_format.md")]
+pub mod certificate_format {}
 
 #[cfg(any(not(doctest), feature = "runtime"))]
 #[doc = include_str!("capacity.md")]

@@ -50,7 +50,7 @@ use self::metrics::{Counted, Metrics};
 use self::places::{Places, no_place};
 pub(crate) use self::reply::cut_off;
 use self::routes::{Found, Page, Routes, Target};
-pub use self::server::{Options, Server, bind, serve, serve_on};
+pub use self::server::{Listeners, Options, Server, bind, serve, serve_on};
 use self::sockets::Kept;
 use quorate_runtime::Quorate;
 use quorate_runtime::api::ops::Operation;

@@ -15,6 +15,8 @@ use super::places::that_fit;
 use super::sockets::EVERY;
 use quorate_runtime::api::Quorate;
 use quorate_runtime::error::{Error, ErrorKind};
+#[cfg(unix)]
+use quorate_runtime::owner::OwnerSocket;
 
 /// Settings of the door. Checked when the server starts.
 #[derive(Clone, Debug)]
@@ -145,10 +147,26 @@ impl Options {
 /// Most names a server may be called by.
 const MAX_HOSTS: usize = 1_000;
 
+/// Where a server listens. A [`TcpListener`] is an address alone.
+#[derive(Debug, Default)]
+pub struct Listeners {
+    /// An address, taken by [`bind`].
+    pub address: Option<TcpListener>,
+    /// The socket of the data folder that this process has opened, for processes of the same user that name the folder.
+    #[cfg(unix)]
+    pub folder: Option<OwnerSocket>,
+}
+
+impl From<TcpListener> for Listeners {
+    fn from(address: TcpListener) -> Self {
+        Listeners { address: Some(address), ..Listeners::default() }
+    }
+}
+
 /// A running server. Dropping it stops it without waiting; [`Server::stop`] waits.
 #[derive(Debug)]
 pub struct Server {
-    addr: SocketAddr,
+    addr: Option<SocketAddr>,
     door: Door,
     handle: ServerHandle,
     ended: oneshot::Receiver<Result<(), Error>>,
@@ -185,19 +203,21 @@ fn refused(listen: SocketAddr, error: &std::io::Error) -> Error {
         .with("cause", error.to_string())
 }
 
-/// The same as [`serve`] on an address that was taken before.
+/// The same as [`serve`] on an address that was taken before, in a data folder, or both.
 ///
 /// # Errors
 /// `invalid_argument` for an option out of bounds, and for an address that other machines reach, unless the options say
 /// that this is meant; `store_error` when there is no thread to be had.
-pub fn serve_on(q: Quorate, listener: TcpListener, options: Options) -> Result<Server, Error> {
+pub fn serve_on(q: Quorate, listeners: impl Into<Listeners>, options: Options) -> Result<Server, Error> {
     options.check()?;
+    let listeners = listeners.into();
     let unusable = |e: std::io::Error| {
         Error::new(ErrorKind::StoreError, format!("the address cannot be listened on. cause={e}"))
     };
-    let addr = listener.local_addr().map_err(unusable)?;
+    let addr = listeners.address.as_ref().map(TcpListener::local_addr).transpose().map_err(unusable)?;
     let options = that_fit(options);
-    let door = Door::under(q, &options, options.names(addr)?);
+    let names = addr.map_or(Ok(Names::Loopback(Vec::new())), |addr| options.names(addr))?;
+    let door = Door::under(q, &options, names);
     let served = door.clone();
     let (up, started) = mpsc::channel();
     let (down, ended) = oneshot::channel();
@@ -205,19 +225,19 @@ pub fn serve_on(q: Quorate, listener: TcpListener, options: Options) -> Result<S
         .name("quorate-http".into())
         .spawn(move || {
             // The waiting side may be gone; then nobody wants to know.
-            let _ = down.send(run(served, listener, &options, &up));
+            let _ = down.send(run(served, listeners, &options, &up));
         })
         .map_err(|e| Error::new(ErrorKind::StoreError, format!("no thread for the server. cause={e}")))?;
     match started.recv() {
         Ok(Ok(handle)) => Ok(Server { addr, door, handle, ended, outcome: None }),
-        Ok(Err(e)) => Err(refused(addr, &e)),
+        Ok(Err(e)) => Err(unusable(e)),
         Err(mpsc::RecvError) => Err(Error::new(ErrorKind::StoreError, "the server ended while it started")),
     }
 }
 
 fn run(
     door: Door,
-    listener: TcpListener,
+    listeners: Listeners,
     options: &Options,
     up: &mpsc::Sender<std::io::Result<ServerHandle>>,
 ) -> Result<(), Error> {
@@ -244,8 +264,19 @@ fn run(
             // Who hangs up while waiting is noticed, and gives the place to somebody else.
             .h1_allow_half_closed(false)
             .shutdown_timeout(u64::try_from(stop_seconds).unwrap_or(u64::MAX))
-            .disable_signals()
-            .listen(listener);
+            .disable_signals();
+        let server = match listeners.address {
+            Some(address) => server.listen(address),
+            None => Ok(server),
+        };
+        // The socket is removed when this ends.
+        #[cfg(unix)]
+        let folder = listeners.folder;
+        #[cfg(unix)]
+        let server = server.and_then(|server| match &folder {
+            Some(socket) => server.listen_uds(socket.listener()?),
+            None => Ok(server),
+        });
         let server = match server {
             Ok(server) => server.run(),
             Err(e) => {
@@ -261,8 +292,8 @@ fn run(
 }
 
 impl Server {
-    /// The address it listens on.
-    pub fn addr(&self) -> SocketAddr {
+    /// The address it listens on, if any.
+    pub fn addr(&self) -> Option<SocketAddr> {
         self.addr
     }
 

@@ -7,7 +7,7 @@
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::chain::record_hash;
-use super::{Append, ChainHash, Due, Fault, Seq};
+use super::{Append, ChainHash, Due, Fault, Record, Seq};
 use quorate_core::kernel::ids::{IdempotencyKey, StreamId};
 use quorate_core::kernel::time::Timestamp;
 
@@ -63,6 +63,18 @@ pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Fault> {
         }
         Err(e) => Err(Fault::Corrupt { what: format!("value cannot be decoded: {e}") }),
     }
+}
+
+/// The bytes of a record without its hash, as [`record_hash`] covers them.
+pub fn record_bytes(record: &Record) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(RECORD_HEADER + record.payload.len());
+    bytes.push(RECORD_VERSION);
+    bytes.extend_from_slice(&record.seq.to_be_bytes());
+    bytes.extend_from_slice(&record.at.as_micros().to_be_bytes());
+    // A payload of a record that was written fits: `AppendBuilder::push` refuses others.
+    bytes.extend_from_slice(&(record.payload.len() as u32).to_be_bytes());
+    bytes.extend_from_slice(&record.payload);
+    bytes
 }
 
 /// Encodes the events of one step as records, extending the stream's chain.

@@ -20,6 +20,7 @@ use super::post::{Direct, Mailbox, Transport};
 use super::pressure::Pressure;
 use super::supervisor::restart::Restarts;
 use super::supervisor::timeouts::Wheel;
+use super::transparency::Transparency;
 use super::writer::Writer;
 use crate::config::Config;
 use crate::core::kernel::time::{Downtime, Gap, Timestamp};
@@ -39,6 +40,8 @@ pub(crate) struct Host {
     /// Nothing is decided here: every entity is shown as it is on record.
     pub(crate) reads_only: bool,
     pub(crate) writer: Writer,
+    /// The signed log over all records.
+    pub(crate) transparency: Transparency,
     pub(crate) wheel: Wheel,
     /// When entities have something to send that is not worth a record.
     pub(crate) errands: Wheel,
@@ -110,6 +113,7 @@ pub(crate) struct Parts {
     pub(crate) pressure: Pressure,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) writer: Writer,
+    pub(crate) transparency: Transparency,
     pub(crate) in_flight: Arc<AtomicUsize>,
     pub(crate) bell: watch::Sender<Position>,
     pub(crate) counters: Arc<Counters>,
@@ -141,6 +145,7 @@ impl Host {
                 gap: if parts.config.jobs.take_over { Gap::Restart } else { Gap::Command },
             },
             opened_at: parts.opened_at,
+            transparency: parts.transparency,
             config: parts.config,
             began: parts.clock.now(),
             clock: parts.clock,

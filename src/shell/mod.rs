@@ -44,6 +44,7 @@ pub(crate) mod runtime;
 pub mod sampler;
 pub(crate) mod supervisor;
 pub(crate) mod tell;
+pub(crate) mod transparency;
 pub(crate) mod voters;
 pub(crate) mod writer;
 

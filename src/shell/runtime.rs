@@ -22,6 +22,7 @@ use super::registry::Registry;
 use super::supervisor::recovery::{self, RecoveryReport};
 use super::supervisor::restart::RestartSupervisor;
 use super::supervisor::timeouts::{self, Timeouts};
+use super::transparency::{self, Transparency};
 use super::writer::{Failure, Writer};
 use crate::config::{ClockConfig, Config};
 use crate::core::kernel::ids::EntityId;
@@ -212,7 +213,9 @@ impl Runtime {
         let (system, tokio, arbiters) = parts
             .recv()
             .map_err(|_| Fault::Unavailable { reason: "the actor system did not start".into() })?;
-        let report = RecoveryReport { store: store.open_report(), records_counted, ..Default::default() };
+        let opened = store.open_report();
+        let transparency = Transparency::new(&config, reads_only, opened.accepted_loss);
+        let report = RecoveryReport { store: opened, records_counted, ..Default::default() };
         let host = Arc::new(Host::new(Parts {
             config,
             epoch,
@@ -224,6 +227,7 @@ impl Runtime {
             pressure,
             store,
             writer,
+            transparency,
             in_flight,
             counters,
             bell,
@@ -278,6 +282,9 @@ impl Runtime {
         }
         let host = self.host.clone();
         let manual = self.host.clock.is_manual();
+        if !manual {
+            self.host.tokio.spawn(transparency::follow(host.clone()));
+        }
         self.system.arbiter().spawn_fn(move || {
             RestartSupervisor::new(host.clone()).start();
             if !manual {

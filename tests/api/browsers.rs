@@ -101,7 +101,7 @@ fn an_address_that_others_reach_is_served_only_if_that_is_meant() {
     }
     let told = |options: Options, host: &str| {
         let server = serve(q.clone(), "0.0.0.0:0".parse().unwrap(), options).unwrap();
-        let local = Client(([127, 0, 0, 1], server.addr().port()).into());
+        let local = Client(([127, 0, 0, 1], server.addr().unwrap().port()).into());
         let asked = format!("GET /healthz HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n");
         let status = local.raw(asked.as_bytes()).status;
         runtime.block_on(server.stop()).unwrap();

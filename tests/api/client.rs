@@ -29,7 +29,7 @@ impl Running {
 
     pub fn over(q: Quorate, runtime: tokio::runtime::Runtime, options: Options) -> Self {
         let server = serve(q.clone(), "127.0.0.1:0".parse().unwrap(), options).unwrap();
-        let client = Client(server.addr());
+        let client = Client(server.addr().unwrap());
         Running { q, server: Some(server), runtime, client }
     }
 

@@ -90,6 +90,8 @@ fn a_command_that_holds_the_folder_says_that_nobody_can_give_back_meanwhile() {
     let data = folder.path().join("data");
     let at = ["--data", text(&data)];
     run(&[&["capacity", "configure", "a"], &at[..]].concat()).ok();
+    // Where there can be no socket, nobody comes in while the command has the folder.
+    std::fs::create_dir_all(data.join("quorate.sock/taken")).unwrap();
     let all = ["capacity", "request", "a", "--requested-capacity", "1", "--lease-seconds", "1"];
     run(&[&all[..], &at[..]].concat()).ok();
     let ask =

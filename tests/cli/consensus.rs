@@ -188,7 +188,6 @@ fn whoever_stops_waiting_does_not_stop_the_proposal() {
         .unwrap();
     let mut told = BufReader::new(waiting.stderr.take().unwrap()).lines();
     assert!(told.next().unwrap().unwrap().starts_with("waiting for the decision on p"));
-    assert!(told.next().unwrap().unwrap().contains("no other can vote meanwhile"));
     let pid = waiting.id().to_string();
     assert!(std::process::Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
     assert_eq!(waiting.wait().unwrap().code(), Some(130));

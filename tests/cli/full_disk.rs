@@ -323,7 +323,7 @@ fn copy(from: &Path, to: &Path) {
         let to = to.join(item.file_name());
         if item.path().is_dir() {
             copy(&item.path(), &to);
-        } else {
+        } else if item.file_type().unwrap().is_file() {
             fs::copy(item.path(), to).unwrap();
         }
     }

@@ -10,9 +10,12 @@ mod jobs;
 mod outcomes;
 mod outside;
 mod play;
+mod proofs;
 mod replay;
 mod salvage;
 mod server;
+#[cfg(unix)]
+mod shared;
 mod watch;
 
 use std::path::{Path, PathBuf};

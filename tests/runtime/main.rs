@@ -19,7 +19,9 @@ mod leadership;
 mod lifecycle;
 mod limits;
 mod load;
+mod proofs;
 mod quorums;
+mod sessions;
 mod transports;
 
 use quorate_core::kernel::time::Timestamp;

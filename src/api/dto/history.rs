@@ -4,6 +4,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use quorate_proofs::proof::{Consistency, Inclusion};
+
 use super::{CapacityStatus, ConsensusResult, JobStatusView, QuorumStatus, SessionResult, VoterView};
 use crate::core::kernel::ids::{CellId, EntityId, VoterId, known, known_maybe};
 use crate::core::kernel::time::Timestamp;
@@ -232,6 +234,96 @@ pub struct Verified {
     pub opens: bool,
     /// Why it cannot be opened, and what to do.
     pub refusal: Option<String>,
+    /// Whether the journal begins with what the newest checkpoint in the folder was signed over; `null` when there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log: Option<CheckpointCheck>,
+    /// The same for the checkpoint that was given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checkpoint: Option<CheckpointCheck>,
+}
+
+/// What the journal says to a checkpoint.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct CheckpointCheck {
+    /// Every record that it was signed over is there, unchanged and in its place.
+    pub contained: bool,
+    /// How many records it was signed over; `null` when its signature does not fit.
+    pub size: Option<u64>,
+    /// Why it is not contained.
+    pub why: Option<String>,
+}
+
+/// Asks to check the journal, and whether it contains a checkpoint that was kept elsewhere.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct VerifyHistory {
+    /// The text of a signed checkpoint, as `history.checkpoint` gave it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checkpoint: Option<String>,
+    /// The public key of the log, as `history.checkpoint` gave it then; that of the folder when left out. Whoever can rewrite
+    /// the folder can replace its key, so keep this one elsewhere too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub public_key: Option<String>,
+}
+
+/// The newest signed checkpoint of the log over all records.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct LogCheckpoint {
+    /// The name of the log.
+    pub origin: String,
+    /// How many records it is signed over: all up to this position.
+    pub size: u64,
+    /// The public key by which it is checked: `name+hash+base64`.
+    pub public_key: String,
+    /// The signed text (C2SP tlog-checkpoint). Kept elsewhere, it shows later whether anything before it was changed.
+    pub checkpoint: String,
+}
+
+/// Asks for the proof that a record is in the log. Give its position, or its entity and seq.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ProveRecord {
+    /// Its place in the global order, from 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub position: Option<u64>,
+    /// Whose record, with `seq`, instead of its position.
+    #[serde(default, deserialize_with = "known_maybe", skip_serializing_if = "Option::is_none")]
+    pub entity_id: Option<EntityId>,
+    /// Kind of the entity; needed only when several kinds have this id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
+    /// Its place in the log of the entity, from 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seq: Option<u64>,
+    /// Show the record itself? True when left out; with false the proof holds, and what happened is kept back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub show: Option<bool>,
+}
+
+/// The proof that a record is in the log: what `quorate verify-proof` checks without a store.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RecordProof {
+    /// Places, hashes and the checkpoint.
+    pub proof: Inclusion,
+    /// What happened, as `history.query` shows it; `null` when it is kept back.
+    pub event: Option<EventView>,
+}
+
+/// Asks for the proof that the log goes on from an older checkpoint.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ProveConsistency {
+    /// The text of the older checkpoint.
+    pub old_checkpoint: String,
+}
+
+/// The proof that the log goes on from an older checkpoint.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ConsistencyProof {
+    /// Both checkpoints, and the hashes that lead from one to the other.
+    pub proof: Consistency,
 }
 
 /// The first broken entry.
