@@ -20,9 +20,12 @@ async fn main() -> Result<(), quorate::Error> {
     }
 
     // Seven voters bear two that lie: five heads and more than two thirds of the power decide.
-    let candidates: Vec<CandidateId> =
-        ["reroute", "wait"].into_iter().map(|name| quorate::id("candidates", name)).collect::<Result<_, _>>()?;
-    let asked = OpenSession { candidates: Some(candidates), ..OpenSession::new("what about the storm?".into()) };
+    let candidates: Vec<CandidateId> = ["reroute", "wait"]
+        .into_iter()
+        .map(|name| quorate::id("candidates", name))
+        .collect::<Result<_, _>>()?;
+    let asked =
+        OpenSession { candidates: Some(candidates), ..OpenSession::new("what about the storm?".into()) };
     let session = q.sessions().open(asked).await?;
     println!("{} of {} heads are needed", session.agreement_threshold, session.total_participants);
 

@@ -91,8 +91,8 @@ pub use quorate_runtime::error::{Error, ErrorKind};
 // Ids, tokens and instants.
 #[doc(inline)]
 pub use quorate_core::kernel::ids::{
-    BudgetId, CandidateId, CellId, EntityId, IdError, IdempotencyKey, NeedId, OfferId, Resource, StreamId, StreamKind,
-    TokenId, VoterId,
+    BudgetId, CandidateId, CellId, EntityId, IdError, IdempotencyKey, NeedId, OfferId, Resource, StreamId,
+    StreamKind, TokenId, VoterId,
 };
 #[doc(inline)]
 pub use quorate_core::kernel::time::Timestamp;

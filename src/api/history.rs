@@ -206,7 +206,8 @@ fn check_outcome(name: &str, kind: Option<StreamKind>, event: Option<&str>) -> R
         Some(StreamKind::Proposal) => proposals.into(),
         Some(StreamKind::Session) => sessions.into(),
         Some(other) => {
-            let expected = format!("none for the kind {}: quorums, proposals and sessions have outcomes", other.name());
+            let expected =
+                format!("none for the kind {}: quorums, proposals and sessions have outcomes", other.name());
             return Err(Error::invalid("outcome", name, &expected));
         }
     };

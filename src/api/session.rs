@@ -125,7 +125,8 @@ impl Sessions<'_> {
         let ms = request.timeout_ms.unwrap_or(DEFAULT_TIMEOUT_MS);
         let timeout = u64::try_from(ms).ok().filter(|ms| TIMEOUT_MS.contains(ms)).map(Duration::from_millis);
         let timeout = timeout.ok_or_else(|| Error::invalid("timeout_ms", ms, "100 to 604800000"))?;
-        let proposal = text_of("proposal", &request.proposal.clone().unwrap_or(Value::Null), config.max_proposal_bytes)?;
+        let proposal =
+            text_of("proposal", &request.proposal.clone().unwrap_or(Value::Null), config.max_proposal_bytes)?;
         let context = request.context.clone().map(Value::Object);
         let context =
             context.map(|context| text_of("context", &context, config.max_proposal_bytes)).transpose()?;
@@ -241,45 +242,46 @@ impl Sessions<'_> {
         }
         let id = session_id.clone();
         let voter = voter_id.clone();
-        let asked = ask(host, &host.kinds.sessions, &session_id, Action::Command(command, None), move |view| {
-            let status = status_name(view.state).to_owned();
-            let outcome = view.state.outcome();
-            let round = view.state.round;
-            let plain = SessionVoted {
-                session_id: id,
-                voter_id: voter,
-                round,
-                duplicate: false,
-                supersedes: false,
-                promised: false,
-                seq: None,
-                log_seq: None,
-                vote_hash: None,
-                entry_hash: None,
-                received_at: None,
-                verification_score: None,
-                status,
-                outcome,
-            };
-            match view.reply {
-                Some(Ok(Reply::Voted(receipt))) => Ok(SessionVoted {
-                    round: receipt.round,
-                    duplicate: receipt.duplicate,
-                    supersedes: receipt.supersedes,
-                    seq: Some(receipt.vote_seq),
-                    log_seq: Some(receipt.seq),
-                    vote_hash: Some(receipt.hash),
-                    received_at: Some(receipt.received_at),
-                    verification_score: Some(whole(receipt.verification_score.into())),
-                    ..plain
-                }),
-                Some(Ok(Reply::Promised { duplicate })) => {
-                    Ok(SessionVoted { promised: true, duplicate, ..plain })
+        let asked =
+            ask(host, &host.kinds.sessions, &session_id, Action::Command(command, None), move |view| {
+                let status = status_name(view.state).to_owned();
+                let outcome = view.state.outcome();
+                let round = view.state.round;
+                let plain = SessionVoted {
+                    session_id: id,
+                    voter_id: voter,
+                    round,
+                    duplicate: false,
+                    supersedes: false,
+                    promised: false,
+                    seq: None,
+                    log_seq: None,
+                    vote_hash: None,
+                    entry_hash: None,
+                    received_at: None,
+                    verification_score: None,
+                    status,
+                    outcome,
+                };
+                match view.reply {
+                    Some(Ok(Reply::Voted(receipt))) => Ok(SessionVoted {
+                        round: receipt.round,
+                        duplicate: receipt.duplicate,
+                        supersedes: receipt.supersedes,
+                        seq: Some(receipt.vote_seq),
+                        log_seq: Some(receipt.seq),
+                        vote_hash: Some(receipt.hash),
+                        received_at: Some(receipt.received_at),
+                        verification_score: Some(whole(receipt.verification_score.into())),
+                        ..plain
+                    }),
+                    Some(Ok(Reply::Promised { duplicate })) => {
+                        Ok(SessionVoted { promised: true, duplicate, ..plain })
+                    }
+                    Some(Err(rejection)) => Err(rejection),
+                    Some(Ok(Reply::Opened | Reply::Done)) | None => Err(Rejection::NotFound),
                 }
-                Some(Err(rejection)) => Err(rejection),
-                Some(Ok(Reply::Opened | Reply::Done)) | None => Err(Rejection::NotFound),
-            }
-        });
+            });
         let answer = asked.await?;
         let was_signed = match &answer {
             Ok(_) => true,
@@ -380,10 +382,11 @@ impl Sessions<'_> {
 
     async fn command(&self, id: &EntityId, command: Command) -> Result<SessionResult, Error> {
         let host = self.q.host();
-        let asked = ask(host, &host.kinds.sessions, id, Action::Command(command, None), |view| match view.reply {
-            Some(Err(rejection)) => Err(rejection.into()),
-            Some(Ok(_)) | None => result_view(view.state),
-        });
+        let asked =
+            ask(host, &host.kinds.sessions, id, Action::Command(command, None), |view| match view.reply {
+                Some(Err(rejection)) => Err(rejection.into()),
+                Some(Ok(_)) | None => result_view(view.state),
+            });
         asked.await?
     }
 

@@ -46,7 +46,11 @@ pub(super) fn text_of(field: &str, value: &Value, most: usize) -> Result<String,
     json::check_payload(field, value)?;
     let text = value.to_string();
     if text.len() > most {
-        return Err(Error::invalid(field, format!("{} bytes", text.len()), &format!("up to {most} bytes of JSON")));
+        return Err(Error::invalid(
+            field,
+            format!("{} bytes", text.len()),
+            &format!("up to {most} bytes of JSON"),
+        ));
     }
     Ok(text)
 }
@@ -112,8 +116,7 @@ pub(super) fn elector(state: &Voter, power: Option<u64>) -> Option<Result<Electo
         (Some(power), _) => power,
         (None, _) => state.power(),
     };
-    let credential =
-        Credential { public_key: registered.public_key, handle_hash: registered.handle_hash };
+    let credential = Credential { public_key: registered.public_key, handle_hash: registered.handle_hash };
     Some(Ok(Elector { voter_id: registered.voter_id.clone(), credential, power, uncapped: power }))
 }
 

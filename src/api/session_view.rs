@@ -112,7 +112,8 @@ pub(super) fn result_view(state: &Session) -> Result<SessionResult, Error> {
     let malicious = state.malicious();
     let honest = votes.into_iter().flatten().filter(|(voter, _)| !malicious.contains(voter)).count();
     let f = quorum.declared_faults.unwrap_or(opened.most_faults);
-    let number = |part: fn(&crate::core::voting::session::Closed) -> u32| closed.map(|c| whole(part(c).into()));
+    let number =
+        |part: fn(&crate::core::voting::session::Closed) -> u32| closed.map(|c| whole(part(c).into()));
     let cancelled = closed.and_then(|closed| closed.cancelled.clone()).unwrap_or_default();
     let elector = |elector: &crate::core::voting::session::Elector| ElectorView {
         voter_id: elector.voter_id.clone(),
@@ -120,9 +121,8 @@ pub(super) fn result_view(state: &Session) -> Result<SessionResult, Error> {
         uncapped_power: (elector.uncapped != elector.power).then(|| whole(elector.uncapped)),
         public_key: elector.credential.public_key,
     };
-    let exclusion = |(voter_id, reason): (&VoterId, &crate::core::voting::session::Exclusion)| ExclusionView {
-        voter_id: voter_id.clone(),
-        reason: reason.name().to_owned(),
+    let exclusion = |(voter_id, reason): (&VoterId, &crate::core::voting::session::Exclusion)| {
+        ExclusionView { voter_id: voter_id.clone(), reason: reason.name().to_owned() }
     };
     Ok(SessionResult {
         session_id: opened.session_id.clone(),

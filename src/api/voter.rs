@@ -68,7 +68,8 @@ impl Voters<'_> {
         let mints = handle.is_none() && public_key.is_none() && !known;
         let minted = mints.then(|| format!("{}{}", host.ids.mint(), host.ids.mint()).replace('-', ""));
         let hash = handle.as_deref().or(minted.as_deref()).map(handle_hash);
-        let register = Command::Register { voter_id: voter_id.clone(), public_key, handle_hash: hash, weight };
+        let register =
+            Command::Register { voter_id: voter_id.clone(), public_key, handle_hash: hash, weight };
         let id = EntityId::from(&voter_id);
         let named = voter_id.clone();
         let asked = ask(host, &host.kinds.voters, &id, Action::Command(register, None), move |view| {
@@ -172,10 +173,11 @@ impl Voters<'_> {
     async fn command(&self, voter: &VoterId, command: Command) -> Result<VoterView, Error> {
         let host = self.q.host();
         let id = EntityId::from(voter);
-        let asked = ask(host, &host.kinds.voters, &id, Action::Command(command, None), |view| match view.reply {
-            Some(Err(rejection)) => Err(rejection.into()),
-            Some(Ok(_)) | None => voter_view(view.state, view.now),
-        });
+        let asked =
+            ask(host, &host.kinds.voters, &id, Action::Command(command, None), |view| match view.reply {
+                Some(Err(rejection)) => Err(rejection.into()),
+                Some(Ok(_)) | None => voter_view(view.state, view.now),
+            });
         asked.await?
     }
 }

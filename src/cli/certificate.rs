@@ -21,9 +21,8 @@ pub(super) fn run(matches: &ArgMatches, output: &Output) -> Result<u8, Stop> {
 }
 
 fn read(name: &str) -> Result<String, Error> {
-    let unreadable = |e: io::Error| {
-        Error::invalid("file", name, "a file that can be read").with("cause", e.to_string())
-    };
+    let unreadable =
+        |e: io::Error| Error::invalid("file", name, "a file that can be read").with("cause", e.to_string());
     let mut text = String::new();
     let mut read = |from: &mut dyn Read| from.take(MOST_BYTES + 1).read_to_string(&mut text);
     if name == "-" {

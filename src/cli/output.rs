@@ -202,7 +202,9 @@ fn advice(kind: ErrorKind) -> &'static str {
         ErrorKind::ByzantineFault => "`quorate voter state` shows why the voter is not trusted",
         ErrorKind::RateLimited => "wait a second, then try again",
         ErrorKind::NotCertifiable => "let voters register a key and sign their votes",
-        ErrorKind::IntegrityViolation => "do not act on it; ask for the certificate again, and from whom it came",
+        ErrorKind::IntegrityViolation => {
+            "do not act on it; ask for the certificate again, and from whom it came"
+        }
         ErrorKind::StoreCorrupt => {
             "try `quorate recover DIR --to NEW` first: it keeps everything that verifies, in a new folder, and lists what is missing; --accept-loss opens this one, may keep less, and puts the loss on record"
         }

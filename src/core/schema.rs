@@ -7,7 +7,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use crate::jobs::gate::status::GateStatus;
 use crate::jobs::worker::WorkerStatus;
 use crate::kernel::ids::{
-    BudgetId, CandidateId, CellId, EntityId, IdempotencyKey, MAX_ID_BYTES, NeedId, OfferId, Resource, TokenId, VoterId,
+    BudgetId, CandidateId, CellId, EntityId, IdempotencyKey, MAX_ID_BYTES, NeedId, OfferId, Resource,
+    TokenId, VoterId,
 };
 use crate::kernel::time::Timestamp;
 use crate::load::flow::{FlowAdvice, FlowConfig, FlowReason, FlowState, Health as FlowHealth};

@@ -36,7 +36,11 @@ pub const OUTCOMES: &[OutcomeEntry] = &[
     line("nothing_done", 27, "there was nothing to do, or nothing could be done"),
     line("no_quorum", 28, "no option of the session can reach the quorum"),
     line("fault_budget_exceeded", 29, "more voters of the session are proven to lie than it bears"),
-    line("tainted", 30, "the session decided, and does not stand without voters that were proven to lie since"),
+    line(
+        "tainted",
+        30,
+        "the session decided, and does not stand without voters that were proven to lie since",
+    ),
 ];
 
 /// The outcome of a name.

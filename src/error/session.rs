@@ -35,10 +35,9 @@ impl From<session::Rejection> for Error {
                     Refusal::SessionClosed => ErrorKind::SessionClosed,
                     Refusal::NotEligible => ErrorKind::NotEligible,
                     Refusal::AlreadyVoted => ErrorKind::AlreadyVoted,
-                    Refusal::Quarantined
-                    | Refusal::Byzantine
-                    | Refusal::Excluded
-                    | Refusal::Equivocation => ErrorKind::ByzantineFault,
+                    Refusal::Quarantined | Refusal::Byzantine | Refusal::Excluded | Refusal::Equivocation => {
+                        ErrorKind::ByzantineFault
+                    }
                     Refusal::Malformed
                     | Refusal::WrongRound
                     | Refusal::UnknownCandidate
@@ -74,12 +73,16 @@ impl From<voter::Rejection> for Error {
             }
             voter::Rejection::Differs { field } => Error::new(
                 ErrorKind::AlreadyExists,
-                format!("the voter is registered otherwise, and a voter keeps its key and weight. differs={field}"),
+                format!(
+                    "the voter is registered otherwise, and a voter keeps its key and weight. differs={field}"
+                ),
             )
             .with("field", field),
-            voter::Rejection::BadKey(bad) => {
-                Error::invalid("public_key", bad.to_string(), "an Ed25519 key under which a signature proves something")
-            }
+            voter::Rejection::BadKey(bad) => Error::invalid(
+                "public_key",
+                bad.to_string(),
+                "an Ed25519 key under which a signature proves something",
+            ),
             voter::Rejection::PardonNeeded => {
                 let expected = "true: a fault of the voter is proven, and only a pardon lets it vote again";
                 Error::invalid("pardon", false, expected)

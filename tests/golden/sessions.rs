@@ -3,7 +3,9 @@
 use quorate_core::kernel::ids::{CandidateId, EntityId, VoterId};
 use quorate_core::kernel::keyed::KeyedRequest;
 use quorate_core::voting::rules::Choice;
-use quorate_core::voting::session::event::{self as session, Exhibit, Flag, Promised, Received, Rejected, Selection};
+use quorate_core::voting::session::event::{
+    self as session, Exhibit, Flag, Promised, Received, Rejected, Selection,
+};
 use quorate_core::voting::session::{
     Authentication, Authenticity, Ballot, BallotType, Basis, Candidate, ClosePolicy, Credential, Elector,
     Evidence, Exclusion, Opened, Outcome, Pick, Quorum, Refusal, Revision, SwitchPolicy, Terms, Threshold,
@@ -65,7 +67,11 @@ pub(crate) fn voters() -> Vec<voter::Event> {
         ),
         (
             Standing::Probation { since: at(8), clean_needed: 3 },
-            Standing::Byzantine { fault: FaultKind::Equivocation, at: at(9), level: ProofLevel::Transferable },
+            Standing::Byzantine {
+                fault: FaultKind::Equivocation,
+                at: at(9),
+                level: ProofLevel::Transferable,
+            },
             Cause::Evidence { evidence: digest(7), session_id: session_id.clone() },
             None,
         ),
@@ -105,9 +111,9 @@ fn vote(ballot: Ballot) -> Vote {
 }
 
 fn opened() -> Opened {
-    let credential =
-        |public_key, handle_hash| Credential { public_key, handle_hash };
-    let elector = |name, credential, power| Elector { voter_id: named(name), credential, power, uncapped: 300 };
+    let credential = |public_key, handle_hash| Credential { public_key, handle_hash };
+    let elector =
+        |name, credential, power| Elector { voter_id: named(name), credential, power, uncapped: 300 };
     Opened {
         session_id: EntityId::new("窓").unwrap(),
         terms: Terms {
@@ -261,8 +267,10 @@ pub(crate) fn all_sessions() -> Vec<session::Event> {
         }))
     }));
     events.push(session::Event::EvidenceRecorded(Box::new(evidence)));
-    events.extend(exclusions.map(|reason| {
-        session::Event::VoterExcluded { voter_id: named("ann"), reason, at: at(4) }
+    events.extend(exclusions.map(|reason| session::Event::VoterExcluded {
+        voter_id: named("ann"),
+        reason,
+        at: at(4),
     }));
     events.push(session::Event::CommitsClosed { commits: 300, at: at(5) });
     events.push(session::Event::RoundClosed { round: 1, votes: 300, at: at(5) });

@@ -25,6 +25,7 @@ mod proposals;
 mod replay;
 mod rules;
 mod script;
+mod sessions;
 mod stability;
 mod time;
 mod timeline;

@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use ed25519_dalek::{Signer, SigningKey};
-use quorate::session::{Ballot, Binding, Certificate, PublicKey, Signature, Vote as SignedVote, check_certificate};
+use quorate::session::{
+    Ballot, Binding, Certificate, PublicKey, Signature, Vote as SignedVote, check_certificate,
+};
 use quorate::{
-    CertifySession, Choice, Config, EndRound, EntityId, ErrorKind, ListSessions, OpenSession, Quorate,
-    QuarantineVoter, RegisterVoter, SessionConfig, SessionRef, SessionResult, SessionVote, SessionVoted,
-    VoterRef, VoterView,
+    CertifySession, Choice, Config, EndRound, EntityId, ErrorKind, ListSessions, OpenSession,
+    QuarantineVoter, Quorate, RegisterVoter, SessionConfig, SessionRef, SessionResult, SessionVote,
+    SessionVoted, VoterRef, VoterView,
 };
 
 use crate::manual;
@@ -103,9 +105,13 @@ async fn a_decision_by_signed_votes_has_a_certificate_that_needs_no_store() {
     assert!(text.len() <= 64 << 10, "{} bytes", text.len());
     let checked = check_certificate(&text).unwrap();
     assert_eq!((&checked["signed_heads"], &checked["decision"]), (&67.into(), &"for".into()));
-    let last = q.history().query(Default::default()).await.unwrap();
-    let closed = last.events.iter().find(|event| event.event == "closed").unwrap();
-    assert_eq!((certificate.position.position, &certificate.position.record_hash), (closed.position, &closed.hash));
+    let ends = quorate::HistoryQuery { event: Some("closed".into()), ..Default::default() };
+    let ends = q.history().query(ends).await.unwrap();
+    let closed = &ends.events[0];
+    assert_eq!(
+        (certificate.position.position, &certificate.position.record_hash),
+        (closed.position, &closed.hash)
+    );
     let mut less: Certificate = serde_json::from_str(&text).unwrap();
     less.ballots.pop();
     let refused = check_certificate(&serde_json::to_string(&less).unwrap()).unwrap_err();
@@ -166,7 +172,10 @@ async fn as_many_sessions_open_as_may_be_however_many_ask_at_once() {
         match asked.await.unwrap() {
             Ok(session) => opened.push(session.session_id),
             Err(error) => {
-                assert_eq!((error.kind(), error.detail("limit")), (ErrorKind::LimitExceeded, Some(&10.into())));
+                assert_eq!(
+                    (error.kind(), error.detail("limit")),
+                    (ErrorKind::LimitExceeded, Some(&10.into()))
+                );
                 assert!(error.detail("retry_after_ms").is_some());
                 refused += 1;
             }

@@ -50,6 +50,7 @@ pub mod certificate;
 pub mod command;
 mod decide;
 pub mod event;
+pub mod outcome;
 pub mod state;
 mod tally;
 pub mod threshold;
