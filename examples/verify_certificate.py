@@ -2,7 +2,7 @@
 """Checks a decision certificate of Quorate without Quorate: python3 verify_certificate.py FILE
 
 Written from src/docs/certificate_format.md; it shares nothing with the program. It needs the package `cryptography` for
-Ed25519. BLAKE3 stands below, from its paper. Exit code 0: it holds; 16: it does not; 2: it is no certificate.
+Ed25519. BLAKE3 stands below, from its paper. Exit code 0: it holds; 18: it does not; 2: it is no certificate.
 `--self-test` runs the published vectors of RFC 8032 (section 7.1) and of BLAKE3.
 """
 import json
@@ -185,7 +185,7 @@ def main():
         print(check(json.load(open(sys.argv[1], encoding="utf-8"))))
     except Flaw as flaw:
         print(f"the certificate does not hold: {flaw}", file=sys.stderr)
-        sys.exit(16)
+        sys.exit(18)
     except (KeyError, TypeError, ValueError, IndexError, AttributeError, OSError, struct.error) as error:
         print(f"not a certificate: {error!r}", file=sys.stderr)
         sys.exit(2)

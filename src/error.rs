@@ -217,7 +217,7 @@ pub const KINDS: &[KindEntry] = &[
     line(ErrorKind::ByzantineFault, "byzantine_fault", 403, 5, false),
     line(ErrorKind::RateLimited, "rate_limited", 429, 7, true),
     line(ErrorKind::NotCertifiable, "not_certifiable", 409, 4, false),
-    line(ErrorKind::IntegrityViolation, "integrity_violation", 409, 16, false),
+    line(ErrorKind::IntegrityViolation, "integrity_violation", 409, 18, false),
 ];
 
 impl ErrorKind {

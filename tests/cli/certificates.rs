@@ -126,7 +126,7 @@ async fn a_certificate_holds_without_the_store_and_no_changed_one_does() {
             change(&mut changed);
             let (_folder, path) = file(changed.to_string());
             let ran = run(&["verify-certificate", text(&path), "--json"]);
-            assert_eq!(ran.code(), 16, "{what}");
+            assert_eq!(ran.code(), 18, "{what}");
             assert_eq!(ran.json()["error"]["kind"], "integrity_violation", "{what}");
         }
     }
@@ -161,7 +161,7 @@ async fn another_verifier_in_another_language_says_the_same() {
             change(&mut changed);
             let (_folder, path) = file(changed.to_string());
             let ran = python(text(&path)).unwrap();
-            assert_eq!(ran.status.code(), Some(16), "{what}: {}", String::from_utf8_lossy(&ran.stderr));
+            assert_eq!(ran.status.code(), Some(18), "{what}: {}", String::from_utf8_lossy(&ran.stderr));
         }
     }
     let (_folder, path) = file("{\"format\":1}");
