@@ -29,14 +29,39 @@ use crate::shell::post::Transport;
 use crate::shell::sampler::Sampler;
 use crate::store::StoreOptions;
 
-/// Settings of one runtime. Checked when it opens.
-#[derive(Clone, Debug)]
+/// Durations as whole milliseconds, as files and messages name them.
+pub mod ms {
+    use std::time::Duration;
+
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    /// As a number.
+    ///
+    /// # Errors
+    /// Those of the serializer.
+    pub fn serialize<S: Serializer>(duration: &Duration, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_u64(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
+    }
+
+    /// From a number.
+    ///
+    /// # Errors
+    /// Those of the deserializer.
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
+        u64::deserialize(from).map(Duration::from_millis)
+    }
+}
+
+/// Settings of one runtime. Checked when it opens. As a file they have the names of their fields, durations in milliseconds;
+/// what only a program can bring is left out.
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Config {
     /// Name of the store, from [`crate::store::STORES`].
     pub store: String,
     /// Where and how the store keeps its bytes.
     pub store_options: StoreOptions,
     /// Where time comes from.
+    #[serde(skip)]
     pub clock: ClockConfig,
     /// Seed of minted ids. `None`, the default, mints random ones; a seed makes runs repeatable and ids guessable.
     pub seed: Option<u64>,
@@ -52,6 +77,7 @@ pub struct Config {
     pub entity_threads: usize,
     /// An entity without messages for about this long is put to sleep; 100 ms to 1 day, default 60 s. Too short
     /// rebuilds entities over and over; too long keeps idle ones in memory.
+    #[serde(rename = "idle_after_ms", with = "ms")]
     pub idle_after: Duration,
     /// Records of one entity between two snapshots, from 16, default 4,096. Too small writes large states often;
     /// too large makes waking a long-lived entity slow (about a second for a million records).
@@ -64,17 +90,21 @@ pub struct Config {
     pub session: SessionConfig,
     /// The way to the agents; the built-in one when `None`.
     #[cfg(feature = "runtime")]
+    #[serde(skip)]
     pub coordinator: Option<Arc<dyn Coordinator>>,
     /// The way between gates, managers and workers; within this process when `None`. To other processes over a wire of
     /// yours: [`PerDestination`](crate::shell::outgoing::PerDestination).
     #[cfg(feature = "runtime")]
+    #[serde(skip)]
     pub transport: Option<Arc<dyn Transport>>,
     /// Who measures the load of the machine, every [`DetectorConfig::every`]; nobody when `None`, the default. With one,
     /// a busy machine makes this process refuse work, by class.
     #[cfg(feature = "runtime")]
+    #[serde(skip)]
     pub sampler: Option<Arc<dyn Sampler>>,
     /// Custom rules known from the start, also to proposals that an earlier process left open.
     #[cfg(feature = "runtime")]
+    #[serde(skip)]
     pub custom_rules: CustomRuleSet,
     /// How agents are watched when nothing else is asked for, and what is told of them.
     pub heartbeat: HeartbeatConfig,
@@ -91,20 +121,23 @@ pub struct Config {
 }
 
 /// Where time comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ClockConfig {
     /// The OS clock, never backwards.
+    #[default]
     System,
     /// Stands at this instant and moves only when told to (`Quorate::advance`).
     Manual(Timestamp),
 }
 
 /// Limits and defaults of quorums.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct QuorumConfig {
     /// Timeout when none is asked for; above 0, default 30 s.
+    #[serde(rename = "default_timeout_ms", with = "ms")]
     pub default_timeout: Duration,
     /// Longest timeout, default 24 h. Longer ones are refused.
+    #[serde(rename = "max_timeout_ms", with = "ms")]
     pub max_timeout: Duration,
     /// Refuse to start on unknown membership instead of letting anyone vote; default false.
     pub strict_membership: bool,
@@ -127,7 +160,7 @@ impl QuorumConfig {
 }
 
 /// Limits of sessions.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct SessionConfig {
     /// Sessions open at the same time, 1 to 1,000,000, default 1,000. The next one is refused with `limit_exceeded`.
     pub max_open: usize,
@@ -138,7 +171,7 @@ pub struct SessionConfig {
 }
 
 /// Limits and defaults of proposals.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ConsensusConfig {
     /// Proposals open at the same time, default 1,000,000. The next one is refused with `limit_exceeded`.
     pub max_open: u64,
@@ -148,6 +181,7 @@ pub struct ConsensusConfig {
     pub max_proposal_bytes: usize,
     /// How long the coordinator may take to say who is registered before the request is refused, 1 ms to 1 h, default
     /// 10 s.
+    #[serde(rename = "list_timeout_ms", with = "ms")]
     pub list_timeout: Duration,
     /// Whether agents in bad health are asked, for requests that do not say. `None`, the default, leaves them out as
     /// soon as heartbeats are used at all: an agent ever beat, or is watched with settings of its own.
@@ -177,15 +211,17 @@ impl HealthPolicy {
 }
 
 /// How agents are watched when nothing else is asked for, and what is told of them.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct HeartbeatConfig {
     /// Time within which an agent is to be heard of; 100 ms to 1 day, default 5 s. Too short alerts on every hiccup; too
     /// long notices a dead agent late.
+    #[serde(rename = "interval_ms", with = "ms")]
     pub interval: Duration,
     /// Intervals of silence after which an agent has failed; 1 to 1,000, default 3. With 1 it fails without a warning.
     pub failure_threshold: u32,
     /// Time between two checks; 100 ms to 1 day, default 1 s. A coarse check tells late and may skip grades; reads are
     /// exact in any case.
+    #[serde(rename = "check_period_ms", with = "ms")]
     pub check_period: Duration,
     /// Newest beats kept per agent, 1 to 10,000, default 100. Each holds up to 16 KiB of metadata in memory.
     pub history_size: u32,
@@ -196,7 +232,7 @@ pub struct HeartbeatConfig {
 }
 
 /// Which changes of an agent's grade subscribers hear of, by the grade it changes to; default all.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Alerts {
     /// Recoveries.
     pub healthy: bool,
@@ -228,7 +264,7 @@ impl Alerts {
 
 /// How cells are set up that take part in the exchange of capacity for the first time, and how long things last when
 /// nothing is said.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CapacityConfig {
     /// Most needs that wait at one cell, 1 to 100,000, default 100. Too small refuses bursts; too large lets needs
     /// wait that nobody can serve.
@@ -241,14 +277,16 @@ pub struct CapacityConfig {
     pub strict_cells: bool,
     /// How long a token may be kept without another word, 1 ms to a year, default 60 s. Too short takes capacity
     /// from holders that are merely slow; too long leaves that of crashed ones unused.
+    #[serde(rename = "lease_ms", with = "ms")]
     pub lease: Duration,
     /// How long an offer stays open, 1 ms to a day, default 5 s. Too short ends before the offers of others complete
     /// the need; too long holds back capacity nobody takes.
+    #[serde(rename = "offer_ttl_ms", with = "ms")]
     pub offer_ttl: Duration,
 }
 
 /// How jobs are run, and where.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JobsConfig {
     /// The node of the gate and of the managers in this process, 1 to 256 bytes; `gate` unless set.
     pub node: EntityId,
@@ -334,7 +372,7 @@ impl HeartbeatConfig {
 }
 
 /// Limits of the streams that operations open.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct FlowLimits {
     /// Streams with a buffer in this process, default 10,000. The next one is refused with `limit_exceeded`.
     pub max_open: usize,
@@ -367,7 +405,7 @@ impl Default for FlowLimits {
 /// When load is shed, and how it is measured. Operations are shed by what the runtime measures itself: how many requests
 /// are under way (from half of `max_in_flight` on), how long commands take from being let in to their durable answer, and
 /// with a `sampler` processor and memory. What callers report (`shed.record`) is the answer of `shed.check` only.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct SheddingConfig {
     /// Caps, and what is refused at which state. The caps hold for callers who ask (`shed.check`); operations are bound
     /// by `max_in_flight`.
@@ -402,13 +440,15 @@ impl Default for SheddingConfig {
 }
 
 /// Restarts of entity actors that died of a panic.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct RestartConfig {
     /// Restarts within `window` before the entity is parked, default 5.
     pub budget: u32,
     /// The window, default 60 s; also how long a parked entity rests.
+    #[serde(rename = "window_ms", with = "ms")]
     pub window: Duration,
     /// Pause before the second restart, doubled for each further one; default 100 ms.
+    #[serde(rename = "first_pause_ms", with = "ms")]
     pub first_pause: Duration,
 }
 

@@ -77,8 +77,7 @@ fn verb_command(verb: &'static str, op: &Operation) -> Command {
     command
         .args(fields)
         .arg(
-            path("data", "DIR", "The data folder; whoever has opened it is asked, else it is opened")
-                .required_unless_present("url")
+            path("data", "DIR", "The data folder; whoever has opened it is asked, else it is opened. QUORATE_DATA when left out")
                 .help_heading("Where"),
         )
         .arg(accept_loss().help_heading("Where"))
@@ -87,7 +86,7 @@ fn verb_command(verb: &'static str, op: &Operation) -> Command {
                 .long("url")
                 .value_name("URL")
                 .conflicts_with("data")
-                .help("A running server, such as http://127.0.0.1:7171")
+                .help("A running server, such as http://127.0.0.1:7171. QUORATE_URL when left out")
                 .help_heading("Where"),
         )
 }
@@ -131,14 +130,15 @@ fn field_name_id(name: &str) -> String {
 fn serve_command() -> Command {
     Command::new("serve")
         .about("Serve the operations over HTTP until SIGINT or SIGTERM")
-        .arg(path("data", "DIR", "The data folder; made when it is not there").required(true))
+        .arg(path("data", "DIR", "The data folder; made when it is not there. QUORATE_DATA when left out"))
+        .arg(path("config", "FILE", "Settings in TOML; what is said by a flag counts instead"))
+        .arg(switch("print-config", "Write every setting with its default, as such a file, and end"))
         .arg(accept_loss())
         .arg(
             Arg::new("listen")
                 .long("listen")
                 .value_name("ADDR")
-                .default_value("127.0.0.1:7171")
-                .help("The address to listen on; port 0 takes a free one"),
+                .help("The address to listen on, 127.0.0.1:7171 when left out; port 0 takes a free one"),
         )
         .arg(switch(
             "insecure",
@@ -176,9 +176,8 @@ fn watch_command() -> Command {
             Arg::new("url")
                 .long("url")
                 .value_name("URL")
-                .default_value("http://127.0.0.1:7171")
                 .conflicts_with("data")
-                .help("The running server")
+                .help("The running server; QUORATE_URL, or http://127.0.0.1:7171, when left out")
                 .help_heading("Where"),
         )
         .arg(

@@ -4,7 +4,7 @@
 //!  args      the tree of commands, made from the table and the request schemas
 //!  ops       <noun> <verb>  against a folder (ops) or a running server (remote, socket) · ops · rules
 //!  wait      commands that wait for a decision say so, and end at a signal
-//!  serve     the HTTP door until a signal comes
+//!  serve     the HTTP door until a signal comes; its settings in a file (settings)
 //!  watch     what a running server records, as it is recorded
 //!  play      a script in virtual time
 //!  certificate  whether the certificate of a decision holds
@@ -32,6 +32,7 @@ mod recover;
 mod remote;
 mod replay;
 mod serve;
+mod settings;
 mod signals;
 #[cfg(unix)]
 mod socket;

@@ -69,7 +69,7 @@ pub(super) fn folder(path: &Path, create: bool, matches: &ArgMatches) -> Result<
 }
 
 /// Whether `--accept-loss` was given.
-fn accepts_loss(matches: &ArgMatches) -> bool {
+pub(super) fn accepts_loss(matches: &ArgMatches) -> bool {
     matches.get_flag(ACCEPT_LOSS)
 }
 

@@ -42,17 +42,24 @@ impl Place {
         matches: &ArgMatches,
         since: Stopwatch,
     ) -> Result<Self, Error> {
-        match (matches.get_one::<String>("url"), matches.get_one::<PathBuf>("data")) {
-            (Some(url), _) => Ok(Place::Server(Server::Url(url.clone()))),
-            (None, Some(data)) => {
-                let step = async || match owner_of(data) {
-                    Some(owner) => Ok(Place::Server(owner)),
-                    None => Place::open(op, fields, matches, data).await,
-                };
-                open::when_free(since, open::COMMAND, step).await
-            }
-            (None, None) => Err(Error::invalid("data", Value::Null, "--data DIR or --url URL")),
-        }
+        let data = match (matches.get_one::<String>("url"), matches.get_one::<PathBuf>("data")) {
+            (Some(url), _) => return Ok(Place::Server(Server::Url(url.clone()))),
+            (None, Some(data)) => data.clone(),
+            (None, None) => match named_outside()? {
+                Some(Named::Url(url)) => return Ok(Place::Server(Server::Url(url))),
+                Some(Named::Data(data)) => data,
+                None => {
+                    let expected =
+                        "--data DIR or --url URL, or QUORATE_DATA or QUORATE_URL in the environment";
+                    return Err(Error::invalid("data", Value::Null, expected));
+                }
+            },
+        };
+        let step = async || match owner_of(&data) {
+            Some(owner) => Ok(Place::Server(owner)),
+            None => Place::open(op, fields, matches, &data).await,
+        };
+        open::when_free(since, open::COMMAND, step).await
     }
 
     /// Opens the folder.
@@ -137,6 +144,32 @@ impl Place {
                 q.close().await.and(stopped)
             }
             Place::Server(_) => Ok(()),
+        }
+    }
+}
+
+/// Where operations are carried out when no flag says it.
+#[derive(Debug)]
+pub(super) enum Named {
+    /// On the server at this URL.
+    Url(String),
+    /// On this folder.
+    Data(PathBuf),
+}
+
+/// What the environment names.
+///
+/// # Errors
+/// `invalid_argument` when it names two.
+pub(super) fn named_outside() -> Result<Option<Named>, Error> {
+    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+    match (set("QUORATE_URL"), set("QUORATE_DATA")) {
+        (Some(url), None) => Ok(Some(Named::Url(url.to_string_lossy().into_owned()))),
+        (None, Some(data)) => Ok(Some(Named::Data(data.into()))),
+        (None, None) => Ok(None),
+        (Some(url), Some(_)) => {
+            let expected = "one of QUORATE_URL and QUORATE_DATA, or a flag that says which";
+            Err(Error::invalid("url", url.to_string_lossy(), expected))
         }
     }
 }

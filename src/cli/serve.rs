@@ -11,8 +11,9 @@ use serde_json::{Value, json};
 use super::open;
 use super::ops::owner_of;
 use super::output::{Output, Stop};
+use super::settings;
 use super::signals::Signals;
-use quorate_http::{Listeners, Options};
+use quorate_http::Listeners;
 use quorate_runtime::api::Quorate;
 use quorate_runtime::error::Error;
 #[cfg(unix)]
@@ -25,20 +26,32 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 /// Serves until SIGINT or SIGTERM, then answers what is under way and closes the store.
 pub(super) async fn run(matches: &ArgMatches, output: &Output) -> Result<u8, Stop> {
-    let text = matches.get_one::<String>("listen").map_or("", String::as_str);
-    let listen: SocketAddr =
-        text.parse().map_err(|_| Error::invalid("listen", text, "ADDRESS:PORT, such as 127.0.0.1:7171"))?;
-    let data = matches
-        .get_one::<PathBuf>("data")
-        .ok_or_else(|| Error::invalid("data", Value::Null, "a data folder"))?;
+    if matches.get_flag("print-config") {
+        output.text(&settings::written()?)?;
+        return Ok(0);
+    }
+    let said = settings::read_or_default(matches.get_one::<PathBuf>("config").map(PathBuf::as_path))?;
+    let text = matches.get_one::<String>("listen").unwrap_or(&said.listen);
+    let listen: SocketAddr = text
+        .parse()
+        .map_err(|_| Error::invalid("listen", text.as_str(), "ADDRESS:PORT, such as 127.0.0.1:7171"))?;
+    let outside = || std::env::var_os("QUORATE_DATA").filter(|data| !data.is_empty()).map(PathBuf::from);
+    let data = matches.get_one::<PathBuf>("data").cloned().or_else(|| said.data.as_ref().map(PathBuf::from));
+    let data = data.or_else(outside).ok_or_else(|| {
+        Error::invalid("data", Value::Null, "a data folder: --data DIR, or data in the file")
+    })?;
+    let data = data.as_path();
     // Heard from here on: a signal during recovery stops the server as soon as it is up.
     let mut signals = Signals::listen()?;
-    let allowed_hosts = matches.get_many::<String>("allow-host").unwrap_or_default().cloned().collect();
-    let options = Options { insecure: matches.get_flag("insecure"), allowed_hosts, ..Options::default() };
+    let mut options = said.http;
+    options.insecure |= matches.get_flag("insecure");
+    options.allowed_hosts.extend(matches.get_many::<String>("allow-host").unwrap_or_default().cloned());
     // First, so that who cannot serve leaves the folder as it is.
     let listener = quorate_http::bind(listen, &options)?;
-    let mut config = open::folder(data, true, matches)?;
-    config.capacity.strict_cells = matches.get_flag("strict-cells");
+    let mut config = said.runtime;
+    config.store_options.path = Some(data.to_owned());
+    config.store_options.accept_loss |= open::accepts_loss(matches);
+    config.capacity.strict_cells |= matches.get_flag("strict-cells");
     if matches.get_flag("sample-machine") {
         config.sampler = Some(Arc::new(ThisMachine::default()));
     }

@@ -70,18 +70,27 @@ pub(super) async fn run(matches: &ArgMatches, output: &Output) -> Result<u8, Sto
     }
 }
 
+/// Where a server listens unless it is told otherwise.
+const USUAL: &str = "http://127.0.0.1:7171";
+
 /// The server to follow.
 fn server(matches: &ArgMatches) -> Result<Server, Error> {
-    match matches.get_one::<PathBuf>("data") {
-        None => Ok(Server::Url(matches.get_one::<String>("url").cloned().unwrap_or_default())),
-        Some(folder) => ops::owner_of(folder).ok_or_else(|| {
-            let message = format!(
-                "nobody serves this folder, so nothing happens there; start `quorate serve`. data={}",
-                folder.display()
-            );
-            Error::new(ErrorKind::StoreError, message)
-        }),
-    }
+    let folder = match (matches.get_one::<String>("url"), matches.get_one::<PathBuf>("data")) {
+        (Some(url), _) => return Ok(Server::Url(url.clone())),
+        (None, Some(folder)) => folder.clone(),
+        (None, None) => match ops::named_outside()? {
+            Some(ops::Named::Url(url)) => return Ok(Server::Url(url)),
+            Some(ops::Named::Data(folder)) => folder,
+            None => return Ok(Server::Url(USUAL.into())),
+        },
+    };
+    ops::owner_of(&folder).ok_or_else(|| {
+        let message = format!(
+            "nobody serves this folder, so nothing happens there; start `quorate serve`. data={}",
+            folder.display()
+        );
+        Error::new(ErrorKind::StoreError, message)
+    })
 }
 
 /// Follows over one connection. Gives why it ended, with the position reached in `fields`.

@@ -1,13 +1,13 @@
 //! The pure core: deciders without clock, randomness, threads, files or hash-map order.
 //!
 //! ```text
-//!   voting      capacity      jobs      load         a room knows the kernel; jobs also know the signal
-//!   quorum      cell          manager   flow         that load puts on its acknowledgements
-//!   proposal                  gate      shed
-//!   rules                     worker    stats
+//!   voting      capacity      jobs      load       network       a room knows the kernel; jobs also know the
+//!   quorum      cell          manager   flow       coordinate    signal that load puts on its acknowledgements
+//!   proposal                  gate      shed       member
+//!   rules                     worker    stats      route
 //!   agent                     durations pressure
 //!   topology                  protocol  record
-//!      └───────────┴────────────┴─────────┘
+//!      └───────────┴────────────┴─────────┴────────────┘
 //!                     kernel                         Machine, driver, time, ids, numbers
 //! ```
 //!
@@ -20,6 +20,7 @@ pub mod capacity;
 pub mod jobs;
 pub mod kernel;
 pub mod load;
+pub mod network;
 #[cfg(feature = "schema")]
 mod schema;
 pub mod voting;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use actix_web::dev::ServerHandle;
 use actix_web::rt::System;
 use actix_web::{App, HttpServer};
+use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
 use super::Door;
@@ -14,12 +15,14 @@ use super::browsers::{Names, is_loopback_address};
 use super::places::that_fit;
 use super::sockets::EVERY;
 use quorate_runtime::api::Quorate;
+use quorate_runtime::config::ms;
 use quorate_runtime::error::{Error, ErrorKind};
 #[cfg(unix)]
 use quorate_runtime::owner::OwnerSocket;
 
-/// Settings of the door. Checked when the server starts.
-#[derive(Clone, Debug)]
+/// Settings of the door. Checked when the server starts. As a file they have the names of their fields, durations in
+/// milliseconds.
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Options {
     /// Threads that read requests and write answers, 1 to 256. Default: half the processors, at least 1 (the
     /// runtime needs the others).
@@ -45,10 +48,13 @@ pub struct Options {
     pub max_body_bytes: usize,
     /// How long a client may take to send the head of the first request of a connection, 1 s to 1 h, default 10 s;
     /// may end half a second early.
+    #[serde(rename = "head_timeout_ms", with = "ms")]
     pub head_timeout: Duration,
     /// How long a client may take to send a body, 100 ms to 1 h, default 30 s.
+    #[serde(rename = "body_timeout_ms", with = "ms")]
     pub body_timeout: Duration,
     /// How long an idle connection is kept, 1 s to 1 h, default 75 s.
+    #[serde(rename = "keep_alive_ms", with = "ms")]
     pub keep_alive: Duration,
     /// Serve also where other machines can reach it, although nobody is asked who they are: whoever reaches the address
     /// may do everything. Default false: only an address of the loopback is served.
@@ -58,6 +64,7 @@ pub struct Options {
     pub allowed_hosts: Vec<String>,
     /// How long [`Server::stop`] waits for requests under way, rounded up to seconds; up to 1 h, default 5 s. Who waits
     /// for a decision or a grant is answered at once.
+    #[serde(rename = "stop_timeout_ms", with = "ms")]
     pub stop_timeout: Duration,
 }
 

@@ -79,3 +79,6 @@ pub enum Refusal {
 }
 
 pub use tlog_tiles::Hash;
+
+#[cfg(test)]
+mod attack_test;

@@ -120,6 +120,8 @@ fn follow(page: &Path) {
             .current_dir(folder.path())
             .env("PATH", &path)
             .env_remove("QUORATE_LOG")
+            .env_remove("QUORATE_URL")
+            .env_remove("QUORATE_DATA")
             .env("COLUMNS", "120")
             .output()
             .expect("bash runs");

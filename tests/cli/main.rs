@@ -28,7 +28,12 @@ use tempfile::TempDir;
 /// The program, in a quiet environment.
 fn quorate(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_quorate"));
-    command.args(args).env_remove("QUORATE_LOG").env("COLUMNS", "100");
+    command
+        .args(args)
+        .env_remove("QUORATE_LOG")
+        .env_remove("QUORATE_URL")
+        .env_remove("QUORATE_DATA")
+        .env("COLUMNS", "100");
     command
 }
 

@@ -111,7 +111,7 @@ fn a_proof_holds_here_and_in_another_language_and_a_touched_one_in_neither() {
     for (field, proof) in touched {
         let ran = check(&proof);
         assert!([2, 19].contains(&ran.code()), "{field}: {}{}", ran.out(), ran.err());
-        assert_eq!(ran.json()["error"]["kind"].as_str().is_some(), true, "{field}");
+        assert!(ran.json()["error"]["kind"].is_string(), "{field}");
         if field != "record" || with_blake3 {
             assert!(in_python(&file, &key).is_none_or(|(holds, _)| !holds), "{field}");
         }

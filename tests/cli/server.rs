@@ -77,6 +77,46 @@ fn an_address_that_cannot_be_listened_on_is_a_usage_error() {
 }
 
 #[test]
+fn a_server_takes_its_settings_from_a_file_and_flags_count_more() {
+    let folder = TempDir::new().unwrap();
+    let (data, file) = (folder.path().join("data"), folder.path().join("quorate.toml"));
+    let every = run(&["serve", "--print-config"]).ok().out().to_owned();
+    let said = |change: &str, to: &str| {
+        assert!(every.contains(change), "{change}");
+        std::fs::write(&file, every.replace(change, to).replace("# data = ", &format!("data = {data:?}")))
+            .unwrap();
+    };
+    // The port of the file is taken: the flag says another.
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    said("listen = \"127.0.0.1:7171\"", &format!("listen = \"{}\"", taken.local_addr().unwrap()));
+    let refused = run(&["serve", "--config", text(&file), "--json"]);
+    assert_eq!((refused.code(), &refused.json()["error"]["field"]), (2, &"listen".into()));
+    said("strict_cells = false", "strict_cells = true");
+    let mut server = quorate(&["serve", "--config", text(&file), "--listen", "127.0.0.1:0"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    BufReader::new(server.stdout.take().unwrap()).read_line(&mut String::new()).unwrap();
+    let ran = run(&["capacity", "request", "nobody", "--data", text(&data), "--json"]);
+    assert_eq!((ran.code(), &ran.json()["error"]["kind"]), (3, &"not_found".into()));
+    signal(&server, "-TERM");
+    assert!(server.wait().unwrap().success());
+    for (change, to, field) in [
+        ("strict_cells = false", "strict_cell = true", "runtime.capacity.strict_cell"),
+        ("max_waits = 4096", "max_waits = 0", "max_waits"),
+        ("group_bytes = 4194304", "group_bytes = 1", "group_bytes"),
+    ] {
+        said(change, to);
+        let ran = run(&["serve", "--config", text(&file), "--listen", "127.0.0.1:0", "--json"]);
+        let error = &ran.json()["error"];
+        assert_eq!(ran.code(), 2, "{error}");
+        assert!(error.to_string().contains(field), "{error}");
+    }
+    let missing = run(&["serve", "--config", "/nowhere.toml", "--json"]);
+    assert_eq!((missing.code(), &missing.json()["error"]["field"]), (2, &"config".into()));
+}
+
+#[test]
 fn an_address_that_others_reach_is_refused_before_the_folder_is_touched_and_says_what_to_do() {
     let folder = TempDir::new().unwrap();
     let data = folder.path().join("data");

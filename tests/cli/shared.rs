@@ -61,6 +61,31 @@ fn commands_on_a_folder_go_through_its_server() {
 }
 
 #[test]
+fn the_environment_names_the_server_or_the_folder_once_for_all_commands() {
+    let folder = TempDir::new().unwrap();
+    let data = text(folder.path());
+    let (mut server, url) = serve(data);
+    let ask = |names: &[(&str, &str)], args: &[&str]| {
+        Ran(quorate(args).args(["--json"]).envs(names.iter().copied()).output().unwrap())
+    };
+    let stats = ["agent", "list"];
+    ask(&[("QUORATE_URL", &url)], &["agent", "register", "--agent-id", "eve"]).ok();
+    for names in [[("QUORATE_URL", url.as_str())], [("QUORATE_DATA", data)]] {
+        assert_eq!(ask(&names, &stats).ok().json()["agents"].as_array().unwrap().len(), 1);
+    }
+    // A flag says which, whatever the environment says.
+    let elsewhere = ("QUORATE_URL", "http://127.0.0.1:1");
+    ask(&[elsewhere], &["agent", "list", "--data", data]).ok();
+    for names in [&[][..], &[("QUORATE_URL", ""), ("QUORATE_DATA", "")], &[elsewhere, ("QUORATE_DATA", data)]]
+    {
+        let ran = ask(names, &stats);
+        assert_eq!((ran.code(), &ran.json()["error"]["kind"]), (2, &json!("invalid_argument")), "{names:?}");
+    }
+    signal(&server, "-TERM");
+    assert!(server.wait().unwrap().success());
+}
+
+#[test]
 fn the_socket_of_a_killed_server_is_passed_by() {
     let folder = TempDir::new().unwrap();
     let data = text(folder.path());

@@ -73,6 +73,13 @@ const ARROWS: &[Arrow] = &[
         why: "a room knows the kernel and no other room",
     },
     Arrow {
+        below: "src/core/network/",
+        except: &[],
+        forbidden: &["crate::"],
+        but: &["kernel", "network"],
+        why: "a room knows the kernel and no other room",
+    },
+    Arrow {
         below: "src/journal/",
         except: &[],
         forbidden: &["quorate_core::kernel::"],

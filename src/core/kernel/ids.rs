@@ -239,7 +239,14 @@ id_type! {
     /// What is chosen in a session.
     CandidateId
 }
-
+id_type! {
+    /// One process of the system: a gate, a manager or a worker. Its addresses may change, its id does not.
+    NodeId
+}
+id_type! {
+    /// A place whose nodes are near each other and are led by one manager at a time.
+    DatacenterId
+}
 id_type! {
     /// A caller's own name for one request, so that a repeat is recognised.
     IdempotencyKey

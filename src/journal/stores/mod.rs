@@ -29,6 +29,8 @@ mod walk;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use serde::{Deserialize, Serialize};
+
 use crate::{Fault, Store};
 
 /// One kind of store.
@@ -67,7 +69,8 @@ pub const STORES: &[StoreEntry] = &[
 ];
 
 /// What a returned commit has survived.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Durability {
     /// Loss of power: the bytes were handed to the drive and the drive confirmed them (fdatasync).
     #[default]
@@ -80,7 +83,7 @@ pub enum Durability {
 }
 
 /// How a store is opened. Numbers outside their bounds are held at the bound.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoreOptions {
     /// The data folder of a persistent store; the others do not look at it.
     pub path: Option<PathBuf>,

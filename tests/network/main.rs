@@ -1,0 +1,6 @@
+//! Many nodes at once: coordinates on measured matrices.
+
+mod matrices;
+mod vivaldi;
+
+mod coordinates;
