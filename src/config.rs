@@ -86,6 +86,8 @@ pub struct Config {
     pub quorum: QuorumConfig,
     /// Limits and defaults of proposals.
     pub consensus: ConsensusConfig,
+    /// Limits of sessions.
+    pub session: SessionConfig,
     /// The way to the agents; the built-in one when `None`.
     #[cfg(feature = "runtime")]
     #[serde(skip)]
@@ -155,6 +157,17 @@ impl QuorumConfig {
     pub fn policy(&self) -> Policy {
         Policy { max_outsiders: self.max_outsiders, max_voters: self.max_voters, ..Policy::default() }
     }
+}
+
+/// Limits of sessions.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct SessionConfig {
+    /// Sessions open at the same time, 1 to 1,000,000, default 1,000. The next one is refused with `limit_exceeded`.
+    pub max_open: usize,
+    /// Voters of one session, 3 to 10,000, default 1,024. Every vote counts all of them again.
+    pub max_voters: u32,
+    /// Bytes of what is asked, and of its context, 1 to 1 MiB, default 16 KiB.
+    pub max_proposal_bytes: usize,
 }
 
 /// Limits and defaults of proposals.
@@ -466,6 +479,7 @@ impl Default for Config {
             jobs: JobsConfig::default(),
             flow: FlowLimits::default(),
             shedding: SheddingConfig::default(),
+            session: SessionConfig { max_open: 1_000, max_voters: 1_024, max_proposal_bytes: 16 << 10 },
             consensus: ConsensusConfig {
                 max_open: 1_000_000,
                 max_participants: 100_000,
@@ -514,7 +528,7 @@ impl Config {
         let beats = &self.heartbeat;
         let low_water = self.capacity.low_water;
         let message_bytes = self.flow.max_message_bytes as i128;
-        let knobs: [(&str, i128, i128, i128); 25] = [
+        let knobs: [(&str, i128, i128, i128); 28] = [
             ("max_in_flight", self.max_in_flight as i128, 1, 10_000_000),
             ("group_bytes", self.group_bytes as i128, 4 << 10, 64 << 20),
             ("entity_threads", self.entity_threads as i128, 1, 256),
@@ -531,6 +545,9 @@ impl Config {
             ),
             within("heartbeat.check_period_ms", ms(beats.check_period), Settings::CHECK_PERIOD_MS),
             within("heartbeat.history_size", beats.history_size.into(), Settings::HISTORY_SIZE),
+            ("session.max_open", self.session.max_open as i128, 1, 1_000_000),
+            ("session.max_voters", self.session.max_voters.into(), 3, 10_000),
+            ("session.max_proposal_bytes", self.session.max_proposal_bytes as i128, 1, 1 << 20),
             ("consensus.max_participants", self.consensus.max_participants as i128, 1, 1_000_000),
             ("consensus.max_proposal_bytes", self.consensus.max_proposal_bytes as i128, 1, 16 << 20),
             ("consensus.list_timeout_ms", ms(self.consensus.list_timeout), 1, 3_600_000),

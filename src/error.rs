@@ -8,6 +8,7 @@ mod cell;
 mod guard;
 mod identity;
 mod outcome;
+mod session;
 mod voting;
 
 use std::fmt;
@@ -130,6 +131,20 @@ pub enum ErrorKind {
     StoreVersion,
     /// Stored bytes are damaged.
     StoreCorrupt,
+    /// Fewer voters may vote than the session needs. Nothing was done.
+    InsufficientParticipants,
+    /// The session has ended.
+    SessionClosed,
+    /// The vote is not one that the session takes; `reason` says why.
+    InvalidVote,
+    /// The voter is quarantined, or a fault of it is proven; `reason` says which.
+    ByzantineFault,
+    /// The channel spoke too often; try again.
+    RateLimited,
+    /// There is no certificate of this session: it decided nothing, or by votes that are not signed.
+    NotCertifiable,
+    /// A certificate does not hold.
+    IntegrityViolation,
 }
 
 /// One line of the table of kinds.
@@ -203,6 +218,13 @@ pub const KINDS: &[KindEntry] = &[
     line(ErrorKind::StoreForeign, "store_foreign", 409, 12, false),
     line(ErrorKind::StoreVersion, "store_version", 500, 13, false),
     line(ErrorKind::StoreCorrupt, "store_corrupt", 500, 14, false),
+    line(ErrorKind::InsufficientParticipants, "insufficient_participants", 422, 2, false),
+    line(ErrorKind::SessionClosed, "session_closed", 409, 4, false),
+    line(ErrorKind::InvalidVote, "invalid_vote", 422, 2, false),
+    line(ErrorKind::ByzantineFault, "byzantine_fault", 403, 5, false),
+    line(ErrorKind::RateLimited, "rate_limited", 429, 7, true),
+    line(ErrorKind::NotCertifiable, "not_certifiable", 409, 4, false),
+    line(ErrorKind::IntegrityViolation, "integrity_violation", 409, 18, false),
 ];
 
 impl ErrorKind {

@@ -77,7 +77,7 @@ pub use quorate_runtime::api::dto::{Health, id};
 #[doc(inline)]
 pub use quorate_runtime::config::{
     Alerts, CapacityConfig, ClockConfig, Config, ConsensusConfig, FlowLimits, HealthPolicy, HeartbeatConfig,
-    JobsConfig, QuorumConfig, RestartConfig, SheddingConfig,
+    JobsConfig, QuorumConfig, RestartConfig, SessionConfig, SheddingConfig,
 };
 #[cfg(unix)]
 #[doc(inline)]
@@ -91,8 +91,8 @@ pub use quorate_runtime::error::{Error, ErrorKind};
 // Ids, tokens and instants.
 #[doc(inline)]
 pub use quorate_core::kernel::ids::{
-    BudgetId, CellId, EntityId, IdError, IdempotencyKey, NeedId, OfferId, Resource, StreamId, StreamKind,
-    TokenId, VoterId,
+    BudgetId, CandidateId, CellId, EntityId, IdError, IdempotencyKey, NeedId, OfferId, Resource, StreamId,
+    StreamKind, TokenId, VoterId,
 };
 #[doc(inline)]
 pub use quorate_core::kernel::time::Timestamp;
@@ -140,6 +140,22 @@ pub use quorate_runtime::api::dto::{
     AgentRegistered, AgentStats, AgentUnmonitored, AgentView, Beat, BeatView, Beaten, HealthDistribution,
     ListAgents, MonitorAgent, RegisterAgent, WatchView,
 };
+
+// Sessions: questions that hold against voters that lie, and those voters.
+#[cfg(feature = "runtime")]
+#[doc(inline)]
+pub use quorate_runtime::api::dto::{
+    AskedBallot, CancelSession, CertifySession, ElectorView, EndRound, EvidenceView, ExclusionView,
+    ListSessions, ListVoters, ListedSessions, OpenSession, QuarantineVoter, RegisterVoter, ReleaseVoter,
+    SelectionView, SessionAlgorithm, SessionBallot, SessionLine, SessionPage, SessionRef, SessionResult,
+    SessionVote, SessionVoted, VoterPage, VoterRef, VoterRegistered, VoterView, VotersStatus,
+};
+#[cfg(feature = "runtime")]
+#[doc(inline)]
+pub use quorate_runtime::api::session::Sessions;
+#[cfg(feature = "runtime")]
+#[doc(inline)]
+pub use quorate_runtime::api::voter::Voters;
 
 // Capacity: cells that lend and borrow, and the budgets above them.
 #[cfg(feature = "runtime")]
@@ -292,6 +308,27 @@ pub mod flow {
         FlowBuilder, FlowClock, FlowControlledSender, FlowObserver, FlowReceiver, Permit, RecvError,
         SendError, TokioClock, TryRecvError, channel, wait_if_needed,
     };
+}
+
+/// Votes of sessions as they are signed, and certificates as they are checked: for voters and for those who trust nobody.
+pub mod session {
+    #[doc(inline)]
+    pub use quorate_core::voting::session::ballot::{Ballot, BallotType, Pick, Promise};
+    #[doc(inline)]
+    pub use quorate_core::voting::session::certificate::{Certificate, Checked, Flaw};
+    #[doc(inline)]
+    pub use quorate_core::voting::session::event::{
+        Authentication, ClosePolicy, Outcome, Revision, SwitchPolicy,
+    };
+    #[doc(inline)]
+    pub use quorate_core::voting::session::threshold::{Basis, Threshold};
+    #[doc(inline)]
+    pub use quorate_core::voting::session::vote::{Binding, Vote};
+    #[doc(inline)]
+    pub use quorate_core::voting::signature::{Digest, PublicKey, Signature};
+    #[cfg(feature = "runtime")]
+    #[doc(inline)]
+    pub use quorate_runtime::api::certificate::check_certificate;
 }
 
 /// Guards by which files and rows refuse a leader that was replaced.

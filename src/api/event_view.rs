@@ -16,7 +16,9 @@ use crate::core::voting::agent;
 use crate::core::voting::algorithms;
 use crate::core::voting::proposal;
 use crate::core::voting::quorum;
+use crate::core::voting::session;
 use crate::core::voting::topology;
+use crate::core::voting::voter;
 use crate::journal::codec::decode;
 use crate::journal::{Fault, Record};
 
@@ -41,6 +43,8 @@ pub(super) fn event_view(record: Record) -> Result<EventView, Fault> {
         StreamKind::Durations => serde_json::to_value(decode::<durations::Event>(&record.payload)?),
         StreamKind::Flow => serde_json::to_value(decode::<flow::record::Event>(&record.payload)?),
         StreamKind::Load => serde_json::to_value(decode::<load::Event>(&record.payload)?),
+        StreamKind::Voter => serde_json::to_value(decode::<voter::Event>(&record.payload)?),
+        StreamKind::Session => serde_json::to_value(decode::<session::Event>(&record.payload)?),
         StreamKind::Agent => serde_json::to_value(decode::<agent::Event>(&record.payload)?),
         StreamKind::Identity => serde_json::to_value(decode::<identity::Event>(&record.payload)?),
     };

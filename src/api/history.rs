@@ -16,6 +16,8 @@ use super::event_names;
 use super::event_view::{event_view, names};
 use super::job_view::job_view;
 use super::quorum::{page_limit, status_view};
+use super::session_view;
+use super::voter::voter_view;
 use crate::core::capacity::cell::CellMachine;
 use crate::core::jobs::manager::JobMachine;
 use crate::core::kernel::Machine;
@@ -28,7 +30,9 @@ use crate::core::voting::proposal::{ProposalMachine, Verdict};
 use crate::core::voting::quorum;
 use crate::core::voting::quorum::audit::votes_on_record;
 use crate::core::voting::quorum::{Event, QuorumMachine, QuorumState};
+use crate::core::voting::session::{Outcome, SessionMachine};
 use crate::core::voting::topology;
+use crate::core::voting::voter::VoterMachine;
 use crate::error::{Error, ErrorKind};
 use crate::journal::codec::decode;
 use crate::journal::{Fault, Position, Record, Store};
@@ -86,7 +90,7 @@ impl History<'_> {
         Ok(log)
     }
 
-    /// How a quorum or proposal stood at an earlier point of its log, or at an earlier instant.
+    /// How a quorum, proposal, job, cell, session or voter stood at an earlier point of its log, or at an earlier instant.
     ///
     /// # Errors
     /// `invalid_argument` unless one of `seq` and `at` is given, or for another kind, `not_found` when it did not exist
@@ -132,6 +136,16 @@ impl History<'_> {
                 let status = driver.state().status(cell, &Resource::capacity(), &defaults);
                 Ok(PastState::Cell(Box::new(capacity_view(status))))
             }
+            StreamKind::Session => {
+                let past = host.blocking(move |store| fold_until::<SessionMachine>(store, &stream, &request));
+                let (_, driver, _) = past.await?.ok_or_else(missing)?;
+                Ok(PastState::Session(Box::new(session_view::result_view(driver.state())?)))
+            }
+            StreamKind::Voter => {
+                let past = host.blocking(move |store| fold_until::<VoterMachine>(store, &stream, &request));
+                let (_, driver, now) = past.await?.ok_or_else(missing)?;
+                Ok(PastState::Voter(Box::new(voter_view(driver.state(), now)?)))
+            }
             StreamKind::Topology
             | StreamKind::Agent
             | StreamKind::Algorithms
@@ -142,19 +156,21 @@ impl History<'_> {
             | StreamKind::Load
             | StreamKind::Durations
             | StreamKind::Identity => {
-                Err(Error::invalid("kind", kind.name(), "quorum, proposal, job or cell"))
+                Err(Error::invalid("kind", kind.name(), "quorum, proposal, job, cell, session or voter"))
             }
         }
     }
 }
 
 /// The kinds an entity is sought among when none is named, the likeliest first.
-const SOUGHT: [StreamKind; 14] = [
+const SOUGHT: [StreamKind; 16] = [
     StreamKind::Quorum,
     StreamKind::Proposal,
+    StreamKind::Session,
     StreamKind::Job,
     StreamKind::Gate,
     StreamKind::Agent,
+    StreamKind::Voter,
     StreamKind::Cell,
     StreamKind::Budget,
     StreamKind::Worker,
@@ -200,12 +216,15 @@ fn check_outcome(name: &str, kind: Option<StreamKind>, event: Option<&str>) -> R
     let quorums = QuorumState::ALL.into_iter().filter(|state| *state != QuorumState::Open);
     let quorums = quorums.map(QuorumState::name);
     let proposals = Verdict::ALL.map(Verdict::name);
+    let sessions = Outcome::ALL.map(Outcome::name);
     let mut known: Vec<&str> = match kind {
-        None => quorums.chain(proposals).collect(),
+        None => quorums.chain(proposals).chain(sessions).collect(),
         Some(StreamKind::Quorum) => quorums.collect(),
         Some(StreamKind::Proposal) => proposals.into(),
+        Some(StreamKind::Session) => sessions.into(),
         Some(other) => {
-            let expected = format!("none for the kind {}: quorums and proposals have outcomes", other.name());
+            let expected =
+                format!("none for the kind {}: quorums, proposals and sessions have outcomes", other.name());
             return Err(Error::invalid("outcome", name, &expected));
         }
     };
@@ -334,7 +353,7 @@ impl Filter {
                 .as_ref()
                 .is_none_or(|voter| view.data.get("voter_id").is_some_and(|v| v == voter.as_str()))
             && request.outcome.as_ref().is_none_or(|outcome| {
-                let end = view.data.get("state").or_else(|| view.data.get("decision"));
+                let end = ["state", "decision", "outcome"].iter().find_map(|field| view.data.get(field));
                 view.event == "closed" && end.is_some_and(|end| end == outcome.as_str())
             })
     }
@@ -362,6 +381,8 @@ impl Filter {
             | StreamKind::Worker
             | StreamKind::Flow
             | StreamKind::Load
+            | StreamKind::Voter
+            | StreamKind::Session
             | StreamKind::Durations
             | StreamKind::Identity => Ok(false),
             StreamKind::Quorum => {
@@ -405,6 +426,8 @@ fn entity_log(
         | StreamKind::Worker
         | StreamKind::Flow
         | StreamKind::Load
+        | StreamKind::Voter
+        | StreamKind::Session
         | StreamKind::Durations
         | StreamKind::Identity => {}
     }

@@ -5,6 +5,8 @@
 //!           ├─ consensus()   request · vote · result · inbox · list_open · history · stats
 //!           ├─ algorithms()  register · register_custom · unregister · set_default · list
 //!           ├─ capacity()  request · cancel · acquire · offer · ack · release · renew · transfer · revoke · configure · status · stats
+//!           ├─ sessions()  open · vote · end_round · result · list · cancel · certificate
+//!           ├─ voters()    register · state · list · quarantine · release
 //!           ├─ jobs()      submit · progress · extend · workflow · transfer · complete · cancel · status · list · why
 //!           ├─ workers()   register · report · lost · healthy · leave · status
 //!           ├─ cells()       register · list · mesh · register_authority
@@ -26,6 +28,7 @@ pub mod caller;
 pub mod capacity;
 mod capacity_view;
 pub mod cell;
+pub mod certificate;
 pub mod class;
 mod closed;
 pub mod consensus;
@@ -55,9 +58,13 @@ pub mod proofs;
 pub mod quorum;
 #[cfg(feature = "store-sled")]
 pub mod recover;
+pub mod session;
+mod session_plan;
+mod session_view;
 pub mod shedding;
 pub mod stats;
 mod texts;
+pub mod voter;
 mod wait;
 pub mod worker;
 
@@ -232,6 +239,40 @@ impl Quorate {
     /// ```
     pub fn algorithms(&self) -> algorithm::Algorithms<'_> {
         algorithm::Algorithms { q: self }
+    }
+
+    /// Operations on sessions: questions that hold against voters that lie.
+    ///
+    /// ```
+    /// use quorate::{Choice, Config, OpenSession, Quorate, RegisterVoter, SessionVote};
+    ///
+    /// # #[tokio::main] async fn main() -> Result<(), quorate::Error> {
+    /// let q = Quorate::open(Config::memory()).await?;
+    /// let mut handles = Vec::new();
+    /// for name in ["ann", "bob", "cid", "dan"] {
+    ///     let voter = q.voters().register(RegisterVoter::new(name)?).await?;
+    ///     handles.push((name, voter.handle.unwrap_or_default()));
+    /// }
+    /// let session = q.sessions().open(OpenSession::new("deploy".into())).await?;
+    /// let vote = |name: &str, vote, handle: &str| SessionVote::new(&session.session_id, name, vote, handle);
+    /// for (name, handle) in &handles[..3] {
+    ///     q.sessions().vote(vote(name, Choice::For, handle)?).await?;
+    /// }
+    /// let ended = q.sessions().result(session.session_id.clone().into()).await?;
+    /// assert_eq!((ended.status.as_str(), ended.byzantine_safe), ("completed", true));
+    /// // Two votes that contradict each other are evidence, and cost a voter its trust.
+    /// let (name, handle) = &handles[0];
+    /// let lie = q.sessions().vote(vote(name, Choice::Against, handle)?).await.unwrap_err();
+    /// assert_eq!(lie.kind().name(), "byzantine_fault");
+    /// # Ok(()) }
+    /// ```
+    pub fn sessions(&self) -> session::Sessions<'_> {
+        session::Sessions { q: self }
+    }
+
+    /// Operations on the voters of sessions: how they prove who they are, and how far they are trusted.
+    pub fn voters(&self) -> voter::Voters<'_> {
+        voter::Voters { q: self }
     }
 
     /// Operations on capacity: cells that lend and borrow it, and the budgets above them.

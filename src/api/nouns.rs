@@ -10,6 +10,8 @@ pub static NOUNS: &[(&str, &str)] = &[
     ("agent", "Agents: register, beat, look"),
     ("consensus", "Proposals: ask the agents, vote, look, wait"),
     ("algorithm", "Named rules that decide proposals"),
+    ("session", "Questions that hold against voters that lie: open, vote, look, certify"),
+    ("voter", "Voters of sessions: register, look, quarantine, release"),
     ("job", "Jobs: submit, lead, report, end, look"),
     ("gate", "Where a job came in: how it stands over all datacenters"),
     ("worker", "Who runs the workflows of jobs: register, report, look"),

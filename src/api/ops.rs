@@ -22,6 +22,7 @@ use crate::core::jobs::gate::status::GateStatus;
 use crate::core::jobs::worker::WorkerStatus;
 use crate::core::load::shed::{Class, Label};
 use crate::core::trust::identity::check::Need;
+use crate::core::voting::session::certificate::Certificate;
 use crate::error::{Error, ErrorKind};
 
 /// How an operation is called over HTTP.
@@ -240,6 +241,35 @@ pub static OPERATIONS: &[Operation] = &[
         |q, r| q.algorithms().set_default(r).await?),
     operation!("algorithm.list", "list registered algorithms, and the rules there are", Data Get "/algorithms",
         Read by [], key: None, Nothing => AlgorithmList, |q, r| { let Nothing {} = r; q.algorithms().list()? }),
+    operation!("session.open", "open a session: a question that holds against voters that lie", Dispatch Post
+        "/sessions/open", Write by [], key: Some("session"), OpenSession => SessionResult, founds: true,
+        |q, r| q.sessions().open(r).await?),
+    operation!("session.vote", "vote in a session, or promise a vote", Control Post "/sessions/{session_id}/vote",
+        Write by [Voter "voter_id"], key: Some("vote"), SessionVote => SessionVoted, records_refusals: true, |q, r| q.sessions().vote(r).await?),
+    operation!("session.end_round", "end the round that is open", Control Post "/sessions/{session_id}/end_round",
+        Write by [], key: Some("session"), EndRound => SessionResult, |q, r| q.sessions().end_round(r).await?),
+    operation!("session.result", "show how a session stands or ended, or wait for it", Data Get
+        "/sessions/{session_id}/result", Read by [], key: Some("result"), SessionRef => SessionResult, waits: class::for_so_long,
+        |q, r| q.sessions().result(r).await?),
+    operation!("session.list", "list open sessions, or ended ones", Data Get "/sessions",
+        Read by [], key: None, ListSessions => SessionPage, |q, r| q.sessions().list(r).await?),
+    operation!("session.cancel", "end a session without a decision", Control Post "/sessions/{session_id}/cancel",
+        Write by [Any "cancelled_by"], key: Some("session"), CancelSession => SessionResult, |q, r| q.sessions().cancel(r).await?),
+    operation!("session.certificate", "give what proves a decision to anybody", Data Get
+        "/sessions/{session_id}/certificate", Read by [], key: Some("certificate"), CertifySession => Certificate,
+        |q, r| q.sessions().certificate(r).await?),
+    operation!("voter.register", "register a voter of sessions", Dispatch Post "/voters/register",
+        Write by [], key: Some("voter"), RegisterVoter => VoterRegistered, founds: true,
+        |q, r| q.voters().register(r).await?),
+    operation!("voter.state", "show how far a voter is trusted, and why", Data Get "/voters/{voter_id}/state",
+        Read by [], key: Some("voter"), VoterRef => VoterView, |q, r| q.voters().state(r).await?),
+    operation!("voter.list", "list voters, and count them by state", Data Get "/voters",
+        Read by [], key: None, ListVoters => VoterPage, |q, r| q.voters().list(r).await?),
+    operation!("voter.quarantine", "let a voter vote in no session for a while", Control Post
+        "/voters/{voter_id}/quarantine", Write by [], key: Some("voter"), QuarantineVoter => VoterView,
+        |q, r| q.voters().quarantine(r).await?),
+    operation!("voter.release", "let a voter vote again, on probation", Control Post "/voters/{voter_id}/release",
+        Write by [], key: Some("voter"), ReleaseVoter => VoterView, |q, r| q.voters().release(r).await?),
     operation!("job.submit", "submit a job", Dispatch Post "/jobs/submit",
         Write by [Holder "leader_id"], key: Some("job"), SubmitJob => JobSubmitted, founds: true,
         |q, r| q.jobs().submit(r).await?),

@@ -26,6 +26,11 @@ pub fn outcome_of(op: &Operation, reply: &Value) -> Option<&'static OutcomeEntry
             Some(_) | None => "open",
         },
         "consensus.result" => word("state"),
+        "session.result" => match (&reply["decision_tainted"], word("outcome")) {
+            (Value::Bool(true), _) => "tainted",
+            (_, "") => "open",
+            (_, outcome) => outcome,
+        },
         // One that does not wait only puts the question.
         "consensus.request" => Some(word("state")).filter(|state| *state != "open")?,
         "capacity.request" => match word("status") {

@@ -14,11 +14,12 @@ const AFTER: &str = "\
 Exit codes: 0 done · 2 bad request or usage · 3 not found · 4 exists or ended already · 5 not eligible · \
 6 limit · 7 busy · 8 fenced · 9 outcome unknown · 10 store or server failed · 11 store in use · \
 12 no such store · 13 newer store · 14 damaged store · 15 idempotency key of another request · \
-16 not known who calls · 17 the identity may not do this · 19 proof that does not hold · 130 interrupted
+16 not known who calls · 17 the identity may not do this · 18 certificate that does not hold · \
+19 proof that does not hold · 130 interrupted
 
-Commands that ask for an outcome (`quorum wait`, `consensus request`, `consensus result`, `capacity request`, `job wait`) \
-exit with it: 0 approved, granted, completed · 20 open, not decided or ended yet · 21 rejected · 22 timeout · 23 expired · \
-24 cancelled · 25 aborted, could not be put or answered · 26 failed. Commands that only show (`status`, `list`, `history`) exit with 0 once they have shown it. \
+Commands that ask for an outcome (`quorum wait`, `consensus request`, `consensus result`, `session result`, `capacity request`, `job wait`) \
+exit with it: 0 approved, decided, granted, completed · 20 open, not decided or ended yet · 21 rejected · 22 timeout · 23 expired · \
+24 cancelled · 25 aborted, could not be put or answered · 26 failed · 28 no quorum · 29 fault budget exceeded · 30 tainted, decided by voters that were proven to lie since. Commands that only show (`status`, `list`, `history`) exit with 0 once they have shown it. \
 `capacity offer`, `capacity release`, `capacity cancel`, `job extend`, `flow offer` and `shed release` exit with 27 when nothing was \
 done, and `shed check` with 7 when the message is not let in.";
 
@@ -41,6 +42,7 @@ pub(super) fn command() -> Command {
         .subcommand(play_command())
         .subcommand(replay_command())
         .subcommand(recover_command())
+        .subcommand(verify_certificate_command())
         .subcommand(verify_proof_command())
         .subcommand(Command::new("ops").about("List every operation: name, method, path, what it does"))
         .subcommand(Command::new("rules").about("List the vote rules of `quorate replay`"))
@@ -347,6 +349,29 @@ fn recover_command() -> Command {
         )
         .arg(path("to", "NEW", "The new folder; missing or empty").required(true))
 }
+
+fn verify_certificate_command() -> Command {
+    Command::new("verify-certificate")
+        .about("Check the certificate of a decision, without the store it comes from")
+        .long_about(VERIFY_CERTIFICATE)
+        .arg(
+            Arg::new("file")
+                .value_name("FILE")
+                .required(true)
+                .help("The certificate, as `quorate session certificate --json` prints it; - reads stdin"),
+        )
+}
+
+/// What `quorate verify-certificate --help` says.
+const VERIFY_CERTIFICATE: &str = "\
+Check the certificate of a decision, without the store it comes from.
+
+It holds when the electorate, the rule and the terms have the hashes they stand beside, when every vote in it was signed \
+by a voter of that electorate over just this session, and when those votes reach the quorum. Exit code 0 says that, 18 \
+that it does not hold, 2 that it is no certificate.
+
+It does not say whether these are the voters, keys and powers you trust: compare electorate_hash and terms_hash with what \
+you were told when the session opened.";
 
 /// What `quorate recover --help` says.
 const RECOVER: &str = "\

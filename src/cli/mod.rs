@@ -7,6 +7,7 @@
 //!  serve     the HTTP door until a signal comes; its settings in a file (settings)
 //!  watch     what a running server records, as it is recorded
 //!  play      a script in virtual time
+//!  certificate  whether the certificate of a decision holds
 //!  recover   what is sound of a damaged folder, into a new one
 //!  proof     a proof, checked without a store
 //!  replay    recorded votes through real quorums
@@ -19,6 +20,7 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod certificate;
 mod input;
 mod logging;
 mod open;
@@ -76,6 +78,7 @@ fn dispatch(matches: &ArgMatches, output: &Output) -> Result<u8, Stop> {
             Some(("play", matches)) => play::run(matches, output).await,
             Some(("recover", matches)) => recover::run(matches, output).await,
             Some(("replay", matches)) => replay::run(matches, output).await,
+            Some(("verify-certificate", matches)) => certificate::run(matches, output),
             Some(("serve", matches)) => serve::run(matches, output).await,
             Some(("verify-proof", matches)) => proof::run(matches, output),
             Some(("watch", matches)) => watch::run(matches, output).await,

@@ -198,6 +198,17 @@ fn advice(kind: ErrorKind) -> &'static str {
         }
         ErrorKind::StoreForeign => "choose a folder that is empty or holds a Quorate store",
         ErrorKind::StoreVersion => "use the newer version of quorate that wrote this folder",
+        ErrorKind::InsufficientParticipants => {
+            "register more voters (`quorate voter register`), or declare fewer faults"
+        }
+        ErrorKind::SessionClosed => "nothing; the outcome is final, and `quorate session result` shows it",
+        ErrorKind::InvalidVote => "look at the reason; `quorate session result` shows round and hashes",
+        ErrorKind::ByzantineFault => "`quorate voter state` shows why the voter is not trusted",
+        ErrorKind::RateLimited => "wait a second, then try again",
+        ErrorKind::NotCertifiable => "let voters register a key and sign their votes",
+        ErrorKind::IntegrityViolation => {
+            "do not act on it; ask for the certificate again, and from whom it came"
+        }
         ErrorKind::StoreCorrupt => {
             "try `quorate recover DIR --to NEW` first: it keeps everything that verifies, in a new folder, and lists what is missing; --accept-loss opens this one, may keep less, and puts the loss on record"
         }

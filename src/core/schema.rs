@@ -7,7 +7,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use crate::jobs::gate::status::GateStatus;
 use crate::jobs::worker::WorkerStatus;
 use crate::kernel::ids::{
-    BudgetId, CellId, EntityId, IdempotencyKey, MAX_ID_BYTES, NeedId, OfferId, Resource, TokenId, VoterId,
+    BudgetId, CandidateId, CellId, EntityId, IdempotencyKey, MAX_ID_BYTES, NeedId, OfferId, Resource,
+    TokenId, VoterId,
 };
 use crate::kernel::time::Timestamp;
 use crate::load::flow::{FlowAdvice, FlowConfig, FlowReason, FlowState, Health as FlowHealth};
@@ -18,6 +19,11 @@ use crate::voting::proposal::{Verdict, VoteOutcome};
 use crate::voting::quorum::event::{Outsiders, VoteChange};
 use crate::voting::quorum::{QuorumState, QuorumType};
 use crate::voting::rules::{Choice, Param, RuleSpec};
+use crate::voting::session::certificate::Certificate;
+use crate::voting::session::{
+    Authentication, Basis, ClosePolicy, Outcome, Revision, SwitchPolicy, Threshold,
+};
+use crate::voting::signature::{Digest, PublicKey, Signature};
 
 macro_rules! schema_of_id {
     ($($name:ident),*) => { $(
@@ -30,7 +36,7 @@ macro_rules! schema_of_id {
         }
     )* };
 }
-schema_of_id!(EntityId, VoterId, CellId, IdempotencyKey);
+schema_of_id!(EntityId, VoterId, CellId, CandidateId, IdempotencyKey);
 schema_of_id!(BudgetId, NeedId, OfferId, Resource, TokenId);
 
 impl JsonSchema for Timestamp {
@@ -64,6 +70,27 @@ schema_of_names!(Grade: "healthy", "degraded", "critical", "failed");
 schema_of_names!(VoteChange: "replace", "reject");
 schema_of_names!(Outsiders: "record", "refuse");
 schema_of_names!(QuorumType: "local", "global", "ring", "radial");
+
+schema_of_names!(Outcome: "decided", "rejected", "no_quorum", "timeout", "fault_budget_exceeded", "cancelled");
+schema_of_names!(Basis: "heads", "power", "both");
+schema_of_names!(Threshold: "strict", "at_least");
+schema_of_names!(SwitchPolicy: "exclude", "flag", "allow");
+schema_of_names!(ClosePolicy: "on_quorum", "all_or_deadline");
+schema_of_names!(Revision: "final", "revisable");
+schema_of_names!(Authentication: "required", "optional");
+
+macro_rules! schema_of_hex {
+    ($($name:ident: $digits:literal),*) => { $(
+        impl JsonSchema for $name {
+            fn inline_schema() -> bool { true }
+            fn schema_name() -> Cow<'static, str> { stringify!($name).into() }
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                json_schema!({ "type": "string", "minLength": $digits, "maxLength": $digits })
+            }
+        }
+    )* };
+}
+schema_of_hex!(Digest: 64, PublicKey: 64, Signature: 128);
 
 schema_of_names!(FlowState: "normal", "throttled", "paused", "dropping");
 schema_of_names!(FlowHealth: "healthy", "warning", "unhealthy");
@@ -150,4 +177,4 @@ macro_rules! schema_of_object {
         }
     )* };
 }
-schema_of_object!(GateStatus, WorkerStatus);
+schema_of_object!(GateStatus, WorkerStatus, Certificate);

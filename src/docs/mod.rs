@@ -8,6 +8,8 @@
 //! | [`operating`] | how to run, restart, back up and repair? |
 //! | [`rules`] | how are questions decided? |
 //! | [`weights`] | how far are voters relied on, and how many voices are there? |
+//! | [`sessions`] | how is decided when voters may lie, and what does that hold against? |
+//! | [`certificate_format`] | what does a certificate of a decision hold, byte by byte? |
 //! | [`capacity`] | how is capacity shared? |
 //! | [`jobs`] | how does a job run once? |
 //! | [`load`] | how do senders slow down, and what is refused under overload? |
@@ -60,6 +62,11 @@ pub mod rules {}
 
 #[doc = include_str!("weights.md")]
 pub mod weights {}
+#[doc = include_str!("sessions.md")]
+pub mod sessions {}
+
+#[doc = include_str!("certificate_format.md")]
+pub mod certificate_format {}
 
 #[cfg(any(not(doctest), feature = "runtime"))]
 #[doc = include_str!("capacity.md")]

@@ -22,6 +22,7 @@ const fn line(name: &'static str, exit: u8, meaning: &'static str) -> OutcomeEnt
 /// `cancelled`, `expired`, `nothing_done` and `overloaded`, which are both.
 pub const OUTCOMES: &[OutcomeEntry] = &[
     line("approved", 0, "the voters said yes"),
+    line("decided", 0, "the session decided, by a quorum that stands"),
     line("granted", 0, "the capacity is there"),
     line("completed", 0, "the job is done"),
     line("overloaded", 7, "too much waits, or too much load; nothing was queued or let in"),
@@ -33,6 +34,13 @@ pub const OUTCOMES: &[OutcomeEntry] = &[
     line("aborted", 25, "the question could not be put or answered: nobody, or too few, could be asked"),
     line("failed", 26, "the job came to its end and did not do what it was to do"),
     line("nothing_done", 27, "there was nothing to do, or nothing could be done"),
+    line("no_quorum", 28, "no option of the session can reach the quorum"),
+    line("fault_budget_exceeded", 29, "more voters of the session are proven to lie than it bears"),
+    line(
+        "tainted",
+        30,
+        "the session decided, and does not stand without voters that were proven to lie since",
+    ),
 ];
 
 /// The outcome of a name.

@@ -17,6 +17,7 @@ use crate::core::voting::agent::Grade;
 use crate::core::voting::proposal::Verdict;
 use crate::core::voting::quorum::QuorumState;
 use crate::core::voting::rules::Choice;
+use crate::core::voting::session::Outcome as SessionOutcome;
 
 /// Notices kept for a slow subscriber before it is told that it missed some.
 const BACKLOG: usize = 16_384;
@@ -62,6 +63,11 @@ pub enum What {
     Decided {
         /// How.
         decision: Verdict,
+    },
+    /// A session ended.
+    SessionEnded {
+        /// How.
+        outcome: SessionOutcome,
     },
     /// A workflow of a job went one step.
     WorkflowMoved {

@@ -18,6 +18,8 @@ use crate::core::voting::agent::Directory;
 use crate::core::voting::algorithms::Algorithms;
 use crate::core::voting::proposal::{self, stats::ProposalStats, watch::Watch};
 use crate::core::voting::quorum::stats::QuorumStats;
+use crate::core::voting::session::{self, watch::Watch as Sessions};
+use crate::core::voting::voter::{Directory as Voters, rate::Rates};
 use crate::journal::codec::decode;
 use crate::journal::{Fault, Record};
 
@@ -36,6 +38,10 @@ pub(crate) struct Counters {
     pub(crate) identities_changed: watch::Sender<u64>,
     /// When identities were used that is not on record yet.
     pub(crate) identities_used: Mutex<BTreeMap<EntityId, Used>>,
+    pub(crate) sessions: Mutex<Sessions>,
+    pub(crate) voters: Mutex<Voters>,
+    /// How often each channel spoke within the last second.
+    pub(crate) rates: Mutex<Rates>,
     /// Progress of jobs that is not on record, and so not kept either.
     pub(crate) heard: Mutex<heard::Memory>,
 }
@@ -60,6 +66,9 @@ pub(crate) struct Kept {
     cells: CellStats,
     jobs: JobIndex,
     identities: identity::Directory,
+    sessions: Sessions,
+    voters: Voters,
+    rates: Rates,
 }
 
 impl Counters {
@@ -76,6 +85,9 @@ impl Counters {
             identities: Mutex::new(kept.identities),
             identities_changed: watch::Sender::default(),
             identities_used: Mutex::default(),
+            sessions: Mutex::new(kept.sessions),
+            voters: Mutex::new(kept.voters),
+            rates: Mutex::new(kept.rates),
             heard: Mutex::default(),
         }
     }
@@ -91,6 +103,9 @@ impl Counters {
             cells: lock(&self.cells).clone(),
             jobs: lock(&self.jobs).clone(),
             identities: lock(&self.identities).clone(),
+            sessions: lock(&self.sessions).clone(),
+            voters: lock(&self.voters).clone(),
+            rates: lock(&self.rates).clone(),
         }
     }
 
@@ -132,11 +147,26 @@ impl Counters {
             StreamKind::Identity => {
                 lock(&self.identities).apply(&record.stream.id, &decode(&record.payload)?);
             }
+            StreamKind::Voter => {
+                lock(&self.voters).apply(&VoterId::from(&record.stream.id), &decode(&record.payload)?);
+            }
+            StreamKind::Session => self.replay_session(&record.stream.id, &decode(&record.payload)?),
             // A budget holds what its cells say. Nothing of the other kinds is recorded yet.
             StreamKind::Budget | StreamKind::Gate | StreamKind::Worker | StreamKind::Durations => {}
             // Each counts for itself, and is asked.
             StreamKind::Flow | StreamKind::Load => {}
         }
         Ok(())
+    }
+
+    /// Adds an event of a session read back from the journal, with what it says of the rate of its voter.
+    fn replay_session(&self, id: &EntityId, event: &session::Event) {
+        lock(&self.sessions).apply(id, event);
+        if let session::Event::VoteReceived(received) = event {
+            let channel = lock(&self.voters).channel(&received.vote.voter_id, received.signature.is_some());
+            if let Some(channel) = channel {
+                lock(&self.rates).admitted(channel, received.received_at);
+            }
+        }
     }
 }

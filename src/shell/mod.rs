@@ -46,6 +46,7 @@ pub mod sampler;
 pub(crate) mod supervisor;
 pub(crate) mod tell;
 pub(crate) mod transparency;
+pub(crate) mod voters;
 pub(crate) mod writer;
 
 /// A mutex whose holder panicked still guards consistent data here: every critical section only inserts or

@@ -5,8 +5,20 @@ use quorate_runtime::api::ops::OPERATIONS;
 fn all_help() -> String {
     let mut commands: Vec<Vec<&str>> = vec![vec![]];
     commands.extend(
-        ["cell", "cmp", "quorum", "agent", "consensus", "algorithm", "history", "serve", "play", "replay"]
-            .map(|noun| vec![noun]),
+        [
+            "cell",
+            "cmp",
+            "quorum",
+            "agent",
+            "consensus",
+            "algorithm",
+            "history",
+            "serve",
+            "play",
+            "replay",
+            "verify-certificate",
+        ]
+        .map(|noun| vec![noun]),
     );
     commands.extend(OPERATIONS.iter().map(|op| op.name.split('.').collect()));
     let mut out = String::new();

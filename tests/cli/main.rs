@@ -2,6 +2,7 @@
 
 mod book;
 mod capacity;
+mod certificates;
 mod consensus;
 mod folder;
 mod full_disk;

@@ -14,7 +14,9 @@ use quorate_core::voting::agent;
 use quorate_core::voting::algorithms;
 use quorate_core::voting::proposal;
 use quorate_core::voting::quorum;
+use quorate_core::voting::session;
 use quorate_core::voting::topology;
+use quorate_core::voting::voter;
 use quorate_journal::chain::group_hash;
 use quorate_journal::codec::{AppendBuilder, decode};
 use quorate_journal::group::{GROUP_TRAILER, Group, GroupBuilder};
@@ -79,6 +81,8 @@ pub fn decode_as(kind: StreamKind, bytes: &[u8]) -> Result<(), Fault> {
         StreamKind::Identity => read::<identity::Event>(bytes),
         StreamKind::Flow => read::<flow::record::Event>(bytes),
         StreamKind::Load => read::<load::Event>(bytes),
+        StreamKind::Voter => read::<voter::Event>(bytes),
+        StreamKind::Session => read::<session::Event>(bytes),
         StreamKind::Agent => read::<agent::Event>(bytes),
     }
 }

@@ -15,7 +15,7 @@ use quorate_journal::codec::{decode, encode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::{capacity, identities, jobs, registries, voting};
+use crate::{capacity, identities, jobs, registries, sessions, voting};
 
 /// An instant.
 pub fn at(us: i64) -> Timestamp {
@@ -182,6 +182,8 @@ fn events_of_every_kind_keep_the_bytes_of_version_1() {
             StreamKind::Flow => check(name, &flows(), flow_variants),
             StreamKind::Load => check(name, &loads(), load_variants),
             StreamKind::Identity => check(name, &identities::all(), identities::variants_of),
+            StreamKind::Voter => check(name, &sessions::voters(), sessions::voter_variants),
+            StreamKind::Session => check(name, &sessions::all_sessions(), sessions::session_variants),
         }
     }
 }

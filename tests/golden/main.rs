@@ -12,6 +12,7 @@ mod folder;
 mod identities;
 mod jobs;
 mod registries;
+mod sessions;
 mod states;
 mod voting;
 

@@ -18,7 +18,9 @@ use quorate_core::voting::agent::AgentMachine;
 use quorate_core::voting::algorithms::AlgorithmsMachine;
 use quorate_core::voting::proposal::ProposalMachine;
 use quorate_core::voting::quorum::QuorumMachine;
+use quorate_core::voting::session::SessionMachine;
 use quorate_core::voting::topology::TopologyMachine;
+use quorate_core::voting::voter::VoterMachine;
 use quorate_journal::codec::{decode, encode};
 
 use crate::filler::fill;
@@ -81,6 +83,8 @@ fn a_state_is_laid_out_as_its_version_says() {
             StreamKind::Load => check::<LoadMachine>(),
             StreamKind::Durations => check::<DurationsMachine>(),
             StreamKind::Identity => check::<IdentityMachine>(),
+            StreamKind::Voter => check::<VoterMachine>(),
+            StreamKind::Session => check::<SessionMachine>(),
         }
     }
 }

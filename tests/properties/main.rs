@@ -26,6 +26,7 @@ mod proposals;
 mod replay;
 mod rules;
 mod script;
+mod sessions;
 mod stability;
 mod time;
 mod timeline;

@@ -21,6 +21,7 @@ mod limits;
 mod load;
 mod proofs;
 mod quorums;
+mod sessions;
 mod transports;
 
 use quorate_core::kernel::time::Timestamp;

@@ -6,7 +6,16 @@ use crate::source::Source;
 const MEMBERS: &[(&str, &[&str])] = &[
     (
         "src/core/Cargo.toml",
-        &["chrono", "schemars", "serde", "thiserror", "unicode-normalization", "unicode-properties"],
+        &[
+            "blake3",
+            "chrono",
+            "ed25519-dalek",
+            "schemars",
+            "serde",
+            "thiserror",
+            "unicode-normalization",
+            "unicode-properties",
+        ],
     ),
     (
         "src/journal/Cargo.toml",

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use quorate_proofs::proof::{Consistency, Inclusion};
 
-use super::{CapacityStatus, ConsensusResult, JobStatusView, QuorumStatus};
+use super::{CapacityStatus, ConsensusResult, JobStatusView, QuorumStatus, SessionResult, VoterView};
 use crate::core::kernel::ids::{CellId, EntityId, VoterId, known, known_maybe};
 use crate::core::kernel::time::Timestamp;
 use crate::core::voting::rules::Choice;
@@ -16,7 +16,7 @@ use crate::core::voting::rules::Choice;
 #[serde(deny_unknown_fields)]
 pub struct HistoryQuery {
     /// Only entities of this kind: `quorum`, `proposal`, `agent`, `cell`, `budget`, `job`, `gate`, `worker`, `flow`, `load`,
-    /// `durations`, `topology`, `algorithms` or `identity`.
+    /// `durations`, `topology`, `algorithms`, `identity`, `session` or `voter`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<String>,
     /// Only this entity; needs a kind only when several kinds have this id.
@@ -196,16 +196,20 @@ pub enum PastState {
     Job(Box<JobStatusView>),
     /// What a cell had of `capacity`.
     Cell(Box<CapacityStatus>),
+    /// A session.
+    Session(Box<SessionResult>),
+    /// A voter.
+    Voter(Box<VoterView>),
 }
 
-/// Asks how a quorum, a proposal, a job or a cell stood at an earlier point.
+/// Asks how a quorum, a proposal, a job, a cell, a session or a voter stood at an earlier point.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StateAt {
     /// Which one. A job in a datacenter is named `job@datacenter`, a local one by its id alone.
     #[serde(deserialize_with = "known")]
     pub entity_id: EntityId,
-    /// `quorum`, `proposal`, `job` or `cell`; needed only when several have this id.
+    /// `quorum`, `proposal`, `job`, `cell`, `session` or `voter`; needed only when several have this id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<String>,
     /// After this many events of its log.

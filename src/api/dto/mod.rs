@@ -14,6 +14,8 @@ mod job_lead;
 mod load;
 mod pressure;
 mod quorum;
+mod session;
+mod voter;
 mod worker;
 
 use std::borrow::Cow;
@@ -39,6 +41,8 @@ pub use self::job_lead::*;
 pub use self::load::*;
 pub use self::pressure::*;
 pub use self::quorum::*;
+pub use self::session::*;
+pub use self::voter::*;
 pub use self::worker::*;
 
 fn schema_of_names(names: &[&str]) -> Schema {

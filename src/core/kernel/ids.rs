@@ -236,6 +236,10 @@ id_type! {
 }
 
 id_type! {
+    /// What is chosen in a session.
+    CandidateId
+}
+id_type! {
     /// One process of the system: a gate, a manager or a worker. Its addresses may change, its id does not.
     NodeId
 }
@@ -278,13 +282,17 @@ pub enum StreamKind {
     Load = 12,
     /// How long jobs of one class take.
     Durations = 13,
+    /// One voter of sessions: how it proves who it is, and how far it is trusted.
+    Voter = 20,
+    /// One session: a question that holds against voters that lie.
+    Session = 21,
     /// Who calls: credentials, and what they allow.
     Identity = 24,
 }
 
 impl StreamKind {
     /// Every kind, in the order of its number.
-    pub const ALL: [StreamKind; 14] = [
+    pub const ALL: [StreamKind; 16] = [
         StreamKind::Topology,
         StreamKind::Quorum,
         StreamKind::Proposal,
@@ -298,6 +306,8 @@ impl StreamKind {
         StreamKind::Flow,
         StreamKind::Load,
         StreamKind::Durations,
+        StreamKind::Voter,
+        StreamKind::Session,
         StreamKind::Identity,
     ];
 
@@ -328,6 +338,8 @@ impl StreamKind {
             StreamKind::Load => "load",
             StreamKind::Durations => "durations",
             StreamKind::Identity => "identity",
+            StreamKind::Voter => "voter",
+            StreamKind::Session => "session",
         }
     }
 

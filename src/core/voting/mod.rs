@@ -16,6 +16,9 @@
 //! | [`gates`] | what must be looked at before a decision is acted upon |
 //! | [`statistics`] | exact tests and robust measures |
 //! | [`waves`] | asking only as many as are needed |
+//! | [`session`] | a question that holds against voters that lie |
+//! | [`voter`] | who may vote in sessions, and how far each is trusted |
+//! | [`signature`] | keys, signatures, hashes and canonical bytes |
 
 pub mod agent;
 pub mod algorithms;
@@ -28,6 +31,9 @@ pub mod quorum;
 pub mod reliability;
 pub mod rules;
 pub mod selection;
+pub mod session;
+pub mod signature;
 pub mod statistics;
 pub mod topology;
+pub mod voter;
 pub mod waves;

@@ -22,7 +22,9 @@ mod load;
 mod names;
 mod proposal;
 mod quorum;
+mod session;
 mod topology;
+mod voter;
 mod worker;
 
 use std::future::Future;
@@ -58,7 +60,9 @@ use crate::core::voting::agent::AgentMachine;
 use crate::core::voting::algorithms::AlgorithmsMachine;
 use crate::core::voting::proposal::ProposalMachine;
 use crate::core::voting::quorum::QuorumMachine;
+use crate::core::voting::session::SessionMachine;
 use crate::core::voting::topology::TopologyMachine;
+use crate::core::voting::voter::VoterMachine;
 
 /// What becomes of an effect.
 pub(crate) type Carried = Pin<Box<dyn Future<Output = Result<(), Failure>> + Send>>;
@@ -172,6 +176,8 @@ hosts! {
     Durations => durations: DurationsMachine,
     Flow => flow_records: FlowMachine,
     Load => load_records: LoadMachine,
+    Voter => voters: VoterMachine,
+    Session => sessions: SessionMachine,
     Identity => identities: IdentityMachine,
 }
 

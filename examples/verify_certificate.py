@@ -1,0 +1,193 @@
+#!/usr/bin/env python3
+"""Checks a decision certificate of Quorate without Quorate: python3 verify_certificate.py FILE
+
+Written from src/docs/certificate_format.md; it shares nothing with the program. It needs the package `cryptography` for
+Ed25519. BLAKE3 stands below, from its paper. Exit code 0: it holds; 18: it does not; 2: it is no certificate.
+`--self-test` runs the published vectors of RFC 8032 (section 7.1) and of BLAKE3.
+"""
+import json
+import struct
+import sys
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+IV = [0x6A09E667, 0xBB67AE85, 0x3C6EF372, 0xA54FF53A, 0x510E527F, 0x9B05688C, 0x1F83D9AB, 0x5BE0CD19]
+PERMUTED = [2, 6, 3, 10, 7, 0, 4, 13, 1, 11, 12, 5, 9, 14, 15, 8]
+START, END, PARENT, ROOT, CONTEXT, MATERIAL = 1, 2, 4, 8, 32, 64
+LANES = [(0, 4, 8, 12), (1, 5, 9, 13), (2, 6, 10, 14), (3, 7, 11, 15),
+         (0, 5, 10, 15), (1, 6, 11, 12), (2, 7, 8, 13), (3, 4, 9, 14)]
+
+def compress(chain, block, counter, flags):
+    words = list(struct.unpack("<16I", block.ljust(64, b"\0")))
+    s = list(chain) + IV[:4] + [counter & 0xFFFFFFFF, counter >> 32, len(block), flags]
+
+    def turned(x, by):
+        return (x >> by | x << 32 - by) & 0xFFFFFFFF
+
+    for _ in range(7):
+        for i, (a, b, c, d) in enumerate(LANES):
+            for word, one, two in ((words[2 * i], 16, 12), (words[2 * i + 1], 8, 7)):
+                s[a] = (s[a] + s[b] + word) & 0xFFFFFFFF
+                s[d] = turned(s[d] ^ s[a], one)
+                s[c] = (s[c] + s[d]) & 0xFFFFFFFF
+                s[b] = turned(s[b] ^ s[c], two)
+        words = [words[k] for k in PERMUTED]
+    return [s[i] ^ s[i + 8] for i in range(8)]
+
+def blake3_node(data, key, flags, first, root):
+    """The chaining value of a part of the input; `first` is the number of its first chunk."""
+    if len(data) <= 1024:
+        chain, blocks = key, [data[at:at + 64] for at in range(0, len(data), 64)] or [b""]
+        for i, block in enumerate(blocks):
+            last = i + 1 == len(blocks)
+            mark = (START if i == 0 else 0) | (END if last else 0) | (root if last else 0)
+            chain = compress(chain, block, first, flags | mark)
+        return chain
+    chunks = (len(data) + 1023) // 1024
+    left = 1 << (chunks - 1).bit_length() - 1
+    pair = [blake3_node(data[:left * 1024], key, flags, first, 0),
+            blake3_node(data[left * 1024:], key, flags, first + left, 0)]
+    return compress(key, struct.pack("<16I", *pair[0], *pair[1]), 0, flags | PARENT | root)
+
+def blake3(data, key=None, flags=0):
+    return struct.pack("<8I", *blake3_node(data, key or IV, flags, 0, ROOT))
+
+def derived(context, data):
+    key = struct.unpack("<8I", blake3(context.encode(), None, CONTEXT))
+    return blake3(data, list(key), MATERIAL)
+
+class Flaw(Exception):
+    pass
+
+def need(holds, why):
+    if not holds:
+        raise Flaw(why)
+
+def u32(n):
+    return struct.pack(">I", n)
+
+def text(s):
+    return u32(len(s.encode())) + s.encode()
+
+def maybe(x, write):
+    return b"\0" if x is None else b"\1" + write(x)
+
+def each(items, write):
+    return u32(len(items)) + b"".join(write(item) for item in items)
+
+def one_of(value, *names):
+    need(value in names, f"unknown word {value!r}")
+    return bytes([names.index(value) + 1])
+
+P = 2**255 - 19
+# The points whose order divides 8 have one of these for y, besides 0, 1 and -1.
+ORDER_8 = int.from_bytes(bytes.fromhex("26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05"), "little")
+
+def good_key(key):
+    y = int.from_bytes(key, "little") & (1 << 255) - 1
+    return y < P and y not in (0, 1, P - 1, ORDER_8, P - ORDER_8)
+
+def verifies(key, message, signature):
+    try:
+        Ed25519PublicKey.from_public_bytes(key).verify(signature, message)
+    except (InvalidSignature, ValueError):
+        return False
+    # The same for the point in the signature: strict verification refuses it.
+    return good_key(signature[:32])
+
+def ballot_bytes(ballot):
+    ((kind, said),) = ballot.items()
+    if kind == "approve":
+        return b"\1" + one_of(said, "for", "against", "abstain")
+    if kind == "choice":
+        return b"\2" + text(said)
+    if kind == "approval":
+        return b"\3" + each(sorted(set(said), key=str.encode), text)
+    need(kind == "scores", "unknown ballot")
+    return b"\4" + each(sorted(said.items(), key=lambda s: s[0].encode()), lambda s: text(s[0]) + u32(s[1]))
+
+def supports(ballot, pick):
+    ((kind, said),) = ballot.items()
+    if kind == "approve":
+        return said == pick
+    name = pick.get("candidate") if isinstance(pick, dict) else None
+    return name is not None and {"choice": lambda: said == name, "approval": lambda: name in said,
+                                 "scores": lambda: said.get(name, 0) >= 500_000}[kind]()
+
+def check(c):
+    need((c["format"], c["version"]) == ("quorate decision certificate", 1), "another format")
+    rule, terms, voters = c["rule"], c["terms"], c["electorate"]
+    names, keys = [v["voter_id"] for v in voters], [v["public_key"] for v in voters if v["public_key"]]
+    need(names == sorted(set(names), key=str.encode), "the electorate is not in order")
+    need(len(keys) == len(set(keys)), "two voters have one key")
+    need(all(good_key(bytes.fromhex(key)) for key in keys), "a weak key")
+    n, power, f = len(voters), sum(v["power"] for v in voters), rule["declared_faults"]
+    heads = (n + f) // 2 + 1 if f is not None else 2 * n // 3 + 1 if rule["threshold"] == "strict" else -(-2 * n // 3)
+    need(n >= 3 and (f is None or n > 3 * f), "too few voters")
+    need((rule["n"], rule["power"], rule["heads"]) == (n, power, heads) and power > 0, "the rule is not of this electorate")
+    electorate = derived("quorate session electorate v1", b"\1\1" + each(voters, lambda v: text(v["voter_id"]) + maybe(
+        v["public_key"], bytes.fromhex) + struct.pack(">Q", v["power"])))
+    need(electorate.hex() == c["electorate_hash"], "the hash of the electorate")
+    kind = terms["ballot_type"]
+    tag = b"\3" + u32(kind["approval"]["most"]) if isinstance(kind, dict) else bytes(
+        [{"approve": 1, "choice": 2, "scores": 4}[kind]])
+    terms_hash = derived("quorate session terms v1", b"".join([
+        b"\1\1", text(terms["proposal"]), tag,
+        each(terms["candidates"], lambda one: text(one["candidate_id"]) + text(one["kind"])), u32(terms["rounds"]),
+        one_of(terms["switch_policy"], "exclude", "flag", "allow"),
+        one_of(terms["close_policy"], "on_quorum", "all_or_deadline"), one_of(terms["revision"], "final", "revisable"),
+        one_of(terms["authentication"], "required", "optional"),
+        bytes([terms["commit_reveal"], terms["power_cap"]]), one_of(rule["basis"], "heads", "power", "both"),
+        one_of(rule["threshold"], "strict", "at_least"), maybe(f, u32)]))
+    need(terms_hash.hex() == c["terms_hash"], "the hash of the terms")
+    pick, outcome = c["pick"], c["outcome"]
+    if kind == "approve":
+        need((pick, outcome) in (("for", "decided"), ("against", "rejected")), "the outcome")
+    else:
+        listed = [one["candidate_id"] for one in terms["candidates"]]
+        need(outcome == "decided" and isinstance(pick, dict) and pick.get("candidate") in listed, "the outcome")
+    need(c["round"] == terms["rounds"], "the round")
+    signers = [b["voter_id"] for b in c["ballots"]]
+    need(signers == sorted(set(signers), key=str.encode), "the ballots are not in order")
+    by_name, signed = {v["voter_id"]: v for v in voters}, 0
+    for b in c["ballots"]:
+        voter = by_name.get(b["voter_id"])
+        need(voter and voter["public_key"], f"{b['voter_id']} is a stranger")
+        need(supports(b["ballot"], pick) and max(b["score"], b["confidence"]) <= 1_000_000, "another vote")
+        message = b"quorate session vote v1\0" + b"".join([
+            b"\1\1", text(c["session_id"]), electorate, terms_hash, u32(c["round"]), text(b["voter_id"]),
+            struct.pack(">Qq", b["seq"], b["issued_at_us"]), ballot_bytes(b["ballot"]), u32(b["score"]),
+            u32(b["confidence"]), maybe(b["claimed_weight"], lambda w: struct.pack(">Q", w)),
+            maybe(b["reasoning_hash"], bytes.fromhex)])
+        need(verifies(bytes.fromhex(voter["public_key"]), message, bytes.fromhex(b["signature"])),
+             f"the signature of {b['voter_id']}")
+        signed += voter["power"]
+    enough = 3 * signed >= 2 * power if rule["threshold"] == "at_least" and f is None else 3 * signed > 2 * power
+    need((rule["basis"] == "power" or len(signers) >= heads) and (rule["basis"] == "heads" or enough), "no quorum")
+    return f"{c['session_id']}: {outcome}, {len(signers)} of {n} voters signed, {heads} are needed"
+
+VECTORS = [
+    ("d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a", "",
+     "e5564300c360ac729086e2cc806e828a84877f1eb8e5d974d873e065224901555fb8821590a33bacc61e39701cf9b46bd25bf5f0595bbe24655141438e7a100b"),
+    ("3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c", "72",
+     "92a009a9f0d4cab8720e820b5f642540a2b27b5416503f8fb3762223ebdb69da085ac1e43e15996e458f3613d0f11d8c387b2eaeb4302aeeb00d291612bb0c00")]
+
+def main():
+    if sys.argv[1:] == ["--self-test"]:
+        for key, message, signature in VECTORS:
+            key, message, signature = map(bytes.fromhex, (key, message, signature))
+            assert verifies(key, message, signature) and not verifies(key, message + b"\0", signature)
+        assert blake3(b"").hex() == "af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262"
+        assert not good_key(bytes([1] + 31 * [0])) and not good_key(bytes(32)) and good_key(bytes.fromhex(VECTORS[0][0]))
+        return print("the published vectors hold")
+    try:
+        print(check(json.load(open(sys.argv[1], encoding="utf-8"))))
+    except Flaw as flaw:
+        print(f"the certificate does not hold: {flaw}", file=sys.stderr)
+        sys.exit(18)
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError, OSError, struct.error) as error:
+        print(f"not a certificate: {error!r}", file=sys.stderr)
+        sys.exit(2)
+
+main()

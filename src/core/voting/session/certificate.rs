@@ -1,0 +1,361 @@
+//! A decision certificate: what anybody needs to see that a decision follows from votes that were really signed.
+//!
+//! It holds the electorate with keys and powers, the rule, the terms, and the signed votes behind the decision; nothing of
+//! the store is needed to check it, and nothing of it need be believed. The layout is drawn in
+//! `docs/certificate_format.md`, from which a second verifier was written in another language.
+//!
+//! It shows that enough voters signed this. It cannot show that no other vote was left out, and the place in the history
+//! that it names can be checked only against that history.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use super::ballot::{Ballot, BallotType, Pick, WHOLE};
+use super::event::{Opened, Outcome, Terms, electorate_hash};
+use super::state::Session;
+use super::threshold::{FEWEST_VOTERS, Quorum, heads};
+use super::vote::{Authenticity, Binding, Vote};
+use crate::kernel::ids::{EntityId, VoterId};
+use crate::kernel::time::Timestamp;
+use crate::voting::signature::{BadKey, Digest, PublicKey, Signature};
+
+/// The name of the format.
+pub const FORMAT: &str = "quorate decision certificate";
+/// Its version.
+pub const VERSION: u32 = 1;
+
+/// A decision with what proves it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Certificate {
+    /// `quorate decision certificate`.
+    pub format: String,
+    /// 1.
+    pub version: u32,
+    /// Which session.
+    pub session_id: EntityId,
+    /// `decided` or `rejected`.
+    pub outcome: Outcome,
+    /// Which option.
+    pub pick: Pick,
+    /// In which round.
+    pub round: u32,
+    /// The rule, and its numbers for this electorate.
+    pub rule: Quorum,
+    /// What was asked.
+    pub terms: Terms,
+    /// Who could vote, by id.
+    pub electorate: Vec<CertifiedElector>,
+    /// The hash of the electorate.
+    pub electorate_hash: Digest,
+    /// The hash of terms and rule.
+    pub terms_hash: Digest,
+    /// The votes behind the decision, by voter.
+    pub ballots: Vec<CertifiedBallot>,
+    /// Where the decision stands in the history.
+    pub position: Place,
+}
+
+/// One voter of the electorate.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CertifiedElector {
+    /// Who.
+    pub voter_id: VoterId,
+    /// The key of its signatures; none for one that votes by its handle, and whose votes are in no certificate.
+    pub public_key: Option<PublicKey>,
+    /// How much it counts, in millionths.
+    pub power: u64,
+}
+
+/// One signed vote.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CertifiedBallot {
+    /// Who.
+    pub voter_id: VoterId,
+    /// The voter's own number of it.
+    pub seq: u64,
+    /// When, by the voter's clock: microseconds since 1970.
+    pub issued_at_us: i64,
+    /// What.
+    pub ballot: Ballot,
+    /// In millionths.
+    pub score: u32,
+    /// In millionths.
+    pub confidence: u32,
+    /// The weight it claims, in millionths.
+    pub claimed_weight: Option<u64>,
+    /// The hash of what it says about its vote.
+    pub reasoning_hash: Option<Digest>,
+    /// Over all of this and the session.
+    pub signature: Signature,
+}
+
+/// A place in the history.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Place {
+    /// Number of the record in the session's log.
+    pub seq: u64,
+    /// Its number in the journal.
+    pub position: u64,
+    /// The hash of the log up to and with it.
+    pub record_hash: String,
+}
+
+/// What a certificate that holds says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Checked {
+    /// Voters that signed.
+    pub heads: u32,
+    /// Their power, in millionths.
+    pub power: u64,
+}
+
+/// Why a certificate does not hold.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Flaw {
+    /// It is something else, or of another version.
+    #[error("not a certificate of a version that is known. format={0:?}, version={1}")]
+    Format(String, u32),
+    /// The voters are not in order, or one stands there twice.
+    #[error("the electorate is not in order, each voter once. voter_id={0}")]
+    Order(VoterId),
+    /// Two voters have one key.
+    #[error("two voters have one key. voter_id={0}")]
+    SharedKey(VoterId),
+    /// A key under which signatures prove nothing.
+    #[error("the key is {1}. voter_id={0}")]
+    Key(VoterId, BadKey),
+    /// The numbers of the rule are not those of this electorate.
+    #[error("the rule is not one of this electorate. field={0}")]
+    Rule(&'static str),
+    /// A hash is not that of what it stands beside.
+    #[error("a hash is not that of what it stands beside. field={0}")]
+    Hash(&'static str),
+    /// Nobody could choose this.
+    #[error("the outcome is none of this session")]
+    Outcome,
+    /// The votes are not in order, or a voter has two.
+    #[error("the ballots are not in order, one of each voter. voter_id={0}")]
+    Signer(VoterId),
+    /// Who voted is not in the electorate, or has no key.
+    #[error("the voter is not in the electorate, or has no key. voter_id={0}")]
+    Stranger(VoterId),
+    /// The vote is for something else.
+    #[error("the vote does not support the decision. voter_id={0}")]
+    Dissent(VoterId),
+    /// The signature is not one over this vote.
+    #[error("the signature is not one of the voter over this vote. voter_id={0}")]
+    Signature(VoterId),
+    /// The votes do not reach the quorum.
+    #[error(
+        "the votes do not reach the quorum. heads={heads} of {needed}, power={power} of {whole} millionths"
+    )]
+    Quorum {
+        /// Voters that signed.
+        heads: u32,
+        /// Heads that are needed.
+        needed: u32,
+        /// Their power.
+        power: u64,
+        /// All the power there is.
+        whole: u64,
+    },
+}
+
+impl CertifiedBallot {
+    /// The vote that was signed.
+    fn vote(&self, round: u32) -> Vote {
+        Vote {
+            round,
+            voter_id: self.voter_id.clone(),
+            seq: self.seq,
+            issued_at: Timestamp::from_micros(self.issued_at_us),
+            ballot: self.ballot.clone(),
+            score: self.score,
+            confidence: self.confidence,
+            claimed_weight: self.claimed_weight,
+            reasoning_hash: self.reasoning_hash,
+        }
+    }
+}
+
+impl Certificate {
+    /// Does it hold?
+    ///
+    /// # Errors
+    /// The first [`Flaw`].
+    pub fn check(&self) -> Result<Checked, Flaw> {
+        if self.format != FORMAT || self.version != VERSION {
+            return Err(Flaw::Format(self.format.clone(), self.version));
+        }
+        self.check_electorate()?;
+        self.check_rule()?;
+        let fits = match (&self.pick, self.outcome, self.terms.ballot_type) {
+            (Pick::For, Outcome::Decided, BallotType::Approve)
+            | (Pick::Against, Outcome::Rejected, BallotType::Approve) => true,
+            (
+                Pick::Candidate(picked),
+                Outcome::Decided,
+                BallotType::Choice | BallotType::Approval { .. } | BallotType::Scores,
+            ) => self.terms.candidates.iter().any(|candidate| candidate.candidate_id == *picked),
+            (_, _, _) => false,
+        };
+        if !fits || self.round != self.terms.rounds {
+            return Err(Flaw::Outcome);
+        }
+        self.check_ballots()
+    }
+
+    fn check_electorate(&self) -> Result<(), Flaw> {
+        let mut keys = BTreeSet::new();
+        for (at, elector) in self.electorate.iter().enumerate() {
+            let name = || elector.voter_id.clone();
+            if at > 0 && self.electorate[at - 1].voter_id >= elector.voter_id {
+                return Err(Flaw::Order(name()));
+            }
+            if let Some(key) = &elector.public_key {
+                key.check().map_err(|bad| Flaw::Key(name(), bad))?;
+                if !keys.insert(key) {
+                    return Err(Flaw::SharedKey(name()));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn check_rule(&self) -> Result<(), Flaw> {
+        let rule = &self.rule;
+        let n = u32::try_from(self.electorate.len()).unwrap_or(u32::MAX);
+        let power: u128 = self.electorate.iter().map(|elector| u128::from(elector.power)).sum();
+        let checks = [
+            ("n", rule.n == n && n >= FEWEST_VOTERS),
+            ("power", u128::from(rule.power) == power && power > 0),
+            ("heads", rule.heads == heads(rule.threshold, rule.declared_faults, n)),
+            ("declared_faults", rule.declared_faults.is_none_or(|f| u64::from(n) > 3 * u64::from(f))),
+        ];
+        if let Some((field, _)) = checks.into_iter().find(|(_, holds)| !holds) {
+            return Err(Flaw::Rule(field));
+        }
+        let electors = self.electorate.iter();
+        let electors = electors.map(|e| (&e.voter_id, e.public_key.as_ref(), e.power));
+        if electorate_hash(electors) != self.electorate_hash {
+            return Err(Flaw::Hash("electorate_hash"));
+        }
+        if self.terms.hash(rule) != self.terms_hash {
+            return Err(Flaw::Hash("terms_hash"));
+        }
+        Ok(())
+    }
+
+    fn check_ballots(&self) -> Result<Checked, Flaw> {
+        let binding = Binding {
+            session_id: self.session_id.clone(),
+            electorate_hash: self.electorate_hash,
+            terms_hash: self.terms_hash,
+        };
+        let mut sum = Checked { heads: 0, power: 0 };
+        for (at, ballot) in self.ballots.iter().enumerate() {
+            let name = || ballot.voter_id.clone();
+            if at > 0 && self.ballots[at - 1].voter_id >= ballot.voter_id {
+                return Err(Flaw::Signer(name()));
+            }
+            let found = self.electorate.binary_search_by(|elector| elector.voter_id.cmp(&ballot.voter_id));
+            let elector = found.ok().and_then(|at| self.electorate.get(at));
+            let Some((elector, key)) = elector.and_then(|e| Some((e, e.public_key.as_ref()?))) else {
+                return Err(Flaw::Stranger(name()));
+            };
+            if !ballot.ballot.picks(&self.pick) || ballot.score > WHOLE || ballot.confidence > WHOLE {
+                return Err(Flaw::Dissent(name()));
+            }
+            if !ballot.vote(self.round).is_signed(&binding, key, &ballot.signature) {
+                return Err(Flaw::Signature(name()));
+            }
+            sum.heads += 1;
+            // All power there is fits, so a part of it does.
+            sum.power += elector.power;
+        }
+        if !self.rule.is_reached(sum.heads, sum.power) {
+            let (needed, whole) = (self.rule.heads, self.rule.power);
+            return Err(Flaw::Quorum { heads: sum.heads, needed, power: sum.power, whole });
+        }
+        Ok(sum)
+    }
+}
+
+/// Why there is no certificate of a session.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Uncertifiable {
+    /// It is not decided.
+    #[error("the session has decided nothing. outcome={0}")]
+    Undecided(&'static str),
+    /// Without the votes that only this process saw, there is no quorum.
+    #[error("too few of the votes behind the decision are signed. signed={signed}, heads_needed={needed}")]
+    Unsigned {
+        /// Signed ones.
+        signed: u32,
+        /// Heads that are needed.
+        needed: u32,
+    },
+}
+
+/// The certificate of a session that has decided.
+///
+/// # Errors
+/// [`Uncertifiable`].
+pub fn certify(state: &Session, position: Place) -> Result<Certificate, Uncertifiable> {
+    let undecided = || Uncertifiable::Undecided(state.outcome().map_or("open", Outcome::name));
+    let opened: &Opened = state.opened.as_deref().ok_or_else(undecided)?;
+    let closed = state.closed.as_deref().ok_or_else(undecided)?;
+    let pick = closed.pick.clone().ok_or_else(undecided)?;
+    let malicious = state.malicious();
+    let mut ballots = Vec::new();
+    let (mut heads, mut power) = (0, 0);
+    for (voter, standing) in state.votes.get(&closed.round).into_iter().flatten() {
+        let counts = standing.vote.ballot.picks(&pick)
+            && standing.authenticity == Authenticity::Signature
+            && !state.excluded.contains_key(voter)
+            && !malicious.contains(voter);
+        let Some(signature) = standing.signature.filter(|_| counts) else { continue };
+        let Some(elector) = state.elector(voter) else { continue };
+        (heads, power) = (heads + 1, power + elector.power);
+        let vote = &standing.vote;
+        ballots.push(CertifiedBallot {
+            voter_id: voter.clone(),
+            seq: vote.seq,
+            issued_at_us: vote.issued_at.as_micros(),
+            ballot: vote.ballot.clone(),
+            score: vote.score,
+            confidence: vote.confidence,
+            claimed_weight: vote.claimed_weight,
+            reasoning_hash: vote.reasoning_hash,
+            signature,
+        });
+    }
+    if !opened.quorum.is_reached(heads, power) {
+        return Err(Uncertifiable::Unsigned { signed: heads, needed: opened.quorum.heads });
+    }
+    let elector = |elector: &super::event::Elector| CertifiedElector {
+        voter_id: elector.voter_id.clone(),
+        public_key: elector.credential.public_key,
+        power: elector.power,
+    };
+    Ok(Certificate {
+        format: FORMAT.to_owned(),
+        version: VERSION,
+        session_id: opened.session_id.clone(),
+        outcome: closed.outcome,
+        pick,
+        round: closed.round,
+        rule: opened.quorum,
+        terms: opened.terms.clone(),
+        electorate: opened.electors.iter().map(elector).collect(),
+        electorate_hash: opened.electorate_hash,
+        terms_hash: opened.terms_hash,
+        ballots,
+        position,
+    })
+}

@@ -1,0 +1,218 @@
+//! What may be asked of a session, and how it answers.
+
+use std::time::Duration;
+
+use super::event::{Credential, Elector, Exclusion, Outcome, Refusal, Terms};
+use super::threshold::{Basis, Threshold};
+use super::vote::Vote;
+use crate::kernel::ids::{EntityId, VoterId};
+use crate::kernel::keyed::KeyedRequest;
+use crate::kernel::time::Timestamp;
+use crate::voting::signature::{Digest, Signature};
+use crate::voting::voter::{Report, Standing};
+
+/// A request to a session.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Command {
+    /// Put the question.
+    Open(Box<Open>),
+    /// Vote.
+    Vote(Box<Cast>),
+    /// Promise a vote.
+    Commit(Box<Commit>),
+    /// End the round, or the time for promises, before its time.
+    EndRound {
+        /// Which round, so that a repeat does not end the next one.
+        round: Option<u32>,
+    },
+    /// End the session without a decision.
+    Cancel {
+        /// Who.
+        by: Option<String>,
+        /// Why.
+        reason: Option<String>,
+    },
+    /// This voter contributes nothing from now on.
+    Exclude {
+        /// Who.
+        voter_id: VoterId,
+        /// Why.
+        reason: Exclusion,
+    },
+    /// The voters were told up to this number.
+    RecordTold {
+        /// Which.
+        upto: u64,
+    },
+    /// Time has passed.
+    Tick,
+}
+
+/// Everything a session needs to open. Who may vote, and with which power, was looked up by the caller.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Open {
+    /// Its name.
+    pub session_id: EntityId,
+    /// What is asked and by which rule.
+    pub terms: Terms,
+    /// Who may vote; a name twice is one voter.
+    pub electors: Vec<Elector>,
+    /// What is counted.
+    pub basis: Basis,
+    /// How much is needed.
+    pub threshold: Threshold,
+    /// How many voters may be bad.
+    pub declared_faults: Option<u32>,
+    /// The most voters that are taken.
+    pub max_voters: u32,
+    /// What the context of the decision was, as JSON text.
+    pub context: Option<String>,
+    /// How long votes are taken.
+    pub timeout: Duration,
+    /// How long a round lasts at most.
+    pub round_timeout: Option<Duration>,
+    /// How long promises are taken.
+    pub commit_timeout: Option<Duration>,
+    /// What was asked for, when the request bears an idempotency key.
+    pub keyed: Option<KeyedRequest>,
+}
+
+/// What comes with a vote besides the vote.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Proof {
+    /// The signature.
+    pub signature: Option<Signature>,
+    /// The hash of the handle that was presented.
+    pub handle_hash: Option<Digest>,
+    /// The integrity hash as the sender has it.
+    pub hash: Option<Digest>,
+}
+
+impl Proof {
+    /// Is there a handle, and is it this one?
+    pub(super) fn has_handle_of(&self, credential: &Credential) -> bool {
+        self.handle_hash.is_some() && self.handle_hash == credential.handle_hash
+    }
+}
+
+/// One vote.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Cast {
+    /// The layout it was made by.
+    pub version: u8,
+    /// The vote. A number of 0 stands for the next one.
+    pub vote: Vote,
+    /// What the voter says about it.
+    pub reasoning: Option<String>,
+    /// What shows whose it is.
+    pub proof: Proof,
+    /// What the promise was made with.
+    pub salt: Option<Vec<u8>>,
+    /// How far the voter is trusted now; none when it is not registered.
+    pub standing: Option<Standing>,
+}
+
+/// A promise of a vote.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Commit {
+    /// Who.
+    pub voter_id: VoterId,
+    /// The promise.
+    pub commit: Digest,
+    /// What shows whose it is: a signature is made over the promise as [`Domain::Commit`] says.
+    ///
+    /// [`Domain::Commit`]: crate::voting::signature::Domain::Commit
+    pub proof: Proof,
+    /// How far the voter is trusted now; none when it is not registered.
+    pub standing: Option<Standing>,
+}
+
+/// The answer to an accepted command.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Reply {
+    /// The question is put.
+    Opened,
+    /// The vote is in, or was before.
+    Voted(Box<Receipt>),
+    /// The promise is in, or was before.
+    Promised {
+        /// It was before.
+        duplicate: bool,
+    },
+    /// Nothing to say.
+    Done,
+}
+
+/// What a voter is told about its vote.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Receipt {
+    /// The integrity hash.
+    pub hash: Digest,
+    /// Its place in the session's log.
+    pub seq: u64,
+    /// In which round.
+    pub round: u32,
+    /// The number of the vote.
+    pub vote_seq: u64,
+    /// When it was received.
+    pub received_at: Timestamp,
+    /// It was in before; nothing changed.
+    pub duplicate: bool,
+    /// It took the place of an earlier one.
+    pub supersedes: bool,
+    /// How well it was verified, in millionths.
+    pub verification_score: u32,
+}
+
+/// Something a session owes to the outside.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Tell the voters what was seen of them.
+    Tell(Vec<Report>),
+}
+
+/// How a session says no. Each variant carries both sides.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Rejection {
+    /// No session of this id was ever opened.
+    NotFound,
+    /// A session of this id was opened before.
+    AlreadyExists,
+    /// Fewer may vote than are needed.
+    InsufficientParticipants {
+        /// How many are needed.
+        need: u32,
+        /// How many may vote.
+        have: u32,
+    },
+    /// The session has ended.
+    Ended {
+        /// How.
+        outcome: Outcome,
+    },
+    /// Another round is open.
+    OtherRound {
+        /// Which is open.
+        held: u32,
+        /// Which was meant.
+        given: u32,
+    },
+    /// The vote is refused.
+    Vote {
+        /// Why.
+        reason: Refusal,
+        /// In words.
+        detail: String,
+        /// The attempt is on record.
+        recorded: bool,
+    },
+    /// A field is out of range.
+    Invalid {
+        /// Which field.
+        field: &'static str,
+        /// What was given.
+        given: String,
+        /// What is allowed.
+        expected: String,
+    },
+}

@@ -1,0 +1,127 @@
+//! A session: a question to voters of whom some may lie, decided by a quorum that they cannot forge, split or block.
+//!
+//! ```text
+//!                      ┌── promises (commit–reveal) ──┐
+//!  (nothing) ── Open ──┤                              ├──► votes, round 1 … R ──┬─ an option reaches the quorum ─► decided
+//!                      └──────────────────────────────┘                         ├─ against reaches it ───────────► rejected
+//!                                                                               ├─ no option can reach it ───────► no_quorum
+//!                                                                               ├─ more faults than are borne ───► fault_budget_exceeded
+//!                                                                               ├─ the deadline passes ──────────► timeout
+//!                                                                               └─ somebody ends it ─────────────► cancelled
+//! ```
+//!
+//! | state | command | condition | events | reply or rejection |
+//! |---|---|---|---|---|
+//! | nothing | Open | valid | Opened (+ Keyed) | opened |
+//! | nothing | Open | too few distinct voters | – | `InsufficientParticipants` |
+//! | any | Open | opened before | – | `AlreadyExists` |
+//! | nothing | any other | | – | `NotFound` |
+//! | open | Vote | passes layers 1 to 6 | VoteReceived | receipt |
+//! | open | Vote | … and contradicts an earlier round, which excludes | VoteReceived, VoterExcluded | receipt |
+//! | open | Vote | … and decides, or completes a round | …, Closed or RoundClosed | receipt |
+//! | any | Vote | as the vote of the voter that is in | – | the first receipt |
+//! | open, closed | Vote | authentic, contradicts the one that is in | EvidenceRecorded (+ VoterExcluded, Closed or DecisionTainted) | `Vote(Equivocation)` |
+//! | open, closed | Vote | does not pass a layer | VoteRejected, at most 3 alike a second | `Vote(reason)` |
+//! | sealed | Commit | first of the voter | CommitReceived (+ CommitsClosed) | promised |
+//! | open | EndRound | the round that is open | RoundClosed, CommitsClosed or Closed | done |
+//! | open | Exclude | a voter of the electorate | VoterExcluded (+ Closed) | done |
+//! | open | Cancel | | Closed (cancelled) | done |
+//! | open | Tick | the votes decide (a log that ended early) | Closed, as of the last vote | – |
+//! | open | Tick | a round, the time for promises, the deadline is over | RoundClosed, CommitsClosed, Closed, as of then | – |
+//! | open | Tick | 60 s after opening | SilenceNoted | – |
+//! | any | RecordTold | voters know | Told | – |
+//!
+//! *Layers.* 0 is the door's (size, rate of the channel). 1 structure, 2 session, 3 eligibility, 4 authenticity, 5 freshness,
+//! 6 uniqueness decide in this order; 7 only annotates. What anybody can send in somebody's name counts against nobody:
+//! only what layer 4 let through is told of its voter.
+//!
+//! *Frozen.* The electorate with its powers and keys, the rule and its numbers are those of the opening. The denominator is
+//! always that electorate: voters that are silent, excluded or quarantined stay in it.
+//!
+//! *What this holds against, and what not,* stands in `docs/sessions.md`.
+//!
+//! # Source
+//! M. Pease, R. Shostak, L. Lamport, *Reaching Agreement in the Presence of Faults*, JACM 27(2), 1980. D. Malkhi, M. Reiter,
+//! *Byzantine quorum systems*, Distributed Computing 11, 1998. A. Haeberlen, P. Kouznetsov, P. Druschel, *PeerReview*, SOSP
+//! 2007 (evidence that convicts only the guilty). The evidence of CometBFT and of Malachite.
+
+pub mod ballot;
+pub mod certificate;
+pub mod command;
+mod decide;
+pub mod event;
+pub mod outcome;
+pub mod state;
+mod tally;
+pub mod threshold;
+pub mod vote;
+pub mod watch;
+
+pub use ballot::{Ballot, BallotType, Pick, Promise};
+pub use command::{Cast, Command, Commit, Effect, Open, Proof, Receipt, Rejection, Reply};
+pub use event::{
+    Authentication, Candidate, ClosePolicy, Closed, Credential, Elector, Event, Evidence, Exclusion, Opened,
+    Outcome, Refusal, Revision, SwitchPolicy, Terms,
+};
+pub use state::Session;
+pub use threshold::{Basis, Quorum, Threshold};
+pub use vote::{Authenticity, Binding, Vote};
+
+use crate::kernel::ids::{StreamKind, VoterId};
+use crate::kernel::time::Timestamp;
+use crate::kernel::{Decision, Machine};
+use crate::voting::signature::Digest;
+
+/// What a voter signs that promises a vote in this session.
+pub fn commit_message(opened: &Opened, voter: &VoterId, commit: &Digest) -> Vec<u8> {
+    decide::commit_message(opened, voter, commit)
+}
+
+/// The machine of a session.
+#[derive(Debug)]
+pub struct SessionMachine;
+
+impl Machine for SessionMachine {
+    const KIND: StreamKind = StreamKind::Session;
+    const STATE_VERSION: u16 = 1;
+    type State = Session;
+    type Command = Command;
+    type Event = Event;
+    type Reply = Reply;
+    type Rejection = Rejection;
+    type Effect = Effect;
+    type Context = ();
+
+    fn decide(
+        state: &Session,
+        command: Command,
+        now: Timestamp,
+        (): &(),
+    ) -> Result<Decision<Self>, Rejection> {
+        decide::decide(state, command, now)
+    }
+
+    fn evolve(state: &mut Session, event: &Event) {
+        state.evolve(event);
+    }
+
+    fn due(state: &Session) -> Option<Timestamp> {
+        state.due()
+    }
+
+    fn owed(state: &Session) -> Vec<Effect> {
+        state.owed()
+    }
+
+    fn owes(state: &Session) -> bool {
+        state.owes()
+    }
+
+    fn tick() -> Command {
+        Command::Tick
+    }
+}
+
+#[cfg(test)]
+#[path = "session_test.rs"]
+mod tests;

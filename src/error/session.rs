@@ -1,0 +1,114 @@
+//! What sessions and voters reject, in the words of the public interface.
+
+use super::{Error, ErrorKind, typed};
+use crate::core::voting::session::certificate::{Flaw, Uncertifiable};
+use crate::core::voting::session::{self, Refusal};
+use crate::core::voting::voter;
+
+impl From<session::Rejection> for Error {
+    fn from(rejection: session::Rejection) -> Self {
+        match rejection {
+            session::Rejection::NotFound => {
+                Error::new(ErrorKind::NotFound, "no session of this id was ever opened")
+            }
+            session::Rejection::AlreadyExists => Error::new(
+                ErrorKind::AlreadyExists,
+                "a session of this id was opened before; choose another id",
+            )
+            .with("field", "session_id"),
+            session::Rejection::InsufficientParticipants { need, have } => Error::new(
+                ErrorKind::InsufficientParticipants,
+                format!("too few voters may vote. need={need}, have={have}"),
+            )
+            .with("need", need)
+            .with("have", have),
+            session::Rejection::Ended { outcome } => Error::new(
+                ErrorKind::SessionClosed,
+                format!("the session has ended. outcome={}", outcome.name()),
+            )
+            .with("outcome", outcome.name()),
+            session::Rejection::OtherRound { held, given } => {
+                Error::invalid("round", given, &format!("{held}, the round that is open"))
+            }
+            session::Rejection::Vote { reason, detail, recorded } => {
+                let kind = match reason {
+                    Refusal::SessionClosed => ErrorKind::SessionClosed,
+                    Refusal::NotEligible => ErrorKind::NotEligible,
+                    Refusal::AlreadyVoted => ErrorKind::AlreadyVoted,
+                    Refusal::Quarantined | Refusal::Byzantine | Refusal::Excluded | Refusal::Equivocation => {
+                        ErrorKind::ByzantineFault
+                    }
+                    Refusal::Malformed
+                    | Refusal::WrongRound
+                    | Refusal::UnknownCandidate
+                    | Refusal::Unauthenticated
+                    | Refusal::BadSignature
+                    | Refusal::HashMismatch
+                    | Refusal::Skew
+                    | Refusal::Replay
+                    | Refusal::Superseded
+                    | Refusal::Changed
+                    | Refusal::Sealed
+                    | Refusal::NotSealed
+                    | Refusal::NotAsPromised => ErrorKind::InvalidVote,
+                };
+                Error::new(kind, format!("the vote does not count: {detail}"))
+                    .with("reason", reason.name())
+                    .with("layer", reason.layer())
+                    .with("recorded", recorded)
+            }
+            session::Rejection::Invalid { field, given, expected } => {
+                Error::invalid(field, typed(field, &given), &expected)
+            }
+        }
+    }
+}
+
+impl From<voter::Rejection> for Error {
+    fn from(rejection: voter::Rejection) -> Self {
+        match rejection {
+            voter::Rejection::NotRegistered => {
+                Error::new(ErrorKind::NotFound, "no voter of this id is registered; register it first")
+                    .with("field", "voter_id")
+            }
+            voter::Rejection::Differs { field } => Error::new(
+                ErrorKind::AlreadyExists,
+                format!(
+                    "the voter is registered otherwise, and a voter keeps its key and weight. differs={field}"
+                ),
+            )
+            .with("field", field),
+            voter::Rejection::BadKey(bad) => Error::invalid(
+                "public_key",
+                bad.to_string(),
+                "an Ed25519 key under which a signature proves something",
+            ),
+            voter::Rejection::PardonNeeded => {
+                let expected = "true: a fault of the voter is proven, and only a pardon lets it vote again";
+                Error::invalid("pardon", false, expected)
+            }
+            voter::Rejection::NothingToRelease { standing } => Error::new(
+                ErrorKind::NothingDone,
+                format!("the voter is not quarantined; nothing changed. state={standing}"),
+            )
+            .with("state", standing),
+            voter::Rejection::Proven => Error::new(
+                ErrorKind::NothingDone,
+                "a fault of the voter is proven, which is more than quarantine; nothing changed",
+            )
+            .with("state", "byzantine"),
+        }
+    }
+}
+
+impl From<Uncertifiable> for Error {
+    fn from(why: Uncertifiable) -> Self {
+        Error::new(ErrorKind::NotCertifiable, why.to_string())
+    }
+}
+
+impl From<Flaw> for Error {
+    fn from(flaw: Flaw) -> Self {
+        Error::new(ErrorKind::IntegrityViolation, format!("the certificate does not hold: {flaw}"))
+    }
+}

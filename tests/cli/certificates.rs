@@ -1,0 +1,178 @@
+//! Certificates: made by the runtime, checked by the program without a store, and by a verifier that shares nothing with it.
+
+use std::process::Command;
+use std::time::Instant;
+
+use ed25519_dalek::{Signer, SigningKey};
+use quorate::session::{Ballot, Binding, PublicKey, Signature, Vote};
+use quorate::{CertifySession, Choice, Config, OpenSession, Quorate, RegisterVoter, SessionVote};
+use serde_json::{Value, json};
+
+use super::{file, project, run, text};
+
+/// The secret keys of RFC 8032, section 7.1, tests 1 to 3; more voters have keys of their own.
+const SECRETS: [&str; 3] = [
+    "9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60",
+    "4ccd089b28ff96da9db6c346ec114e0f5b8a319f35aba624da8cf6ed4fb8a6fb",
+    "c5aa8df43f9f837bedb7442f31dcb7b166d38535076f094b85ce3a2e0b4458f7",
+];
+
+fn key(k: usize) -> SigningKey {
+    let own = format!("{:064x}", k + 1);
+    let hex = SECRETS.get(k).copied().unwrap_or(&own);
+    SigningKey::from_bytes(&std::array::from_fn(|at| {
+        u8::from_str_radix(&hex[2 * at..2 * at + 2], 16).unwrap()
+    }))
+}
+
+/// The certificate of a session that `n` voters could vote in, and as many voted as are needed.
+async fn certificate(n: usize, asked: OpenSession, vote: fn(usize) -> (SessionVote, Ballot)) -> Value {
+    let q = Quorate::open(Config::memory()).await.unwrap();
+    let name = |k: usize| format!("voter-{k:03}-窓");
+    for k in 0..n {
+        let public = PublicKey::new(key(k).verifying_key().to_bytes());
+        q.voters().register(RegisterVoter::new(&name(k)).unwrap().signing(public)).await.unwrap();
+    }
+    let opened = q.sessions().open(asked).await.unwrap();
+    let binding = Binding {
+        session_id: opened.session_id.clone(),
+        electorate_hash: opened.electorate_hash,
+        terms_hash: opened.terms_hash,
+    };
+    for k in 0..opened.agreement_threshold as usize {
+        let (asked, ballot) = vote(k);
+        let at = q.now();
+        let signed = Vote {
+            round: 1,
+            voter_id: name(k).parse().unwrap(),
+            seq: 1,
+            issued_at: at,
+            ballot,
+            score: 750_000,
+            confidence: 1_000_000,
+            claimed_weight: None,
+            reasoning_hash: None,
+        };
+        let signature = Signature::new(key(k).sign(&signed.message(&binding)).to_bytes());
+        let cast = SessionVote {
+            session_id: opened.session_id.clone(),
+            voter_id: name(k).parse().unwrap(),
+            round: Some(1),
+            seq: Some(1),
+            issued_at: Some(at),
+            score: Some(0.75),
+            handle: None,
+            signature: Some(signature),
+            ..asked
+        };
+        q.sessions().vote(cast).await.unwrap();
+    }
+    let certificate =
+        q.sessions().certificate(CertifySession { session_id: opened.session_id }).await.unwrap();
+    serde_json::to_value(certificate).unwrap()
+}
+
+fn plain(vote: Option<Choice>) -> SessionVote {
+    let id = "s".parse().unwrap();
+    SessionVote { vote, ..SessionVote::new(&id, "v", Choice::For, "").unwrap() }
+}
+
+/// Of a hundred voters, for and against; of seven, by scores of candidates.
+async fn certificates() -> Vec<Value> {
+    let approved = certificate(100, OpenSession::new(json!({ "deploy": "é" })), |_| {
+        (plain(Some(Choice::For)), Ballot::Approve(Choice::For))
+    });
+    let candidates = ["a", "窓"].map(|name| name.parse().unwrap());
+    let by_scores = OpenSession {
+        candidates: Some(candidates.to_vec()),
+        ballot_type: Some(quorate::AskedBallot::Scores),
+        fault_tolerance: Some(1),
+        ..OpenSession::new(json!(null))
+    };
+    let scored = certificate(7, by_scores, |_| {
+        let [a, b] = ["a", "窓"].map(|name| name.parse::<quorate::CandidateId>().unwrap());
+        let asked = SessionVote { scores: Some([(a.clone(), 0.5), (b.clone(), 0.25)].into()), ..plain(None) };
+        (asked, Ballot::Scores([(a, 500_000), (b, 250_000)].into()))
+    });
+    vec![approved.await, scored.await]
+}
+
+type Change = (&'static str, fn(&mut Value));
+
+/// Changes after which no certificate holds.
+const CHANGES: [Change; 9] = [
+    ("another session", |c| c["session_id"] = "other".into()),
+    ("another outcome", |c| c["outcome"] = "rejected".into()),
+    ("more power", |c| c["electorate"][0]["power"] = 2_000_000.into()),
+    ("a smaller quorum", |c| c["rule"]["heads"] = 1.into()),
+    ("other terms", |c| c["terms"]["proposal"] = "1".into()),
+    ("a vote less", |c| drop(c["ballots"].as_array_mut().unwrap().pop())),
+    ("a vote twice", |c| c["ballots"][1] = c["ballots"][0].clone()),
+    ("another time", |c| c["ballots"][0]["issued_at_us"] = 0.into()),
+    ("another signature", |c| c["ballots"][0]["signature"] = c["ballots"][1]["signature"].clone()),
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_certificate_holds_without_the_store_and_no_changed_one_does() {
+    for good in certificates().await {
+        let written = good.to_string();
+        assert!(written.len() <= 64 << 10, "{} bytes", written.len());
+        let (_folder, path) = file(&written);
+        let told = run(&["verify-certificate", text(&path), "--json"]).ok().json();
+        assert_eq!((&told["valid"], &told["signed_heads"]), (&true.into(), &good["rule"]["heads"]));
+        assert!(run(&["verify-certificate", text(&path)]).ok().out().contains("valid"));
+        for (what, change) in CHANGES {
+            let mut changed = good.clone();
+            change(&mut changed);
+            let (_folder, path) = file(changed.to_string());
+            let ran = run(&["verify-certificate", text(&path), "--json"]);
+            assert_eq!(ran.code(), 18, "{what}");
+            assert_eq!(ran.json()["error"]["kind"], "integrity_violation", "{what}");
+        }
+    }
+    let (_folder, path) = file("{\"format\":1}");
+    assert_eq!(run(&["verify-certificate", text(&path)]).code(), 2);
+    assert_eq!(run(&["verify-certificate", "no/such/file"]).code(), 2);
+}
+
+/// The other verifier is Python, written from the page on the format.
+#[tokio::test(flavor = "multi_thread")]
+async fn another_verifier_in_another_language_says_the_same() {
+    let python = |argument: &str| {
+        let script = project("examples/verify_certificate.py");
+        Command::new("python3").arg(script).arg(argument).output()
+    };
+    let available = Command::new("python3").args(["-c", "import cryptography"]).output();
+    if !available.is_ok_and(|ran| ran.status.success()) {
+        eprintln!(
+            "SKIPPED: python3 with the package cryptography is not there; the second verifier was not run"
+        );
+        return;
+    }
+    let lines = std::fs::read_to_string(project("examples/verify_certificate.py")).unwrap().lines().count();
+    assert!(lines <= 200, "{lines}");
+    assert!(python("--self-test").unwrap().status.success(), "the published vectors");
+    for good in certificates().await {
+        let (_folder, path) = file(good.to_string());
+        let ran = python(text(&path)).unwrap();
+        assert_eq!(ran.status.code(), Some(0), "{}", String::from_utf8_lossy(&ran.stderr));
+        for (what, change) in CHANGES {
+            let mut changed = good.clone();
+            change(&mut changed);
+            let (_folder, path) = file(changed.to_string());
+            let ran = python(text(&path)).unwrap();
+            assert_eq!(ran.status.code(), Some(18), "{what}: {}", String::from_utf8_lossy(&ran.stderr));
+        }
+    }
+    let (_folder, path) = file("{\"format\":1}");
+    assert_eq!(python(text(&path)).unwrap().status.code(), Some(2));
+}
+
+/// Measured, not asserted: the machine may be busy with other things.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_time_of_a_check_is_told() {
+    let good = certificates().await.remove(0).to_string();
+    let begun = Instant::now();
+    quorate::session::check_certificate(&good).unwrap();
+    println!("67 signatures of 100 voters, {} bytes: {:?}", good.len(), begun.elapsed());
+}
