@@ -14,6 +14,7 @@
 //! revoked ends at once.
 
 use std::future::Future;
+use std::pin::Pin;
 
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -98,16 +99,16 @@ pub(super) struct Permitted {
 /// # Errors
 /// Those of the call; what it was refused with.
 pub(super) async fn begun<R>(
-    sent: Result<
-        Result<impl Future<Output = Result<Result<R, Error>, Failure>> + Send, Error>,
-        impl Future<Output = Error> + Send,
-    >,
+    sent: Result<Result<impl Future<Output = Result<Result<R, Error>, Failure>> + Send, Error>, Refusing>,
 ) -> Result<R, Error> {
     match sent {
         Ok(sent) => sent?.await?,
         Err(refused) => Err(refused.await),
     }
 }
+
+/// Puts a refusal on record, and says it.
+pub(super) type Refusing = Pin<Box<dyn Future<Output = Error> + Send>>;
 
 /// Looks, whenever an identity changes, whether a call that waits may still do so.
 pub(super) struct Watch {
@@ -304,26 +305,16 @@ impl Quorate {
     }
 
     /// The same for a method that begins before it is awaited. What is refused is put on record by the future.
-    pub(super) fn allow_now<T: Serialize>(
-        &self,
-        name: &str,
-        request: &T,
-    ) -> Result<(), impl Future<Output = Error> + Send + use<T>> {
-        let this = self.clone();
-        let judged = || {
-            let (Some(caller), false) = (&self.caller, self.is_let_through()) else { return Ok(()) };
-            let (op, fields) = match (ops::find(name), fields_of(request)) {
-                (Ok(op), Ok(fields)) => (op, fields),
-                (Err(error), _) | (_, Err(error)) => return Err(Err(error)),
-            };
-            let judged = self.judge(caller, op, &fields, None);
-            judged.map_err(|refusal| Ok((caller.clone(), op, fields, refusal)))
+    pub(super) fn allow_now<T: Serialize>(&self, name: &str, request: &T) -> Result<(), Refusing> {
+        let (Some(caller), false) = (&self.caller, self.is_let_through()) else { return Ok(()) };
+        let (op, fields) = match (ops::find(name), fields_of(request)) {
+            (Ok(op), Ok(fields)) => (op, fields),
+            (Err(error), _) | (_, Err(error)) => return Err(Box::pin(std::future::ready(error))),
         };
-        judged().map_err(|refused| async move {
-            match refused {
-                Ok((caller, op, fields, refusal)) => this.refused(&caller, op, &fields, refusal).await,
-                Err(error) => error,
-            }
+        self.judge(caller, op, &fields, None).map_err(|refusal| {
+            let (this, caller) = (self.clone(), caller.clone());
+            let refused = async move { this.refused(&caller, op, &fields, refusal).await };
+            Box::pin(refused) as Refusing
         })
     }
 

@@ -183,7 +183,7 @@ fn error_of(error: LogError) -> Error {
         }
         LogError::Refused(Refusal::Tile { .. }) => Error::new(ErrorKind::StoreError, message),
         LogError::Refused(Refusal::Malformed { .. } | Refusal::Unsigned { .. } | Refusal::Misfit { .. }) => {
-            Error::new(ErrorKind::InvalidArgument, message).with("field", "checkpoint")
+            Error::invalid("old_checkpoint", message, "a checkpoint that this log has signed")
         }
         LogError::Diverged(_) => Error::new(ErrorKind::StoreCorrupt, message),
         LogError::NoRecord(_) | LogError::NoLog => Error::new(ErrorKind::NotFound, message),

@@ -42,7 +42,7 @@ const RESERVED: [&str; 4] = ["history", "stats", "start", "offer"];
 /// Wait when none is named, in milliseconds.
 const DEFAULT_WAIT_MS: i64 = 30_000;
 /// Longest text naming who cancelled or what is an arm, in bytes.
-const MAX_LABEL: usize = 256;
+pub(super) const MAX_LABEL: usize = 256;
 /// Longest reason, in bytes.
 pub(super) const MAX_REASON: usize = 1024;
 

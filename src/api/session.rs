@@ -10,7 +10,7 @@ use super::dto::{
     CancelSession, CertifySession, EndRound, ListSessions, ListedSessions, OpenSession, SessionAlgorithm,
     SessionPage, SessionRef, SessionResult, SessionVote, SessionVoted,
 };
-use super::quorum::{MAX_REASON, check_sentence, page_limit};
+use super::quorum::{MAX_LABEL, MAX_REASON, check_label, check_sentence, page_limit};
 use super::session_plan::{cast, elector, keyed_fields, span, terms, text_of, whole};
 use super::session_view::{line_view, result_view, status_name};
 use super::voter::handle_hash;
@@ -381,7 +381,7 @@ impl Sessions<'_> {
         self.q.allow("session.cancel", &request).await?;
         let CancelSession { session_id, cancelled_by: by, reason } = request;
         check_sentence("reason", reason.as_deref(), MAX_REASON)?;
-        check_sentence("cancelled_by", by.as_deref(), MAX_REASON)?;
+        check_label("cancelled_by", by.as_deref(), MAX_LABEL)?;
         self.command(&session_id, Command::Cancel { by, reason }).await
     }
 

@@ -25,6 +25,7 @@ const NAMES: &[(&str, &str)] = &[
     ("gate.transfer", "new_gate_addr"),
     ("flow.offer", "key"),
     ("shed.check", "handler"),
+    ("session.cancel", "cancelled_by"),
 ];
 /// Words of a list that their own parts hold: another word is refused, and the error names the field.
 const WORDS: &[(&str, &str)] = &[
@@ -47,6 +48,13 @@ const WORDS: &[(&str, &str)] = &[
     ("history.query", "outcome"),
     ("history.entity", "kind"),
     ("history.state_at", "kind"),
+    ("history.prove", "kind"),
+    ("history.consistency", "old_checkpoint"),
+    ("history.verify", "public_key"),
+    ("session.vote", "signature"),
+    ("session.vote", "hash"),
+    ("session.vote", "commit"),
+    ("voter.register", "public_key"),
 ];
 /// What is only looked up: it is found as it was stored, or it is not.
 const SOUGHT: &[(&str, &str)] = &[
@@ -61,6 +69,9 @@ const SENTENCES: &[(&str, &str)] = &[
     ("quorum.cancel", "reason"),
     ("consensus.vote", "reason"),
     ("identity.revoke", "reason"),
+    ("session.cancel", "reason"),
+    ("voter.quarantine", "reason"),
+    ("voter.release", "reason"),
 ];
 /// Nobody compares it.
 const FREE: &[(&str, &str)] = &[
@@ -73,6 +84,17 @@ const FREE: &[(&str, &str)] = &[
     ("flow.offer", "message"),
     ("quorum.start", "subject"),
     ("consensus.request", "proposal"),
+    ("session.open", "proposal"),
+    ("session.open", "context.*"),
+    ("session.open", "kinds.*"),
+    // Part of what a voter signs, byte for byte.
+    ("session.vote", "reasoning"),
+    // Secrets: only their hashes are compared.
+    ("session.vote", "handle"),
+    ("session.vote", "salt"),
+    ("voter.register", "handle"),
+    // A text whose signature does not fit is an answer, not an error.
+    ("history.verify", "checkpoint"),
     ("consensus.vote", "metadata.*"),
     ("agent.beat", "metadata.*"),
     // Rules are read by their own grammar, which checks the ids in them.

@@ -38,6 +38,7 @@ fn journal(facts: &[Fact]) -> Vec<Record> {
             payload: fact.payload.clone(),
             hash: ChainHash::default(),
             settles: false,
+            by: None,
         };
         record.hash = record_hash(hash, &record.stream, &record_bytes(&record));
         *hash = record.hash;

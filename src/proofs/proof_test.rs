@@ -1,5 +1,6 @@
 use super::*;
 use quorate_core::kernel::ids::{EntityId, StreamId, StreamKind};
+use quorate_core::kernel::time::Timestamp;
 
 use crate::checkpoint::LogKey;
 use crate::tree::Tree;
@@ -23,6 +24,7 @@ fn log(count: u64) -> (Tree<Kept>, LogKey, Vec<(ChainHash, Record)>) {
             payload: vec![position as u8; 5],
             hash: previous,
             settles: false,
+            by: None,
         };
         record.hash = record_hash(&previous, &record.stream, &record_bytes(&record));
         heads[which] = (seq, record.hash);

@@ -14,11 +14,14 @@ use quorate_runtime::error::Error;
 /// Short names of what is asked for most.
 const SHORT: [(&str, &str); 2] = [("learned", "dawid_skene"), ("learned-online", "dawid_skene_online")];
 
+/// A source of weights, under the name that was asked for.
+type Named = (String, Box<dyn Source>);
+
 /// The sources asked for, each once, with the names they were asked by.
 ///
 /// # Errors
 /// `invalid_argument` naming the source or parameter that does not fit.
-pub(super) fn asked(matches: &ArgMatches) -> Result<Vec<(String, Box<dyn Source>)>, Error> {
+pub(super) fn asked(matches: &ArgMatches) -> Result<Vec<Named>, Error> {
     let mut sources: Vec<(String, Box<dyn Source>)> = Vec::new();
     for text in matches.get_many::<String>("weights").into_iter().flatten() {
         let (name, rest) = text.split_once(':').unwrap_or((text, ""));

@@ -53,7 +53,7 @@ impl Model {
     /// [`Unfit`] for numbers that are no probabilities above 0, or not as many as there must be.
     pub fn new(prior: Vec<f64>, errors: Vec<f64>) -> Result<Self, Unfit> {
         let options = prior.len();
-        if !(2..=1000).contains(&options) || errors.len() % (options * options) != 0 {
+        if !(2..=1000).contains(&options) || !errors.len().is_multiple_of(options * options) {
             return Err(Unfit::new(
                 "errors",
                 errors.len(),

@@ -73,7 +73,8 @@ fn a_thousand_honest_sessions_stay_below_the_stated_rate_of_false_alarms() {
 /// The stated power: each planted pattern is found in at least 95 of 100 sessions.
 #[test]
 fn each_planted_pattern_is_found_with_the_stated_power() {
-    let plants: [(&str, fn(&mut Rng) -> Scene); 11] = [
+    type Plant = (&'static str, fn(&mut Rng) -> Scene);
+    let plants: [Plant; 11] = [
         ("synchronization", |rng| {
             let moment = 10_000.0 + unit(rng) * 40_000.0;
             let at = |n: usize, rng: &mut Rng| {
@@ -108,7 +109,7 @@ fn each_planted_pattern_is_found_with_the_stated_power() {
         }),
         ("convergence", |rng| {
             // In one round: two of ten first, then nine of ten.
-            let say = |n: usize| u32::from(if n < 20 { n % 5 == 0 } else { n % 10 != 0 });
+            let say = |n: usize| u32::from(if n < 20 { n.is_multiple_of(5) } else { !n.is_multiple_of(10) });
             scene(vec![round(
                 (0..40).map(|n| (say(n), 0.5, n as f64 * 1_000.0 + unit(rng) * 900.0)).collect::<Vec<_>>(),
             )])

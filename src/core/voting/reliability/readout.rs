@@ -41,7 +41,8 @@ pub fn read_out(weights: &BTreeMap<VoterId, u64>) -> Readout {
     let mut rests = Vec::new();
     for (voter, weight) in weights {
         let scaled = u128::from(*weight) * 1_000_000;
-        let (share, rest) = if total > 0 { (scaled / total, scaled % total) } else { (0, 0) };
+        let share = scaled.checked_div(total).unwrap_or(0);
+        let rest = scaled - share * total;
         let below = sorted.partition_point(|w| w < weight) as u64;
         let equal = sorted.partition_point(|w| w <= weight) as u64 - below;
         let percentile = (2 * below + equal) * 500_000 / sorted.len() as u64;

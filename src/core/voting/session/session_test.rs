@@ -305,7 +305,8 @@ fn the_layers_refuse_in_their_order() {
         change(&mut cast);
         Command::Vote(Box::new(cast))
     };
-    let bad: [(Refusal, &dyn Fn(&mut Cast)); 9] = [
+    type Fault<'f> = (Refusal, &'f dyn Fn(&mut Cast));
+    let bad: [Fault<'_>; 9] = [
         (Refusal::Malformed, &|c| c.version = 2),
         (Refusal::Malformed, &|c| c.vote.score = WHOLE + 1),
         (Refusal::Malformed, &|c| c.vote.ballot = Ballot::Choice(candidate("x"))),

@@ -34,7 +34,7 @@ impl Rates {
         if admitted.iter().filter(within).count() < MOST {
             return Ok(());
         }
-        let oldest = admitted.iter().rev().take(MOST).last().copied().unwrap_or(now);
+        let oldest = admitted.iter().nth_back(MOST - 1).copied().unwrap_or(now);
         Err(oldest.plus(WINDOW).since(now))
     }
 
