@@ -61,6 +61,7 @@ fn main() {
     println!("a look at 100 votes for six patterns: {}", shown(took));
 }
 
+#[expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
 fn median(mut work: impl FnMut()) -> Duration {
     let mut turns: Vec<Duration> = (0..TURNS)
         .map(|_| {

@@ -59,7 +59,7 @@ fn handle(k: usize) -> Digest {
 
 impl World {
     fn chance(&mut self, of: u64) -> bool {
-        self.rng.next_u64() % of == 0
+        self.rng.next_u64().is_multiple_of(of)
     }
 
     fn below(&mut self, n: usize) -> usize {
