@@ -271,10 +271,8 @@ impl Error {
 
     /// A field that must be given and was not.
     pub fn missing(field: &str) -> Self {
-        Error::new(ErrorKind::InvalidArgument, format!("{field} is missing"))
-            .with("field", field)
-            .with("value", Value::Null)
-            .with("expected", "a value")
+        let error = Error::new(ErrorKind::InvalidArgument, format!("{field} is missing"));
+        error.with("field", field).with("value", Value::Null).with("expected", "a value")
     }
 
     /// The same error with one more detail.

@@ -321,7 +321,7 @@ impl Quorate {
     /// May whoever calls read what is no operation, such as the counters of a server?
     ///
     /// # Errors
-    /// As [`Quorate::permit`].
+    /// `not_authenticated` for an identity that is over, `not_authorized` for one that may not read.
     pub fn allow_reading(&self, what: &str) -> Result<(), Error> {
         let Some(caller) = &self.caller else { return Ok(()) };
         let directory = lock(&self.host().counters.identities);
