@@ -13,11 +13,13 @@ use super::host::Host;
 use super::lock;
 use super::runtime::ask;
 use super::writer::Failure;
+use crate::core::kernel::Machine;
 use crate::core::kernel::ids::{EntityId, VoterId};
 use crate::core::voting::session::{Command as SessionCommand, Exclusion};
-use crate::core::voting::voter::{Command, Report, Standing};
+use crate::core::voting::voter::{Command, Effect, Report, Standing, VoterMachine};
 
-/// Tells a voter what a session, or the door, saw of it. Who is not registered is told nothing.
+/// Tells a voter what a session, or the door, saw of it, and its open sessions when it votes no more because of that: who has
+/// told it goes on after they know. Who is not registered is told nothing.
 pub(crate) async fn note(
     host: &Arc<Host>,
     voter: &VoterId,
@@ -36,14 +38,18 @@ pub(crate) async fn note(
     let command = Command::Note { session_id, reports, last_seen, room };
     let action = Action::Command(command, None);
     let id = EntityId::from(voter);
-    let quarantined = ask(host, &host.kinds.voters, &id, action, |view| {
-        matches!(view.state.standing, Standing::Quarantined { .. })
+    let told = ask(host, &host.kinds.voters, &id, action, |view| {
+        (matches!(view.state.standing, Standing::Quarantined { .. }), VoterMachine::owed(view.state))
     })
     .await;
-    if !matches!(quarantined, Ok(true)) {
+    if !matches!(told, Ok((true, _))) {
         lock(&host.counters.voters).unreserve(voter);
     }
-    quarantined.map(|_| ())
+    // The effect does the same; whoever comes second changes nothing.
+    for Effect::Spread { number, proven } in told?.1 {
+        spread(host.clone(), id.clone(), number, proven).await?;
+    }
+    Ok(())
 }
 
 /// Tells the open sessions of a voter that it votes no more, then the voter that they know.

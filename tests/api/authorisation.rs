@@ -85,6 +85,11 @@ fn a_field_that_names_who_acts_is_a_column() {
         "agent.history",
         "worker.status",
         "capacity.status",
+        "session.list",
+        "voter.register",
+        "voter.state",
+        "voter.quarantine",
+        "voter.release",
     ];
     let names = [
         "voter_id",

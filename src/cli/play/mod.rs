@@ -111,7 +111,12 @@ impl Player {
         let q = self.world.q();
         match fields.shift_remove(AS) {
             None => op.call(q.clone(), fields).await,
-            Some(Value::String(name)) => q.as_identity(&name)?.call(op, fields).await,
+            Some(Value::String(name)) => {
+                let identified = q.as_identity(&name)?;
+                // That it was used stands before what it does, in every run.
+                q.effects_done().await;
+                identified.call(op, fields).await
+            }
             Some(other) => Err(Error::invalid(AS, other, "the name or a token of an identity")),
         }
     }
