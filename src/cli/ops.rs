@@ -227,13 +227,26 @@ pub(super) async fn run(name: &str, matches: &ArgMatches, output: &Output) -> Re
         closed?;
         break (missing, reply);
     };
-    output.reply(&reply)?;
+    match signed_text(op, &reply).filter(|_| !output.is_json()) {
+        Some((key, text)) => output.text(&format!("{text}\npublic key: {key}\n"))?,
+        None => output.reply(&reply)?,
+    }
     let unsound = op.name == "history.verify" && (reply["ok"] == false || reply["opens"] == false);
     if unsound || reads && missing {
         return Ok(ErrorKind::StoreCorrupt.entry().exit);
     }
     let undone = not_done(op, &reply).map(|error| error.kind().entry().exit);
     Ok(undone.or(outcome_of(op, &reply).map(|told| told.exit)).unwrap_or(0))
+}
+
+/// The public key and the text of a checkpoint, to be kept as they are: a table would fold the lines, and the signature would
+/// not fit any more. Both are made of letters, digits, `+/=` and spaces.
+fn signed_text<'r>(op: &Operation, reply: &'r Value) -> Option<(&'r str, &'r str)> {
+    let is_plain =
+        |text: &&str| text.chars().all(|c| c == '\n' || c == '\u{2014}' || c.is_ascii_graphic() || c == ' ');
+    let text = |name: &str| reply[name].as_str().filter(is_plain);
+    (op.name == "history.checkpoint").then_some(())?;
+    Some((text("public_key")?, text("checkpoint")?))
 }
 
 async fn call(

@@ -55,6 +55,8 @@ fn a_proof_holds_here_and_in_another_language_and_a_touched_one_in_neither() {
     let newest = run(&["history", "checkpoint", "--url", &url, "--json"]).ok().json();
     let key = newest["public_key"].as_str().unwrap().to_owned();
     let older = newest["checkpoint"].as_str().unwrap().to_owned();
+    let shown = run(&["history", "checkpoint", "--url", &url]).ok();
+    assert_eq!(shown.out(), format!("{older}\npublic key: {key}\n"), "people keep it as it is");
     let proof =
         run(&["history", "prove", "--entity-id", "deploy-2", "--seq", "2", "--data", data, "--json"]).ok();
     let proof = proof.json();
