@@ -281,7 +281,11 @@ impl Transparency {
         key: Option<&PublicKey>,
         checkpoints: &[String],
     ) -> Result<(Option<Contained>, Vec<Contained>), LogError> {
-        let own = self.kept()?;
+        // The journal is whole without the files of its log: their damage is a finding.
+        let (own, damaged) = match self.kept() {
+            Ok(own) => (own, None),
+            Err(damage) => (None, Some(damage.to_string())),
+        };
         let public = key.cloned().or_else(|| own.as_ref().map(|(key, _)| key.public().clone()));
         let read = |text: &str, public: Option<&PublicKey>| match public {
             Some(public) => public.read(text).map_err(|e| e.to_string()),
@@ -327,7 +331,7 @@ impl Transparency {
         };
         let mut all: Vec<Contained> = asked.iter().map(told).collect();
         let own = if has_own { all.pop() } else { None };
-        Ok((own, all))
+        Ok((own.or(damaged.map(|why| Contained { size: None, why: Some(why) })), all))
     }
 
     /// Does something with the log as of now.
@@ -478,8 +482,9 @@ fn extend(tree: &mut Tree<Kept>, store: &dyn Store, to: Position) -> Result<(), 
 
 /// The text of a file; `None` when there is none.
 fn read(path: &Path) -> Result<Option<String>, LogError> {
-    match std::fs::read_to_string(path) {
-        Ok(text) => Ok(Some(text)),
+    match std::fs::read(path) {
+        // What is no text is no key and no checkpoint either, and is told as such.
+        Ok(bytes) => Ok(Some(String::from_utf8_lossy(&bytes).into_owned())),
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(e) => Err(unavailable("a file of the log cannot be read", path, &e)),
     }

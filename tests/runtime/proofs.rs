@@ -175,6 +175,36 @@ async fn tiles_that_are_lost_are_made_again_and_nothing_else_is_signed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_key_or_checkpoint_is_told_by_verify_and_nothing_is_signed_over_it() {
+    let folder = TempDir::new().unwrap();
+    let q = open(folder.path()).await;
+    decide(&q, "q", 2).await;
+    checkpoint(&q).await;
+    q.close().await.unwrap();
+    for name in ["key", "checkpoint"] {
+        let file = folder.path().join("tlog").join(name);
+        let sound = fs::read(&file).unwrap();
+        for noise in [0x01, 0x80] {
+            let mut damaged = sound.clone();
+            damaged[30] ^= noise;
+            fs::write(&file, &damaged).unwrap();
+            let q = open(folder.path()).await;
+            let verified = q.history().verify(|_| ()).await.unwrap();
+            let log = verified.log.unwrap();
+            assert!(!verified.ok && !log.contained && log.why.is_some(), "{name} {noise}");
+            assert_eq!(verified.broken, None, "the journal is whole");
+            assert_eq!(q.history().checkpoint().await.unwrap_err().kind(), ErrorKind::StoreCorrupt);
+            q.close().await.unwrap();
+            assert_eq!(fs::read(&file).unwrap(), damaged, "it is left as it is");
+        }
+        fs::write(&file, sound).unwrap();
+    }
+    let q = open(folder.path()).await;
+    assert!(q.history().verify(|_| ()).await.unwrap().ok);
+    checkpoint(&q).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn another_journal_under_the_same_key_is_not_signed() {
     let (a, b) = (TempDir::new().unwrap(), TempDir::new().unwrap());
     let q = open(a.path()).await;
