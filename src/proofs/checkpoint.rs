@@ -229,6 +229,16 @@ mod tests {
     }
 
     #[test]
+    fn a_checkpoint_that_names_another_log_is_refused_whoever_signed_it() {
+        let body = Body::new("quorate/other", 5, Hash([9; 32]), "").unwrap();
+        let mut note = Note::new(&body.to_bytes(), &[]).unwrap();
+        note.add_sigs(&[&key().signer]).unwrap();
+        let text = String::from_utf8(note.to_bytes()).unwrap();
+        let refused = key().public().read(&text).unwrap_err();
+        assert!(refused.to_string().contains("quorate/other"), "{refused}");
+    }
+
+    #[test]
     fn no_byte_of_a_checkpoint_can_be_changed() {
         let text = key().sign(5, &Hash([9; 32])).unwrap();
         for at in 0..text.len() {
