@@ -107,6 +107,19 @@ fn no_part_of_a_proof_can_be_changed() {
 }
 
 #[test]
+fn an_entry_that_stands_at_another_place_than_it_says_is_refused() {
+    let (_, key, records) = log(2);
+    let mut turned = Tree::new(Kept::default());
+    records.iter().rev().for_each(|(_, record)| turned.push(Entry::from(record).leaf()).unwrap());
+    let entry = Entry::from(&records[1].1);
+    let text = checkpoint(&turned, &key, 2);
+    let proof = Inclusion::new(key.public(), text, &entry, &turned.inclusion(0, 2).unwrap(), None);
+    // The path holds; the second record stands first.
+    let misplaced = Inclusion { leaf_index: 0, ..proof };
+    assert!(matches!(misplaced.check(key.public()), Err(Refusal::Misfit { .. })));
+}
+
+#[test]
 fn a_newer_checkpoint_is_shown_to_go_on_from_an_older_one_and_a_fork_is_not() {
     let whole = log(300);
     let (tree, key, _) = &whole;
