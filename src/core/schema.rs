@@ -7,13 +7,14 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use crate::jobs::gate::status::GateStatus;
 use crate::jobs::worker::WorkerStatus;
 use crate::kernel::ids::{
-    BudgetId, CandidateId, CellId, EntityId, IdempotencyKey, MAX_ID_BYTES, NeedId, OfferId, Resource,
-    TokenId, VoterId,
+    BudgetId, CandidateId, CellId, DatacenterId, EntityId, IdempotencyKey, MAX_ID_BYTES, NeedId, NodeId,
+    OfferId, Resource, TokenId, VoterId,
 };
 use crate::kernel::time::Timestamp;
 use crate::load::flow::{FlowAdvice, FlowConfig, FlowReason, FlowState, Health as FlowHealth};
 use crate::load::shed::{Cause, Class, Load, Observed, Priority};
 use crate::load::stats::Level;
+use crate::network::route::RoutingDecision;
 use crate::voting::agent::Grade;
 use crate::voting::proposal::{Verdict, VoteOutcome};
 use crate::voting::quorum::event::{Outsiders, VoteChange};
@@ -37,7 +38,7 @@ macro_rules! schema_of_id {
     )* };
 }
 schema_of_id!(EntityId, VoterId, CellId, CandidateId, IdempotencyKey);
-schema_of_id!(BudgetId, NeedId, OfferId, Resource, TokenId);
+schema_of_id!(BudgetId, NeedId, OfferId, Resource, TokenId, NodeId, DatacenterId);
 
 impl JsonSchema for Timestamp {
     fn inline_schema() -> bool {
@@ -177,4 +178,4 @@ macro_rules! schema_of_object {
         }
     )* };
 }
-schema_of_object!(GateStatus, WorkerStatus, Certificate);
+schema_of_object!(GateStatus, WorkerStatus, Certificate, RoutingDecision);

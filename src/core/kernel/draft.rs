@@ -4,7 +4,6 @@ use super::time::Timestamp;
 use super::{Decision, Machine};
 
 /// See the [module](self). The state is copied with the first event: most commands make none.
-#[derive(Debug)]
 pub struct Draft<'a, M: Machine> {
     before: &'a M::State,
     after: Option<M::State>,
@@ -12,12 +11,29 @@ pub struct Draft<'a, M: Machine> {
     effects: Vec<M::Effect>,
     /// The instant of the decision.
     pub now: Timestamp,
+    context: M::Context,
+}
+
+impl<M: Machine> std::fmt::Debug for Draft<'_, M> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Draft").field("now", &self.now).field("events", &self.events).finish_non_exhaustive()
+    }
 }
 
 impl<'a, M: Machine> Draft<'a, M> {
     /// Nothing is decided yet.
     pub fn new(before: &'a M::State, now: Timestamp) -> Self {
-        Draft { before, after: None, events: Vec::new(), effects: Vec::new(), now }
+        Draft::within(before, now, M::Context::default())
+    }
+
+    /// The same, with what the decision may consult.
+    pub fn within(before: &'a M::State, now: Timestamp, context: M::Context) -> Self {
+        Draft { before, after: None, events: Vec::new(), effects: Vec::new(), now, context }
+    }
+
+    /// What the decision may consult.
+    pub fn context(&self) -> &M::Context {
+        &self.context
     }
 
     /// The state before the decision.

@@ -103,7 +103,7 @@ impl<M: Machine> Driver<M> {
     /// Puts on record that the entity woke in a process after others were away, if it cares.
     pub fn resume(&mut self, away: Downtime) -> Settled<M> {
         let from = self.revision;
-        let events = M::resume(&self.state, away);
+        let events = M::resume(&self.state, away, &self.context);
         events.iter().for_each(|event| self.replay(event));
         Settled { events, effects: Vec::new(), from }
     }

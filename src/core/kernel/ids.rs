@@ -243,9 +243,33 @@ id_type! {
     /// One process of the system: a gate, a manager or a worker. Its addresses may change, its id does not.
     NodeId
 }
+impl From<&NodeId> for EntityId {
+    /// The entity of a node: where it stands.
+    fn from(node: &NodeId) -> Self {
+        EntityId(node.0.clone())
+    }
+}
+impl From<&EntityId> for NodeId {
+    /// The node that an entity is, or is about.
+    fn from(entity: &EntityId) -> Self {
+        NodeId(entity.0.clone())
+    }
+}
 id_type! {
     /// A place whose nodes are near each other and are led by one manager at a time.
     DatacenterId
+}
+impl From<&EntityId> for DatacenterId {
+    /// The datacenter that a job names.
+    fn from(named: &EntityId) -> Self {
+        DatacenterId(named.0.clone())
+    }
+}
+impl From<&DatacenterId> for EntityId {
+    /// The datacenter as a job names it.
+    fn from(datacenter: &DatacenterId) -> Self {
+        EntityId(datacenter.0.clone())
+    }
 }
 id_type! {
     /// A caller's own name for one request, so that a repeat is recognised.
@@ -288,11 +312,25 @@ pub enum StreamKind {
     Session = 21,
     /// Who calls: credentials, and what they allow.
     Identity = 24,
+    /// What the datacenters say of themselves. One stream, `datacenters`.
+    Datacenter = 25,
+    /// Where one job goes.
+    Route = 26,
+    /// Where one node stands in the space of round trips.
+    Coordinate = 27,
+    /// What is stopped, and who lets it go on. One stream, `stops`.
+    Stops = 30,
+    /// What is kept of the journal, and what was pruned. One stream, `retention`.
+    Retention = 37,
+    /// What is on record, posted to a URL: how far, and what fails.
+    Hook = 36,
+    /// One member of the cluster, as the node of this process sees it.
+    Member = 40,
 }
 
 impl StreamKind {
     /// Every kind, in the order of its number.
-    pub const ALL: [StreamKind; 16] = [
+    pub const ALL: [StreamKind; 23] = [
         StreamKind::Topology,
         StreamKind::Quorum,
         StreamKind::Proposal,
@@ -309,6 +347,13 @@ impl StreamKind {
         StreamKind::Voter,
         StreamKind::Session,
         StreamKind::Identity,
+        StreamKind::Datacenter,
+        StreamKind::Route,
+        StreamKind::Coordinate,
+        StreamKind::Stops,
+        StreamKind::Retention,
+        StreamKind::Hook,
+        StreamKind::Member,
     ];
 
     /// The stored number.
@@ -340,6 +385,13 @@ impl StreamKind {
             StreamKind::Identity => "identity",
             StreamKind::Voter => "voter",
             StreamKind::Session => "session",
+            StreamKind::Datacenter => "datacenter",
+            StreamKind::Route => "route",
+            StreamKind::Coordinate => "coordinate",
+            StreamKind::Stops => "stop",
+            StreamKind::Retention => "retention",
+            StreamKind::Hook => "hook",
+            StreamKind::Member => "member",
         }
     }
 

@@ -27,6 +27,7 @@ pub mod keyed;
 pub mod layered;
 pub mod names;
 pub mod number;
+pub mod openings;
 pub mod resend;
 pub mod rng;
 pub mod time;
@@ -134,7 +135,7 @@ pub trait Machine: 'static {
 
     /// What is put on record before anything else when the entity wakes for the first time in a process, of which the
     /// one who asks makes sure. Most entities do not care whether the process was away.
-    fn resume(_state: &Self::State, _away: Downtime) -> Vec<Self::Event> {
+    fn resume(_state: &Self::State, _away: Downtime, _context: &Self::Context) -> Vec<Self::Event> {
         Vec::new()
     }
 

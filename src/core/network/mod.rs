@@ -4,12 +4,14 @@
 //! |---|---|
 //! | [`coordinate`] | network coordinates (Vivaldi): the distance of two nodes that never measured each other |
 //! | [`member`] | who is there: lifecycle, probes, suspicion, gossip, datagrams |
+//! | [`datacenter`] | what the datacenters say of themselves |
 //! | [`route`] | which datacenter a job goes to |
 //!
 //! Everything here is pure. Time, randomness and configuration are arguments; datagrams come in as bytes and go out as
 //! bytes; what is to be done outside is a value.
 
 pub mod coordinate;
+pub mod datacenter;
 pub mod member;
 pub mod route;
 

@@ -18,14 +18,18 @@
 //! | [`waves`] | asking only as many as are needed |
 //! | [`session`] | a question that holds against voters that lie |
 //! | [`voter`] | who may vote in sessions, and how far each is trusted |
+//! | [`extension`] | votes that are taken longer than was said |
+//! | [`mandate`] | the one operation that a decision allows, and what was used of it |
 //! | [`signature`] | keys, signatures, hashes and canonical bytes |
 
 pub mod agent;
 pub mod algorithms;
 pub mod attacks;
 pub mod emergence;
+pub mod extension;
 pub mod gates;
 pub mod independence;
+pub mod mandate;
 pub mod proposal;
 pub mod quorum;
 pub mod reliability;

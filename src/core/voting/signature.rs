@@ -45,6 +45,8 @@ pub enum Domain {
     Handle,
     /// Two votes that contradict each other.
     Evidence,
+    /// An operation that is decided about.
+    Operation,
 }
 
 impl Domain {
@@ -58,6 +60,7 @@ impl Domain {
             Domain::Reasoning => "quorate session reasoning v1",
             Domain::Handle => "quorate voter handle v1",
             Domain::Evidence => "quorate session evidence v1",
+            Domain::Operation => "quorate operation v1",
         }
     }
 

@@ -1,15 +1,23 @@
-//! A budget: a limit over what many cells are granted at once, such as that of a ring or of the whole fleet.
+//! A budget: a limit over what many cells are granted at once, and rates at which what they use comes back, such as those
+//! of a team or of the whole fleet.
 //!
 //! ```text
 //!  grant of a cell that names the budget ──► charged ──┬── released, revoked ──────► refunded
 //!                                                      └── lease ends by itself ───► refunded
 //!  head of a cell's queue, no room ──► waiting ──► room ──► served by its cell ──► wait ended
+//!
+//!  estimate that all rates have ready ──► reserved ──┬── actual amount ──► settled: the difference goes back, or is taken
+//!                                                    └── lease ends by itself ───► expired: the estimate stands
 //! ```
 //!
 //! A budget knows the lease of every charge and the deadline of every waiter, so it lets go of them at the same
 //! instant as the cells do, without being told. Waiters are served first come, first served for each resource: while
 //! somebody waits, nobody else is charged. A need waits for one budget at a time and holds nothing meanwhile, so two
 //! budgets cannot wait for each other.
+//!
+//! A limit bounds what cells hold at the same time, and what is released is there again. A [rate](super::rate) bounds what
+//! is used in a time, and what is used comes back with time alone. Nobody waits in a budget for a refill: whoever is told
+//! no is told when the refill suffices.
 
 use std::collections::BTreeMap;
 
@@ -18,10 +26,14 @@ use serde::{Deserialize, Serialize};
 use super::amount::Amount;
 use super::command::{Command, Effect, Reply};
 use super::event::Return;
+use super::kept::Kept;
+use super::rate::{Bucket, Rate, Units};
 use super::rejection::Rejection;
+use super::reservation::{Difference, Reservation, ReservationEnd, Taken};
 use crate::kernel::Decision;
 use crate::kernel::Machine;
 use crate::kernel::ids::{CellId, NeedId, Resource, StreamKind, TokenId};
+use crate::kernel::layered::Layered;
 use crate::kernel::time::Timestamp;
 
 /// A grant that is charged.
@@ -136,6 +148,44 @@ pub enum Event {
         /// When; for an expiry its deadline, whenever it was noticed.
         at: Timestamp,
     },
+    /// The rates were set.
+    RatesSet {
+        /// How much may be used per period; a unit that is left out has no rate.
+        rates: BTreeMap<Resource, Rate>,
+        /// What each has ready.
+        buckets: BTreeMap<Resource, Bucket>,
+        /// When the rates came into force.
+        at: Timestamp,
+    },
+    /// An estimate was taken from the rates.
+    Reserved {
+        /// The estimate, and what it costs.
+        taken: Taken,
+        /// What each rate it costs something has left.
+        buckets: BTreeMap<Resource, Bucket>,
+        /// When it was taken out of the buckets.
+        at: Timestamp,
+    },
+    /// The actual amount of a reservation is known.
+    Settled {
+        /// The token of the reservation.
+        token: TokenId,
+        /// What was used.
+        actual: Units,
+        /// What that changed, by rate.
+        differences: BTreeMap<Resource, Difference>,
+        /// What each of these rates has ready.
+        buckets: BTreeMap<Resource, Bucket>,
+        /// When the actual amounts were told.
+        at: Timestamp,
+    },
+    /// A reservation was not settled in time. What was reserved counts as used.
+    ReservationExpired {
+        /// The token of the reservation that nobody settled.
+        token: TokenId,
+        /// The last instant at which it could be settled, whenever it was noticed.
+        at: Timestamp,
+    },
 }
 
 impl Event {
@@ -148,6 +198,10 @@ impl Event {
             Event::Refunded { .. } => "refunded",
             Event::Waiting { .. } => "waiting",
             Event::WaitEnded { .. } => "wait_ended",
+            Event::RatesSet { .. } => "rates_set",
+            Event::Reserved { .. } => "reserved",
+            Event::Settled { .. } => "settled",
+            Event::ReservationExpired { .. } => "reservation_expired",
         }
     }
 }
@@ -161,6 +215,28 @@ pub struct Budget {
     pub charges: BTreeMap<(CellId, TokenId), Charge>,
     /// Who waits for room, in the order they came.
     pub waiting: Vec<Waiter>,
+    /// How much may be used per period.
+    pub rates: BTreeMap<Resource, Rate>,
+    /// What each rate has ready.
+    pub buckets: BTreeMap<Resource, Bucket>,
+    /// What is reserved and not settled.
+    pub reservations: Layered<TokenId, Taken>,
+    /// Reservations that ended, and what each rate gave back or took then.
+    pub ended_reservations: Kept<TokenId, EndedReservation, RESERVATIONS_KEPT>,
+}
+
+/// So many reservations that ended a budget remembers, so that a repeat is answered.
+pub const RESERVATIONS_KEPT: usize = 1_024;
+
+/// A reservation that ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EndedReservation {
+    /// What was reserved.
+    pub reservation: Reservation,
+    /// How it ended.
+    pub end: ReservationEnd,
+    /// What that changed here, by rate.
+    pub differences: BTreeMap<Resource, Difference>,
 }
 
 impl Budget {
@@ -217,12 +293,53 @@ impl Budget {
             Event::WaitEnded { cell, need, .. } => {
                 self.waiting.retain(|waiter| &waiter.cell != cell || &waiter.need != need);
             }
+            Event::RatesSet { rates, buckets, at: _ } => {
+                self.rates = rates.clone();
+                self.buckets = buckets.clone();
+            }
+            Event::Reserved { taken, buckets, at: _ } => {
+                self.now_hold(buckets);
+                self.reservations.insert(taken.reservation.token.clone(), taken.clone());
+            }
+            Event::Settled { token, actual, differences, buckets, at: _ } => {
+                self.now_hold(buckets);
+                self.end(token, ReservationEnd::Settled(actual.clone()), differences.clone());
+            }
+            Event::ReservationExpired { token, at: _ } => {
+                self.end(token, ReservationEnd::Expired, BTreeMap::new());
+            }
         }
+    }
+
+    fn now_hold(&mut self, buckets: &BTreeMap<Resource, Bucket>) {
+        self.buckets.extend(buckets.iter().map(|(name, bucket)| (name.clone(), *bucket)));
+    }
+
+    fn end(&mut self, token: &TokenId, end: ReservationEnd, differences: BTreeMap<Resource, Difference>) {
+        if let Some(Taken { reservation, costs: _ }) = self.reservations.remove(token) {
+            let ended = EndedReservation { reservation, end, differences };
+            self.ended_reservations.keep(token.clone(), ended);
+        }
+    }
+
+    /// What a rate has ready at this instant; none without such a rate.
+    pub fn ready(&self, name: &Resource, now: Timestamp) -> Option<(&Rate, Bucket)> {
+        let rate = self.rates.get(name)?;
+        let bucket = self.buckets.get(name).copied().unwrap_or_else(|| Bucket::full(rate, now));
+        Some((rate, bucket.refilled(rate, now)))
+    }
+
+    /// What each rate has ready at this instant.
+    pub fn all_ready(&self, now: Timestamp) -> impl Iterator<Item = (&Resource, &Rate, Bucket)> {
+        self.rates
+            .keys()
+            .filter_map(move |name| self.ready(name, now).map(|(rate, bucket)| (name, rate, bucket)))
     }
 
     fn deadlines(&self) -> impl Iterator<Item = Timestamp> {
         let charges = self.charges.values().filter_map(|charge| charge.expires);
-        charges.chain(self.waiting.iter().map(|waiter| waiter.deadline))
+        let reservations = self.reservations.values().map(|taken| taken.reservation.expires);
+        charges.chain(self.waiting.iter().map(|waiter| waiter.deadline)).chain(reservations)
     }
 
     /// Lets go of everything that is over, in the order of the deadlines. Gives the state then, with the events, or
@@ -242,6 +359,9 @@ impl Budget {
         for Waiter { cell, need, deadline, .. } in &self.waiting {
             let (cell, need, at) = (cell.clone(), need.clone(), *deadline);
             over.push((at, Event::WaitEnded { cell, need, why: WaitEnd::Expired, at }));
+        }
+        for Reservation { token, expires, .. } in self.reservations.values().map(|taken| &taken.reservation) {
+            over.push((*expires, Event::ReservationExpired { token: token.clone(), at: *expires }));
         }
         over.retain(|(last, _)| *last < now);
         over.sort_by_key(|(last, _)| *last);
@@ -275,7 +395,7 @@ pub struct BudgetMachine;
 
 impl Machine for BudgetMachine {
     const KIND: StreamKind = StreamKind::Budget;
-    const STATE_VERSION: u16 = 1;
+    const STATE_VERSION: u16 = 2;
     type State = Budget;
     type Command = Command;
     type Event = Event;

@@ -390,6 +390,7 @@ fn a_repeat_is_answered_from_the_record_and_another_under_the_same_name_is_refus
     world.restart();
     let from = world.log.len();
     let again: Vec<_> = asked.iter().map(|op| world.run(op, ms(1)).unwrap()).collect();
+    let first: Vec<_> = first.into_iter().map(|reply| Reply::Again(Box::new(reply))).collect();
     assert_eq!((first, world.log.len()), (again, from));
     for (op, what) in [(request("a", "n1", 0.9), "need"), (offer("o", "b", "a", 0.3), "offer")] {
         assert!(matches!(world.run(&op, ms(1)), Err(Rejection::AlreadyExists { what: w, .. }) if w == what));

@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use super::amount::Amount;
 use super::event::{Granted, Return};
+use super::rate::{Rate, Units};
+use super::reservation::{Difference, Reservation, ReservationEnd, ShortOf};
 use super::settings::{DEFAULT_TTL, DEFAULT_WAIT, Lease, Settings};
-use crate::kernel::ids::{BudgetId, CellId, IdempotencyKey, NeedId, OfferId, Resource, TokenId};
+use crate::kernel::ids::{BudgetId, CellId, EntityId, IdempotencyKey, NeedId, OfferId, Resource, TokenId};
 use crate::kernel::time::Timestamp;
 
 /// What may be asked of one entity alone; everything else is an [`Op`].
@@ -79,6 +81,24 @@ pub enum Op {
         /// How much may be granted at once.
         limits: BTreeMap<Resource, Amount>,
     },
+    /// Set the rates of a budget; a unit that is left out has none.
+    SetRates {
+        /// The budget whose rates are set.
+        budget: BudgetId,
+        /// How much may be used per period.
+        rates: BTreeMap<Resource, Rate>,
+    },
+    /// Take an estimate from the rates of all budgets, or from none.
+    Reserve(Reserve),
+    /// The actual amount of a reservation.
+    Settle {
+        /// The token of the reservation to settle.
+        token: TokenId,
+        /// Who holds it.
+        cell: CellId,
+        /// What was used of each unit; of one that is left out, what was estimated.
+        actual: Units,
+    },
     /// Owed: serve the heads of the cell's queues.
     Serve {
         /// Which cell.
@@ -118,6 +138,23 @@ impl Request {
         let (resource, lease) = (Resource::capacity(), Lease::default());
         Request { cell, need, token, resource, amount, wait: DEFAULT_WAIT, lease, budgets: BTreeSet::new() }
     }
+}
+
+/// A reservation that is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reserve {
+    /// The name of the reservation; the same name again is a repeat.
+    pub token: TokenId,
+    /// Who asks.
+    pub cell: CellId,
+    /// The identity in whose name.
+    pub by: Option<EntityId>,
+    /// How much of each unit.
+    pub units: Units,
+    /// The budgets it is taken from, besides those of the cell.
+    pub budgets: BTreeSet<BudgetId>,
+    /// How long it may be settled.
+    pub lease: Duration,
 }
 
 /// An offer of capacity.
@@ -334,11 +371,46 @@ pub enum Reply {
         /// Something was not so before.
         changed: bool,
     },
+    /// The estimate is reserved, or was, and ended so.
+    Reserved {
+        /// What is or was reserved.
+        reservation: Reservation,
+        /// How it ended, if it has.
+        end: Option<ReservationEnd>,
+        /// It was reserved before; nothing changed.
+        duplicate: bool,
+    },
+    /// Rates have not enough ready; nothing was reserved.
+    Exhausted {
+        /// Which, in the order of the budgets.
+        short: Vec<ShortOf>,
+    },
+    /// The reservation is settled.
+    ReservationSettled {
+        /// What was reserved.
+        reservation: Reservation,
+        /// What was used of each unit.
+        actual: Units,
+        /// What that changed, by budget and rate.
+        differences: BTreeMap<BudgetId, BTreeMap<Resource, Difference>>,
+        /// It was settled so before; nothing changed.
+        duplicate: bool,
+    },
     /// What was owed is done.
     Settled,
+    /// The same was asked before: what has become of it since. Nothing changed.
+    Again(Box<Reply>),
 }
 
 impl Reply {
+    /// The answer itself, and whether the same was asked before.
+    pub fn plain(self) -> (Reply, bool) {
+        match self {
+            Reply::Again(reply) => (*reply, true),
+            reply => (reply, false),
+        }
+    }
+
     /// The status word of the answer.
     pub fn status(&self) -> &'static str {
         match self {
@@ -357,7 +429,13 @@ impl Reply {
             Reply::Transferred { .. } => "transferred",
             Reply::Revoked { .. } => "revoked",
             Reply::Configured { .. } => "configured",
-            Reply::Settled => "settled",
+            Reply::Reserved { end: None, .. } => "granted",
+            Reply::Reserved { end: Some(ReservationEnd::Settled(_)), .. } => "settled",
+            Reply::Reserved { end: Some(ReservationEnd::Expired), .. } => "expired",
+            Reply::Exhausted { short } if short.iter().any(|of| of.wait_us.is_none()) => "never",
+            Reply::Exhausted { .. } => "exhausted",
+            Reply::ReservationSettled { .. } | Reply::Settled => "settled",
+            Reply::Again(reply) => reply.status(),
         }
     }
 }

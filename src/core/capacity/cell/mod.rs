@@ -13,7 +13,8 @@
 //!
 //! At every cell, for every resource, after every event:
 //! *available + reserved by open offers + live tokens made of its capacity = total*.
-//! At every budget: *live grants charged to it ≤ its limit*.
+//! At every budget: *live grants charged to it ≤ its limit*, and of each of its rates in any time
+//! *reserved and more than estimated - given back ≤ burst + debt + refill of that time*.
 //!
 //! One cell is one machine, and so is one [budget]. What concerns several of them is decided at once by
 //! [`exchange::decide`] and committed at once. What time does, each decides alone ([`Command::Tick`]): the last instant
@@ -43,7 +44,16 @@
 //! | Renew | the lease is renewable | Renewed (source, holder), Extended (budgets) | renewed |
 //! | Release, Revoke | | Returned (source, holder), Refunded (budgets) | released, revoked |
 //! | Transfer | | HandedOver (source, giver), Received (taker) | transferred |
-//! | Tick | deadlines are over | NeedExpired, OfferClosed, Returned; Refunded, WaitEnded | – |
+//! | Reserve | done before under this name | – | as it stands now: granted, settled, expired |
+//! | Reserve | no rate of its budgets counts what is asked | – | `Uncounted` |
+//! | Reserve | a rate has not enough ready | – | exhausted, never |
+//! | Reserve | otherwise | Reserved (all budgets) | granted |
+//! | Settle | the reservation is not the asking cell's | – | `NotOwner` |
+//! | Settle | settled before, with the same amounts | – | settled, duplicate |
+//! | Settle | it has ended otherwise | – | `TokenExpired`, `TokenReleased` |
+//! | Settle | otherwise | Settled (all budgets) | settled |
+//! | SetRates | | RatesSet (budget) | configured |
+//! | Tick | deadlines are over | NeedExpired, OfferClosed, Returned; Refunded, WaitEnded, ReservationExpired | – |
 //! | any, Tick | the head of a queue fits now and has no budgets | Granted (cell) | – |
 //! | any, Tick | overloaded, and at most `low_water` needs wait | OverloadCleared (cell) | – |
 //! | Serve (owed) | the head fits, or offers cover it | Granted and what belongs to it, or NeedBlocked | – |
@@ -77,7 +87,9 @@ mod decide;
 pub mod event;
 pub mod exchange;
 pub mod kept;
+pub mod rate;
 pub mod rejection;
+pub mod reservation;
 pub mod settings;
 pub mod shared;
 pub mod state;
@@ -87,8 +99,9 @@ pub mod world;
 
 pub use amount::Amount;
 pub use budget::{Budget, BudgetMachine};
-pub use command::{Command, Effect, MakeOffer, OfferFate, Op, Release, Reply, Request};
+pub use command::{Command, Effect, MakeOffer, OfferFate, Op, Release, Reply, Request, Reserve};
 pub use event::Event;
+pub use rate::{Bucket, Rate, Units};
 pub use rejection::Rejection;
 pub use settings::{Lease, Settings};
 pub use state::Cell;

@@ -56,9 +56,10 @@ fn a_need_that_ended_is_told_as_it_ended_however_often_it_is_cancelled() {
     let reply = Reply::NeedCancelled { cell: cell("a"), need: need("cancelled"), deadline: ms(11_000) };
     assert_eq!(world.run(&cancel("a", "cancelled"), ms(11_000)), Ok(reply.clone()));
     let from = world.log.len();
-    assert_eq!(world.run(&cancel("a", "cancelled"), ms(11_001)), Ok(reply.clone()));
+    let again = Reply::Again(Box::new(reply));
+    assert_eq!(world.run(&cancel("a", "cancelled"), ms(11_001)), Ok(again.clone()));
     // Asked for again under its name, it stays cancelled; another need may not have the name.
-    assert_eq!(world.run(&request("a", "cancelled", 0.5), ms(11_001)), Ok(reply));
+    assert_eq!(world.run(&request("a", "cancelled", 0.5), ms(11_001)), Ok(again));
     let other = world.run(&request("a", "cancelled", 0.4), ms(11_001));
     assert_eq!(other, Err(Rejection::AlreadyExists { what: "need", id: "cancelled".into() }));
     assert_eq!(status(&mut world, &cancel("a", "granted"), 11_001), "granted");

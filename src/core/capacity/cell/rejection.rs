@@ -3,7 +3,7 @@
 use std::fmt::Display;
 
 use super::amount::Amount;
-use crate::kernel::ids::{BudgetId, CellId, IdempotencyKey, NeedId, Resource};
+use crate::kernel::ids::{BudgetId, CellId, IdempotencyKey, NeedId, Resource, TokenId};
 
 /// The domain says no; nothing but the attempt itself is recorded, and that only of [`Rejection::NotOwner`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,6 +80,27 @@ pub enum Rejection {
     TokenRevoked,
     /// The lease of the token cannot be renewed.
     NotRenewable,
+    /// A rate is not one.
+    InvalidRate {
+        /// The rate that is out of its range.
+        rate: Resource,
+        /// Which of its fields.
+        field: String,
+        /// What was given.
+        given: u64,
+        /// What is allowed.
+        expected: String,
+    },
+    /// No rate of the budgets counts anything of what is asked, so nothing would be limited.
+    Uncounted {
+        /// The budgets.
+        budgets: Vec<BudgetId>,
+    },
+    /// The token is a reservation and was settled with other amounts.
+    SettledOtherwise {
+        /// The token of the reservation.
+        token: TokenId,
+    },
     /// A bound is reached.
     Limit {
         /// What is bounded.

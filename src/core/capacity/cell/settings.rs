@@ -141,6 +141,14 @@ impl Lease {
         }
     }
 
+    /// May the holder start it again?
+    pub fn is_renewable(self) -> bool {
+        match self {
+            Lease::Unlimited => false,
+            Lease::Limited { us: _, renewable } => renewable,
+        }
+    }
+
     pub(super) fn check(self) -> Result<(), Rejection> {
         match self {
             Lease::Unlimited => Ok(()),

@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use super::budget;
 use super::event::{Event, Return, Unused};
 use super::kept::Kept;
 use super::settings::Settings;
-use crate::kernel::ids::{CellId, Resource, TokenId};
+use crate::kernel::ids::{BudgetId, CellId, Resource, TokenId};
 
 /// At least so many tokens that ended last, over all cells, are still found by their name alone.
 pub const ENDED_KEPT: usize = 8192;
@@ -49,6 +50,10 @@ pub struct CellStats {
     pub refused_uses: u64,
     /// Needs cancelled before they were granted.
     pub needs_cancelled: u64,
+    /// Live reservations, each with its budgets.
+    pub reserved: BTreeMap<TokenId, BTreeSet<BudgetId>>,
+    /// Reservations that ended, each with its budgets.
+    pub ended_reservations: Kept<TokenId, BTreeSet<BudgetId>, ENDED_KEPT>,
 }
 
 impl CellStats {
@@ -106,6 +111,34 @@ impl CellStats {
             Event::NeedQueued(_) | Event::NeedBlocked { .. } | Event::OfferReceived(_) => {}
             Event::Renewed(_) | Event::Received { .. } | Event::Released { .. } => {}
         }
+    }
+
+    /// Adds one event of a budget's stream. A reservation is told by each of its budgets and counted once.
+    pub fn apply_budget(&mut self, event: &budget::Event) {
+        match event {
+            budget::Event::Reserved { taken, .. } => {
+                let reservation = &taken.reservation;
+                self.reserved.insert(reservation.token.clone(), reservation.budgets.clone());
+            }
+            budget::Event::Settled { token, .. } | budget::Event::ReservationExpired { token, .. } => {
+                if let Some(budgets) = self.reserved.remove(token) {
+                    self.ended_reservations.keep(token.clone(), budgets);
+                }
+            }
+            budget::Event::LimitsSet { .. }
+            | budget::Event::Charged { .. }
+            | budget::Event::Extended { .. }
+            | budget::Event::Refunded { .. }
+            | budget::Event::Waiting { .. }
+            | budget::Event::WaitEnded { .. }
+            | budget::Event::RatesSet { .. } => {}
+        }
+    }
+
+    /// The budgets of a reservation that lives, or that ended not long ago, for
+    /// [`Lookup::budgets_of`](super::exchange::Lookup::budgets_of).
+    pub fn budgets_of(&self, token: &TokenId) -> Option<&BTreeSet<BudgetId>> {
+        self.reserved.get(token).or_else(|| self.ended_reservations.get(token))
     }
 
     fn set_up(&mut self, cell: &CellId, settings: &Settings) {

@@ -50,6 +50,10 @@ impl Lookup for Locked<'_> {
         self.world.stats.source_of(token).cloned()
     }
 
+    fn budgets_of(&self, token: &TokenId) -> Option<BTreeSet<BudgetId>> {
+        self.world.stats.budgets_of(token).cloned()
+    }
+
     fn settings_of(&self, _cell: &CellId) -> Settings {
         self.world.defaults.clone()
     }
@@ -213,10 +217,13 @@ impl World {
 
     fn record(&mut self, stream: &StreamId, events: Vec<Event>) {
         for event in events {
-            if let Event::Cell(event) = &event
-                && let Ok(cell) = CellId::stored(stream.id.as_str())
-            {
-                self.stats.apply(&cell, event);
+            match &event {
+                Event::Cell(event) => {
+                    if let Ok(cell) = CellId::stored(stream.id.as_str()) {
+                        self.stats.apply(&cell, event);
+                    }
+                }
+                Event::Budget(event) => self.stats.apply_budget(event),
             }
             self.log.push((stream.clone(), event));
         }

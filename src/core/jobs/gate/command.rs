@@ -3,6 +3,7 @@
 use super::event::Target;
 use super::settings::Settings;
 use crate::jobs::protocol::message::{AckOutcome, JobCancelResponse, JobDispatch, Leader, Message};
+use crate::jobs::protocol::payload::Payloads;
 use crate::jobs::protocol::token::GateEpoch;
 use crate::kernel::ids::EntityId;
 use crate::kernel::time::Timestamp;
@@ -19,6 +20,30 @@ pub enum Command {
         /// Who asks.
         requester_id: String,
         /// Why.
+        reason: String,
+    },
+    /// A datacenter did not take the job: another one gets it.
+    Redirect {
+        /// Which did not.
+        from: EntityId,
+        /// Which may get it, the best first.
+        chain: Vec<EntityId>,
+        /// Why, for people.
+        reason: String,
+    },
+    /// The manager that leads the job in a datacenter is gone: another one of the datacenter gets it.
+    TakeOver {
+        /// Where.
+        datacenter: EntityId,
+        /// Who is gone. Where another one leads meanwhile, nothing changes.
+        from: Leader,
+        /// Who gets it.
+        to: Leader,
+        /// Where that one listens.
+        addr: String,
+        /// What was dispatched, for the gate may have dropped it.
+        plan: Box<JobDispatch>,
+        /// Why, for people.
         reason: String,
     },
     /// Another gate leads the job from now on.
@@ -52,6 +77,8 @@ pub struct Track {
     pub plan: JobDispatch,
     /// How the job is watched.
     pub settings: Settings,
+    /// What is to be done, in the words of whoever submits it; dispatched with the plan.
+    pub payloads: Payloads,
 }
 
 /// The answer to an accepted command.

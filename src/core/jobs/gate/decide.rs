@@ -3,16 +3,17 @@
 use std::collections::BTreeSet;
 
 use super::command::{Command, Reply, Track};
-use super::event::{Event, Tracked};
+use super::event::{Event, Target, Tracked};
 use super::outbox::fingerprint;
 use super::rejection::Rejection;
 use super::settings::within;
-use super::state::{Gate, Run};
+use super::state::{Finished, Gate, Run};
 use super::{Datacenters, Effect, GateMachine, MAX_TARGETS, receive, verdict};
 use crate::jobs::protocol::limits::{
     MAX_ADDR_BYTES, MAX_REASON_BYTES, MAX_SENT_ADDR_BYTES, MAX_SPAN_MS, clip, too_long,
 };
-use crate::jobs::protocol::message::{FinalStatus, JobCancelResponse, Leader};
+use crate::jobs::protocol::message::{FinalStatus, JobCancelResponse, JobDispatch, Leader};
+use crate::jobs::protocol::token::FenceToken;
 use crate::kernel::Decision;
 use crate::kernel::draft;
 use crate::kernel::ids::EntityId;
@@ -31,7 +32,12 @@ pub(super) fn decide(state: &Gate, command: Command, now: Timestamp, known: &Dat
             let response = cancel(&mut draft, &requester_id, &reason)?;
             Ok(draft.decided(Ok(Reply::Cancelled(response))))
         }
-        Command::Transfer { to, addr } => transfer(state, to, addr, now),
+        Command::Redirect { from, chain, reason } => redirect(state, from, &chain, &reason, now, known),
+        Command::TakeOver { datacenter, from, to, addr, plan, reason } => {
+            let manager = Target { datacenter, manager: to, manager_addr: addr };
+            take_over(state, &from, manager, *plan, &reason, now)
+        }
+        Command::Transfer { to, addr } => transfer(state, to, addr, now, known),
         Command::RunErrands { due } => {
             let falls =
                 |sending: Option<_>| sending.is_some_and(|s: crate::kernel::resend::Sending| s.falls_on(due));
@@ -107,12 +113,23 @@ fn track(state: &Gate, track: Track, now: Timestamp, known: &Datacenters) -> Dec
             Err(Rejection::AlreadyTracked { gate_epoch })
         };
     }
-    let gate_epoch = state.gate_epoch.next().ok_or(Rejection::EpochsExhausted)?;
-    let Track { job_id, gate, gate_addr, targets, mut plan, settings } = track;
+    // Whoever lost the reply and asks again must not run the job twice.
+    if let Some(finished) = &state.finished {
+        return if same_as_ended(finished, &track) {
+            Ok(Decision::answer(Reply::Tracked { gate_epoch: state.gate_epoch, new: false }))
+        } else {
+            Err(Rejection::IdOfEnded { status: finished.status.name() })
+        };
+    }
+    let gate_epoch = state.gate_epoch.next(known.floor()).ok_or(Rejection::EpochsExhausted)?;
+    let Track { job_id, gate, gate_addr, targets, mut plan, settings, payloads } = track;
     plan.gate_epoch = gate_epoch;
     let tracked = Tracked { job_id, gate, gate_addr, gate_epoch, targets, plan, settings, at: now };
     let mut draft = Draft::new(state, now);
     draft.push(Event::Tracked(Box::new(tracked)));
+    if !payloads.is_empty() {
+        draft.push(Event::PayloadNoted { payloads: Box::new(payloads), at: now });
+    }
     Ok(draft.decided(Ok(Reply::Tracked { gate_epoch, new: true })))
 }
 
@@ -122,7 +139,10 @@ pub(super) fn check(
     known: &Datacenters,
     addr: fn(&'static str, &str) -> Result<(), Rejection>,
 ) -> Result<(), Rejection> {
-    let Track { gate_addr, targets, plan, settings, .. } = track;
+    let Track { gate_addr, targets, plan, settings, payloads, .. } = track;
+    if let Some((field, given, expected)) = payloads.too_long() {
+        return Err(Rejection::Invalid { field, given, expected });
+    }
     settings.check()?;
     if let Some(timeout_ms) = plan.timeout_ms {
         within("timeout_ms", timeout_ms, MAX_SPAN_MS)?;
@@ -151,22 +171,104 @@ pub(super) fn check(
 
 /// Is this the job that is tracked? Who leads it may have changed since.
 fn same(run: &Run, track: &Track) -> bool {
-    let targets: BTreeSet<_> = track.targets.iter().map(|target| &target.datacenter).collect();
-    run.datacenters.keys().collect::<BTreeSet<_>>() == targets
+    run.datacenters.keys().collect::<BTreeSet<_>>() == named(track)
         && run.settings == track.settings
+        && run.payloads == track.payloads
         && run.fingerprint == fingerprint(&track.plan)
 }
 
-fn transfer(state: &Gate, gate: Leader, gate_addr: String, now: Timestamp) -> Decided {
+/// Is this the job that was tracked, and has ended?
+fn same_as_ended(finished: &Finished, track: &Track) -> bool {
+    finished.datacenters.keys().collect::<BTreeSet<_>>() == named(track)
+        && finished.settings == track.settings
+        && finished.payloads == track.payloads.fingerprint()
+        && finished.fingerprint == fingerprint(&track.plan)
+}
+
+fn named(track: &Track) -> BTreeSet<&EntityId> {
+    track.targets.iter().map(|target| &target.datacenter).collect()
+}
+
+fn transfer(state: &Gate, gate: Leader, gate_addr: String, now: Timestamp, known: &Datacenters) -> Decided {
     addr("new_gate_addr", &gate_addr)?;
     let run = running(state)?;
     if run.gate == gate && run.gate_addr == gate_addr {
         return Ok(Decision::answer(Reply::Transferred { gate_epoch: state.gate_epoch }));
     }
-    let gate_epoch = state.gate_epoch.next().ok_or(Rejection::EpochsExhausted)?;
+    let gate_epoch = state.gate_epoch.next(known.floor()).ok_or(Rejection::EpochsExhausted)?;
     let mut draft = Draft::new(state, now);
     draft.push(Event::GateTransferred { gate, gate_addr, gate_epoch, at: now });
     Ok(draft.decided(Ok(Reply::Transferred { gate_epoch })))
+}
+
+/// Sends the job to the next of the chain. One that took it, or may have been heard of, keeps it; so does the last of the
+/// chain: where it was taken from it does not come again under this epoch.
+fn redirect(
+    state: &Gate,
+    from: EntityId,
+    chain: &[EntityId],
+    reason: &str,
+    now: Timestamp,
+    known: &Datacenters,
+) -> Decided {
+    let run = running(state)?;
+    let Some(dc) = run.datacenters.get(&from) else {
+        return Err(Rejection::UnknownDatacenter { datacenter: from });
+    };
+    let is_over = run.decision.is_some() || run.cancel.is_some();
+    let waits = run.dispatches(&from) && dc.known_token() == FenceToken::NONE && !is_over;
+    let fits = |name: &&EntityId| {
+        !run.datacenters.contains_key(*name) && !run.withdrawn.contains(*name) && known.knows(name)
+    };
+    let mut draft = Draft::new(state, now);
+    if let Some(next) = chain.iter().find(fits).filter(|_| waits) {
+        let to =
+            Target { datacenter: next.clone(), manager: dc.leader.clone(), manager_addr: dc.addr.clone() };
+        draft.push(Event::Redirected { from, to, reason: clip(reason), at: now });
+    }
+    Ok(draft.decided(Ok(Reply::Done)))
+}
+
+/// Tokens of one manager: as many as it may mint by itself while it leads, for instance one for each of its restarts.
+const TOKENS_OF_A_MANAGER: u64 = 1 << 20;
+
+/// Gives the job to another manager of the datacenter, which leads above every token that the one before may have minted
+/// meanwhile: the two never have the same one.
+fn take_over(
+    state: &Gate,
+    from: &Leader,
+    to: Target,
+    plan: JobDispatch,
+    reason: &str,
+    now: Timestamp,
+) -> Decided {
+    addr("manager_addr", &to.manager_addr)?;
+    let run = running(state)?;
+    let Target { datacenter, manager, manager_addr } = to;
+    let Some(dc) = run.datacenters.get(&datacenter) else {
+        return Err(Rejection::UnknownDatacenter { datacenter });
+    };
+    let mut draft = Draft::new(state, now);
+    if dc.ended || dc.leader != *from || manager == *from {
+        return Ok(draft.decided(Ok(Reply::Done)));
+    }
+    if run.plan.is_none() && fingerprint(&plan) != run.fingerprint {
+        return Err(Rejection::AlreadyTracked { gate_epoch: state.gate_epoch });
+    }
+    let held = dc.fence_token.max(dc.earlier).get();
+    let block = (held / TOKENS_OF_A_MANAGER).checked_add(1).and_then(|n| n.checked_mul(TOKENS_OF_A_MANAGER));
+    let above_token = block.map(FenceToken::shown).ok_or(Rejection::EpochsExhausted)?;
+    draft.push(Event::TakenOver {
+        datacenter,
+        from: from.clone(),
+        to: manager,
+        addr: manager_addr,
+        above_token,
+        plan: run.plan.is_none().then(|| Box::new(plan)),
+        reason: clip(reason),
+        at: now,
+    });
+    Ok(draft.decided(Ok(Reply::Done)))
 }
 
 /// Asks to stop the job. What came first stands: a decision, an end, or an earlier request.
@@ -191,7 +293,7 @@ pub(super) fn cancel(
 }
 
 fn running(state: &Gate) -> Result<&Run, Rejection> {
-    let ended = |finished: &super::Finished| Rejection::Ended { status: finished.status.name() };
+    let ended = |finished: &Finished| Rejection::Ended { status: finished.status.name() };
     state.run.as_ref().ok_or_else(|| state.finished.as_ref().map_or(Rejection::NotTracked, ended))
 }
 

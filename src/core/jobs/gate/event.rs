@@ -7,6 +7,7 @@ use super::verdict::{Evidence, GlobalRule};
 use crate::jobs::protocol::message::{
     AckOutcome, FinalStatus, JobDispatch, JobProgressReport, Leader, TimeoutKind,
 };
+use crate::jobs::protocol::payload::Payloads;
 use crate::jobs::protocol::token::{FenceToken, GateEpoch};
 use crate::kernel::ids::EntityId;
 use crate::kernel::time::{Gap, Timestamp};
@@ -212,6 +213,45 @@ pub enum Event {
         /// When.
         at: Timestamp,
     },
+    /// What is to be done is kept, and dispatched with the plan. Follows the beginning of a run.
+    PayloadNoted {
+        /// In the words of whoever submitted it.
+        payloads: Box<Payloads>,
+        /// When.
+        at: Timestamp,
+    },
+    /// A datacenter did not take the job, and another one gets it instead. What the first one says of it from then on is
+    /// refused, and it is told to stop.
+    Redirected {
+        /// Which did not.
+        from: EntityId,
+        /// Which gets it.
+        to: Target,
+        /// Why, for people.
+        reason: String,
+        /// When the gate gave the first datacenter up.
+        at: Timestamp,
+    },
+    /// The manager that led the job in a datacenter is gone, and another one of the datacenter gets it. What the first one says
+    /// of it from then on is stale.
+    TakenOver {
+        /// Where.
+        datacenter: EntityId,
+        /// Who led it there.
+        from: Leader,
+        /// Who gets it.
+        to: Leader,
+        /// Where that one listens.
+        addr: String,
+        /// It leads above this token, which nobody in the datacenter had.
+        above_token: FenceToken,
+        /// What is dispatched, where the gate had dropped it.
+        plan: Option<Box<JobDispatch>>,
+        /// Why, for people.
+        reason: String,
+        /// When.
+        at: Timestamp,
+    },
 }
 
 /// How the tracking of a job began.
@@ -316,6 +356,9 @@ impl Event {
             Event::Rebuilt(_) => "rebuilt",
             Event::Recalled { .. } => "recalled",
             Event::EpochAdopted { .. } => "epoch_adopted",
+            Event::PayloadNoted { .. } => "payload_noted",
+            Event::Redirected { .. } => "redirected",
+            Event::TakenOver { .. } => "taken_over",
         }
     }
 
@@ -339,6 +382,9 @@ impl Event {
             | Event::Resumed { at, .. }
             | Event::Recalled { at, .. }
             | Event::EpochAdopted { at, .. }
+            | Event::PayloadNoted { at, .. }
+            | Event::Redirected { at, .. }
+            | Event::TakenOver { at, .. }
             | Event::LateFinal { at, .. } => *at,
         }
     }

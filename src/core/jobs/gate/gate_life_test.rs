@@ -1,6 +1,7 @@
 //! Stopping, giving up, repeats, restarts, other gates, and what comes after the end.
 
 use super::*;
+use crate::jobs::protocol::token::TokenBase;
 
 fn cancel() -> Command {
     Command::Cancel { requester_id: "ann".to_owned(), reason: "enough".to_owned() }
@@ -276,6 +277,18 @@ fn a_new_process_leads_anew_and_what_nobody_watched_is_nobodys_silence() {
 }
 
 #[test]
+fn a_journal_that_goes_on_from_a_copy_leads_under_epochs_above_its_floor() {
+    let before = tracked(&["a"], None);
+    let floor = 5 << 20;
+    let above = || Datacenters::default().above(TokenBase::of(floor));
+    let mut gate = G::new(above()).restore(before.state().clone(), before.revision());
+    gate.resume(away(20 * S, 500 * S));
+    assert_eq!(gate.state().gate_epoch, GateEpoch::shown(floor + 1));
+    gate.step(Command::Transfer { to: node("g2"), addr: "g2:1".into() }, us(501 * S));
+    assert_eq!(gate.state().gate_epoch, GateEpoch::shown(floor + 2));
+}
+
+#[test]
 fn a_process_that_only_carries_out_a_command_leads_nothing_anew() {
     let mut gate = tracked(&["a"], Some(1_000_000));
     gate.step(progress("a", report("a", 1)), us(10 * S));
@@ -323,14 +336,41 @@ fn an_ended_job_is_not_resumed() {
 }
 
 #[test]
+fn a_job_that_has_ended_is_not_run_again_and_the_same_submission_is_recognised() {
+    let mut gate = tracked(&["a", "b"], None);
+    for dc in ["a", "b"] {
+        gate.step(ends(dc, 1, FinalStatus::Failed, false), us(1));
+    }
+    let plain = || asked(&["b", "a"], None, Settings::default());
+    let same = gate.step(Command::Track(Box::new(plain())), us(2));
+    let known = Ok(Reply::Tracked { gate_epoch: GateEpoch::shown(1), new: false });
+    assert_eq!((same.reply, same.events), (known, vec![]));
+    let payloads = Payloads { job: Some("1".into()), ..Payloads::default() };
+    let settings = Settings { stuck_ms: 1_000, ..Settings::default() };
+    for other in [
+        asked(&["a"], None, Settings::default()),
+        asked(&["a", "b"], Some(1_000), Settings::default()),
+        asked(&["a", "b"], None, settings),
+        Track { payloads, ..plain() },
+    ] {
+        let step = gate.step(Command::Track(Box::new(other)), us(2));
+        assert_eq!((step.reply, step.events), (Err(Rejection::IdOfEnded { status: "failed" }), vec![]));
+    }
+}
+
+#[test]
 fn an_id_that_is_used_again_goes_on_above_all_it_ever_had() {
     let mut gate = tracked(&["a"], None);
     gate.step(over("a", 4), us(1));
     gate.step(ends("a", 4, FinalStatus::Timeout, false), us(2));
     let numbers = gate.state().last_number;
-    let track = || Command::Track(Box::new(asked(&["a", "b"], None, Settings::default())));
-    let step = gate.step(track(), us(10));
-    assert_eq!(step.reply, Ok(Reply::Tracked { gate_epoch: GateEpoch::shown(2), new: true }));
+    // No gate takes an id twice; records of before hold such ids.
+    let track = Command::Track(Box::new(asked(&["a", "b"], None, Settings::default())));
+    let [Event::Tracked(tracked)] = &G::default().step(track, us(10)).events[..] else { panic!() };
+    gate.replay(&Event::Tracked(Box::new(Tracked {
+        gate_epoch: GateEpoch::shown(2),
+        ..(**tracked).clone()
+    })));
     assert!(errands(&gate).iter().all(|(number, ..)| *number > numbers));
     let late = gate.step(ends("a", 4, FinalStatus::Failed, false), us(11));
     assert_eq!(late.reply, Err(Rejection::Stale { held: token(4), given: token(4) }));
@@ -393,4 +433,134 @@ fn an_address_from_before_the_bound_was_lower_is_still_followed() {
     assert_eq!(gate.state().status(us(1)).unwrap().datacenters[0].manager_addr.len(), 4_096);
     let longer = gate.step(progress("a", from(4_097)), us(2)).reply;
     assert!(matches!(longer, Err(Rejection::Invalid { field: "manager_addr", .. })), "{longer:?}");
+}
+
+#[test]
+fn a_datacenter_that_does_not_take_the_job_is_followed_by_the_next_of_the_chain_and_told_to_stop() {
+    let mut gate = tracked(&["a"], Some(100_000));
+    let redirect = |from: &str| {
+        let chain = vec![id("a"), id("b")];
+        Command::Redirect { from: id(from), chain, reason: "no answer".to_owned() }
+    };
+    let step = gate.step(redirect("a"), us(7 * S));
+    let to: Vec<_> = sent(&step).iter().map(|m| (m.datacenter.to_string(), m.body.name())).collect();
+    assert_eq!((names(&step), to), (vec!["redirected"], vec![("b".to_owned(), "job_dispatch")]));
+    let told = AckOutcome::AlreadyFinal(FinalStatus::Cancelled);
+    let stops = |step: &Step<GateMachine>| {
+        let stop =
+            |m: &Message| matches!(&m.body, Body::JobCancelRequest(stop) if stop.fence_token == token(1));
+        sent(step).iter().any(stop)
+    };
+    // Its answer was lost, and it has the job.
+    let late = gate.step(progress("a", report("a", 1)), us(8 * S));
+    assert_eq!((late.events.len(), outcome(&late), stops(&late)), (0, told, true));
+    let ended = gate.step(ends("a", 1, FinalStatus::Completed, false), us(9 * S));
+    assert_eq!((ended.events.len(), outcome(&ended), stops(&ended)), (0, told, false));
+    assert!(gate.step(redirect("b"), us(14 * S)).events.is_empty(), "nothing is left of the chain");
+    gate.step(progress("b", report("b", 1)), us(15 * S));
+    gate.step(ends("b", 1, FinalStatus::Completed, false), us(16 * S));
+    assert_eq!(status(&gate), Some(FinalStatus::Completed));
+    assert!(stops(&gate.step(progress("a", report("a", 2)), us(17 * S))), "also after the end");
+}
+
+#[test]
+fn what_took_the_job_or_is_to_end_is_not_redirected() {
+    let redirect =
+        || Command::Redirect { from: id("a"), chain: vec![id("b")], reason: "no answer".to_owned() };
+    let mut heard = tracked(&["a"], None);
+    heard.step(progress("a", report("a", 1)), us(1));
+    assert!(heard.step(redirect(), us(2)).events.is_empty());
+    let mut stopped = tracked(&["a"], None);
+    stopped.step(cancel(), us(1));
+    assert!(stopped.step(redirect(), us(2)).events.is_empty());
+    assert!(declared().step(redirect(), us(2 * S)).events.is_empty());
+}
+
+#[test]
+fn where_a_job_never_came_it_ends_as_soon_as_that_is_known() {
+    let unknown = |dc: &str, number, given, body: fn(ReportAck) -> Body, outcome| {
+        message(dc, number, body(ReportAck { outcome, fence_token: token(given), leader_addr: None }))
+    };
+    let mut stopped = tracked(&["a"], None);
+    stopped.step(cancel(), us(1));
+    let number = errands(&stopped)[0].0;
+    let step = stopped.step(unknown("a", number, 0, Body::ReportAck, AckOutcome::UnknownJob), us(2));
+    assert_eq!(names(&step), ["delivered", "datacenter_ended", "finished"]);
+    assert_eq!(status(&stopped), Some(FinalStatus::Cancelled));
+    // The dispatch was late: it is asked to stop with its first report.
+    let late = stopped.step(progress("a", report("a", 1)), us(3));
+    let asked = |m: &Message| matches!(&m.body, Body::JobCancelRequest(stop) if stop.fence_token == token(1));
+    assert!(sent(&late).iter().any(asked), "{late:?}");
+    let mut over = declared();
+    let number = errands(&over)[0].0;
+    let step = over.step(unknown("a", number, 0, Body::GlobalTimeoutAck, AckOutcome::UnknownJob), us(2 * S));
+    assert_eq!(names(&step), ["delivered", "datacenter_ended", "finished"]);
+    assert_eq!(status(&over), Some(FinalStatus::Timeout));
+}
+
+/// The first manager is dead as far as the gate knows, and the job goes to another one of the datacenter.
+fn taken_over(gate: &mut G, at: i64) -> Step<GateMachine> {
+    let command = Command::TakeOver {
+        datacenter: id("a"),
+        from: node("m-a"),
+        to: node("n-a"),
+        addr: "n:1".to_owned(),
+        plan: Box::new(plan(Some(100_000))),
+        reason: "it is dead".to_owned(),
+    };
+    gate.step(command, us(at))
+}
+
+#[test]
+fn a_manager_that_is_gone_is_followed_by_another_one_above_every_token_it_may_mint() {
+    let mut gate = tracked(&["a"], Some(100_000));
+    gate.step(progress("a", report("a", 1)), us(S));
+    assert!(gate.state().run.as_ref().unwrap().plan.is_none(), "it was not needed any more");
+    let step = taken_over(&mut gate, 7 * S);
+    assert_eq!(names(&step), ["taken_over"]);
+    let given = &sent(&step)[0];
+    assert_eq!(given.to, Party::Manager { datacenter: id("a"), node: node("n-a") });
+    let Body::JobDispatch(dispatch) = &given.body else { panic!("{given:?}") };
+    assert_eq!((dispatch.above, dispatch.plan.workflows.len()), (token(1 << 20), 1));
+    let again = taken_over(&mut gate, 8 * S);
+    assert_eq!((again.events.len(), again.reply), (0, Ok(Reply::Done)), "another one leads already");
+    // The first one wakes up, and is started again a few times: what it says is stale, and it hears of the other.
+    for given in [1, 2, 7, 1 << 20] {
+        let late = JobProgressReport { fence_token: token(given), ..report("a", 9) };
+        let late = gate.step(progress("a", late), us(9 * S));
+        assert!(matches!(late.reply, Err(Rejection::Stale { .. })), "{late:?}");
+        let answer = &sent(&late)[0];
+        let Body::ReportAck(ack) = &answer.body else { panic!("{answer:?}") };
+        assert_eq!((ack.outcome, ack.fence_token), (AckOutcome::Stale, token(1 << 20)));
+        let ended = gate.step(ends("a", given, FinalStatus::Completed, false), us(9 * S));
+        assert!(matches!(ended.reply, Err(Rejection::Stale { .. })), "{ended:?}");
+    }
+    assert_eq!(status(&gate), None);
+    let by = |given| JobProgressReport { manager: node("n-a"), fence_token: token(given), ..report("a", 1) };
+    let taken = gate.step(progress("a", by((1 << 20) + 1)), us(10 * S));
+    assert_eq!(outcome(&taken), AckOutcome::Accepted);
+    assert!(errands(&gate).is_empty(), "it has the job");
+    gate.step(ends("a", (1 << 20) + 1, FinalStatus::Completed, false), us(11 * S));
+    assert_eq!(status(&gate), Some(FinalStatus::Completed));
+}
+
+#[test]
+fn a_job_that_is_to_end_ends_although_its_manager_is_gone() {
+    let mut stopped = tracked(&["a"], Some(100_000));
+    stopped.step(progress("a", report("a", 1)), us(1));
+    stopped.step(cancel(), us(2));
+    let step = taken_over(&mut stopped, 3);
+    let told = &sent(&step)[0];
+    assert_eq!(
+        (told.to.clone(), told.body.name()),
+        (Party::Manager { datacenter: id("a"), node: node("n-a") }, "job_cancel_request",)
+    );
+    let unknown =
+        ReportAck { outcome: AckOutcome::UnknownJob, fence_token: FenceToken::NONE, leader_addr: None };
+    let number = errands(&stopped)[0].0;
+    stopped.step(message("a", number, Body::ReportAck(unknown)), us(4));
+    assert_eq!(status(&stopped), Some(FinalStatus::Cancelled));
+    // A manager that comes back to a job that has ended changes nothing.
+    let late = stopped.step(ends("a", 1, FinalStatus::Completed, false), us(5));
+    assert!(late.reply.is_err() && status(&stopped) == Some(FinalStatus::Cancelled), "{late:?}");
 }

@@ -26,6 +26,7 @@ fn told(dc: &str, elapsed_ms: u64) -> JobRecall {
         end: None,
         decision: None,
         cancel: None,
+        payloads: Default::default(),
     }
 }
 

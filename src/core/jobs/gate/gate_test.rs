@@ -1,9 +1,10 @@
 //! The rules at their exact boundaries, and what is sent, fenced, corrected and given up.
 
-use super::event::FenceRejected;
+use super::event::{FenceRejected, Tracked};
 use super::*;
 use crate::jobs::protocol::limits::{MAX_ADDR_BYTES, MAX_SPAN_MS};
 use crate::jobs::protocol::message::*;
+use crate::jobs::protocol::payload::Payloads;
 use crate::jobs::protocol::token::{FenceToken, GateEpoch};
 use crate::kernel::driver::{Driver, Step};
 
@@ -58,6 +59,7 @@ pub(super) fn asked(dcs: &[&str], timeout_ms: Option<u64>, settings: Settings) -
         targets: dcs.iter().map(target).collect(),
         plan: plan(timeout_ms),
         settings,
+        payloads: Default::default(),
     }
 }
 
@@ -320,11 +322,11 @@ fn all_workflows_completed_is_provisional_and_none_at_all_is_not_completed() {
     gate.step(progress("a", JobProgressReport { workflows_total: 0, ..report("a", 1) }), us(1));
     assert_eq!(shown(&gate).status, "running");
     gate.step(progress("a", JobProgressReport { workflows_completed: 4, ..report("a", 2) }), us(2));
-    assert_eq!((shown(&gate).status, shown(&gate).is_final), ("completed", false));
+    assert_eq!((&*shown(&gate).status, shown(&gate).is_final), ("completed", false));
     gate.step(progress("a", JobProgressReport { workflows_completed: 3, ..report("a", 3) }), us(3));
     assert_eq!(shown(&gate).status, "running");
     gate.step(ends("a", 1, FinalStatus::Failed, false), us(4));
-    assert_eq!((shown(&gate).status, shown(&gate).is_final), ("failed", true));
+    assert_eq!((&*shown(&gate).status, shown(&gate).is_final), ("failed", true));
     assert_eq!(status(&gate), Some(FinalStatus::Failed));
 }
 

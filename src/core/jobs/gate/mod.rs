@@ -31,14 +31,19 @@
 //! | tracked | a report | the job ended there, and this says otherwise | – | told *already final* |
 //! | tracked | answer | decision, transfer or dispatch taken | Delivered | |
 //! | tracked | answer | decision refused: lower token | LeaderChanged; sent again | |
+//! | tracked | answer | the job never came there, and is to end | Delivered, DatacenterEnded | |
 //! | tracked | answer | already final there | Delivered, DatacenterEnded | |
 //! | tracked | Cancel, cancel request | nothing decided | CancelRequested; datacenters are sent it | success |
 //! | tracked | Cancel, cancel request | requested before | – | already cancelled |
 //! | tracked | Cancel, cancel request | time was declared over | – | no success |
+//! | tracked | Redirect | not heard of there, nothing decided, and another is left | Redirected; that one is sent the job | |
+//! | tracked | TakeOver | that manager leads there, and the job has not ended there | TakenOver; the other one is sent the job, or how it is to end | |
+//! | any | a report | the job was taken from there | –; its sender is asked to stop | `UnknownDatacenter`; told *already final* |
 //! | tracked | Transfer | another gate | GateTransferred; datacenters are told | transferred |
 //! | tracked | any | a rule holds, nothing decided | Declared; datacenters are told | |
 //! | tracked | Tick | decided for the time to abandon | Abandoned, Finished | |
 //! | tracked | any | ended everywhere | Finished | |
+//! | ended | Track | the same again; otherwise | – | tracked before; `IdOfEnded` |
 //! | ended | a report | | LateFinal, once, if the datacenter was given up | told *already final* |
 //!
 //! Choices:
@@ -56,8 +61,8 @@
 //!   time to abandon, the last one without such gaps.
 //! - *A gate may lose its memory.* One that does not know a job, because its store is gone or it took over from one that
 //!   is, tracks it again by what managers tell it, see `rebuild.rs`.
-//! - *The stream is the tombstone.* A job that has ended answers late reports for ever, and an id that is used again
-//!   starts with higher epochs and tokens than it ever had.
+//! - *The stream is the tombstone.* A job that has ended answers late reports for ever, and its id is not taken
+//!   for another. Where older records use one again, it starts with higher epochs and tokens than it ever had.
 //!
 //! # Source
 //! Fencing: M. Burrows, *The Chubby lock service for loosely-coupled distributed systems*, OSDI 2006, section 2.4.
@@ -91,6 +96,7 @@ pub use status::{DatacenterStatus, GateStatus};
 pub use verdict::GlobalRule;
 
 use crate::jobs::protocol::message::Message;
+use crate::jobs::protocol::token::TokenBase;
 use crate::kernel::ids::{EntityId, StreamKind};
 use crate::kernel::time::{Downtime, Gap, Timestamp, micros};
 use crate::kernel::{Decision, Machine};
@@ -101,25 +107,37 @@ pub const MAX_TARGETS: usize = 1_024;
 /// Answers whether there is a datacenter of this name.
 type Ask = dyn Fn(&EntityId) -> bool + Send + Sync;
 
-/// Whom to ask which datacenters there are; the default takes every name.
+/// Whom to ask which datacenters there are, and where epochs begin; the default takes every name.
 #[derive(Clone, Default)]
-pub struct Datacenters(Option<Arc<Ask>>);
+pub struct Datacenters {
+    ask: Option<Arc<Ask>>,
+    floor: TokenBase,
+}
 
 impl Datacenters {
     /// Asks this function.
     pub fn of(ask: impl Fn(&EntityId) -> bool + Send + Sync + 'static) -> Self {
-        Datacenters(Some(Arc::new(ask)))
+        Datacenters { ask: Some(Arc::new(ask)), floor: TokenBase::default() }
+    }
+
+    /// The same, with epochs that begin above a floor.
+    pub fn above(self, floor: TokenBase) -> Self {
+        Datacenters { floor, ..self }
+    }
+
+    fn floor(&self) -> TokenBase {
+        self.floor
     }
 
     /// Is there a datacenter of this name?
     pub fn knows(&self, datacenter: &EntityId) -> bool {
-        self.0.as_ref().is_none_or(|ask| ask(datacenter))
+        self.ask.as_ref().is_none_or(|ask| ask(datacenter))
     }
 }
 
 impl fmt::Debug for Datacenters {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.0.is_some() { "Datacenters(asks)" } else { "Datacenters(any)" })
+        f.write_str(if self.ask.is_some() { "Datacenters(asks)" } else { "Datacenters(any)" })
     }
 }
 
@@ -142,7 +160,7 @@ pub struct GateMachine;
 
 impl Machine for GateMachine {
     const KIND: StreamKind = StreamKind::Gate;
-    const STATE_VERSION: u16 = 2;
+    const STATE_VERSION: u16 = 5;
     type State = Gate;
     type Command = Command;
     type Event = Event;
@@ -191,11 +209,11 @@ impl Machine for GateMachine {
 
     /// Another process leads the job: its epoch is higher, and what nobody watched is nobody's silence. A gap in this
     /// process that was left out before stays so.
-    fn resume(state: &Gate, away: Downtime) -> Vec<Event> {
+    fn resume(state: &Gate, away: Downtime, datacenters: &Datacenters) -> Vec<Event> {
         let served = away.gap.is_within_a_process()
             && (state.served_since >= Some(away.began) || state.noted_at > away.began);
         let epoch = match away.gap {
-            Gap::Restart => state.gate_epoch.next(),
+            Gap::Restart => state.gate_epoch.next(datacenters.floor()),
             Gap::Command | Gap::Suspend | Gap::ClockJump | Gap::Pause => Some(state.gate_epoch),
         };
         let epoch = epoch.filter(|_| state.run.is_some() && !served);

@@ -93,7 +93,8 @@ impl Run {
             What::Dispatch => {
                 let plan = JobDispatch { gate_epoch: self.epoch, ..self.plan.as_deref()?.clone() };
                 let charter = self.charter(plan.gate_addr.clone());
-                Body::JobDispatch(Box::new(Dispatch { plan, charter }))
+                let (payloads, above) = (self.payloads.clone(), dc.earlier);
+                Body::JobDispatch(Box::new(Dispatch { plan, charter, payloads, above }))
             }
             What::GlobalTimeout => {
                 let decision = self.decision.as_ref()?;

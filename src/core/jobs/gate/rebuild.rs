@@ -54,7 +54,7 @@ pub(super) fn recalled(mut draft: Draft, message: &Message, recall: &Recall, kno
     if later && !own {
         rebuild(&mut draft, message, recall, known)?;
     } else {
-        catch_up(&mut draft, message, recall)?;
+        catch_up(&mut draft, message, recall, known)?;
     }
     let state = draft.state();
     let there = state.datacenters().is_some_and(|all| all.contains_key(&message.datacenter));
@@ -81,31 +81,40 @@ fn rebuild(
         targets: charter.targets.clone(),
         plan: recall.plan(),
         settings: charter.settings,
+        payloads: recall.payloads.clone(),
     };
     decide::check(&track, known, sent_addr)?;
     if charter.targets.iter().all(|target| target.datacenter != message.datacenter) {
         return Err(Rejection::UnknownDatacenter { datacenter: message.datacenter.clone() });
     }
     let seen = recall.highest_epoch.max(seat.epoch).max(charter.epoch).max(draft.state().gate_epoch);
-    let gate_epoch = seen.next().ok_or(Rejection::EpochsExhausted)?;
+    let gate_epoch = seen.next(known.floor()).ok_or(Rejection::EpochsExhausted)?;
     let at = draft.now;
-    let Track { job_id, gate, gate_addr, targets, plan, settings } = track;
+    let Track { job_id, gate, gate_addr, targets, plan, settings, payloads } = track;
     let tracked = Tracked { job_id, gate, gate_addr, gate_epoch, targets, plan, settings, at };
     let submitted_at = at.minus(Duration::from_millis(recall.progress.elapsed_ms));
     let told_by = message.datacenter.clone();
     draft.push(Event::Rebuilt(Box::new(Rebuilt { tracked, told_by, submitted_at })));
+    if !payloads.is_empty() {
+        draft.push(Event::PayloadNoted { payloads: Box::new(payloads), at });
+    }
     Ok(())
 }
 
 /// Leads under a later epoch than any that a manager knows of.
-fn catch_up(draft: &mut Draft, message: &Message, recall: &Recall) -> Result<(), Rejection> {
+fn catch_up(
+    draft: &mut Draft,
+    message: &Message,
+    recall: &Recall,
+    known: &Datacenters,
+) -> Result<(), Rejection> {
     let state = draft.state();
     let Some(run) = &state.run else { return Ok(()) };
     let (seen, held) = (recall.highest_epoch, state.gate_epoch);
     let others = seen == held && recall.gate.epoch == held && !leads(run, recall);
     let refused = run.rebuilt.is_none() && run.dispatches(&message.datacenter) && seen > run.epoch;
     if seen > held || others || refused {
-        let gate_epoch = seen.max(held).next().ok_or(Rejection::EpochsExhausted)?;
+        let gate_epoch = seen.max(held).next(known.floor()).ok_or(Rejection::EpochsExhausted)?;
         draft.push(Event::EpochAdopted { gate_epoch, at: draft.now });
     }
     Ok(())

@@ -56,7 +56,7 @@ pub(super) fn receive(state: &Gate, message: &Message, now: Timestamp, known: &D
         Body::JobRecall(recall) => rebuild::recalled(draft, message, recall, known),
         Body::JobCancelRequest(request) => cancel_request(draft, message, request),
         Body::ReportAck(ack) => {
-            answered(draft, message, ack, &[What::Dispatch, What::GateTransfer, What::Recall])
+            answered(draft, message, ack, &[What::Dispatch, What::GateTransfer, What::Recall, What::Cancel])
         }
         Body::GlobalTimeoutAck(ack) => answered(draft, message, ack, &[What::GlobalTimeout]),
         Body::JobCancelResponse(response) => cancel_answered(draft, message, response),
@@ -65,6 +65,7 @@ pub(super) fn receive(state: &Gate, message: &Message, now: Timestamp, known: &D
         | Body::JobLeaderGateTransfer(_)
         | Body::WorkflowDispatch(_)
         | Body::WorkflowCancel(_)
+        | Body::WorkflowRevoke(_)
         | Body::JobLeaderWorkerTransfer(_)
         | Body::WorkflowReport(_)
         | Body::WorkflowReportAfterDrops(_)
@@ -116,6 +117,9 @@ pub(super) fn report(
         return Ok(refused(draft, message, AckOutcome::UnknownJob, Rejection::NotTracked));
     };
     let Some(dc) = all.get(datacenter).cloned() else {
+        if draft.state().is_withdrawn(datacenter) {
+            return Ok(withdrawn(draft, message, shown.token));
+        }
         let unknown = Rejection::UnknownDatacenter { datacenter: datacenter.clone() };
         return Ok(refused(draft, message, AckOutcome::UnknownJob, unknown));
     };
@@ -150,6 +154,10 @@ pub(super) fn report(
         None => take(&mut draft, &dc),
     };
     draft.owe(ack(draft.state(), message, outcome));
+    if dc.never_came() {
+        // The dispatch was late, and came after the answer that there is no such job.
+        stop(&mut draft, message, shown.token, "the job was stopped before it came");
+    }
     Ok(draft.decided(Ok(Reply::Received(Some(outcome)))))
 }
 
@@ -161,6 +169,26 @@ fn refused(
 ) -> crate::kernel::Decision<super::GateMachine> {
     draft.owe(ack(draft.state(), message, outcome));
     draft.decided(Err(rejection))
+}
+
+/// It took the job after all, when another one had it: it is told to stop, under the leadership it shows.
+fn withdrawn(
+    mut draft: Draft,
+    message: &Message,
+    fence_token: FenceToken,
+) -> crate::kernel::Decision<super::GateMachine> {
+    draft.owe(ack(draft.state(), message, AckOutcome::AlreadyFinal(FinalStatus::Cancelled)));
+    stop(&mut draft, message, fence_token, "it did not take the job in time, and another datacenter has it");
+    draft.decided(Err(Rejection::UnknownDatacenter { datacenter: message.datacenter.clone() }))
+}
+
+/// Whoever runs what it is not to run is asked to stop, with every report that says so.
+fn stop(draft: &mut Draft, message: &Message, fence_token: FenceToken, reason: &str) {
+    if let (Party::Gate(gate), false) = (&message.to, matches!(message.body, Body::JobFinalStatus(_))) {
+        let (requester_id, reason) = (gate.to_string(), reason.to_owned());
+        let request = JobCancelRequest { requester_id, reason, fence_token };
+        draft.owe(Message { number: 0, ..message.answer(Body::JobCancelRequest(request)) });
+    }
 }
 
 /// The answer to a report, also to one that is sent only once: its sender hears that the gate is there.
@@ -304,6 +332,8 @@ fn answered(mut draft: Draft, message: &Message, ack: &ReportAck, kinds: &[What]
         at,
     };
     match (ack.outcome, errand.what) {
+        // That is no answer to a request to stop.
+        (AckOutcome::Accepted, What::Cancel) => {}
         (AckOutcome::Accepted, _) | (AckOutcome::Stale, What::GateTransfer) => {
             draft.push(delivered());
             adopt(&mut draft, message, ack, &dc)?;
@@ -318,6 +348,19 @@ fn answered(mut draft: Draft, message: &Message, ack: &ReportAck, kinds: &[What]
                 let datacenter = errand.datacenter.clone();
                 draft.push(Event::Delivered { number, datacenter, outcome: ack.outcome, at });
             }
+        }
+        // It never got this run, and need not be stopped: it has nothing of it, or an earlier one only.
+        (AckOutcome::UnknownJob, What::GlobalTimeout | What::Cancel)
+            if dc.known_token() == FenceToken::NONE =>
+        {
+            draft.push(delivered());
+            never_there(&mut draft, &errand, &dc);
+        }
+        (AckOutcome::AlreadyFinal(_), What::GlobalTimeout | What::Cancel)
+            if dc.known_token() == FenceToken::NONE && ack.fence_token <= dc.earlier =>
+        {
+            draft.push(delivered());
+            never_there(&mut draft, &errand, &dc);
         }
         // A dispatch shows no token. Another gate leads the job there, or the receiver is behind: it is tried again.
         (AckOutcome::Stale, What::Dispatch | What::Cancel | What::Recall) | (AckOutcome::UnknownJob, _) => {}
@@ -340,6 +383,21 @@ fn answered(mut draft: Draft, message: &Message, ack: &ReportAck, kinds: &[What]
         (AckOutcome::AlreadyFinal(_), _) => {}
     }
     Ok(draft.decided(Ok(Reply::Received(None))))
+}
+
+/// A job that is to end does so at once where it never came.
+fn never_there(draft: &mut Draft, errand: &Errand, dc: &Datacenter) {
+    let status = if errand.what == What::Cancel { FinalStatus::Cancelled } else { FinalStatus::Timeout };
+    draft.push(Event::DatacenterEnded {
+        datacenter: errand.datacenter.clone(),
+        status,
+        reason: format!("it never got the job. sent={}", errand.what.name()),
+        kind: None,
+        provisional: false,
+        corrects: dc.final_status.is_some(),
+        fence_token: dc.fence_token,
+        at: draft.now,
+    });
 }
 
 /// Takes over the leadership an answer tells of, if it is later than the one on record.

@@ -45,6 +45,12 @@ pub enum Rejection {
         /// The epoch of the gate that leads it.
         gate_epoch: GateEpoch,
     },
+    /// Another job of this id was tracked, and has ended: an id is never used twice.
+    #[error("another submission ran under this job id, and has ended; choose another id. status={status}")]
+    IdOfEnded {
+        /// How it ended.
+        status: &'static str,
+    },
     /// No job of this id was ever tracked.
     #[error("no job of this id was ever tracked")]
     NotTracked,

@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::event::{Event, FenceRejected, Totals, Tracked};
+use super::event::{Event, FenceRejected, Target, Totals, Tracked};
 use super::outbox::{Errand, What};
 use super::settings::Settings;
 use super::verdict::{self, GlobalRule};
 use crate::jobs::protocol::message::{AckOutcome, FinalStatus, JobDispatch, Leader};
+use crate::jobs::protocol::payload::Payloads;
 use crate::jobs::protocol::token::{FenceToken, GateEpoch};
 use crate::kernel::ids::EntityId;
 use crate::kernel::time::{Gap, Timestamp};
@@ -62,6 +63,8 @@ pub struct Run {
     pub rebuilt: Option<Regained>,
     /// What is dispatched; dropped when every datacenter has it.
     pub plan: Option<Box<JobDispatch>>,
+    /// What is to be done; dispatched with the plan.
+    pub payloads: Payloads,
     /// Where it runs.
     pub datacenters: BTreeMap<EntityId, Datacenter>,
     /// The decision that time is over.
@@ -70,6 +73,8 @@ pub struct Run {
     pub cancel: Option<Cancel>,
     /// What datacenters must hear of and did not answer.
     pub outbox: BTreeMap<u64, Errand>,
+    /// Datacenters it was taken from before they took it; what they say of it is refused.
+    pub withdrawn: BTreeSet<EntityId>,
 }
 
 /// A job whose gate lost its memory of it, and regained it from managers.
@@ -215,6 +220,14 @@ pub struct Finished {
     pub cancel: Option<Cancel>,
     /// How it stood everywhere.
     pub datacenters: BTreeMap<EntityId, Datacenter>,
+    /// How it was watched.
+    pub settings: Settings,
+    /// Tells plans apart.
+    pub fingerprint: u64,
+    /// Tells payloads apart.
+    pub payloads: u64,
+    /// Datacenters it was taken from.
+    pub withdrawn: BTreeSet<EntityId>,
 }
 
 impl Datacenter {
@@ -236,6 +249,11 @@ impl Datacenter {
     /// Was this token replaced, or never minted for this run?
     pub(super) fn is_stale(&self, given: FenceToken) -> bool {
         given < self.fence_token || given <= self.earlier
+    }
+
+    /// Did the job end there because it never came there? Then no leadership of this run gave the status.
+    pub(super) fn never_came(&self) -> bool {
+        self.ended && self.final_token <= self.earlier
     }
 
     /// The token its leader is known to hold in this run; none before it was first heard of.
@@ -293,7 +311,25 @@ impl Gate {
                 });
                 self.recalled(datacenter, *submitted_at, *knows_gate, *at);
             }
+            Event::PayloadNoted { payloads, .. } => {
+                if let Some(run) = &mut self.run {
+                    run.payloads = (**payloads).clone();
+                }
+            }
             Event::EpochAdopted { gate_epoch, at } => self.adopt_epoch(*gate_epoch, *at),
+            Event::Redirected { from, to, at, reason: _ } => self.redirected(from, to, *at),
+            Event::TakenOver { datacenter, to, addr, above_token, plan, at, from: _, reason: _ } => {
+                self.floors.insert(datacenter.clone(), *above_token);
+                self.change(datacenter, |dc| {
+                    (dc.leader, dc.addr) = (to.clone(), addr.clone());
+                    // What the one before says is stale from here on, and the new one was not heard of yet.
+                    (dc.fence_token, dc.earlier) = (*above_token, *above_token);
+                    (dc.report_seq, dc.final_status) = (None, None);
+                    (dc.status, dc.last_progress) = (DcStatus::Running, *at);
+                    dc.fenced.clear();
+                });
+                self.given_anew(datacenter, plan.as_deref(), *at);
+            }
             Event::LeaderChanged { datacenter, leader, addr, fence_token, at } => {
                 self.floors.insert(datacenter.clone(), *fence_token);
                 self.change(datacenter, |dc| {
@@ -417,29 +453,8 @@ impl Gate {
     /// Begins a run; what is sent comes after.
     pub(super) fn begin(&mut self, tracked: &Tracked) {
         let Tracked { job_id, gate, gate_addr, gate_epoch, targets, plan, settings, at } = tracked;
-        let datacenters = targets.iter().map(|target| {
-            let floor = self.floors.get(&target.datacenter).copied().unwrap_or_default();
-            let dc = Datacenter {
-                leader: target.manager.clone(),
-                addr: target.manager_addr.clone(),
-                fence_token: floor,
-                earlier: floor,
-                status: DcStatus::Running,
-                ended: false,
-                final_status: None,
-                final_token: FenceToken::NONE,
-                reason: String::new(),
-                abandoned: false,
-                last_progress: *at,
-                last_report: None,
-                report_seq: None,
-                totals: Totals::default(),
-                decision_ack: None,
-                cancelled_workflows: 0,
-                fenced: BTreeSet::new(),
-            };
-            (target.datacenter.clone(), dc)
-        });
+        let datacenters =
+            targets.iter().map(|target| (target.datacenter.clone(), self.unheard_of(target, *at)));
         let run = Run {
             gate: gate.clone(),
             gate_addr: gate_addr.clone(),
@@ -452,15 +467,87 @@ impl Gate {
             fingerprint: super::outbox::fingerprint(plan),
             rebuilt: None,
             plan: Some(Box::new(plan.clone())),
+            payloads: Payloads::default(),
             datacenters: datacenters.collect(),
             decision: None,
             cancel: None,
             outbox: BTreeMap::new(),
+            withdrawn: BTreeSet::new(),
         };
         self.job_id = Some(job_id.clone());
         self.gate_epoch = *gate_epoch;
         self.finished = None;
         self.run = Some(run);
+    }
+
+    /// A datacenter that is sent the job. What it showed in earlier runs is stale in this one.
+    fn unheard_of(&self, target: &Target, at: Timestamp) -> Datacenter {
+        let floor = self.floors.get(&target.datacenter).copied().unwrap_or_default();
+        Datacenter {
+            leader: target.manager.clone(),
+            addr: target.manager_addr.clone(),
+            fence_token: floor,
+            earlier: floor,
+            status: DcStatus::Running,
+            ended: false,
+            final_status: None,
+            final_token: FenceToken::NONE,
+            reason: String::new(),
+            abandoned: false,
+            last_progress: at,
+            last_report: None,
+            report_seq: None,
+            totals: Totals::default(),
+            decision_ack: None,
+            cancelled_workflows: 0,
+            fenced: BTreeSet::new(),
+        }
+    }
+
+    /// Another datacenter gets the job.
+    fn redirected(&mut self, from: &EntityId, to: &Target, at: Timestamp) {
+        let datacenter = self.unheard_of(to, at);
+        if let Some(run) = &mut self.run {
+            run.datacenters.remove(from);
+            run.withdrawn.insert(from.clone());
+            run.datacenters.insert(to.datacenter.clone(), datacenter);
+        }
+        // First, so that the plan is still needed.
+        self.send(to.datacenter.clone(), What::Dispatch, at);
+        self.drop_errands(|errand| errand.datacenter == *from);
+    }
+
+    /// Another manager of a datacenter gets the job, or hears how it is to end.
+    fn given_anew(&mut self, datacenter: &EntityId, plan: Option<&JobDispatch>, at: Timestamp) {
+        let Some(run) = &mut self.run else { return };
+        if let (None, Some(plan)) = (&run.plan, plan) {
+            run.plan = Some(Box::new(plan.clone()));
+        }
+        let is_over = run.decision.is_some() || run.cancel.is_some();
+        if !is_over {
+            // First, so that the plan is still needed.
+            self.send(datacenter.clone(), What::Dispatch, at);
+        }
+        let newest = self.last_number;
+        self.drop_errands(|errand| {
+            let is_for_it = errand.datacenter == *datacenter && errand.number != newest;
+            is_for_it && matches!(errand.what, What::Dispatch | What::GateTransfer | What::Recall)
+        });
+        if is_over {
+            let what = match self.run.as_ref().map(|run| run.decision.is_some()) {
+                Some(true) => What::GlobalTimeout,
+                Some(false) | None => What::Cancel,
+            };
+            self.drop_errands(|errand| errand.datacenter == *datacenter);
+            self.send(datacenter.clone(), what, at);
+        }
+    }
+
+    /// Was the job taken from this datacenter, in the run under way or in the last one?
+    pub(super) fn is_withdrawn(&self, datacenter: &EntityId) -> bool {
+        let running = self.run.as_ref().map(|run| &run.withdrawn);
+        let all = running.or(self.finished.as_ref().map(|finished| &finished.withdrawn));
+        all.is_some_and(|all| all.contains(datacenter))
     }
 
     fn finish(&mut self, status: FinalStatus, late_completion: bool, at: Timestamp) {
@@ -477,6 +564,10 @@ impl Gate {
                 decision: run.decision,
                 cancel: run.cancel,
                 datacenters: run.datacenters,
+                settings: run.settings,
+                fingerprint: run.fingerprint,
+                payloads: run.payloads.fingerprint(),
+                withdrawn: run.withdrawn,
             });
         }
     }

@@ -1,9 +1,10 @@
 //! How a job stands at an instant, in plain numbers, for people and doors.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::outbox::What;
 use super::settings::TimeoutPolicy;
@@ -15,7 +16,7 @@ use crate::kernel::ids::EntityId;
 use crate::kernel::time::Timestamp;
 
 /// How a job stands over all its datacenters.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct GateStatus {
     /// The job.
     pub job_id: EntityId,
@@ -58,7 +59,7 @@ pub struct GateStatus {
     /// The datacenters it was dispatched to.
     pub target_datacenters: Vec<EntityId>,
     /// How it stands in each: running, completed, failed, timed_out or cancelled.
-    pub dc_status: BTreeMap<EntityId, &'static str>,
+    pub dc_status: BTreeMap<EntityId, Cow<'static, str>>,
     /// When something last moved there, later by the times nobody served.
     pub dc_last_progress: BTreeMap<EntityId, Timestamp>,
     /// Where the manager listens.
@@ -76,7 +77,7 @@ pub struct GateStatus {
 }
 
 /// A decision.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DecisionStatus {
     /// Its number.
     pub decision_id: u64,
@@ -89,12 +90,12 @@ pub struct DecisionStatus {
 }
 
 /// How a job stands in one datacenter.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DatacenterStatus {
     /// The datacenter.
     pub datacenter: EntityId,
     /// running, completed, failed, timed_out or cancelled.
-    pub status: &'static str,
+    pub status: Cow<'static, str>,
     /// Is that final? A final status is not followed by another.
     pub is_final: bool,
     /// It did not end in time after a decision.
@@ -126,7 +127,7 @@ pub struct DatacenterStatus {
     /// What it answered to the decision.
     pub decision_ack: Option<AckOutcome>,
     /// What it must hear of and did not answer.
-    pub unanswered: Vec<&'static str>,
+    pub unanswered: Vec<Cow<'static, str>>,
 }
 
 fn each<T>(
@@ -180,7 +181,7 @@ impl Gate {
             timeout_fence_token: decision.as_ref().map_or(0, |decided| decided.decision_id),
             timeout_seconds: run.and_then(|run| run.timeout_ms).map(seconds),
             target_datacenters: datacenters.keys().cloned().collect(),
-            dc_status: each(datacenters, |dc| dc.status.name()),
+            dc_status: each(datacenters, |dc| dc.status.name().into()),
             dc_last_progress: each(datacenters, |dc| dc.last_progress),
             dc_manager_addrs: each(datacenters, |dc| dc.addr.clone()),
             dc_fence_tokens: each(datacenters, Datacenter::known_token),
@@ -196,7 +197,7 @@ impl Gate {
         let idles = self.run.is_some() && !dc.ended;
         DatacenterStatus {
             datacenter: name.clone(),
-            status: dc.status.name(),
+            status: dc.status.name().into(),
             is_final: dc.ended,
             abandoned: dc.abandoned,
             reason: dc.reason.clone(),
@@ -212,7 +213,9 @@ impl Gate {
             max_extension_ms: dc.totals.max_extension_ms,
             workers_with_extensions: dc.totals.workers_with_extensions,
             decision_ack: dc.decision_ack,
-            unanswered: unanswered.map(|errand: &super::outbox::Errand| What::name(errand.what)).collect(),
+            unanswered: unanswered
+                .map(|errand: &super::outbox::Errand| What::name(errand.what).into())
+                .collect(),
         }
     }
 }

@@ -9,6 +9,7 @@ use crate::jobs::protocol::message::{
     Body, FinalStatus, HealthcheckExtensionRequest, HealthcheckExtensionResponse, JobCancelRequest,
     JobCancelResponse, Leader, Message, Party, WorkflowPlan,
 };
+use crate::jobs::protocol::payload::Payloads;
 use crate::jobs::protocol::recall::{Charter, Dispatch};
 use crate::jobs::protocol::token::FenceToken;
 use crate::kernel::ids::EntityId;
@@ -99,6 +100,14 @@ pub enum Command {
         /// How many it can take.
         places: u32,
     },
+    /// A worker asks for work: it is given up to so many workflows that are ready and have no worker, or one that is lost.
+    /// The answer is whether it was given any.
+    Claim {
+        /// The worker.
+        worker_id: EntityId,
+        /// How many it can take.
+        places: u32,
+    },
     /// Leadership is lost or given up: do nothing until somebody takes it.
     Suspend {
         /// The leadership that is given up.
@@ -175,10 +184,14 @@ pub struct Submit {
     pub estimate: Option<Estimate>,
     /// The workflows.
     pub workflows: Vec<WorkflowPlan>,
+    /// What is to be done, in the words of whoever submits it.
+    pub payloads: Payloads,
     /// What a gate that lost its memory of the job will have to be told; none without a gate.
     pub charter: Option<Charter>,
     /// Number of the gate's message that brings it, which is then answered; 0 if none does.
     pub dispatch_number: u64,
+    /// Leadership begins above this token, which another manager of the datacenter may have had.
+    pub above: FenceToken,
 }
 
 impl Submit {
@@ -197,8 +210,10 @@ impl Submit {
             timeout_rule: String::new(),
             estimate: None,
             workflows: Vec::new(),
+            payloads: Payloads::default(),
             charter: None,
             dispatch_number: 0,
+            above: FenceToken::NONE,
         }
     }
 
@@ -210,7 +225,7 @@ impl Submit {
         else {
             return None;
         };
-        let Dispatch { plan: dispatch, charter } = &**dispatch;
+        let Dispatch { plan: dispatch, charter, payloads, above } = &**dispatch;
         let gate = GateSeat {
             gate_id: gate_id.clone(),
             incarnation: None,
@@ -226,7 +241,9 @@ impl Submit {
             settings: dispatch.settings.clone(),
             workflows: dispatch.workflows.clone(),
             charter: Some(charter.clone()),
+            payloads: payloads.clone(),
             dispatch_number: message.number,
+            above: *above,
             ..Submit::new(message.job_id.clone(), datacenter.clone(), node.clone(), node.node.as_str())
         })
     }

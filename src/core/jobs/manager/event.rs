@@ -11,6 +11,7 @@ use super::settings::Settings;
 use super::timeout::Limits;
 use super::workflow::{Moved, WorkflowStatus};
 use crate::jobs::protocol::message::{AckOutcome, FinalStatus, Leader, NotNow, TimeoutKind, WorkflowPlan};
+use crate::jobs::protocol::payload::Payloads;
 use crate::jobs::protocol::recall::Charter;
 pub use crate::jobs::protocol::token::TokenDomain;
 use crate::jobs::protocol::token::{FenceToken, GateEpoch};
@@ -287,6 +288,13 @@ pub enum Event {
         /// When.
         at: Timestamp,
     },
+    /// What is to be done is kept. Follows the submission.
+    PayloadNoted {
+        /// In the words of whoever submitted it.
+        payloads: Box<Payloads>,
+        /// When.
+        at: Timestamp,
+    },
 }
 
 impl Event {
@@ -332,6 +340,7 @@ impl Event {
             Event::ClockStepped { .. } => "clock_stepped",
             Event::ExtensionKeyed { .. } => "extension_keyed",
             Event::ReportsDropped { .. } => "reports_dropped",
+            Event::PayloadNoted { .. } => "payload_noted",
         }
     }
 
@@ -376,6 +385,7 @@ impl Event {
             | Event::DispatchDelayed { at, .. }
             | Event::ClockStepped { at, .. }
             | Event::ReportsDropped { at, .. }
+            | Event::PayloadNoted { at, .. }
             | Event::LeaseReleased { at } => *at,
         }
     }

@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+use crate::jobs::protocol::token::TokenBase;
 use crate::kernel::ids::EntityId;
 use crate::kernel::time::Timestamp;
 
@@ -40,18 +41,30 @@ pub trait LatestProgress: Send + Sync {
     ) -> Option<u64>;
 }
 
-/// Whom to ask about progress that is not on record; the default knows of none.
+/// Whom to ask about progress that is not on record, and where tokens begin; the default knows of no progress.
 #[derive(Clone, Default)]
-pub struct Heard(Option<Arc<dyn LatestProgress>>);
+pub struct Heard {
+    memory: Option<Arc<dyn LatestProgress>>,
+    floor: TokenBase,
+}
 
 impl Heard {
     /// Asks this.
     pub fn of(memory: Arc<dyn LatestProgress>) -> Self {
-        Heard(Some(memory))
+        Heard { memory: Some(memory), floor: TokenBase::default() }
+    }
+
+    /// The same, with tokens that begin above a floor.
+    pub fn above(self, floor: TokenBase) -> Self {
+        Heard { floor, ..self }
+    }
+
+    pub(super) fn floor(&self) -> TokenBase {
+        self.floor
     }
 
     pub(super) fn at(&self, job_id: &EntityId, datacenter: &EntityId) -> Option<Timestamp> {
-        self.0.as_ref().and_then(|memory| memory.at(job_id, datacenter))
+        self.memory.as_ref().and_then(|memory| memory.at(job_id, datacenter))
     }
 
     pub(super) fn count(
@@ -61,13 +74,13 @@ impl Heard {
         workflow: &EntityId,
         attempt: u32,
     ) -> Option<u64> {
-        self.0.as_ref().and_then(|memory| memory.count(job_id, datacenter, workflow, attempt))
+        self.memory.as_ref().and_then(|memory| memory.count(job_id, datacenter, workflow, attempt))
     }
 }
 
 impl fmt::Debug for Heard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.0.is_some() { "Heard(asks)" } else { "Heard(none)" })
+        f.write_str(if self.memory.is_some() { "Heard(asks)" } else { "Heard(none)" })
     }
 }
 

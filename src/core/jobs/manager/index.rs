@@ -5,8 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::event::Event;
+use super::openings::Work;
 use crate::jobs::protocol::message::{FinalStatus, TimeoutKind};
 use crate::kernel::ids::EntityId;
+use crate::kernel::openings::Openings;
 use crate::kernel::time::Timestamp;
 
 /// A job that has not ended.
@@ -20,6 +22,10 @@ pub struct Live {
     pub started_at: Timestamp,
     /// Workers that have or had a part in it.
     pub workers: BTreeSet<EntityId>,
+    /// Which submission it was; orders those that have work.
+    pub number: u64,
+    /// Its work.
+    pub work: Work,
 }
 
 /// Counters over all jobs, and the live ones.
@@ -27,6 +33,8 @@ pub struct Live {
 pub struct JobIndex {
     /// The live jobs, by the name of their stream.
     pub live: BTreeMap<EntityId, Live>,
+    /// The streams of the live jobs, by the time of their submission.
+    pub open: Openings,
     /// The streams of live jobs a worker has a part in.
     pub by_worker: BTreeMap<EntityId, BTreeSet<EntityId>>,
     /// Jobs ever submitted.
@@ -45,11 +53,50 @@ pub struct JobIndex {
     pub fenced: BTreeMap<String, u64>,
     /// Changes of leadership.
     pub transfers: u64,
+    /// The jobs that have work that nobody has, by datacenter, in the order they were submitted.
+    pub free: BTreeMap<EntityId, BTreeSet<(u64, EntityId)>>,
 }
 
 impl JobIndex {
     /// Adds one durable event of the job whose stream has this name.
     pub fn apply(&mut self, stream: &EntityId, event: &Event) {
+        self.count(stream, event);
+        let submitted = matches!(event, Event::Submitted(_));
+        if let Some(live) = self.live.get_mut(stream)
+            && (live.work.apply(event) || submitted)
+        {
+            let (datacenter, place) = (live.datacenter.clone(), (live.number, stream.clone()));
+            if live.work.is_open() {
+                self.free.entry(datacenter).or_default().insert(place);
+            } else {
+                self.close(&datacenter, &place);
+            }
+        }
+    }
+
+    fn close(&mut self, datacenter: &EntityId, place: &(u64, EntityId)) {
+        if let Some(open) = self.free.get_mut(datacenter)
+            && open.remove(place)
+            && open.is_empty()
+        {
+            self.free.remove(datacenter);
+        }
+    }
+
+    /// Where a job has work that nobody has, if it has.
+    pub fn is_open(&self, stream: &EntityId) -> Option<&EntityId> {
+        let live = self.live.get(stream)?;
+        let open = self.free.get(&live.datacenter)?;
+        open.contains(&(live.number, stream.clone())).then_some(&live.datacenter)
+    }
+
+    /// Up to so many streams of jobs of a datacenter that have work that nobody has, first submitted first.
+    pub fn open_in(&self, datacenter: &EntityId, most: usize) -> Vec<EntityId> {
+        let open = self.free.get(datacenter).into_iter().flatten();
+        open.take(most).map(|(_, stream)| stream.clone()).collect()
+    }
+
+    fn count(&mut self, stream: &EntityId, event: &Event) {
         match event {
             Event::Submitted(submitted) => {
                 self.submitted += 1;
@@ -58,7 +105,10 @@ impl JobIndex {
                     datacenter: submitted.datacenter.clone(),
                     started_at: submitted.at,
                     workers: BTreeSet::new(),
+                    number: self.submitted,
+                    work: Work::of(&submitted.terms.workflows),
                 };
+                self.open.insert(stream.clone(), live.started_at);
                 self.live.insert(stream.clone(), live);
             }
             Event::WorkflowMoved(moved) => {
@@ -75,7 +125,12 @@ impl JobIndex {
                 if let Some(kind) = ended.kind {
                     *self.timed_out.entry(kind).or_default() += 1;
                 }
-                for worker in self.live.remove(stream).into_iter().flat_map(|live| live.workers) {
+                self.open.remove(stream);
+                let ended = self.live.remove(stream);
+                if let Some(live) = &ended {
+                    self.close(&live.datacenter.clone(), &(live.number, stream.clone()));
+                }
+                for worker in ended.into_iter().flat_map(|live| live.workers) {
                     if let Some(streams) = self.by_worker.get_mut(&worker) {
                         streams.remove(stream);
                         if streams.is_empty() {
@@ -118,7 +173,8 @@ impl JobIndex {
             | Event::LeaseResized { .. }
             | Event::DispatchDelayed { .. }
             | Event::ClockStepped { .. }
-            | Event::ReportsDropped { .. } => {}
+            | Event::ReportsDropped { .. }
+            | Event::PayloadNoted { .. } => {}
         }
     }
 

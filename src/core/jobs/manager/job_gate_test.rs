@@ -107,7 +107,7 @@ fn a_decision_under_a_higher_token_is_accepted_and_the_token_adopted() {
     );
     assert_eq!((job.state().highest_token, job.state().highest_epoch), (token(9), GateEpoch::shown(3)));
     assert_eq!(
-        submitted(&mut job, Submit { gate: Some(seat(3)), ..plain() }, us(2 * S)).reply,
+        submitted(&mut job, dispatched(4), us(2 * S)).reply,
         Ok(Reply::Submitted { token: token(10), again: false })
     );
 }
@@ -231,7 +231,12 @@ pub(super) fn handed_out(plan: JobDispatch) -> Body {
         targets: vec![target("a"), target("dc")],
         settings: crate::jobs::gate::Settings::default(),
     };
-    Body::JobDispatch(Box::new(Dispatch { plan, charter }))
+    Body::JobDispatch(Box::new(Dispatch {
+        plan,
+        charter,
+        payloads: Default::default(),
+        above: FenceToken::NONE,
+    }))
 }
 
 #[test]
@@ -390,7 +395,43 @@ fn how_an_earlier_run_ended_at_the_gate_ends_no_later_one() {
     let mut job = started(with_gate());
     let complete = Command::Complete { status: FinalStatus::Failed, reason: String::new(), token: None };
     job.step(complete, us(S));
-    submitted(&mut job, Submit { gate: Some(seat(2)), ..plain() }, us(2 * S));
+    submitted(&mut job, dispatched(2), us(2 * S));
     let step = job.step(acked(1, AckOutcome::AlreadyFinal(FinalStatus::Cancelled), 1), us(3 * S));
     assert_eq!((names(&step.events), ended(&job)), (vec!["acked"], None));
+}
+
+#[test]
+fn whoever_takes_a_job_over_leads_above_the_one_before_also_where_it_led_or_ended_it_itself() {
+    const ABOVE: u64 = 1 << 20;
+    let given = |above| Submit { above: token(above), ..dispatched(1) };
+    let mut fresh = started(given(ABOVE));
+    assert_eq!(run(&fresh).token, token(ABOVE + 1));
+    let again = submitted(&mut fresh, given(ABOVE), us(S));
+    assert_eq!((again.events.len(), run(&fresh).token), (0, token(ABOVE + 1)), "a repeat mints nothing");
+    // It led the job, heard of another leader, and is the one that is left.
+    let mut led = started(given(0));
+    assert_eq!(run(&led).token, token(1));
+    let told = ReportAck { outcome: AckOutcome::Stale, fence_token: token(ABOVE), leader_addr: None };
+    led.step(from_gate(0, Body::ReportAck(told)), us(S));
+    assert!(run(&led).suspended_at.is_some());
+    submitted(&mut led, given(2 * ABOVE), us(2 * S));
+    assert_eq!((run(&led).token, run(&led).suspended_at), (token(2 * ABOVE + 1), None));
+    // What it had handed out is tried again: nobody there knows what became of it.
+    let workflows = vec![plan("a", &[], None)];
+    let working = |above| Submit { workflows: workflows.clone(), ..given(above) };
+    let mut handed = started(working(0));
+    handed.step(Command::Claim { worker_id: id("w"), places: 1 }, us(S)).reply.unwrap();
+    assert_eq!(run(&handed).workflows[&id("a")].attempt, 1);
+    submitted(&mut handed, working(ABOVE), us(2 * S));
+    let workflow = &run(&handed).workflows[&id("a")];
+    assert_eq!((workflow.attempt, workflow.status, &workflow.worker_id), (2, WorkflowStatus::Pending, &None));
+    // It ended the job when another one led it already: that end does not count.
+    let mut ended = started(given(0));
+    let complete = Command::Complete { status: FinalStatus::Completed, reason: String::new(), token: None };
+    ended.step(complete, us(S)).reply.unwrap();
+    let repeat = ended.step(Command::Submit(Box::new(given(0))), us(2 * S));
+    assert_eq!(repeat.reply, Err(Rejection::AlreadyTerminal { status: FinalStatus::Completed }));
+    submitted(&mut ended, given(ABOVE), us(3 * S));
+    assert!(run(&ended).ended.is_none());
+    assert_eq!(run(&ended).token, token(ABOVE + 1));
 }

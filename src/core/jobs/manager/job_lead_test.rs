@@ -3,6 +3,7 @@
 use super::super::lease::Challenger;
 use super::super::settings::DowntimePolicy;
 use super::*;
+use crate::jobs::protocol::token::TokenBase;
 use crate::kernel::time::{ClockStep, Gap};
 
 fn transfer(to: &str, force: bool, shown: Option<u64>) -> Command {
@@ -37,6 +38,31 @@ fn every_change_of_leadership_has_a_higher_token_and_is_told_under_it() {
         let Body::WorkflowDispatch(dispatch) = message.body else { continue };
         assert_eq!(dispatch.fence_token, token(2), "what was not acknowledged goes under the new token");
     }
+}
+
+#[test]
+fn a_journal_that_goes_on_from_a_copy_mints_above_its_floor() {
+    // The journal it was copied from may have gone on: 2, 3 and so on may be somebody's there.
+    let workflows = vec![plan("a", &[], Some("w1")), plan("b", &[], None)];
+    let before = started(Submit { workflows, ..with_gate() });
+    let (state, revision) = (before.state().clone(), before.revision());
+    let floor = 5 << 20;
+    let above = || Heard::default().above(TokenBase::of(floor));
+    let restored = || J::new(above()).restore(state.clone(), revision);
+    let mut job = restored();
+    job.resume(away(S, 2 * S));
+    assert_eq!(run(&job).token, token(floor + 1));
+    let step = job.step(transfer("m2", false, None), us(3 * S));
+    assert_eq!(step.reply, Ok(Reply::Leads { token: token(floor + 2) }), "from there on one by one");
+    let mut job = restored();
+    let step = job.step(transfer("m2", false, None), us(3 * S));
+    assert_eq!(step.reply, Ok(Reply::Leads { token: token(floor + 1) }));
+    job.step(Command::Assign { workflow_id: id("b"), worker_id: id("w2"), token: None }, us(4 * S));
+    assert_eq!(job.state().last_dispatch.get(), floor + 1);
+    // A job that the copy does not know.
+    let mut job = J::new(above());
+    let step = submitted(&mut job, plain(), us(0));
+    assert_eq!(step.reply, Ok(Reply::Submitted { token: token(floor + 1), again: false }));
 }
 
 #[test]
@@ -187,7 +213,10 @@ fn a_process_that_only_carries_out_a_command_changes_nobodys_leadership() {
     assert_eq!((run(&job).token, run(&job).resumes, job.state().outbox.len()), (held, 0, queued));
     assert_eq!(job.due(), Some(us((85 + 120) * S + 1)), "what nobody could see is no idleness all the same");
     assert_eq!(job.step(acquire("m2", None, true), us(101 * S)).reply.map(|_| ()), Ok(()));
-    assert_eq!(run(&job).token.next(), job.state().highest_token.next());
+    assert_eq!(
+        run(&job).token.next(TokenBase::default()),
+        job.state().highest_token.next(TokenBase::default())
+    );
 }
 
 #[test]
@@ -195,7 +224,8 @@ fn a_clock_that_was_set_ahead_moves_no_deadline_and_a_suspend_only_the_budget() 
     let job = || {
         let mut job = started(Submit { timeout_ms: Some(600_000), ..plain() });
         job.step(acquire("m1", None, false), us(0));
-        job.step(progress(), us(10 * S));
+        let token = Some(token(2));
+        job.step(Command::Progress { workflow_id: None, completed_count: None, token }, us(10 * S));
         job
     };
     let gap = |gap| Downtime { gap, ..away(15 * S, 415 * S) };
@@ -281,7 +311,7 @@ fn a_notice_of_an_earlier_leader_is_overtaken_and_an_end_of_an_earlier_run_keeps
         Command::Complete { status: FinalStatus::Completed, reason: String::new(), token: None },
         us(3 * S),
     );
-    submitted(&mut job, with_gate(), us(4 * S));
+    submitted(&mut job, dispatched(2), us(4 * S));
     job.step(transfer("m4", false, None), us(5 * S));
     let owed = JobMachine::owed(job.state());
     let fence = |body: &Body| match body {
@@ -306,7 +336,7 @@ fn tokens_end_and_never_begin_again() {
     });
     let mut job = started(with_gate());
     job.step(from_gate(1, gate), us(S));
-    let step = job.step(Command::Submit(Box::new(with_gate())), us(2 * S));
+    let step = job.step(Command::Submit(Box::new(dispatched(2))), us(2 * S));
     assert_eq!(step.reply, Err(Rejection::TokensExhausted));
 }
 
@@ -371,7 +401,48 @@ fn a_worker_that_is_lost_is_told_of_no_new_leader() {
     };
     assert_eq!(for_worker(&job), 2, "the workflow and who leads");
     job.step(Command::WorkerLost { worker_id: id("w") }, us(2 * S));
-    assert_eq!(for_worker(&job), 0);
+    assert_eq!(for_worker(&job), 1, "that its work is taken back");
+    let revoked = |entry: &outbox::Entry| matches!(entry.notice, outbox::Notice::Revoke { .. });
+    assert!(job.state().outbox.values().any(revoked));
+}
+
+#[test]
+fn a_job_under_a_lease_is_moved_and_ended_under_its_token_alone() {
+    let mut job = started(Submit { workflows: vec![plan("a", &[], None)], ..plain() });
+    let status = FinalStatus::Completed;
+    let moves = |token: Option<FenceToken>| {
+        let (workflow_id, worker_id, reason) = (id("a"), id("w"), String::new());
+        let to = WorkflowStatus::Dispatched;
+        [
+            Command::Progress { workflow_id: None, completed_count: None, token },
+            Command::Assign { workflow_id: workflow_id.clone(), worker_id, token },
+            Command::Transition { workflow_id, to, reason: reason.clone(), result: None, token },
+            Command::Complete { status, reason, token },
+        ]
+    };
+    assert!(job.step(progress(), us(0)).reply.is_ok(), "nobody holds a lease");
+    job.step(acquire("m1", None, false), us(S));
+    let missing = Err(Rejection::TokenMissing { holder: leader("m1") });
+    for without in moves(None) {
+        let step = job.step(without, us(2 * S));
+        assert_eq!((step.reply, step.events), (missing.clone(), vec![]));
+    }
+    // A worker asks, and somebody stops it, without knowing who leads.
+    let cancel =
+        JobCancelRequest { requester_id: "ada".into(), reason: String::new(), fence_token: FenceToken::NONE };
+    let [_, _, _, complete] = moves(Some(token(2)));
+    let mut stopped = J::default();
+    submitted(&mut stopped, plain(), us(0));
+    stopped.step(acquire("m1", None, false), us(S));
+    assert!(stopped.step(Command::Cancel(cancel), us(2 * S)).reply.is_ok());
+    assert_eq!(job.step(complete, us(3 * S)).reply, Ok(Reply::Ended { status, again: false }));
+    // Of a job that has ended nothing is led any more: the same again is a repeat.
+    let [_, _, _, without] = moves(None);
+    assert_eq!(job.step(without, us(4 * S)).reply, Ok(Reply::Ended { status, again: true }));
+    // A lease that is over asks nobody for its token.
+    let mut over = started(plain());
+    over.step(acquire("m1", None, false), us(S));
+    assert!(over.step(progress(), us(31 * S)).reply.is_ok());
 }
 
 fn lease_of(length_ms: Option<u64>, in_process: bool) -> Command {

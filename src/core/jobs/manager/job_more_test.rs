@@ -84,7 +84,9 @@ fn three_denials_in_a_row_give_a_worker_up_and_a_grant_between_starts_again() {
         assert_eq!(names(&job.step(extend(asks("w", 2.0)), us(2 * S)).events), ["extension_denied"]);
     }
     let step = job.step(extend(asks("w", 2.0)), us(2 * S));
-    assert_eq!(names(&step.events)[..3], ["extension_denied", "worker_lost", "workflow_moved"]);
+    let told = names(&step.events);
+    assert_eq!(told[..2], ["extension_denied", "worker_lost"]);
+    assert!(told.contains(&"workflow_moved"), "{told:?}");
     assert_eq!(answered(&mut job, asks("w", 3.0), 3 * S).denial_reason.as_deref(), Some("worker_suspect"));
     assert_eq!(run(&job).total_us, 22_500_000, "what was given stays given");
 }
@@ -303,7 +305,11 @@ fn a_lost_worker_gives_back_no_seconds_and_its_work_is_tried_again() {
     assert_eq!((run(&job).total_us, run(&job).active.len()), (15_000_000, 0));
     let workflow = &run(&job).workflows[&id("a")];
     assert_eq!((workflow.status, workflow.attempt), (WorkflowStatus::Pending, 2));
-    assert!(job.state().outbox.is_empty(), "nothing is sent to whom nobody reaches");
+    let revoked = |entry: &outbox::Entry| matches!(entry.notice, outbox::Notice::Revoke { .. });
+    assert!(
+        job.state().outbox.values().all(revoked),
+        "only that its work is taken back, should it come back"
+    );
     job.step(Command::WorkerHealthy { worker_id: id("w") }, us(3 * S));
     assert_eq!(run(&job).workflows[&id("a")].status, WorkflowStatus::Dispatched);
 }

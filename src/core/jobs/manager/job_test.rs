@@ -67,6 +67,11 @@ fn with_gate() -> Submit {
     Submit { gate: Some(seat(1)), ..plain() }
 }
 
+/// The same job from a gate that begins a run in this epoch.
+fn dispatched(epoch: u64) -> Submit {
+    Submit { gate: Some(seat(epoch)), dispatch_number: 9, ..plain() }
+}
+
 fn plan(name: &str, depends_on: &[&str], worker: Option<&str>) -> WorkflowPlan {
     WorkflowPlan {
         workflow_id: id(name),
@@ -334,7 +339,17 @@ fn the_same_submission_again_is_recognised_and_another_is_refused() {
     assert_eq!(again.events, []);
     assert_eq!(run(&job).started_at, us(0));
     let other = Submit { timeout_ms: Some(61_000), ..plain() };
-    assert_eq!(job.step(Command::Submit(Box::new(other)), us(S)).reply, Err(Rejection::AlreadyTracked));
+    let asked = |submit: &Submit| Command::Submit(Box::new(submit.clone()));
+    assert_eq!(job.step(asked(&other), us(S)).reply, Err(Rejection::AlreadyTracked));
+    // After the end as well: whoever lost the reply must not run the job twice.
+    let status = FinalStatus::Failed;
+    job.step(Command::Complete { status, reason: String::new(), token: None }, us(2 * S));
+    let again = job.step(asked(&plain()), us(3 * S));
+    assert_eq!((again.reply, again.events), (Ok(Reply::Submitted { token: token(1), again: true }), vec![]));
+    for other in [other, Submit { gate: Some(seat(1)), ..plain() }] {
+        let step = job.step(asked(&other), us(3 * S));
+        assert_eq!((step.reply, step.events), (Err(Rejection::IdOfEnded { status }), vec![]));
+    }
 }
 
 #[test]
@@ -343,7 +358,7 @@ fn a_job_id_that_is_used_again_goes_on_with_a_higher_token() {
     let to = leader("m2");
     job.step(Command::Transfer { to, addr: String::new(), force: false, token: None }, us(S));
     job.step(Command::Tick, us(100 * S));
-    let step = submitted(&mut job, plain(), us(200 * S));
+    let step = submitted(&mut job, dispatched(2), us(200 * S));
     assert_eq!(step.reply, Ok(Reply::Submitted { token: token(3), again: false }));
     assert_eq!((job.state().runs, run(&job).started_at, job.due()), (2, us(200 * S), Some(us(260 * S + 1))));
 }

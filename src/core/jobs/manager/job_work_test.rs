@@ -472,3 +472,56 @@ fn what_a_worker_dropped_is_noted_once_whatever_comes_twice_or_late() {
     let stale = job.step(report(9, WorkflowOutcome::Running), us(4 * S));
     assert_eq!((answer(&stale), noted(&job)), (Some(AckOutcome::UnknownJob), 5));
 }
+
+fn claim(worker: &str, places: u32) -> Command {
+    Command::Claim { worker_id: id(worker), places }
+}
+
+fn at(job: &J, workflow: &str) -> (WorkflowStatus, Option<String>, u32, u64) {
+    let held = &run(job).workflows[&id(workflow)];
+    let worker = held.worker_id.as_ref().map(ToString::to_string);
+    (held.status, worker, held.attempt, held.dispatch_token.get())
+}
+
+#[test]
+fn work_without_a_worker_goes_to_whoever_asks_as_far_as_it_has_room() {
+    let plans =
+        vec![plan("a", &[], None), plan("b", &[], None), plan("c", &["a"], None), plan("d", &[], Some("w"))];
+    let mut job = started(Submit { workflows: plans, ..plain() });
+    assert_eq!(job.step(claim("x", 1), us(S)).reply, Ok(Reply::Changed(true)));
+    assert_eq!(at(&job, "a"), (WorkflowStatus::Dispatched, Some("x".into()), 1, 2));
+    assert_eq!(at(&job, "b").0, WorkflowStatus::Pending);
+    job.step(claim("y", 9), us(S));
+    assert_eq!(at(&job, "b").1, Some("y".into()));
+    assert_eq!(at(&job, "c").0, WorkflowStatus::Pending, "it waits for a");
+    assert_eq!(at(&job, "d").1, Some("w".into()), "it was meant for another");
+    assert_eq!(job.step(claim("y", 9), us(S)).reply, Ok(Reply::Changed(false)));
+}
+
+#[test]
+fn what_a_lost_worker_had_goes_elsewhere_and_only_what_it_ran_counts_as_a_try() {
+    let plans = vec![plan("a", &[], Some("w")), plan("b", &[], Some("w"))];
+    let mut job = started(Submit { workflows: plans, ..plain() });
+    job.step(reported("a", 1, WorkflowOutcome::Running, 0), us(S));
+    job.step(reported("a", 1, WorkflowOutcome::Lost, 0), us(2 * S));
+    job.step(reported("b", 2, WorkflowOutcome::Lost, 0), us(2 * S));
+    assert_eq!(at(&job, "a"), (WorkflowStatus::Dispatched, Some("w".into()), 2, 3), "it may come back");
+    job.step(not_now(3, NotNow::Lost), us(2 * S));
+    job.step(claim("x", 9), us(3 * S));
+    assert_eq!(at(&job, "a"), (WorkflowStatus::Dispatched, Some("x".into()), 2, 4));
+    assert_eq!(at(&job, "b"), (WorkflowStatus::Dispatched, Some("x".into()), 1, 5));
+    let stale = job.step(reported("b", 2, WorkflowOutcome::Completed, 0), us(4 * S)).reply;
+    assert!(matches!(stale, Err(Rejection::StaleDispatch { .. })), "{stale:?}");
+}
+
+#[test]
+fn nobody_confirms_for_a_lost_worker_that_work_stopped() {
+    let mut job = started(Submit { workflows: vec![plan("a", &[], Some("w"))], ..plain() });
+    job.step(reported("a", 1, WorkflowOutcome::Running, 0), us(S));
+    job.step(Command::Tick, us(60 * S + 1));
+    assert_eq!(at(&job, "a").0, WorkflowStatus::Cancelling);
+    let step = job.step(reported("a", 1, WorkflowOutcome::Lost, 0), us(61 * S));
+    assert_eq!(names(&step.events), ["cancel_unconfirmed"]);
+    assert!(run(&job).workflows[&id("a")].unconfirmed);
+    assert_eq!(job.due(), None, "nothing is waited for any more");
+}

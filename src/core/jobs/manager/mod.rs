@@ -11,10 +11,13 @@
 //!
 //! | state | command | condition | events | answer |
 //! |---|---|---|---|---|
-//! | nothing, ended | Submit | valid | Submitted, what can be handed out | submitted, under a higher token than ever |
+//! | nothing | Submit | valid | Submitted, what can be handed out | submitted |
 //! | live | Submit | the same again; otherwise | – | submitted before; `AlreadyTracked` |
+//! | ended | Submit | the same again; otherwise | – | submitted before; `IdOfEnded` |
 //! | ended | Submit | a dispatch the gate repeats | – | `AlreadyTerminal` |
+//! | ended | Submit | a dispatch of a gate in a higher epoch | as of nothing | submitted, under a higher token than ever |
 //! | any | with a lower token | | FenceRejected, once until something changes | `Stale` |
+//! | live, under a lease | Progress, Transition, Assign, Complete | no token is shown | – | `TokenMissing` |
 //! | any | with a higher token | never minted | FenceRejected, likewise | `UnknownToken` |
 //! | live | Progress | nothing more done than before | – | none |
 //! | live | Progress | 1 s or more after the last recorded | ProgressNoted | noted |
@@ -33,6 +36,7 @@
 //! | live | a worker's answer to a dispatch | not now | DispatchDelayed, once per reason; it is offered again | changed |
 //! | live | Assign | it waits for a worker that does not take it, and another is named | WorkflowMoved | changed |
 //! | live | WorkerReady | workflows wait for the worker | – | they are offered at once |
+//! | live | Claim | something is ready and nobody has it | WorkflowMoved; the worker that asks is given it | changed |
 //! | live | Complete, Cancel | | Ended, all work stopped, final status queued | ended |
 //! | ended | Complete | as it ended; otherwise | – | as it ended; `AlreadyTerminal` |
 //! | ended | Cancel | | – | as it ended |
@@ -42,6 +46,8 @@
 //! | tracking | Tick | now after the idle deadline | TimeoutDetected, Ended or a queued report | – |
 //! | awaiting gate | Tick | now after the wait's deadline | Ended | – |
 //! | any | Tick | a worker never confirmed | CancelUnconfirmed | – |
+//! | live | a report that the workflow is lost | not taken; taken | DispatchDelayed; WorkflowMoved, what follows | changed |
+//! | any | … | it was to stop | CancelUnconfirmed | changed |
 //! | live | Tick | a worker's grace is over | WorkerLost, its workflows fail | – |
 //! | any | an answer of the gate | it does not know the job | Deferred, of what it answers; it is told everything | changed |
 //! | live, ended | gate transfer | asks to be told everything of this run | RecallAsked, GateChanged; it is told everything | changed |
@@ -75,6 +81,7 @@ pub mod extension;
 pub mod heard;
 pub mod index;
 pub mod lease;
+pub mod openings;
 pub mod outbox;
 pub mod rejection;
 mod run;
@@ -111,7 +118,7 @@ pub fn errand(state: &Job, after: Timestamp) -> Option<Timestamp> {
 
 impl Machine for JobMachine {
     const KIND: StreamKind = StreamKind::Job;
-    const STATE_VERSION: u16 = 5;
+    const STATE_VERSION: u16 = 7;
     type State = Job;
     type Command = Command;
     type Event = Event;
@@ -157,8 +164,8 @@ impl Machine for JobMachine {
         Command::Tick
     }
 
-    fn resume(state: &Job, away: Downtime) -> Vec<Event> {
-        decide::resume(state, away)
+    fn resume(state: &Job, away: Downtime, heard: &Heard) -> Vec<Event> {
+        decide::resume(state, away, heard)
     }
 
     fn clock_stepped(state: &Job, step: ClockStep) -> Vec<Event> {

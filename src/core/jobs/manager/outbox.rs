@@ -91,6 +91,13 @@ pub enum Notice {
         /// The leader before.
         old_manager: Option<Leader>,
     },
+    /// Workflows are taken from a worker.
+    Revoke {
+        /// Which, and which handing over of them.
+        workflows: Vec<(EntityId, DispatchToken)>,
+        /// Why, for people.
+        reason: String,
+    },
 }
 
 /// One message that must arrive.
@@ -120,7 +127,8 @@ impl Entry {
             Notice::Timeout { .. }
             | Notice::LeaderTransfer { .. }
             | Notice::Dispatch { .. }
-            | Notice::WorkerTransfer { .. } => false,
+            | Notice::WorkerTransfer { .. }
+            | Notice::Revoke { .. } => false,
         }
     }
 
@@ -132,7 +140,8 @@ impl Entry {
             | Notice::Cancel { .. }
             | Notice::Timeout { .. }
             | Notice::LeaderTransfer { .. }
-            | Notice::WorkerTransfer { .. } => None,
+            | Notice::WorkerTransfer { .. }
+            | Notice::Revoke { .. } => None,
         }
     }
 
@@ -143,7 +152,8 @@ impl Entry {
             Notice::Final { .. }
             | Notice::Cancel { .. }
             | Notice::Timeout { .. }
-            | Notice::Dispatch { .. } => false,
+            | Notice::Dispatch { .. }
+            | Notice::Revoke { .. } => false,
         }
     }
 
@@ -158,7 +168,8 @@ impl Entry {
             | Notice::Timeout { .. }
             | Notice::LeaderTransfer { .. }
             | Notice::Dispatch { .. }
-            | Notice::WorkerTransfer { .. } => None,
+            | Notice::WorkerTransfer { .. }
+            | Notice::Revoke { .. } => None,
         }
     }
 

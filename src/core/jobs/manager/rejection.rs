@@ -31,10 +31,20 @@ pub enum Rejection {
     UnknownJob,
     /// Another submission runs under this id.
     AlreadyTracked,
+    /// Another submission ran under this id, and has ended: an id is never used twice.
+    IdOfEnded {
+        /// How it ended.
+        status: FinalStatus,
+    },
     /// The job has ended.
     AlreadyTerminal {
         /// How.
         status: FinalStatus,
+    },
+    /// Somebody holds the lease of the job, and whoever asks shows no token.
+    TokenMissing {
+        /// Who holds it.
+        holder: Leader,
     },
     /// Whoever asks was replaced and must step down.
     Stale {
@@ -145,6 +155,17 @@ impl Display for Rejection {
             }
             Rejection::UnknownJob => f.write_str("no such job was ever submitted"),
             Rejection::AlreadyTracked => f.write_str("another submission runs under this job id"),
+            Rejection::IdOfEnded { status } => write!(
+                f,
+                "another submission ran under this job id, and has ended; choose another id. status={}",
+                status.name()
+            ),
+            Rejection::TokenMissing { holder } => write!(
+                f,
+                "the job is under a lease, and only its holder may do this, under its token. \
+                 missing=fence_token, holder={}",
+                holder.node
+            ),
             Rejection::AlreadyTerminal { status } => write!(f, "the job has ended. status={}", status.name()),
             Rejection::Stale { held, given } => write!(f, "stale fencing token. held={held}, given={given}"),
             Rejection::UnknownToken { held, given } => {

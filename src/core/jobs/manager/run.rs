@@ -8,6 +8,7 @@ use super::extension::Gave;
 use super::state::Run;
 use super::workflow::{Moved, Workflow, WorkflowStatus};
 use crate::jobs::protocol::message::WorkflowPlan;
+use crate::jobs::protocol::payload::Payloads;
 use crate::jobs::protocol::token::DispatchToken;
 use crate::kernel::ids::EntityId;
 use crate::kernel::keyed::KeyedRequest;
@@ -40,6 +41,13 @@ impl Run {
                     workflow.late_result = Some(result.clone().unwrap_or_default());
                 }
             }
+            Event::CancelUnconfirmed { workflow_ids, .. } => {
+                for workflow_id in workflow_ids {
+                    if let Some(workflow) = self.workflows.get_mut(workflow_id) {
+                        workflow.unconfirmed = true;
+                    }
+                }
+            }
             Event::ReportsDropped { workflow_id, dropped, .. } => {
                 if let Some(workflow) = self.workflows.get_mut(workflow_id) {
                     workflow.reports_dropped = *dropped;
@@ -69,6 +77,7 @@ impl Run {
             Event::GateHeard { at } => self.contact_from = self.contact_from.max(*at),
             Event::GlobalTimeoutAccepted { decision_id, .. } => self.decision = Some(*decision_id),
             Event::GateChanged { gate, .. } => self.gate = Some(gate.clone()),
+            Event::PayloadNoted { payloads, .. } => self.payloads = (**payloads).clone(),
             Event::CharterNoted { charter, .. } => self.charter = Some((**charter).clone()),
             Event::GateCancelAccepted { requester_id, reason, .. } => {
                 self.gate_cancel = Some((requester_id.clone(), reason.clone()));
@@ -84,7 +93,6 @@ impl Run {
             | Event::Acked { .. }
             | Event::Deferred { .. }
             | Event::CancelNarrowed { .. }
-            | Event::CancelUnconfirmed { .. }
             | Event::LeaseTaken { .. }
             | Event::LeaseRenewed { .. }
             | Event::LeaseReleased { .. }
@@ -119,6 +127,7 @@ impl Run {
             settled_failure: false,
             waits: None,
             reports_dropped: 0,
+            unconfirmed: false,
             history: VecDeque::new(),
         };
         Run {
@@ -151,6 +160,7 @@ impl Run {
             steps: 0,
             got_on: false,
             resumes: 0,
+            payloads: Payloads::default(),
         }
     }
 
@@ -171,6 +181,7 @@ impl Run {
             }
             if let Some(token) = step.dispatch_token {
                 (workflow.dispatch_token, workflow.reports_dropped) = (token, 0);
+                workflow.unconfirmed = false;
             }
             if step.result.is_some() {
                 workflow.result = step.result.clone();

@@ -12,6 +12,7 @@ use super::outbox::{Entry, Notice, Recipient};
 use super::timeout::Limits;
 use super::workflow::{Workflow, WorkflowStatus};
 use crate::jobs::protocol::message::{Leader, NotNow};
+use crate::jobs::protocol::payload::Payloads;
 use crate::jobs::protocol::recall::Charter;
 use crate::jobs::protocol::token::{DispatchToken, FenceToken, GateEpoch};
 use crate::kernel::ids::EntityId;
@@ -126,6 +127,8 @@ pub struct Run {
     pub got_on: bool,
     /// How often a new process took it up.
     pub resumes: u64,
+    /// What is to be done.
+    pub payloads: Payloads,
 }
 
 /// What a job waits for.
@@ -199,6 +202,16 @@ impl Run {
             }
         }
         out
+    }
+
+    /// May whoever asks for work have it, once nothing is waited for? So it is with what has no worker, or one that is lost.
+    pub fn is_free(&self, workflow: &Workflow) -> bool {
+        match (workflow.status, &workflow.planned_worker, workflow.waits) {
+            (WorkflowStatus::Pending, None, _) => true,
+            (WorkflowStatus::Pending, Some(worker), _) => self.lost.contains(worker),
+            (WorkflowStatus::Dispatched, _, Some(why)) => why == NotNow::Lost,
+            (_, _, _) => false,
+        }
     }
 
     /// Has this worker a part in the job? Where no workflow names a worker, any may have.
@@ -320,7 +333,8 @@ impl Job {
             | Event::RecallAsked { .. }
             | Event::GateCancelAccepted { .. }
             | Event::Suspended { .. }
-            | Event::ReportsDropped { .. } => {}
+            | Event::ReportsDropped { .. }
+            | Event::PayloadNoted { .. } => {}
         }
         self.refused.clear();
         if let Some(run) = &mut self.run {

@@ -187,6 +187,8 @@ fn sentence(event: &Event) -> Option<String> {
                 NotNow::Full => "runs as much as it can",
                 NotNow::NotRegistered => "is not registered",
                 NotNow::Draining => "takes nothing new",
+                NotNow::NotTaken => "has it before it and did not take it yet",
+                NotNow::Lost => "is lost, or left without having taken it",
             };
             format!("workflow {workflow_id} waits for worker {worker_id}, which {why}; it is offered again")
         }
@@ -228,6 +230,11 @@ fn sentence(event: &Event) -> Option<String> {
             let by = if requester_id.is_empty() { String::new() } else { format!(" for {requester_id}") };
             format!("the gate asked{by} to stop the job{}", because(reason))
         }
+        Event::PayloadNoted { payloads, .. } => {
+            let bytes =
+                payloads.job.iter().chain(payloads.workflows.values()).map(String::len).sum::<usize>();
+            format!("what is to be done was kept: {bytes} bytes")
+        }
         Event::CharterNoted { charter, .. } => {
             let names: Vec<&str> = charter.targets.iter().map(|target| target.datacenter.as_str()).collect();
             format!(
@@ -258,8 +265,13 @@ fn queued(notice: &Notice, to: &Recipient, number: u64) -> Option<String> {
             "worker {worker} was told to stop {} workflows, message {number}",
             workflow_ids.len()
         )),
+        (Notice::Revoke { workflows, reason }, Recipient::Worker(worker)) => Some(format!(
+            "{} workflows were taken from worker {worker}, message {number}: {reason}",
+            workflows.len()
+        )),
         (
             Notice::Cancel { .. }
+            | Notice::Revoke { .. }
             | Notice::LeaderTransfer { .. }
             | Notice::Dispatch { .. }
             | Notice::WorkerTransfer { .. },

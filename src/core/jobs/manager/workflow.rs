@@ -213,6 +213,8 @@ pub struct Workflow {
     pub waits: Option<NotNow>,
     /// Reports of the last handing over that its worker dropped, as far as it told.
     pub reports_dropped: u64,
+    /// Was it to stop, and nobody confirmed that it did? Then it may still run.
+    pub unconfirmed: bool,
     /// The newest steps, oldest first.
     pub history: VecDeque<Moved>,
 }

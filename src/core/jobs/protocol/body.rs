@@ -1,6 +1,8 @@
 //! What messages have in common: their names, how much they matter, and whom a reply goes to.
 
-use super::message::{Body, Message, WorkflowOutcome, WorkflowReportAfterDrops};
+use super::message::{
+    Body, FinalStatus, JobCancelResponse, Message, WorkflowOutcome, WorkflowReportAfterDrops,
+};
 
 impl Message {
     /// The reply to it, from whom it was sent to.
@@ -41,6 +43,7 @@ impl Body {
             Body::WorkerAck(_) => "worker_ack",
             Body::HealthcheckExtensionResponse(_) => "healthcheck_extension_response",
             Body::WorkflowReportAfterDrops(_) => "workflow_report_after_drops",
+            Body::WorkflowRevoke(_) => "workflow_revoke",
         }
     }
 
@@ -57,6 +60,7 @@ impl Body {
             | Body::JobCancelRequest(_)
             | Body::WorkflowDispatch(_)
             | Body::WorkflowCancel(_)
+            | Body::WorkflowRevoke(_)
             | Body::JobLeaderWorkerTransfer(_) => true,
             Body::WorkflowReport(report)
             | Body::WorkflowReportAfterDrops(WorkflowReportAfterDrops { report, dropped: _ }) => {
@@ -71,5 +75,37 @@ impl Body {
             | Body::WorkerAck(_)
             | Body::HealthcheckExtensionResponse(_) => false,
         }
+    }
+}
+
+impl JobCancelResponse {
+    /// It is stopped by this request.
+    pub fn stopped(cancelled_workflow_count: u64) -> Self {
+        JobCancelResponse {
+            success: true,
+            cancelled_workflow_count,
+            already_cancelled: false,
+            already_completed: false,
+            already_terminal: None,
+            error: None,
+        }
+    }
+
+    /// It was over before: a second cancellation succeeds, any other is told how it ended.
+    pub fn over(status: FinalStatus, cancelled_workflow_count: u64) -> Self {
+        let again = status == FinalStatus::Cancelled;
+        JobCancelResponse {
+            success: again,
+            cancelled_workflow_count,
+            already_cancelled: again,
+            already_completed: status == FinalStatus::Completed,
+            already_terminal: (!again).then_some(status),
+            error: (!again).then(|| format!("the job has ended. status={}", status.name())),
+        }
+    }
+
+    /// It goes on.
+    pub fn refused(error: String) -> Self {
+        JobCancelResponse { success: false, error: Some(error), ..Self::stopped(0) }
     }
 }

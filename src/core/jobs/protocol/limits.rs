@@ -10,6 +10,7 @@
 //! | … in a message | [`MAX_SENT_ADDR_BYTES`]: what a door took before the bound was lower | refused |
 //! | a reason, or who asks | [`MAX_REASON_BYTES`] | refused at a door; cut where a machine puts words around it |
 //! | what a workflow made | [`MAX_RESULT_BYTES`] | refused |
+//! | a payload, and all of a job | [`MAX_PAYLOAD_BYTES`], [`MAX_PAYLOADS_BYTES`] | refused |
 //! | the name of a request for more time | [`MAX_REQUEST_ID_BYTES`] | refused |
 //! | a span of time | [`MAX_SPAN_MS`] | refused |
 
@@ -22,6 +23,10 @@ pub const MAX_SENT_ADDR_BYTES: usize = 4 << 10;
 pub const MAX_REASON_BYTES: usize = 4 << 10;
 /// Most bytes of what a workflow made.
 pub const MAX_RESULT_BYTES: usize = 64 << 10;
+/// Most bytes of the payload of a job, or of one workflow.
+pub const MAX_PAYLOAD_BYTES: usize = 64 << 10;
+/// Most bytes of all payloads of a job.
+pub const MAX_PAYLOADS_BYTES: usize = 1 << 20;
 /// Most bytes of the name of a request for more time.
 pub const MAX_REQUEST_ID_BYTES: usize = 256;
 /// Longest span that can be set, in ms: a hundred years.

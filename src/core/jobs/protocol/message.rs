@@ -7,7 +7,7 @@
 //!        └──────────────────────────────────────────────────────────────────────┘    │
 //!            JobProgressReport, JobTimeoutReport, JobLeaderTransfer, JobFinalStatus,  │ WorkflowDispatch,
 //!            JobRecall                                                                │
-//!                                                                                     │ WorkflowCancel,
+//!                                                                                     │ WorkflowCancel, WorkflowRevoke,
 //!                                  WorkflowReport, HealthcheckExtensionRequest        │ JobLeaderWorkerTransfer
 //!                                  ◄──────────────────────────────────────────── worker
 //! ```
@@ -112,6 +112,8 @@ pub enum Body {
     HealthcheckExtensionResponse(HealthcheckExtensionResponse),
     /// Worker → manager: this became of a workflow, and reports of it were dropped that the manager was not told of.
     WorkflowReportAfterDrops(WorkflowReportAfterDrops),
+    /// Manager → worker: these are not yours any more.
+    WorkflowRevoke(WorkflowRevoke),
 }
 
 /// A job to run in one datacenter.
@@ -343,38 +345,6 @@ pub struct JobCancelResponse {
     pub error: Option<String>,
 }
 
-impl JobCancelResponse {
-    /// It is stopped by this request.
-    pub fn stopped(cancelled_workflow_count: u64) -> Self {
-        JobCancelResponse {
-            success: true,
-            cancelled_workflow_count,
-            already_cancelled: false,
-            already_completed: false,
-            already_terminal: None,
-            error: None,
-        }
-    }
-
-    /// It was over before: a second cancellation succeeds, any other is told how it ended.
-    pub fn over(status: FinalStatus, cancelled_workflow_count: u64) -> Self {
-        let again = status == FinalStatus::Cancelled;
-        JobCancelResponse {
-            success: again,
-            cancelled_workflow_count,
-            already_cancelled: again,
-            already_completed: status == FinalStatus::Completed,
-            already_terminal: (!again).then_some(status),
-            error: (!again).then(|| format!("the job has ended. status={}", status.name())),
-        }
-    }
-
-    /// It goes on.
-    pub fn refused(error: String) -> Self {
-        JobCancelResponse { success: false, error: Some(error), ..Self::stopped(0) }
-    }
-}
-
 /// What the receiver of a report says to it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ReportAck {
@@ -424,6 +394,17 @@ pub struct WorkflowCancel {
     /// Which.
     pub workflow_ids: Vec<EntityId>,
     /// Why.
+    pub reason: String,
+    /// Leadership of the job.
+    pub fence_token: FenceToken,
+}
+
+/// Workflows are taken from a worker; it is not asked whether they stopped.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct WorkflowRevoke {
+    /// Which, and which handing over of them: a later one stays.
+    pub workflows: Vec<(EntityId, DispatchToken)>,
+    /// Why the work is taken back, for people.
     pub reason: String,
     /// Leadership of the job.
     pub fence_token: FenceToken,
@@ -482,6 +463,21 @@ pub enum WorkflowOutcome {
     Failed,
     /// It was stopped.
     Cancelled,
+    /// Nobody can say: its worker was lost, or never confirmed that it stopped.
+    Lost,
+}
+
+impl WorkflowOutcome {
+    /// The name used in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            WorkflowOutcome::Running => "running",
+            WorkflowOutcome::Completed => "completed",
+            WorkflowOutcome::Failed => "failed",
+            WorkflowOutcome::Cancelled => "cancelled",
+            WorkflowOutcome::Lost => "lost",
+        }
+    }
 }
 
 /// Why a worker cannot take a workflow now, though it may later.
@@ -494,6 +490,10 @@ pub enum NotNow {
     NotRegistered,
     /// It takes nothing new.
     Draining,
+    /// It has it before it, and did not take it yet.
+    NotTaken,
+    /// It is lost, or left without having taken it.
+    Lost,
 }
 
 impl NotNow {
@@ -503,6 +503,8 @@ impl NotNow {
             NotNow::Full => "full",
             NotNow::NotRegistered => "not_registered",
             NotNow::Draining => "draining",
+            NotNow::NotTaken => "not_taken",
+            NotNow::Lost => "lost",
         }
     }
 }

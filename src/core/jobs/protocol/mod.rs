@@ -3,5 +3,6 @@
 mod body;
 pub mod limits;
 pub mod message;
+pub mod payload;
 pub mod recall;
 pub mod token;

@@ -24,7 +24,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::message::{JobCancelRequest, JobDispatch, JobFinalStatus, JobProgressReport, JobTimeoutReport};
-use super::token::GateEpoch;
+use super::payload::Payloads;
+use super::token::{FenceToken, GateEpoch};
 use crate::jobs::gate;
 use crate::jobs::manager::event::{GateSeat, Terms};
 
@@ -48,6 +49,12 @@ pub struct Dispatch {
     pub plan: JobDispatch,
     /// What a gate without memory will have to be told.
     pub charter: Charter,
+    /// What is to be done.
+    #[serde(default)]
+    pub payloads: Payloads,
+    /// The receiver leads above this token: it was another one's in this datacenter, or that of an earlier run.
+    #[serde(default)]
+    pub above: FenceToken,
 }
 
 /// Everything a manager knows that a gate without memory needs.
@@ -73,6 +80,9 @@ pub struct JobRecall {
     pub decision: Option<u64>,
     /// The gate's request to stop by which it ended, if it did so.
     pub cancel: Option<JobCancelRequest>,
+    /// What is to be done.
+    #[serde(default)]
+    pub payloads: Payloads,
 }
 
 impl JobRecall {

@@ -10,7 +10,8 @@
 //! | [`DispatchToken`] | a manager handed a workflow to a worker | the stream of the job |
 //!
 //! A token is minted by an event: the next number after every one the stream has ever seen, durable before anybody is
-//! told. Streams are never removed, so a job id that is used again goes on where it stopped.
+//! told. Streams are never removed, so a job id that is used again goes on where it stopped. A journal that goes on from a
+//! copy of another mints above a [base](TokenBase) that the other did not reach.
 //!
 //! # Source
 //! Sequencers: M. Burrows, *The Chubby lock service for loosely-coupled distributed systems*, OSDI 2006, section 2.4.
@@ -41,9 +42,10 @@ macro_rules! token_type {
                 self.0
             }
 
-            /// The token after this one, or `None` when numbers ran out: a token never starts again.
-            pub(crate) fn next(self) -> Option<Self> {
-                self.0.checked_add(1).map(Self)
+            /// The token after this one and above the base, or `None` when numbers ran out: a token never starts
+            /// again.
+            pub(crate) fn next(self, base: TokenBase) -> Option<Self> {
+                self.0.max(base.0).checked_add(1).map(Self)
             }
         }
 
@@ -53,6 +55,18 @@ macro_rules! token_type {
             }
         }
     };
+}
+
+/// No token of this process is minted at or below it. A journal that was restored from a copy has another one than the
+/// journal it was copied from, which may have gone on: what both mint is told apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct TokenBase(u64);
+
+impl TokenBase {
+    /// Tokens begin above this number.
+    pub fn of(number: u64) -> Self {
+        TokenBase(number)
+    }
 }
 
 token_type! {

@@ -1,5 +1,7 @@
 //! What may be asked of a worker, and how it answers.
 
+use serde::{Deserialize, Serialize};
+
 use super::settings::Settings;
 use crate::jobs::protocol::message::{HealthcheckExtensionRequest, Message, WorkflowOutcome};
 use crate::jobs::protocol::token::DispatchToken;
@@ -19,6 +21,27 @@ pub enum Command {
         capacity: u32,
         /// How long it waits for what.
         settings: Settings,
+    },
+    /// How often it gives a sign of life, and which of its lives this is.
+    Enroll {
+        /// How often it gives a sign of life, in ms; none = as before.
+        beat_ms: Option<u64>,
+        /// Which of its lives this is; none = the one it was. In another one nothing runs any more of what ran before.
+        incarnation: Option<u64>,
+    },
+    /// Hand out work, with what was handed out and is not known to have arrived first.
+    Take {
+        /// What it has, and thereby is known to have arrived.
+        has: Vec<Handed>,
+        /// Most workflows.
+        most: u32,
+        /// It waits for work for so long, and is silent meanwhile.
+        silent_ms: u64,
+    },
+    /// It is alive.
+    Beat {
+        /// What it has.
+        has: Vec<Handed>,
     },
     /// A message came in.
     Receive(Box<Message>),
@@ -56,6 +79,17 @@ pub enum Command {
     },
     /// Time has passed.
     Tick,
+}
+
+/// A workflow that was handed to the worker.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Handed {
+    /// The job.
+    pub job_id: EntityId,
+    /// The workflow.
+    pub workflow_id: EntityId,
+    /// The handing over.
+    pub dispatch_token: DispatchToken,
 }
 
 /// What became of a workflow.

@@ -8,10 +8,10 @@ use super::outbox::What;
 use super::rejection::Rejection;
 use super::settings::Settings;
 use super::state::{Job, Phase, Worker, Workflow};
-use super::{Attempt, Effect, MAX_CAPACITY, WorkerMachine, receive};
+use super::{Attempt, Effect, MAX_CAPACITY, WorkerMachine, receive, take};
 use crate::jobs::manager::{self as job, extension};
 use crate::jobs::protocol::limits::{MAX_RESULT_BYTES, MAX_SENT_ADDR_BYTES, clip, too_long};
-use crate::jobs::protocol::message::{HealthcheckExtensionRequest, Message};
+use crate::jobs::protocol::message::{HealthcheckExtensionRequest, Message, WorkflowOutcome};
 use crate::jobs::protocol::token::DispatchToken;
 use crate::kernel::Decision;
 use crate::kernel::draft;
@@ -29,6 +29,9 @@ pub(super) fn decide(state: &Worker, command: Command, now: Timestamp) -> Decide
         Command::Register { worker_id, datacenter, capacity, settings } => {
             register(&mut draft, worker_id, datacenter, capacity, settings)?;
         }
+        Command::Enroll { beat_ms, incarnation } => take::enroll(&mut draft, beat_ms, incarnation)?,
+        Command::Take { has, most, silent_ms } => take::take(&mut draft, &has, most, silent_ms)?,
+        Command::Beat { has } => take::beat(&mut draft, &has)?,
         Command::Receive(message) => return receive::receive(draft, &message),
         Command::Report(report) => self::report(&mut draft, *report)?,
         Command::NoteDropped { job_id, workflow_id, dispatch_token, count } => {
@@ -40,6 +43,7 @@ pub(super) fn decide(state: &Worker, command: Command, now: Timestamp) -> Decide
         Command::Leave => {
             if state.phase == Phase::Serving {
                 draft.push(Event::Draining { at: now });
+                take::give_back(&mut draft);
             }
         }
         Command::RunErrands { due } => {
@@ -134,8 +138,17 @@ fn report(draft: &mut Draft, report: Report) -> Result<(), Rejection> {
     if let Some(given) = dispatch_token.filter(|given| *given != held) {
         return Err(Rejection::StaleDispatch { held, given });
     }
+    if workflow.outcome == WorkflowOutcome::Lost {
+        return Err(Rejection::Taken { workflow_id });
+    }
     if !workflow.runs() {
-        return if workflow.outcome == outcome { Ok(()) } else { Err(Rejection::Ended { workflow_id }) };
+        let held = workflow.outcome;
+        let counted = completed_count.is_none_or(|count| count == workflow.completed_count);
+        return match held == outcome {
+            true if counted && workflow.ended_with(result.as_deref()) => Ok(()),
+            true => Err(Rejection::ReportedOtherwise { workflow_id, outcome: held }),
+            false => Err(Rejection::Ended { workflow_id, outcome: held }),
+        };
     }
     let completed_count = completed_count.unwrap_or(workflow.completed_count);
     if completed_count < workflow.completed_count {
@@ -205,6 +218,7 @@ fn leader_lost(draft: &mut Draft, job_id: EntityId) -> Result<(), Rejection> {
 
 fn tick(draft: &mut Draft) {
     let now = draft.now;
+    take::lose(draft);
     let jobs: Vec<EntityId> = draft.state().jobs.keys().cloned().collect();
     for job_id in jobs {
         abort_overdue(draft, &job_id);

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::command::Handed;
 use super::settings::Settings;
 use crate::jobs::protocol::message::{HealthcheckExtensionRequest, Leader, WorkflowOutcome};
 use crate::jobs::protocol::token::{DispatchToken, FenceToken};
@@ -203,6 +204,63 @@ pub enum Event {
         /// When.
         at: Timestamp,
     },
+    /// How often the worker gives a sign of life from now on, and which of its lives this is. Of another life than
+    /// before nothing runs any more.
+    Enrolled {
+        /// How often it gives a sign of life, in ms.
+        beat_ms: u64,
+        /// Which of its lives this is, if it said so.
+        incarnation: Option<u64>,
+        /// When.
+        at: Timestamp,
+    },
+    /// The worker asked for work, and got this; its leaders must hear of it.
+    Took {
+        /// What it got.
+        handed: Vec<Handed>,
+        /// What it has, and thereby is known to have arrived.
+        confirmed: Vec<Handed>,
+        /// It waits for work until then, and is silent meanwhile.
+        silent_until: Timestamp,
+        /// When.
+        at: Timestamp,
+    },
+    /// The worker gave a sign of life.
+    Beat {
+        /// What it has, and thereby is known to have arrived.
+        confirmed: Vec<Handed>,
+        /// When.
+        at: Timestamp,
+    },
+    /// A worker that leaves did not take these, and they go elsewhere.
+    GivenBack {
+        /// The job.
+        job_id: EntityId,
+        /// The workflows.
+        workflow_ids: Vec<EntityId>,
+        /// When.
+        at: Timestamp,
+    },
+    /// The worker was silent for too long: what it ran is lost, and goes elsewhere.
+    Lost {
+        /// Since when nothing was heard of it.
+        silent_since: Timestamp,
+        /// How long it may be silent, in microseconds.
+        limit_us: u64,
+        /// When.
+        at: Timestamp,
+    },
+    /// The leader took these from the worker: what it says of them has no effect any more.
+    Revoked {
+        /// The job whose work is taken back.
+        job_id: EntityId,
+        /// The workflows.
+        workflow_ids: Vec<EntityId>,
+        /// Why it is taken back, for people.
+        reason: String,
+        /// When the worker was told.
+        at: Timestamp,
+    },
 }
 
 impl Event {
@@ -226,6 +284,12 @@ impl Event {
             Event::Left { .. } => "left",
             Event::Resumed { .. } => "resumed",
             Event::ReportsDropped { .. } => "reports_dropped",
+            Event::Enrolled { .. } => "enrolled",
+            Event::Took { .. } => "took",
+            Event::Beat { .. } => "beat",
+            Event::GivenBack { .. } => "given_back",
+            Event::Lost { .. } => "lost",
+            Event::Revoked { .. } => "revoked",
         }
     }
 
@@ -234,7 +298,9 @@ impl Event {
         match self {
             Event::Registered { capacity, .. } => *capacity,
             Event::Reported { outcome, .. } => u32::from(*outcome != WorkflowOutcome::Running),
-            Event::Aborted { workflow_ids, .. } => u32::try_from(workflow_ids.len()).unwrap_or(u32::MAX),
+            Event::Aborted { workflow_ids, .. } | Event::Revoked { workflow_ids, .. } => {
+                u32::try_from(workflow_ids.len()).unwrap_or(u32::MAX)
+            }
             Event::Dispatched { .. }
             | Event::ReportDelivered { .. }
             | Event::LeaderChanged { .. }
@@ -248,7 +314,12 @@ impl Event {
             | Event::Draining { .. }
             | Event::Left { .. }
             | Event::Resumed { .. }
-            | Event::ReportsDropped { .. } => 0,
+            | Event::ReportsDropped { .. }
+            | Event::Enrolled { .. }
+            | Event::Took { .. }
+            | Event::Beat { .. }
+            | Event::GivenBack { .. }
+            | Event::Lost { .. } => 0,
         }
     }
 
@@ -271,7 +342,13 @@ impl Event {
             | Event::Draining { at }
             | Event::Left { at }
             | Event::Resumed { at, .. }
-            | Event::ReportsDropped { at, .. } => *at,
+            | Event::ReportsDropped { at, .. }
+            | Event::Enrolled { at, .. }
+            | Event::Took { at, .. }
+            | Event::Beat { at, .. }
+            | Event::GivenBack { at, .. }
+            | Event::Lost { at, .. }
+            | Event::Revoked { at, .. } => *at,
         }
     }
 }

@@ -17,9 +17,18 @@
 //! | dispatch | the same dispatch token and attempt as before | – | accepted, as the first time |
 //! | dispatch | lower dispatch token, or another attempt | – | `StaleDispatch` |
 //! | dispatch | draining, or full | – | `Draining`, `Full`; the token is not used up |
-//! | dispatch | otherwise | Dispatched, and LeaderChanged if a later transfer waited for it | accepted |
+//! | dispatch | lost | – | `Lost`; the token is not used up |
+//! | dispatch | otherwise | Dispatched, and LeaderChanged if a later transfer waited for it | not now: `not_taken` |
+//! | Take | it asked for no work and gave no sign for a while, or there is work | Took; leaders are told that it runs | changed |
+//! | Take | what was handed out is not known to have arrived | –; it is handed out again | not changed |
+//! | Beat | it says nothing new, shortly after the last sign | – | not changed |
+//! | Beat | otherwise | Beat | changed |
+//! | Take, Beat | lost | Registered, and what follows from it | changed |
+//! | Enroll | anything is new | Enrolled; in another life what ran is lost | changed |
 //! | cancel | lower leadership token | FenceRejected, once | `Stale` |
 //! | cancel | some of them run | StopAsked | accepted |
+//! | revoke | lower leadership token | FenceRejected, once | `Stale` |
+//! | revoke | some of them run, of this handing over | Revoked; what is reported of them is refused | accepted |
 //! | transfer | lower token | FenceRejected, once | `Stale` |
 //! | transfer | the same token and leader | – | accepted |
 //! | transfer | the same token, another leader | FenceRejected, once | `OtherLeader` |
@@ -32,11 +41,20 @@
 //! | NoteDropped | of the last handing over | ReportsDropped; the next report of the workflow tells the leader | changed |
 //! | RequestExtension | something of the job runs | ExtensionRequested | changed |
 //! | LeaderLost | something of the job runs | LeaderLost | changed |
+//! | Tick | it was silent for too long, see [`watch`] | Lost; leaders are told that what it ran is lost | |
 //! | Tick | the grace for a new leader is over | StopAsked, reason `orphaned` | |
 //! | Tick | the grace to stop is over | Aborted; the leader is told | |
 //! | Tick | a parked transfer waited long enough | ParkedExpired | |
 //! | Leave | never registered | – | `NotRegistered` |
-//! | Leave | otherwise | Draining, then Left when all has ended and was heard of | changed |
+//! | Leave | otherwise | Draining, GivenBack of what was not taken, then Left when all has ended and was heard of | changed |
+//!
+//! What a leader hands over stands before the worker until it takes it, or reports something of it; only then is it
+//! accepted, and only then does its leader hear that it runs. A take can be answered and the answer lost: what was handed
+//! out is handed out again, under the same token, until the worker names it in a report, a beat or the next take.
+//!
+//! What was stopped by force, was taken back, or was at a worker that is lost, may still run: its outcome is `lost` and not `cancelled`,
+//! and nobody takes it for a confirmation. A worker that never asked for work and gave no sign of life lives in the
+//! process, where to abort is to stop.
 //!
 //! Grace is over when it has lasted its whole length: at exactly that instant nothing can be rescued any more.
 //!
@@ -58,13 +76,17 @@ pub mod rejection;
 pub mod settings;
 pub mod state;
 pub mod status;
+mod take;
+pub mod watch;
 
-pub use command::{Command, Reply, Report};
+pub use command::{Command, Handed, Reply, Report};
 pub use event::Event;
 pub use rejection::Rejection;
 pub use settings::Settings;
-pub use state::{Job, Phase, Worker, Workflow};
+pub use state::{Hand, Job, Phase, Worker, Workflow};
 pub use status::WorkerStatus;
+pub use take::MAX_SILENT_MS;
+pub use watch::Watch;
 
 use crate::jobs::protocol::message::Message;
 use crate::jobs::protocol::token::DispatchToken;
@@ -115,7 +137,7 @@ pub struct WorkerMachine;
 
 impl Machine for WorkerMachine {
     const KIND: StreamKind = StreamKind::Worker;
-    const STATE_VERSION: u16 = 2;
+    const STATE_VERSION: u16 = 4;
     type State = Worker;
     type Command = Command;
     type Event = Event;
@@ -161,10 +183,11 @@ impl Machine for WorkerMachine {
     }
 
     /// Waits go on where nobody watched them any more. A gap in this process that was left out before stays so.
-    fn resume(state: &Worker, away: Downtime) -> Vec<Event> {
+    fn resume(state: &Worker, away: Downtime, (): &()) -> Vec<Event> {
         let served = away.gap.is_within_a_process()
             && (state.served_since >= Some(away.began) || state.noted_at > away.began);
         let idle = state.running() == 0 && state.outbox.is_empty() && state.parked.is_empty();
+        let idle = idle && !state.is_judged();
         if served || idle {
             return Vec::new();
         }

@@ -6,12 +6,12 @@ use super::decide::{Decided, Draft, reported, sent_addr};
 use super::event::Event;
 use super::outbox::What;
 use super::rejection::Rejection;
-use super::state::{Job, Phase, Worker, Workflow};
-use super::{Effect, MAX_PARKED};
+use super::state::{Hand, Job, Phase, Worker, Workflow};
+use super::{Attempt, Effect, MAX_PARKED, take};
 use crate::jobs::protocol::limits::clip;
 use crate::jobs::protocol::message::{
-    AckOutcome, Body, HealthcheckExtensionResponse, JobLeaderWorkerTransfer, Leader, Message, Party,
-    ReportAck, WorkerAck, WorkflowCancel, WorkflowDispatch,
+    AckOutcome, Body, HealthcheckExtensionResponse, JobLeaderWorkerTransfer, Leader, Message, NotNow, Party,
+    ReportAck, WorkerAck, WorkflowCancel, WorkflowDispatch, WorkflowRevoke,
 };
 use crate::jobs::protocol::token::{DispatchToken, FenceToken};
 use crate::kernel::ids::EntityId;
@@ -30,6 +30,12 @@ pub(super) fn receive(mut draft: Draft, message: &Message) -> Decided {
             let taken =
                 addressed(draft.state(), message).and_then(|()| self::cancel(&mut draft, message, cancel));
             Ok(answer(draft, message, &cancel.workflow_ids, taken))
+        }
+        Body::WorkflowRevoke(revoke) => {
+            let about: Vec<EntityId> = revoke.workflows.iter().map(|(name, _)| name.clone()).collect();
+            let taken =
+                addressed(draft.state(), message).and_then(|()| self::revoke(&mut draft, message, revoke));
+            Ok(answer(draft, message, &about, taken))
         }
         Body::JobLeaderWorkerTransfer(transfer) => {
             let taken = addressed(draft.state(), message)
@@ -78,6 +84,13 @@ fn addressed(state: &Worker, message: &Message) -> Result<(), Rejection> {
         Party::Worker(_) | Party::Gate(_) | Party::Manager { .. } if state.phase == Phase::Absent => {
             Err(Rejection::NotRegistered)
         }
+        Party::Worker(_) | Party::Gate(_) | Party::Manager { .. } if state.phase == Phase::Lost => {
+            match &message.body {
+                // It still says how things stand, and that what is to stop is not known to have stopped.
+                Body::WorkflowDispatch(_) => Err(Rejection::Lost),
+                _ => Ok(()),
+            }
+        }
         Party::Worker(_) | Party::Gate(_) | Party::Manager { .. } => Ok(()),
     }
 }
@@ -90,14 +103,20 @@ fn answer(
     taken: Result<(), Rejection>,
 ) -> crate::kernel::Decision<super::WorkerMachine> {
     let job = draft.state().jobs.get(&message.job_id);
+    let offered = |workflow: &Workflow| workflow.runs() && workflow.hand == Hand::Offered;
+    let moves = matches!(message.body, Body::JobLeaderWorkerTransfer(_));
     let states = about.iter().filter_map(|name| {
         let workflow = job?.workflows.get(name)?;
-        Some((name.clone(), workflow.outcome))
+        // What it did not take does not run, and a new leader must not believe so.
+        (!(moves && offered(workflow))).then(|| (name.clone(), workflow.outcome))
     });
+    let waits = matches!(message.body, Body::WorkflowDispatch(_))
+        && about.iter().any(|name| job.and_then(|job| job.workflows.get(name)).is_some_and(offered));
+    let not_taken = (taken.is_ok() && waits).then_some(NotNow::NotTaken);
     let ack = WorkerAck {
-        accepted: taken.is_ok(),
+        accepted: taken.is_ok() && not_taken.is_none(),
         rejection_reason: taken.as_ref().err().map(Rejection::to_string),
-        not_now: taken.as_ref().err().and_then(Rejection::not_now),
+        not_now: not_taken.or(taken.as_ref().err().and_then(Rejection::not_now)),
         fence_token_received: job.map_or(FenceToken::NONE, |job| job.fence_token),
         workflow_states: states.collect(),
     };
@@ -191,7 +210,29 @@ fn lead(
 fn cancel(draft: &mut Draft, message: &Message, cancel: &WorkflowCancel) -> Result<(), Rejection> {
     fence(draft, message, cancel.fence_token)?;
     let named: std::collections::BTreeSet<_> = cancel.workflow_ids.iter().collect();
+    take::stop_untaken(draft, &message.job_id, |name| named.contains(name));
     draft.ask_to_stop(&message.job_id, &clip(&cancel.reason), |name, _| named.contains(name));
+    Ok(())
+}
+
+/// What the leader takes back does not run here any more, whatever it comes to.
+fn revoke(draft: &mut Draft, message: &Message, revoke: &WorkflowRevoke) -> Result<(), Rejection> {
+    fence(draft, message, revoke.fence_token)?;
+    let Some(job) = draft.state().jobs.get(&message.job_id) else { return Ok(()) };
+    let named = |(name, held): &(&EntityId, &Workflow)| {
+        revoke.workflows.iter().any(|(id, token)| id == *name && *token == held.dispatch_token)
+    };
+    let taken: Vec<Attempt> =
+        job.running().filter(named).map(|(name, held)| held.attempt(&message.job_id, name)).collect();
+    if !taken.is_empty() {
+        draft.push(Event::Revoked {
+            job_id: message.job_id.clone(),
+            workflow_ids: taken.iter().map(|attempt| attempt.workflow_id.clone()).collect(),
+            reason: clip(&revoke.reason),
+            at: draft.now,
+        });
+        taken.into_iter().for_each(|attempt| draft.owe(Effect::Abort(attempt)));
+    }
     Ok(())
 }
 

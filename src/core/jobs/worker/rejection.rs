@@ -1,6 +1,6 @@
 //! How a worker says no.
 
-use crate::jobs::protocol::message::NotNow;
+use crate::jobs::protocol::message::{NotNow, WorkflowOutcome};
 use crate::jobs::protocol::token::{DispatchToken, FenceToken};
 use crate::kernel::ids::EntityId;
 
@@ -58,11 +58,34 @@ pub enum Rejection {
         workflow_id: EntityId,
     },
     /// The workflow has ended.
-    #[error("the workflow has ended. workflow={workflow_id}")]
+    #[error("the workflow has ended, and that stands. workflow={workflow_id}, held={}", outcome.name())]
     Ended {
         /// Which.
         workflow_id: EntityId,
+        /// The outcome that stands.
+        outcome: WorkflowOutcome,
     },
+    /// The same end was reported with another result or count.
+    #[error(
+        "the workflow has ended, and the result that was reported first stands. workflow={workflow_id}, held={}",
+        outcome.name()
+    )]
+    ReportedOtherwise {
+        /// The workflow that was reported before.
+        workflow_id: EntityId,
+        /// The outcome that stands.
+        outcome: WorkflowOutcome,
+    },
+    /// The worker was silent for too long, never confirmed that it stopped, or was given up by its leader, and the
+    /// workflow was taken from it.
+    #[error("the workflow was taken from the worker. workflow={workflow_id}")]
+    Taken {
+        /// Which.
+        workflow_id: EntityId,
+    },
+    /// The worker was silent for too long, and was not heard of since.
+    #[error("the worker is lost")]
+    Lost,
     /// Items done can only grow.
     #[error("items done can only grow. held={held}, given={given}")]
     CountFell {
@@ -110,12 +133,15 @@ impl Rejection {
             Rejection::Full { .. } => Some(NotNow::Full),
             Rejection::NotRegistered => Some(NotNow::NotRegistered),
             Rejection::Draining => Some(NotNow::Draining),
+            Rejection::Lost => Some(NotNow::Lost),
             Rejection::Invalid { .. }
             | Rejection::NotForMe { .. }
             | Rejection::NotForWorker { .. }
             | Rejection::UnknownJob { .. }
             | Rejection::UnknownWorkflow { .. }
             | Rejection::Ended { .. }
+            | Rejection::ReportedOtherwise { .. }
+            | Rejection::Taken { .. }
             | Rejection::CountFell { .. }
             | Rejection::Stale { .. }
             | Rejection::OtherLeader { .. }

@@ -5,20 +5,24 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::Attempt;
+use super::command::Handed;
 use super::event::Event;
 use super::outbox::{Errand, What};
 use super::settings::Settings;
+use super::watch::{DEFAULT_BEAT_MS, Watch};
 use crate::jobs::protocol::message::{HealthcheckExtensionRequest, Leader, WorkflowOutcome};
 use crate::jobs::protocol::token::{DispatchToken, FenceToken};
 use crate::kernel::ids::EntityId;
 use crate::kernel::layered::Layered;
+use crate::kernel::resend::fnv1a;
 use crate::kernel::time::Timestamp;
 
 /// Most jobs of which nothing runs any more whose tokens are kept; the one idle for longest is forgotten first.
 pub const MAX_IDLE_JOBS: usize = 256;
 
 /// State of one worker. Empty before it is first registered.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Worker {
     /// The worker; none before it is first registered.
     pub worker_id: Option<EntityId>,
@@ -44,6 +48,34 @@ pub struct Worker {
     pub noted_at: Timestamp,
     /// When the process began to serve that last took over.
     pub served_since: Option<Timestamp>,
+    /// How often it gives a sign of life, in ms.
+    pub beat_ms: u64,
+    /// Which of its lives this is, if it said so.
+    pub incarnation: Option<u64>,
+    /// Its signs of life; none before the first, and while it is lost.
+    pub watch: Option<Watch>,
+}
+
+impl Default for Worker {
+    fn default() -> Self {
+        Worker {
+            worker_id: None,
+            datacenter: None,
+            phase: Phase::default(),
+            capacity: 0,
+            settings: Settings::default(),
+            jobs: Layered::default(),
+            parked: Vec::new(),
+            outbox: Layered::default(),
+            last_number: 0,
+            idled: 0,
+            noted_at: Timestamp::default(),
+            served_since: None,
+            beat_ms: DEFAULT_BEAT_MS,
+            incarnation: None,
+            watch: None,
+        }
+    }
 }
 
 /// Does a worker serve?
@@ -57,6 +89,8 @@ pub enum Phase {
     Serving,
     /// What it has, but nothing new.
     Draining,
+    /// No: it was silent for too long. It serves again as soon as it is heard of.
+    Lost,
 }
 
 impl Phase {
@@ -66,6 +100,7 @@ impl Phase {
             Phase::Absent => "absent",
             Phase::Serving => "serving",
             Phase::Draining => "draining",
+            Phase::Lost => "lost",
         }
     }
 }
@@ -104,6 +139,8 @@ pub struct Workflow {
     pub completed_count: u64,
     /// What it made or why it failed, until the leader heard of it.
     pub result: Option<String>,
+    /// Tells the result that was reported with the end from another one, also later.
+    pub told: Option<u64>,
     /// Its leader is lost; until when it waits for another.
     pub orphan_until: Option<Timestamp>,
     /// It was asked to stop.
@@ -112,6 +149,20 @@ pub struct Workflow {
     pub dropped: u64,
     /// Of those, how many the leader was told of.
     pub dropped_told: u64,
+    /// How far it got to whoever carries it out.
+    pub hand: Hand,
+}
+
+/// How far a workflow got to whoever carries it out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Hand {
+    /// It stands before it.
+    Offered,
+    /// It was handed out, and the answer may be lost.
+    Taken,
+    /// It is there: it was named since.
+    Confirmed,
 }
 
 /// A workflow is to stop.
@@ -140,7 +191,17 @@ pub struct Parked {
     pub until: Timestamp,
 }
 
+/// Tells one result from another.
+fn mark(result: Option<&str>) -> u64 {
+    fnv1a(result.into_iter().flat_map(|text| std::iter::once(1).chain(text.bytes())))
+}
+
 impl Workflow {
+    /// Was this what was reported with the end? An end that nobody reported takes any.
+    pub(super) fn ended_with(&self, result: Option<&str>) -> bool {
+        self.told.is_none_or(|told| told == mark(result))
+    }
+
     /// Does it run?
     pub fn runs(&self) -> bool {
         self.outcome == WorkflowOutcome::Running
@@ -180,13 +241,55 @@ impl Worker {
         self.jobs.values().map(|job| job.running().count() as u64).fold(0, u64::saturating_add)
     }
 
+    /// Is it lost when it is silent for too long? Whoever never asked for work nor gave a sign of life is not.
+    pub fn is_judged(&self) -> bool {
+        let serves = match self.phase {
+            Phase::Serving | Phase::Draining => true,
+            Phase::Absent | Phase::Lost => false,
+        };
+        serves && self.watch.is_some()
+    }
+
+    /// What was handed out and is not known to have arrived.
+    pub fn unsure(&self) -> impl Iterator<Item = Attempt> {
+        self.at_hand(|hand| hand == Hand::Taken)
+    }
+
+    /// Is there something for a worker that asks for work? What is not known to have arrived is.
+    pub fn has_work(&self) -> bool {
+        self.at_hand(|hand| hand != Hand::Confirmed).next().is_some()
+    }
+
+    /// Does something stand before it that was not handed out?
+    pub fn has_offer(&self) -> bool {
+        self.at_hand(|hand| hand == Hand::Offered).next().is_some()
+    }
+
+    /// What it is to stop.
+    pub fn to_stop(&self) -> impl Iterator<Item = Attempt> {
+        self.jobs.iter().flat_map(|(job_id, job)| {
+            let stops = job.running().filter(|(_, workflow)| workflow.stop.is_some());
+            stops.map(move |(workflow_id, workflow)| workflow.attempt(job_id, workflow_id))
+        })
+    }
+
+    fn at_hand(&self, is_so: impl Fn(Hand) -> bool + Copy) -> impl Iterator<Item = Attempt> {
+        self.jobs.iter().flat_map(move |(job_id, job)| {
+            let running = job.running();
+            let so = running.filter(move |(_, held)| is_so(held.hand) && held.stop.is_none());
+            so.map(move |(workflow_id, workflow)| workflow.attempt(job_id, workflow_id))
+        })
+    }
+
     pub(super) fn due(&self) -> Option<Timestamp> {
         let running = self.jobs.values().flat_map(Job::running).map(|(_, workflow)| workflow);
         let waits = running.filter_map(|workflow| {
             let stop = workflow.stop.as_ref().map(|stop| stop.abort_at);
             stop.or(workflow.orphan_until)
         });
-        waits.chain(self.parked.iter().map(|parked| parked.until)).min().filter(|due| *due < Timestamp::MAX)
+        let silent = self.watch.filter(|_| self.is_judged()).map(|watch| watch.lost_at(self.beat_ms));
+        let parked = self.parked.iter().map(|parked| parked.until);
+        waits.chain(parked).chain(silent).min().filter(|due| *due < Timestamp::MAX)
     }
 
     pub(super) fn evolve(&mut self, event: &Event) {
@@ -221,10 +324,12 @@ impl Worker {
                     started: false,
                     completed_count: 0,
                     result: None,
+                    told: None,
                     orphan_until: None,
                     stop: None,
                     dropped: 0,
                     dropped_told: 0,
+                    hand: Hand::Offered,
                 };
                 job.workflows.insert(workflow_id.clone(), workflow);
                 job.idle = None;
@@ -234,11 +339,15 @@ impl Worker {
                 }
             }
             Event::Reported { job_id, workflow_id, outcome, completed_count, result, at } => {
+                if let Some(watch) = &mut self.watch {
+                    watch.sign(*at, *at);
+                }
                 self.workflow(job_id, workflow_id, |workflow| {
-                    workflow.started = true;
+                    (workflow.started, workflow.hand) = (true, Hand::Confirmed);
                     workflow.completed_count = *completed_count;
                     workflow.result = result.clone();
                     if *outcome != WorkflowOutcome::Running {
+                        workflow.told = Some(mark(result.as_deref()));
                         workflow.end(*outcome);
                     }
                 });
@@ -285,10 +394,13 @@ impl Worker {
                 }
             }
             Event::Aborted { job_id, workflow_ids, at } => {
+                // Nobody outside has confirmed that it stopped.
+                let outside = self.watch.is_some();
                 for workflow_id in workflow_ids {
-                    self.workflow(job_id, workflow_id, |workflow| workflow.end(WorkflowOutcome::Cancelled));
-                    self.drop_errands(|errand| errand.reports(job_id, workflow_id));
-                    self.send(job_id.clone(), What::Report(workflow_id.clone()), *at);
+                    self.ended(job_id, workflow_id, *at, |workflow| match workflow.hand {
+                        Hand::Taken | Hand::Confirmed if outside => WorkflowOutcome::Lost,
+                        Hand::Offered | Hand::Taken | Hand::Confirmed => WorkflowOutcome::Cancelled,
+                    });
                 }
                 self.tidy(job_id);
             }
@@ -332,6 +444,52 @@ impl Worker {
                 // An answer to a report that was sent before says nothing of these.
                 self.send_again(|errand| errand.reports(job_id, workflow_id), *at);
             }
+            Event::Enrolled { beat_ms, incarnation, at } => {
+                let is_another = self.incarnation.is_some() && *incarnation != self.incarnation;
+                (self.beat_ms, self.incarnation) = (*beat_ms, *incarnation);
+                if is_another {
+                    self.watch = None;
+                    self.lose(|workflow| workflow.hand != Hand::Offered, *at);
+                }
+            }
+            Event::Took { handed, confirmed, silent_until, at } => {
+                self.heard_of(*at, *silent_until);
+                self.confirm(confirmed);
+                for Handed { job_id, workflow_id, .. } in handed {
+                    self.workflow(job_id, workflow_id, |workflow| {
+                        (workflow.started, workflow.hand) = (true, Hand::Taken);
+                    });
+                    self.drop_errands(|errand| errand.reports(job_id, workflow_id));
+                    self.send(job_id.clone(), What::Report(workflow_id.clone()), *at);
+                }
+            }
+            Event::Beat { confirmed, at } => {
+                self.heard_of(*at, *at);
+                self.confirm(confirmed);
+            }
+            Event::GivenBack { job_id, workflow_ids, at } => {
+                for workflow_id in workflow_ids {
+                    self.ended(job_id, workflow_id, *at, |_| WorkflowOutcome::Lost);
+                }
+            }
+            Event::Revoked { job_id, workflow_ids, .. } => {
+                for workflow_id in workflow_ids {
+                    self.workflow(job_id, workflow_id, |workflow| {
+                        workflow.end(WorkflowOutcome::Lost);
+                        workflow.result = None;
+                    });
+                    // Its leader has decided, and need not hear of it.
+                    self.drop_errands(|errand| errand.reports(job_id, workflow_id));
+                }
+                self.tidy(job_id);
+            }
+            Event::Lost { at, .. } => {
+                self.watch = None;
+                if self.phase == Phase::Serving {
+                    self.phase = Phase::Lost;
+                }
+                self.lose(|_| true, *at);
+            }
             Event::Resumed { away_us, at } => {
                 self.served_since = Some(*at);
                 self.shift(Duration::from_micros(*away_us));
@@ -340,9 +498,48 @@ impl Worker {
         }
     }
 
+    fn heard_of(&mut self, at: Timestamp, silent_until: Timestamp) {
+        match &mut self.watch {
+            Some(watch) => watch.sign(at, silent_until),
+            None => self.watch = Some(Watch::begin(self.beat_ms, at, silent_until)),
+        }
+    }
+
+    fn confirm(&mut self, confirmed: &[Handed]) {
+        for Handed { job_id, workflow_id, .. } in confirmed {
+            self.workflow(job_id, workflow_id, |workflow| workflow.hand = Hand::Confirmed);
+        }
+    }
+
+    /// What runs and is so is lost, and its leaders must hear of it.
+    fn lose(&mut self, which: impl Fn(&Workflow) -> bool, at: Timestamp) {
+        let running = self.jobs.iter().flat_map(|(job_id, job)| {
+            let lost = job.running().filter(|(_, workflow)| which(workflow));
+            lost.map(move |(workflow_id, _)| (job_id.clone(), workflow_id.clone()))
+        });
+        let lost: Vec<(EntityId, EntityId)> = running.collect();
+        for (job_id, workflow_id) in lost {
+            self.ended(&job_id, &workflow_id, at, |_| WorkflowOutcome::Lost);
+        }
+    }
+
+    /// A workflow came to an end of which its leader must hear.
+    fn ended(
+        &mut self,
+        job_id: &EntityId,
+        workflow_id: &EntityId,
+        at: Timestamp,
+        how: impl FnOnce(&Workflow) -> WorkflowOutcome,
+    ) {
+        self.workflow(job_id, workflow_id, |workflow| workflow.end(how(workflow)));
+        self.drop_errands(|errand| errand.reports(job_id, workflow_id));
+        self.send(job_id.clone(), What::Report(workflow_id.clone()), at);
+    }
+
     /// Nobody watched for this long. Who carries workflows out begins anew with the process.
     fn shift(&mut self, away: Duration) {
         self.parked.iter_mut().for_each(|parked| parked.until = parked.until.plus(away));
+        self.watch.iter_mut().for_each(|watch| watch.shift(away));
         let shift = |workflow: &mut Workflow| {
             workflow.started = workflow.started && !workflow.runs();
             workflow.orphan_until = workflow.orphan_until.map(|until| until.plus(away));

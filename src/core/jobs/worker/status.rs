@@ -1,15 +1,15 @@
 //! How a worker stands, in plain numbers, for people and doors.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use super::state::{Phase, Worker};
+use super::state::{Hand, Phase, Worker};
 use crate::jobs::protocol::message::{Leader, WorkflowOutcome};
 use crate::jobs::protocol::token::{DispatchToken, FenceToken};
 use crate::kernel::ids::EntityId;
 use crate::kernel::time::Timestamp;
 
 /// How a worker stands.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WorkerStatus {
     /// The worker.
     pub worker_id: EntityId,
@@ -25,12 +25,18 @@ pub struct WorkerStatus {
     pub unanswered: usize,
     /// Transfers that wait for workflows they overtook.
     pub parked: usize,
+    /// The last sign of life on record; none of a worker that never gave one, and of one that is lost.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub heard_at: Option<Timestamp>,
+    /// When it is lost unless it is heard of before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lost_at: Option<Timestamp>,
     /// Workflows that run, or ended lately.
     pub workflows: Vec<WorkflowStatus>,
 }
 
 /// How a workflow stands.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WorkflowStatus {
     /// The job.
     pub job_id: EntityId,
@@ -48,10 +54,12 @@ pub struct WorkflowStatus {
     pub fence_token: FenceToken,
     /// What became of it.
     pub outcome: WorkflowOutcome,
+    /// How far it got to whoever carries it out.
+    pub hand: Hand,
     /// Items done so far.
     pub completed_count: u64,
     /// Reports that were dropped and that the leader was not told of.
-    #[serde(skip_serializing_if = "is_nothing")]
+    #[serde(default, skip_serializing_if = "is_nothing")]
     pub dropped_untold: u64,
     /// Its leader is lost; until when it waits for another.
     pub orphan_until: Option<Timestamp>,
@@ -79,6 +87,7 @@ impl Worker {
                 leader_addr: job.addr.clone(),
                 fence_token: job.fence_token,
                 outcome: workflow.outcome,
+                hand: workflow.hand,
                 completed_count: workflow.completed_count,
                 dropped_untold: workflow.untold(),
                 orphan_until: workflow.orphan_until,
@@ -94,6 +103,8 @@ impl Worker {
             running: self.running(),
             unanswered: self.outbox.len(),
             parked: self.parked.len(),
+            heard_at: self.watch.map(|watch| watch.sign_at),
+            lost_at: self.watch.filter(|_| self.is_judged()).map(|watch| watch.lost_at(self.beat_ms)),
             workflows: all.collect(),
         })
     }

@@ -1,4 +1,4 @@
-//! Reports that were dropped, and how the leader hears of them.
+//! Reports that were dropped, how the leader hears of them, and reports that come again.
 
 use super::*;
 
@@ -49,4 +49,30 @@ fn what_was_dropped_is_told_with_every_report_until_the_leader_heard_of_it() {
     assert_eq!(told_dropped(&worker.step(done("w", Completed, 6), us(10))), [Some(7)]);
     worker.step(acked(number(&worker), AckOutcome::AlreadyFinal(FinalStatus::Completed), 1), us(11));
     assert_eq!(untold(&worker), 0);
+}
+
+#[test]
+fn a_result_that_was_reported_stands_and_only_the_same_again_is_a_repeat() {
+    let report = |result: Option<&str>, count: u64| {
+        let Command::Report(mut report) = done("w", WorkflowOutcome::Completed, count) else { panic!() };
+        report.result = result.map(str::to_owned);
+        Command::Report(report)
+    };
+    let (workflow_id, outcome) = (id("w"), WorkflowOutcome::Completed);
+    let otherwise = Err(Rejection::ReportedOtherwise { workflow_id, outcome });
+    let mut worker = worker(9);
+    worker.step(dispatch("w", 1, 1), us(0));
+    worker.step(report(Some("x"), 2), us(1));
+    // The same before and after the leader heard of it, when the result itself is kept no more.
+    for delivered in [false, true] {
+        if delivered {
+            worker.step(acked(number(&worker), AckOutcome::Accepted, 1), us(2));
+        }
+        let again = worker.step(report(Some("x"), 2), us(3));
+        assert_eq!((again.reply, again.events), (Ok(Reply { changed: false }), vec![]));
+        for other in [report(Some("y"), 2), report(None, 2), report(Some(""), 2), report(Some("x"), 3)] {
+            let step = worker.step(other, us(3));
+            assert_eq!((step.reply, step.events), (otherwise.clone(), vec![]));
+        }
+    }
 }

@@ -8,6 +8,8 @@ use crate::kernel::time::Gap;
 
 #[path = "worker_drops_test.rs"]
 mod drops;
+#[path = "worker_takes_test.rs"]
+mod takes;
 
 type W = Driver<WorkerMachine>;
 
@@ -145,7 +147,7 @@ fn a_dispatch_is_taken_once_and_its_repeat_is_answered_as_the_first_time() {
     let again = worker.step(dispatch("w", 3, 1), us(2));
     assert_eq!((again.events.len(), again.effects.len()), (0, 1));
     assert_eq!(ack(&first), ack(&again));
-    assert!(ack(&again).accepted);
+    assert_eq!((ack(&again).accepted, ack(&again).not_now), (false, Some(NotNow::NotTaken)));
     let held = DispatchToken::shown(3);
     for (command, given) in [(dispatch("w", 2, 1), 2), (attempt("w", 2, 3, 1), 3), (dispatch("x", 0, 1), 0)] {
         let step = worker.step(command, us(3));
@@ -233,7 +235,7 @@ fn a_transfer_needs_a_higher_token_and_its_repeat_is_acknowledged() {
     assert_eq!(names(&other), ["fence_rejected"]);
     let step = worker.step(transfer(&["w"], "n", 5), us(3));
     assert_eq!((names(&step), ack(&step).accepted), (vec!["leader_changed"], true));
-    assert_eq!(ack(&step).workflow_states, [(id("w"), WorkflowOutcome::Running)]);
+    assert_eq!(ack(&step).workflow_states, [], "what it did not take does not run");
     assert_eq!(leader(&worker), ("n".to_owned(), Some("n:1".to_owned()), 5));
     let again = worker.step(transfer(&["w"], "n", 5), us(4));
     assert_eq!((again.events.len(), ack(&again).accepted), (0, true));
@@ -352,7 +354,8 @@ fn a_report_is_sent_until_it_is_answered_and_the_next_takes_its_place() {
     assert!(worker.step(acked(first, AckOutcome::Accepted, 1), us(4)).events.is_empty());
     assert!(worker.step(done("w", WorkflowOutcome::Completed, 2), us(4)).events.is_empty());
     let ended = worker.step(done("w", WorkflowOutcome::Failed, 2), us(4));
-    assert_eq!(ended.reply, Err(Rejection::Ended { workflow_id: id("w") }));
+    let outcome = WorkflowOutcome::Completed;
+    assert_eq!(ended.reply, Err(Rejection::Ended { workflow_id: id("w"), outcome }));
     let next = errand(worker.state(), us(3)).unwrap();
     let repeat = worker.step(Command::RunErrands { due: next }, next);
     assert_eq!((repeat.events.len(), repeat.effects.len()), (0, 1));

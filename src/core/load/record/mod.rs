@@ -91,7 +91,7 @@ impl Machine for LoadMachine {
     }
 
     /// A new process has measured nothing: whatever the load was, it is healthy until something is measured.
-    fn resume(state: &NodeLoad, Downtime { began, gap, .. }: Downtime) -> Vec<Event> {
+    fn resume(state: &NodeLoad, Downtime { began, gap, .. }: Downtime, (): &()) -> Vec<Event> {
         let new_process = match gap {
             Gap::Restart | Gap::Command => true,
             Gap::Suspend | Gap::ClockJump | Gap::Pause => false,

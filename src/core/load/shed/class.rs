@@ -154,7 +154,7 @@ kinds! {
     /// Here it is.
     StateSyncResponse, "state_sync_response", Dispatch, false;
     /// I join.
-    Registration, "registration", Dispatch, false;
+    Registration, "registration", Dispatch, true;
     /// What a workflow came to.
     FinalResult, "final_result", Dispatch, true;
     /// How far a workflow is.

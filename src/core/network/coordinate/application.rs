@@ -19,7 +19,7 @@ const LEAST_PART: f64 = 0.1;
 /// However little it moved, a copy is not kept longer.
 const OLDEST: Duration = Duration::from_secs(30);
 /// Estimates that the median is taken of.
-const ESTIMATES: usize = 32;
+pub(super) const ESTIMATES: usize = 32;
 
 /// See the [module](self).
 #[derive(Clone, Debug)]
@@ -33,6 +33,15 @@ pub(super) struct Application {
 impl Application {
     pub(super) fn new(first: NetworkCoordinate, now: Timestamp) -> Self {
         Application { published: first, at: now, estimates: VecDeque::new(), times: 0 }
+    }
+
+    /// The copy as it was recorded: what was published last, when, and the newest estimates in seconds, oldest first.
+    pub(super) fn of(
+        published: NetworkCoordinate,
+        at: Timestamp,
+        estimates: impl Iterator<Item = f64>,
+    ) -> Self {
+        Application { published, at, estimates: estimates.collect(), times: 0 }
     }
 
     /// The coordinate is now here, after a sample for which this was predicted.

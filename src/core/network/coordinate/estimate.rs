@@ -1,6 +1,7 @@
 //! What two coordinates say about the round trip between them. Symmetric, and never not a number.
 
 use super::config::VivaldiConfig;
+use super::link::Measured;
 use super::point::NetworkCoordinate;
 use crate::kernel::time::Timestamp;
 
@@ -39,6 +40,19 @@ pub fn estimate_rtt_ucb_ms(
         (Some(_) | None, _) => None,
     };
     let bound = bound.unwrap_or(config.rtt_default_ms + config.k_sigma * config.sigma_default_ms);
+    bound.clamp(config.rtt_min_ms, config.rtt_max_ms)
+}
+
+/// The same upper bound, and where the link was measured often enough and lately, no more than that allows: coordinates
+/// serve the peers never measured.
+pub(super) fn upper_rtt_ms(
+    local: Option<&NetworkCoordinate>,
+    remote: Option<&NetworkCoordinate>,
+    measured: Option<Measured>,
+    config: &VivaldiConfig,
+) -> f64 {
+    let predicted = estimate_rtt_ucb_ms(local, remote, config);
+    let bound = measured.map_or(predicted, |measured| predicted.min(measured.upper_ms()));
     bound.clamp(config.rtt_min_ms, config.rtt_max_ms)
 }
 

@@ -28,6 +28,11 @@ impl Measured {
     pub fn upper_ms(&self) -> f64 {
         self.srtt_ms + 4.0 * self.rttvar_ms.max(LEAST_DEVIATION_MS)
     }
+
+    /// Does it rest on enough samples, the last of them not older than the coordinates' time to live?
+    pub fn is_trusted(&self, config: &VivaldiConfig, now: Timestamp) -> bool {
+        self.samples >= ENOUGH_SAMPLES && now.since(self.at).as_secs_f64() <= config.coord_ttl_seconds as f64
+    }
 }
 
 /// See the [module](self).
@@ -38,6 +43,11 @@ pub(super) struct Link {
 }
 
 impl Link {
+    /// A link as it was recorded: its newest round trips in seconds, oldest first.
+    pub(super) fn of(recent: impl Iterator<Item = f64>, measured: Option<Measured>) -> Self {
+        Link { recent: recent.collect(), measured }
+    }
+
     /// Takes a round trip in seconds, and gives the one that the coordinate is moved by: a low percentile of the recent
     /// ones. Queues and pauses only ever add to a round trip.
     pub(super) fn take(&mut self, rtt: f64, config: &VivaldiConfig, now: Timestamp) -> f64 {
@@ -71,9 +81,6 @@ impl Link {
 
     /// The measurement, where it rests on enough samples and the last is not older than the coordinates' time to live.
     pub(super) fn trusted(&self, config: &VivaldiConfig, now: Timestamp) -> Option<Measured> {
-        self.measured.filter(|measured| {
-            measured.samples >= ENOUGH_SAMPLES
-                && now.since(measured.at).as_secs_f64() <= config.coord_ttl_seconds as f64
-        })
+        self.measured.filter(|measured| measured.is_trusted(config, now))
     }
 }

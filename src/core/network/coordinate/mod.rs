@@ -21,6 +21,7 @@
 //! | `application` | the calmer copy that routing reads |
 //! | `tracker` | the coordinates of a node's peers |
 //! | `saved` | what survives a restart |
+//! | [`record`] | the same for one node, on record |
 //!
 //! # Source
 //! F. Dabek, R. Cox, F. Kaashoek, R. Morris, *Vivaldi: A Decentralized Network Coordinate System*, SIGCOMM 2004;
@@ -34,6 +35,7 @@ mod coordinate_test;
 mod estimate;
 mod link;
 mod point;
+pub mod record;
 mod rule;
 mod saved;
 mod tracker;

@@ -55,6 +55,16 @@ pub enum Refused {
 pub(super) struct Residuals(VecDeque<f64>);
 
 impl Residuals {
+    /// Residuals as they were recorded, oldest first.
+    pub(super) fn of(recent: impl Iterator<Item = f64>) -> Self {
+        Residuals(recent.collect())
+    }
+
+    /// The newest one; 0 where there is none.
+    pub(super) fn newest(&self) -> f64 {
+        self.0.back().copied().unwrap_or(0.0)
+    }
+
     /// The residual as it moves the point, and how much of it is doubt.
     fn take(&mut self, residual: f64, config: &VivaldiConfig) -> (f64, f64) {
         while self.0.len() >= config.residual_window {

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::application::Application;
 use super::config::VivaldiConfig;
-use super::estimate::{coordinate_quality, estimate_rtt_ms, estimate_rtt_ucb_ms, is_converged};
+use super::estimate::{coordinate_quality, estimate_rtt_ms, is_converged, upper_rtt_ms};
 use super::link::{Link, Measured};
 use super::point::NetworkCoordinate;
 use super::rule::{Refused, Residuals, check_dimensions, check_rtt, step};
@@ -243,11 +243,8 @@ impl CoordinateTracker {
 
     fn bound(&self, local: &NetworkCoordinate, peer: &NodeId, now: Timestamp) -> f64 {
         let known = self.peers.get(peer);
-        let config = &self.config;
-        let predicted = estimate_rtt_ucb_ms(Some(local), known.map(|known| &known.coordinate), config);
-        let measured = known.and_then(|known| known.link.trusted(config, now));
-        let bound = measured.map_or(predicted, |measured| predicted.min(measured.upper_ms()));
-        bound.clamp(config.rtt_min_ms, config.rtt_max_ms)
+        let measured = known.and_then(|known| known.link.trusted(&self.config, now));
+        upper_rtt_ms(Some(local), known.map(|known| &known.coordinate), measured, &self.config)
     }
 
     /// What was measured on the link to a peer.

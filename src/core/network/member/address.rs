@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::kernel::ids::NodeId;
+use crate::kernel::ids::{DatacenterId, NodeId};
 use crate::network::{OutOfRange, ensure};
 
 /// Longest id and address on the wire, in bytes.
@@ -40,4 +40,9 @@ impl fmt::Display for Address {
 /// Refuses an id that does not fit into a datagram.
 pub(super) fn check_id(id: &NodeId) -> Result<(), OutOfRange> {
     ensure(id.as_str().len() <= MAX_NAME_BYTES, "node_id", id, "1 to 128 bytes")
+}
+
+/// Refuses a name that does not fit into a datagram.
+pub(super) fn check_datacenter(name: &DatacenterId) -> Result<(), OutOfRange> {
+    ensure(name.as_str().len() <= MAX_NAME_BYTES, "datacenter", name, "1 to 128 bytes")
 }

@@ -1,6 +1,6 @@
 //! What comes in, what is to be done outside, and what is worth a record.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::address::Address;
 use super::lifecycle::MemberState;
@@ -56,7 +56,7 @@ pub enum Effect {
     Send {
         /// Where.
         to: Address,
-        /// What, at most 1400 bytes.
+        /// What, at most [`DATAGRAM_BYTES`](super::DATAGRAM_BYTES).
         bytes: Vec<u8>,
     },
     /// Store that incarnations upto this one may have been sent, then say so with [`Command::IncarnationsStored`].
@@ -68,8 +68,8 @@ pub enum Effect {
     Happened(MemberEvent),
 }
 
-/// Why a peer is no longer known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+/// Why a peer is no longer known. Stored: variants are only ever appended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RemovalReason {
     /// No word from it, and every probe to confirm it went unanswered.

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::wire::{Body, Sender, Update, WireError, decode, encode};
 use super::*;
-use crate::kernel::ids::NodeId;
+use crate::kernel::ids::{DatacenterId, NodeId};
 use crate::kernel::rng::Rng;
 use crate::kernel::time::Timestamp;
 use crate::network::coordinate::{NetworkCoordinate, VivaldiConfig};
@@ -23,6 +23,15 @@ fn address(text: &str) -> Address {
     Address::new(text).unwrap()
 }
 
+fn datacenter(name: &str) -> DatacenterId {
+    DatacenterId::new(name).unwrap()
+}
+
+fn me() -> LocalNode {
+    let (role, datacenter) = (NodeRole::Manager, datacenter("dc1"));
+    LocalNode { id: id("me"), address: address("me:1"), role, datacenter }
+}
+
 /// A manager that may speak, and that is told what happens.
 struct Host {
     node: Membership,
@@ -31,7 +40,7 @@ struct Host {
 
 impl Host {
     fn new() -> Self {
-        let me = (id("me"), address("me:1"), NodeRole::Manager);
+        let me = me();
         let (node, _) = Membership::new(me, 0, MemberConfig::default(), START).unwrap();
         let mut host = Host { node, rng: Rng::new(1) };
         host.tell(Command::IncarnationsStored { upto: 17 }, START);
@@ -76,6 +85,7 @@ fn sender(name: &str, incarnation: u64) -> Sender {
         incarnation,
         role: Some(NodeRole::Manager),
         health: PeerHealth::Healthy,
+        datacenter: datacenter("dc1"),
     }
 }
 
@@ -87,7 +97,8 @@ fn datagram(from: &str, incarnation: u64, body: &Body, updates: Vec<Update>) -> 
 
 fn about(name: &str, claim: Claim, incarnation: u64, role: Option<NodeRole>) -> Update {
     let accuser = (claim == Claim::Suspect).then(|| id("accuser"));
-    Update { claim, id: id(name), address: address(&format!("{name}:1")), incarnation, role, accuser }
+    let (id, address) = (id(name), address(&format!("{name}:1")));
+    Update { claim, id, address, incarnation, role, accuser, datacenter: Some(datacenter("dc1")) }
 }
 
 fn removals(effects: &[Effect]) -> Vec<(String, RemovalReason)> {
@@ -215,7 +226,7 @@ fn the_lifecycle_is_exactly_the_table() {
 
 #[test]
 fn nothing_is_sent_before_the_first_incarnation_is_stored() {
-    let me = (id("me"), address("me:1"), NodeRole::Manager);
+    let me = me();
     let (mut node, effects) = Membership::new(me, 40, MemberConfig::default(), START).unwrap();
     assert_eq!(effects, [Effect::StoreIncarnations { upto: 57 }]);
     let mut rng = Rng::new(1);
@@ -387,8 +398,66 @@ fn any_update() -> impl Strategy<Value = Update> {
             incarnation,
             role,
             accuser,
+            datacenter: Some(datacenter("dc2")),
         },
     )
+}
+
+/// Who was there is asked anew, who was dead stays dead, and the place is kept while the trust is not.
+#[test]
+fn a_restart_knows_whom_to_ask_and_suspects_nobody() {
+    let mut host = Host::new();
+    host.hear("m", 3, Body::Gossip, vec![about("w", Claim::Alive, 4, Some(NodeRole::Worker))], at(1));
+    host.hear("gone", 5, Body::Gossip, Vec::new(), at(1));
+    host.hear("m", 3, Body::Gossip, vec![about("gone", Claim::Dead, 5, None)], at(2));
+    host.hear("s", 2, Body::Gossip, Vec::new(), at(2));
+    host.hear("m", 3, Body::Gossip, vec![about("s", Claim::Suspect, 2, None)], at(2));
+    assert_eq!(host.state("s"), Some(MemberState::Suspect));
+    let saved = host.node.save();
+    let (node, _) = Membership::restored(me(), 17, MemberConfig::default(), &saved, at(10)).unwrap();
+    let mut host = Host { node, rng: Rng::new(2) };
+    for peer in ["m", "w", "s"] {
+        assert_eq!(host.state(peer), Some(MemberState::Unconfirmed), "{peer}");
+    }
+    assert_eq!(host.state("gone"), Some(MemberState::Down));
+    let known = host.node.member(&id("m")).unwrap();
+    assert_eq!(
+        (known.incarnation(), known.role(), known.discovered_at()),
+        (3, Some(NodeRole::Manager), at(10))
+    );
+    assert_eq!(known.datacenter(), Some(&datacenter("dc1")));
+    assert!(host.node.validate_state().overall_valid);
+    host.tell(Command::IncarnationsStored { upto: 34 }, at(10));
+    let effects = host.wait(at(60));
+    assert!(pings(&effects, "m") > 0, "a manager is asked");
+    assert_eq!(pings(&effects, "w"), 0, "a worker is not");
+    // The dead one speaks with the incarnation that it died with: an old word.
+    host.hear("gone", 5, Body::Gossip, Vec::new(), at(61));
+    assert_eq!(host.state("gone"), Some(MemberState::Down));
+    host.hear("gone", 6, Body::Gossip, Vec::new(), at(62));
+    assert_eq!(host.state("gone"), Some(MemberState::Alive));
+    host.wait(at(10_000));
+    assert_eq!(host.state("w"), None, "nobody spoke for it, and that was no death");
+    let transitions = &host.node.counters().transitions;
+    assert!(!transitions.contains_key(&("UNCONFIRMED", "SUSPECT")), "{transitions:?}");
+}
+
+#[test]
+fn only_the_managers_of_its_datacenter_watch_a_worker() {
+    let mut host = Host::new();
+    let worker = |name: &str, dc: &str| {
+        let sender = Sender { role: Some(NodeRole::Worker), datacenter: datacenter(dc), ..sender(name, 1) };
+        let coordinate = NetworkCoordinate::origin(&VivaldiConfig::default(), START);
+        encode(&sender, &coordinate, &Body::Heartbeat, |_| None).0
+    };
+    for (name, dc) in [("near", "dc1"), ("far", "dc2")] {
+        let (from, bytes) = (address(&format!("{name}:1")), worker(name, dc));
+        host.node.handle(Input::Datagram { from: &from, bytes: &bytes }, at(1), &mut host.rng);
+    }
+    let effects = host.wait(at(10));
+    assert!(pings(&effects, "near") > 0);
+    assert_eq!(pings(&effects, "far"), 0);
+    assert_eq!(host.state("far"), Some(MemberState::Alive));
 }
 
 proptest! {
@@ -473,7 +542,7 @@ fn malformed_datagrams_are_counted_by_their_fault() {
     assert_eq!(changed(0, 2), WireError::Version(2));
     assert_eq!(changed(3, 99), WireError::Kind(99));
     assert_eq!(changed(2, 0), WireError::Length("length"));
-    assert_eq!(decode(&[0; 1_401], START), Err(WireError::TooLong(1_401)));
+    assert_eq!(decode(&[0; 1_301], START), Err(WireError::TooLong(1_301)));
     let mut host = Host::new();
     host.node.handle(Input::Datagram { from: &address("a:1"), bytes: &[9, 9] }, START, &mut host.rng);
     assert_eq!(host.node.counters().malformed["version"], 1);

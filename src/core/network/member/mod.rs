@@ -22,14 +22,21 @@
 //! | `wire` | datagrams as bytes |
 //! | `timeout` | how long a probe waits; local health |
 //! | `suspicion` | how long a suspicion lasts |
+//! | `saved` | what survives a restart |
+//! | `record` | what of it goes into the journal |
 //! | `report` | counters, views, and whether it all hangs together |
 //!
 //! ```
-//! use quorate_core::kernel::{ids::NodeId, rng::Rng, time::Timestamp};
+//! use quorate_core::kernel::{ids::{DatacenterId, NodeId}, rng::Rng, time::Timestamp};
 //! use quorate_core::network::member::*;
 //!
 //! let (now, mut rng) = (Timestamp::EPOCH, Rng::new(1));
-//! let me = (NodeId::new("m1")?, Address::new("10.0.0.1:7946")?, NodeRole::Manager);
+//! let me = LocalNode {
+//!     id: NodeId::new("m1")?,
+//!     address: Address::new("10.0.0.1:7946")?,
+//!     role: NodeRole::Manager,
+//!     datacenter: DatacenterId::new("dc1")?,
+//! };
 //! let (mut node, effects) = Membership::new(me, 0, MemberConfig::default(), now)?;
 //! // Nothing is sent before the host has stored what the first incarnation is.
 //! assert_eq!(effects, [Effect::StoreIncarnations { upto: 17 }]);
@@ -56,8 +63,10 @@ mod member_test;
 mod node;
 mod probe;
 mod receive;
+pub mod record;
 mod report;
 mod role;
+mod saved;
 mod suspicion;
 mod sync;
 mod table;
@@ -69,8 +78,9 @@ pub use address::{Address, MAX_NAME_BYTES};
 pub use config::{DATAGRAM_BYTES, MemberConfig};
 pub use event::{Command, Effect, Input, MemberEvent, RemovalReason};
 pub use lifecycle::{Cause, Claim, MemberState, Verdict, verdict};
-pub use node::Membership;
+pub use node::{LocalNode, Membership};
 pub use report::{MemberCounters, StateReport};
 pub use role::{ConfirmationStrategy, NodeRole};
+pub use saved::{SavedMember, SavedMembership};
 pub use table::Member;
 pub use timeout::{Degradation, PeerHealth, TimeoutFactors};

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::address::{Address, check_id};
+use super::address::{Address, check_datacenter, check_id};
 use super::config::MemberConfig;
 use super::event::{Command, Effect, Input, MemberEvent, RemovalReason};
 use super::gossip::Gossip;
@@ -15,7 +15,7 @@ use super::suspicion::Suspicion;
 use super::table::{Member, MemberTable};
 use super::timeout::{LocalHealth, TimeoutFactors};
 use super::wire::Body;
-use crate::kernel::ids::NodeId;
+use crate::kernel::ids::{DatacenterId, NodeId};
 use crate::kernel::rng::Rng;
 use crate::kernel::time::Timestamp;
 use crate::network::OutOfRange;
@@ -28,7 +28,7 @@ pub(super) const MAX_INCARNATION: u64 = 1 << 62;
 /// Peers that a leaving node says goodbye to.
 const FAREWELLS: usize = 8;
 /// After so long an unconfirmed peer is worth a warning.
-const UNCONFIRMED_LONG: Duration = Duration::from_secs(60);
+pub(super) const UNCONFIRMED_LONG: Duration = Duration::from_secs(60);
 
 /// Something that is due at an instant. One that no longer fits the state when it comes is left out.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -49,6 +49,19 @@ pub(super) enum Timer {
     Reconnect,
 }
 
+/// Who a node is, from its start to its end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LocalNode {
+    /// Its name, which no other node has.
+    pub id: NodeId,
+    /// Where others reach it.
+    pub address: Address,
+    /// What it does.
+    pub role: NodeRole,
+    /// Where it stands.
+    pub datacenter: DatacenterId,
+}
+
 /// A node among others: who is there, as far as it can tell.
 ///
 /// It does nothing by itself. The host hands it datagrams, timers and commands with the time and a generator, and carries out the
@@ -58,6 +71,8 @@ pub struct Membership {
     pub(super) id: NodeId,
     pub(super) address: Address,
     pub(super) role: NodeRole,
+    pub(super) datacenter: DatacenterId,
+    pub(super) began: Timestamp,
     /// Sent with every datagram; 0 until the first one is stored.
     pub(super) incarnation: u64,
     /// Incarnations upto this one are stored.
@@ -95,19 +110,23 @@ impl Membership {
     /// before the host has said that its first incarnation is stored.
     ///
     /// # Errors
-    /// [`OutOfRange`] for an id that does not fit a datagram, or a knob that does not fit.
+    /// [`OutOfRange`] for a name that does not fit a datagram, or a knob that does not fit.
     pub fn new(
-        (id, address, role): (NodeId, Address, NodeRole),
+        me: LocalNode,
         stored: u64,
         config: MemberConfig,
         now: Timestamp,
     ) -> Result<(Self, Vec<Effect>), OutOfRange> {
+        let LocalNode { id, address, role, datacenter } = me;
         check_id(&id)?;
+        check_datacenter(&datacenter)?;
         config.check()?;
         let mut node = Membership {
             id,
             address,
             role,
+            datacenter,
+            began: now,
             incarnation: 0,
             stored,
             asked: stored,

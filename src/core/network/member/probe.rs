@@ -142,9 +142,7 @@ impl Membership {
         match member.state {
             MemberState::Down => false,
             MemberState::Unconfirmed => member.coordinates(),
-            MemberState::Alive | MemberState::Suspect => {
-                member.coordinates() || self.role == NodeRole::Manager
-            }
+            MemberState::Alive | MemberState::Suspect => member.coordinates() || self.leads(member),
         }
     }
 
@@ -264,6 +262,11 @@ impl Membership {
     }
 
     fn may_reconnect(&self, member: &Member) -> bool {
-        member.coordinates() || self.role == NodeRole::Manager
+        member.coordinates() || self.leads(member)
+    }
+
+    /// Is it for this node to watch a worker?
+    fn leads(&self, worker: &Member) -> bool {
+        self.role == NodeRole::Manager && worker.datacenter.as_ref() == Some(&self.datacenter)
     }
 }

@@ -67,6 +67,7 @@ impl Membership {
         }
         member.health = sender.health;
         member.health_at = self.now;
+        member.datacenter = Some(sender.datacenter.clone());
         if let Some(role) = sender.role {
             self.learn_role(&sender.id.clone(), role, true);
         }
@@ -127,6 +128,11 @@ impl Membership {
         self.apply(&update.id, &update.address, cause, Some(by), None, rng);
         if let Some(role) = update.role {
             self.learn_role(&update.id, role, false);
+        }
+        if let Some(member) = self.table.get_mut(&update.id)
+            && member.datacenter.is_none()
+        {
+            member.datacenter.clone_from(&update.datacenter);
         }
     }
 

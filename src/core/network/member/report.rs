@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::address::Address;
 use super::lifecycle::MemberState;
 use super::node::Membership;
 use super::role::NodeRole;
 use super::table::Member;
 use super::timeout::Degradation;
-use crate::kernel::ids::NodeId;
+use crate::kernel::ids::{DatacenterId, NodeId};
+use crate::kernel::time::Timestamp;
 use crate::network::coordinate::{CoordinateTracker, VivaldiMetrics};
 
 /// What happened so far.
@@ -97,6 +99,21 @@ impl Membership {
     /// This node's role.
     pub fn role(&self) -> NodeRole {
         self.role
+    }
+
+    /// Where this node stands.
+    pub fn datacenter(&self) -> &DatacenterId {
+        &self.datacenter
+    }
+
+    /// Where others reach this node.
+    pub fn address(&self) -> &Address {
+        &self.address
+    }
+
+    /// When this node began.
+    pub fn began(&self) -> Timestamp {
+        self.began
     }
 
     /// This node's incarnation; 0 before the first one is stored.

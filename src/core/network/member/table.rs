@@ -7,7 +7,7 @@ use super::lifecycle::MemberState;
 use super::role::NodeRole;
 use super::suspicion::Suspicion;
 use super::timeout::{HEALTH_TTL, PeerHealth};
-use crate::kernel::ids::NodeId;
+use crate::kernel::ids::{DatacenterId, NodeId};
 use crate::kernel::time::Timestamp;
 
 /// One peer.
@@ -17,6 +17,7 @@ pub struct Member {
     pub(super) role: Option<NodeRole>,
     /// It said so itself, and hearsay no longer counts.
     pub(super) is_own_role: bool,
+    pub(super) datacenter: Option<DatacenterId>,
     pub(super) state: MemberState,
     pub(super) incarnation: u64,
     pub(super) discovered_at: Timestamp,
@@ -38,6 +39,7 @@ impl Member {
             address,
             role: None,
             is_own_role: false,
+            datacenter: None,
             state,
             incarnation,
             discovered_at: now,
@@ -60,6 +62,11 @@ impl Member {
     /// What it does, where that is known.
     pub fn role(&self) -> Option<NodeRole> {
         self.role
+    }
+
+    /// Where it stands, where that is known.
+    pub fn datacenter(&self) -> Option<&DatacenterId> {
+        self.datacenter.as_ref()
     }
 
     /// What is believed of it.

@@ -103,6 +103,7 @@ impl Membership {
             incarnation: self.incarnation,
             role: Some(self.role),
             health: self.health.told(),
+            datacenter: self.datacenter.clone(),
         }
     }
 
@@ -111,7 +112,16 @@ impl Membership {
         if *id == self.id {
             let (address, incarnation, role) = (self.address.clone(), self.incarnation, Some(self.role));
             let id = id.clone();
-            return Some(Update { claim: Claim::Alive, id, address, incarnation, role, accuser: None });
+            let datacenter = Some(self.datacenter.clone());
+            return Some(Update {
+                claim: Claim::Alive,
+                id,
+                address,
+                incarnation,
+                role,
+                accuser: None,
+                datacenter,
+            });
         }
         let member = self.table.get(id)?;
         let claim = match member.state {
@@ -124,6 +134,7 @@ impl Membership {
             Claim::Alive | Claim::Dead => None,
         };
         let (address, incarnation, role) = (member.address.clone(), member.incarnation, member.role);
-        Some(Update { claim, id: id.clone(), address, incarnation, role, accuser })
+        let datacenter = member.datacenter.clone();
+        Some(Update { claim, id: id.clone(), address, incarnation, role, accuser, datacenter })
     }
 }

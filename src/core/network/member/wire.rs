@@ -6,9 +6,9 @@
 //!  │version │ length  │ kind  │ sender   │ coordinate   │ body   │ updates …                 │
 //!  │ u8 = 1 │ u16 all │ u8    │ u16 + …  │ u16 + …      │ u16+ … │ u16 + (u8 n, n updates)   │
 //!  └────────┴─────────┴───────┴──────────┴──────────────┴────────┴───────────────────────────┘
-//!  sender      id, address, incarnation u64, role u8, health u8
+//!  sender      id, address, incarnation u64, role u8, health u8, datacenter
 //!  coordinate  dimensions u8, as many f32, height f32, adjustment f32, error f32, error_ms f32, samples u32; or nothing
-//!  update      claim u8, role u8, id, address, incarnation u64, accuser (empty for none)
+//!  update      claim u8, role u8, id, address, incarnation u64, accuser (empty for none), datacenter (empty for unknown)
 //! ```
 //!
 //! Numbers are big-endian; a text is a u8 of its bytes and the bytes. The four parts have their lengths in front, and what a
@@ -20,7 +20,7 @@ use super::config::DATAGRAM_BYTES;
 use super::lifecycle::Claim;
 use super::role::NodeRole;
 use super::timeout::PeerHealth;
-use crate::kernel::ids::NodeId;
+use crate::kernel::ids::{DatacenterId, NodeId};
 use crate::kernel::time::Timestamp;
 use crate::network::OutOfRange;
 use crate::network::coordinate::{CoordinateParts, NetworkCoordinate};
@@ -43,6 +43,8 @@ pub struct Sender {
     pub role: Option<NodeRole>,
     /// How far it is behind.
     pub health: PeerHealth,
+    /// Where it stands.
+    pub datacenter: DatacenterId,
 }
 
 /// What is said.
@@ -120,6 +122,8 @@ pub struct Update {
     pub role: Option<NodeRole>,
     /// Who accuses it, if it is suspected.
     pub accuser: Option<NodeId>,
+    /// Where it stands, where that is known.
+    pub datacenter: Option<DatacenterId>,
 }
 
 /// A datagram that was read.
@@ -141,7 +145,7 @@ pub struct Datagram {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
 pub enum WireError {
     /// Longer than a datagram may be.
-    #[error("datagram is too long, expected upto 1400 bytes. given={0}")]
+    #[error("datagram is too long, expected upto 1300 bytes. given={0}")]
     TooLong(usize),
     /// Another version.
     #[error("datagram has an unknown version, expected 1. given={0}")]
@@ -187,6 +191,7 @@ pub fn encode(
         out.u64(sender.incarnation);
         out.u8(NodeRole::code(sender.role));
         out.u8(sender.health.code());
+        out.text(sender.datacenter.as_str());
     });
     out.part(|out| out.coordinate(coordinate));
     out.part(|out| out.body(body));
@@ -237,6 +242,7 @@ pub fn decode(bytes: &[u8], now: Timestamp) -> Result<Datagram, WireError> {
         incarnation: part.u64("sender.incarnation")?,
         role: role(part.u8("sender.role")?, &mut unknown),
         health: PeerHealth::from_code(part.u8("sender.health")?),
+        datacenter: part.datacenter("sender.datacenter")?.ok_or(WireError::Text("sender.datacenter"))?,
     };
     let coordinate = all.part("coordinate")?.coordinate(now)?;
     let body = all.part("body")?.body(kind)?;
@@ -362,6 +368,7 @@ impl Writer {
         self.text(update.address.as_str());
         self.u64(update.incarnation);
         self.maybe(update.accuser.as_ref());
+        self.text(update.datacenter.as_ref().map_or("", DatacenterId::as_str));
     }
 }
 
@@ -426,6 +433,14 @@ impl<'a> Reader<'a> {
         NodeId::new(text).map(Some).map_err(|_| WireError::Text(field))
     }
 
+    fn datacenter(&mut self, field: &'static str) -> Result<Option<DatacenterId>, WireError> {
+        let text = self.text(field)?;
+        if text.is_empty() {
+            return Ok(None);
+        }
+        DatacenterId::new(text).map(Some).map_err(|_| WireError::Text(field))
+    }
+
     fn address(&mut self, field: &'static str) -> Result<Address, WireError> {
         Address::new(self.text(field)?).map_err(|_| WireError::Text(field))
     }
@@ -485,7 +500,8 @@ impl<'a> Reader<'a> {
         let role = role(self.u8(FIELD)?, unknown);
         let (id, address) = (self.id("update.id")?, self.address("update.address")?);
         let (incarnation, accuser) = (self.u64(FIELD)?, self.maybe("update.accuser")?);
+        let datacenter = self.datacenter("update.datacenter")?;
         *unknown += u32::from(claim.is_none());
-        Ok(claim.map(|claim| Update { claim, id, address, incarnation, role, accuser }))
+        Ok(claim.map(|claim| Update { claim, id, address, incarnation, role, accuser, datacenter }))
     }
 }

@@ -11,7 +11,7 @@ use crate::kernel::time::Timestamp;
 /// Health that is older than this is at best DEGRADED.
 const STALE_HEALTH: Duration = Duration::from_secs(30);
 /// The bound of a round trip that nobody knows, in ms.
-const UNKNOWN_RTT_MS: f64 = 200.0;
+pub const UNKNOWN_RTT_MS: f64 = 200.0;
 
 /// How well a datacenter is. A full one that works is BUSY, not UNHEALTHY.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -60,7 +60,7 @@ pub struct DatacenterCandidate {
 }
 
 /// Why a datacenter is in no list.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Exclusion {
     /// A number that is none, or an id that came before.
@@ -76,7 +76,7 @@ pub enum Exclusion {
 }
 
 /// A datacenter that is in no list.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Excluded {
     /// Which one.
     pub datacenter_id: DatacenterId,
@@ -93,6 +93,40 @@ pub(super) struct Eligible<'a> {
     pub(super) original_bucket: HealthBucket,
     pub(super) rtt_ucb_ms: f64,
     pub(super) quality: f64,
+}
+
+impl HealthBucket {
+    /// Every bucket, the best first.
+    pub const ALL: [HealthBucket; 4] =
+        [HealthBucket::Healthy, HealthBucket::Busy, HealthBucket::Degraded, HealthBucket::Unhealthy];
+
+    /// The name used in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            HealthBucket::Healthy => "HEALTHY",
+            HealthBucket::Busy => "BUSY",
+            HealthBucket::Degraded => "DEGRADED",
+            HealthBucket::Unhealthy => "UNHEALTHY",
+        }
+    }
+
+    /// The bucket of a name, in upper or lower case.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|bucket| bucket.name().eq_ignore_ascii_case(name))
+    }
+}
+
+impl Exclusion {
+    /// The name used in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Exclusion::InvalidInput => "INVALID_INPUT",
+            Exclusion::UnknownBucket => "UNKNOWN_BUCKET",
+            Exclusion::UnhealthyStatus => "UNHEALTHY_STATUS",
+            Exclusion::NoRegisteredManagers => "NO_REGISTERED_MANAGERS",
+            Exclusion::AllManagersCircuitOpen => "ALL_MANAGERS_CIRCUIT_OPEN",
+        }
+    }
 }
 
 impl DatacenterCandidate {

@@ -120,7 +120,12 @@ impl RoutingConfig {
         Duration::from_secs(self.cooldown_seconds)
     }
 
-    pub(super) fn hold_down(&self) -> Duration {
+    pub(super) fn idle(&self) -> Duration {
+        Duration::from_secs(self.idle_seconds)
+    }
+
+    /// How long a choice is kept.
+    pub fn hold_down(&self) -> Duration {
         Duration::from_secs(self.hold_down_seconds)
     }
 }

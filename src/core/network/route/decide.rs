@@ -4,11 +4,11 @@ use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::candidate::{DatacenterCandidate, Eligible, Excluded, HealthBucket, filter};
 use super::config::RoutingConfig;
-use super::score::{Scored, capacity, score};
+use super::score::{Parts, Scored, capacity, score};
 use super::state::JobRoutingState;
 use crate::kernel::ids::{DatacenterId, EntityId};
 use crate::kernel::time::Timestamp;
@@ -29,7 +29,7 @@ pub struct LocalView<'a> {
 }
 
 /// Why the primary is what it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Reason {
     /// There was none.
@@ -50,8 +50,24 @@ pub enum Reason {
     NothingEligible,
 }
 
+impl Reason {
+    /// The name used in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Reason::InitialSelection => "INITIAL_SELECTION",
+            Reason::ExclusionForced => "EXCLUSION_FORCED",
+            Reason::BucketDropForced => "BUCKET_DROP_FORCED",
+            Reason::CooldownPenalty => "COOLDOWN_PENALTY",
+            Reason::DegradationForced => "DEGRADATION_FORCED",
+            Reason::ImprovementThresholdMet => "IMPROVEMENT_THRESHOLD_MET",
+            Reason::HoldDownRetained => "HOLD_DOWN_RETAINED",
+            Reason::NothingEligible => "NOTHING_ELIGIBLE",
+        }
+    }
+}
+
 /// Where a job goes, and why.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RoutingDecision {
     /// Which job.
     pub job_id: EntityId,
@@ -77,7 +93,7 @@ pub struct RoutingDecision {
 
 struct Ranked<'a> {
     eligible: Eligible<'a>,
-    scored: Scored,
+    parts: Parts,
     is_preferred: bool,
 }
 
@@ -87,7 +103,7 @@ impl Ranked<'_> {
     }
 
     fn is_cooling(&self) -> bool {
-        self.scored.cooldown > 1.0
+        self.parts.cooldown > 1.0
     }
 
     /// Those that are preferred, those with more room, the smaller id.
@@ -96,11 +112,6 @@ impl Ranked<'_> {
         (other.is_preferred.cmp(&self.is_preferred))
             .then_with(|| cores(other).cmp(&cores(self)))
             .then_with(|| self.id().cmp(other.id()))
-    }
-
-    fn by_score(&self, other: &Self) -> Ordering {
-        let buckets = self.eligible.bucket.cmp(&other.eligible.bucket);
-        buckets.then_with(|| self.scored.score.total_cmp(&other.scored.score)).then_with(|| self.ties(other))
     }
 
     /// Without distances: those without a recent failure, the most room, the shortest queue, the least pressure.
@@ -135,7 +146,7 @@ pub fn decide(
     };
     let is_bootstrap = !view.is_converged
         || !eligible.iter().any(|eligible| eligible.bucket == bucket && eligible.candidate.has_coordinate);
-    let mut ranked: Vec<Ranked<'_>> = eligible
+    let all: Vec<Ranked<'_>> = eligible
         .into_iter()
         .map(|eligible| {
             let id = &eligible.candidate.datacenter_id;
@@ -143,16 +154,11 @@ pub fn decide(
             let counts = is_preferred && eligible.bucket == bucket;
             let queued = view.dispatched.get(id).copied().unwrap_or(0);
             let is_cooling = state.is_cooling(id, config, view.now);
-            let scored = score(&eligible, queued, counts, is_cooling, config);
-            Ranked { eligible, scored, is_preferred }
+            let parts = score(&eligible, queued, counts, is_cooling, config);
+            Ranked { eligible, parts, is_preferred }
         })
         .collect();
-    // Ids differ, so no two are equal and the order is one.
-    if is_bootstrap {
-        ranked.sort_unstable_by(Ranked::by_room);
-    } else {
-        ranked.sort_unstable_by(Ranked::by_score);
-    }
+    let mut ranked = in_order(&all, is_bootstrap);
     let members = ranked.iter().take_while(|ranked| ranked.eligible.bucket == bucket).count();
     let (chosen, reason) = match &state.primary {
         None if is_bootstrap => (0, Reason::InitialSelection),
@@ -160,7 +166,7 @@ pub fn decide(
         Some(primary) => {
             let current = ranked.iter().position(|ranked| ranked.id() == primary);
             next.degraded_since = match current {
-                Some(at) if !is_bootstrap => degraded_since(&ranked[at], state, view.now, config),
+                Some(at) if !is_bootstrap => degraded_since(ranked[at], state, view.now, config),
                 Some(_) | None => None,
             };
             match current {
@@ -183,7 +189,7 @@ pub fn decide(
     next.selection_score = match (is_bootstrap, is_same, state.selection_score) {
         (true, _, _) => None,
         (false, true, Some(before)) => Some(before),
-        (false, true | false, _) => Some(selected.scored.score),
+        (false, true | false, _) => Some(selected.parts.score),
     };
     let most = view.targets.unwrap_or(config.max_primary_dcs).max(1);
     ranked.insert(0, selected);
@@ -197,12 +203,26 @@ pub fn decide(
         primary_bucket: Some(bucket),
         reason,
         in_bootstrap_mode: is_bootstrap,
-        scores: ranked.into_iter().map(|ranked| ranked.scored).collect(),
+        scores: ranked.into_iter().map(|ranked| ranked.parts.of(&ranked.eligible)).collect(),
         excluded,
         switched: previous.is_some() && !is_same,
         previous_primary: previous,
     };
     (decision, next)
+}
+
+/// Bucket by bucket, the best first. Ids differ, so no two are equal and the order is one.
+fn in_order<'r, 'a>(all: &'r [Ranked<'a>], is_bootstrap: bool) -> Vec<&'r Ranked<'a>> {
+    if is_bootstrap {
+        let mut ranked: Vec<&Ranked<'_>> = all.iter().collect();
+        ranked.sort_unstable_by(|a, b| a.by_room(b));
+        return ranked;
+    }
+    // What is compared stands in the list that is sorted. The bits of numbers that are not negative are in their order.
+    let key = |ranked: &'r Ranked<'a>| (ranked.eligible.bucket, (ranked.parts.score + 0.0).to_bits(), ranked);
+    let mut keys: Vec<(HealthBucket, u64, &'r Ranked<'a>)> = all.iter().map(key).collect();
+    keys.sort_unstable_by(|a, b| (a.0, a.1).cmp(&(b.0, b.1)).then_with(|| a.2.ties(b.2)));
+    keys.into_iter().map(|(_, _, ranked)| ranked).collect()
 }
 
 fn nothing(job: &EntityId, excluded: Vec<Excluded>, state: &JobRoutingState) -> RoutingDecision {
@@ -227,14 +247,14 @@ fn degraded_since(
     now: Timestamp,
     config: &RoutingConfig,
 ) -> Option<Timestamp> {
-    let is_bad = state.selection_score.is_some_and(|before| held.scored.score >= config.degradation * before);
+    let is_bad = state.selection_score.is_some_and(|before| held.parts.score >= config.degradation * before);
     if is_bad { state.degraded_since.or(Some(now)) } else { None }
 }
 
 /// Which of the ranked is selected after `current`, and why. The first `members` are of the primary bucket.
 fn keep_or_switch(
     current: usize,
-    ranked: &[Ranked<'_>],
+    ranked: &[&Ranked<'_>],
     members: usize,
     is_bootstrap: bool,
     state: &JobRoutingState,
@@ -244,7 +264,7 @@ fn keep_or_switch(
     if current >= members {
         return (0, Reason::BucketDropForced);
     }
-    let held = &ranked[current];
+    let held = ranked[current];
     if held.is_cooling()
         && let Some(other) = ranked[..members].iter().position(|ranked| !ranked.is_cooling())
     {
@@ -253,7 +273,7 @@ fn keep_or_switch(
     if is_bootstrap {
         return (current, Reason::HoldDownRetained);
     }
-    let (best, held) = (ranked[0].scored.score, held.scored.score);
+    let (best, held) = (ranked[0].parts.score, held.parts.score);
     let long = Duration::from_secs(config.degradation_seconds);
     if state.degraded_since.is_some_and(|since| now.since(since) >= long) && best < held {
         return (0, Reason::DegradationForced);
@@ -267,11 +287,11 @@ fn keep_or_switch(
 
 /// Of those about as good as the best, each job takes its own: without that, all jobs between two heartbeats go to one
 /// datacenter.
-fn among_equals(job: &EntityId, members: &[Ranked<'_>], config: &RoutingConfig) -> usize {
+fn among_equals(job: &EntityId, members: &[&Ranked<'_>], config: &RoutingConfig) -> usize {
     let Some(best) = members.first() else { return 0 };
-    let bound = best.scored.score * (1.0 + config.herd_margin);
+    let bound = best.parts.score * (1.0 + config.herd_margin);
     let equals = members.iter().take_while(|member| {
-        member.scored.score <= bound
+        member.parts.score <= bound
             && member.is_preferred == best.is_preferred
             && member.is_cooling() == best.is_cooling()
     });

@@ -17,17 +17,19 @@
 //! | `state` | what is kept for a job |
 //! | `decide` | order, hysteresis, chain |
 //! | `router` | the states of all jobs, and own dispatches between two heartbeats |
+//! | [`record`] | the state of one job, on record |
 
 mod candidate;
 mod config;
 mod decide;
+pub mod record;
 #[cfg(test)]
 mod route_test;
 mod router;
 mod score;
 mod state;
 
-pub use candidate::{DatacenterCandidate, Excluded, Exclusion, HealthBucket};
+pub use candidate::{DatacenterCandidate, Excluded, Exclusion, HealthBucket, UNKNOWN_RTT_MS};
 pub use config::RoutingConfig;
 pub use decide::{LocalView, Reason, RoutingDecision, decide};
 pub use router::{Router, StaleFence};

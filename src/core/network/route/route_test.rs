@@ -192,9 +192,22 @@ fn without_a_settled_coordinate_room_decides_and_nothing_flaps() {
     // Settled: the first score is the base, and the choice is not stuck for ever.
     one.is_converged = true;
     let settled = [at_ms("near", 100.0), at_ms("far", 50.0)];
+    one.router.heard_from(&dc("near"));
     assert_eq!(one.chosen(&settled, 110.0), is("near", Reason::HoldDownRetained));
     assert_eq!(one.router.state(&job()).unwrap().selection_score, Some(100.0));
     assert_eq!(one.chosen(&settled, 221.0), is("far", Reason::ImprovementThresholdMet));
+}
+
+#[test]
+fn a_switch_fills_the_one_it_goes_to_until_that_tells_its_queue() {
+    let mut one = One::new();
+    assert_eq!(one.chosen(&[at_ms("a", 100.0), at_ms("b", 200.0)], 0.0), is("a", Reason::InitialSelection));
+    let better = [at_ms("a", 100.0), at_ms("b", 79.0)];
+    assert_eq!(one.chosen(&better, 30.0), is("b", Reason::ImprovementThresholdMet));
+    let score = |one: &mut One| one.route(&better, 31.0).scores[0].load;
+    assert!(score(&mut one) > 1.0, "the job that moved waits there");
+    one.router.heard_from(&dc("b"));
+    assert_eq!(score(&mut one), 1.0);
 }
 
 #[test]

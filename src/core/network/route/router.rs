@@ -69,15 +69,19 @@ impl Router {
         let (decision, mut next) = decide(job, candidates, state, view, &self.config);
         next.fence = fence;
         self.keep(job.clone(), next);
+        if let (true, Some(selected)) = (decision.switched, decision.primary_datacenters.first()) {
+            // Whoever decides next sees that it is fuller: else all that may move would move there at once.
+            self.record_dispatch(selected);
+        }
         Ok(decision)
     }
 
-    /// A job was sent there. Until the datacenter says how long its queue is, it counts as one more that waits.
+    /// A job was sent there. Until the next heartbeat of the datacenter it counts as one more that waits.
     pub fn record_dispatch(&mut self, datacenter: &DatacenterId) {
         *self.dispatched.entry(datacenter.clone()).or_default() += 1;
     }
 
-    /// The datacenter said how long its queue is.
+    /// A heartbeat of the datacenter came.
     pub fn heard_from(&mut self, datacenter: &DatacenterId) {
         self.dispatched.remove(datacenter);
     }
@@ -94,11 +98,8 @@ impl Router {
         if let Some(state) = self.jobs.get_mut(job)
             && state.primary.as_ref() != Some(datacenter)
         {
-            state.switch_count += u64::from(state.primary.is_some());
-            state.primary = Some(datacenter.clone());
-            state.selected_at = now;
-            state.selection_score = None;
-            state.degraded_since = None;
+            let is_switch = state.primary.is_some();
+            state.accept(datacenter.clone(), is_switch, now);
         }
     }
 

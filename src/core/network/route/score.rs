@@ -1,13 +1,13 @@
 //! How good a datacenter is for a job: lower is better.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::candidate::{Eligible, HealthBucket};
 use super::config::RoutingConfig;
 use crate::kernel::ids::DatacenterId;
 
 /// A score and what it is made of.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Scored {
     /// Which datacenter.
     pub datacenter_id: DatacenterId,
@@ -29,6 +29,33 @@ pub struct Scored {
     pub cooldown: f64,
 }
 
+/// The score without what is known of the datacenter anyway.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Parts {
+    pub(super) score: f64,
+    load: f64,
+    penalty: f64,
+    preference: f64,
+    pub(super) cooldown: f64,
+}
+
+impl Parts {
+    /// The score of this candidate.
+    pub(super) fn of(self, eligible: &Eligible<'_>) -> Scored {
+        Scored {
+            datacenter_id: eligible.candidate.datacenter_id.clone(),
+            bucket: eligible.bucket,
+            original_bucket: eligible.original_bucket,
+            score: self.score,
+            rtt_ucb_ms: eligible.rtt_ucb_ms,
+            load: self.load,
+            penalty: self.penalty,
+            preference: self.preference,
+            cooldown: self.cooldown,
+        }
+    }
+}
+
 /// The score. `queued` are dispatches of this gate that the datacenter has not counted yet.
 pub(super) fn score(
     eligible: &Eligible<'_>,
@@ -36,7 +63,7 @@ pub(super) fn score(
     is_preferred: bool,
     is_cooling: bool,
     config: &RoutingConfig,
-) -> Scored {
+) -> Parts {
     let candidate = eligible.candidate;
     let used = 1.0 - capacity(eligible);
     let queue = candidate.queue_depth.saturating_add(queued) as f64;
@@ -47,17 +74,8 @@ pub(super) fn score(
     let penalty = (1.0 + config.a_quality * (1.0 - eligible.quality)).min(config.quality_penalty_max);
     let preference = if is_preferred { config.preference_multiplier } else { 1.0 };
     let cooldown = if is_cooling { config.cooldown_multiplier } else { 1.0 };
-    Scored {
-        datacenter_id: candidate.datacenter_id.clone(),
-        bucket: eligible.bucket,
-        original_bucket: eligible.original_bucket,
-        score: eligible.rtt_ucb_ms * load * penalty * preference * cooldown,
-        rtt_ucb_ms: eligible.rtt_ucb_ms,
-        load,
-        penalty,
-        preference,
-        cooldown,
-    }
+    let score = eligible.rtt_ucb_ms * load * penalty * preference * cooldown;
+    Parts { score, load, penalty, preference, cooldown }
 }
 
 /// The part of the cores that is free, 0 to 1; 0 where there are none.

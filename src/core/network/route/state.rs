@@ -1,7 +1,6 @@
 //! What is kept for a job, so that it does not flap and a failure is not forgotten.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -27,6 +26,7 @@ pub struct JobRoutingState {
     /// When it was last asked about.
     pub last_used_at: Timestamp,
     /// The job's fencing token by which it was last written.
+    #[serde(rename = "fence_token")]
     pub fence: u64,
 }
 
@@ -46,11 +46,20 @@ impl JobRoutingState {
         self
     }
 
+    /// A datacenter of the fallback took the job: it is its primary from now on.
+    pub(super) fn accept(&mut self, datacenter: DatacenterId, is_switch: bool, now: Timestamp) {
+        self.switch_count += u64::from(is_switch);
+        self.primary = Some(datacenter);
+        self.selected_at = now;
+        self.selection_score = None;
+        self.degraded_since = None;
+    }
+
     pub(super) fn forget_old(&mut self, config: &RoutingConfig, now: Timestamp) {
         self.cooldowns.retain(|_, failed| now.since(*failed) < config.cooldown());
     }
 
     pub(super) fn is_idle(&self, config: &RoutingConfig, now: Timestamp) -> bool {
-        now.since(self.last_used_at) > Duration::from_secs(config.idle_seconds)
+        now.since(self.last_used_at) > config.idle()
     }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::event::Event;
+use super::event::{Event, PublicKey};
 use super::state::Identity;
 use crate::kernel::ids::EntityId;
 use crate::kernel::time::Timestamp;
@@ -50,6 +50,17 @@ impl Directory {
         let is_active = |name: &&EntityId| self.get(name).is_some_and(|identity| identity.is_active(now));
         let mut active = names.iter().filter(is_active);
         active.next().filter(|_| active.next().is_none())
+    }
+
+    /// Whose public key this is; nobody's where several have it.
+    pub fn by_key(&self, key: &PublicKey, now: Timestamp) -> Option<&EntityId> {
+        let has = |identity: &Identity| {
+            identity.is_active(now)
+                && identity.granted.as_ref().is_some_and(|granted| granted.public_key.as_ref() == Some(key))
+        };
+        let mut active = self.identities.iter().filter(|(_, identity)| has(identity));
+        let (name, _) = active.next()?;
+        active.next().is_none().then_some(name)
     }
 
     /// Adds one durable event.

@@ -134,7 +134,7 @@ impl Machine for AgentMachine {
     }
 
     /// The time a process was away must not fail anybody: what is not heard of counts from `began` at the earliest.
-    fn resume(state: &Agent, Downtime { began, .. }: Downtime) -> Vec<Event> {
+    fn resume(state: &Agent, Downtime { began, .. }: Downtime, _: &LastVote) -> Vec<Event> {
         let late = state.watch.as_ref().is_some_and(|watch| watch.judged && watch.reference < began);
         if late { vec![Event::Resumed { at: began }] } else { Vec::new() }
     }

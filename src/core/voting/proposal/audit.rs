@@ -22,6 +22,8 @@ pub struct AuditBallot {
     pub metadata: Option<String>,
     /// Why it voted so, in its own words.
     pub reason: Option<String>,
+    /// The answer it brought, as JSON text.
+    pub value: Option<String>,
     /// When it was received.
     pub cast_at: Timestamp,
     /// A later vote of the same agent took its place.
@@ -36,18 +38,34 @@ pub fn ballots_on_record<'a>(events: impl IntoIterator<Item = (u64, &'a Event)>)
     let mut standing: BTreeMap<VoterId, usize> = BTreeMap::new();
     for (seq, event) in events {
         let ballot = match event {
-            Event::VoteCast(cast) => cast_on_record(seq, cast, None),
-            Event::VoteCastWithReason(with) => cast_on_record(seq, &with.cast, Some(&with.reason)),
+            Event::VoteCast(cast) => cast_on_record(seq, cast, None, None),
+            Event::VoteCastWithReason(with) => cast_on_record(seq, &with.cast, Some(&with.reason), None),
+            Event::VoteCastWithValue(with) => {
+                cast_on_record(seq, &with.cast, with.reason.as_ref(), Some(&with.value))
+            }
             Event::VoteRefused(refused) => refused_on_record(seq, refused, None, None),
             Event::VoteRefusedWithReason(with) => {
                 refused_on_record(seq, &with.refused, with.metadata.as_ref(), with.reason.as_ref())
             }
+            Event::VoteRefusedWithValue(with) => AuditBallot {
+                value: Some(with.value.clone()),
+                ..refused_on_record(seq, &with.refused, with.metadata.as_ref(), with.reason.as_ref())
+            },
             Event::Opened(_)
             | Event::Broadcast(_)
             | Event::Handed { .. }
             | Event::AbsenceChanged { .. }
             | Event::Closed(_)
-            | Event::Keyed(_) => continue,
+            | Event::Keyed(_)
+            | Event::Mandated(_)
+            | Event::Spent(_)
+            | Event::Redeemed(_)
+            | Event::Extended(_)
+            | Event::AnswerAsked(_)
+            | Event::Delegated(_)
+            | Event::RemindersAsked { .. }
+            | Event::Reminded(_)
+            | Event::Told(_) => continue,
         };
         if ballot.refusal.is_none()
             && let Some(earlier) = standing.insert(ballot.voter_id.clone(), ballots.len())
@@ -59,7 +77,7 @@ pub fn ballots_on_record<'a>(events: impl IntoIterator<Item = (u64, &'a Event)>)
     ballots
 }
 
-fn cast_on_record(seq: u64, cast: &VoteCast, reason: Option<&String>) -> AuditBallot {
+fn cast_on_record(seq: u64, cast: &VoteCast, reason: Option<&String>, value: Option<&String>) -> AuditBallot {
     AuditBallot {
         seq,
         voter_id: cast.voter_id.clone(),
@@ -67,6 +85,7 @@ fn cast_on_record(seq: u64, cast: &VoteCast, reason: Option<&String>) -> AuditBa
         weight: cast.weight,
         metadata: cast.metadata.clone(),
         reason: reason.cloned(),
+        value: value.cloned(),
         cast_at: cast.cast_at,
         superseded: false,
         refusal: None,
@@ -86,6 +105,7 @@ fn refused_on_record(
         weight: refused.weight,
         metadata: metadata.cloned(),
         reason: reason.cloned(),
+        value: None,
         cast_at: refused.cast_at,
         superseded: false,
         refusal: Some(refused.refusal),

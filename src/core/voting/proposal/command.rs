@@ -1,10 +1,14 @@
 //! What may be asked of a proposal, and how it answers.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::answer::{AnswerSchema, AnswerValue};
 use super::event::{Delivered, VoteChange};
 use crate::kernel::ids::VoterId;
 use crate::kernel::keyed::KeyedRequest;
+pub use crate::voting::extension::{Extend, Until};
+use crate::voting::mandate::{Begin, Mandate, Redeem, Spend, Use};
 use crate::voting::rules::{Choice, RuleSpec, WeightTable};
 
 /// A request to a proposal.
@@ -30,8 +34,37 @@ pub enum Command {
         /// It failed.
         absent: bool,
     },
+    /// Take votes longer.
+    Extend(Extend),
+    /// Hand a place to somebody else.
+    Delegate(Box<Delegate>),
+    /// Tell outstanding voters again.
+    Remind {
+        /// Only this one.
+        voter: Option<VoterId>,
+        /// Who asks for it.
+        by: Option<String>,
+    },
+    /// These voters were told again, or in the place of somebody.
+    RecordTold {
+        /// Who was to be told.
+        voters: Vec<VoterId>,
+        /// Who took it.
+        taken: Vec<VoterId>,
+    },
+    /// Withdraw the question.
+    Cancel {
+        /// Who asks for it.
+        by: Option<String>,
+        /// Why.
+        reason: Option<String>,
+    },
     /// The custom rule may be known now.
     Reconsider,
+    /// Use the decision for the operation it allows.
+    Spend(Box<Spend>),
+    /// Begin a job under a use; `true` when the caller named the job.
+    Redeem(Box<Redeem>, bool),
     /// Time has passed.
     Tick,
 }
@@ -52,7 +85,7 @@ pub struct Open {
     pub participants: Vec<VoterId>,
     /// Agents that would have been participants and are not, because of their health.
     pub excluded: Vec<VoterId>,
-    /// How long votes are taken, 100 ms to 300 s.
+    /// How long votes are taken, from 100 ms on.
     pub timeout: Duration,
     /// May votes change?
     pub vote_change: VoteChange,
@@ -62,6 +95,25 @@ pub struct Open {
     pub absent: Vec<VoterId>,
     /// What was asked for, when the request bears an idempotency key.
     pub keyed: Option<KeyedRequest>,
+    /// The operation that the decision allows.
+    pub mandate: Option<Mandate>,
+    /// What a vote for it must bring beside the choice.
+    pub answer: Option<Box<AnswerSchema>>,
+    /// How often those whose votes are outstanding are told again, from a minute on.
+    pub remind_every: Option<Duration>,
+}
+
+/// A request to hand a place to somebody else, who was found to be registered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Delegate {
+    /// Who has the place.
+    pub from: VoterId,
+    /// Who is to have it.
+    pub to: VoterId,
+    /// The new one has failed.
+    pub absent: bool,
+    /// Why.
+    pub reason: Option<String>,
 }
 
 /// How an algorithm decides.
@@ -86,6 +138,8 @@ pub struct Ballot {
     pub metadata: Option<String>,
     /// Why it votes so, in its own words.
     pub reason: Option<String>,
+    /// The answer, where one is asked for.
+    pub value: Option<AnswerValue>,
 }
 
 /// The answer to an accepted command.
@@ -100,6 +154,27 @@ pub enum Reply {
         /// It took the place of an earlier one.
         changed: bool,
     },
+    /// Votes are taken until then.
+    Extended {
+        /// So they were before; nothing changed.
+        duplicate: bool,
+    },
+    /// The place is somebody else's.
+    Delegated {
+        /// It was before; nothing changed.
+        duplicate: bool,
+    },
+    /// These are told again.
+    Reminded(Vec<VoterId>),
+    /// The question is withdrawn.
+    Cancelled {
+        /// It was before; nothing changed.
+        duplicate: bool,
+    },
+    /// The decision is used, or was before.
+    Spent(Box<Use>),
+    /// The job begins, or did before.
+    Redeemed(Box<Begin>),
     /// Nothing to say.
     Done,
 }
@@ -120,6 +195,8 @@ pub enum Effect {
     /// Tell the participants, and record that they were told. Telling them twice is harmless: the proposal's id
     /// tells the same question.
     Broadcast(Box<Call>),
+    /// Tell these voters again, or in the place of somebody, and record that it was done.
+    Tell(Box<Call>),
 }
 
 /// What the participants are told.
@@ -133,4 +210,8 @@ pub struct Call {
     pub timeout_ms: u64,
     /// Who is to be told.
     pub participants: Vec<VoterId>,
+    /// What a vote for it must bring.
+    pub answer: Option<Box<AnswerSchema>>,
+    /// How often each of them was reminded, beside those who never were.
+    pub reminded: BTreeMap<VoterId, u32>,
 }

@@ -2,11 +2,14 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::answer::AnswerSchema;
 use crate::kernel::ids::VoterId;
 use crate::kernel::keyed::KeyedRequest;
 use crate::kernel::time::Timestamp;
+use crate::voting::mandate::{Mandate, Redeemed, Spent};
 use crate::voting::rules::{Choice, Formula, RuleSpec};
 
+pub use crate::voting::extension::Extended;
 pub use crate::voting::quorum::event::VoteChange;
 
 /// One thing that happened.
@@ -45,6 +48,31 @@ pub enum Event {
     VoteCastWithReason(Box<VoteReasoned>),
     /// A vote was refused, and the attempt kept with what came with it.
     VoteRefusedWithReason(Box<RefusalReasoned>),
+    /// Votes are taken longer than was said before.
+    Extended(Box<Extended>),
+    /// The decision allows this operation.
+    Mandated(Box<Mandate>),
+    /// The decision was used.
+    Spent(Box<Spent>),
+    /// A job begins under a use.
+    Redeemed(Box<Redeemed>),
+    /// A vote for the question must bring an answer of this shape.
+    AnswerAsked(Box<AnswerSchema>),
+    /// A vote was recorded with an answer.
+    VoteCastWithValue(Box<VoteValued>),
+    /// A vote was refused that came with an answer, and the attempt kept with it.
+    VoteRefusedWithValue(Box<RefusalValued>),
+    /// Somebody who is asked handed its place to somebody else.
+    Delegated(Box<Delegated>),
+    /// Those whose votes are outstanding are told again every so often.
+    RemindersAsked {
+        /// How often, in milliseconds.
+        every_ms: u64,
+    },
+    /// Outstanding voters are to be told again.
+    Reminded(Box<Reminded>),
+    /// Those who were to be told again, or in the place of somebody, were.
+    Told(Box<Told>),
 }
 
 impl Event {
@@ -53,12 +81,50 @@ impl Event {
         match self {
             Event::Opened(_) => "opened",
             Event::Broadcast(_) => "broadcast",
-            Event::VoteCast(_) | Event::VoteCastWithReason(_) => "vote_cast",
-            Event::VoteRefused(_) | Event::VoteRefusedWithReason(_) => "vote_refused",
+            Event::VoteCast(_) | Event::VoteCastWithReason(_) | Event::VoteCastWithValue(_) => "vote_cast",
+            Event::VoteRefused(_) | Event::VoteRefusedWithReason(_) | Event::VoteRefusedWithValue(_) => {
+                "vote_refused"
+            }
             Event::AbsenceChanged { .. } => "absence_changed",
             Event::Closed(_) => "closed",
             Event::Keyed(_) => "keyed",
             Event::Handed { .. } => "handed",
+            Event::Extended(_) => "extended",
+            Event::Mandated(_) => "mandated",
+            Event::Spent(_) => "spent",
+            Event::Redeemed(_) => "redeemed",
+            Event::AnswerAsked(_) => "answer_asked",
+            Event::Delegated(_) => "delegated",
+            Event::RemindersAsked { .. } => "reminders_asked",
+            Event::Reminded(_) => "reminded",
+            Event::Told(_) => "told",
+        }
+    }
+
+    /// The vote that it records, if it does, whatever came with it.
+    pub fn vote_cast(&self) -> Option<&VoteCast> {
+        match self {
+            Event::VoteCast(cast) => Some(cast),
+            Event::VoteCastWithReason(with) => Some(&with.cast),
+            Event::VoteCastWithValue(with) => Some(&with.cast),
+            Event::Opened(_)
+            | Event::Broadcast(_)
+            | Event::Handed { .. }
+            | Event::VoteRefused(_)
+            | Event::VoteRefusedWithReason(_)
+            | Event::VoteRefusedWithValue(_)
+            | Event::AbsenceChanged { .. }
+            | Event::Closed(_)
+            | Event::Keyed(_)
+            | Event::Mandated(_)
+            | Event::Spent(_)
+            | Event::Redeemed(_)
+            | Event::Extended(_)
+            | Event::AnswerAsked(_)
+            | Event::Delegated(_)
+            | Event::RemindersAsked { .. }
+            | Event::Reminded(_)
+            | Event::Told(_) => None,
         }
     }
 }
@@ -144,6 +210,17 @@ pub struct VoteReasoned {
     pub reason: String,
 }
 
+/// A recorded vote with its answer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct VoteValued {
+    /// The vote.
+    pub cast: VoteCast,
+    /// Why it was cast so, in the agent's words.
+    pub reason: Option<String>,
+    /// The answer, as JSON text with the fields by name.
+    pub value: String,
+}
+
 /// Why a vote was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -154,6 +231,8 @@ pub enum Refusal {
     AlreadyVoted,
     /// The agent is not among the participants.
     NotParticipant,
+    /// The agent handed its place to somebody else.
+    Delegated,
 }
 
 impl Refusal {
@@ -163,6 +242,7 @@ impl Refusal {
             Refusal::Late => "late",
             Refusal::AlreadyVoted => "already_voted",
             Refusal::NotParticipant => "not_participant",
+            Refusal::Delegated => "delegated",
         }
     }
 }
@@ -193,6 +273,60 @@ pub struct RefusalReasoned {
     pub reason: Option<String>,
 }
 
+/// A refused attempt to vote with an answer, with all that came with it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RefusalValued {
+    /// The attempt.
+    pub refused: VoteRefused,
+    /// What the agent added, as JSON text.
+    pub metadata: Option<String>,
+    /// Why it voted so, in its own words.
+    pub reason: Option<String>,
+    /// The answer, as JSON text with the fields by name.
+    pub value: String,
+}
+
+/// A place went from one head to another.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Delegated {
+    /// Who had it.
+    pub from: VoterId,
+    /// Who has it now.
+    pub to: VoterId,
+    /// Whose place it is: the participant's that was asked when the question was put.
+    pub place: VoterId,
+    /// The new one has failed, and the question does not wait for those.
+    pub absent: bool,
+    /// Why.
+    pub reason: Option<String>,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// Outstanding voters are to be told again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reminded {
+    /// Who.
+    pub voter_ids: Vec<VoterId>,
+    /// Nobody asked for it: their time had come.
+    pub by_itself: bool,
+    /// Who asked for it.
+    pub by: Option<String>,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// Voters were told, or could not be.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Told {
+    /// Who was to be told.
+    pub voter_ids: Vec<VoterId>,
+    /// Who took it; the others find it when they ask.
+    pub taken: Vec<VoterId>,
+    /// When.
+    pub at: Timestamp,
+}
+
 /// How a question ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -205,12 +339,14 @@ pub enum Decision {
     Timeout,
     /// The question could not be put: nobody was asked, or too few could be.
     Aborted,
+    /// Somebody withdrew the question.
+    Cancelled,
 }
 
 impl Decision {
     /// Every decision.
-    pub const ALL: [Decision; 4] =
-        [Decision::Approved, Decision::Rejected, Decision::Timeout, Decision::Aborted];
+    pub const ALL: [Decision; 5] =
+        [Decision::Approved, Decision::Rejected, Decision::Timeout, Decision::Aborted, Decision::Cancelled];
 
     /// The name in JSON.
     pub fn name(self) -> &'static str {
@@ -219,6 +355,7 @@ impl Decision {
             Decision::Rejected => "rejected",
             Decision::Timeout => "timeout",
             Decision::Aborted => "aborted",
+            Decision::Cancelled => "cancelled",
         }
     }
 }
@@ -242,6 +379,13 @@ pub enum Cause {
     /// Approval needs votes of agents that failed, and the question asked not to wait for them. In journals of earlier
     /// versions also of a question, then rejected, that could not be met from the start.
     Unreachable,
+    /// Somebody withdrew the question.
+    Cancelled {
+        /// Who.
+        by: Option<String>,
+        /// Why.
+        reason: Option<String>,
+    },
 }
 
 impl Cause {
@@ -255,6 +399,7 @@ impl Cause {
             Cause::AlgorithmUnavailable => "algorithm_unavailable",
             Cause::ZeroTotalWeight => "zero_total_weight",
             Cause::Unreachable => "unreachable",
+            Cause::Cancelled { .. } => "cancelled",
         }
     }
 
@@ -262,6 +407,7 @@ impl Cause {
     pub fn detail(&self) -> Option<&str> {
         match self {
             Cause::AlgorithmError(message) => Some(message),
+            Cause::Cancelled { by: _, reason } => reason.as_deref(),
             Cause::NoAgents
             | Cause::InsufficientHealthyAgents
             | Cause::BroadcastFailed(_)
@@ -278,7 +424,8 @@ impl Cause {
             Cause::AlgorithmError(_)
             | Cause::AlgorithmUnavailable
             | Cause::ZeroTotalWeight
-            | Cause::Unreachable => false,
+            | Cause::Unreachable
+            | Cause::Cancelled { .. } => false,
         }
     }
 }

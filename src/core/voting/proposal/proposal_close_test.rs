@@ -382,3 +382,68 @@ fn a_refused_attempt_is_remembered_up_to_a_bound_and_answered_the_same_beyond_it
     assert_eq!(p.state().refused.len(), 1_024);
     check(&mut p, yes("stranger-7"), ms(2), &[], NOT_ASKED);
 }
+
+fn extended(until: Until, longest: u64) -> Command {
+    let longest = std::time::Duration::from_millis(longest);
+    Command::Extend(Extend { until, longest, by: Some("ops".into()), reason: None })
+}
+
+#[test]
+fn a_question_is_extended_and_ends_as_of_its_latest_deadline() {
+    let mut p = open(by("unanimous", &["a", "b"]));
+    let first = p.state().deadline().unwrap();
+    let later = first.plus(std::time::Duration::from_millis(500));
+    let on_record = Event::Extended(Box::new(event::Extended {
+        deadline: later,
+        before: first,
+        by: Some("ops".into()),
+        reason: None,
+        at: ms(3),
+    }));
+    let done = |duplicate| Ok(Reply::Extended { duplicate });
+    check(&mut p, extended(Until::At(later), 1_000_000), ms(3), &[on_record], done(false));
+    check(&mut p, extended(Until::At(later), 1_000_000), ms(4), &[], done(true));
+    for (until, longest) in [(Until::At(first), 1_000_000), (Until::At(later.next()), 1)] {
+        let step = p.step(extended(until, longest), ms(5));
+        assert!(matches!(step.reply, Err(Rejection::Invalid { field: "deadline", .. })), "{step:?}");
+        assert_eq!(step.events, []);
+    }
+    // At the first deadline nothing happens; a vote at the latest is on time, and a tick after it ends the question as of it.
+    assert_eq!(p.step(Command::Tick, first.next()).events, []);
+    assert_eq!(p.step(yes("a"), later).reply, RECORDED);
+    let closed = p.step(Command::Tick, later.plus(std::time::Duration::from_secs(9))).events;
+    assert!(
+        matches!(&closed[..], [Event::Closed(end)] if end.decision == Verdict::Timeout && end.closed_at == later),
+        "{closed:?}"
+    );
+    check(
+        &mut p,
+        extended(Until::At(Timestamp::MAX), u64::MAX),
+        Timestamp::MAX,
+        &[],
+        over_too(Verdict::Timeout),
+    );
+}
+
+fn over_too(decision: Verdict) -> Result<Reply, Rejection> {
+    Err(Rejection::Closed { decision })
+}
+
+#[test]
+fn a_question_that_is_withdrawn_ends_once_and_does_not_count() {
+    let mut p = open(by("threshold", &["a", "b", "c"]));
+    p.step(yes("a"), ms(1));
+    let cancel = |by: &str| Command::Cancel { by: Some(by.into()), reason: None };
+    let cause = Some(Cause::Cancelled { by: Some("ops".into()), reason: None });
+    let closed = end(Verdict::Cancelled, cause, ms(2), [1, 0, 0]);
+    let done = |duplicate| Ok(Reply::Cancelled { duplicate });
+    check(&mut p, cancel("ops"), ms(2), &[Event::Closed(closed.clone())], done(false));
+    check(&mut p, cancel("else"), ms(3), &[], done(true));
+    assert_eq!((p.wake(), p.state().outstanding()), (None, vec![]));
+    let mut counted = stats::ProposalStats { opened: 1, ..Default::default() };
+    counted.apply(&Event::Closed(closed));
+    assert_eq!((counted.ended.total(), counted.aborted, counted.cancelled, counted.active()), (0, 0, 1, 0));
+    let mut decided = open(by("unanimous", &["a"]));
+    decided.step(yes("a"), ms(1));
+    check(&mut decided, cancel("ops"), ms(2), &[], over_too(Verdict::Approved));
+}

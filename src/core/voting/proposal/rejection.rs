@@ -1,6 +1,9 @@
 //! How a proposal says no. Each variant carries both sides.
 
+use super::answer::AnswerMisfit;
 use super::event::Decision;
+use crate::kernel::ids::VoterId;
+use crate::voting::mandate::Refusal as Unspendable;
 use crate::voting::rules::{Choice, Unmeetable};
 
 /// The domain says no; nothing but a refused attempt to vote is recorded.
@@ -23,9 +26,27 @@ pub enum Rejection {
         held: Choice,
         /// The vote that was refused.
         given: Choice,
+        /// The answer that stands, as JSON text.
+        held_value: Option<String>,
+        /// The answer that was refused.
+        given_value: Option<String>,
     },
     /// The agent is not among the participants.
     NotParticipant,
+    /// The agent handed its place to this one, who votes in it.
+    Delegated {
+        /// Who has it now.
+        to: VoterId,
+    },
+    /// The answer, or what was to be asked for, does not fit.
+    Misfit(Box<AnswerMisfit>),
+    /// They were told again so short a time ago.
+    RemindedBefore {
+        /// When it may be done again, in milliseconds from now.
+        retry_after_ms: u64,
+    },
+    /// The decision is not used.
+    Unspendable(Box<Unspendable>),
     /// A field is out of range.
     Invalid {
         /// Which field.

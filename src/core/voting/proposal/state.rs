@@ -1,13 +1,19 @@
 //! What a proposal knows: the fold of its events.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::answer::AnswerSchema;
 use super::command::{Call, Effect};
-use super::event::{Algorithm, Closed, Decision, Delivered, Event, Opened, Refusal, VoteCast, VoteRefused};
+use super::event::{
+    Algorithm, Closed, Decision, Delegated, Delivered, Event, Extended, Opened, Refusal, VoteCast,
+    VoteRefused,
+};
 use crate::kernel::ids::VoterId;
 use crate::kernel::time::{Timestamp, millis};
+use crate::voting::mandate::{Decided, Mandate, Uses};
 use crate::voting::quorum::state::digest_of;
 use crate::voting::rules::{Choice, Count, Formula, Outcome};
 
@@ -29,6 +35,10 @@ pub struct Standee {
     pub cast_at: Timestamp,
     /// Order of the agent's first vote among all.
     pub order: u32,
+    /// The answer it brought, as JSON text.
+    pub value: Option<String>,
+    /// Who cast it, when the participant had handed its place on.
+    pub by: Option<VoterId>,
 }
 
 /// State of one proposal. Empty before it is opened.
@@ -40,7 +50,7 @@ pub struct Proposal {
     pub broadcast: Option<Delivered>,
     /// Participants that took the question from an inbox.
     pub handed: BTreeSet<VoterId>,
-    /// Standing votes by agent.
+    /// Standing votes by the participant in whose place they were cast.
     pub votes: BTreeMap<VoterId, Standee>,
     /// The votes as the formula counts them; heads alone for a custom rule.
     pub count: Count,
@@ -52,6 +62,26 @@ pub struct Proposal {
     pub refused: BTreeSet<(VoterId, Choice, Refusal, u64)>,
     /// How it ended.
     pub closed: Option<Closed>,
+    /// The latest extension of the time for votes.
+    pub extended: Option<Box<Extended>>,
+    /// How often it was extended.
+    pub extensions: u32,
+    /// The operation that the decision allows.
+    pub mandate: Option<Box<Mandate>>,
+    /// What was used of it.
+    pub uses: Uses,
+    /// What a vote for it must bring.
+    pub answer: Option<Box<AnswerSchema>>,
+    /// Who handed a place on.
+    pub delegated: BTreeMap<VoterId, Delegated>,
+    /// Who has the place of somebody else, and whose.
+    pub places: BTreeMap<VoterId, VoterId>,
+    /// How often those whose votes are outstanding are told again, in milliseconds.
+    pub remind_every_ms: Option<u64>,
+    /// How often voters were told again, and when last; of whoever took a place, since when it has it.
+    pub told: BTreeMap<VoterId, (u32, Timestamp)>,
+    /// Who is still to be told again, or of the place it has.
+    pub to_tell: BTreeSet<VoterId>,
 }
 
 /// Counts heads and decides nothing: what the votes of a custom rule are counted with.
@@ -65,11 +95,59 @@ impl Proposal {
         self.closed.as_ref().map(|closed| closed.decision)
     }
 
+    /// How far it is decided, as its mandate sees it.
+    pub fn decided(&self) -> Decided {
+        match self.decision() {
+            None => Decided::No,
+            Some(Decision::Approved) => Decided::For,
+            Some(decision) => Decided::Otherwise(decision.name()),
+        }
+    }
+
+    /// The last instant at which a vote is on time, after all extensions.
+    pub fn deadline(&self) -> Option<Timestamp> {
+        self.extended.as_ref().map(|extended| extended.deadline).or(self.opened.as_ref().map(|o| o.deadline))
+    }
+
+    /// The participant in whose place this agent votes: itself, or whoever handed its place on to it; none when it has
+    /// none.
+    pub fn place_of<'a>(&'a self, agent: &VoterId) -> Option<&'a VoterId> {
+        if self.delegated.contains_key(agent) {
+            return None;
+        }
+        let participants = &self.opened.as_ref()?.participants;
+        let own = || participants.binary_search(agent).ok().and_then(|index| participants.get(index));
+        self.places.get(agent).or_else(own)
+    }
+
+    /// Who votes in the place of this participant.
+    pub fn holder_of<'a>(&'a self, place: &'a VoterId) -> &'a VoterId {
+        let mut holder = place;
+        // Nobody hands on twice, so there are no more steps than that.
+        for _ in 0..self.delegated.len() {
+            match self.delegated.get(holder) {
+                Some(delegated) => holder = &delegated.to,
+                None => break,
+            }
+        }
+        holder
+    }
+
+    /// The vote of this agent that stands.
+    pub fn vote_of(&self, agent: &VoterId) -> Option<&Standee> {
+        self.votes.get(self.place_of(agent)?)
+    }
+
     /// The agents that voted, in the order of their first votes.
     pub fn voters_in_order(&self) -> Vec<&VoterId> {
-        let mut voters: Vec<_> = self.votes.iter().collect();
-        voters.sort_by_key(|(_, vote)| vote.order);
-        voters.into_iter().map(|(id, _)| id).collect()
+        let head = |place| self.votes.get(place).and_then(|vote| vote.by.as_ref()).unwrap_or(place);
+        self.places_in_order().into_iter().map(head).collect()
+    }
+
+    fn places_in_order(&self) -> Vec<&VoterId> {
+        let mut places: Vec<_> = self.votes.iter().collect();
+        places.sort_by_key(|(_, vote)| vote.order);
+        places.into_iter().map(|(id, _)| id).collect()
     }
 
     /// Heads for, against, abstaining.
@@ -82,7 +160,7 @@ impl Proposal {
         self.outcome_of(&self.count, None, &BTreeSet::new())
     }
 
-    /// The same for a count in which this agent has voted too, when these outstanding agents will stay silent.
+    /// The same for a count in which there is a vote in this place too, when these outstanding agents will stay silent.
     pub(super) fn outcome_of(
         &self,
         count: &Count,
@@ -93,7 +171,7 @@ impl Proposal {
         let Algorithm::Rule { formula, .. } = &opened.decider else { return Outcome::Pending };
         let agents = &opened.participants;
         let is_open = |i: &usize| !self.votes.contains_key(&agents[*i]) && Some(&agents[*i]) != voted;
-        let is_silent = |i: &usize| silent.contains(&agents[*i]);
+        let is_silent = |i: &usize| silent.contains(self.holder_of(&agents[*i]));
         if silent.is_empty() {
             return formula.outcome(count, || (0..agents.len()).filter(is_open).collect());
         }
@@ -104,7 +182,7 @@ impl Proposal {
         formula.outcome(&count, || (0..agents.len()).filter(|i| is_open(i) && !is_silent(i)).collect())
     }
 
-    /// The count after one more vote, which may take the place of an earlier one.
+    /// The count after one more vote in the place of this participant, perhaps instead of an earlier one.
     pub(super) fn count_with(&self, voter: &VoterId, vote: Choice) -> Count {
         let mut count = self.count.clone();
         let Some(opened) = &self.opened else { return count };
@@ -124,11 +202,11 @@ impl Proposal {
         count
     }
 
-    /// The votes in the order in which they came, this one among them: what a custom rule is asked about. A changed
-    /// vote keeps the place of the first.
+    /// The votes by participant in the order in which they came, this one among them: what a custom rule is asked about. A
+    /// changed vote keeps the position of the first.
     pub(super) fn ballots(&self, with: Option<(&VoterId, Choice)>) -> Vec<(VoterId, Choice)> {
         let mut ballots: Vec<_> =
-            self.voters_in_order().into_iter().map(|id| (id.clone(), self.votes[id].vote)).collect();
+            self.places_in_order().into_iter().map(|id| (id.clone(), self.votes[id].vote)).collect();
         if let Some((voter, vote)) = with {
             match ballots.iter_mut().find(|(id, _)| id == voter) {
                 Some(ballot) => ballot.1 = vote,
@@ -149,9 +227,42 @@ impl Proposal {
 
     /// Is the vote of this agent outstanding?
     pub fn awaits(&self, agent: &VoterId) -> bool {
-        self.closed.is_none()
-            && !self.votes.contains_key(agent)
-            && self.opened.as_ref().is_some_and(|opened| opened.participants.binary_search(agent).is_ok())
+        self.closed.is_none() && self.place_of(agent).is_some_and(|place| !self.votes.contains_key(place))
+    }
+
+    /// The agents whose votes are, by name.
+    pub fn outstanding(&self) -> Vec<&VoterId> {
+        let asked = self.opened.iter().flat_map(|opened| &opened.participants);
+        let open = asked.filter(|place| self.closed.is_none() && !self.votes.contains_key(*place));
+        let mut outstanding: Vec<&VoterId> = open.map(|place| self.holder_of(place)).collect();
+        if !self.delegated.is_empty() {
+            outstanding.sort();
+        }
+        outstanding
+    }
+
+    /// When this outstanding voter is told again by the question's own timer.
+    pub(super) fn reminder_of(&self, voter: &VoterId) -> Option<Timestamp> {
+        let every = Duration::from_millis(self.remind_every_ms?);
+        let last =
+            self.told.get(voter).map(|(_, last)| *last).or(self.opened.as_ref().map(|o| o.opened_at))?;
+        Some(last.plus(every))
+    }
+
+    /// When the first of the outstanding voters is told again by the question's own timer.
+    pub(super) fn next_reminder(&self) -> Option<Timestamp> {
+        self.remind_every_ms?;
+        self.outstanding().into_iter().filter_map(|voter| self.reminder_of(voter)).min()
+    }
+
+    /// Telling those who are still to be told again, or of the place they have.
+    pub(super) fn tell(&self) -> Option<Effect> {
+        let participants: Vec<VoterId> =
+            self.to_tell.iter().filter(|voter| self.awaits(voter)).cloned().collect();
+        if participants.is_empty() {
+            return None;
+        }
+        Some(Effect::Tell(Box::new(Call { participants, ..self.call()? })))
     }
 
     /// How many participants the question reached: those that took it from an inbox, or as the coordinator says.
@@ -168,22 +279,35 @@ impl Proposal {
 
     /// What an agent is told of the question.
     pub fn call(&self) -> Option<Call> {
-        self.opened.as_ref().map(|opened| call(opened))
+        let opened = self.opened.as_ref()?;
+        let call = call(opened, self.deadline().unwrap_or(opened.deadline), self.answer.clone());
+        let participants = opened.participants.iter().map(|place| self.holder_of(place).clone()).collect();
+        let reminded = self.told.iter().filter(|(_, (count, _))| *count > 0);
+        let reminded = reminded.map(|(voter, (count, _))| (voter.clone(), *count)).collect();
+        Some(Call { participants, reminded, ..call })
     }
 
     pub(super) fn due(&self) -> Option<Timestamp> {
-        let opened = self.opened.as_ref().filter(|_| self.closed.is_none())?;
+        let deadline = self.deadline().filter(|_| self.closed.is_none())?;
         match (self.outcome(), &self.last_vote) {
             (Outcome::Won | Outcome::Lost, Some((at, _))) => Some(*at),
             // No instant is later than the last one, so a deadline that lies there never passes.
             (Outcome::Pending, _) | (_, None) => {
-                (opened.deadline < Timestamp::MAX).then(|| opened.deadline.next())
+                let end = (deadline < Timestamp::MAX).then(|| deadline.next());
+                let reminder = self.next_reminder().filter(|due| *due <= deadline);
+                reminder.or(end)
             }
         }
     }
 
     pub(super) fn owed(&self) -> Vec<Effect> {
-        self.opened.iter().filter(|_| self.awaits_broadcast()).map(|opened| broadcast(opened)).collect()
+        let call = self.awaits_broadcast().then(|| self.call()).flatten();
+        call.map(|call| Effect::Broadcast(Box::new(call))).into_iter().chain(self.tell()).collect()
+    }
+
+    /// Is anything owed to those who are asked?
+    pub(super) fn owes(&self) -> bool {
+        self.awaits_broadcast() || (self.closed.is_none() && !self.to_tell.is_empty())
     }
 
     /// Are the agents still to be told?
@@ -204,13 +328,20 @@ impl Proposal {
             }
             Event::Broadcast(delivered) => self.broadcast = Some(delivered.clone()),
             Event::Handed { voter_ids, at: _ } => self.handed.extend(voter_ids.iter().cloned()),
-            Event::VoteCast(cast) => self.record(cast, None),
+            Event::VoteCast(cast) => self.record(cast, None, None),
             Event::VoteCastWithReason(reasoned) => {
-                self.record(&reasoned.cast, Some(reasoned.reason.clone()));
+                self.record(&reasoned.cast, Some(reasoned.reason.clone()), None);
+            }
+            Event::VoteCastWithValue(valued) => {
+                self.record(&valued.cast, valued.reason.clone(), Some(valued.value.clone()));
             }
             Event::VoteRefused(refused) => self.refuse(refused, &[]),
             Event::VoteRefusedWithReason(reasoned) => {
                 self.refuse(&reasoned.refused, &[&reasoned.metadata, &reasoned.reason]);
+            }
+            Event::VoteRefusedWithValue(valued) => {
+                let value = Some(valued.value.clone());
+                self.refuse(&valued.refused, &with_value(&valued.metadata, &valued.reason, &value));
             }
             Event::AbsenceChanged { voter_id, absent: true, .. } => {
                 self.absent.insert(voter_id.clone());
@@ -219,9 +350,44 @@ impl Proposal {
                 self.absent.remove(voter_id);
             }
             Event::Closed(closed) => self.closed = Some(closed.clone().upcast()),
+            Event::Extended(extended) => {
+                self.extensions = self.extensions.saturating_add(1);
+                self.extended = Some(extended.clone());
+            }
             // Looked up in the journal when the key comes again; no decision needs it.
             Event::Keyed(_) => {}
+            Event::Mandated(mandate) => self.mandate = Some(mandate.clone()),
+            Event::Spent(spent) => self.uses.spend(spent),
+            Event::Redeemed(redeemed) => self.uses.redeem(redeemed),
+            Event::AnswerAsked(answer) => self.answer = Some(answer.clone()),
+            Event::RemindersAsked { every_ms } => self.remind_every_ms = Some(*every_ms),
+            Event::Delegated(delegated) => self.hand_on(delegated),
+            Event::Reminded(reminded) => {
+                for voter in &reminded.voter_ids {
+                    let (count, last) = self.told.entry(voter.clone()).or_insert((0, reminded.at));
+                    (*count, *last) = (count.saturating_add(1), reminded.at);
+                    self.to_tell.insert(voter.clone());
+                }
+            }
+            Event::Told(told) => {
+                self.to_tell.retain(|voter| !told.voter_ids.contains(voter));
+                self.handed.extend(told.taken.iter().cloned());
+            }
         }
+    }
+
+    fn hand_on(&mut self, delegated: &Delegated) {
+        let Delegated { from, to, place, absent, reason: _, at } = delegated;
+        self.delegated.insert(from.clone(), delegated.clone());
+        self.places.remove(from);
+        self.places.insert(to.clone(), place.clone());
+        self.absent.remove(from);
+        if *absent {
+            self.absent.insert(to.clone());
+        }
+        self.told.insert(to.clone(), (0, *at));
+        self.to_tell.remove(from);
+        self.to_tell.insert(to.clone());
     }
 
     fn refuse(&mut self, refused: &VoteRefused, with: &[&Option<String>]) {
@@ -231,9 +397,10 @@ impl Proposal {
         }
     }
 
-    fn record(&mut self, cast: &VoteCast, reason: Option<String>) {
-        self.count = self.count_with(&cast.voter_id, cast.vote);
-        let previous = self.votes.get(&cast.voter_id);
+    fn record(&mut self, cast: &VoteCast, reason: Option<String>, value: Option<String>) {
+        let place = self.place_of(&cast.voter_id).unwrap_or(&cast.voter_id).clone();
+        self.count = self.count_with(&place, cast.vote);
+        let previous = self.votes.get(&place);
         let order = previous.map_or(self.votes.len() as u32, |p| p.order);
         let vote = Standee {
             vote: cast.vote,
@@ -242,23 +409,38 @@ impl Proposal {
             reason,
             cast_at: cast.cast_at,
             order,
+            value,
+            by: (place != cast.voter_id).then(|| cast.voter_id.clone()),
         };
-        self.votes.insert(cast.voter_id.clone(), vote);
+        self.votes.insert(place, vote);
         self.absent.remove(&cast.voter_id);
+        self.to_tell.remove(&cast.voter_id);
         self.last_vote = Some((cast.cast_at, cast.voter_id.clone()));
     }
 }
 
 /// Telling the participants.
-pub(super) fn broadcast(opened: &Opened) -> Effect {
-    Effect::Broadcast(Box::new(call(opened)))
+pub(super) fn broadcast(opened: &Opened, answer: Option<Box<AnswerSchema>>) -> Effect {
+    Effect::Broadcast(Box::new(call(opened, opened.deadline, answer)))
 }
 
-fn call(opened: &Opened) -> Call {
+/// What came with a vote, by which an attempt is known; one without an answer as before there were any.
+pub(super) fn with_value<'a>(
+    metadata: &'a Option<String>,
+    reason: &'a Option<String>,
+    value: &'a Option<String>,
+) -> Vec<&'a Option<String>> {
+    let value = Some(value).filter(|value| value.is_some());
+    [metadata, reason].into_iter().chain(value).collect()
+}
+
+fn call(opened: &Opened, deadline: Timestamp, answer: Option<Box<AnswerSchema>>) -> Call {
     Call {
         proposal: opened.proposal.clone(),
         algorithm: opened.algorithm.clone(),
-        timeout_ms: millis(opened.deadline.since(opened.opened_at)),
+        timeout_ms: millis(deadline.since(opened.opened_at)),
         participants: opened.participants.clone(),
+        answer,
+        reminded: BTreeMap::new(),
     }
 }

@@ -24,7 +24,7 @@ impl Tallied {
             Decision::Rejected => self.rejected += 1,
             Decision::Timeout => self.timeouts += 1,
             // Counted apart.
-            Decision::Aborted => {}
+            Decision::Aborted | Decision::Cancelled => {}
         }
     }
 
@@ -48,6 +48,8 @@ pub struct ProposalStats {
     pub ended: Tallied,
     /// Those that could not be put to the agents.
     pub aborted: u64,
+    /// Those that somebody withdrew.
+    pub cancelled: u64,
     /// Microseconds from opening to end, added up over those that ended.
     pub duration_us: u64,
     /// Votes recorded, changes among them.
@@ -65,9 +67,13 @@ impl ProposalStats {
     pub fn apply(&mut self, event: &Event) {
         match event {
             Event::Opened(_) => self.opened += 1,
-            Event::VoteCast(_) | Event::VoteCastWithReason(_) => self.votes += 1,
+            Event::VoteCast(_) | Event::VoteCastWithReason(_) | Event::VoteCastWithValue(_) => {
+                self.votes += 1
+            }
             Event::VoteRefused(refused) => self.refuse(refused.refusal),
             Event::VoteRefusedWithReason(reasoned) => self.refuse(reasoned.refused.refusal),
+            Event::VoteRefusedWithValue(valued) => self.refuse(valued.refused.refusal),
+            Event::Closed(closed) if closed.decision == Decision::Cancelled => self.cancelled += 1,
             Event::Closed(closed) if closed.is_counted() => {
                 self.ended.add(closed.decision);
                 self.by_algorithm.entry(closed.algorithm.clone()).or_default().add(closed.decision);
@@ -75,7 +81,19 @@ impl ProposalStats {
                 self.duration_us = self.duration_us.saturating_add(u64::try_from(took).unwrap_or(u64::MAX));
             }
             Event::Closed(_) => self.aborted += 1,
-            Event::Broadcast(_) | Event::AbsenceChanged { .. } | Event::Handed { .. } | Event::Keyed(_) => {}
+            Event::Broadcast(_)
+            | Event::AbsenceChanged { .. }
+            | Event::Handed { .. }
+            | Event::Keyed(_)
+            | Event::Mandated(_)
+            | Event::Spent(_)
+            | Event::Redeemed(_)
+            | Event::Extended(_)
+            | Event::AnswerAsked(_)
+            | Event::Delegated(_)
+            | Event::RemindersAsked { .. }
+            | Event::Reminded(_)
+            | Event::Told(_) => {}
         }
     }
 
@@ -86,7 +104,7 @@ impl ProposalStats {
 
     /// Proposals still open.
     pub fn active(&self) -> u64 {
-        self.opened.saturating_sub(self.ended.total() + self.aborted)
+        self.opened.saturating_sub(self.ended.total() + self.aborted + self.cancelled)
     }
 
     /// Mean milliseconds from opening to end, timeouts among them; 0 when none has ended.

@@ -2,18 +2,18 @@
 //! of all of them.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Bound;
 
 use serde::{Deserialize, Serialize};
 
 use super::event::{Algorithm, Event};
 use crate::kernel::ids::EntityId;
+use crate::kernel::openings::Openings;
 
 /// The open proposals.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Watch {
     /// All of them.
-    open: BTreeSet<EntityId>,
+    pub open: Openings,
     /// By custom algorithm: those to be reconsidered when it is registered.
     custom: BTreeMap<String, BTreeSet<EntityId>>,
     /// Those that do not wait for agents that failed.
@@ -25,7 +25,7 @@ impl Watch {
     pub fn apply(&mut self, id: &EntityId, event: &Event) {
         match event {
             Event::Opened(opened) => {
-                self.open.insert(id.clone());
+                self.open.insert(id.clone(), opened.opened_at);
                 if opened.decider == Algorithm::Custom {
                     self.custom.entry(opened.algorithm.clone()).or_default().insert(id.clone());
                 }
@@ -49,15 +49,20 @@ impl Watch {
             | Event::VoteCastWithReason(_)
             | Event::VoteRefused(_)
             | Event::VoteRefusedWithReason(_)
+            | Event::VoteCastWithValue(_)
+            | Event::VoteRefusedWithValue(_)
             | Event::AbsenceChanged { .. }
-            | Event::Keyed(_) => {}
+            | Event::Keyed(_)
+            | Event::Mandated(_)
+            | Event::Spent(_)
+            | Event::Redeemed(_)
+            | Event::Extended(_)
+            | Event::AnswerAsked(_)
+            | Event::Delegated(_)
+            | Event::RemindersAsked { .. }
+            | Event::Reminded(_)
+            | Event::Told(_) => {}
         }
-    }
-
-    /// Open proposals with an id after this one, by id.
-    pub fn open_after(&self, cursor: Option<&EntityId>) -> impl Iterator<Item = &EntityId> {
-        let from = cursor.map_or(Bound::Unbounded, |id| Bound::Excluded(id.clone()));
-        self.open.range((from, Bound::Unbounded))
     }
 
     /// Open proposals decided by this custom algorithm.

@@ -46,7 +46,8 @@ pub fn votes_on_record<'a>(events: impl IntoIterator<Item = (u64, &'a Event)>) -
             | Event::Closed(_)
             | Event::FallbackOpened { .. }
             | Event::FallbackFailed { .. }
-            | Event::Keyed(_) => continue,
+            | Event::Keyed(_)
+            | Event::Extended(_) => continue,
         };
         if !vote.refused
             && let Some(earlier) = standing.insert(vote.voter_id.clone(), votes.len())

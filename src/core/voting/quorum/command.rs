@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::event::{Policy, QuorumType};
 use crate::kernel::ids::{CellId, EntityId, VoterId};
 use crate::kernel::keyed::KeyedRequest;
+use crate::voting::extension::Extend;
 use crate::voting::rules::RuleSpec;
 
 /// A request to a quorum.
@@ -14,6 +15,8 @@ pub enum Command {
     Start(Box<Start>),
     /// Cast or change a vote.
     Cast(Ballot),
+    /// Take votes longer.
+    Extend(Extend),
     /// End the question without a decision.
     Cancel(Cancel),
     /// The owed fallback quorum was opened, or cannot be opened for this reason.
@@ -97,6 +100,11 @@ pub enum Reply {
     Started,
     /// The vote is in, or was already.
     Voted(Voted),
+    /// Votes are taken until then.
+    Extended {
+        /// So they were before; nothing changed.
+        duplicate: bool,
+    },
     /// The quorum is cancelled; `duplicate` when it was before.
     Cancelled {
         /// It was cancelled before.

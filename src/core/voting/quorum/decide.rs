@@ -12,6 +12,7 @@ use super::tally::Tally;
 use crate::kernel::Decision;
 use crate::kernel::ids::VoterId;
 use crate::kernel::time::Timestamp;
+use crate::voting::extension::Extend;
 use crate::voting::rules::{self, Count, Formula, Fraction, Outcome, Prepared, RuleSpec, Unmeetable};
 
 type Decided = Result<Decision<QuorumMachine>, Rejection>;
@@ -27,10 +28,11 @@ pub(super) fn decide(state: &Quorum, command: Command, now: Timestamp) -> Decide
     match (command, state.opened.as_deref()) {
         (Command::Start(start), None) => open(*start, now),
         (Command::Start(_), Some(_)) => Err(Rejection::AlreadyExists),
-        (Command::Cast(_) | Command::Cancel(_) | Command::RecordFallback(_), None) => {
+        (Command::Cast(_) | Command::Extend(_) | Command::Cancel(_) | Command::RecordFallback(_), None) => {
             Err(Rejection::NotFound)
         }
         (Command::Cast(ballot), Some(opened)) => cast(state, opened, ballot, now),
+        (Command::Extend(extend), Some(opened)) => longer(state, opened, extend, now),
         (Command::Cancel(cancel), Some(opened)) => end(state, opened, cancel, now),
         (Command::RecordFallback(outcome), Some(opened)) => Ok(record_fallback(state, opened, outcome)),
         (Command::Tick, None) => Ok(Decision::answer(Reply::Done)),
@@ -287,6 +289,19 @@ fn refuse(
         Some(reason) => Event::VoteRefusedWithReason(Box::new(RefusalReasoned { refused, reason })),
     };
     Decision::refuse_on_record(vec![record], rejection)
+}
+
+/// Votes are taken longer, never shorter.
+fn longer(state: &Quorum, opened: &Opened, extend: Extend, now: Timestamp) -> Decided {
+    if let Some(closed) = &state.closed {
+        return Err(ended(closed.state, opened));
+    }
+    let extended = extend.of("timeout_seconds", opened.opened_at, opened.deadline, now);
+    let extended =
+        extended.map_err(|(field, given, expected)| Rejection::Invalid { field, given, expected })?;
+    let duplicate = extended.is_none();
+    let events = extended.map(|extended| Event::Extended(Box::new(extended)));
+    Ok(Decision::accept(events.into_iter().collect(), Reply::Extended { duplicate }))
 }
 
 fn end(state: &Quorum, opened: &Opened, cancel: Cancel, now: Timestamp) -> Decided {

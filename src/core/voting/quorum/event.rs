@@ -7,6 +7,7 @@ use super::tally::Tally;
 use crate::kernel::ids::{CellId, EntityId, VoterId};
 use crate::kernel::keyed::KeyedRequest;
 use crate::kernel::time::Timestamp;
+use crate::voting::extension::Extended;
 use crate::voting::rules::{Formula, RuleSpec};
 
 /// One thing that happened.
@@ -41,6 +42,8 @@ pub enum Event {
     VoteCastWithReason(Box<VoteReasoned>),
     /// A vote was refused, and the attempt kept with its reason.
     VoteRefusedWithReason(Box<RefusalReasoned>),
+    /// Votes are taken longer than was said before.
+    Extended(Box<Extended>),
 }
 
 impl Event {
@@ -55,6 +58,7 @@ impl Event {
             Event::FallbackFailed { .. } => "fallback_failed",
             Event::OpenedByRule(_) => "opened_by_rule",
             Event::Keyed(_) => "keyed",
+            Event::Extended(_) => "extended",
         }
     }
 }

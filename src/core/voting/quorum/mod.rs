@@ -20,6 +20,10 @@
 //! | open | Cast | outsider, outsiders refused | VoteRefused | `NotEligible` |
 //! | closed | Cast | the same vote again | – | Voted, duplicate |
 //! | closed | Cast | a new or changed vote | VoteRefused | `Closed` or `TimedOut` |
+//! | open | Extend | an end after the one so far, within the longest time | Extended | Extended |
+//! | open | Extend | the end it has | – | Extended, duplicate |
+//! | open | Extend | an earlier end, or a longer time than may be | – | `Invalid` |
+//! | closed | Extend | | – | `Closed` or `TimedOut` |
 //! | open | Cancel | | Closed | Cancelled |
 //! | cancelled | Cancel | | – | Cancelled, duplicate |
 //! | closed | Cancel | | – | `Closed` or `TimedOut` |
@@ -51,6 +55,7 @@ pub mod rejection;
 pub mod state;
 pub mod stats;
 pub mod tally;
+pub mod watch;
 
 pub use command::{Ballot, Cancel, Command, Effect, FallbackPlan, Reply, Start, Voted};
 pub use event::{Closed, Electorate, Event, Opened, Policy, QuorumState, QuorumType};

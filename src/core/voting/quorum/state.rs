@@ -122,6 +122,22 @@ impl Quorum {
         }
     }
 
+    /// Does this voter owe a vote? Nobody does in an open electorate.
+    pub fn awaits(&self, voter: &VoterId) -> bool {
+        let asked = self.opened.as_ref().map(|opened| &opened.electorate);
+        self.closed.is_none()
+            && !self.votes.contains_key(voter)
+            && matches!(asked, Some(electorate @ Electorate::Closed(_)) if electorate.admits(voter))
+    }
+
+    /// The voters that do, by name.
+    pub fn awaited(&self) -> Vec<&VoterId> {
+        match self.opened.as_ref().map(|opened| &opened.electorate) {
+            Some(Electorate::Closed(voters)) => voters.iter().filter(|voter| self.awaits(voter)).collect(),
+            Some(Electorate::Open) | None => Vec::new(),
+        }
+    }
+
     /// Who has not voted, by index in the electorate.
     fn outstanding(&self, voted: Option<&VoterId>) -> Vec<usize> {
         let voters = match self.opened.as_ref().map(|opened| &opened.electorate) {
@@ -194,6 +210,11 @@ impl Quorum {
                     self.fallback = Fallback::Owed;
                 }
                 self.closed = Some(closed.clone());
+            }
+            Event::Extended(extended) => {
+                if let Some(opened) = &mut self.opened {
+                    opened.deadline = extended.deadline;
+                }
             }
             Event::FallbackOpened { .. } => self.fallback = Fallback::Opened,
             Event::FallbackFailed { reason, .. } => self.fallback = Fallback::Failed(reason.clone()),

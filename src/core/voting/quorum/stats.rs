@@ -59,7 +59,10 @@ impl QuorumStats {
                         self.decision_time_us.saturating_add(u64::try_from(took).unwrap_or(u64::MAX));
                 }
             }
-            Event::FallbackOpened { .. } | Event::FallbackFailed { .. } | Event::Keyed(_) => {}
+            Event::FallbackOpened { .. }
+            | Event::FallbackFailed { .. }
+            | Event::Keyed(_)
+            | Event::Extended(_) => {}
         }
     }
 

@@ -18,6 +18,7 @@ use super::threshold::{FEWEST_VOTERS, Quorum, heads};
 use super::vote::{Authenticity, Binding, Vote};
 use crate::kernel::ids::{EntityId, VoterId};
 use crate::kernel::time::Timestamp;
+use crate::voting::mandate::Mandate;
 use crate::voting::signature::{BadKey, Digest, PublicKey, Signature};
 
 /// The name of the format.
@@ -45,16 +46,47 @@ pub struct Certificate {
     pub rule: Quorum,
     /// What was asked.
     pub terms: Terms,
+    /// The operation that the decision allows, if it allows one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operation: Option<CertifiedOperation>,
     /// Who could vote, by id.
     pub electorate: Vec<CertifiedElector>,
     /// The hash of the electorate.
     pub electorate_hash: Digest,
-    /// The hash of terms and rule.
+    /// The hash of terms, rule and operation.
     pub terms_hash: Digest,
     /// The votes behind the decision, by voter.
     pub ballots: Vec<CertifiedBallot>,
     /// Where the decision stands in the history.
     pub position: Place,
+}
+
+/// The operation that the decision allows.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CertifiedOperation {
+    /// Its name.
+    pub tool: String,
+    /// The hash of its name and arguments.
+    pub operation_hash: Digest,
+    /// The last instant at which it may be used: microseconds since 1970.
+    pub expires_at_us: Option<i64>,
+    /// How often it may be used.
+    pub uses: u32,
+    /// The lowest fencing token under which it may be used.
+    pub fence: Option<u64>,
+}
+
+impl CertifiedOperation {
+    fn mandate(&self) -> Mandate {
+        Mandate {
+            tool: self.tool.clone(),
+            operation_hash: self.operation_hash,
+            expires_at: self.expires_at_us.map(Timestamp::from_micros),
+            uses: self.uses,
+            fence: self.fence,
+        }
+    }
 }
 
 /// One voter of the electorate.
@@ -245,7 +277,9 @@ impl Certificate {
         if electorate_hash(electors) != self.electorate_hash {
             return Err(Flaw::Hash("electorate_hash"));
         }
-        if self.terms.hash(rule) != self.terms_hash {
+        if self.terms.hash(rule, self.operation.as_ref().map(CertifiedOperation::mandate).as_ref())
+            != self.terms_hash
+        {
             return Err(Flaw::Hash("terms_hash"));
         }
         Ok(())
@@ -292,6 +326,19 @@ pub enum Uncertifiable {
     /// It is not decided.
     #[error("the session has decided nothing. outcome={0}")]
     Undecided(&'static str),
+    /// Without the voters that were proven to lie, there is no quorum.
+    #[error(
+        "the decision does not stand without voters that were proven to lie. proven={}, signed_without_them={signed}, \
+         heads_needed={needed}", listed(.proven)
+    )]
+    Proven {
+        /// The voters that are proven to lie.
+        proven: Vec<VoterId>,
+        /// Signed votes of others.
+        signed: u32,
+        /// Heads that are needed.
+        needed: u32,
+    },
     /// Without the votes that only this process saw, there is no quorum.
     #[error("too few of the votes behind the decision are signed. signed={signed}, heads_needed={needed}")]
     Unsigned {
@@ -300,6 +347,10 @@ pub enum Uncertifiable {
         /// Heads that are needed.
         needed: u32,
     },
+}
+
+fn listed(voters: &[VoterId]) -> String {
+    voters.iter().map(VoterId::as_str).collect::<Vec<_>>().join(", ")
 }
 
 /// The certificate of a session that has decided.
@@ -314,13 +365,23 @@ pub fn certify(state: &Session, position: Place) -> Result<Certificate, Uncertif
     let malicious = state.malicious();
     let mut ballots = Vec::new();
     let (mut heads, mut power) = (0, 0);
+    // What was signed by voters proven to lie, as heads and power.
+    let (mut proven, mut lies) = (Vec::new(), (0, 0));
     for (voter, standing) in state.votes.get(&closed.round).into_iter().flatten() {
-        let counts = standing.vote.ballot.picks(&pick)
+        let supports = standing.vote.ballot.picks(&pick);
+        let is_liar = supports && malicious.contains(voter);
+        if is_liar {
+            proven.push(voter.clone());
+        }
+        let counts = supports
             && standing.authenticity == Authenticity::Signature
-            && !state.excluded.contains_key(voter)
-            && !malicious.contains(voter);
+            && !state.excluded.contains_key(voter);
         let Some(signature) = standing.signature.filter(|_| counts) else { continue };
         let Some(elector) = state.elector(voter) else { continue };
+        if is_liar {
+            lies = (lies.0 + 1, lies.1 + elector.power);
+            continue;
+        }
         (heads, power) = (heads + 1, power + elector.power);
         let vote = &standing.vote;
         ballots.push(CertifiedBallot {
@@ -336,7 +397,14 @@ pub fn certify(state: &Session, position: Place) -> Result<Certificate, Uncertif
         });
     }
     if !opened.quorum.is_reached(heads, power) {
-        return Err(Uncertifiable::Unsigned { signed: heads, needed: opened.quorum.heads });
+        let (signed, needed) = (heads, opened.quorum.heads);
+        // Where it is the liars that are missing, more signatures would not help.
+        return Err(
+            match state.tainted.is_some() || opened.quorum.is_reached(heads + lies.0, power + lies.1) {
+                true => Uncertifiable::Proven { proven, signed, needed },
+                false => Uncertifiable::Unsigned { signed, needed },
+            },
+        );
     }
     let elector = |elector: &super::event::Elector| CertifiedElector {
         voter_id: elector.voter_id.clone(),
@@ -352,6 +420,13 @@ pub fn certify(state: &Session, position: Place) -> Result<Certificate, Uncertif
         round: closed.round,
         rule: opened.quorum,
         terms: opened.terms.clone(),
+        operation: state.mandate.as_deref().map(|mandate| CertifiedOperation {
+            tool: mandate.tool.clone(),
+            operation_hash: mandate.operation_hash,
+            expires_at_us: mandate.expires_at.map(Timestamp::as_micros),
+            uses: mandate.uses,
+            fence: mandate.fence,
+        }),
         electorate: opened.electors.iter().map(elector).collect(),
         electorate_hash: opened.electorate_hash,
         terms_hash: opened.terms_hash,

@@ -8,6 +8,7 @@ use super::vote::Vote;
 use crate::kernel::ids::{EntityId, VoterId};
 use crate::kernel::keyed::KeyedRequest;
 use crate::kernel::time::Timestamp;
+use crate::voting::mandate::{Begin, Mandate, Redeem, Refusal as Unspendable, Spend, Use};
 use crate::voting::signature::{Digest, Signature};
 use crate::voting::voter::{Report, Standing};
 
@@ -44,6 +45,10 @@ pub enum Command {
         /// Which.
         upto: u64,
     },
+    /// Use the decision for the operation it allows.
+    Spend(Box<Spend>),
+    /// Begin a job under a use; `true` when the caller named the job.
+    Redeem(Box<Redeem>, bool),
     /// Time has passed.
     Tick,
 }
@@ -75,6 +80,8 @@ pub struct Open {
     pub commit_timeout: Option<Duration>,
     /// What was asked for, when the request bears an idempotency key.
     pub keyed: Option<KeyedRequest>,
+    /// The operation that the decision allows.
+    pub mandate: Option<Mandate>,
 }
 
 /// What comes with a vote besides the vote.
@@ -136,6 +143,15 @@ pub enum Reply {
     Voted(Box<Receipt>),
     /// The promise is in, or was before.
     Promised {
+        /// It was before.
+        duplicate: bool,
+    },
+    /// The decision is used, or was before.
+    Spent(Box<Use>),
+    /// The job begins, or did before.
+    Redeemed(Box<Begin>),
+    /// The session is cancelled.
+    Cancelled {
         /// It was before.
         duplicate: bool,
     },
@@ -206,6 +222,8 @@ pub enum Rejection {
         /// The attempt is on record.
         recorded: bool,
     },
+    /// The decision is not used.
+    Unspendable(Box<Unspendable>),
     /// A field is out of range.
     Invalid {
         /// Which field.

@@ -8,6 +8,7 @@ use super::vote::{Authenticity, Vote};
 use crate::kernel::ids::{CandidateId, EntityId, VoterId};
 use crate::kernel::keyed::KeyedRequest;
 use crate::kernel::time::Timestamp;
+use crate::voting::mandate::{Mandate, Redeemed, Spent};
 use crate::voting::signature::{Canon, Digest, Domain, PublicKey, Signature};
 use crate::voting::voter::{FaultKind, ProofLevel};
 
@@ -77,6 +78,12 @@ pub enum Event {
     },
     /// The request that opened it bore an idempotency key; what it asked for.
     Keyed(KeyedRequest),
+    /// The decision allows this operation.
+    Mandated(Box<Mandate>),
+    /// The decision was used.
+    Spent(Box<Spent>),
+    /// A job begins under a use.
+    Redeemed(Box<Redeemed>),
 }
 
 impl Event {
@@ -96,12 +103,16 @@ impl Event {
             Event::SilenceNoted { .. } => "silence_noted",
             Event::Told { .. } => "told",
             Event::Keyed(_) => "keyed",
+            Event::Mandated(_) => "mandated",
+            Event::Spent(_) => "spent",
+            Event::Redeemed(_) => "redeemed",
         }
     }
 }
 
 /// What may be chosen.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Candidate {
     /// Its name.
     pub candidate_id: CandidateId,
@@ -179,6 +190,7 @@ pub struct Elector {
 
 /// What is asked and by which rule.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Terms {
     /// What is asked, as JSON text.
     pub proposal: String,
@@ -203,8 +215,8 @@ pub struct Terms {
 }
 
 impl Terms {
-    /// The hash of the terms, the rule among them.
-    pub fn hash(&self, quorum: &Quorum) -> Digest {
+    /// The hash of the terms, the rule and the operation that is allowed among them.
+    pub fn hash(&self, quorum: &Quorum, mandate: Option<&Mandate>) -> Digest {
         let canon = Canon::new(1).text(&self.proposal);
         let most = match self.ballot_type {
             BallotType::Approve => canon.u8(1),
@@ -221,6 +233,11 @@ impl Terms {
         let canon = number(number(canon, self.authentication as u8 + 1), u8::from(self.commit_reveal));
         let canon = number(number(canon, u8::from(self.power_cap)), quorum.basis as u8 + 1);
         let canon = number(canon, quorum.threshold as u8 + 1).maybe(quorum.declared_faults, Canon::u32);
+        let canon = match mandate {
+            Some(mandate) => mandate.write(canon.u8(1)),
+            // Nothing follows: questions that allow no operation are hashed as they ever were.
+            None => canon,
+        };
         Domain::Terms.hash(&canon.done())
     }
 }

@@ -25,11 +25,14 @@
 //! | sealed | Commit | first of the voter | CommitReceived (+ CommitsClosed) | promised |
 //! | open | EndRound | the round that is open | RoundClosed, CommitsClosed or Closed | done |
 //! | open | Exclude | a voter of the electorate | VoterExcluded (+ Closed) | done |
-//! | open | Cancel | | Closed (cancelled) | done |
+//! | open | Cancel | | Closed (cancelled) | cancelled |
+//! | cancelled | Cancel | | – | cancelled before |
 //! | open | Tick | the votes decide (a log that ended early) | Closed, as of the last vote | – |
 //! | open | Tick | a round, the time for promises, the deadline is over | RoundClosed, CommitsClosed, Closed, as of then | – |
 //! | open | Tick | 60 s after opening | SilenceNoted | – |
 //! | any | RecordTold | voters know | Told | – |
+//! | nothing | Open | names the operation it allows | Opened, Mandated (+ Keyed) | opened |
+//! | any | Spend, Redeem | see [`mandate`](crate::voting::mandate) | Spent, Redeemed | the use, the job |
 //!
 //! *Layers.* 0 is the door's (size, rate of the channel). 1 structure, 2 session, 3 eligibility, 4 authenticity, 5 freshness,
 //! 6 uniqueness decide in this order; 7 only annotates. What anybody can send in somebody's name counts against nobody:
@@ -51,6 +54,7 @@ pub mod command;
 mod decide;
 pub mod event;
 pub mod outcome;
+mod scene;
 pub mod state;
 mod tally;
 pub mod threshold;
@@ -83,7 +87,7 @@ pub struct SessionMachine;
 
 impl Machine for SessionMachine {
     const KIND: StreamKind = StreamKind::Session;
-    const STATE_VERSION: u16 = 1;
+    const STATE_VERSION: u16 = 2;
     type State = Session;
     type Command = Command;
     type Event = Event;

@@ -4,7 +4,6 @@ use ed25519_dalek::{Signer, SigningKey};
 
 use super::ballot::WHOLE;
 use super::certificate::{Certificate, Flaw, Place, Uncertifiable, certify};
-use super::vote::VOTE_VERSION;
 use super::*;
 use crate::kernel::driver::{Driver, Step};
 use crate::kernel::ids::{CandidateId, EntityId};
@@ -55,6 +54,7 @@ fn terms() -> Terms {
 
 fn open(n: usize, terms: Terms) -> Open {
     Open {
+        mandate: None,
         session_id: EntityId::new("s").unwrap(),
         terms,
         electors: (0..n).map(|k| elector(k, false)).collect(),
@@ -105,7 +105,7 @@ impl Room {
             reasoning_hash: None,
         };
         let proof = Proof { handle_hash: Some(handle(k)), ..Proof::default() };
-        Cast { version: VOTE_VERSION, vote, reasoning: None, proof, salt: None, standing: None }
+        Cast { version: vote::VOTE_VERSION, vote, reasoning: None, proof, salt: None, standing: None }
     }
 
     fn signed(&self, k: usize, seq: u64, ballot: Ballot, ms: i64) -> Cast {
@@ -179,6 +179,24 @@ fn three_of_four_decide_at_once_and_irrevocably() {
 }
 
 #[test]
+fn detectors_see_the_counted_votes_and_who_is_excluded_is_not_among_them() {
+    let mut terms = terms();
+    terms.close_policy = ClosePolicy::AllOrDeadline;
+    let mut room = Room::open(open(7, terms));
+    for (k, stance) in [(0, Stance::For), (1, Stance::Against), (2, Stance::Abstain), (3, Stance::For)] {
+        room.vote(k, stance, 100 * k as i64).unwrap();
+    }
+    // A voter that says two things counts for nothing.
+    let _ = room.vote(3, Stance::Against, 500);
+    let scene = room.state().scene(None).unwrap();
+    assert_eq!((scene.rounds.len(), scene.winner, scene.sealed), (1, None, false));
+    let seen: Vec<_> = scene.rounds[0].votes.iter().map(|vote| (vote.option, vote.score, vote.at)).collect();
+    assert_eq!(seen, [(0, 1.0, at(0)), (1, 1.0, at(100)), (2, 1.0, at(200))]);
+    assert_eq!(scene.powers.len(), 7);
+    assert!(Session::default().scene(None).is_none());
+}
+
+#[test]
 fn the_ends_of_a_session_are_different_words() {
     let mut room = Room::of(4);
     (0..3).for_each(|k| drop(room.vote(k, Stance::Against, 10)));
@@ -204,9 +222,12 @@ fn the_ends_of_a_session_are_different_words() {
     assert_eq!(closed.selections[0].votes_received, 1);
     let mut room = Room::of(4);
     let cancel = Command::Cancel { by: Some("ops".into()), reason: None };
-    room.step(cancel.clone(), 5).unwrap();
+    assert_eq!(room.step(cancel.clone(), 5), Ok(Reply::Cancelled { duplicate: false }));
     assert_eq!(room.outcome(), Some(Outcome::Cancelled));
-    assert_eq!(room.step(cancel, 6), Err(Rejection::Ended { outcome: Outcome::Cancelled }));
+    assert_eq!(room.step(cancel.clone(), 6), Ok(Reply::Cancelled { duplicate: true }));
+    let mut ended = Room::of(4);
+    (0..3).for_each(|voter| drop(ended.vote(voter, Stance::For, 10).unwrap()));
+    assert_eq!(ended.step(cancel, 11), Err(Rejection::Ended { outcome: Outcome::Decided }));
 }
 
 #[test]

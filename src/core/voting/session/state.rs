@@ -12,6 +12,7 @@ use super::tally::{After, Tally};
 use super::vote::Binding;
 use crate::kernel::ids::VoterId;
 use crate::kernel::time::{Timestamp, micros};
+use crate::voting::mandate::{Decided, Mandate, Uses};
 use crate::voting::voter::state::OFFLINE_AFTER;
 use crate::voting::voter::{Mark, Report};
 
@@ -81,12 +82,26 @@ pub struct Session {
     pub closed_seq: Option<u64>,
     /// The decision does not stand without these.
     pub tainted: Option<Vec<VoterId>>,
+    /// The operation that the decision allows.
+    pub mandate: Option<Box<Mandate>>,
+    /// What was used of it.
+    pub uses: Uses,
 }
 
 impl Session {
     /// How it ended, or `None` while it is open or before it is opened.
     pub fn outcome(&self) -> Option<Outcome> {
         self.closed.as_ref().map(|closed| closed.outcome)
+    }
+
+    /// How far it is decided, as its mandate sees it.
+    pub fn decided(&self) -> Decided {
+        match (self.outcome(), &self.tainted) {
+            (None, _) => Decided::No,
+            (Some(Outcome::Decided), None) => Decided::For,
+            (Some(Outcome::Decided), Some(_)) => Decided::Tainted,
+            (Some(outcome), _) => Decided::Otherwise(outcome.name()),
+        }
     }
 
     /// A voter of the electorate.
@@ -222,6 +237,9 @@ impl Session {
             }
             // Looked up in the journal when the key comes again; no decision needs it.
             Event::Keyed(_) => {}
+            Event::Mandated(mandate) => self.mandate = Some(mandate.clone()),
+            Event::Spent(spent) => self.uses.spend(spent),
+            Event::Redeemed(redeemed) => self.uses.redeem(redeemed),
         }
     }
 
@@ -302,7 +320,10 @@ pub(super) fn marks(event: &Event) -> Vec<(VoterId, Mark, Timestamp)> {
         | Event::RoundClosed { .. }
         | Event::DecisionTainted { .. }
         | Event::Told { .. }
-        | Event::Keyed(_) => Vec::new(),
+        | Event::Keyed(_)
+        | Event::Mandated(_)
+        | Event::Spent(_)
+        | Event::Redeemed(_) => Vec::new(),
     }
 }
 

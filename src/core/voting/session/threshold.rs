@@ -81,6 +81,7 @@ impl Basis {
 
 /// The rule of one session. Its numbers are those of the electorate as it was frozen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Quorum {
     /// What is counted.
     pub basis: Basis,

@@ -1,18 +1,19 @@
 //! Which sessions are open, and who votes in them: a fold over the events of all of them.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Bound;
 
 use serde::{Deserialize, Serialize};
 
 use super::event::{Event, Outcome};
 use crate::kernel::ids::{EntityId, VoterId};
+use crate::kernel::openings::Openings;
 use crate::kernel::time::Timestamp;
 
 /// The open sessions.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Watch {
-    open: BTreeSet<EntityId>,
+    /// All of them.
+    pub open: Openings,
     /// The open sessions of a voter.
     of_voter: BTreeMap<VoterId, BTreeSet<EntityId>>,
     /// Sessions that are about to open: they count, so that the bound holds whoever comes at the same time.
@@ -29,7 +30,7 @@ impl Watch {
         match event {
             Event::Opened(opened) => {
                 self.reserved.remove(id);
-                self.open.insert(id.clone());
+                self.open.insert(id.clone(), opened.opened_at);
                 for elector in &opened.electors {
                     self.of_voter.entry(elector.voter_id.clone()).or_default().insert(id.clone());
                 }
@@ -56,7 +57,10 @@ impl Watch {
             | Event::DecisionTainted { .. }
             | Event::SilenceNoted { .. }
             | Event::Told { .. }
-            | Event::Keyed(_) => {}
+            | Event::Keyed(_)
+            | Event::Mandated(_)
+            | Event::Spent(_)
+            | Event::Redeemed(_) => {}
         }
     }
 
@@ -86,12 +90,6 @@ impl Watch {
     /// Is none open?
     pub fn is_empty(&self) -> bool {
         self.open.is_empty()
-    }
-
-    /// Open sessions with an id after this one, by id.
-    pub fn open_after(&self, cursor: Option<&EntityId>) -> impl Iterator<Item = &EntityId> {
-        let from = cursor.map_or(Bound::Unbounded, |id| Bound::Excluded(id.clone()));
-        self.open.range((from, Bound::Unbounded))
     }
 
     /// The open sessions in which this voter votes.

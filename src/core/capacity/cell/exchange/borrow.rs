@@ -94,6 +94,9 @@ pub(super) fn cancel(desk: &mut Desk<'_>, cell: &CellId, need: &NeedId) -> Resul
         Some(NeedState::Queued(queued)) => {
             (queued.resource.clone(), NeedState::Cancelled(queued).reply(cell, 0))
         }
+        Some(NeedState::Cancelled(need)) => {
+            return Ok(Reply::Again(Box::new(NeedState::Cancelled(need).reply(cell, state.pending()))));
+        }
         Some(ended) => return Ok(ended.reply(cell, state.pending())),
     };
     let waits_for = state.head(&resource).filter(|head| &head.need.id == need);
@@ -129,7 +132,7 @@ fn repeated(known: NeedState<'_>, asked: &Request, pending: u32) -> Result<Reply
     if !same {
         return Err(Rejection::AlreadyExists { what: "need", id: need.id.to_string() }.into());
     }
-    Ok(known.reply(&asked.cell, pending))
+    Ok(Reply::Again(Box::new(known.reply(&asked.cell, pending))))
 }
 
 impl NeedState<'_> {
@@ -325,7 +328,7 @@ fn offered_before(known: &Offer, fate: OfferFate, made: &MakeOffer) -> Result<Re
         && known.amount == made.amount
         && known.expires == known.made_at.plus(made.ttl);
     if same {
-        Ok(offered(known, fate))
+        Ok(Reply::Again(Box::new(offered(known, fate))))
     } else {
         Err(Rejection::AlreadyExists { what: "offer", id: known.id.to_string() }.into())
     }

@@ -97,7 +97,11 @@ impl Party for BudgetMachine {
             | budget::Event::Charged { .. }
             | budget::Event::Extended { .. }
             | budget::Event::Refunded { .. }
-            | budget::Event::WaitEnded { .. } => false,
+            | budget::Event::WaitEnded { .. }
+            | budget::Event::RatesSet { .. }
+            | budget::Event::Reserved { .. }
+            | budget::Event::Settled { .. }
+            | budget::Event::ReservationExpired { .. } => false,
         }
     }
 }

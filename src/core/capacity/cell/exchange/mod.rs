@@ -20,6 +20,7 @@
 
 mod borrow;
 mod desk;
+mod rates;
 mod tokens;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -28,7 +29,7 @@ use super::command::{Effect, Op, Reply};
 use super::rejection::Rejection;
 use super::settings::Settings;
 use super::{budget, event};
-use crate::kernel::ids::{CellId, StreamId, TokenId};
+use crate::kernel::ids::{BudgetId, CellId, StreamId, TokenId};
 use crate::kernel::time::Timestamp;
 
 use desk::{Desk, Stop};
@@ -43,6 +44,11 @@ pub trait Lookup {
 
     /// The source of a token, live or ended, if an index knows it. Without one, only the holder of a token is known to hold it.
     fn source_of(&self, _token: &TokenId) -> Option<CellId> {
+        None
+    }
+
+    /// The budgets of a reservation, live or ended, if an index knows it. Without one nothing is known of it.
+    fn budgets_of(&self, _token: &TokenId) -> Option<BTreeSet<BudgetId>> {
         None
     }
 
@@ -110,6 +116,9 @@ fn run(desk: &mut Desk<'_>, op: &Op) -> Result<Reply, Stop> {
         Op::Revoke { token } => tokens::revoke(desk, token),
         Op::Configure { cell, settings } => borrow::configure(desk, cell, settings),
         Op::SetLimits { budget, limits } => borrow::set_limits(desk, budget, limits),
+        Op::SetRates { budget, rates } => rates::set_rates(desk, budget, rates),
+        Op::Reserve(asked) => rates::reserve(desk, asked),
+        Op::Settle { token, cell, actual } => rates::settle(desk, token, cell, actual),
         Op::Serve { cell } => borrow::serve_cell(desk, cell),
         Op::ReturnOffers { cell } => borrow::return_offers(desk, cell),
     }

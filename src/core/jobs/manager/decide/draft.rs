@@ -62,9 +62,21 @@ impl Draft<'_> {
         Err(rejection)
     }
 
+    /// The same of what only the leader does: while somebody holds the lease of the job, no token is not let through.
+    pub(super) fn check_leads(&mut self, what: &str, shown: Option<FenceToken>) -> Result<(), Rejection> {
+        self.check_fence(what, shown)?;
+        let live = self.run()?.ended.is_none();
+        match self.state().lease.holder_at(self.now) {
+            Some(holder) if live && shown.is_none() => {
+                Err(Rejection::TokenMissing { holder: holder.clone() })
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
     /// The same, of a job that has not ended.
     pub(super) fn check_live(&mut self, what: &str, shown: Option<FenceToken>) -> Result<(), Rejection> {
-        self.check_fence(what, shown)?;
+        self.check_leads(what, shown)?;
         self.live().map(|_| ())
     }
 

@@ -1,7 +1,7 @@
 //! Messages from gates and workers. Every one may come twice, late or out of order.
 
 use super::draft::Draft;
-use super::work::{With, check_result, delay, follow, note_progress, step, workflow};
+use super::work::{With, check_result, delay, follow, lost_at_worker, note_progress, step, workflow};
 use super::{more, recall, stop, submit};
 use crate::jobs::manager::command::{Reply, Submit};
 use crate::jobs::manager::event::{Event, GateSeat};
@@ -31,13 +31,24 @@ pub(super) fn receive(draft: &mut Draft<'_>, message: Message, heard: &Heard) ->
         Body::JobGlobalTimeout(decision) => global_timeout(draft, &message, decision),
         Body::JobLeaderGateTransfer(transfer) => gate_transfer(draft, &message, transfer),
         Body::JobCancelRequest(request) => {
+            let asked_by_gate = matches!(message.from, Party::Gate(_));
+            let unheard = asked_by_gate && request.fence_token == FenceToken::NONE;
+            let ended = draft.run().ok().and_then(|run| run.ended.as_ref()).map(|ended| ended.status);
             let reply = cancel(draft, &message, request);
-            match &reply {
-                Ok(Reply::Cancel(response)) => {
+            match (&reply, ended.filter(|_| unheard)) {
+                // A gate that never heard of this manager sees by the token whether it is told of an earlier run.
+                (Ok(Reply::Cancel(_)), Some(status)) => {
+                    answer(draft, &message, AckOutcome::AlreadyFinal(status));
+                }
+                (Ok(Reply::Cancel(response)), None) => {
                     draft.answer(&message, Body::JobCancelResponse(response.clone()))
                 }
-                Ok(_) => {}
-                Err(rejection) => {
+                (Ok(_), _) => {}
+                // What never came here needs no stopping.
+                (Err(Rejection::UnknownJob), _) if asked_by_gate => {
+                    answer(draft, &message, AckOutcome::UnknownJob);
+                }
+                (Err(rejection), _) => {
                     draft.answer(
                         &message,
                         Body::JobCancelResponse(JobCancelResponse::refused(rejection.to_string())),
@@ -74,6 +85,7 @@ pub(super) fn receive(draft: &mut Draft<'_>, message: Message, heard: &Heard) ->
         | Body::JobRecall(_)
         | Body::WorkflowDispatch(_)
         | Body::WorkflowCancel(_)
+        | Body::WorkflowRevoke(_)
         | Body::JobLeaderWorkerTransfer(_)
         | Body::GlobalTimeoutAck(_)
         | Body::JobCancelResponse(_)
@@ -421,6 +433,10 @@ fn apply(draft: &mut Draft<'_>, report: &WorkflowReport, heard: &Heard) -> Resul
             finish(draft, report, Failed, "its worker stopped it unasked");
             Ok(Reply::Changed(true))
         }
+        (Dispatched | Running | Cancelling, WorkflowOutcome::Lost) => {
+            lost_at_worker(draft, id, &report.worker_id);
+            Ok(Reply::Changed(true))
+        }
         (Cancelling, WorkflowOutcome::Completed | WorkflowOutcome::Failed | WorkflowOutcome::Cancelled) => {
             if report.outcome != WorkflowOutcome::Cancelled {
                 late(draft, id, &report.result);
@@ -438,7 +454,8 @@ fn apply(draft: &mut Draft<'_>, report: &WorkflowReport, heard: &Heard) -> Resul
             WorkflowOutcome::Running
             | WorkflowOutcome::Completed
             | WorkflowOutcome::Failed
-            | WorkflowOutcome::Cancelled,
+            | WorkflowOutcome::Cancelled
+            | WorkflowOutcome::Lost,
         ) => Ok(Reply::Changed(false)),
     }
 }
@@ -486,7 +503,8 @@ fn cancels(entry: &Entry) -> Option<(u64, Vec<EntityId>)> {
         | Notice::Timeout { .. }
         | Notice::LeaderTransfer { .. }
         | Notice::Dispatch { .. }
-        | Notice::WorkerTransfer { .. } => None,
+        | Notice::WorkerTransfer { .. }
+        | Notice::Revoke { .. } => None,
     }
 }
 
@@ -519,7 +537,10 @@ fn worker_acked(draft: &mut Draft<'_>, number: u64, ack: &WorkerAck) -> Result<R
             follow(draft, &workflow_id, "its worker refused it");
         }
         (Notice::Cancel { workflow_ids, .. }, true) => {
-            let runs = |id: &EntityId| ack.workflow_states.contains(&(id.clone(), WorkflowOutcome::Running));
+            let runs = |id: &EntityId| {
+                let said = |how| ack.workflow_states.contains(&(id.clone(), how));
+                said(WorkflowOutcome::Running) || said(WorkflowOutcome::Lost)
+            };
             let ids: Vec<EntityId> = workflow_ids.into_iter().filter(|id| !runs(id)).collect();
             stopped(draft, &ids, "its worker confirms");
         }
@@ -529,7 +550,10 @@ fn worker_acked(draft: &mut Draft<'_>, number: u64, ack: &WorkerAck) -> Result<R
             draft.push(Event::Acked { number, outcome, at });
             reconcile(draft, &workflow_ids, ack);
         }
-        (Notice::WorkerTransfer { .. }, false) => draft.push(Event::Acked { number, outcome, at }),
+        // What it does not have, it does not run.
+        (Notice::WorkerTransfer { .. }, false) | (Notice::Revoke { .. }, _) => {
+            draft.push(Event::Acked { number, outcome, at });
+        }
         // A worker has nothing to say to what is told the gate.
         (Notice::Final { .. } | Notice::Timeout { .. } | Notice::LeaderTransfer { .. }, _) => {}
     }

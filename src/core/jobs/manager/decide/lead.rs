@@ -3,6 +3,7 @@
 use super::draft::Draft;
 use crate::jobs::manager::command::Reply;
 use crate::jobs::manager::event::{Event, LeaderChanged, Manner, Resumed};
+use crate::jobs::manager::heard::Heard;
 use crate::jobs::manager::outbox::{Notice, Recipient};
 use crate::jobs::manager::rejection::{Rejection, invalid};
 use crate::jobs::manager::settings::{DowntimePolicy, MAX_LEASE_MS, check_addr, check_text};
@@ -73,9 +74,30 @@ fn check_lease(draft: &Draft<'_>, to: &Leader) -> Result<(), Rejection> {
     }
 }
 
-/// A new leadership: the token first, then everybody is told under it.
 fn lead(draft: &mut Draft<'_>, to: Leader, addr: String, manner: Manner) -> Result<FenceToken, Rejection> {
-    let token = draft.state().highest_token.next().ok_or(Rejection::TokensExhausted)?;
+    lead_by(draft, to, addr, manner, FenceToken::NONE)
+}
+
+/// Takes a job up again that another manager of the datacenter led meanwhile, under tokens upto this one.
+pub(super) fn lead_above(
+    draft: &mut Draft<'_>,
+    to: Leader,
+    addr: String,
+    above: FenceToken,
+) -> Result<FenceToken, Rejection> {
+    lead_by(draft, to, addr, Manner::Takeover, above)
+}
+
+/// A new leadership: the token first, then everybody is told under it.
+fn lead_by(
+    draft: &mut Draft<'_>,
+    to: Leader,
+    addr: String,
+    manner: Manner,
+    above: FenceToken,
+) -> Result<FenceToken, Rejection> {
+    let token = draft.state().highest_token.max(above).next(draft.context().floor());
+    let token = token.ok_or(Rejection::TokensExhausted)?;
     let run = draft.run()?;
     let from = run.leader.clone();
     let vacant = run.suspended_at.map_or(std::time::Duration::ZERO, |since| draft.now.since(since));
@@ -226,7 +248,7 @@ fn held(draft: &Draft<'_>) -> Result<Reply, Rejection> {
 /// of every wait. A clock that was set ahead moves no deadline. A job that
 /// nobody leads is left as it is, and one that has ended too, but for the workers that did not confirm yet. A gap in
 /// this process that was left out before stays so.
-pub(in crate::jobs::manager) fn resume(state: &Job, away: Downtime) -> Vec<Event> {
+pub(in crate::jobs::manager) fn resume(state: &Job, away: Downtime, heard: &Heard) -> Vec<Event> {
     let Some(run) = &state.run else { return Vec::new() };
     let began = away.began;
     let seen = state.resumed_in >= Some(began) || state.last_recorded > began;
@@ -241,7 +263,7 @@ pub(in crate::jobs::manager) fn resume(state: &Job, away: Downtime) -> Vec<Event
     }
     // Numbers that ran out are never minted again; the job then goes on under the last one.
     let token = match away.gap {
-        Gap::Restart => state.highest_token.next(),
+        Gap::Restart => state.highest_token.next(heard.floor()),
         Gap::Command | Gap::Suspend | Gap::ClockJump | Gap::Pause => Some(run.token),
     };
     let Some(token) = token else { return Vec::new() };

@@ -29,7 +29,7 @@ pub(super) fn decide(
     now: Timestamp,
     heard: &Heard,
 ) -> Result<Decision<JobMachine>, Rejection> {
-    let mut draft = Draft::new(state, now);
+    let mut draft = Draft::within(state, now, heard.clone());
     let reply = handle(&mut draft, command, heard);
     draft.finish(reply)
 }
@@ -50,18 +50,19 @@ fn handle(draft: &mut Draft<'_>, command: Command, heard: &Heard) -> Result<Repl
             work::assign_asked(draft, &workflow_id, &worker_id)
         }
         Command::Transition { workflow_id, to, reason, result, token } => {
-            draft.check_fence("transition", token)?;
+            draft.check_leads("transition", token)?;
             work::transition(draft, &workflow_id, to, &reason, result)
         }
         Command::Transfer { to, addr, force, token } => lead::transfer(draft, to, addr, force, token),
         Command::Complete { status, reason, token } => {
-            draft.check_fence("complete", token)?;
+            draft.check_leads("complete", token)?;
             stop::complete(draft, status, &reason)
         }
         Command::Cancel(request) => stop::cancel(draft, &request),
         Command::WorkerLost { worker_id } => work::worker_lost(draft, &worker_id),
         Command::WorkerHealthy { worker_id } => more::worker_healthy(draft, &worker_id),
         Command::WorkerReady { worker_id, places } => Ok(work::worker_ready(draft, &worker_id, places)),
+        Command::Claim { worker_id, places } => work::claim(draft, &worker_id, places),
         Command::Suspend { token, reason } => lead::suspend(draft, token, &reason),
         Command::AcquireLease { holder, addr, seen, force, lease_ms, in_process } => {
             lead::acquire(draft, holder, addr, lead::Terms { seen, force, lease_ms, in_process })

@@ -10,7 +10,7 @@ use crate::jobs::manager::state::{Job, Phase, Run, micros};
 use crate::jobs::manager::workflow::WorkflowStatus;
 use crate::jobs::protocol::message::{
     Body, JobFinalStatus, JobLeaderTransfer, JobLeaderWorkerTransfer, JobProgressReport, JobTimeoutReport,
-    Message, Party, WorkflowCancel, WorkflowDispatch,
+    Message, Party, WorkflowCancel, WorkflowDispatch, WorkflowRevoke,
 };
 use crate::kernel::ids::EntityId;
 use crate::kernel::time::{Timestamp, millis};
@@ -170,6 +170,9 @@ pub(super) fn message_of(state: &Job, entry: &Entry) -> Option<Box<Message>> {
         }
         Notice::Cancel { workflow_ids, reason } => {
             Body::WorkflowCancel(WorkflowCancel { workflow_ids, reason, fence_token })
+        }
+        Notice::Revoke { workflows, reason } => {
+            Body::WorkflowRevoke(WorkflowRevoke { workflows, reason, fence_token })
         }
         Notice::WorkerTransfer { workflow_ids, old_manager } => {
             Body::JobLeaderWorkerTransfer(JobLeaderWorkerTransfer {

@@ -112,5 +112,6 @@ fn recall(draft: &Draft<'_>, answers: u64) -> Option<JobRecall> {
         end,
         decision: run.decision.filter(|_| by_gate),
         cancel,
+        payloads: run.payloads.clone(),
     })
 }

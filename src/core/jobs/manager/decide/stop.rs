@@ -70,6 +70,36 @@ pub(super) fn cancel(draft: &mut Draft<'_>, request: &JobCancelRequest) -> Resul
     Ok(Reply::Cancel(JobCancelResponse::stopped(stopped)))
 }
 
+/// Nobody will confirm that a workflow stopped: it may still run, and the record says so at once.
+pub(super) fn unconfirmed(draft: &mut Draft<'_>, worker: &EntityId, id: &EntityId) {
+    let at = draft.now;
+    let asked = draft.state().outbox.values().filter(|entry| entry.to == Recipient::Worker(worker.clone()));
+    let asked = asked.filter_map(|entry| match &entry.notice {
+        Notice::Cancel { workflow_ids, .. } if workflow_ids.contains(id) => {
+            let left: Vec<EntityId> = workflow_ids.iter().filter(|other| *other != id).cloned().collect();
+            Some((entry.number, left))
+        }
+        Notice::Cancel { .. }
+        | Notice::Final { .. }
+        | Notice::Timeout { .. }
+        | Notice::LeaderTransfer { .. }
+        | Notice::Dispatch { .. }
+        | Notice::WorkerTransfer { .. }
+        | Notice::Revoke { .. } => None,
+    });
+    let asked: Vec<(u64, Vec<EntityId>)> = asked.collect();
+    for (number, left) in asked {
+        let (worker_id, workflow_ids) = (worker.clone(), vec![id.clone()]);
+        if left.is_empty() {
+            draft.push(Event::CancelUnconfirmed { number, worker_id, workflow_ids, at });
+        } else {
+            draft.push(Event::CancelNarrowed { number, workflow_ids: left, at });
+            // Of the message the others are still asked by.
+            draft.push(Event::CancelUnconfirmed { number: 0, worker_id, workflow_ids, at });
+        }
+    }
+}
+
 /// Who cancels and why, as far as it was said.
 fn words(request: &JobCancelRequest) -> String {
     let by = |who: &str| if who.is_empty() { String::new() } else { format!(" by {who}") };

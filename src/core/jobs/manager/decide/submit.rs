@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::draft::Draft;
-use super::{inbox, recall, work};
+use super::{inbox, lead, recall, work};
 use crate::jobs::manager::command::{Reply, Submit};
 use crate::jobs::manager::event::{Event, GateSeat, Submitted, Terms};
 use crate::jobs::manager::rejection::{Rejection, invalid};
@@ -59,26 +59,40 @@ fn take_on(draft: &mut Draft<'_>, submit: Submit) -> Result<Reply, Rejection> {
         workflows: submit.workflows,
     };
     if let Ok(run) = draft.run() {
-        if run.ended.is_none() {
-            let token = run.token;
-            if run.terms != terms || run.gate.is_some() != submit.gate.is_some() {
-                return Err(Rejection::AlreadyTracked);
+        let (token, is_taken_over) = (run.token, submit.above > draft.state().highest_token);
+        let asked_for = run.payloads == submit.payloads || submit.dispatch_number != 0;
+        let same = run.terms == terms && asked_for && run.gate.is_some() == submit.gate.is_some();
+        match run.ended.as_ref().map(|ended| ended.status) {
+            None if !same => return Err(Rejection::AlreadyTracked),
+            None => {
+                if let Some(gate) = submit.gate {
+                    adopt_gate(draft, gate);
+                }
+                recall::note_charter(draft, submit.charter);
+                if is_taken_over {
+                    // It led the job before, another one did since, and it is to go on with what it has of it.
+                    let token = lead::lead_above(draft, submit.leader, submit.leader_addr, submit.above)?;
+                    work::give_up_all(draft, "another manager led the job meanwhile");
+                    work::dispatch_ready(draft);
+                    return Ok(Reply::Submitted { token, again: true });
+                }
+                return Ok(Reply::Submitted { token, again: true });
             }
-            if let Some(gate) = submit.gate {
-                adopt_gate(draft, gate);
+            // Whoever lost the reply and asks again must not run the job twice.
+            Some(_) if submit.dispatch_number == 0 && same => {
+                return Ok(Reply::Submitted { token, again: true });
             }
-            recall::note_charter(draft, submit.charter);
-            return Ok(Reply::Submitted { token, again: true });
-        }
-        if is_repeat(run, &submit.gate, submit.dispatch_number) {
-            let status = run.ended.as_ref().map(|ended| ended.status);
-            return match status {
-                Some(status) => Err(Rejection::AlreadyTerminal { status }),
-                None => Err(Rejection::AlreadyTracked),
-            };
+            Some(status) if submit.dispatch_number == 0 => return Err(Rejection::IdOfEnded { status }),
+            // It ended here under a leadership that was replaced since: that end does not count.
+            Some(status) if is_repeat(run, &submit.gate) && !is_taken_over => {
+                return Err(Rejection::AlreadyTerminal { status });
+            }
+            // A gate begins a run only in an epoch of its own.
+            Some(_) => {}
         }
     }
-    let token = draft.state().highest_token.next().ok_or(Rejection::TokensExhausted)?;
+    let token = draft.state().highest_token.max(submit.above).next(draft.context().floor());
+    let token = token.ok_or(Rejection::TokensExhausted)?;
     draft.push(Event::Submitted(Box::new(Submitted {
         job_id: submit.job_id,
         datacenter: submit.datacenter,
@@ -92,6 +106,9 @@ fn take_on(draft: &mut Draft<'_>, submit: Submit) -> Result<Reply, Rejection> {
         at: draft.now,
     })));
     recall::note_charter(draft, submit.charter);
+    if !submit.payloads.is_empty() {
+        draft.push(Event::PayloadNoted { payloads: Box::new(submit.payloads), at: draft.now });
+    }
     work::dispatch_ready(draft);
     Ok(Reply::Submitted { token, again: false })
 }
@@ -99,12 +116,11 @@ fn take_on(draft: &mut Draft<'_>, submit: Submit) -> Result<Reply, Rejection> {
 /// A gate sends its dispatch until it is answered, under a new number when leadership changed meanwhile; one that comes
 /// after the end must not start the job again. A run of a gate keeps the epoch it began in, and the next begins in a
 /// higher one than anybody has seen.
-fn is_repeat(run: &Run, gate: &Option<GateSeat>, number: u64) -> bool {
-    let same_run = match (&run.gate, gate) {
+fn is_repeat(run: &Run, gate: &Option<GateSeat>) -> bool {
+    match (&run.gate, gate) {
         (Some(held), Some(given)) => given.epoch <= held.epoch,
         (Some(_), None) | (None, Some(_)) | (None, None) => false,
-    };
-    same_run && number != 0
+    }
 }
 
 /// A gate that was replaced starts nothing.
@@ -140,6 +156,9 @@ fn check(draft: &Draft<'_>, submit: &Submit) -> Result<Limits, Rejection> {
         check("gate_addr", &gate.addr)?;
     }
     check_workflows(&submit.workflows)?;
+    if let Some((field, given, expected)) = submit.payloads.too_long() {
+        return Err(invalid(field, given, expected));
+    }
     timeout::limits(
         &submit.timeout_rule,
         &Asked {

@@ -79,7 +79,10 @@ pub(super) fn transition(
         }
         return Err(Rejection::IllegalTransition { from, to });
     }
-    let planned = workflow(run, id)?.planned_worker.clone();
+    let held = workflow(run, id)?;
+    let (planned, had) = (held.planned_worker.clone(), held.worker_id.clone());
+    let had = had.filter(|worker| from.is_at_worker() && !run.lost.contains(worker));
+    let taken = vec![(id.clone(), held.dispatch_token)];
     if to == WorkflowStatus::Dispatched {
         check_ready(run, id)?;
         if let Some(worker) = planned {
@@ -93,6 +96,10 @@ pub(super) fn transition(
     step(draft, id, to, reason, With { result, ..With::default() });
     if to == WorkflowStatus::Cancelling && from.is_at_worker() {
         tell_worker_to_cancel(draft, id, reason);
+    }
+    if let (WorkflowStatus::Failed, Some(worker)) = (to, had) {
+        // Somebody else says that it failed: what its worker makes of it does not count.
+        take_away(draft, worker, taken, reason);
     }
     follow(draft, id, reason);
     Ok(Reply::Changed(true))
@@ -154,7 +161,9 @@ pub(super) fn worker_ready(draft: &mut Draft<'_>, worker: &EntityId, places: u32
     let Ok(run) = draft.live() else { return Reply::Changed(false) };
     let waits = |entry: &&Entry| {
         let workflow = entry.dispatches().and_then(|id| run.workflows.get(id));
-        entry.to == Recipient::Worker(worker.clone()) && workflow.is_some_and(|held| held.waits.is_some())
+        // What stands before it already needs no offer.
+        let waits = |held: &Workflow| held.waits.is_some_and(|why| why != NotNow::NotTaken);
+        entry.to == Recipient::Worker(worker.clone()) && workflow.is_some_and(waits)
     };
     if run.timed_out.is_some() {
         return Reply::Changed(false);
@@ -167,9 +176,29 @@ pub(super) fn worker_ready(draft: &mut Draft<'_>, worker: &EntityId, places: u32
     Reply::Changed(more)
 }
 
+/// Gives a worker that asks for work what is ready: what has no worker, and what has one that is lost or did not take it.
+pub(super) fn claim(draft: &mut Draft<'_>, worker: &EntityId, places: u32) -> Result<Reply, Rejection> {
+    let run = draft.live()?;
+    if run.timed_out.is_some() {
+        return Ok(Reply::Changed(false));
+    }
+    // Whoever asks is well, whatever was said of it.
+    let healed = run.lost.contains(worker);
+    if healed {
+        more::worker_healthy(draft, worker)?;
+    }
+    let run = draft.live()?;
+    let free = |(id, held): (&EntityId, &Workflow)| run.is_free(held) && check_ready(run, id).is_ok();
+    let free = run.workflows.iter().filter(|(id, held)| free((*id, *held))).map(|(id, _)| id.clone());
+    let free: Vec<EntityId> = free.take(usize::try_from(places).unwrap_or(usize::MAX)).collect();
+    free.iter().try_for_each(|id| assign(draft, id, worker))?;
+    Ok(Reply::Changed(healed || !free.is_empty()))
+}
+
 /// Hands a workflow to a worker, under a number of its own.
 fn assign(draft: &mut Draft<'_>, id: &EntityId, worker: &EntityId) -> Result<(), Rejection> {
-    let dispatch_token = draft.state().last_dispatch.next().ok_or(Rejection::TokensExhausted)?;
+    let dispatch_token =
+        draft.state().last_dispatch.next(draft.context().floor()).ok_or(Rejection::TokensExhausted)?;
     let attempt = workflow(draft.live()?, id)?.attempt;
     let with = With { worker_id: Some(worker.clone()), dispatch_token: Some(dispatch_token), result: None };
     step(draft, id, WorkflowStatus::Dispatched, "handed to a worker", with);
@@ -318,6 +347,18 @@ fn tell_worker_to_cancel(draft: &mut Draft<'_>, id: &EntityId, reason: &str) {
     }
 }
 
+/// A worker is told that workflows are not its own any more, before they go elsewhere.
+fn take_away(
+    draft: &mut Draft<'_>,
+    worker: EntityId,
+    workflows: Vec<(EntityId, DispatchToken)>,
+    reason: &str,
+) {
+    if !workflows.is_empty() {
+        draft.queue(Recipient::Worker(worker), Notice::Revoke { workflows, reason: reason.to_owned() });
+    }
+}
+
 /// Ends the job when nothing more will happen to any of its workflows.
 fn settle(draft: &mut Draft<'_>) {
     let Ok(run) = draft.live() else { return };
@@ -399,12 +440,68 @@ pub(super) fn worker_lost(draft: &mut Draft<'_>, worker: &EntityId) -> Result<Re
     Ok(Reply::Changed(true))
 }
 
+/// A worker is lost, as it says itself or whoever watched it. What it had not taken waits for another; what it ran failed,
+/// and is tried again if it may be; what it was to stop may still run.
+pub(super) fn lost_at_worker(draft: &mut Draft<'_>, id: &EntityId, worker: &EntityId) {
+    let reason = "its worker is lost";
+    let Some(status) = draft.run().ok().and_then(|run| run.workflows.get(id)).map(|w| w.status) else {
+        return;
+    };
+    let at = draft.now;
+    match status {
+        WorkflowStatus::Dispatched => {
+            let number = draft.state().outbox.values().find(|entry| entry.dispatches() == Some(id));
+            let number = number.map_or(0, |entry| entry.number);
+            let (workflow_id, worker_id, why) = (id.clone(), worker.clone(), NotNow::Lost);
+            draft.push(Event::DispatchDelayed { number, workflow_id, worker_id, why, at });
+        }
+        WorkflowStatus::Running => {
+            step(draft, id, WorkflowStatus::Failed, reason, With::default());
+            follow(draft, id, reason);
+        }
+        WorkflowStatus::Cancelling => {
+            stop::unconfirmed(draft, worker, id);
+            if draft.live().is_ok() {
+                // What waits for its end goes on.
+                let reason = "its worker is lost, and nobody confirmed that it stopped";
+                step(draft, id, WorkflowStatus::Cancelled, reason, With::default());
+                follow(draft, id, reason);
+            }
+        }
+        WorkflowStatus::Pending
+        | WorkflowStatus::Completed
+        | WorkflowStatus::Failed
+        | WorkflowStatus::FailedCancelingDeps
+        | WorkflowStatus::FailedReady
+        | WorkflowStatus::Cancelled
+        | WorkflowStatus::Aggregated => {}
+    }
+}
+
 /// What a lost worker had failed, or is cancelled without anybody to confirm it.
 pub(super) fn lose_worker(draft: &mut Draft<'_>, worker: &EntityId, reason: &str) {
     let Ok(run) = draft.live() else { return };
     let had = run.at_workers().remove(worker).unwrap_or_default();
     let at = draft.now;
     draft.push(Event::WorkerLost { worker_id: worker.clone(), reason: reason.to_owned(), at });
+    give_up(draft, worker, had, reason);
+}
+
+/// What was handed out before another manager led the job is done again: nobody here knows what became of it.
+pub(super) fn give_up_all(draft: &mut Draft<'_>, reason: &str) {
+    let Ok(run) = draft.live() else { return };
+    for (worker, had) in run.at_workers() {
+        give_up(draft, &worker, had, reason);
+    }
+}
+
+/// Takes these from a worker, and tries them again.
+fn give_up(draft: &mut Draft<'_>, worker: &EntityId, had: Vec<EntityId>, reason: &str) {
+    let Ok(run) = draft.live() else { return };
+    let token = |id: &EntityId| Some((id.clone(), run.workflows.get(id)?.dispatch_token));
+    let taken: Vec<_> = had.iter().filter_map(token).collect();
+    // It may be alive, and go on.
+    take_away(draft, worker.clone(), taken, reason);
     for id in had {
         let Some(status) = draft.live().ok().and_then(|run| run.workflows.get(&id)).map(|w| w.status) else {
             return;

@@ -7,6 +7,7 @@ use super::super::event::{ClosePolicy, Closed, Event, Opened, Outcome};
 use super::super::state::Session;
 use super::super::tally::{After, Tally, share};
 use super::{Decided, Sketch};
+use crate::kernel::Decision;
 use crate::kernel::draft::Draft;
 use crate::kernel::ids::VoterId;
 use crate::kernel::time::Timestamp;
@@ -61,14 +62,16 @@ pub(super) fn cancel(
     cancelled: (Option<String>, Option<String>),
     now: Timestamp,
 ) -> Decided {
-    if let Some(outcome) = state.outcome() {
-        return Err(Rejection::Ended { outcome });
+    match state.outcome() {
+        Some(Outcome::Cancelled) => return Ok(Decision::answer(Reply::Cancelled { duplicate: true })),
+        Some(outcome) => return Err(Rejection::Ended { outcome }),
+        None => {}
     }
     let mut draft = Draft::<SessionMachine>::new(state, now);
     let mut closed = closed(state, opened, End::plain(Outcome::Cancelled), now, now);
     closed.cancelled = Some(cancelled);
     push(&mut draft, closed);
-    draft.finish(Ok(Reply::Done))
+    draft.finish(Ok(Reply::Cancelled { duplicate: false }))
 }
 
 /// Ends the session as of an instant.

@@ -14,6 +14,7 @@ use super::tally::{After, Tally};
 use crate::kernel::Decision;
 use crate::kernel::draft::Draft;
 use crate::kernel::time::Timestamp;
+use crate::voting::mandate;
 use crate::voting::voter::state::OFFLINE_AFTER;
 
 pub(super) use close::standing_end;
@@ -50,6 +51,18 @@ pub(super) fn decide(state: &Session, command: Command, now: Timestamp) -> Decid
             let is_new = state.outbox.first_key_value().is_some_and(|(first, _)| *first <= known);
             let events = is_new.then_some(Event::Told { upto: known, at: now }).into_iter().collect();
             Ok(Decision::accept(events, Reply::Done))
+        }
+        Command::Spend(spend) => {
+            let used = mandate::spend(state.mandate.as_deref(), &state.uses, state.decided(), *spend, now);
+            let used = used.map_err(|refusal| Rejection::Unspendable(Box::new(refusal)))?;
+            let event = (!used.duplicate).then(|| Event::Spent(Box::new(used.spent.clone())));
+            Ok(Decision::accept(event.into_iter().collect(), Reply::Spent(Box::new(used))))
+        }
+        Command::Redeem(redeem, named) => {
+            let begun = mandate::redeem(state.mandate.as_deref(), &state.uses, *redeem, named, now);
+            let begun = begun.map_err(|refusal| Rejection::Unspendable(Box::new(refusal)))?;
+            let event = (!begun.duplicate).then(|| Event::Redeemed(Box::new(begun.redeemed.clone())));
+            Ok(Decision::accept(event.into_iter().collect(), Reply::Redeemed(Box::new(begun))))
         }
         Command::Tick => tick(state, opened, now),
     }

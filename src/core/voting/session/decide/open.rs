@@ -58,7 +58,7 @@ pub(super) fn open(state: &Session, mut open: Open, now: Timestamp) -> Decided {
     let opened = Opened {
         session_id: open.session_id,
         electorate_hash: electorate_hash(keys),
-        terms_hash: open.terms.hash(&quorum),
+        terms_hash: open.terms.hash(&quorum, open.mandate.as_ref()),
         most_faults: most_faults(n),
         cap_failed,
         quorum,
@@ -71,6 +71,7 @@ pub(super) fn open(state: &Session, mut open: Open, now: Timestamp) -> Decided {
         deadline,
     };
     let mut events = vec![Event::Opened(Box::new(opened))];
+    events.extend(open.mandate.map(|mandate| Event::Mandated(Box::new(mandate))));
     events.extend(open.keyed.map(Event::Keyed));
     Ok(Decision::accept(events, Reply::Opened))
 }
@@ -103,6 +104,12 @@ fn check(open: &Open) -> Result<(), Rejection> {
     }
     if names.len() > MOST_CANDIDATES {
         return Err(invalid("candidates", names.len(), format!("up to {MOST_CANDIDATES}")));
+    }
+    if let Some(mandate) = &open.mandate {
+        mandate.check().map_err(|(field, given, expected)| Rejection::Invalid { field, given, expected })?;
+        if terms.ballot_type != BallotType::Approve {
+            return Err(invalid("operation", &mandate.tool, "none, where candidates are chosen among"));
+        }
     }
     let within = |field, span: Option<Duration>| match span {
         Some(span) if span.is_zero() || span >= open.timeout => Err(invalid(

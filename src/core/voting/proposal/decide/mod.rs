@@ -1,20 +1,22 @@
 //! The transition table of the [module](super), one arm per row.
 
+mod people;
+mod vote;
+
+pub use people::{MOST_HANDOVERS, REMINDED_EVERY};
+
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::ProposalMachine;
-use super::command::{Ballot, Command, Decider, Open, Reply, VoteOutcome};
-use super::event::{
-    Algorithm, Cause, Closed, Decision as Verdict, Delivered, Event, Opened, Refusal, RefusalReasoned,
-    VoteCast, VoteChange, VoteReasoned, VoteRefused,
-};
+use super::command::{Ballot, Command, Decider, Extend, Open, Reply};
+use super::event::{Algorithm, Cause, Closed, Decision as Verdict, Delivered, Event, Opened};
 use super::rejection::Rejection;
 use super::state::{Proposal, broadcast};
 use crate::kernel::Decision;
 use crate::kernel::ids::VoterId;
-use crate::kernel::time::Timestamp;
-use crate::voting::quorum::state::digest_of;
+use crate::kernel::time::{Timestamp, millis};
+use crate::voting::mandate;
 use crate::voting::rules::{
     self, Choice, Count, CustomRules, Outcome, Poll, Prepared, Rule, RuleSpec, Ruling, Unmeetable,
     WeightTable,
@@ -22,8 +24,8 @@ use crate::voting::rules::{
 
 type Decided = Result<Decision<ProposalMachine>, Rejection>;
 
-/// Shortest and longest time for votes.
-const TIMEOUT: (Duration, Duration) = (Duration::from_millis(100), Duration::from_millis(300_000));
+/// Shortest time for votes. How long it may be at most is a setting.
+const SHORTEST: Duration = Duration::from_millis(100);
 
 /// How a question ends, and why when it is not by its votes.
 type End = (Verdict, Option<Cause>);
@@ -44,13 +46,32 @@ pub(super) fn decide(
         (Command::Open(_), Some(_)) => Err(Rejection::AlreadyExists),
         (Command::Tick, None) => Ok(Decision::answer(Reply::Done)),
         (_, None) => Err(Rejection::NotFound),
-        (Command::Vote(ballot), Some(opened)) => vote(state, opened, ballot, now, custom),
+        (Command::Vote(ballot), Some(opened)) => vote::vote(state, opened, ballot, now, custom),
         (Command::RecordBroadcast(told), Some(opened)) => Ok(record_broadcast(state, opened, told, now)),
-        (Command::RecordHanded { taken, broadcast }, Some(opened)) => {
-            Ok(record_handed(state, opened, taken, broadcast, now))
+        (Command::RecordHanded { taken, broadcast }, Some(_)) => {
+            Ok(record_handed(state, taken, broadcast, now))
         }
         (Command::RecordAbsence { agent_id, absent }, Some(opened)) => {
             Ok(record_absence(state, opened, agent_id, absent, now))
+        }
+        (Command::Extend(extend), Some(opened)) => extend_time(state, opened, extend, now),
+        (Command::Delegate(delegate), Some(opened)) => people::delegate(state, opened, *delegate, now),
+        (Command::Remind { voter, by }, Some(_)) => people::remind(state, voter, by, now),
+        (Command::RecordTold { voters, taken }, Some(_)) => {
+            Ok(people::record_told(state, voters, taken, now))
+        }
+        (Command::Cancel { by, reason }, Some(opened)) => cancel(state, opened, (by, reason), now),
+        (Command::Spend(spend), Some(_)) => {
+            let used = mandate::spend(state.mandate.as_deref(), &state.uses, state.decided(), *spend, now);
+            let used = used.map_err(|refusal| Rejection::Unspendable(Box::new(refusal)))?;
+            let event = (!used.duplicate).then(|| Event::Spent(Box::new(used.spent.clone())));
+            Ok(Decision::accept(event.into_iter().collect(), Reply::Spent(Box::new(used))))
+        }
+        (Command::Redeem(redeem, named), Some(_)) => {
+            let begun = mandate::redeem(state.mandate.as_deref(), &state.uses, *redeem, named, now);
+            let begun = begun.map_err(|refusal| Rejection::Unspendable(Box::new(refusal)))?;
+            let event = (!begun.duplicate).then(|| Event::Redeemed(Box::new(begun.redeemed.clone())));
+            Ok(Decision::accept(event.into_iter().collect(), Reply::Redeemed(Box::new(begun))))
         }
         (Command::Reconsider, Some(opened)) => Ok(reconsider(state, opened, now, custom)),
         (Command::Tick, Some(opened)) => Ok(tick(state, opened, now, custom)),
@@ -120,12 +141,21 @@ fn unmeetable(
 
 fn put(open: Open, now: Timestamp, custom: &dyn CustomRules) -> Decided {
     let Open { proposal, digest, algorithm, decider, mut participants, excluded, .. } = open;
-    if open.timeout < TIMEOUT.0 || open.timeout > TIMEOUT.1 {
-        let expected = format!("{} to {}", TIMEOUT.0.as_millis(), TIMEOUT.1.as_millis());
+    if open.timeout < SHORTEST {
+        let expected = format!("{} or more", SHORTEST.as_millis());
         return Err(invalid("timeout_ms", open.timeout.as_millis(), expected));
+    }
+    if let Some(mandate) = &open.mandate {
+        mandate.check().map_err(|(field, given, expected)| Rejection::Invalid { field, given, expected })?;
+    }
+    if let Some(answer) = &open.answer {
+        answer.check().map_err(|misfit| Rejection::Misfit(Box::new(misfit)))?;
     }
     participants.sort();
     participants.dedup();
+    if let Some(every) = open.remind_every {
+        people::check_reminders(every, participants.len())?;
+    }
     let Ready { decider, threshold, weights, zero_weight, unmeetable, too_light } =
         ready(decider, &participants, &excluded)?;
     let registered = participants.len() + excluded.len();
@@ -174,6 +204,10 @@ fn put(open: Open, now: Timestamp, custom: &dyn CustomRules) -> Decided {
         }
     };
     let mut events = vec![event];
+    events.extend(open.mandate.map(|mandate| Event::Mandated(Box::new(mandate))));
+    events.extend(open.answer.clone().map(Event::AnswerAsked));
+    let every_ms = open.remind_every.map(millis);
+    events.extend(every_ms.map(|every_ms| Event::RemindersAsked { every_ms }));
     events.extend(open.keyed.map(Event::Keyed));
     match end {
         Some(end) => {
@@ -181,7 +215,7 @@ fn put(open: Open, now: Timestamp, custom: &dyn CustomRules) -> Decided {
             Ok(Decision::accept(events, Reply::Opened))
         }
         None => {
-            let effects = vec![broadcast(&opened)];
+            let effects = vec![broadcast(&opened, open.answer)];
             Ok(Decision::accept(events, Reply::Opened).with_effects(effects))
         }
     }
@@ -200,21 +234,22 @@ impl<'a> Asked<'a> {
         Asked { count: state.count.clone(), with: None, complete: is_complete(state, None) }
     }
 
-    fn with(state: &Proposal, voter: &'a VoterId, vote: Choice) -> Self {
-        let count = state.count_with(voter, vote);
-        Asked { count, with: Some((voter, vote)), complete: is_complete(state, Some(voter)) }
+    /// With a vote in this place.
+    fn with(state: &Proposal, place: &'a VoterId, vote: Choice) -> Self {
+        let count = state.count_with(place, vote);
+        Asked { count, with: Some((place, vote)), complete: is_complete(state, Some(place)) }
     }
 }
 
 fn is_complete(state: &Proposal, with: Option<&VoterId>) -> bool {
-    let more = with.is_some_and(|voter| !state.votes.contains_key(voter));
+    let more = with.is_some_and(|place| !state.votes.contains_key(place));
     let agents = state.opened.as_ref().map_or(0, |opened| opened.participants.len());
     state.votes.len() + usize::from(more) == agents
 }
 
 /// How the question ends by its votes, if it is decided.
 fn standing(state: &Proposal, opened: &Opened, asked: &Asked<'_>, custom: &dyn CustomRules) -> Option<End> {
-    let voted = asked.with.map(|(voter, _)| voter);
+    let voted = asked.with.map(|(place, _)| place);
     let outcome = match &opened.decider {
         Algorithm::Rule { .. } => state.outcome_of(&asked.count, voted, &BTreeSet::new()),
         Algorithm::Custom => {
@@ -267,85 +302,6 @@ fn close(
     })
 }
 
-fn vote(
-    state: &Proposal,
-    opened: &Opened,
-    ballot: Ballot,
-    now: Timestamp,
-    custom: &dyn CustomRules,
-) -> Decided {
-    if opened.participants.binary_search(&ballot.voter_id).is_err() {
-        return Ok(refuse(state, ballot, Refusal::NotParticipant, Rejection::NotParticipant, now));
-    }
-    let standing_vote = state.votes.get(&ballot.voter_id).map(|v| v.vote);
-    // The same vote again is answered from the record, also after the end: the agent may have lost the reply.
-    if standing_vote == Some(ballot.vote) {
-        return Ok(Decision::answer(Reply::Voted { outcome: VoteOutcome::Duplicate, changed: false }));
-    }
-    if let Some(decision) = state.decision() {
-        return Ok(refuse(state, ballot, Refusal::Late, Rejection::Closed { decision }, now));
-    }
-    if let Some(held) = standing_vote
-        && opened.vote_change == VoteChange::Reject
-    {
-        let rejection = Rejection::AlreadyVoted { held, given: ballot.vote };
-        return Ok(refuse(state, ballot, Refusal::AlreadyVoted, rejection, now));
-    }
-    let asked = Asked::with(state, &ballot.voter_id, ballot.vote);
-    let end = standing(state, opened, &asked, custom)
-        .or_else(|| unreachable_without(state, opened, &asked.count, Some(&ballot.voter_id), &state.absent));
-    let voter = ballot.voter_id.clone();
-    let changed = standing_vote.is_some();
-    let cast = VoteCast {
-        voter_id: ballot.voter_id.clone(),
-        vote: ballot.vote,
-        weight: ballot.weight,
-        metadata: ballot.metadata,
-        cast_at: now,
-        supersedes: changed,
-    };
-    let mut events = vec![match ballot.reason {
-        None => Event::VoteCast(cast),
-        Some(reason) => Event::VoteCastWithReason(Box::new(VoteReasoned { cast, reason })),
-    }];
-    if let Some((decision, cause)) = end {
-        let votes = Choice::ALL.map(|choice| asked.count.heads(choice));
-        events.push(Event::Closed(Closed {
-            decision,
-            cause,
-            algorithm: opened.algorithm.clone(),
-            opened_at: opened.opened_at,
-            closed_at: now,
-            noticed_at: now,
-            votes,
-            decided_by: Some(voter),
-        }));
-    }
-    Ok(Decision::accept(events, Reply::Voted { outcome: VoteOutcome::Recorded, changed }))
-}
-
-fn refuse(
-    state: &Proposal,
-    ballot: Ballot,
-    refusal: Refusal,
-    rejection: Rejection,
-    now: Timestamp,
-) -> Decision<ProposalMachine> {
-    let Ballot { voter_id, vote, weight, metadata, reason } = ballot;
-    let digest = digest_of(&[&metadata, &reason]);
-    if state.refused.contains(&(voter_id.clone(), vote, refusal, digest)) {
-        return Decision::refuse_on_record(Vec::new(), rejection);
-    }
-    let refused = VoteRefused { voter_id, vote, weight, cast_at: now, refusal };
-    let record = match (metadata, reason) {
-        (None, None) => Event::VoteRefused(refused),
-        (metadata, reason) => {
-            Event::VoteRefusedWithReason(Box::new(RefusalReasoned { refused, metadata, reason }))
-        }
-    };
-    Decision::refuse_on_record(vec![record], rejection)
-}
-
 fn record_broadcast(
     state: &Proposal,
     opened: &Opened,
@@ -374,13 +330,11 @@ fn record_broadcast(
 /// Who took the question from an inbox, each participant once; and that all inboxes were tried.
 fn record_handed(
     state: &Proposal,
-    opened: &Opened,
     taken: Vec<VoterId>,
     broadcast: Option<Delivered>,
     now: Timestamp,
 ) -> Decision<ProposalMachine> {
-    let is_new =
-        |agent: &VoterId| opened.participants.binary_search(agent).is_ok() && !state.handed.contains(agent);
+    let is_new = |agent: &VoterId| state.place_of(agent).is_some() && !state.handed.contains(agent);
     let taken: BTreeSet<VoterId> = taken.into_iter().filter(is_new).collect();
     let handed =
         (!taken.is_empty()).then(|| Event::Handed { voter_ids: taken.into_iter().collect(), at: now });
@@ -411,8 +365,7 @@ fn record_absence(
 ) -> Decision<ProposalMachine> {
     let concerns = opened.fail_fast
         && state.closed.is_none()
-        && opened.participants.binary_search(&voter_id).is_ok()
-        && !state.votes.contains_key(&voter_id)
+        && state.awaits(&voter_id)
         && state.absent.contains(&voter_id) != absent;
     if !concerns {
         return Decision::answer(Reply::Done);
@@ -427,6 +380,37 @@ fn record_absence(
     let mut events = vec![Event::AbsenceChanged { voter_id, absent, at: now }];
     events.extend(end.map(|end| close(state, opened, end, now, now, None)));
     Decision::accept(events, Reply::Done)
+}
+
+/// Votes are taken longer, never shorter.
+fn extend_time(state: &Proposal, opened: &Opened, extend: Extend, now: Timestamp) -> Decided {
+    if let Some(decision) = state.decision() {
+        return Err(Rejection::Closed { decision });
+    }
+    let before = state.deadline().unwrap_or(opened.deadline);
+    let extended = extend.of("timeout_ms", opened.opened_at, before, now);
+    let extended =
+        extended.map_err(|(field, given, expected)| Rejection::Invalid { field, given, expected })?;
+    let duplicate = extended.is_none();
+    let events = extended.map(|extended| Event::Extended(Box::new(extended)));
+    Ok(Decision::accept(events.into_iter().collect(), Reply::Extended { duplicate }))
+}
+
+fn cancel(
+    state: &Proposal,
+    opened: &Opened,
+    (by, reason): (Option<String>, Option<String>),
+    now: Timestamp,
+) -> Decided {
+    match state.decision() {
+        Some(Verdict::Cancelled) => Ok(Decision::answer(Reply::Cancelled { duplicate: true })),
+        Some(decision) => Err(Rejection::Closed { decision }),
+        None => {
+            let end = (Verdict::Cancelled, Some(Cause::Cancelled { by, reason }));
+            let event = close(state, opened, end, now, now, None);
+            Ok(Decision::accept(vec![event], Reply::Cancelled { duplicate: false }))
+        }
+    }
 }
 
 fn reconsider(
@@ -453,11 +437,15 @@ fn tick(
     if state.closed.is_some() {
         return Decision::answer(Reply::Done);
     }
+    let deadline = state.deadline().unwrap_or(opened.deadline);
     // A log may end between the deciding vote and its close; the vote decided then, whatever time it is now.
     let (end, closed_at, by) = match (state.outcome(), &state.last_vote) {
         (Outcome::Won, Some((at, voter))) => ((Verdict::Approved, None), *at, Some(voter.clone())),
         (Outcome::Lost, Some((at, voter))) => ((Verdict::Rejected, None), *at, Some(voter.clone())),
-        _ if now > opened.deadline => (at_deadline(state, opened, custom), opened.deadline, None),
+        _ if now > deadline => (at_deadline(state, opened, custom), deadline, None),
+        _ if state.next_reminder().is_some_and(|due| due <= now) => {
+            return people::remind_by_itself(state, now);
+        }
         _ => return Decision::answer(Reply::Done),
     };
     Decision::accept(vec![close(state, opened, end, closed_at, now, by)], Reply::Done)

@@ -1,0 +1,100 @@
+//! What is stopped: the fold of the events.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::event::{Engaged, Event, Released, Scope};
+use crate::kernel::ids::EntityId;
+
+/// One stop.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stop {
+    /// It.
+    pub engaged: Engaged,
+    /// How it was let go.
+    pub released: Option<Released>,
+}
+
+/// All stops. Empty before the first one.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stops {
+    /// Those that are in force, by number.
+    pub in_force: BTreeMap<u64, EntityId>,
+    /// All of them, by name.
+    pub all: BTreeMap<EntityId, Stop>,
+}
+
+/// Who acts, and for what.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Acting {
+    /// Everybody in whose name, or for whom, something is done.
+    pub parties: Vec<String>,
+    /// The class of the job it is done for.
+    pub class: Option<EntityId>,
+}
+
+impl Acting {
+    /// These act.
+    pub fn as_parties(parties: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
+        let parties = parties.into_iter().map(|party| party.as_ref().to_owned()).collect();
+        Acting { parties, class: None }
+    }
+
+    /// The same for a job of this class.
+    pub fn for_class(self, class: Option<EntityId>) -> Self {
+        Acting { class, ..self }
+    }
+}
+
+impl Scope {
+    /// Is this stopped by it?
+    pub fn covers(&self, acting: &Acting) -> bool {
+        match self {
+            Scope::Everything => true,
+            Scope::Party(party) => acting.parties.iter().any(|name| name == party.as_str()),
+            Scope::Prefix(prefix) => acting.parties.iter().any(|name| name.starts_with(prefix.as_str())),
+            Scope::JobClass(class) => acting.class.as_ref() == Some(class),
+        }
+    }
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Scope::Everything => f.write_str("everything"),
+            Scope::Party(party) => write!(f, "party:{party}"),
+            Scope::Prefix(prefix) => write!(f, "prefix:{prefix}"),
+            Scope::JobClass(class) => write!(f, "job_class:{class}"),
+        }
+    }
+}
+
+impl Stops {
+    /// The stops that are in force, by number.
+    pub fn engaged(&self) -> impl Iterator<Item = &Engaged> {
+        self.in_force.values().filter_map(|id| self.all.get(id)).map(|stop| &stop.engaged)
+    }
+
+    /// The first stop that covers this.
+    pub fn covering(&self, acting: &Acting) -> Option<&Engaged> {
+        self.engaged().find(|engaged| engaged.scope.covers(acting))
+    }
+
+    pub(super) fn evolve(&mut self, event: &Event) {
+        match event {
+            Event::Engaged(engaged) => {
+                self.in_force.insert(engaged.number, engaged.stop_id.clone());
+                let stop = Stop { engaged: engaged.as_ref().clone(), released: None };
+                self.all.insert(engaged.stop_id.clone(), stop);
+            }
+            Event::Released(released) => {
+                if let Some(stop) = self.all.get_mut(&released.stop_id) {
+                    self.in_force.remove(&stop.engaged.number);
+                    stop.released = Some(released.as_ref().clone());
+                }
+            }
+        }
+    }
+}
