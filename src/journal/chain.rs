@@ -59,10 +59,45 @@ pub fn secret_hash(secret: &[u8]) -> [u8; 32] {
     blake3::derive_key("quorate 2026 bearer token of an identity", secret)
 }
 
+/// By what the name of a stream is known again when its records are gone: of this one context, as that of a secret is.
+pub fn stream_mark(stream: &StreamId) -> [u8; 16] {
+    shortened(blake3::derive_key(
+        "quorate 2026 name of a pruned entity",
+        &[&[stream.kind.code()], stream.id.as_str().as_bytes()].concat(),
+    ))
+}
+
+/// By what an idempotency key is known again when its record is gone.
+pub fn key_mark(key: &str) -> [u8; 16] {
+    shortened(blake3::derive_key("quorate 2026 idempotency key of a pruned record", key.as_bytes()))
+}
+
+fn shortened(hash: [u8; 32]) -> [u8; 16] {
+    let mut half = [0; 16];
+    half.copy_from_slice(&hash[..16]);
+    half
+}
+
 /// Are two hashes the same? Takes as long whatever they have in common.
 pub fn same_hash(left: &[u8; 32], right: &[u8; 32]) -> bool {
     // This comparison is constant in time, as the crate documents.
     blake3::Hash::from_bytes(*left) == blake3::Hash::from_bytes(*right)
+}
+
+/// The digest of bytes that come piece by piece, as [`digest`] gives it for all of them.
+#[derive(Clone, Debug, Default)]
+pub struct RunningDigest(blake3::Hasher);
+
+impl RunningDigest {
+    /// Takes in the next bytes.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// The digest of all bytes so far.
+    pub fn finish(&self) -> ChainHash {
+        ChainHash(*self.0.finalize().as_bytes())
+    }
 }
 
 /// The digest of anything else worth fingerprinting: a subject, a file, a migration.

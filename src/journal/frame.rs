@@ -3,6 +3,7 @@
 use super::chain::record_hash;
 use super::codec::{RECORD_HEADER, RECORD_TRAILER, ReadRecord, take_record};
 use super::group::GroupHeader;
+use super::pruned::{Mark, Pruned};
 use super::reader::{Reader, damaged};
 use super::{ChainHash, Due, Fault, Position, Record, Seq};
 use quorate_core::kernel::ids::{EntityId, IdempotencyKey, StreamId, StreamKind};
@@ -10,6 +11,10 @@ use quorate_core::kernel::ids::{EntityId, IdempotencyKey, StreamId, StreamKind};
 pub(super) const DUE_SET: u8 = 1;
 pub(super) const DUE_CLEAR: u8 = 2;
 pub(super) const HAS_KEY: u8 = 4;
+pub(crate) const PRUNED: u8 = 8;
+
+/// Bytes of a leaf.
+const LEAF: usize = 32;
 
 /// One append as it stands in a group, its records not yet taken apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +37,11 @@ pub struct Frame<'a> {
 }
 
 impl Frame<'_> {
+    /// Its records as they are stored, back to back.
+    pub(super) fn record_bytes(&self) -> &[u8] {
+        self.bytes
+    }
+
     /// Seq of the last record. Wraps around instead of overflowing: damaged bytes may say anything.
     pub fn last_seq(&self) -> Seq {
         self.first_seq.wrapping_add(u64::from(self.count)).wrapping_sub(1)
@@ -159,16 +169,91 @@ pub struct Frames<'a, 's> {
     left: u32,
     position: Position,
     wanted: Wanted<'s>,
+    /// The group may hold what pruned records left.
+    may_be_pruned: bool,
+}
+
+/// One thing in a group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Part<'a> {
+    /// An append.
+    Frame(Frame<'a>),
+    /// What pruned records left.
+    Pruned(Pruned),
+}
+
+/// Iterator over everything in a group; ends after the first damaged part.
+#[derive(Debug)]
+pub struct Parts<'a>(Frames<'a, 'static>);
+
+impl<'a> Parts<'a> {
+    pub(super) fn new(header: &GroupHeader, body: &'a [u8]) -> Self {
+        Parts(Frames::new(header, body, Wanted::All))
+    }
+}
+
+impl<'a> Iterator for Parts<'a> {
+    type Item = Result<Part<'a>, Fault>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        while let Some(left) = self.0.left.checked_sub(1) {
+            self.0.left = left;
+            let part = match self.0.at_pruned() {
+                true => self.0.read_pruned(true).map(|run| run.map(Part::Pruned)),
+                false => self.0.read().map(|frame| frame.map(Part::Frame)),
+            };
+            match part {
+                Ok(None) => {}
+                Ok(Some(part)) => return Some(Ok(part)),
+                Err(fault) => {
+                    self.0.left = 0;
+                    return Some(Err(fault));
+                }
+            }
+        }
+        None
+    }
 }
 
 impl<'a, 's> Frames<'a, 's> {
     pub(super) fn new(header: &GroupHeader, body: &'a [u8], wanted: Wanted<'s>) -> Self {
         let reader = Reader { bytes: body, at: 0 };
-        Frames { reader, left: header.frames, position: header.first_position, wanted }
+        let may_be_pruned = header.version > 1;
+        Frames { reader, left: header.frames, position: header.first_position, wanted, may_be_pruned }
+    }
+
+    fn at_pruned(&self) -> bool {
+        self.may_be_pruned && self.reader.bytes.get(self.reader.at) == Some(&PRUNED)
+    }
+
+    /// Reads what pruned records left, or with `taken` false steps over it.
+    fn read_pruned(&mut self, taken: bool) -> Result<Option<Pruned>, Fault> {
+        let r = &mut self.reader;
+        r.u8()?;
+        let (pruning, records, marks) = (r.u64()?, r.u32()?, r.u32()?);
+        let bytes = |count: u32, size: usize| {
+            let bytes = (count as usize).checked_mul(size);
+            bytes.ok_or_else(|| damaged("what pruned records left is too long"))
+        };
+        let (leaves, marks) = (r.take(bytes(records, LEAF)?)?, r.take(bytes(marks, Mark::BYTES)?)?);
+        if records == 0 {
+            return Err(damaged("nothing was left by pruned records"));
+        }
+        let first_position = self.position;
+        self.position = self.position.wrapping_add(u64::from(records));
+        if !taken {
+            return Ok(None);
+        }
+        let (leaves, marks) =
+            (leaves.as_chunks().0.to_vec(), marks.as_chunks().0.iter().copied().map(Mark).collect());
+        Ok(Some(Pruned { first_position, pruning, leaves, marks }))
     }
 
     /// Reads one frame, or `None` when it is not wanted.
     fn read(&mut self) -> Result<Option<Frame<'a>>, Fault> {
+        if self.at_pruned() {
+            return self.read_pruned(false).map(|_| None);
+        }
         let r = &mut self.reader;
         let flags = r.u8()?;
         let code = r.u8()?;

@@ -6,23 +6,28 @@
 //!         │ frames 4 · records 4 · body length 4 · reserved 11 · previous 32   │        │ all before│
 //! frame   ┌ flags 1 · kind 1 · id length 2 · id · first seq 8 · previous group 8 · [due 8] · [key 2+n]
 //!         │ records 4 · bytes 4 · record…
+//! pruned  ┌ flags 1 (8) · number of the pruning 8 · records 4 · marks 4 · leaf 32… · mark 17…
 //! record  ┌ version 1 · seq 8 · at 8 · length 4 · payload · chain hash 32
 //! ```
 //!
-//! A frame is one append. `previous group` is the number of the group that last held the stream (0 for none), so
+//! A frame is one append. Where records were [pruned](super::pruned), what they leave stands in their place; a group that was
+//! written anew for that has version 2. `previous group` is the number of the group that last held the stream (0 for none), so
 //! a stream is read backwards from its head without any index of its own. All integers are big-endian; instants
 //! are signed microseconds since the Unix epoch.
 
 use super::chain::group_hash;
-use super::frame::{DUE_CLEAR, DUE_SET, HAS_KEY, Wanted};
-pub use super::frame::{Frame, Frames};
+use super::frame::{DUE_CLEAR, DUE_SET, HAS_KEY, PRUNED, Wanted};
+pub use super::frame::{Frame, Frames, Part, Parts};
+use super::pruned::Pruned;
 use super::reader::{Reader, damaged};
-use super::{Append, ChainHash, Due, Epoch, Fault, Position};
-use quorate_core::kernel::ids::StreamId;
+use super::{Append, ChainHash, Due, Epoch, Fault, Position, Seq};
+use quorate_core::kernel::ids::{IdempotencyKey, StreamId};
 use quorate_core::kernel::time::Timestamp;
 
-/// Version byte of a group.
-pub const GROUP_VERSION: u8 = 1;
+/// Version byte of a group as it is committed.
+const COMMITTED: u8 = 1;
+/// Version byte of a group of a journal that was pruned, and the newest that is read.
+pub const GROUP_VERSION: u8 = 2;
 /// Bytes of a group before its first frame.
 pub const GROUP_HEADER: usize = 1 + 8 + 8 + 8 + 8 + 4 + 4 + 4 + 11 + 32;
 /// Bytes of a group after its last frame.
@@ -31,6 +36,8 @@ pub const GROUP_TRAILER: usize = 32;
 /// What the header of a group says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GroupHeader {
+    /// Its version byte.
+    pub version: u8,
     /// Number of the group, from 1 without gaps.
     pub number: u64,
     /// Position of its first record.
@@ -71,6 +78,7 @@ impl GroupHeader {
             return Err(Fault::NewerVersion { found: version.into(), supported: GROUP_VERSION.into() });
         }
         let header = GroupHeader {
+            version,
             number: r.u64()?,
             first_position: r.u64()?,
             epoch: r.u64()?,
@@ -107,8 +115,30 @@ impl GroupBuilder {
         at: Timestamp,
         previous: &ChainHash,
     ) -> Self {
+        Self::of_version(COMMITTED, number, first_position, epoch, at, previous)
+    }
+
+    /// Starts a group of a journal that is pruned: what is kept of the groups of `epoch` and `at`, and what the others leave.
+    pub fn rewritten(
+        number: u64,
+        first_position: Position,
+        epoch: Epoch,
+        at: Timestamp,
+        previous: &ChainHash,
+    ) -> Self {
+        Self::of_version(GROUP_VERSION, number, first_position, epoch, at, previous)
+    }
+
+    fn of_version(
+        version: u8,
+        number: u64,
+        first_position: Position,
+        epoch: Epoch,
+        at: Timestamp,
+        previous: &ChainHash,
+    ) -> Self {
         let mut bytes = Vec::with_capacity(4096);
-        bytes.push(GROUP_VERSION);
+        bytes.push(version);
         bytes.extend_from_slice(&number.to_be_bytes());
         bytes.extend_from_slice(&first_position.to_be_bytes());
         bytes.extend_from_slice(&epoch.to_be_bytes());
@@ -120,30 +150,65 @@ impl GroupBuilder {
 
     /// Adds one append; `previous_group` is the last group that held its stream, 0 for none.
     pub fn push(&mut self, append: &Append, previous_group: u64) {
-        let flags = match append.due {
+        self.push_parts(
+            (&append.stream, append.expected + 1, previous_group),
+            (append.due, append.key.as_ref()),
+            (append.count, &append.bytes),
+        );
+    }
+
+    /// Adds a frame of another group with its records as they are; `previous_group` is the last group that held its stream.
+    pub fn push_kept(&mut self, frame: &Frame<'_>, previous_group: u64) {
+        self.push_parts(
+            (&frame.stream, frame.first_seq, previous_group),
+            (frame.due, frame.key.as_ref()),
+            (frame.count, frame.record_bytes()),
+        );
+    }
+
+    /// Adds what records leave that were pruned. Only into a group that is [rewritten](GroupBuilder::rewritten).
+    pub fn push_pruned(&mut self, run: &Pruned) {
+        let out = &mut self.bytes;
+        out.push(PRUNED);
+        out.extend_from_slice(&run.pruning.to_be_bytes());
+        out.extend_from_slice(&(run.leaves.len() as u32).to_be_bytes());
+        out.extend_from_slice(&(run.marks.len() as u32).to_be_bytes());
+        run.leaves.iter().for_each(|leaf| out.extend_from_slice(leaf));
+        run.marks.iter().for_each(|mark| out.extend_from_slice(&mark.0));
+        self.frames += 1;
+        self.records += run.leaves.len() as u32;
+    }
+
+    fn push_parts(
+        &mut self,
+        (stream, first_seq, previous_group): (&StreamId, Seq, u64),
+        (due, key): (Due, Option<&IdempotencyKey>),
+        (count, bytes): (u32, &[u8]),
+    ) {
+        let flags = match due {
             Due::Unchanged => 0,
             Due::At(_) => DUE_SET,
             Due::Clear => DUE_CLEAR,
-        } | if append.key.is_some() { HAS_KEY } else { 0 };
-        let id = append.stream.id.as_str().as_bytes();
+        } | if key.is_some() { HAS_KEY } else { 0 };
+        let id = stream.id.as_str().as_bytes();
         let out = &mut self.bytes;
-        out.extend_from_slice(&[flags, append.stream.kind.code()]);
+        out.extend_from_slice(&[flags, stream.kind.code()]);
         out.extend_from_slice(&(id.len() as u16).to_be_bytes());
         out.extend_from_slice(id);
-        out.extend_from_slice(&(append.expected + 1).to_be_bytes());
+        out.extend_from_slice(&first_seq.to_be_bytes());
         out.extend_from_slice(&previous_group.to_be_bytes());
-        if let Due::At(t) = append.due {
+        if let Due::At(t) = due {
             out.extend_from_slice(&t.as_micros().to_be_bytes());
         }
-        if let Some(key) = &append.key {
+        if let Some(key) = key {
             out.extend_from_slice(&(key.as_str().len() as u16).to_be_bytes());
             out.extend_from_slice(key.as_str().as_bytes());
         }
-        out.extend_from_slice(&append.count.to_be_bytes());
-        out.extend_from_slice(&(append.bytes.len() as u32).to_be_bytes());
-        out.extend_from_slice(&append.bytes);
+        out.extend_from_slice(&count.to_be_bytes());
+        out.extend_from_slice(&(bytes.len() as u32).to_be_bytes());
+        out.extend_from_slice(bytes);
         self.frames += 1;
-        self.records += append.count;
+        self.records += count;
     }
 
     /// How many records were added.
@@ -208,6 +273,27 @@ impl<'a> Group<'a> {
             return Err(damaged(&format!("group does not fit its hash. number={}", group.header.number)));
         }
         Ok(group)
+    }
+
+    /// Everything in it in order: frames, and what pruned records left.
+    pub fn parts(&self) -> Parts<'a> {
+        Parts::new(&self.header, self.body)
+    }
+
+    /// What pruned records left in it, in order.
+    ///
+    /// # Errors
+    /// [`Fault::Corrupt`] when it cannot be read.
+    pub fn pruned(&self) -> Result<Vec<Pruned>, Fault> {
+        if self.header.version <= COMMITTED {
+            return Ok(Vec::new());
+        }
+        let pruned = |part| match part {
+            Ok(Part::Pruned(run)) => Some(Ok(run)),
+            Ok(Part::Frame(_)) => None,
+            Err(fault) => Some(Err(fault)),
+        };
+        self.parts().filter_map(pruned).collect()
     }
 
     /// The frames in order.

@@ -19,14 +19,17 @@ pub mod chain;
 pub mod codec;
 mod frame;
 pub mod group;
+pub mod pruned;
 mod reader;
 pub mod stores;
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 
 pub use self::chain::ChainHash;
 pub use self::frame::Misfit;
+pub use self::pruned::{Mark, Pruned};
 use quorate_core::kernel::ids::{EntityId, IdempotencyKey, StreamId};
 use quorate_core::kernel::time::Timestamp;
 
@@ -36,6 +39,23 @@ pub type Position = u64;
 pub type Seq = u64;
 /// Number of an ownership of the journal; grows with every [`Store::acquire`].
 pub type Epoch = u64;
+
+/// Ownerships that a life of a journal has room for, as a power of two; more begin the next one, and nothing is lost by that.
+const LIFE_BITS: u32 = 20;
+
+/// The epoch at which the life of a journal began: 0, or one that no other life reaches, from where it was
+/// [restored](next_life). Numbers that a copy must not share with the journal it was copied from begin there.
+pub fn first_epoch_of_life(epoch: Epoch) -> Epoch {
+    epoch >> LIFE_BITS << LIFE_BITS
+}
+
+/// The first epoch of a journal that goes on from a copy, of which the last known epoch is given: higher than every epoch, and
+/// every number counted up from the beginning of a life, that the journal it was copied from had come to by `now`.
+pub fn next_life(epoch: Epoch, now: Timestamp) -> Epoch {
+    let seconds = u64::try_from(now.as_micros() / 1_000_000).unwrap_or(0);
+    // Numbers that ran out do not begin again.
+    seconds.max((epoch >> LIFE_BITS) + 1).min(u64::MAX >> LIFE_BITS) << LIFE_BITS
+}
 
 /// The answer of a store, some time later.
 pub type Pending<'a, T> = Pin<Box<dyn Future<Output = Result<T, Fault>> + Send + 'a>>;
@@ -66,6 +86,28 @@ pub enum Fault {
         held: Epoch,
         /// The epoch of the writer.
         given: Epoch,
+    },
+    /// It acts in a scope that is stopped; nothing was written.
+    #[error(
+        "stopped: it may not be done until the stop is released. stop_id={stop_id}, scope={scope}, sequence={number}"
+    )]
+    Stopped {
+        /// The stop.
+        stop_id: String,
+        /// What it stops.
+        scope: String,
+        /// Its number among all stops.
+        number: u64,
+    },
+    /// Its records were removed on purpose, by a pruning; nothing was written.
+    #[error(
+        "{what} was pruned: its records were removed on purpose, and its name is not used again. pruning={pruning}"
+    )]
+    Pruned {
+        /// The entity, or whose idempotency key it was.
+        what: String,
+        /// Which pruning it was: 1 is the first one of the journal.
+        pruning: u64,
     },
     /// Too much is waiting; try again later.
     #[error("too many requests in flight. limit={limit}")]
@@ -121,6 +163,20 @@ pub enum Fault {
         /// What is allowed.
         range: String,
     },
+    /// The journal was moved elsewhere; this store holds an old copy.
+    #[error("the journal of this store was moved. to={to}; open it there")]
+    Moved {
+        /// Where it is now.
+        to: String,
+    },
+    /// A move into this store has not ended.
+    #[error(
+        "a move into this store was cut off. from={from}; begin `quorate move` again, it goes on where it stood"
+    )]
+    Moving {
+        /// Where the journal comes from.
+        from: String,
+    },
     /// There is no store here and it was not to be made.
     #[error("no quorate store here. path={path}; `quorate serve --data {path}` makes one")]
     Missing {
@@ -174,6 +230,8 @@ pub enum Appended {
     },
     /// Refused: this idempotency key was used before, for this stream.
     KeyTaken(StreamId),
+    /// Refused: the stream, or the idempotency key, was pruned by this pruning.
+    Pruned(u64),
     /// Refused because an append it is joined with was refused.
     Withheld,
 }
@@ -271,6 +329,9 @@ pub trait Store: Send + Sync + 'static {
     fn commit<'a>(&'a self, epoch: Epoch, at: Timestamp, group: &'a [Append]) -> Pending<'a, Vec<Appended>>;
 
     /// The end of one stream, or `None` when it has no records.
+    ///
+    /// # Errors
+    /// [`Fault::Pruned`] when it had some and they were pruned, as those of [`Store::read`] and [`Store::find_key`].
     fn head<'a>(&'a self, stream: &'a StreamId) -> Pending<'a, Option<Head>>;
 
     /// Records of one stream after `after`, oldest first, at most `limit`.
@@ -278,6 +339,13 @@ pub trait Store: Send + Sync + 'static {
 
     /// Records after position `after` in global order, at most `limit`.
     fn scan(&self, after: Position, limit: usize) -> Pending<'_, Vec<Record>>;
+
+    /// What pruned records left at the positions after `after`, of at most `limit` positions from there on. Between them stand
+    /// records that [`Store::scan`] has.
+    fn pruned(&self, after: Position, limit: usize) -> Pending<'_, Vec<Pruned>> {
+        let _ = (after, limit);
+        Box::pin(async { Ok(Vec::new()) })
+    }
 
     /// The last record of each append that settled its stream ([`Record::settles`]), at positions before
     /// `before`, newest first, at most `limit`.
@@ -321,6 +389,10 @@ pub trait Store: Send + Sync + 'static {
         Box::pin(async { Ok(self.load_projection("note").await?.map(|(_, note)| note)) })
     }
 
+    /// The bytes of the commit groups after the one with this number, verbatim and in order: as many as `max_bytes` hold,
+    /// and at least one when there is one.
+    fn groups(&self, after: u64, max_bytes: usize) -> Pending<'_, Vec<Arc<[u8]>>>;
+
     /// Checks every group hash, chain link, position and stream chain from `after` on, at most `limit` groups;
     /// the first fault ends the walk.
     fn verify(&self, from: VerifyCursor, limit: usize) -> Pending<'_, VerifyStep>;
@@ -341,6 +413,8 @@ pub struct VerifyCursor {
     pub hash: ChainHash,
     /// Position of the last checked record.
     pub position: Position,
+    /// How many of the records were pruned, by the number of the pruning.
+    pub pruned: std::collections::BTreeMap<u64, u64>,
     /// Revision and chain hash of every stream met so far.
     pub streams: std::collections::BTreeMap<StreamId, (Seq, ChainHash)>,
 }

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crate::{
-    Append, Appended, Epoch, Fault, Head, OpenReport, Pending, Position, Record, Seq, Snapshot, Store, Tip,
-    VerifyCursor, VerifyStep,
+    Append, Appended, Epoch, Fault, Head, OpenReport, Pending, Position, Pruned, Record, Seq, Snapshot,
+    Store, Tip, VerifyCursor, VerifyStep,
 };
 use quorate_core::kernel::ids::{IdempotencyKey, StreamId};
 use quorate_core::kernel::time::Timestamp;
@@ -155,6 +155,10 @@ impl Store for FaultyStore {
         self.through(self.inner.scan(after, limit))
     }
 
+    fn pruned(&self, after: Position, limit: usize) -> Pending<'_, Vec<Pruned>> {
+        self.through(self.inner.pruned(after, limit))
+    }
+
     fn settled_before(&self, before: Position, limit: usize) -> Pending<'_, Vec<Record>> {
         self.through(self.inner.settled_before(before, limit))
     }
@@ -197,6 +201,10 @@ impl Store for FaultyStore {
 
     fn load_note(&self) -> Pending<'_, Option<Vec<u8>>> {
         self.through(self.inner.load_note())
+    }
+
+    fn groups(&self, after: u64, max_bytes: usize) -> Pending<'_, Vec<Arc<[u8]>>> {
+        self.through(self.inner.groups(after, max_bytes))
     }
 
     fn verify(&self, from: VerifyCursor, limit: usize) -> Pending<'_, VerifyStep> {

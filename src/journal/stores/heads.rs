@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use crate::{Append, ChainHash, Due, Head, Seq};
+use crate::{Append, ChainHash, Due, Head, Mark, Seq};
 #[cfg(feature = "store-sled")]
 use crate::{Fault, group::Group};
 use quorate_core::kernel::ids::{IdempotencyKey, StreamId};
@@ -29,6 +29,8 @@ impl Entry {
 pub(super) struct Changes {
     pub entries: HashMap<StreamId, Entry>,
     pub keys: HashMap<IdempotencyKey, StreamId>,
+    /// Names that were pruned, and by which pruning.
+    pub pruned: HashMap<Mark, u64>,
 }
 
 impl Changes {
@@ -58,6 +60,9 @@ impl Changes {
         base: impl Fn(&StreamId) -> Result<Option<Entry>, Fault>,
         mut saw: impl FnMut(&StreamId, Due),
     ) -> Result<(), Fault> {
+        for run in group.pruned()? {
+            self.pruned.extend(run.marks.iter().map(|mark| (*mark, run.pruning)));
+        }
         for frame in group.frames() {
             let frame = frame?;
             saw(&frame.stream, frame.due);
@@ -86,6 +91,7 @@ pub(super) struct Index {
     /// One element for each head with a deadline.
     due: BTreeSet<(Timestamp, StreamId)>,
     keys: HashMap<IdempotencyKey, StreamId>,
+    pruned: HashMap<Mark, u64>,
 }
 
 impl Index {
@@ -117,6 +123,7 @@ impl Index {
             }
         }
         self.keys.extend(changes.keys);
+        self.pruned.extend(changes.pruned);
     }
 
     /// Open deadlines after the given entry, soonest first.
@@ -131,6 +138,11 @@ impl Index {
 
 #[cfg(feature = "store-sled")]
 impl Index {
+    /// The pruning that took what has this mark.
+    pub fn pruned(&self, mark: &Mark) -> Option<u64> {
+        self.pruned.get(mark).copied()
+    }
+
     /// Takes a stream out if nothing newer than group `upto` touched it.
     pub fn take_until(&mut self, stream: &StreamId, upto: u64) -> Option<Entry> {
         if self.heads.get(stream)?.last_group > upto {

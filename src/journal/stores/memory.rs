@@ -195,6 +195,10 @@ impl Store for MemoryStore {
         self.with(|disk| disk.projections.get(name).filter(|(at, _)| *at <= disk.tip.position).cloned())
     }
 
+    fn groups(&self, after: u64, max_bytes: usize) -> Pending<'_, Vec<Arc<[u8]>>> {
+        self.try_with(move |disk| walk::groups(disk, after, max_bytes))
+    }
+
     fn verify(&self, from: VerifyCursor, limit: usize) -> Pending<'_, VerifyStep> {
         self.try_with(move |disk| verify::verify(disk, from, limit))
     }

@@ -7,28 +7,51 @@
 //!  verify   hashes, links, positions, chains                         ┘
 //!  memory   groups in a vector                    for tests and simulation
 //!  sled     a write-ahead log, packs behind it    the default on disk
+//!  postgres a database, for several machines      one transaction per commit
+//!  moving   from one store into another           one of them opens, never both
 //!  salvage  the raw bytes of a folder             reads what is sound, writes nothing
+//!  prune    a folder written anew without what is pruned   the old or the new one opens, whenever it is cut off
+//!  backup   a journal as one file                     written, checked, made a folder of again
 //!  faulty   any store, failing on plan            for tests
 //! ```
 //!
 //! All stores keep the bytes of [`crate::group`] verbatim.
 
+#[cfg(feature = "store-sled")]
+pub mod backup;
+pub mod check;
 pub mod faulty;
 mod heads;
+#[cfg(any(feature = "store-postgres", feature = "store-sled"))]
+mod layout;
 pub mod memory;
 #[cfg(feature = "store-sled")]
 pub mod migrate;
+#[cfg(any(feature = "store-postgres", feature = "store-sled"))]
+mod moved;
+#[cfg(all(feature = "store-postgres", feature = "store-sled"))]
+pub mod moving;
 mod plan;
+#[cfg(feature = "store-postgres")]
+pub mod postgres;
+#[cfg(feature = "store-sled")]
+pub mod prune;
 #[cfg(feature = "store-sled")]
 pub mod salvage;
 #[cfg(feature = "store-sled")]
 pub mod sled;
+mod url;
 mod verify;
+// Stores in memory are never pruned, and look ends and keys up themselves.
+#[cfg_attr(not(feature = "store-sled"), allow(dead_code))]
 mod walk;
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
+pub use self::url::DatabaseUrl;
+pub use self::verify::check_next;
 use serde::{Deserialize, Serialize};
 
 use crate::{Fault, Store};
@@ -39,8 +62,10 @@ pub struct StoreEntry {
     pub name: &'static str,
     /// What it is, in one line.
     pub summary: &'static str,
-    /// What is committed survives the end of the process; [`StoreOptions::path`] says where.
+    /// What is committed survives the end of the process; [`StoreOptions::path`] says where, or [`StoreOptions::url`].
     pub persistent: bool,
+    /// It is kept in a database, named by [`StoreOptions::url`].
+    pub database: bool,
     /// Opens or makes one.
     pub open: fn(&StoreOptions) -> Result<Arc<dyn Store>, Fault>,
 }
@@ -57,6 +82,7 @@ pub const STORES: &[StoreEntry] = &[
         name: "memory",
         summary: "keeps everything in memory and loses it with the process",
         persistent: false,
+        database: false,
         open: |options| Ok(Arc::new(memory::MemoryStore::with_options(options))),
     },
     #[cfg(feature = "store-sled")]
@@ -64,7 +90,16 @@ pub const STORES: &[StoreEntry] = &[
         name: "sled",
         summary: "a folder on a local disk, one flush per commit",
         persistent: true,
+        database: false,
         open: |options| Ok(Arc::new(self::sled::SledStore::open(options)?)),
+    },
+    #[cfg(feature = "store-postgres")]
+    StoreEntry {
+        name: "postgres",
+        summary: "a PostgreSQL database, which a process on another machine can take over",
+        persistent: true,
+        database: true,
+        open: |options| Ok(Arc::new(self::postgres::PostgresStore::open(options)?)),
     },
 ];
 
@@ -87,6 +122,14 @@ pub enum Durability {
 pub struct StoreOptions {
     /// The data folder of a persistent store; the others do not look at it.
     pub path: Option<PathBuf>,
+    /// The database of a store that is kept in one; the others do not look at it.
+    #[serde(skip)]
+    pub url: Option<DatabaseUrl>,
+    /// How long the owner of a database may be silent before another process may take over, 500 ms to 10 minutes, default
+    /// 5 s. Too short: a pause of the machine or the network costs the owner its journal. Too long: nobody decides
+    /// anything for so long after an owner died. A folder has none: there the system knows who is alive.
+    #[serde(rename = "lease_ms", with = "milliseconds")]
+    pub lease: Duration,
     /// Make the store when the folder is missing or empty. Otherwise opening answers [`Fault::Missing`] and
     /// leaves no trace.
     pub create: bool,
@@ -114,6 +157,8 @@ impl Default for StoreOptions {
     fn default() -> Self {
         StoreOptions {
             path: None,
+            url: None,
+            lease: Duration::from_secs(5),
             create: true,
             durability: Durability::default(),
             accept_loss: false,
@@ -131,6 +176,11 @@ impl StoreOptions {
         StoreOptions { path: Some(path.into()), ..Self::default() }
     }
 
+    /// The default options for a database.
+    pub fn in_database(url: DatabaseUrl) -> Self {
+        StoreOptions { url: Some(url), ..Self::default() }
+    }
+
     /// These options with every number inside its bounds.
     fn bounded(&self) -> Self {
         StoreOptions {
@@ -138,6 +188,7 @@ impl StoreOptions {
             pack_bytes: self.pack_bytes.clamp(1_000, 120_000),
             slot_bytes: self.slot_bytes.clamp(1_000, 120_000),
             slots: self.slots.clamp(2, 65_536),
+            lease: self.lease.clamp(Duration::from_millis(500), Duration::from_secs(600)),
             ..self.clone()
         }
     }
@@ -146,4 +197,19 @@ impl StoreOptions {
 /// Locks; a panic elsewhere does not spread, because every change under these locks is made in one step.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Durations as whole milliseconds, as files name them.
+mod milliseconds {
+    use std::time::Duration;
+
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub fn serialize<S: Serializer>(duration: &Duration, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_u64(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
+        u64::deserialize(from).map(Duration::from_millis)
+    }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::heads::{Changes, Entry};
 use super::walk::View;
 use crate::group::GroupBuilder;
-use crate::{Append, Appended, Epoch, Fault, Tip};
+use crate::{Append, Appended, Epoch, Fault, Mark, Tip};
 use quorate_core::kernel::time::Timestamp;
 
 /// Bytes a frame has besides its records, at most: two texts of 256 bytes and the fixed fields.
@@ -113,6 +113,14 @@ fn refusal(
         if let Some(stream) = taken {
             return Ok(Some(Appended::KeyTaken(stream)));
         }
+        if let Some(pruning) = view.pruned(&Mark::of_key(key))? {
+            return Ok(Some(Appended::Pruned(pruning)));
+        }
+    }
+    if known.is_none()
+        && let Some(pruning) = view.pruned(&Mark::of_stream(&append.stream))?
+    {
+        return Ok(Some(Appended::Pruned(pruning)));
     }
     let actual = known.map_or(0, |entry| entry.revision);
     Ok((actual != append.expected).then_some(Appended::Conflict { actual }))

@@ -22,16 +22,25 @@ pub(super) fn verify(view: &impl View, mut cursor: VerifyCursor, limit: usize) -
 
 /// Checks the group after the cursor and moves the cursor behind it.
 fn check_group(view: &impl View, cursor: &mut VerifyCursor) -> Result<Option<Broken>, Fault> {
-    let number = cursor.group + 1;
-    let broken = |why: String| Ok(Some(Broken { group: number, position: None, record: None, why }));
-    let Some(bytes) = view.group(number)? else {
-        return broken("group is missing".into());
+    let Some(bytes) = view.group(cursor.group + 1)? else {
+        let (group, why) = (cursor.group + 1, "group is missing".into());
+        return Ok(Some(Broken { group, position: None, record: None, why }));
     };
-    let group = match Group::parse(&bytes) {
+    Ok(check_next(&bytes, cursor).err())
+}
+
+/// Checks that these bytes are the group after the cursor, every hash and link in it, and moves the cursor behind it.
+///
+/// # Errors
+/// The first thing that does not fit.
+pub fn check_next(bytes: &[u8], cursor: &mut VerifyCursor) -> Result<(), Broken> {
+    let number = cursor.group + 1;
+    let broken = |why: String| Err(Broken { group: number, position: None, record: None, why });
+    let group = match Group::parse(bytes) {
         Ok(group) => group,
         Err(fault) => return broken(fault.to_string()),
     };
-    let hash_fits = Group::parse_checked(&bytes).is_ok();
+    let hash_fits = Group::parse_checked(bytes).is_ok();
     let header = &group.header;
     if hash_fits {
         if header.number != number {
@@ -54,8 +63,19 @@ fn check_group(view: &impl View, cursor: &mut VerifyCursor) -> Result<Option<Bro
         let checked = frame.map_err(|fault| (None, None, fault.to_string()));
         match checked.and_then(|frame| check_frame(&frame, number, cursor).map(|()| frame.count)) {
             Ok(count) => records += u64::from(count),
-            Err((position, record, why)) => return Ok(Some(Broken { group: number, position, record, why })),
+            Err((position, record, why)) => return Err(Broken { group: number, position, record, why }),
         }
+    }
+    let mut pruned = cursor.pruned.clone();
+    match group.pruned() {
+        Ok(runs) => {
+            for run in runs {
+                let count = run.leaves.len() as u64;
+                records += count;
+                *pruned.entry(run.pruning).or_default() += count;
+            }
+        }
+        Err(fault) => return broken(fault.to_string()),
     }
     if !hash_fits {
         return broken("group does not fit its hash".into());
@@ -67,9 +87,10 @@ fn check_group(view: &impl View, cursor: &mut VerifyCursor) -> Result<Option<Bro
         group: number,
         hash: group.hash,
         position: cursor.position + records,
+        pruned,
         streams: std::mem::take(&mut cursor.streams),
     };
-    Ok(None)
+    Ok(())
 }
 
 type Misplaced = (Option<Position>, Option<(StreamId, Seq)>, String);

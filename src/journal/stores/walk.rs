@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 
 use super::heads::Entry;
 use super::lock;
-use crate::group::{Group, GroupHeader};
-use crate::{Fault, Position, Record, Seq, Tip};
+use crate::group::{GROUP_VERSION, Group, GroupHeader};
+use crate::{Fault, Head, Mark, Position, Pruned, Record, Seq, Tip};
 use quorate_core::kernel::ids::{IdempotencyKey, StreamId};
 
 /// What walks, checks and plans need of a store.
@@ -15,6 +15,11 @@ pub(super) trait View {
     fn tip(&self) -> Tip;
     fn entry(&self, stream: &StreamId) -> Result<Option<Entry>, Fault>;
     fn key(&self, key: &IdempotencyKey) -> Result<Option<StreamId>, Fault>;
+    /// The pruning that took what has this mark.
+    fn pruned(&self, mark: &Mark) -> Result<Option<u64>, Fault> {
+        let _ = mark;
+        Ok(None)
+    }
     /// The stored bytes of a group, sound or not.
     fn group(&self, number: u64) -> Result<Option<GroupBytes>, Fault>;
 }
@@ -146,9 +151,12 @@ pub(super) fn read(
     limit: usize,
 ) -> Result<Vec<Record>, Fault> {
     let mut out = Vec::new();
-    let Some(entry) = view.entry(stream)?.filter(|entry| limit > 0 && after < entry.revision) else {
-        return Ok(out);
+    let Some(entry) = view.entry(stream)? else {
+        return still_there(view, stream).map(|()| out);
     };
+    if limit == 0 || after >= entry.revision {
+        return Ok(out);
+    }
     let steps = trails.walk(view, stream, entry.last_group, after)?;
     let newer = steps.partition_point(|step| step.first_seq > after + 1);
     for step in steps[..=newer.min(steps.len() - 1)].iter().rev() {
@@ -161,6 +169,64 @@ pub(super) fn read(
             out.extend(frame.records()?.into_iter().filter(|r| r.seq > after).take(limit - out.len()));
             if out.len() == limit {
                 return Ok(out);
+            }
+        }
+    }
+    Ok(out)
+}
+
+/// The end of one stream.
+pub(super) fn head(view: &impl View, stream: &StreamId) -> Result<Option<Head>, Fault> {
+    match view.entry(stream)? {
+        Some(entry) => Ok(Some(entry.head())),
+        None => still_there(view, stream).map(|()| None),
+    }
+}
+
+/// The stream that an idempotency key was first used for.
+pub(super) fn find_key(view: &impl View, key: &IdempotencyKey) -> Result<Option<StreamId>, Fault> {
+    if let Some(stream) = view.key(key)? {
+        return Ok(Some(stream));
+    }
+    match view.pruned(&Mark::of_key(key))? {
+        Some(pruning) => {
+            Err(Fault::Pruned { what: "what was asked under this idempotency key".into(), pruning })
+        }
+        None => Ok(None),
+    }
+}
+
+/// Refuses a stream without records that once had some.
+fn still_there(view: &impl View, stream: &StreamId) -> Result<(), Fault> {
+    match view.pruned(&Mark::of_stream(stream))? {
+        Some(pruning) => Err(Fault::Pruned { what: stream.to_string(), pruning }),
+        None => Ok(()),
+    }
+}
+
+/// What pruned records left at the positions after `after`, of at most `limit` positions.
+pub(super) fn pruned(view: &impl View, after: Position, limit: usize) -> Result<Vec<Pruned>, Fault> {
+    let tip = view.tip();
+    let last = after.saturating_add(limit as u64).min(tip.position);
+    let mut out = Vec::new();
+    // A journal that was pruned begins with a group that was written anew, as all are that were there.
+    if after >= last || GroupHeader::parse(&group(view, 1)?)?.version < GROUP_VERSION {
+        return Ok(out);
+    }
+    for number in locate(view, &tip, after + 1)?..=tip.group {
+        let bytes = group(view, number)?;
+        let group = Group::parse(&bytes)?;
+        if group.header.first_position > last {
+            break;
+        }
+        for mut run in group.pruned()? {
+            let early = usize::try_from((after + 1).saturating_sub(run.first_position)).unwrap_or(usize::MAX);
+            let late = usize::try_from((last + 1).saturating_sub(run.first_position)).unwrap_or(usize::MAX);
+            run.leaves.truncate(late);
+            run.leaves.drain(..early.min(run.leaves.len()));
+            run.first_position += early as u64;
+            if !run.leaves.is_empty() {
+                out.push(run);
             }
         }
     }
@@ -212,6 +278,20 @@ pub(super) fn scan(
         }
     }
     *lock(&trails.scan) = Some((tip.position, tip.group));
+    Ok(out)
+}
+
+/// The bytes of the groups after this one, as many as `max_bytes` hold and at least one.
+pub(super) fn groups(view: &impl View, after: u64, max_bytes: usize) -> Result<Vec<Arc<[u8]>>, Fault> {
+    let (tip, mut out, mut left) = (view.tip(), Vec::new(), max_bytes);
+    for number in after.saturating_add(1)..=tip.group {
+        let bytes = group(view, number)?;
+        if !out.is_empty() && bytes.len() > left {
+            break;
+        }
+        left = left.saturating_sub(bytes.len());
+        out.push(Arc::from(&*bytes));
+    }
     Ok(out)
 }
 

@@ -25,7 +25,7 @@ use super::sled::format::{self, Format};
 use super::sled::restore::{self as sled_restore, Said};
 use super::walk::{GroupBytes, Trails, View};
 use crate::group::Group;
-use crate::{ChainHash, Epoch, Fault, Position, Seq, Tip};
+use crate::{ChainHash, Epoch, Fault, Mark, Position, Seq, Tip};
 use quorate_core::kernel::ids::{IdempotencyKey, StreamId};
 use quorate_core::kernel::time::Timestamp;
 
@@ -192,6 +192,11 @@ impl ReadStore {
         &self.damage
     }
 
+    /// The epoch in force, as far as it is known.
+    pub fn epoch(&self) -> Epoch {
+        self.line.last().map_or(self.epoch, |found| self.epoch.max(found.header.epoch))
+    }
+
     /// Why opening the folder would be refused, as a sentence; none when it would be opened as it is. Everything may be
     /// there all the same.
     pub fn refusal(&self) -> Option<&str> {
@@ -356,6 +361,10 @@ impl View for ReadStore {
 
     fn key(&self, key: &IdempotencyKey) -> Result<Option<StreamId>, Fault> {
         Ok(self.index.key(key).cloned())
+    }
+
+    fn pruned(&self, mark: &Mark) -> Result<Option<u64>, Fault> {
+        Ok(self.index.pruned(mark))
     }
 
     fn group(&self, number: u64) -> Result<Option<GroupBytes>, Fault> {

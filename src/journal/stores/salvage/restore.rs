@@ -8,19 +8,19 @@ use super::scan::unreadable;
 use crate::group::Group;
 use crate::stores::StoreOptions;
 use crate::stores::sled::SledStore;
-use crate::{ChainHash, Fault, Record, Tip};
+use crate::{ChainHash, Epoch, Fault, Record, Tip};
 use quorate_core::kernel::time::Timestamp;
 
 /// Bytes of groups written at a time.
 const BATCH: usize = 8 << 20;
 
 impl ReadStore {
-    /// Writes the groups from the first on into a new store in `to`, byte for byte, up to the first that is missing.
-    /// Returns the end of the new journal.
+    /// Writes the groups from the first on into a new store in `to`, byte for byte, up to the first that is missing. The
+    /// next owner gets a higher epoch than `epoch`. Returns the end of the new journal.
     ///
     /// # Errors
     /// [`Fault::Foreign`] when there is something in `to` already; [`Fault::Unavailable`] when a disk does not answer.
-    pub fn restore(&self, to: &Path) -> Result<Tip, Fault> {
+    pub fn restore(&self, to: &Path, epoch: Epoch) -> Result<Tip, Fault> {
         let taken = match std::fs::read_dir(to) {
             Ok(mut entries) => entries.next().is_some(),
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => false,
@@ -31,7 +31,7 @@ impl ReadStore {
         }
         let store = SledStore::open(&StoreOptions::at(to))?;
         let mut tip = Tip { position: 0, group: 0, at: Timestamp::MIN, hash: ChainHash::default() };
-        let (mut batch, mut bytes, mut epoch) = (Vec::new(), 0, self.epoch);
+        let (mut batch, mut bytes, mut epoch) = (Vec::new(), 0, self.epoch.max(epoch));
         for found in &self.line[..self.unbroken()] {
             let group: Arc<[u8]> = Arc::from(&*self.sound(found)?);
             bytes += group.len();

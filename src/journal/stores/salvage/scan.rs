@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use crate::chain::group_hash_of;
-use crate::group::{GROUP_HEADER, GROUP_TRAILER, GroupHeader};
+use crate::frame::PRUNED;
+use crate::group::{GROUP_HEADER, GROUP_TRAILER, GROUP_VERSION, GroupHeader};
 use crate::stores::lock;
 use crate::stores::sled::restore;
 use crate::{ChainHash, Fault};
@@ -19,8 +20,10 @@ use quorate_core::kernel::ids::StreamKind;
 const WINDOW: usize = 4 << 20;
 /// Bytes looked at to recognise a header: with the first fields of its first frame.
 const LOOK: usize = GROUP_HEADER + 4;
-/// Numbers of groups, positions and epochs stay below this; above it stand other things.
+/// Numbers of groups and positions stay below this; above it stand other things.
 const HIGHEST: u64 = 1 << 48;
+/// Epochs stay below this: a journal that was restored goes on above the seconds since 1970, times 2^20.
+const HIGHEST_EPOCH: u64 = 1 << 56;
 
 /// A part of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -182,20 +185,26 @@ impl Files {
 /// The header at the start of the bytes, if it can be one.
 fn recognise(bytes: &[u8]) -> Option<GroupHeader> {
     // The cheap signs first: nearly every place is refused by them.
-    if bytes[0] != 1 || bytes[1] != 0 || bytes[2] != 0 || bytes[45..56] != [0; 11] {
+    if !(1..=GROUP_VERSION).contains(&bytes[0]) || bytes[1] != 0 || bytes[2] != 0 || bytes[45..56] != [0; 11]
+    {
         return None;
     }
     let header = GroupHeader::parse(bytes).ok()?;
     let (flags, kind) = (bytes[GROUP_HEADER], bytes[GROUP_HEADER + 1]);
     let id = u16::from_be_bytes([bytes[GROUP_HEADER + 2], bytes[GROUP_HEADER + 3]]);
+    let begins_with_frame =
+        flags < PRUNED && StreamKind::from_code(kind).is_some() && (1..=256).contains(&id);
+    // What pruned records left is shorter, and begins with the number of the pruning, which is small.
+    let (least, begins) = match header.version {
+        1 => (53, begins_with_frame),
+        _ => (32, begins_with_frame || flags == PRUNED && kind == 0 && id == 0),
+    };
     let fits = header.number < HIGHEST
         && (1..HIGHEST).contains(&header.first_position)
-        && header.epoch < HIGHEST
+        && header.epoch < HIGHEST_EPOCH
         && header.frames <= header.records
-        && u64::from(header.body) > u64::from(header.records) * 53
-        && flags < 8
-        && StreamKind::from_code(kind).is_some()
-        && (1..=256).contains(&id);
+        && u64::from(header.body) > u64::from(header.records) * least
+        && begins;
     fits.then_some(header)
 }
 

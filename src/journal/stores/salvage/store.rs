@@ -1,12 +1,13 @@
 //! The port of a store, for reading alone.
 
+use std::sync::Arc;
+
 use super::super::{verify, walk};
 use super::ReadStore;
 use crate::group::Group;
-use crate::stores::heads::Entry;
 use crate::{
-    Append, Appended, Broken, Epoch, Fault, Head, OpenReport, Pending, Position, Record, Seq, Snapshot,
-    Store, Tip, VerifyCursor, VerifyStep,
+    Append, Appended, Broken, Epoch, Fault, Head, OpenReport, Pending, Position, Pruned, Record, Seq,
+    Snapshot, Store, Tip, VerifyCursor, VerifyStep,
 };
 use quorate_core::kernel::ids::{IdempotencyKey, StreamId};
 use quorate_core::kernel::time::Timestamp;
@@ -107,7 +108,7 @@ impl Store for ReadStore {
     }
 
     fn head<'a>(&'a self, stream: &'a StreamId) -> Pending<'a, Option<Head>> {
-        call(|| Ok(self.index.entry(stream).map(Entry::head)))
+        call(|| walk::head(self, stream))
     }
 
     fn read<'a>(&'a self, stream: &'a StreamId, after: Seq, limit: usize) -> Pending<'a, Vec<Record>> {
@@ -116,6 +117,10 @@ impl Store for ReadStore {
 
     fn scan(&self, after: Position, limit: usize) -> Pending<'_, Vec<Record>> {
         call(move || self.scan_line(after, limit))
+    }
+
+    fn pruned(&self, after: Position, limit: usize) -> Pending<'_, Vec<Pruned>> {
+        call(move || walk::pruned(self, after, limit))
     }
 
     fn settled_before(&self, before: Position, limit: usize) -> Pending<'_, Vec<Record>> {
@@ -135,7 +140,7 @@ impl Store for ReadStore {
     }
 
     fn find_key<'a>(&'a self, key: &'a IdempotencyKey) -> Pending<'a, Option<StreamId>> {
-        call(|| Ok(self.index.key(key).cloned()))
+        call(|| walk::find_key(self, key))
     }
 
     fn save_snapshot<'a>(&'a self, _stream: &'a StreamId, _snapshot: Snapshot) -> Pending<'a, ()> {
@@ -152,6 +157,10 @@ impl Store for ReadStore {
 
     fn load_projection<'a>(&'a self, _name: &'a str) -> Pending<'a, Option<(Position, Vec<u8>)>> {
         call(|| Ok(None))
+    }
+
+    fn groups(&self, after: u64, max_bytes: usize) -> Pending<'_, Vec<Arc<[u8]>>> {
+        call(move || walk::groups(self, after, max_bytes))
     }
 
     fn verify(&self, from: VerifyCursor, limit: usize) -> Pending<'_, VerifyStep> {

@@ -283,5 +283,9 @@ pub(super) fn write_index(disk: &Disk, groups: &[Arc<[u8]>]) -> Result<Changes, 
     for (key, stream) in &changes.keys {
         disk.write_key(key, stream)?;
     }
+    if let Some(last) = groups.last().filter(|_| !changes.pruned.is_empty()) {
+        let marks = changes.pruned.iter().map(|(mark, pruning)| (*mark, *pruning));
+        disk.write_pruned(marks, Group::parse(last)?.header.number)?;
+    }
     Ok(changes)
 }

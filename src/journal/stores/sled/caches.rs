@@ -72,18 +72,19 @@ fn unavailable(path: &Path, error: &io::Error) -> Fault {
 
 #[cfg(test)]
 mod tests {
+    use super::super::disk::open_when_free;
     use super::*;
 
     #[test]
     fn what_is_written_is_what_sled_writes() {
         let dir = tempfile::tempdir().unwrap();
         let config = || ::sled::Config::new().path(dir.path()).segment_size(super::super::disk::SEGMENT);
-        drop(config().open().unwrap());
+        drop(open_when_free(&config()).unwrap());
         assert_eq!(fs::read(dir.path().join("conf")).unwrap(), CONF);
         for bad in [&b""[..], b"segment", &CONF[..40], &[0; 63]] {
             fs::write(dir.path().join("conf"), bad).unwrap();
             prepare(dir.path()).unwrap();
-            drop(config().open().unwrap());
+            drop(open_when_free(&config()).unwrap());
         }
     }
 

@@ -7,6 +7,7 @@
 //! heads       kind 1 · id                  → version 1 · revision 8 · hash 32 · last group 8 · [due 8]
 //! deadlines   due 8 · kind 1 · id          → nothing
 //! keys        idempotency key              → kind 1 · id
+//!             255 · mark 2 · pruning 8 · group 8 → the other 15 bytes of each mark that begins so
 //! meta        "archived"                   → group 8 · position 8 · committed at 8 · hash 32
 //!             "epoch"                      → epoch 8, as the first format kept it
 //!             "migration" · number 4       → digest 32
@@ -14,10 +15,12 @@
 //!
 //! Only the archiver writes here, many groups at a time. What a commit waits for is the log.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use ::sled::{Db, IVec, Tree};
@@ -28,7 +31,7 @@ use super::inspect::{self, End};
 use super::layout::{Fields, decode_due, decode_entry, decode_stream, due_key, encode_entry, stream_key};
 use super::{caches, pieces};
 use crate::group::{GROUP_HEADER, GroupHeader};
-use crate::{ChainHash, Epoch, Fault, Tip};
+use crate::{ChainHash, Epoch, Fault, Mark, Tip};
 use quorate_core::kernel::ids::{IdempotencyKey, StreamId};
 use quorate_core::kernel::time::Timestamp;
 
@@ -36,6 +39,10 @@ use quorate_core::kernel::time::Timestamp;
 const LARGE: usize = 124_000;
 /// Bytes of a segment of sled's log. Larger ones make fewer, longer stalls; pages must stay below a quarter.
 pub(super) const SEGMENT: usize = 8 << 20;
+/// Before the marks of what was pruned. No idempotency key begins so: it is UTF-8.
+const PRUNED_KEY: u8 = 0xff;
+/// Bytes of a mark that are part of the key: the kind, and the first of the hash.
+const MARK_BUCKET: usize = 2;
 /// Half of what a page of sled holds.
 const PACK_SPACERS: u8 = 8;
 
@@ -61,6 +68,8 @@ pub(super) struct Disk {
     meta: Tree,
     pub snapshots: Tree,
     pub projections: Tree,
+    /// Something was pruned, so that names are looked up among what was.
+    any_pruned: AtomicBool,
 }
 
 /// What sled said, as a fault.
@@ -100,14 +109,17 @@ impl Disk {
         let base = open_base(path, options.cache_bytes)?;
         let meta = base.tree("meta")?;
         apply_migrations(&base, &meta, made)?;
+        let keys = base.tree("keys")?;
+        let any_pruned = keys.scan_prefix([PRUNED_KEY]).next().transpose().map_err(broken)?.is_some();
         Ok(Disk {
+            any_pruned: AtomicBool::new(any_pruned),
             durability: options.durability,
             path: path.to_owned(),
             packs: base.tree("packs")?,
             large: base.tree("large")?,
             heads: base.tree("heads")?,
             deadlines: base.tree("deadlines")?,
-            keys: base.tree("keys")?,
+            keys,
             snapshots: base.tree("snapshots")?,
             projections: base.tree("projections")?,
             meta,
@@ -215,6 +227,37 @@ impl Disk {
         self.keys.insert(key.as_str(), stream_key(stream)).map(drop).map_err(broken)
     }
 
+    /// The pruning that took what has this mark.
+    pub fn pruned(&self, mark: &Mark) -> Result<Option<u64>, Fault> {
+        if !self.any_pruned.load(Ordering::Relaxed) {
+            return Ok(None);
+        }
+        let (bucket, rest) = mark.0.split_at(MARK_BUCKET);
+        for item in self.keys.scan_prefix([&[PRUNED_KEY][..], bucket].concat()) {
+            let (key, marks) = item.map_err(broken)?;
+            if marks.chunks_exact(rest.len()).any(|other| other == rest) {
+                return Fields(&key[1 + MARK_BUCKET..]).u64().map(Some);
+            }
+        }
+        Ok(None)
+    }
+
+    /// Adds marks, of groups of which `group` is the last. Many stand in one value: a key for each would take more room than
+    /// what it stands for.
+    pub fn write_pruned(&self, marks: impl Iterator<Item = (Mark, u64)>, group: u64) -> Result<(), Fault> {
+        let mut buckets: BTreeMap<Vec<u8>, Vec<u8>> = BTreeMap::new();
+        for (mark, pruning) in marks {
+            let (bucket, rest) = mark.0.split_at(MARK_BUCKET);
+            let key = [&[PRUNED_KEY][..], bucket, &pruning.to_be_bytes(), &group.to_be_bytes()].concat();
+            buckets.entry(key).or_default().extend_from_slice(rest);
+        }
+        for (key, marks) in buckets {
+            self.any_pruned.store(true, Ordering::Relaxed);
+            self.keys.insert(key, marks).map_err(broken)?;
+        }
+        Ok(())
+    }
+
     /// The epoch of the first format; the mark keeps later ones.
     pub fn epoch(&self) -> Result<Epoch, Fault> {
         match self.meta.get("epoch").map_err(broken)? {
@@ -291,19 +334,26 @@ fn open_once(path: &Path, cache_bytes: u64) -> Result<Db, Fault> {
         .cache_capacity(cache_bytes)
         .segment_size(SEGMENT)
         .flush_every_ms(None);
-    let mut tries = 50;
+    // sled asserts on some damaged files instead of answering an error.
+    catch_unwind(AssertUnwindSafe(|| open_when_free(&config)))
+        .map_err(|_| corrupt("the database cannot be opened; sled gave up while reading it"))?
+        .map_err(broken)
+}
+
+/// How often, and how long after each other, a database is tried to open whose lock is still held.
+const RELEASE: (u32, Duration) = (500, Duration::from_millis(20));
+
+/// Opens a database. Its last handle may be gone before sled's own threads have let go of its lock; whoever opens it again
+/// at once waits for them. Only for who holds the folder, so that nobody else can be the holder.
+pub(super) fn open_when_free(config: &::sled::Config) -> ::sled::Result<Db> {
+    let mut tries = RELEASE.0;
     loop {
-        // sled asserts on some damaged files instead of answering an error.
-        let opened = catch_unwind(AssertUnwindSafe(|| config.open()))
-            .map_err(|_| corrupt("the database cannot be opened; sled gave up while reading it"))?;
-        match opened {
-            // We hold the folder, so this can only be a former handle of ours whose last thread is still ending.
+        match config.open() {
             Err(::sled::Error::Io(e)) if tries > 0 && e.to_string().contains("lock") => {
                 tries -= 1;
-                std::thread::sleep(Duration::from_millis(20));
+                std::thread::sleep(RELEASE.1);
             }
-            Err(e) => return Err(broken(e)),
-            Ok(db) => return Ok(db),
+            opened => return opened,
         }
     }
 }

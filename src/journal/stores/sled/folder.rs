@@ -8,6 +8,7 @@
 //! DIR/acknowledged  how far commits were acknowledged
 //! DIR/log/     the write-ahead log, which every commit writes
 //! DIR/sled/    the database, which the archiver writes
+//! DIR/MOVE     where the journal comes from or has gone, while a move is under way or when it has left
 //! DIR/lost-N/  what was given up when somebody accepted a loss
 //! ```
 

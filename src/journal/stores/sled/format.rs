@@ -19,6 +19,8 @@ use crate::chain::digest;
 
 /// The layout of the folder this program writes and reads.
 pub(super) const NEWEST: u32 = 2;
+/// The layout of a folder whose journal was pruned: the same, with groups that earlier programs do not read.
+pub(in crate::stores) const PRUNED: u32 = 3;
 /// The oldest layout that is converted when it is opened.
 const OLDEST: u32 = 1;
 /// Bytes of the file that are read; it has fewer.
@@ -50,7 +52,7 @@ pub(in crate::stores) enum Format {
 }
 
 /// The text of the file for a layout.
-pub(super) fn text(number: u32) -> String {
+pub(in crate::stores) fn text(number: u32) -> String {
     let line = format!("{PREFIX}{number}\n");
     let check: String = digest(line.as_bytes()).0[..16].iter().map(|byte| format!("{byte:02x}")).collect();
     format!("{line}check {check}\n")
@@ -97,8 +99,8 @@ pub(in crate::stores) fn look(path: &Path) -> Result<Format, Fault> {
     let signs = Signs::of(path);
     match number {
         Some(number) if text(number).as_bytes() == bytes => match number {
-            OLDEST..=NEWEST => return Ok(Format::Layout { number, checked: true }),
-            _ if number > NEWEST => return Err(Fault::NewerVersion { found: number, supported: NEWEST }),
+            OLDEST..=PRUNED => return Ok(Format::Layout { number, checked: true }),
+            _ if number > PRUNED => return Err(Fault::NewerVersion { found: number, supported: PRUNED }),
             _ => {}
         },
         // From before there was a check: the rest of the folder must not contradict.

@@ -273,8 +273,13 @@ impl Files {
 
     /// Where the log ends, given that it reached `lsn`.
     fn follow(&self, lsn: Lsn) -> Result<Tail, Fault> {
-        let (number, at) = (lsn / SEGMENT as Lsn, lsn % SEGMENT as Lsn);
-        self.walk_tail(number.unsigned_abs(), at as usize)
+        let (number, at) = ((lsn / SEGMENT as Lsn).unsigned_abs(), (lsn % SEGMENT as Lsn) as usize);
+        let mut tail = self.walk_tail(number, at)?;
+        // Where a segment is full the log ends at the start of the next one, which is only made with the next message.
+        if at == 0 && number.checked_sub(1).is_some_and(|full| self.order.contains_key(&full)) {
+            tail.reached = tail.reached.max(lsn);
+        }
+        Ok(tail)
     }
 
     fn walk_tail(&self, mut number: u64, mut from: usize) -> Result<Tail, Fault> {

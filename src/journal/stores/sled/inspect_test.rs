@@ -21,7 +21,8 @@ impl Rng {
 type Model = BTreeMap<Vec<u8>, Vec<u8>>;
 
 fn open(folder: &Path) -> ::sled::Result<::sled::Db> {
-    ::sled::Config::new().path(folder).segment_size(SEGMENT).flush_every_ms(None).open()
+    let config = ::sled::Config::new().path(folder).segment_size(SEGMENT).flush_every_ms(None);
+    super::super::disk::open_when_free(&config)
 }
 
 fn value(rng: &mut Rng, size: u64) -> Vec<u8> {
@@ -220,4 +221,25 @@ fn reading_changes_no_byte() {
     let empty = TempDir::new().unwrap();
     assert_eq!(inspect(empty.path(), None).unwrap().end.lsn, -1);
     assert!(inspect(empty.path(), Some(durable)).is_err());
+}
+
+#[test]
+fn the_end_of_a_full_segment_is_found_again_before_the_next_one_is_begun() {
+    let dir = TempDir::new().unwrap();
+    let db = open(dir.path()).unwrap();
+    let mut rng = Rng::seeded(7);
+    for n in 0..400_u64 {
+        db.insert(n.to_be_bytes(), value(&mut rng, 60_000)).unwrap();
+    }
+    db.flush().unwrap();
+    drop(db);
+    let file = File::options().write(true).open(dir.path().join("db")).unwrap();
+    assert!(file.metadata().unwrap().len() > SEGMENT as u64);
+    file.set_len(SEGMENT as u64).unwrap();
+    let full = end(dir.path(), None).unwrap();
+    assert_eq!(full.lsn, SEGMENT as Lsn);
+    assert_eq!(end(dir.path(), Some(full)).unwrap(), full);
+    // Without that segment the log has become shorter.
+    file.set_len(0).unwrap();
+    assert!(matches!(end(dir.path(), Some(full)), Err(Fault::Corrupt { .. })));
 }

@@ -28,9 +28,11 @@ mod inspect;
 pub(super) mod inspect_format;
 pub(super) mod inspect_page;
 mod inspect_tip;
-mod layout;
 mod log;
 mod mark;
+mod moved;
+#[cfg(feature = "store-postgres")]
+mod moving;
 mod note;
 mod open;
 mod packs;
@@ -54,10 +56,13 @@ use self::note::Note;
 use self::packs::PackCache;
 use self::replay::Waiting;
 use super::heads::{Entry, Index};
+use super::layout;
 use super::plan::{Limits, Plan, plan};
 use super::walk::{GroupBytes, Trails, View};
 use super::{StoreOptions, lock};
-use crate::{Append, Appended, ChainHash, Epoch, Fault, OpenReport, Position, Seq, Snapshot, Tip, codec};
+use crate::{
+    Append, Appended, ChainHash, Epoch, Fault, Mark, OpenReport, Position, Seq, Snapshot, Tip, codec,
+};
 use quorate_core::kernel::ids::{IdempotencyKey, StreamId};
 use quorate_core::kernel::time::Timestamp;
 
@@ -126,13 +131,21 @@ impl SledStore {
     /// Opens the data folder named by the options.
     ///
     /// # Errors
-    /// [`Fault::Missing`], [`Fault::Foreign`], [`Fault::Locked`], [`Fault::NewerVersion`] as they say, and
-    /// [`Fault::Corrupt`] when something that was acknowledged is damaged or missing, without touching the folder
+    /// [`Fault::Missing`], [`Fault::Foreign`], [`Fault::Locked`], [`Fault::NewerVersion`], [`Fault::Moved`],
+    /// [`Fault::Moving`] as they say, and [`Fault::Corrupt`] when something that was acknowledged is damaged or missing, without touching the folder
     /// (the last as far as it is seen before sled opens its files); [`Fault::Unavailable`] when no path was given or
     /// the disk does not answer.
     pub fn open(options: &StoreOptions) -> Result<Self, Fault> {
+        Self::open_unless(options, |note| Some(note.refusal()))
+    }
+
+    /// Opens the folder unless what it says of a move forbids it.
+    fn open_unless(
+        options: &StoreOptions,
+        forbids: impl FnOnce(&super::moved::Note) -> Option<Fault>,
+    ) -> Result<Self, Fault> {
         let options = options.bounded();
-        let open::Opened { folder, disk, log, mark, tail, acknowledged } = open::open(&options)?;
+        let open::Opened { folder, disk, log, mark, tail, acknowledged } = open::open(&options, forbids)?;
         let tail_bytes = tail.groups.iter().map(|waiting| waiting.bytes.len()).sum();
         let state = State {
             tip: tail.tip,
@@ -207,6 +220,10 @@ impl View for Shared {
             Some(stream) => Ok(Some(stream.clone())),
             None => self.disk()?.key(key),
         }
+    }
+
+    fn pruned(&self, mark: &Mark) -> Result<Option<u64>, Fault> {
+        self.disk()?.pruned(mark)
     }
 
     fn group(&self, number: u64) -> Result<Option<GroupBytes>, Fault> {

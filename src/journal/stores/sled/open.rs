@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use super::super::moved::Note;
 use super::super::{Durability, StoreOptions};
 use super::acknowledged::Acknowledged;
 use super::disk::{Disk, corrupt};
@@ -11,7 +12,7 @@ use super::inspect::{self, End};
 use super::log::{self, Log, segment};
 use super::mark::{Mark, MarkFile};
 use super::replay::{self, Found, Tail};
-use super::{caches, inspect_tip, ring};
+use super::{caches, inspect_tip, moved, ring};
 use crate::{ChainHash, Fault, OpenReport, Tip};
 use quorate_core::kernel::time::Timestamp;
 
@@ -26,12 +27,18 @@ pub(super) struct Opened {
     pub acknowledged: Acknowledged,
 }
 
-pub(super) fn open(options: &StoreOptions) -> Result<Opened, Fault> {
+pub(super) fn open(
+    options: &StoreOptions,
+    forbids: impl FnOnce(&Note) -> Option<Fault>,
+) -> Result<Opened, Fault> {
     let Some(path) = &options.path else {
         return Err(Fault::Unavailable { reason: "no data folder was named; give the store a path".into() });
     };
     let durable = options.durability != Durability::None;
     let folder = Folder::open(path, options.create, options.accept_loss)?;
+    if let Some(refusal) = moved::read(path)?.as_ref().and_then(forbids) {
+        return Err(refusal);
+    }
     let mut disk = None;
     let mut before = None;
     match folder.format {

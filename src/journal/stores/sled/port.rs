@@ -1,14 +1,15 @@
 //! The port, method by method. Calls block while they are polled.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
 use super::super::walk::View;
 use super::super::{verify, walk};
 use super::disk::corrupt;
 use super::{Shared, SledStore};
 use crate::{
-    Append, Appended, Epoch, Fault, Head, OpenReport, Pending, Position, Record, Seq, Snapshot, Store, Tip,
-    VerifyCursor, VerifyStep,
+    Append, Appended, Epoch, Fault, Head, OpenReport, Pending, Position, Pruned, Record, Seq, Snapshot,
+    Store, Tip, VerifyCursor, VerifyStep,
 };
 use quorate_core::kernel::ids::{IdempotencyKey, StreamId};
 use quorate_core::kernel::time::Timestamp;
@@ -39,7 +40,7 @@ impl Store for SledStore {
     }
 
     fn head<'a>(&'a self, stream: &'a StreamId) -> Pending<'a, Option<Head>> {
-        self.call(|shared| Ok(shared.entry(stream)?.map(|entry| entry.head())))
+        self.call(|shared| walk::head(shared, stream))
     }
 
     fn read<'a>(&'a self, stream: &'a StreamId, after: Seq, limit: usize) -> Pending<'a, Vec<Record>> {
@@ -48,6 +49,10 @@ impl Store for SledStore {
 
     fn scan(&self, after: Position, limit: usize) -> Pending<'_, Vec<Record>> {
         self.call(move |shared| walk::scan(shared, &shared.trails, after, limit))
+    }
+
+    fn pruned(&self, after: Position, limit: usize) -> Pending<'_, Vec<Pruned>> {
+        self.call(move |shared| walk::pruned(shared, after, limit))
     }
 
     fn settled_before(&self, before: Position, limit: usize) -> Pending<'_, Vec<Record>> {
@@ -67,7 +72,7 @@ impl Store for SledStore {
     }
 
     fn find_key<'a>(&'a self, key: &'a IdempotencyKey) -> Pending<'a, Option<StreamId>> {
-        self.call(|shared| shared.key(key))
+        self.call(|shared| walk::find_key(shared, key))
     }
 
     fn save_snapshot<'a>(&'a self, stream: &'a StreamId, snapshot: Snapshot) -> Pending<'a, ()> {
@@ -92,6 +97,10 @@ impl Store for SledStore {
 
     fn load_note(&self) -> Pending<'_, Option<Vec<u8>>> {
         self.call(|shared| Ok(shared.note.load()))
+    }
+
+    fn groups(&self, after: u64, max_bytes: usize) -> Pending<'_, Vec<Arc<[u8]>>> {
+        self.call(move |shared| walk::groups(shared, after, max_bytes))
     }
 
     fn verify(&self, from: VerifyCursor, limit: usize) -> Pending<'_, VerifyStep> {

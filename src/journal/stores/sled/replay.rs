@@ -115,7 +115,10 @@ fn check_acknowledged(folder: &Path, mark: &Mark, scan: &Scan) -> Result<(), Fau
         // Nobody was ever given an epoch to commit under.
         Witness::Missing if mark.epoch == 0 => return Ok(()),
         Witness::Missing
-            if format::look(folder)? == (Format::Layout { number: format::NEWEST, checked: true }) =>
+            if matches!(
+                format::look(folder)?,
+                Format::Layout { number: format::NEWEST.., checked: true }
+            ) =>
         {
             return Err(corrupt(format!(
                 "the file {} is missing, so nothing says whether the log lost its end. {}",

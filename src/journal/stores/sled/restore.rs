@@ -6,10 +6,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::super::lock;
+use super::super::walk::View;
 use super::acknowledged::{self, Witness};
 use super::log::SECTOR;
 use super::log::segment::SegmentHeader;
-use super::{SledStore, archive, inspect, mark, open, replay};
+use super::{SledStore, archive, inspect, mark, moved, open, replay};
 use crate::{Epoch, Fault, Position, Tip};
 
 /// What mark and log say of a journal.
@@ -47,6 +48,12 @@ pub(in crate::stores) fn said(dir: &Path) -> Result<Said, Fault> {
         }
         Err(Fault::Corrupt { what }) => said.damage = Some(what),
         Err(fault) => return Err(fault),
+    }
+    if said.refusal.is_none() {
+        said.refusal = match moved::read(dir) {
+            Ok(note) => note.map(|note| note.refusal().to_string()),
+            Err(fault) => refusal(Err::<(), _>(fault))?,
+        };
     }
     Ok(said)
 }
@@ -102,6 +109,34 @@ impl SledStore {
             state.archived = tip;
         }
         Ok(())
+    }
+
+    /// Keeps a projection.
+    pub(in crate::stores) fn keep_projection(
+        &self,
+        name: &str,
+        at: Position,
+        bytes: &[u8],
+    ) -> Result<(), Fault> {
+        self.shared.save_projection(name, at, bytes)
+    }
+
+    /// The end of the journal.
+    pub(in crate::stores) fn end_of_journal(&self) -> Tip {
+        self.shared.tip()
+    }
+
+    /// The stored bytes of a group, if they fit their hash.
+    pub(in crate::stores) fn sound_group(&self, number: u64) -> Result<Arc<[u8]>, Fault> {
+        let bytes = self.shared.group(number)?.filter(|bytes| bytes.sound);
+        bytes
+            .map(|bytes| Arc::from(&*bytes))
+            .ok_or_else(|| Fault::Corrupt { what: format!("a group is missing or damaged. number={number}") })
+    }
+
+    /// Closes the store and goes on holding the folder.
+    pub(in crate::stores) fn stop(&self) -> Result<(), Fault> {
+        self.shared.close()
     }
 
     /// Closes the store; what was taken in is durable.

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 use super::super::Durability;
+use super::disk::open_when_free;
 use super::*;
 use crate::codec::AppendBuilder;
 use crate::{Due, Pending, Store, VerifyCursor};
@@ -521,12 +522,27 @@ fn a_commit_waiting_for_room_is_told_when_the_archiver_has_ended() {
 fn a_store_with_a_later_migration_is_newer() {
     let dir = TempDir::new().unwrap();
     drop(SledStore::open(&options(dir.path(), 2)).unwrap());
-    let db = ::sled::Config::new().path(dir.path().join("sled")).segment_size(8 << 20).open().unwrap();
+    let config = ::sled::Config::new().path(dir.path().join("sled")).segment_size(8 << 20);
+    let db = open_when_free(&config).unwrap();
     let key = [&b"migration"[..], &9u32.to_be_bytes()].concat();
     db.open_tree("meta").unwrap().insert(key, &[0; 32]).unwrap();
     drop(db);
     let opened = SledStore::open(&options(dir.path(), 2)).err();
     assert_eq!(opened, Some(Fault::NewerVersion { found: 9, supported: 2 }));
+}
+
+#[test]
+fn a_database_whose_lock_is_still_held_is_waited_for() {
+    let dir = TempDir::new().unwrap();
+    let config = ::sled::Config::new().path(dir.path().join("sled")).segment_size(8 << 20);
+    let held = config.open().unwrap();
+    assert!(config.open().is_err(), "sled itself does not wait");
+    let opened = std::thread::scope(|scope| {
+        let waits = scope.spawn(|| open_when_free(&config).map(drop));
+        drop(held);
+        waits.join().unwrap()
+    });
+    opened.unwrap();
 }
 
 #[test]

@@ -1,11 +1,19 @@
-//! Keys and values of the index as bytes; drawn in [`super::disk`].
+//! Keys and values of an index as bytes, for stores that keep one under keys; drawn in `sled::disk`.
 
-use super::super::heads::Entry;
-use super::disk::corrupt;
-use crate::{ChainHash, Fault};
+#[cfg(feature = "store-sled")]
+use super::heads::Entry;
+#[cfg(feature = "store-sled")]
+use crate::ChainHash;
+use crate::Fault;
 use quorate_core::kernel::ids::{EntityId, StreamId, StreamKind};
+#[cfg(feature = "store-sled")]
 use quorate_core::kernel::time::Timestamp;
 
+fn corrupt(what: impl Into<String>) -> Fault {
+    Fault::Corrupt { what: what.into() }
+}
+
+#[cfg(feature = "store-sled")]
 const HEAD_VERSION: u8 = 1;
 
 pub(super) fn stream_key(stream: &StreamId) -> Vec<u8> {
@@ -19,18 +27,21 @@ pub(super) fn decode_stream(bytes: &[u8]) -> Result<StreamId, Fault> {
     Ok(StreamId::new(kind, EntityId::stored(id).map_err(|e| corrupt(format!("stream key: {e}")))?))
 }
 
+#[cfg(feature = "store-sled")]
 /// Instants sort as bytes when the sign bit is flipped.
 pub(super) fn due_key(t: Timestamp, stream: &StreamId) -> Vec<u8> {
     let instant = (t.as_micros() ^ i64::MIN).to_be_bytes();
     [&instant[..], &stream_key(stream)].concat()
 }
 
+#[cfg(feature = "store-sled")]
 pub(super) fn decode_due(bytes: &[u8]) -> Result<(Timestamp, StreamId), Fault> {
     let mut fields = Fields(bytes);
     let micros = i64::from_be_bytes(fields.take()?) ^ i64::MIN;
     Ok((Timestamp::from_micros(micros), decode_stream(fields.0)?))
 }
 
+#[cfg(feature = "store-sled")]
 pub(super) fn encode_entry(entry: &Entry) -> Vec<u8> {
     let mut out = Vec::with_capacity(57);
     out.push(HEAD_VERSION);
@@ -43,6 +54,7 @@ pub(super) fn encode_entry(entry: &Entry) -> Vec<u8> {
     out
 }
 
+#[cfg(feature = "store-sled")]
 pub(super) fn decode_entry(bytes: &[u8]) -> Result<Entry, Fault> {
     let mut fields = Fields(bytes);
     let [version] = fields.take()?;
@@ -54,9 +66,11 @@ pub(super) fn decode_entry(bytes: &[u8]) -> Result<Entry, Fault> {
     Ok(Entry { revision, hash, due, last_group })
 }
 
+#[cfg(feature = "store-sled")]
 /// Takes fixed-size fields off the front of a stored value.
 pub(super) struct Fields<'a>(pub &'a [u8]);
 
+#[cfg(feature = "store-sled")]
 impl Fields<'_> {
     fn take<const N: usize>(&mut self) -> Result<[u8; N], Fault> {
         let (field, rest) = self.0.split_first_chunk().ok_or_else(|| corrupt("index value is cut short"))?;

@@ -1,0 +1,196 @@
+//! A new data folder from groups, which counts only once all of it is there.
+//!
+//! ```text
+//!  NEW.restoring/   made and filled; FORMAT is called FORMAT.new, so that nobody opens it
+//!       │           all of it is on disk
+//!       ▼ rename
+//!  NEW/             still not opened by anybody
+//!       ▼ FORMAT.new ──rename──► FORMAT
+//!  NEW/             a store
+//! ```
+
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::group::Group;
+use crate::stores::StoreOptions;
+use crate::stores::salvage::{ReadStore, free};
+use crate::stores::sled::{SledStore, format};
+use crate::stores::walk::View;
+use crate::{ChainHash, Epoch, Fault, Position, Tip};
+use quorate_core::kernel::time::Timestamp;
+
+/// Bytes of groups written at a time.
+const BATCH: usize = 8 << 20;
+const FORMAT: &str = "FORMAT";
+const NOT_YET: &str = "FORMAT.new";
+
+/// A journal that is made of groups, byte for byte.
+#[derive(Debug)]
+pub struct NewJournal {
+    target: PathBuf,
+    work: PathBuf,
+    pub(super) store: SledStore,
+    epoch: Epoch,
+    pub(super) batch: Vec<Arc<[u8]>>,
+    bytes: usize,
+    tip: Tip,
+    /// Is there a group of a journal that was pruned among them?
+    pruned: bool,
+}
+
+fn unavailable(what: &str, path: &Path, error: &io::Error) -> Fault {
+    Fault::Unavailable { reason: format!("{what}. path={}, error={error}", path.display()) }
+}
+
+/// Was a folder left by a restore that was cut off? Then nothing in it counts.
+///
+/// # Errors
+/// [`Fault::Unavailable`] when the disk does not answer.
+pub fn unfinished(path: &Path) -> Result<bool, Fault> {
+    let there = |name: &str| path.join(name).try_exists();
+    let look = || Ok(path.is_dir() && there(NOT_YET)? && !there(FORMAT)?);
+    look().map_err(|e: io::Error| unavailable("folder cannot be looked at", path, &e))
+}
+
+/// Was the work cut off before `FORMAT` had its other name? Then it is a store without a group.
+fn is_only_made(work: &Path) -> Result<bool, Fault> {
+    let made =
+        work.join(FORMAT).try_exists().map_err(|e| unavailable("folder cannot be looked at", work, &e))?;
+    if !made {
+        return Ok(false);
+    }
+    let store = ReadStore::open(work)?;
+    Ok(store.refusal().is_none() && store.damage().is_none() && store.tip().group == 0)
+}
+
+fn remove(path: &Path) -> Result<(), Fault> {
+    free(path)?;
+    fs::remove_dir_all(path).map_err(|e| unavailable("folder cannot be cleared", path, &e))
+}
+
+/// Makes room for a folder: what a restore left that was cut off goes, anything else stays and is refused.
+fn clear(path: &Path) -> Result<(), Fault> {
+    let is_empty = match fs::read_dir(path) {
+        Ok(mut entries) => entries.next().is_none(),
+        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(()),
+        Err(e) => return Err(unavailable("folder cannot be looked at", path, &e)),
+    };
+    if is_empty {
+        return Ok(());
+    }
+    if !unfinished(path)? {
+        return Err(Fault::Foreign { path: path.display().to_string() });
+    }
+    remove(path)
+}
+
+fn sync(path: &Path) -> Result<(), Fault> {
+    let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+    File::open(path)
+        .and_then(|dir| dir.sync_all())
+        .map_err(|e| unavailable("folder cannot be synced", path, &e))
+}
+
+fn rename(from: &Path, to: &Path) -> Result<(), Fault> {
+    fs::rename(from, to).map_err(|e| unavailable("name cannot be changed", from, &e))
+}
+
+impl NewJournal {
+    /// Begins one that will stand in the folder `to`, which is missing or empty, or was left by a restore that was cut off.
+    ///
+    /// # Errors
+    /// [`Fault::Foreign`] when there is something in it, or beside it under the name of the work; [`Fault::Locked`] while
+    /// another restore is at work there; [`Fault::Unavailable`] when a disk does not answer.
+    pub fn begin(to: &Path) -> Result<Self, Fault> {
+        let no_name = || Fault::Foreign { path: to.display().to_string() };
+        let mut name = to.file_name().ok_or_else(no_name)?.to_owned();
+        name.push(".restoring");
+        let work = to.with_file_name(name);
+        clear(to)?;
+        match is_only_made(&work)? {
+            true => remove(&work)?,
+            false => clear(&work)?,
+        }
+        let store = SledStore::open(&StoreOptions::at(&work))?;
+        // From here on nobody opens it; before, there is nothing in it.
+        rename(&work.join(FORMAT), &work.join(NOT_YET))?;
+        sync(&work)?;
+        let tip = Tip { position: 0, group: 0, at: Timestamp::MIN, hash: ChainHash::default() };
+        Ok(NewJournal {
+            target: to.to_owned(),
+            work,
+            store,
+            epoch: 0,
+            batch: Vec::new(),
+            bytes: 0,
+            tip,
+            pruned: false,
+        })
+    }
+
+    /// Adds the group that follows, which must be sound.
+    ///
+    /// # Errors
+    /// [`Fault::Corrupt`] for one that does not follow; [`Fault::Unavailable`] when the disk does not answer.
+    pub fn add(&mut self, group: &[u8]) -> Result<(), Fault> {
+        let header = Group::parse_checked(group)?;
+        let (hash, header) = (header.hash, header.header);
+        if header.number != self.tip.group + 1 || header.previous != self.tip.hash {
+            return Err(Fault::Corrupt { what: format!("group does not follow. number={}", header.number) });
+        }
+        self.epoch = self.epoch.max(header.epoch);
+        self.pruned |= header.version > 1;
+        self.tip = Tip { position: header.last_position(), group: header.number, at: header.at, hash };
+        self.bytes += group.len();
+        self.batch.push(Arc::from(group));
+        if self.bytes >= BATCH {
+            self.bytes = 0;
+            self.store.take_in(self.epoch, &std::mem::take(&mut self.batch))?;
+        }
+        Ok(())
+    }
+
+    /// The end of the journal so far.
+    pub fn tip(&self) -> &Tip {
+        &self.tip
+    }
+
+    /// Keeps what the runtime derived from the journal up to a position; losing it costs only time.
+    ///
+    /// # Errors
+    /// [`Fault::Unavailable`] when the disk does not answer.
+    pub fn keep_projection(&self, name: &str, at: Position, bytes: &[u8]) -> Result<(), Fault> {
+        self.store.keep_projection(name, at, bytes)
+    }
+
+    /// Makes all of it durable and puts it into its place. `beside` is told the folder before, to put files into it. The next
+    /// owner gets a higher epoch than `epoch`.
+    ///
+    /// # Errors
+    /// Those of `beside`; [`Fault::Unavailable`] when the disk does not answer: then nothing stands in the place.
+    pub fn finish(self, epoch: Epoch, beside: impl FnOnce(&Path) -> Result<(), Fault>) -> Result<Tip, Fault> {
+        self.store.take_in(self.epoch.max(epoch), &self.batch)?;
+        self.store.end()?;
+        beside(&self.work)?;
+        if self.pruned {
+            // Still called FORMAT.new: nobody opens it, and earlier programs never will.
+            let path = self.work.join(NOT_YET);
+            let write = || {
+                let mut file = File::create(&path)?;
+                file.write_all(format::text(format::PRUNED).as_bytes())?;
+                file.sync_all()
+            };
+            write().map_err(|e| unavailable("file cannot be written", &path, &e))?;
+        }
+        sync(&self.work)?;
+        // An empty folder in the place is replaced by it.
+        rename(&self.work, &self.target)?;
+        sync(self.target.parent().unwrap_or(Path::new(".")))?;
+        rename(&self.target.join(NOT_YET), &self.target.join(FORMAT))?;
+        sync(&self.target)?;
+        Ok(self.tip)
+    }
+}

@@ -1,0 +1,62 @@
+//! The file `MOVE`: the folder takes part in a move of its journal, or its journal has gone.
+//!
+//! ```text
+//! DIR/MOVE   "into" or "away" · the other place · a check, as in FORMAT
+//! ```
+
+use std::io::{self, ErrorKind};
+use std::path::Path;
+
+use super::super::moved::Note;
+use super::disk::corrupt;
+use super::log::segment;
+use crate::Fault;
+use crate::chain::digest;
+
+pub(super) const NAME: &str = "MOVE";
+/// Bytes of the file that are read; a path has fewer.
+const LONGEST: usize = 64 << 10;
+
+/// What a folder says of a move; nothing when it takes part in none.
+///
+/// # Errors
+/// [`Fault::Corrupt`] for a file that is damaged, [`Fault::Unavailable`] when the disk does not answer.
+pub(super) fn read(dir: &Path) -> Result<Option<Note>, Fault> {
+    let path = dir.join(NAME);
+    let bytes = match segment::read_upto(&path, LONGEST) {
+        Ok(bytes) => bytes,
+        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(e) => return Err(unavailable(&path, &e)),
+    };
+    let said = String::from_utf8_lossy(&bytes);
+    let mut lines = said.lines();
+    let note = match (lines.next(), lines.next()) {
+        (Some("into"), Some(from)) => Note::Into(from.to_owned()),
+        (Some("away"), Some(to)) => Note::Away(to.to_owned()),
+        _ => return Err(damaged(&path)),
+    };
+    if text(&note).as_bytes() == bytes { Ok(Some(note)) } else { Err(damaged(&path)) }
+}
+
+fn damaged(path: &Path) -> Fault {
+    corrupt(format!("the file does not say which move the folder takes part in. path={}", path.display()))
+}
+
+pub(super) fn unavailable(path: &Path, error: &io::Error) -> Fault {
+    Fault::Unavailable {
+        reason: format!(
+            "what the folder says of a move is out of reach. path={}, error={error}",
+            path.display()
+        ),
+    }
+}
+
+pub(super) fn text(note: &Note) -> String {
+    let (word, place) = match note {
+        Note::Into(from) => ("into", from),
+        Note::Away(to) => ("away", to),
+    };
+    let lines = format!("{word}\n{place}\n");
+    let check: String = digest(lines.as_bytes()).0[..16].iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("{lines}check {check}\n")
+}
