@@ -116,6 +116,16 @@ impl std::fmt::Display for PublicKey {
     }
 }
 
+/// Is the text one of a checkpoint, whoever signed it?
+///
+/// # Errors
+/// [`Refusal::Malformed`] for anything else.
+pub fn check_form(text: &str) -> Result<(), Refusal> {
+    let malformed = |why: String| Refusal::Malformed { what: "the checkpoint", why };
+    let note = Note::from_bytes(text.as_bytes()).map_err(|e| malformed(e.to_string()))?;
+    Body::from_bytes(note.text()).map(|_| ()).map_err(|e| malformed(e.to_string()))
+}
+
 impl PublicKey {
     /// Reads the text of a public key.
     ///

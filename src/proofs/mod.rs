@@ -19,14 +19,17 @@
 //! | `entry` | what the tree is over |
 //! | `tree` | the tree in tiles of 256 hashes: growing, root, proofs |
 //! | `checkpoint` | signing and reading checkpoints |
+//! | `cosignature` | what witnesses say of checkpoints |
 //! | `proof` | proofs as files, and their check |
 //!
 //! # Source
-//! RFC 6962 §2.1 (Merkle trees), C2SP `tlog-tiles`, `tlog-checkpoint` and `signed-note`.
+//! RFC 6962 §2.1 (Merkle trees), C2SP `tlog-tiles`, `tlog-checkpoint`, `tlog-cosignature` and
+//! `signed-note`.
 
 #![forbid(unsafe_code)]
 
 pub mod checkpoint;
+pub mod cosignature;
 pub mod entry;
 pub mod proof;
 pub mod tree;
@@ -82,3 +85,5 @@ pub use tlog_tiles::Hash;
 
 #[cfg(test)]
 mod attack_test;
+#[cfg(test)]
+mod drill_test;

@@ -140,8 +140,15 @@ impl Inclusion {
     /// # Errors
     /// Whatever does not hold, as a [`Refusal`].
     pub fn check(&self, trusted: &PublicKey) -> Result<Shown, Refusal> {
+        self.check_in(&trusted.read(&self.checkpoint)?)
+    }
+
+    /// Checks the proof under a checkpoint that is believed, whatever checkpoint it names itself.
+    ///
+    /// # Errors
+    /// Whatever does not hold, as a [`Refusal`].
+    pub fn check_in(&self, checkpoint: &Checkpoint) -> Result<Shown, Refusal> {
         check_format("the proof", &self.format, INCLUSION)?;
-        let checkpoint = trusted.read(&self.checkpoint)?;
         let entry = Entry::from_bytes(&unhex("the entry", &self.entry)?)?;
         let size = checkpoint.size;
         let misfit = |what: &str| Refusal::Misfit { what: what.to_owned(), size };
@@ -156,13 +163,16 @@ impl Inclusion {
             .map_err(|_| misfit("the path of the entry"))?;
         let shown = self.record.as_ref().map(|record| record.check(&entry, size)).transpose()?;
         let (by, payload) = shown.map_or((None, None), |(by, payload)| (by, Some(payload)));
-        Ok(Shown { checkpoint, entry, by, payload })
+        Ok(Shown { checkpoint: checkpoint.clone(), entry, by, payload })
     }
 }
 
 impl ShownRecord {
-    /// The identity and the payload of the record that the entry names.
-    fn check(&self, entry: &Entry, size: u64) -> Result<(Option<EntityId>, Vec<u8>), Refusal> {
+    /// The identity and the payload of the record that the entry names, which is one of a tree of this size.
+    ///
+    /// # Errors
+    /// [`Refusal::Misfit`] when the bytes are not those of that record.
+    pub fn check(&self, entry: &Entry, size: u64) -> Result<(Option<EntityId>, Vec<u8>), Refusal> {
         let misfit = |what: &str| Refusal::Misfit { what: what.to_owned(), size };
         let previous = unhex("the hash before the record", &self.previous_hash)?;
         let previous: [u8; 32] = previous.try_into().map_err(|_| misfit("the hash before the record"))?;
