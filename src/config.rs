@@ -1,11 +1,21 @@
 //! Every knob: what it means, its unit and bounds, and what too large and too small do.
 
+mod flow;
+mod hooks;
+pub mod ms;
+mod network;
+mod session;
+
 use std::collections::BTreeSet;
 #[cfg(feature = "runtime")]
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use flow::FlowLimits;
+pub use hooks::HooksConfig;
+pub use network::NetworkConfig;
 use serde::{Deserialize, Serialize};
+pub use session::SessionConfig;
 
 use crate::core::capacity::cell;
 use crate::core::jobs::durations;
@@ -28,29 +38,6 @@ use crate::shell::post::Transport;
 #[cfg(feature = "runtime")]
 use crate::shell::sampler::Sampler;
 use crate::store::StoreOptions;
-
-/// Durations as whole milliseconds, as files and messages name them.
-pub mod ms {
-    use std::time::Duration;
-
-    use serde::{Deserialize, Deserializer, Serializer};
-
-    /// As a number.
-    ///
-    /// # Errors
-    /// Those of the serializer.
-    pub fn serialize<S: Serializer>(duration: &Duration, to: S) -> Result<S::Ok, S::Error> {
-        to.serialize_u64(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
-    }
-
-    /// From a number.
-    ///
-    /// # Errors
-    /// Those of the deserializer.
-    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
-        u64::deserialize(from).map(Duration::from_millis)
-    }
-}
 
 /// Settings of one runtime. Checked when it opens. As a file they have the names of their fields, durations in milliseconds;
 /// what only a program can bring is left out.
@@ -82,6 +69,10 @@ pub struct Config {
     /// Records of one entity between two snapshots, from 16, default 4,096. Too small writes large states often;
     /// too large makes waking a long-lived entity slow (about a second for a million records).
     pub snapshot_every: u64,
+    /// Open questions of one identity, of each kind by itself (quorums, proposals, sessions), from 1, default 10,000; and never
+    /// more than half of what may be open of that kind, so that one leaves room for others. The next one is refused with
+    /// `limit_exceeded`. What one identity begins at the same instant may pass it by as many.
+    pub max_open_each: u64,
     /// Limits and defaults of quorums.
     pub quorum: QuorumConfig,
     /// Limits and defaults of proposals.
@@ -112,6 +103,10 @@ pub struct Config {
     pub capacity: CapacityConfig,
     /// How jobs are run, and where.
     pub jobs: JobsConfig,
+    /// How far nodes are apart, and which datacenter a job goes to.
+    pub network: NetworkConfig,
+    /// How hooks are delivered.
+    pub hooks: HooksConfig,
     /// Limits of flow-controlled streams.
     pub flow: FlowLimits,
     /// When load is shed, and how it is measured.
@@ -136,7 +131,8 @@ pub struct QuorumConfig {
     /// Timeout when none is asked for; above 0, default 30 s.
     #[serde(rename = "default_timeout_ms", with = "ms")]
     pub default_timeout: Duration,
-    /// Longest timeout, default 24 h. Longer ones are refused.
+    /// Longest timeout, extensions among it, default 366 days: a question to people may stay open as long as they need. Longer ones
+    /// are refused.
     #[serde(rename = "max_timeout_ms", with = "ms")]
     pub max_timeout: Duration,
     /// Refuse to start on unknown membership instead of letting anyone vote; default false.
@@ -159,17 +155,6 @@ impl QuorumConfig {
     }
 }
 
-/// Limits of sessions.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct SessionConfig {
-    /// Sessions open at the same time, 1 to 1,000,000, default 1,000. The next one is refused with `limit_exceeded`.
-    pub max_open: usize,
-    /// Voters of one session, 3 to 10,000, default 1,024. Every vote counts all of them again.
-    pub max_voters: u32,
-    /// Bytes of what is asked, and of its context, 1 to 1 MiB, default 16 KiB.
-    pub max_proposal_bytes: usize,
-}
-
 /// Limits and defaults of proposals.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ConsensusConfig {
@@ -179,6 +164,10 @@ pub struct ConsensusConfig {
     pub max_participants: usize,
     /// Bytes of a proposal as JSON, up to 16 MiB, default 64 KiB.
     pub max_proposal_bytes: usize,
+    /// Longest time for the votes of a proposal, extensions among it, default 366 days: a question to a person may stay open
+    /// as long as the person needs. Too short cuts such questions off; too long keeps forgotten ones open.
+    #[serde(rename = "max_timeout_ms", with = "ms")]
+    pub max_timeout: Duration,
     /// How long the coordinator may take to say who is registered before the request is refused, 1 ms to 1 h, default
     /// 10 s.
     #[serde(rename = "list_timeout_ms", with = "ms")]
@@ -371,37 +360,6 @@ impl HeartbeatConfig {
     }
 }
 
-/// Limits of the streams that operations open.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct FlowLimits {
-    /// Streams with a buffer in this process, default 10,000. The next one is refused with `limit_exceeded`.
-    pub max_open: usize,
-    /// Bytes of one message as JSON, 1 to 16 MiB, default 64 KiB. A stream holds up to `max_buffer_size` of them in
-    /// memory.
-    pub max_message_bytes: usize,
-    /// Messages that the buffer of one stream may be opened for, 1 to 10,000,000, default 1,000,000.
-    pub max_buffer_size: usize,
-    /// Bytes of JSON that the buffer of one stream holds, `max_message_bytes` to 1 TiB, default 64 MiB, whatever the
-    /// stream was opened with. Then its drop policy acts, as for messages. Too small: large messages push each other out;
-    /// too large: one reader that is gone fills the memory.
-    pub max_stream_bytes: usize,
-    /// Bytes of memory that the messages of all streams take, those of waiting senders too, `max_message_bytes` to 1 TiB,
-    /// default 256 MiB. A message above it comes back as `memory_full`.
-    pub max_total_bytes: usize,
-}
-
-impl Default for FlowLimits {
-    fn default() -> Self {
-        FlowLimits {
-            max_open: 10_000,
-            max_message_bytes: 64 << 10,
-            max_buffer_size: 1_000_000,
-            max_stream_bytes: 64 << 20,
-            max_total_bytes: 256 << 20,
-        }
-    }
-}
-
 /// When load is shed, and how it is measured. Operations are shed by what the runtime measures itself: how many requests
 /// are under way (from half of `max_in_flight` on), how long commands take from being let in to their durable answer, and
 /// with a `sampler` processor and memory. What callers report (`shed.record`) is the answer of `shed.check` only.
@@ -465,9 +423,10 @@ impl Default for Config {
             entity_threads: (processors / 2).clamp(1, 256),
             idle_after: Duration::from_secs(60),
             snapshot_every: 4_096,
+            max_open_each: 10_000,
             quorum: QuorumConfig {
                 default_timeout: Duration::from_secs(30),
-                max_timeout: Duration::from_secs(24 * 3600),
+                max_timeout: Duration::from_secs(366 * 86_400),
                 strict_membership: false,
                 max_open: 1_000_000,
                 max_voters: 100_000,
@@ -477,13 +436,21 @@ impl Default for Config {
             heartbeat: HeartbeatConfig::default(),
             capacity: CapacityConfig::default(),
             jobs: JobsConfig::default(),
+            network: NetworkConfig::default(),
+            hooks: HooksConfig::default(),
             flow: FlowLimits::default(),
             shedding: SheddingConfig::default(),
-            session: SessionConfig { max_open: 1_000, max_voters: 1_024, max_proposal_bytes: 16 << 10 },
+            session: SessionConfig {
+                max_open: 1_000,
+                max_voters: 1_024,
+                max_proposal_bytes: 16 << 10,
+                max_timeout: Duration::from_secs(366 * 86_400),
+            },
             consensus: ConsensusConfig {
                 max_open: 1_000_000,
                 max_participants: 100_000,
                 max_proposal_bytes: 64 << 10,
+                max_timeout: Duration::from_secs(366 * 86_400),
                 list_timeout: Duration::from_secs(10),
                 health_policy: None,
                 exclude_grade: Grade::Failed,
@@ -518,6 +485,15 @@ impl Config {
         Config { store: "sled".into(), store_options, ..Config::default() }
     }
 
+    /// A runtime on a PostgreSQL database, `postgres://USER:PASSWORD@HOST:PORT/DATABASE`; its tables are made when they are
+    /// not there. A text of another form is refused when the runtime opens.
+    #[cfg(feature = "store-postgres")]
+    pub fn postgres(url: &str) -> Self {
+        let url = crate::store::DatabaseUrl::of(url);
+        let store_options = StoreOptions { url, ..StoreOptions::default() };
+        Config { store: "postgres".into(), store_options, ..Config::default() }
+    }
+
     /// Checks every number.
     ///
     /// # Errors
@@ -528,12 +504,13 @@ impl Config {
         let beats = &self.heartbeat;
         let low_water = self.capacity.low_water;
         let message_bytes = self.flow.max_message_bytes as i128;
-        let knobs: [(&str, i128, i128, i128); 28] = [
+        let knobs: [(&str, i128, i128, i128); 31] = [
             ("max_in_flight", self.max_in_flight as i128, 1, 10_000_000),
             ("group_bytes", self.group_bytes as i128, 4 << 10, 64 << 20),
             ("entity_threads", self.entity_threads as i128, 1, 256),
             ("idle_after_ms", ms(self.idle_after), 100, 86_400_000),
             ("snapshot_every", i128::from(self.snapshot_every), 16, i128::from(u64::MAX)),
+            ("max_open_each", i128::from(self.max_open_each), 1, i128::from(u64::MAX)),
             ("quorum.default_timeout_ms", ms(self.quorum.default_timeout), 1, ms(self.quorum.max_timeout)),
             ("quorum.max_voters", self.quorum.max_voters.into(), 1, 1_000_000),
             ("quorum.max_subject_bytes", self.quorum.max_subject_bytes as i128, 0, 16 << 20),
@@ -548,8 +525,10 @@ impl Config {
             ("session.max_open", self.session.max_open as i128, 1, 1_000_000),
             ("session.max_voters", self.session.max_voters.into(), 3, 10_000),
             ("session.max_proposal_bytes", self.session.max_proposal_bytes as i128, 1, 1 << 20),
+            ("session.max_timeout_ms", ms(self.session.max_timeout), 100, 1_000_000_000_000),
             ("consensus.max_participants", self.consensus.max_participants as i128, 1, 1_000_000),
             ("consensus.max_proposal_bytes", self.consensus.max_proposal_bytes as i128, 1, 16 << 20),
+            ("consensus.max_timeout_ms", ms(self.consensus.max_timeout), 100, 1_000_000_000_000),
             ("consensus.list_timeout_ms", ms(self.consensus.list_timeout), 1, 3_600_000),
             ("capacity.max_pending", self.capacity.max_pending.into(), 1, cell::settings::MAX_PENDING.into()),
             ("capacity.low_water", low_water.into(), 0, i128::from(self.capacity.max_pending) - 1),
@@ -562,6 +541,8 @@ impl Config {
             ("restart.budget", self.restart.budget.into(), 1, 1_000_000),
             ("restart.window_ms", ms(self.restart.window), 1, 86_400_000),
         ];
+        self.network.check()?;
+        self.hooks.check()?;
         if self.consensus.exclude_grade == Grade::Healthy {
             return Err(Fault::Config {
                 knob: "consensus.exclude_grade",

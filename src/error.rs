@@ -1,30 +1,37 @@
 //! The one error of the public interface: what kind it is, what to say, and both sides of what did not fit.
 //!
-//! Inside, a machine rejects with its own enum and a store fails with a [`Fault`]; at the edge both become an
+//! Inside, a machine rejects with its own enum and a store fails with a [`Fault`](crate::journal::Fault); at the edge both become an
 //! [`Error`] whose [`ErrorKind`] tells the caller what to do. One table maps kinds to HTTP status and exit code; the
 //! table of outcomes beside it ([`OUTCOMES`]) gives the exit codes of what is no error and yet no yes.
 
+mod advice;
+mod beside;
 mod cell;
+mod fault;
+mod given;
 mod guard;
+mod hook;
 mod identity;
+mod network;
 mod outcome;
+mod retention;
 mod session;
+mod spend;
+mod stop;
 mod voting;
 
 use std::fmt;
 
+pub use advice::{advice, advice_of};
+use given::typed;
 pub use outcome::{OUTCOMES, OutcomeEntry, outcome};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::core::jobs::gate;
 use crate::core::jobs::manager as job;
 use crate::core::jobs::worker;
-use crate::core::voting::algorithms;
 use crate::core::voting::quorum::rejection::Rejection;
 use crate::core::voting::topology;
-use crate::journal::Fault;
-use crate::shell::writer::Failure;
 
 /// What kind of error it is. The list is closed; the names are the same at every door.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
@@ -40,6 +47,8 @@ pub enum ErrorKind {
     UnknownOperation,
     /// No such entity ever existed.
     NotFound,
+    /// Its records were pruned: removed on purpose, after it had ended; `pruning` says by which one. Its id is not used again.
+    Pruned,
     /// The id was used before, for something live or ended.
     AlreadyExists,
     /// The idempotency key was first used for another request. Nothing was done.
@@ -95,6 +104,8 @@ pub enum ErrorKind {
     /// A later token is in force, of another leader or of the same one after a restart; nothing may be done under this
     /// one. Nothing was done.
     StaleToken,
+    /// A token is needed and none was shown: somebody holds the lease, and only the holder may do this. Nothing was done.
+    TokenMissing,
     /// The token is higher than any that was granted: it was never valid.
     UnknownToken,
     /// The job, or the workflow, has ended.
@@ -109,10 +120,15 @@ pub enum ErrorKind {
     NoLeader,
     /// No datacenter of that name.
     UnknownDatacenter,
+    /// No datacenter may take the job now; `excluded` says why each may not. Nothing was done.
+    NoDatacenter,
     /// A configured bound is reached.
     LimitExceeded,
     /// Too many requests in flight; try again.
     Overloaded,
+    /// One client has as much under way as one may; others are served. Nothing was done; try again when something of it
+    /// has ended.
+    ShareExceeded,
     /// Somebody else wrote in between; try again.
     Conflict,
     /// Another owner took the journal; this process must stop writing.
@@ -127,6 +143,8 @@ pub enum ErrorKind {
     StoreMissing,
     /// The folder holds something else.
     StoreForeign,
+    /// The journal was moved to another store, or a move into this one has not ended.
+    StoreMoved,
     /// The store was written by a newer version.
     StoreVersion,
     /// Stored bytes are damaged.
@@ -145,6 +163,26 @@ pub enum ErrorKind {
     NotCertifiable,
     /// A certificate does not hold.
     IntegrityViolation,
+    /// The question names no operation, so there is nothing to use.
+    NothingToSpend,
+    /// The question is not decided yet. Nothing was used.
+    NotDecided,
+    /// The question was not approved: a refusal cannot be used.
+    NotApproved,
+    /// The decision does not stand without a voter whose fault was proven since. Nothing was used.
+    DecisionTainted,
+    /// Another operation, or one with other arguments, was decided about. Nothing was used.
+    OperationMismatch,
+    /// The time to use the decision is over.
+    ApprovalExpired,
+    /// The decision was used as often as it may be.
+    AlreadySpent,
+    /// A stop covers what was asked for; `stop_id`, `scope` and `sequence` say which. Nothing was done.
+    Stopped,
+    /// The decision that is shown does not release the stop; `why` says why not. Nothing was done.
+    NotReleasing,
+    /// The voter handed its place to somebody else, who votes in it.
+    Delegated,
 }
 
 /// One line of the table of kinds.
@@ -173,6 +211,7 @@ pub const KINDS: &[KindEntry] = &[
     line(ErrorKind::PayloadTooLarge, "payload_too_large", 413, 2, false),
     line(ErrorKind::UnknownOperation, "unknown_operation", 404, 2, false),
     line(ErrorKind::NotFound, "not_found", 404, 3, false),
+    line(ErrorKind::Pruned, "pruned", 410, 41, false),
     line(ErrorKind::AlreadyExists, "already_exists", 409, 4, false),
     line(ErrorKind::KeyReused, "key_reused", 409, 15, false),
     line(ErrorKind::UnreachableRequirement, "unreachable_requirement", 422, 2, false),
@@ -200,6 +239,7 @@ pub const KINDS: &[KindEntry] = &[
     line(ErrorKind::TokenRevoked, "token_revoked", 409, 4, false),
     line(ErrorKind::NotRenewable, "not_renewable", 409, 4, false),
     line(ErrorKind::StaleToken, "stale_token", 412, 8, false),
+    line(ErrorKind::TokenMissing, "token_missing", 412, 8, false),
     line(ErrorKind::UnknownToken, "unknown_token", 412, 8, false),
     line(ErrorKind::JobEnded, "job_ended", 409, 4, false),
     line(ErrorKind::IllegalTransition, "illegal_transition", 409, 4, false),
@@ -207,8 +247,10 @@ pub const KINDS: &[KindEntry] = &[
     line(ErrorKind::LeaseLost, "lease_lost", 409, 8, false),
     line(ErrorKind::NoLeader, "no_leader", 409, 7, true),
     line(ErrorKind::UnknownDatacenter, "unknown_datacenter", 422, 2, false),
+    line(ErrorKind::NoDatacenter, "no_datacenter", 503, 7, true),
     line(ErrorKind::LimitExceeded, "limit_exceeded", 429, 6, false),
     line(ErrorKind::Overloaded, "overloaded", 503, 7, true),
+    line(ErrorKind::ShareExceeded, "share_exceeded", 429, 7, true),
     line(ErrorKind::Conflict, "conflict", 503, 7, true),
     line(ErrorKind::Fenced, "fenced", 503, 8, false),
     line(ErrorKind::OutcomeUnknown, "outcome_unknown", 503, 9, true),
@@ -216,6 +258,7 @@ pub const KINDS: &[KindEntry] = &[
     line(ErrorKind::StoreLocked, "store_locked", 503, 11, true),
     line(ErrorKind::StoreMissing, "store_missing", 404, 12, false),
     line(ErrorKind::StoreForeign, "store_foreign", 409, 12, false),
+    line(ErrorKind::StoreMoved, "store_moved", 409, 12, false),
     line(ErrorKind::StoreVersion, "store_version", 500, 13, false),
     line(ErrorKind::StoreCorrupt, "store_corrupt", 500, 14, false),
     line(ErrorKind::InsufficientParticipants, "insufficient_participants", 422, 2, false),
@@ -225,6 +268,16 @@ pub const KINDS: &[KindEntry] = &[
     line(ErrorKind::RateLimited, "rate_limited", 429, 7, true),
     line(ErrorKind::NotCertifiable, "not_certifiable", 409, 4, false),
     line(ErrorKind::IntegrityViolation, "integrity_violation", 409, 18, false),
+    line(ErrorKind::NothingToSpend, "nothing_to_spend", 409, 4, false),
+    line(ErrorKind::NotDecided, "not_decided", 409, 32, true),
+    line(ErrorKind::NotApproved, "not_approved", 403, 33, false),
+    line(ErrorKind::DecisionTainted, "decision_tainted", 409, 34, false),
+    line(ErrorKind::OperationMismatch, "operation_mismatch", 409, 35, false),
+    line(ErrorKind::ApprovalExpired, "approval_expired", 410, 36, false),
+    line(ErrorKind::AlreadySpent, "already_spent", 409, 37, false),
+    line(ErrorKind::Stopped, "stopped", 423, 38, true),
+    line(ErrorKind::NotReleasing, "not_releasing", 403, 39, false),
+    line(ErrorKind::Delegated, "delegated", 409, 40, false),
 ];
 
 impl ErrorKind {
@@ -260,13 +313,15 @@ impl Error {
     pub fn invalid(field: &str, value: impl Into<Value>, expected: &str) -> Self {
         let value = clip(value.into());
         let (field, expected) = (clip_text(field), clip_text(expected));
-        Error::new(
-            ErrorKind::InvalidArgument,
-            format!("{field} does not fit. given={value}, expected {expected}"),
-        )
-        .with("field", field)
-        .with("value", value)
-        .with("expected", expected)
+        let message = match value {
+            // Nothing was given, and a reader of `null` would look for it.
+            Value::Null => format!("{field} is missing. expected {expected}"),
+            _ => format!("{field} does not fit. given={value}, expected {expected}"),
+        };
+        Error::new(ErrorKind::InvalidArgument, message)
+            .with("field", field)
+            .with("value", value)
+            .with("expected", expected)
     }
 
     /// A field that must be given and was not.
@@ -321,17 +376,6 @@ fn clip_text(text: &str) -> String {
     format!("{head}… ({} bytes) …{tail}", text.len())
 }
 
-/// Fields whose values are texts, even when they look like numbers.
-const TEXTS: [&str; 3] = ["rule", "algorithm", "voters"];
-
-/// What a machine was given, which it tells as text, with the type it had.
-fn typed(field: &str, given: &str) -> Value {
-    match serde_json::from_str(given) {
-        Ok(value @ (Value::Number(_) | Value::Bool(_))) if !TEXTS.contains(&field) => value,
-        Ok(_) | Err(_) => given.into(),
-    }
-}
-
 /// Long texts are cut, so that an error never carries a large input back.
 fn clip(value: Value) -> Value {
     match value {
@@ -351,36 +395,6 @@ impl fmt::Display for Error {
 }
 
 impl std::error::Error for Error {}
-
-impl From<Fault> for Error {
-    fn from(fault: Fault) -> Self {
-        let kind = match &fault {
-            Fault::Conflict { .. } | Fault::KeyTaken { .. } => ErrorKind::Conflict,
-            Fault::Fenced { .. } => ErrorKind::Fenced,
-            Fault::Overloaded { .. } => ErrorKind::Overloaded,
-            Fault::Unavailable { .. } | Fault::Full { .. } => ErrorKind::StoreError,
-            Fault::Corrupt { .. } => ErrorKind::StoreCorrupt,
-            Fault::Locked { .. } => ErrorKind::StoreLocked,
-            Fault::NewerVersion { .. } => ErrorKind::StoreVersion,
-            Fault::Foreign { .. } => ErrorKind::StoreForeign,
-            Fault::Missing { .. } => ErrorKind::StoreMissing,
-            Fault::Config { knob, value, range } => return Error::invalid(knob, typed(knob, value), range),
-        };
-        Error::new(kind, fault.to_string())
-    }
-}
-
-impl From<Failure> for Error {
-    fn from(failure: Failure) -> Self {
-        match failure {
-            Failure::Refused(fault) => fault.into(),
-            Failure::Unknown(fault) => Error::new(
-                ErrorKind::OutcomeUnknown,
-                format!("it is not known whether the request took effect; repeat it. cause={fault}"),
-            ),
-        }
-    }
-}
 
 impl From<Rejection> for Error {
     fn from(rejection: Rejection) -> Self {
@@ -465,6 +479,14 @@ impl From<job::Rejection> for Error {
                 .with("given", difference.asked),
             job::Rejection::UnknownJob => plain(ErrorKind::NotFound).with("field", "job_id"),
             job::Rejection::AlreadyTracked => plain(ErrorKind::AlreadyExists).with("field", "job_id"),
+            job::Rejection::IdOfEnded { status } => {
+                plain(ErrorKind::AlreadyExists).with("field", "job_id").with("status", status.name())
+            }
+            job::Rejection::TokenMissing { holder } => plain(ErrorKind::TokenMissing)
+                .with("field", "fence_token")
+                .with("value", Value::Null)
+                .with("missing", "fence_token")
+                .with("holder", holder.node.as_str()),
             job::Rejection::AlreadyTerminal { status } => {
                 plain(ErrorKind::JobEnded).with("status", status.name())
             }
@@ -497,47 +519,16 @@ impl From<job::Rejection> for Error {
     }
 }
 
-impl From<gate::Rejection> for Error {
-    fn from(rejection: gate::Rejection) -> Self {
-        let message = rejection.to_string();
-        let plain = |kind| Error::new(kind, message.clone());
-        match rejection {
-            gate::Rejection::Invalid { field, given, expected } => in_seconds(field, &given, &expected),
-            gate::Rejection::NoTargets => {
-                Error::invalid("target_datacenters", "none", "at least one datacenter")
-            }
-            gate::Rejection::DuplicateTarget { datacenter } => {
-                Error::invalid("target_datacenters", datacenter.as_str(), "each datacenter once")
-            }
-            gate::Rejection::UnknownDatacenter { datacenter } => {
-                plain(ErrorKind::UnknownDatacenter).with("datacenter", datacenter.as_str())
-            }
-            gate::Rejection::AlreadyTracked { .. } => plain(ErrorKind::AlreadyExists).with("field", "job_id"),
-            gate::Rejection::NotTracked => plain(ErrorKind::NotFound).with("field", "job_id"),
-            gate::Rejection::Unheard { .. } => plain(ErrorKind::NotFound).with("field", "datacenter"),
-            gate::Rejection::Ended { status } => plain(ErrorKind::JobEnded).with("status", status),
-            gate::Rejection::OtherJob { .. } | gate::Rejection::NotForGate { .. } => {
-                Error::invalid("message", message, "one for this gate")
-            }
-            gate::Rejection::Stale { held, given } => stale(held.get(), given.get(), message),
-            gate::Rejection::OtherLeader { held, .. } => stale(held.get(), held.get(), message),
-            gate::Rejection::TokenMismatch { expected, given } => stale(expected.get(), given.get(), message),
-            gate::Rejection::EpochsExhausted => plain(ErrorKind::LimitExceeded),
-        }
-    }
-}
-
 impl From<worker::Rejection> for Error {
     fn from(rejection: worker::Rejection) -> Self {
         let message = rejection.to_string();
         let plain = |kind| Error::new(kind, message.clone());
+        let missing = |field| plain(ErrorKind::NotFound).with("field", field);
         match rejection {
             worker::Rejection::Invalid { field, given, expected } => in_seconds(field, &given, &expected),
-            worker::Rejection::NotRegistered => plain(ErrorKind::NotFound).with("field", "worker_id"),
-            worker::Rejection::UnknownJob { .. } => plain(ErrorKind::NotFound).with("field", "job_id"),
-            worker::Rejection::UnknownWorkflow { .. } => {
-                plain(ErrorKind::NotFound).with("field", "workflow_id")
-            }
+            worker::Rejection::NotRegistered | worker::Rejection::Lost => missing("worker_id"),
+            worker::Rejection::UnknownJob { .. } => missing("job_id"),
+            worker::Rejection::UnknownWorkflow { .. } => missing("workflow_id"),
             worker::Rejection::Draining | worker::Rejection::Full { .. } => plain(ErrorKind::LimitExceeded),
             worker::Rejection::NotForMe { expected, given } => {
                 Error::invalid("datacenter", given.as_str(), &format!("{expected}, where the worker is"))
@@ -545,7 +536,13 @@ impl From<worker::Rejection> for Error {
             worker::Rejection::NotForWorker { .. } => {
                 Error::invalid("message", message, "one for this worker")
             }
-            worker::Rejection::Ended { .. } => plain(ErrorKind::JobEnded),
+            worker::Rejection::Ended { outcome, .. } => {
+                plain(ErrorKind::JobEnded).with("differs", "outcome").with("held", outcome.name())
+            }
+            worker::Rejection::ReportedOtherwise { outcome, .. } => {
+                plain(ErrorKind::JobEnded).with("differs", "result").with("held", outcome.name())
+            }
+            worker::Rejection::Taken { .. } => plain(ErrorKind::StaleToken).with("field", "dispatch_token"),
             worker::Rejection::CountFell { held, given } => {
                 Error::invalid("completed_count", given, &format!("at least {held}"))
             }
@@ -554,27 +551,6 @@ impl From<worker::Rejection> for Error {
             worker::Rejection::StaleDispatch { held, given } => stale(held.get(), given.get(), message),
             worker::Rejection::TooManyParked { most } => {
                 plain(ErrorKind::LimitExceeded).with("limit", most as u64)
-            }
-        }
-    }
-}
-
-impl From<algorithms::Rejection> for Error {
-    fn from(rejection: algorithms::Rejection) -> Self {
-        match rejection {
-            algorithms::Rejection::Invalid { given, expected } => Error::invalid("rule", given, &expected),
-            algorithms::Rejection::Taken { name, held, given } => {
-                let message = format!(
-                    "this name stands for another rule; choose another name, or replace it. name={name:?}, \
-                     held={held}, given={given}"
-                );
-                let error = Error::new(ErrorKind::AlreadyExists, message).with("field", "name");
-                error.with("held", held.to_string()).with("given", given.to_string())
-            }
-            algorithms::Rejection::Full => {
-                let limit = algorithms::MAX_ALGORITHMS;
-                let message = format!("no more algorithms can be registered. limit={limit}");
-                Error::new(ErrorKind::LimitExceeded, message).with("limit", limit)
             }
         }
     }

@@ -53,7 +53,7 @@
 //! [`guard`], [`durations`], [`shed`] and [`store`]. The book of the project is [`docs`].
 //!
 //! The code is in crates below this one: `quorate-core` (the pure machines), `quorate-journal` (the format and the stores),
-//! `quorate-runtime` (actors and typed operations). The HTTP door, and the guard of HTTP services, are the crate
+//! `quorate-runtime` (actors and typed operations), `quorate-node` (a node of a cluster; feature `node`). The HTTP door, and the guard of HTTP services, are the crate
 //! `quorate-http`; the command line with `serve`, `play` and `replay` is the crate `quorate-cli`.
 //!
 //! With default features off only what needs no runtime remains. It builds without actix, tokio and sled, and cannot read
@@ -68,6 +68,11 @@ pub mod docs;
 #[doc(inline)]
 pub use quorate_runtime::api::{Lag, Quorate, RecoveryReport};
 
+// The runtime of another process.
+#[cfg(feature = "connect")]
+#[doc(inline)]
+pub use quorate_runtime::connect::{At, ConnectOptions, Connected, FarEvents};
+
 // How it is doing, and how a text becomes an id.
 #[cfg(feature = "runtime")]
 #[doc(inline)]
@@ -77,7 +82,7 @@ pub use quorate_runtime::api::dto::{Health, id};
 #[doc(inline)]
 pub use quorate_runtime::config::{
     Alerts, CapacityConfig, ClockConfig, Config, ConsensusConfig, FlowLimits, HealthPolicy, HeartbeatConfig,
-    JobsConfig, QuorumConfig, RestartConfig, SessionConfig, SheddingConfig,
+    HooksConfig, JobsConfig, NetworkConfig, QuorumConfig, RestartConfig, SessionConfig, SheddingConfig,
 };
 #[cfg(unix)]
 #[doc(inline)]
@@ -91,8 +96,8 @@ pub use quorate_runtime::error::{Error, ErrorKind};
 // Ids, tokens and instants.
 #[doc(inline)]
 pub use quorate_core::kernel::ids::{
-    BudgetId, CandidateId, CellId, EntityId, IdError, IdempotencyKey, NeedId, OfferId, Resource, StreamId,
-    StreamKind, TokenId, VoterId,
+    BudgetId, CandidateId, CellId, DatacenterId, EntityId, IdError, IdempotencyKey, NeedId, NodeId, OfferId,
+    Resource, StreamId, StreamKind, TokenId, VoterId,
 };
 #[doc(inline)]
 pub use quorate_core::kernel::time::Timestamp;
@@ -104,8 +109,9 @@ pub use quorate_runtime::api::cell::Cells;
 #[cfg(feature = "runtime")]
 #[doc(inline)]
 pub use quorate_runtime::api::dto::{
-    AskedType, AuthorityRegistered, CancelQuorum, Cancelled, CellPage, CellRegistered, CellView, FinalTally,
-    FinalVote, ListCells, MeshRegistered, QuorumHistory, QuorumHistoryEntry, QuorumHistoryPage, QuorumRef,
+    AskedType, AuthorityRegistered, CancelQuorum, Cancelled, CellPage, CellRegistered, CellView,
+    ExtendQuorum, FinalTally, FinalVote, ListCells, ListQuorums, ListedQuorums, MeshRegistered,
+    QuorumHistory, QuorumHistoryEntry, QuorumHistoryPage, QuorumLine, QuorumPage, QuorumRef,
     QuorumStatsReply, QuorumStatus, RegisterAuthority, RegisterCell, RegisterMesh, StartQuorum, Started,
     Vote, Voted, WaitQuorum,
 };
@@ -124,9 +130,11 @@ pub use quorate_runtime::api::consensus::Consensus;
 #[doc(inline)]
 pub use quorate_runtime::api::dto::{
     AlgorithmDefault, AlgorithmList, AlgorithmRef, AlgorithmRegistered, AlgorithmStats,
-    AlgorithmUnregistered, AlgorithmView, BallotView, ConsensusHistory, ConsensusHistoryPage,
-    ConsensusMetadata, ConsensusRef, ConsensusResult, ConsensusStats, ConsensusVote, ConsensusVoted,
-    OpenProposals, OpenProposalsPage, ParameterView, RegisterAlgorithm, RequestConsensus, RuleView,
+    AlgorithmUnregistered, AlgorithmView, BallotView, CancelConsensus, ConsensusHistory,
+    ConsensusHistoryPage, ConsensusMetadata, ConsensusRef, ConsensusReminded, ConsensusResult,
+    ConsensusStats, ConsensusVote, ConsensusVoted, DelegateConsensus, DelegationView, ExtendConsensus,
+    OpenProposals, OpenProposalsPage, ParameterView, RegisterAlgorithm, RemindConsensus, RequestConsensus,
+    RuleView,
 };
 
 // Agents and their heartbeats.
@@ -145,17 +153,40 @@ pub use quorate_runtime::api::dto::{
 #[cfg(feature = "runtime")]
 #[doc(inline)]
 pub use quorate_runtime::api::dto::{
-    AskedBallot, CancelSession, CertifySession, ElectorView, EndRound, EvidenceView, ExclusionView,
-    ListSessions, ListVoters, ListedSessions, OpenSession, QuarantineVoter, RegisterVoter, ReleaseVoter,
+    AllowedOperation, AskedBallot, CancelSession, CertifySession, DecisionSpent, Diagnosis, ElectorView,
+    EmergenceReport, EmergenceSignal, EndRound, EvidenceView, ExclusionView, ListSessions, ListVoters,
+    ListedSessions, OpenSession, OperationView, QuarantineVoter, RegisterVoter, ReleaseVoter, ScanEmergence,
     SelectionView, SessionAlgorithm, SessionBallot, SessionLine, SessionPage, SessionRef, SessionResult,
-    SessionVote, SessionVoted, VoterPage, VoterRef, VoterRegistered, VoterView, VotersStatus,
+    SessionVote, SessionVoted, SpendConsensus, SpendSession, SpentFor, VoterPage, VoterRef, VoterRegistered,
+    VoterView, VotersStatus,
 };
+#[cfg(feature = "runtime")]
+#[doc(inline)]
+pub use quorate_runtime::api::emergence::Emergence;
 #[cfg(feature = "runtime")]
 #[doc(inline)]
 pub use quorate_runtime::api::session::Sessions;
 #[cfg(feature = "runtime")]
 #[doc(inline)]
 pub use quorate_runtime::api::voter::Voters;
+
+// What is kept of the journal, and what was pruned.
+#[cfg(feature = "runtime")]
+#[doc(inline)]
+pub use quorate_runtime::api::dto::{HoldRecords, PruningView, RecordsHold, ReleaseRecords, RetentionView};
+#[cfg(feature = "runtime")]
+#[doc(inline)]
+pub use quorate_runtime::api::retention::Retained;
+
+// Stops: what may not be done until those who were named let it go on.
+#[cfg(feature = "runtime")]
+#[doc(inline)]
+pub use quorate_runtime::api::dto::{
+    EngageStop, ListStops, ReleaseStop, StopList, StopRef, StopScope, StopView,
+};
+#[cfg(feature = "runtime")]
+#[doc(inline)]
+pub use quorate_runtime::api::stop::{StopCalls, StopSignal};
 
 // Capacity: cells that lend and borrow, and the budgets above them.
 #[cfg(feature = "runtime")]
@@ -165,9 +196,10 @@ pub use quorate_runtime::api::capacity::Capacity;
 #[doc(inline)]
 pub use quorate_runtime::api::dto::{
     BudgetRef, BudgetStatus, BudgetUse, CancelNeed, CapacityConfigured, CapacityOffered, CapacityRef,
-    CapacityReleased, CapacityRequested, CapacityStats, CapacityStatus, CapacityToken, ConfigureCapacity,
-    HeldToken, OfferCapacity, ReleaseCapacity, RequestCapacity, SetBudget, TokenRef, TokenView,
-    TransferCapacity,
+    CapacityReleased, CapacityRequested, CapacityReserved, CapacitySettled, CapacityStats, CapacityStatus,
+    CapacityToken, ConfigureCapacity, HeldToken, HolderLine, HolderPage, ListHolders, OfferCapacity,
+    RateChange, RateShort, RateStatus, ReleaseCapacity, RequestCapacity, ReserveCapacity, SetBudget, SetRate,
+    SettleCapacity, TokenRef, TokenView, TransferCapacity,
 };
 #[cfg(feature = "runtime")]
 #[doc(inline)]
@@ -177,17 +209,35 @@ pub use quorate_runtime::api::hold::Held;
 #[cfg(feature = "runtime")]
 #[doc(inline)]
 pub use quorate_runtime::api::dto::{
-    CancelJob, ClassEstimate, ClassRef, CompleteJob, ExtendJob, JobCancelled, JobChanged, JobExtended,
-    JobLed, JobLine, JobPage, JobProgress, JobRef, JobStats, JobStatusReply, JobStatusView, JobSubmitted,
-    JobWhy, LeaderLost, LeaseJob, ListJobs, MoveWorkflow, PlanWorkflow, RegisterWorker, SubmitJob,
-    TransferGate, TransferJob, WaitJob, WhyLink, WorkerChanged, WorkerRef, WorkerReport,
+    BeatWorker, CancelJob, ClassEstimate, ClassRef, CompleteJob, ExtendJob, HandedWork, JobCancelled,
+    JobChanged, JobExtended, JobLed, JobLine, JobPage, JobProgress, JobRef, JobStats, JobStatusReply,
+    JobStatusView, JobSubmitted, JobWhy, LeaderLost, LeaseJob, LeaseLine, LeasePage, ListJobs, ListLeases,
+    ListWorkers, MoveWorkflow, PlanWorkflow, RegisterWorker, StopWork, StuckList, StuckWorkflow,
+    StuckWorkflows, SubmitJob, TakeWork, TakenWork, TransferGate, TransferJob, WaitJob, WhyLink, WorkTaken,
+    WorkerBeaten, WorkerChanged, WorkerPage, WorkerRef, WorkerReport,
 };
 #[cfg(feature = "runtime")]
 #[doc(inline)]
 pub use quorate_runtime::api::job::Jobs;
 #[cfg(feature = "runtime")]
 #[doc(inline)]
+pub use quorate_runtime::api::lease::Leases;
+#[cfg(feature = "runtime")]
+#[doc(inline)]
 pub use quorate_runtime::api::worker::Workers;
+
+// Many datacenters: how far nodes are apart, how datacenters are, and where a job goes.
+#[cfg(feature = "runtime")]
+#[doc(inline)]
+pub use quorate_runtime::api::dto::{
+    AcceptRoute, CoordinateEstimate, CoordinateView, DatacenterList, DatacenterRef, DatacenterRemoved,
+    DatacenterView, EstimateCoordinate, ListDatacenters, MeasuredLink, RouteChanged, RouteFailed,
+    RouteFailure, RouteFailureView, RouteJob, RouteRef, RouteState, RoutedView, UpdateCoordinate,
+    UpdateDatacenter, VivaldiCoordinate,
+};
+#[cfg(feature = "runtime")]
+#[doc(inline)]
+pub use quorate_runtime::api::network::{Coordinates, Datacenters, Routes};
 
 // Load: streams with flow control, shedding, statistics, back-pressure.
 #[cfg(feature = "runtime")]
@@ -213,6 +263,17 @@ pub use quorate_runtime::api::shedding::Shedding;
 #[doc(inline)]
 pub use quorate_runtime::api::stats::Stats;
 
+// Hooks: what is recorded, posted to a URL.
+#[cfg(feature = "runtime")]
+#[doc(inline)]
+pub use quorate_runtime::api::dto::{HookChanged, HookList, HookRef, HookSecret, HookView, RegisterHook};
+#[cfg(feature = "hooks")]
+#[doc(inline)]
+pub use quorate_runtime::api::hooks::Deliveries;
+#[cfg(feature = "runtime")]
+#[doc(inline)]
+pub use quorate_runtime::api::hooks::Hooks;
+
 // Identities: who calls, what that allows, and in whose name.
 #[cfg(feature = "runtime")]
 #[doc(inline)]
@@ -230,23 +291,51 @@ pub use quorate_runtime::api::identified::Identified;
 #[doc(inline)]
 pub use quorate_runtime::api::identity::Identities;
 
+// The overview: what an operator looks at first.
+#[cfg(feature = "runtime")]
+#[doc(inline)]
+pub use quorate_runtime::api::dto::{
+    AskInbox, AwaitedVoter, Inbox, OpenCounts, OpenQuestion, OverdueLine, Overview, ProblemLine, ShowOverview,
+};
+#[cfg(feature = "runtime")]
+#[doc(inline)]
+pub use quorate_runtime::api::overview::Overviews;
+
+// The journal as it is stored: backups of it, and folders made of them.
+#[cfg(all(feature = "runtime", feature = "store-sled"))]
+#[doc(inline)]
+pub use quorate_runtime::api::backup::{BackedUp, Backup, Restored, restore};
+#[cfg(feature = "runtime")]
+#[doc(inline)]
+pub use quorate_runtime::api::dto::{GroupPage, ReadGroups};
+#[cfg(feature = "runtime")]
+#[doc(inline)]
+pub use quorate_runtime::api::journal::Journal;
+
 // History: what happened, and what stood when.
 #[cfg(feature = "runtime")]
 #[doc(inline)]
 pub use quorate_runtime::api::dto::{
-    AuditBallotView, AuditVoteView, BrokenView, CheckpointCheck, ConsistencyProof, EntityHistory, EntityLog,
-    EventPage, EventView, HistoryQuery, LogCheckpoint, PastState, ProveConsistency, ProveRecord, RecordProof,
-    StateAt, Verified, VerifyHistory,
+    Agreement, AskWhy, AuditBallotView, AuditVoteView, BrokenView, CheckpointCheck, ConsistencyProof,
+    CountHistory, DurationCounts, EntityHistory, EntityLog, EntityWhy, EventCount, EventPage, EventView,
+    ExportLine, ExportManifest, HistoryCounts, HistoryQuery, LogCheckpoint, OutcomeCount, PastState,
+    ProveConsistency, ProveRecord, ProveRecords, ProvenRecord, ProvenRecords, RecordProof, RecordedState,
+    StateAt, Verified, VerifyHistory, VoterCount, WhyStep,
 };
 #[cfg(feature = "runtime")]
 #[doc(inline)]
 pub use quorate_runtime::api::events::Events;
 #[cfg(feature = "runtime")]
 #[doc(inline)]
+pub use quorate_runtime::api::export::{CheckedExport, ExportCheck};
+#[cfg(feature = "runtime")]
+#[doc(inline)]
 pub use quorate_runtime::api::history::History;
 #[cfg(feature = "runtime")]
 #[doc(inline)]
-pub use quorate_runtime::api::proofs::{CheckedProof, check_proof};
+pub use quorate_runtime::api::proofs::{
+    CheckedCheckpoint, CheckedProof, WitnessSeen, check_checkpoint, check_proof,
+};
 
 // What a reply says in a word, and the settings of jobs: the types of the machines.
 #[doc(inline)]
@@ -261,6 +350,12 @@ pub use quorate_core::jobs::protocol::token::FenceToken;
 pub use quorate_core::jobs::worker::WorkerStatus;
 #[doc(inline)]
 pub use quorate_core::load::stats::Level;
+#[doc(inline)]
+pub use quorate_core::network::coordinate::VivaldiConfig;
+#[doc(inline)]
+pub use quorate_core::network::route::{
+    Excluded, Exclusion, HealthBucket, Reason, RoutingConfig, RoutingDecision, Scored,
+};
 #[doc(inline)]
 pub use quorate_core::voting::agent::Grade;
 #[doc(inline)]
@@ -335,10 +430,24 @@ pub mod session {
 pub mod guard {
     #[doc(inline)]
     pub use quorate_runtime::guard::{
-        BadName, Contents, FileFloor, GuardedFile, MemoryFloor, Refusal, RowGuard, TOKEN_HEADER, TokenFloor,
-        TokenTooLarge,
+        BadName, Contents, FileFloor, GuardedFile, MemoryFloor, Refusal, RowGuard, StopSource, Stopped,
+        TOKEN_HEADER, TokenFloor, TokenTooLarge, UnderStops,
     };
 }
+
+// Membership: the nodes of a cluster.
+#[cfg(feature = "node")]
+#[doc(inline)]
+pub use quorate_core::network::member::{MemberConfig, NodeRole};
+#[cfg(feature = "node")]
+#[doc(inline)]
+pub use quorate_node::{KeyId, KeyRing, Node, NodeConfig, RingError};
+#[cfg(feature = "runtime")]
+#[doc(inline)]
+pub use quorate_runtime::api::dto::{MemberList, MemberMetrics, MemberValidation, MemberView};
+#[cfg(feature = "runtime")]
+#[doc(inline)]
+pub use quorate_runtime::api::member::{MemberSource, Members};
 
 /// Limits of time that are learned from how long jobs took.
 pub mod durations {
@@ -370,8 +479,8 @@ pub mod store {
     pub use quorate_journal::stores::{Durability, STORES, StoreEntry, StoreOptions};
     #[doc(inline)]
     pub use quorate_journal::{
-        Append, Appended, Broken, ChainHash, Due, Epoch, Fault, Head, OpenReport, Pending, Position, Record,
-        Seq, Snapshot, Store, Tip, VerifyCursor, VerifyStep,
+        Append, Appended, Broken, ChainHash, Due, Epoch, Fault, Head, Mark, OpenReport, Pending, Position,
+        Pruned, Record, Seq, Snapshot, Store, Tip, VerifyCursor, VerifyStep,
     };
 }
 

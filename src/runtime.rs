@@ -9,6 +9,7 @@
 //! | `shell` | actors, writer, clock, supervisors | `runtime` |
 //! | `flow` | senders and a reader with flow control, for any tokio program | `flow` |
 //! | `api` | the handle `Quorate`, typed requests and replies, the table of operations | `runtime` |
+//! | `connect` | the typed methods at a runtime of another process | `connect` |
 //! | `error` | the one error of all doors and the table of its kinds | `runtime` |
 
 #![forbid(unsafe_code)]
@@ -20,6 +21,8 @@ pub mod owner;
 
 #[cfg(feature = "runtime")]
 pub mod api;
+#[cfg(feature = "connect")]
+pub mod connect;
 #[cfg(feature = "runtime")]
 pub mod error;
 #[cfg(feature = "flow")]

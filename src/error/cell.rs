@@ -3,7 +3,7 @@
 use super::{Error, ErrorKind, typed};
 use crate::core::capacity::cell;
 use crate::core::capacity::cell::amount::Amount;
-use crate::core::kernel::ids::Resource;
+use crate::core::kernel::ids::{BudgetId, Resource};
 
 impl From<cell::Rejection> for Error {
     fn from(rejection: cell::Rejection) -> Self {
@@ -71,6 +71,20 @@ impl From<cell::Rejection> for Error {
             cell::Rejection::NotRenewable => Error::new(
                 ErrorKind::NotRenewable,
                 "the lease of the token was not made to be renewed; request a renewable one",
+            ),
+            cell::Rejection::InvalidRate { rate, field, given, expected } => {
+                Error::invalid(&format!("rates.{rate}.{field}"), given, &expected)
+            }
+            cell::Rejection::Uncounted { budgets } => {
+                let named: Vec<&str> = budgets.iter().map(BudgetId::as_str).collect();
+                let message =
+                    "no rate of these budgets counts anything of what is asked; set one with budget.set";
+                Error::new(ErrorKind::NotFound, format!("{message}. budgets={}", named.join(",")))
+                    .with("field", "budgets")
+            }
+            cell::Rejection::SettledOtherwise { token: _ } => Error::new(
+                ErrorKind::TokenReleased,
+                "the reservation was settled before, with other amounts; the first ones stand",
             ),
             cell::Rejection::Limit { what, limit: most } => {
                 limit(format!("no more {what}. limit={most}"), f64::from(most))

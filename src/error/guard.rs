@@ -11,6 +11,12 @@ impl From<Refusal> for Error {
                     .with("held", held.get())
                     .with("given", given.get());
             }
+            Refusal::Stopped(stopped) => {
+                return Error::new(ErrorKind::Stopped, refusal.to_string())
+                    .with("stop_id", stopped.stop_id.as_str())
+                    .with("scope", stopped.scope.as_str())
+                    .with("sequence", stopped.sequence);
+            }
             Refusal::NotMinted => return Error::invalid(TOKEN_HEADER, 0, "1 or more"),
             Refusal::Busy { .. } => ErrorKind::StoreLocked,
             Refusal::Damaged { .. } => ErrorKind::StoreCorrupt,

@@ -57,6 +57,7 @@ impl From<session::Rejection> for Error {
                     .with("layer", reason.layer())
                     .with("recorded", recorded)
             }
+            session::Rejection::Unspendable(refusal) => (*refusal).into(),
             session::Rejection::Invalid { field, given, expected } => {
                 Error::invalid(field, typed(field, &given), &expected)
             }
@@ -103,7 +104,13 @@ impl From<voter::Rejection> for Error {
 
 impl From<Uncertifiable> for Error {
     fn from(why: Uncertifiable) -> Self {
-        Error::new(ErrorKind::NotCertifiable, why.to_string())
+        let error = Error::new(ErrorKind::NotCertifiable, why.to_string());
+        match why {
+            Uncertifiable::Proven { proven, .. } => {
+                error.with("malicious_agents", proven.iter().map(|voter| voter.as_str()).collect::<Vec<_>>())
+            }
+            Uncertifiable::Undecided(_) | Uncertifiable::Unsigned { .. } => error,
+        }
     }
 }
 

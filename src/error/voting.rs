@@ -1,10 +1,11 @@
-//! What proposals and agents reject, in the words of the public interface.
+//! What proposals, agents and algorithms reject, in the words of the public interface.
 
 use serde_json::Value;
 
 use super::{Error, ErrorKind, typed};
 use crate::core::voting::agent;
 use crate::core::voting::agent::rejection::Differs;
+use crate::core::voting::algorithms;
 use crate::core::voting::proposal;
 use crate::core::voting::rules::Unmeetable;
 
@@ -43,16 +44,40 @@ impl From<proposal::Rejection> for Error {
                 ),
             )
             .with("state", decision.name()),
-            proposal::Rejection::AlreadyVoted { held, given } => Error::new(
-                ErrorKind::AlreadyVoted,
-                format!(
-                    "the first vote is final in this proposal. held={}, given={}",
-                    held.name(),
-                    given.name()
-                ),
+            proposal::Rejection::AlreadyVoted { held, given, held_value, given_value } => {
+                let told = |vote: &str, value: &Option<String>| match value {
+                    Some(value) => format!("{vote} {value}"),
+                    None => vote.to_owned(),
+                };
+                let (held, given) = (held.name(), given.name());
+                let both = format!("held={}, given={}", told(held, &held_value), told(given, &given_value));
+                let message = format!("the first vote is final in this proposal. {both}");
+                let error =
+                    Error::new(ErrorKind::AlreadyVoted, message).with("held", held).with("given", given);
+                let json = |text: &String| serde_json::from_str(text).unwrap_or(Value::Null);
+                match (held_value.as_ref().map(json), given_value.as_ref().map(json)) {
+                    (None, None) => error,
+                    (held, given) => error.with("held_value", held).with("given_value", given),
+                }
+            }
+            proposal::Rejection::Delegated { to } => Error::new(
+                ErrorKind::Delegated,
+                format!("the voter handed its place on, and does not vote any more. to={to}"),
             )
-            .with("held", held.name())
-            .with("given", given.name()),
+            .with("to", to.as_str()),
+            proposal::Rejection::Misfit(misfit) => {
+                let given = misfit
+                    .given
+                    .map_or(Value::Null, |json| serde_json::from_str(&json).unwrap_or(Value::String(json)));
+                Error::invalid(&misfit.path, given, &misfit.expected)
+            }
+            proposal::Rejection::RemindedBefore { retry_after_ms } => Error::new(
+                ErrorKind::RateLimited,
+                format!("nobody is reminded more than once a minute. retry_after_ms={retry_after_ms}"),
+            )
+            .with("retry_after_ms", retry_after_ms)
+            .advising("wait as long as retry_after_ms says, then remind them again"),
+            proposal::Rejection::Unspendable(refusal) => (*refusal).into(),
             proposal::Rejection::Unmeetable(unmet) => unmeetable("algorithm", unmet),
             proposal::Rejection::NotParticipant => Error::new(
                 ErrorKind::NotEligible,
@@ -96,6 +121,27 @@ impl From<agent::Rejection> for Error {
             agent::Rejection::NotMonitored => {
                 let message = "the agent is registered but not monitored; start with agent.monitor";
                 Error::new(ErrorKind::NotFound, message)
+            }
+        }
+    }
+}
+
+impl From<algorithms::Rejection> for Error {
+    fn from(rejection: algorithms::Rejection) -> Self {
+        match rejection {
+            algorithms::Rejection::Invalid { given, expected } => Error::invalid("rule", given, &expected),
+            algorithms::Rejection::Taken { name, held, given } => {
+                let message = format!(
+                    "this name stands for another rule; choose another name, or replace it. name={name:?}, \
+                     held={held}, given={given}"
+                );
+                let error = Error::new(ErrorKind::AlreadyExists, message).with("field", "name");
+                error.with("held", held.to_string()).with("given", given.to_string())
+            }
+            algorithms::Rejection::Full => {
+                let limit = algorithms::MAX_ALGORITHMS;
+                let message = format!("no more algorithms can be registered. limit={limit}");
+                Error::new(ErrorKind::LimitExceeded, message).with("limit", limit)
             }
         }
     }

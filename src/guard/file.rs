@@ -20,9 +20,11 @@
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use super::{Refusal, admit};
+use super::{Refusal, StopSource, admit};
 use crate::core::jobs::protocol::token::FenceToken;
+use crate::core::kernel::ids::EntityId;
 
 const PREFIX: &[u8] = b"quorate guarded file 1. token=";
 
@@ -51,12 +53,34 @@ pub struct Contents {
 #[derive(Clone, Debug)]
 pub struct GuardedFile {
     path: PathBuf,
+    stops: Option<Under>,
+}
+
+/// In whose name, and for which class of jobs, the file is written; and where is asked whether that is stopped.
+#[derive(Clone, Debug)]
+struct Under {
+    source: Arc<dyn StopSource>,
+    parties: Vec<String>,
+    job_class: Option<EntityId>,
 }
 
 impl GuardedFile {
     /// A guard of the file at this path, which need not exist yet; its folder must. Touches nothing.
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        GuardedFile { path: path.into() }
+        GuardedFile { path: path.into(), stops: None }
+    }
+
+    /// The same file as it is written in the name of these parties, for a job of this class if it is for one. A stop that
+    /// covers them and was engaged before the last look, under the lock and just before the rename, leaves the file as it
+    /// is. One that is engaged between that look and the rename does not: the file and the journal have no common order.
+    pub fn under<'n>(
+        self,
+        source: Arc<dyn StopSource>,
+        parties: impl IntoIterator<Item = &'n str>,
+        job_class: Option<EntityId>,
+    ) -> Self {
+        let parties = parties.into_iter().map(str::to_owned).collect();
+        GuardedFile { stops: Some(Under { source, parties, job_class }), ..self }
     }
 
     /// What the file holds, or `None` before it is first written.
@@ -106,6 +130,13 @@ impl GuardedFile {
     fn replace_locked(&self, token: FenceToken, bytes: &[u8]) -> Result<(), Refusal> {
         let held = self.read()?.map_or(FenceToken::NONE, |contents| contents.token);
         admit(held, token)?;
+        // As late as can be, under the lock.
+        if let Some(Under { source, parties, job_class }) = &self.stops {
+            let parties: Vec<&str> = parties.iter().map(String::as_str).collect();
+            if let Some(stopped) = source.stopped(&parties, job_class.as_ref()) {
+                return Err(Refusal::Stopped(stopped));
+            }
+        }
         let mut all = PREFIX.to_vec();
         all.extend(format!("{token}, bytes={}\n", bytes.len()).into_bytes());
         all.extend_from_slice(bytes);

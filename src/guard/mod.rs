@@ -25,6 +25,9 @@
 //! | [`RowGuard`] | a row of an SQL table | one statement with the token in its condition |
 //! | `FencingGuard` of the crate `quorate-http` | what a handler of an actix-web service does | a floor kept in a [`TokenFloor`], and no handler of a lower token under way |
 //!
+//! A guard that is told where to ask ([`StopSource`]) also refuses what is stopped, in that same step: a writer that was paused
+//! between its own look and its write finds the stop.
+//!
 //! Tokens of different jobs are never compared: each guarded thing belongs to one job, or is named by its resource.
 //!
 //! # Source
@@ -34,10 +37,12 @@
 mod file;
 mod floor;
 mod sql;
+mod stop;
 
 pub use file::{Contents, GuardedFile};
 pub use floor::{FileFloor, MemoryFloor, TokenFloor};
 pub use sql::{BadName, RowGuard, TokenTooLarge};
+pub use stop::{StopSource, Stopped, UnderStops};
 
 use crate::core::jobs::protocol::token::{FenceToken, Standing, standing};
 
@@ -55,6 +60,9 @@ pub enum Refusal {
         /// The token shown.
         given: FenceToken,
     },
+    /// A stop covers what is about to be done.
+    #[error("{0}")]
+    Stopped(Stopped),
     /// Token 0 is below every token that was ever minted.
     #[error("fencing token is not one that was minted, expected 1 or more. given=0")]
     NotMinted,

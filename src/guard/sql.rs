@@ -52,6 +52,8 @@ pub struct RowGuard {
     id: String,
     value: String,
     fence: String,
+    /// Where the stops stand: the table, and the column of their scopes.
+    stops: Option<(String, String)>,
 }
 
 impl RowGuard {
@@ -66,20 +68,54 @@ impl RowGuard {
             id: quoted("id column", id)?,
             value: quoted("value column", value)?,
             fence: quoted("fence column", fence)?,
+            stops: None,
+        })
+    }
+
+    /// The same guard, which also refuses what is stopped. The scopes of the stops in force stand in a column of a table of the
+    /// same database, as `stop.list` shows them; [`RowGuard::stop`] and [`RowGuard::go_on`] put them there and take them away. The
+    /// statements that write take the scope under which the row is written, such as `job_class:deploy`, as fourth parameter.
+    ///
+    /// # Errors
+    /// [`BadName`] for a name that would need more than quotation marks.
+    pub fn under_stops(self, table: &str, scope: &str) -> Result<Self, BadName> {
+        let stops = Some((quoted("table of stops", table)?, quoted("scope column", scope)?));
+        Ok(RowGuard { stops, ..self })
+    }
+
+    /// Puts a scope on the table of stops. Parameter: scope.
+    pub fn stop(&self) -> Option<String> {
+        self.stops.as_ref().map(|(table, scope)| format!("INSERT INTO {table} ({scope}) VALUES ($1)"))
+    }
+
+    /// Takes a scope off the table of stops. Parameter: scope.
+    pub fn go_on(&self) -> Option<String> {
+        self.stops.as_ref().map(|(table, scope)| format!("DELETE FROM {table} WHERE {scope} = $1"))
+    }
+
+    /// The condition that nothing stops a write under the scope in the fourth parameter.
+    fn not_stopped(&self) -> Option<String> {
+        self.stops.as_ref().map(|(table, scope)| {
+            format!("NOT EXISTS (SELECT 1 FROM {table} WHERE {scope} = $4 OR {scope} = 'everything')")
         })
     }
 
     /// Changes a row that is there. Parameters: value, token, id.
     pub fn update(&self) -> String {
-        let RowGuard { table, id, value, fence } = self;
-        format!("UPDATE {table} SET {value} = $1, {fence} = $2 WHERE {id} = $3 AND {fence} <= $2")
+        let RowGuard { table, id, value, fence, stops: _ } = self;
+        let stopped = self.not_stopped().map_or(String::new(), |free| format!(" AND {free}"));
+        format!("UPDATE {table} SET {value} = $1, {fence} = $2 WHERE {id} = $3 AND {fence} <= $2{stopped}")
     }
 
     /// Makes the row, or changes the one that is there. Parameters: value, token, id.
     pub fn upsert(&self) -> String {
-        let RowGuard { table, id, value, fence } = self;
+        let RowGuard { table, id, value, fence, stops: _ } = self;
+        let row = match self.not_stopped() {
+            Some(free) => format!("SELECT $1, $2, $3 WHERE {free}"),
+            None => "VALUES ($1, $2, $3)".to_owned(),
+        };
         format!(
-            "INSERT INTO {table} ({value}, {fence}, {id}) VALUES ($1, $2, $3) \
+            "INSERT INTO {table} ({value}, {fence}, {id}) {row} \
              ON CONFLICT ({id}) DO UPDATE SET {value} = excluded.{value}, {fence} = excluded.{fence} \
              WHERE {table}.{fence} <= excluded.{fence}"
         )
@@ -87,7 +123,7 @@ impl RowGuard {
 
     /// Reads the token of a row. Parameter: id.
     pub fn held(&self) -> String {
-        let RowGuard { table, id, value: _, fence } = self;
+        let RowGuard { table, id, value: _, fence, stops: _ } = self;
         format!("SELECT {fence} FROM {table} WHERE {id} = $1")
     }
 

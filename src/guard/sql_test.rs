@@ -109,3 +109,30 @@ fn names_that_would_end_the_statement_are_refused() {
     }
     assert!(RowGuard::new("_Jobs9", &long[..63], "value", "fence").is_ok());
 }
+
+#[test]
+fn what_is_stopped_is_neither_made_nor_changed_and_goes_on_after() {
+    let folder = tempfile::tempdir().unwrap();
+    let db = open(&folder.path().join("db"));
+    db.execute_batch("CREATE TABLE stops (scope TEXT)").unwrap();
+    let guard = guard().under_stops("stops", "scope").unwrap();
+    let write = |statement: &str, value: &str, id: &str, scope: &str| {
+        db.execute(statement, params![value, 7, id, scope]).unwrap()
+    };
+    let (update, upsert) = (guard.update(), guard.upsert());
+    assert_eq!(write(&upsert, "first", "a", "job_class:deploy"), 1);
+    for stop in ["job_class:deploy", "everything"] {
+        db.execute(&guard.stop().unwrap(), [stop]).unwrap();
+        for statement in [&update, &upsert] {
+            assert_eq!(write(statement, "late", "a", "job_class:deploy"), 0, "{stop}");
+            // Another class goes on, unless everything is stopped.
+            let other = usize::from(stop != "everything");
+            assert_eq!(write(&upsert, "other", "b", "job_class:other"), other, "{stop}");
+        }
+        assert_eq!(write(&upsert, "made", "c", "job_class:deploy"), 0, "{stop}");
+        assert_eq!(row(&db, "a"), Some(("first".into(), 7)));
+        db.execute(&guard.go_on().unwrap(), [stop]).unwrap();
+    }
+    assert_eq!(write(&update, "second", "a", "job_class:deploy"), 1);
+    assert!(RowGuard::new("jobs", "id", "value", "fence").unwrap().under_stops("a;b", "scope").is_err());
+}

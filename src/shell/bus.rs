@@ -59,6 +59,16 @@ pub enum What {
         /// How.
         vote: Choice,
     },
+    /// A place in a proposal went to somebody else, who is asked now.
+    Delegated {
+        /// Who has it now.
+        to: VoterId,
+    },
+    /// Voters of a proposal whose votes are outstanding were told again.
+    Reminded {
+        /// Who.
+        voter_ids: Vec<VoterId>,
+    },
     /// A proposal ended.
     Decided {
         /// How.

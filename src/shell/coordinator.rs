@@ -30,7 +30,7 @@ pub use crate::core::voting::proposal::event::Delivered;
 pub struct ConsensusRequest {
     /// Who asks: always `consensus_manager`.
     pub from: &'static str,
-    /// The proposal to vote on. The same id again is the same question, told again after a crash.
+    /// The proposal to vote on. The same id again is the same question, told again after a crash or as a reminder.
     pub proposal_id: EntityId,
     /// What is asked.
     pub proposal: Value,
@@ -38,6 +38,16 @@ pub struct ConsensusRequest {
     pub algorithm: String,
     /// How long votes are taken, in milliseconds from the opening.
     pub timeout_ms: u64,
+    /// What a vote for it must bring as its `value`, as a JSON Schema, where an answer is asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub answer_schema: Option<Value>,
+    /// How often those who are told were reminded; 0 when they are told for the first time.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub reminded: u32,
+}
+
+fn is_zero(count: &u32) -> bool {
+    *count == 0
 }
 
 /// The answer of a coordinator, some time later. An error is a sentence for the record.

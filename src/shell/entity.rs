@@ -22,12 +22,14 @@ use super::host::Host;
 use super::hosts::Hosted;
 use super::lanes::{Queued, Serving};
 use super::memory::{Loaded, Memory, Said, Waiting, load, lost};
+use super::stops::{Bearing, Entered};
 use super::writer::Failure;
 use crate::core::kernel::Decision;
 use crate::core::kernel::Machine;
 use crate::core::kernel::driver::Settled;
 use crate::core::kernel::ids::{EntityId, IdempotencyKey, StreamId, StreamKind};
 use crate::core::kernel::time::Timestamp;
+use crate::core::trust::stop::Acting;
 use crate::journal::Fault;
 
 /// What the one who asked may look at: the state after the step, and the answer to a command.
@@ -42,7 +44,7 @@ pub(crate) enum Action<M: Hosted> {
     /// Decide a command.
     Command(M::Command, Option<IdempotencyKey>),
     /// Decide something that perhaps concerns others too.
-    Alone(Alone<M>),
+    Alone(Alone<M>, Bearing),
     /// Look at the state.
     Read,
     /// Look at the state as soon as this holds, while the one who asked keeps the token.
@@ -63,6 +65,8 @@ pub(crate) struct Ask<M: Hosted> {
     pub(crate) action: Action<M>,
     /// The identity in whose name it is asked.
     pub(crate) by: Option<EntityId>,
+    /// What is known of who acts beside what the command says.
+    pub(crate) also: Acting,
     pub(crate) respond: Respond<M>,
 }
 
@@ -212,6 +216,9 @@ impl<M: Hosted> Entity<M> {
                 // processes may begin at the same one.
                 let served = loaded.position > self.seat.host.opened_at;
                 self.memory.fill(loaded);
+                if let Some(stops) = M::stops(self.memory.driver.state()) {
+                    self.seat.host.stops.set(stops);
+                }
                 if self.seat.host.reads_only {
                     return;
                 }
@@ -239,7 +246,12 @@ impl<M: Hosted> Entity<M> {
                 self.memory.arm();
             }
             Err(fault) => {
-                tracing::error!(stream = %self.seat.stream, %fault, "entity cannot be loaded");
+                match &fault {
+                    Fault::Pruned { .. } => {
+                        tracing::debug!(stream = %self.seat.stream, %fault, "entity is gone")
+                    }
+                    _ => tracing::error!(stream = %self.seat.stream, %fault, "entity cannot be loaded"),
+                }
                 let _ = self.memory.doomed.set(Failure::Refused(fault));
                 ctx.address().do_send(Doom);
             }
@@ -341,9 +353,23 @@ impl<M: Hosted> Entity<M> {
         }
         let addr = ctx.address();
         let now = self.catch_up(&addr);
+        let host = self.seat.host.clone();
+        let entered = host.stops.enter(M::KIND);
+        let bearing = self.bearing(&entered, &ask);
+        let mut cleared = match entered.look(&bearing) {
+            Ok(cleared) => cleared,
+            Err(fault) => {
+                // Told when the stop is durable.
+                host.writer.barrier(Box::new(move |_| ask.refuse(fault)));
+                return self.sleep_if_unborn(&addr);
+            }
+        };
         match ask.action {
             Action::Command(command, key) => {
                 let step = self.memory.driver.step(command, now);
+                if let Some(stops) = M::stops(self.memory.driver.state()) {
+                    cleared.engage(stops);
+                }
                 let view = View { state: self.memory.driver.state(), now, reply: Some(step.reply) };
                 let release = (ask.respond)(Ok(view));
                 let said = Said { key, by: ask.by, settled: step.settled };
@@ -356,7 +382,7 @@ impl<M: Hosted> Entity<M> {
                     release.into_iter().collect(),
                 );
             }
-            Action::Alone(decide) => match decide(self.memory.driver.state(), now) {
+            Action::Alone(decide, _) => match decide(self.memory.driver.state(), now) {
                 Some(Decision { events, effects, reply }) => {
                     events.iter().for_each(|event| self.memory.driver.replay(event));
                     let view = View { state: self.memory.driver.state(), now, reply: Some(reply) };
@@ -384,7 +410,28 @@ impl<M: Hosted> Entity<M> {
                 self.memory.submit(&addr, settled.events, settled.effects, now, Said::default(), Vec::new());
             }
         }
+        drop(cleared);
         self.sleep_if_unborn(&addr);
+    }
+
+    /// What is asked for, as the stops see it.
+    fn bearing(&self, entered: &Entered<'_>, ask: &Ask<M>) -> Bearing {
+        if !entered.any() {
+            return Bearing::Passes;
+        }
+        let mut bearing = match &ask.action {
+            Action::Command(command, _) => {
+                M::bearing(&self.seat.stream.id, self.memory.driver.state(), command)
+            }
+            Action::Alone(_, bearing) => bearing.clone(),
+            Action::Read | Action::Until(..) => Bearing::Passes,
+        };
+        if let Bearing::Acts(acting) = &mut bearing {
+            acting.parties.extend(ask.by.iter().map(|by| by.as_str().to_owned()));
+            acting.parties.extend(ask.also.parties.iter().cloned());
+            acting.class = acting.class.take().or_else(|| ask.also.class.clone());
+        }
+        bearing
     }
 }
 

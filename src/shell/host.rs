@@ -10,7 +10,9 @@ use super::clock::Clock;
 use super::coordinator::{Coordinator, InProcess};
 use super::counters::Counters;
 use super::custom::Custom;
+use super::fleet::Fleet;
 use super::flows::Flows;
+use super::hooks::HooksAtWork;
 use super::hosts::{AnyRegistry, Kinds};
 use super::idle::Waiting;
 use super::ids::IdSource;
@@ -18,13 +20,16 @@ use super::load::Desk;
 use super::needs::Needs;
 use super::post::{Direct, Mailbox, Transport};
 use super::pressure::Pressure;
+use super::refills::Refills;
+use super::stops::StopOrder;
 use super::supervisor::restart::Restarts;
 use super::supervisor::timeouts::Wheel;
 use super::transparency::Transparency;
 use super::writer::Writer;
 use crate::config::Config;
+use crate::core::jobs::protocol::token::TokenBase;
 use crate::core::kernel::time::{Downtime, Gap, Timestamp};
-use crate::journal::{Epoch, Fault, Position, Store};
+use crate::journal::{Epoch, Fault, Position, Store, first_epoch_of_life};
 
 /// The surroundings, shared by all actors and handles of one runtime.
 pub(crate) struct Host {
@@ -39,7 +44,13 @@ pub(crate) struct Host {
     pub(crate) store: Arc<dyn Store>,
     /// Nothing is decided here: every entity is shown as it is on record.
     pub(crate) reads_only: bool,
+    /// Held by whoever begins a job under the use of a decision.
+    pub(crate) redeeming: tokio::sync::Mutex<()>,
+    /// What is known of hooks beside the record.
+    pub(crate) hooks: HooksAtWork,
     pub(crate) writer: Writer,
+    /// The stops in force.
+    pub(crate) stops: StopOrder,
     /// The signed log over all records.
     pub(crate) transparency: Transparency,
     pub(crate) wheel: Wheel,
@@ -63,6 +74,8 @@ pub(crate) struct Host {
     pub(crate) transport: Mutex<Arc<dyn Transport>>,
     /// Messages on their way.
     pub(crate) mailbox: Mailbox,
+    /// The managers of other processes, where this one is a node.
+    pub(crate) fleet: Fleet,
     /// The live buffers of flow-controlled streams.
     pub(crate) flows: Flows,
     /// Where load is measured and judged.
@@ -73,6 +86,8 @@ pub(crate) struct Host {
     pub(crate) coordinator: Arc<dyn Coordinator>,
     /// Who waits for what becomes of a need.
     pub(crate) needs: Needs,
+    /// Who waits for a refill.
+    pub(crate) refills: Arc<Refills>,
     /// Jobs that wait for workers.
     pub(crate) waiting: Waiting,
     /// Inboxes of agents in this process.
@@ -113,6 +128,7 @@ pub(crate) struct Parts {
     pub(crate) pressure: Pressure,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) writer: Writer,
+    pub(crate) stops: StopOrder,
     pub(crate) transparency: Transparency,
     pub(crate) in_flight: Arc<AtomicUsize>,
     pub(crate) bell: watch::Sender<Position>,
@@ -129,6 +145,7 @@ impl Host {
             epoch: parts.epoch,
             restarts: Restarts::new(parts.config.restart.clone()),
             kinds: Kinds::new(&parts.arbiters),
+            fleet: Fleet::default(),
             flows: Flows::default(),
             desk: Arc::new(parts.desk),
             pressure: Arc::new(parts.pressure),
@@ -136,6 +153,7 @@ impl Host {
             transport: Mutex::new(parts.config.transport.clone().unwrap_or_else(|| Arc::new(Direct))),
             mailbox: Mailbox::new(parts.clock.clone()),
             needs: Needs::default(),
+            refills: Arc::default(),
             waiting: Waiting::default(),
             in_process,
             custom: Arc::new(Custom::new(parts.config.custom_rules.clone())),
@@ -151,7 +169,10 @@ impl Host {
             clock: parts.clock,
             store: parts.store,
             reads_only: parts.reads_only,
+            redeeming: tokio::sync::Mutex::default(),
+            hooks: HooksAtWork::default(),
             writer: parts.writer,
+            stops: parts.stops,
             counters: parts.counters,
             tokio: parts.tokio,
             wheel: Wheel::default(),
@@ -182,6 +203,11 @@ impl Host {
             return Err(Fault::Overloaded { limit: self.config.max_in_flight });
         }
         Ok(permit)
+    }
+
+    /// Where the tokens of jobs begin in this life of the journal.
+    pub(crate) fn token_floor(&self) -> TokenBase {
+        TokenBase::of(first_epoch_of_life(self.epoch))
     }
 
     /// Requests admitted and not yet answered, apart from those who wait for a state: what is worked on.

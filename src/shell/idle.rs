@@ -4,7 +4,9 @@
 //! Kept in memory only. A job asks again by itself, so what is forgotten with the process costs no more than the wait.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
+
+use tokio::sync::Notify;
 
 use super::lock;
 use crate::core::kernel::ids::EntityId;
@@ -52,6 +54,25 @@ impl Waiting {
             }
             !queue.order.is_empty()
         });
+    }
+}
+
+/// Workers that wait for work that nobody has, by datacenter. One is woken at a time: it takes what there is, and wakes the
+/// next if more is left.
+#[derive(Debug, Default)]
+pub(crate) struct Takers(Mutex<BTreeMap<EntityId, Arc<Notify>>>);
+
+impl Takers {
+    /// What wakes those who wait in a datacenter.
+    pub(crate) fn bell(&self, datacenter: &EntityId) -> Arc<Notify> {
+        lock(&self.0).entry(datacenter.clone()).or_default().clone()
+    }
+
+    /// Wakes one of those who wait, or the next who comes to wait. Where nobody ever waited there is nobody to wake.
+    pub(crate) fn wake(&self, datacenter: &EntityId) {
+        if let Some(bell) = lock(&self.0).get(datacenter) {
+            bell.notify_one();
+        }
     }
 }
 

@@ -9,11 +9,13 @@
 //! So it makes no difference whether a question was put before the agent was there, was told to an earlier inbox that
 //! died with its program, or to nobody because the process was killed. Only what an inbox took counts as reached.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
 
+use super::answer_schema::to_json;
 use super::coordinator::{Awaited, ConsensusRequest, InboxKey};
 use super::entity::Action;
 use super::host::Host;
@@ -51,7 +53,26 @@ pub(crate) fn request_of(id: EntityId, call: Call) -> Result<ConsensusRequest, S
         proposal,
         algorithm: call.algorithm,
         timeout_ms: call.timeout_ms,
+        answer_schema: call.answer.as_deref().map(to_json),
+        reminded: 0,
     })
+}
+
+/// What each of those who are to be told is told: one request for all who were reminded equally often.
+pub(crate) fn requests_of(
+    id: &EntityId,
+    call: &Call,
+) -> Vec<(Result<ConsensusRequest, String>, Vec<VoterId>)> {
+    let mut groups: BTreeMap<u32, Vec<VoterId>> = BTreeMap::new();
+    for voter in &call.participants {
+        let reminded = call.reminded.get(voter).copied().unwrap_or(0);
+        groups.entry(reminded).or_default().push(voter.clone());
+    }
+    let told = |(reminded, voters)| {
+        let request = request_of(id.clone(), call.clone());
+        (request.map(|request| ConsensusRequest { reminded, ..request }), voters)
+    };
+    groups.into_iter().map(told).collect()
 }
 
 async fn hand_over(host: &Arc<Host>, agent: VoterId, key: InboxKey) {
@@ -59,14 +80,15 @@ async fn hand_over(host: &Arc<Host>, agent: VoterId, key: InboxKey) {
     let mut cursor: Option<EntityId> = None;
     loop {
         let ids: Vec<EntityId> =
-            lock(&host.counters.watch).open_after(cursor.as_ref()).take(ASKED_AT_ONCE).cloned().collect();
+            lock(&host.counters.watch).open.after(cursor.as_ref()).take(ASKED_AT_ONCE).cloned().collect();
         let Some(last) = ids.last().cloned() else { break };
         cursor = Some(last);
         let asked: Vec<_> = ids.into_iter().map(|id| (look(host, &id, &agent), id)).collect();
         for (answer, id) in asked {
             let Some(awaiting) = awaited(host, answer, &id, &agent).await else { continue };
             let (opened_at, call, untold) = awaiting;
-            match request_of(id.clone(), call) {
+            let reminded = call.reminded.get(&agent).copied().unwrap_or(0);
+            match request_of(id.clone(), call).map(|request| ConsensusRequest { reminded, ..request }) {
                 Ok(request) => found.push((opened_at, id, Awaited { request, untold })),
                 Err(reason) => tracing::error!(proposal = %id, reason, "a question cannot be handed over"),
             }

@@ -7,13 +7,15 @@ use std::time::Duration;
 
 use super::access::Asks;
 use super::counters::Counters;
+use super::dispatches::{note_refusal, refused_number};
 use super::entity::Action;
 use super::host::{Host, wait};
 use super::lock;
 use super::pressure::{arrived, know_level, leaders, managers};
-use super::runtime::ask;
+use super::runtime::{ask, ask_acting};
 use super::writer::Failure;
 use crate::core::jobs::durations::{self};
+use crate::core::jobs::gate::outbox::{Errand, What};
 use crate::core::jobs::gate::{self};
 use crate::core::jobs::manager::heard::LatestProgress;
 use crate::core::jobs::manager::timeout::Estimate;
@@ -24,9 +26,10 @@ use crate::core::jobs::protocol::message::{
 };
 use crate::core::jobs::protocol::token::FenceToken;
 use crate::core::jobs::worker::{self};
-use crate::core::kernel::ids::{EntityId, IdError, StreamId, StreamKind};
+use crate::core::kernel::ids::{DatacenterId, EntityId, IdError, StreamId, StreamKind};
 use crate::core::kernel::time::Timestamp;
 use crate::core::load::shed::{Label, MessageKind};
+use crate::core::trust::stop::Acting;
 use crate::journal::codec::decode;
 use crate::journal::{Fault, Store};
 
@@ -82,9 +85,20 @@ pub(crate) async fn deliver(host: &Arc<Host>, message: Message) {
                 Ok(())
             }
             None => {
+                let refused = refused_number(&message);
+                let datacenter = DatacenterId::from(&message.datacenter);
                 let action = Action::Command(gate::Command::Receive(Box::new(message)), None);
-                let led = ask(host, &host.kinds.gates, &job_id, action, |view| managers(view.state)).await;
-                led.map(|led| host.pressure.gate_heard(host.clock.now(), &job_id, said, Some(led)))
+                let heard = ask(host, &host.kinds.gates, &job_id, action, move |view| {
+                    let is =
+                        |errand: &Errand| Some(errand.number) == refused && errand.what == What::Dispatch;
+                    (managers(view.state), view.state.outbox().any(is))
+                });
+                heard.await.map(|(led, is_dispatch)| {
+                    if is_dispatch {
+                        note_refusal(host, &job_id, datacenter);
+                    }
+                    host.pressure.gate_heard(host.clock.now(), &job_id, said, Some(led));
+                })
             }
         },
         Party::Manager { datacenter, .. } => match job_stream(&message.job_id, &datacenter) {
@@ -96,8 +110,10 @@ pub(crate) async fn deliver(host: &Arc<Host>, message: Message) {
         },
         Party::Worker(worker) => {
             let waits = job_stream(&message.job_id, &message.datacenter).ok();
+            let class = class_of(host, &message, waits.as_ref()).await;
             let action = Action::Command(worker::Command::Receive(Box::new(message)), None);
-            let heard = ask(host, &host.kinds.workers, &worker, action, |view| {
+            let also = Acting::default().for_class(class);
+            let heard = ask_acting(host, &host.kinds.workers, &worker, action, also, |view| {
                 let refused = view.reply.and_then(Result::err);
                 (leaders(view.state), refused.and_then(|refused| refused.not_now()))
             });
@@ -112,6 +128,16 @@ pub(crate) async fn deliver(host: &Arc<Host>, message: Message) {
     if let Err(failure) = taken {
         tracing::warn!(?failure, "message not taken; it is sent again if it matters");
     }
+}
+
+/// The class of the job whose work a worker is given, while anything is stopped.
+async fn class_of(host: &Arc<Host>, message: &Message, job: Option<&EntityId>) -> Option<EntityId> {
+    let given = matches!(message.body, Body::WorkflowDispatch(_)) && host.stops.any();
+    let stream = job.filter(|_| given)?;
+    let known = ask(host, &host.kinds.jobs, stream, Action::Read, |view| {
+        view.state.run.as_ref().and_then(|run| run.terms.class.clone())
+    });
+    known.await.ok().flatten()
 }
 
 /// The answer to progress for which a gate has too much load. Everything else it looks at, whatever the load.
@@ -143,7 +169,7 @@ async fn receive(host: &Arc<Host>, stream: &EntityId, message: Message) -> Resul
     let said = match Submit::of_dispatch(&message) {
         None => job::Command::Receive(Box::new(message)),
         Some(mut submit) => {
-            submit.leader_addr = HERE.to_owned();
+            submit.leader_addr = host.fleet.me().map_or(HERE, EntityId::as_str).to_owned();
             submit.estimate = estimate(host, submit.class.as_ref()).await?;
             job::Command::Submit(Box::new(submit))
         }

@@ -27,12 +27,13 @@ use super::lock;
 use super::memory::Said;
 use super::registry::Registry;
 use super::runtime::ask;
+use super::stops::Bearing;
 use super::writer::{Failure, Write};
 use crate::core::capacity::cell::budget::{Budget, BudgetMachine};
 use crate::core::capacity::cell::exchange::{self, Event, Lookup, Outcome};
 use crate::core::capacity::cell::{self, Cell, CellMachine, Effect, Op, Rejection, Reply, Settings};
 use crate::core::kernel::Decision;
-use crate::core::kernel::ids::{CellId, EntityId, StreamId, StreamKind, TokenId};
+use crate::core::kernel::ids::{BudgetId, CellId, EntityId, StreamId, StreamKind, TokenId};
 use crate::core::kernel::time::Timestamp;
 use crate::journal::Fault;
 
@@ -44,14 +45,27 @@ pub(crate) async fn run(caller: &impl Asks, op: Op) -> Answered {
     run_and_tell(caller, op).await.map(|(answer, _)| answer)
 }
 
-/// The same, and says whether a cell takes part since this operation.
+/// What is told beside an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Told {
+    /// A cell takes part since this operation.
+    pub(crate) created: bool,
+    /// The same was asked before.
+    pub(crate) duplicate: bool,
+}
+
+/// The same, and what is told beside the answer.
 pub(crate) async fn run_and_tell(
     caller: &impl Asks,
     op: Op,
-) -> Result<(Result<Reply, Rejection>, bool), Failure> {
+) -> Result<(Result<Reply, Rejection>, Told), Failure> {
     let opened = Arc::new(AtomicBool::new(false));
     let answer = carry_through(caller, op, &opened).await?;
-    Ok((answer, opened.load(Ordering::Acquire)))
+    let created = opened.load(Ordering::Acquire);
+    Ok(match answer.map(Reply::plain) {
+        Ok((reply, duplicate)) => (Ok(reply), Told { created, duplicate }),
+        Err(rejection) => (Err(rejection), Told { created, duplicate: false }),
+    })
 }
 
 /// Is a cell among those that take part since these events?
@@ -80,7 +94,7 @@ async fn carry_through(caller: &impl Asks, op: Op, opened: &Arc<AtomicBool>) -> 
                 }
             }
         };
-        let action = Action::Alone(Box::new(decide));
+        let action = Action::Alone(Box::new(decide), bearing(&op));
         let answer = ask(caller, &host.kinds.cells, &EntityId::from(home), action, |view| view.reply).await?;
         if let Some(answer) = answer {
             return Ok(answer);
@@ -99,6 +113,28 @@ async fn carry_through(caller: &impl Asks, op: Op, opened: &Arc<AtomicBool>) -> 
     })
 }
 
+/// What an operation does, as the stops see it.
+fn bearing(op: &Op) -> Bearing {
+    match op {
+        Op::Request(request) => Bearing::of([request.cell.as_str()]),
+        Op::Offer(offer) => Bearing::of([offer.source.as_str()]),
+        Op::Transfer { token: _, from, to } => Bearing::of([from.as_str(), to.as_str()]),
+        Op::Configure { cell, settings: _ } | Op::Serve { cell } => Bearing::of([cell.as_str()]),
+        Op::Reserve(reserve) => {
+            let by = reserve.by.iter().map(EntityId::as_str);
+            Bearing::of(by.chain([reserve.cell.as_str()]))
+        }
+        Op::SetLimits { .. } | Op::SetRates { .. } => Bearing::unnamed(),
+        Op::Cancel { .. }
+        | Op::Ack { .. }
+        | Op::Renew { .. }
+        | Op::Release { .. }
+        | Op::Revoke { .. }
+        | Op::Settle { .. }
+        | Op::ReturnOffers { .. } => Bearing::Passes,
+    }
+}
+
 /// The cell that most likely can decide alone.
 fn home(op: &Op) -> Option<&CellId> {
     match op {
@@ -113,6 +149,9 @@ fn home(op: &Op) -> Option<&CellId> {
         | Op::Transfer { .. }
         | Op::Revoke { .. }
         | Op::SetLimits { .. }
+        | Op::SetRates { .. }
+        | Op::Reserve(_)
+        | Op::Settle { .. }
         | Op::ReturnOffers { .. } => None,
     }
 }
@@ -180,6 +219,10 @@ impl Lookup for Borrowed<'_> {
         source_of(self.host, token)
     }
 
+    fn budgets_of(&self, token: &TokenId) -> Option<BTreeSet<BudgetId>> {
+        lock(&self.host.counters.cells).budgets_of(token).cloned()
+    }
+
     fn settings_of(&self, _: &CellId) -> Settings {
         self.host.config.capacity.settings()
     }
@@ -219,7 +262,7 @@ async fn jointly(
             // Nobody may wait any more.
             let _ = answer.send(durable.map(|()| reply));
         });
-        return borrowed.commit(events, now, release);
+        return borrowed.commit(bearing(op), events, now, release);
     }
 }
 
@@ -259,7 +302,25 @@ impl Borrowed<'_> {
     }
 
     /// Queues everything as one and gives the memories back. `release` hears when it is durable.
-    fn commit(&mut self, events: BTreeMap<StreamId, Vec<Event>>, now: Timestamp, release: Release) {
+    fn commit(
+        &mut self,
+        mut bearing: Bearing,
+        events: BTreeMap<StreamId, Vec<Event>>,
+        now: Timestamp,
+        release: Release,
+    ) {
+        let host = self.host.clone();
+        if let Bearing::Acts(acting) = &mut bearing {
+            acting.parties.extend(self.by.iter().map(|by| by.as_str().to_owned()));
+        }
+        let cleared = match host.stops.enter(StreamKind::Cell).look(&bearing) {
+            Ok(cleared) => cleared,
+            Err(fault) => {
+                // Told when the stop is durable. Nothing was put into the memories so far.
+                host.writer.barrier(Box::new(move |_| release(Err(Failure::Refused(fault)))));
+                return self.give_back();
+            }
+        };
         let (last, streams) = (events.keys().next_back().cloned(), events.len());
         let mut release = Some(release);
         let mut writes: Vec<Write> = Vec::with_capacity(streams);
@@ -293,6 +354,7 @@ impl Borrowed<'_> {
             self.cells.values_mut().for_each(|loan| loan.memory.keep_snapshot());
             self.budgets.values_mut().for_each(|loan| loan.memory.keep_snapshot());
         }
+        drop(cleared);
         self.give_back();
     }
 

@@ -8,8 +8,9 @@ use crate::core::kernel::keyed::KeyedRequest;
 use crate::journal::Fault;
 use crate::journal::codec::decode;
 
-/// The request that opened an entity stands in its second record, if anywhere.
-const RECORDS: usize = 2;
+/// The request that opened an entity stands right behind what else was asked for with it, in one of its first records, if
+/// anywhere: after the opening, the operation it allows, the answer it asks for, and its reminders.
+const RECORDS: usize = 5;
 
 /// The request with a key that opened an entity; none when it was opened before requests were kept.
 ///

@@ -52,7 +52,7 @@ impl<M: Hosted> Queued<M> {
         match self {
             Queued::Ask(ask) => match &ask.action {
                 Action::Command(command, _) => M::lane(command),
-                Action::Alone(_) => Lane::First,
+                Action::Alone(..) => Lane::First,
                 Action::Read | Action::Until(..) => Lane::Then,
             },
             Queued::Lend(_) | Queued::Wake(_) | Queued::Poke(_) | Queued::Errand(_) => Lane::First,

@@ -105,6 +105,20 @@ pub(crate) fn read_state<M: Hosted>(store: &dyn Store, stream: &StreamId) -> Res
     load::<M>(store, stream, M::Context::default()).map(|loaded| loaded.driver.state().clone())
 }
 
+/// Is an entity over for good, with nothing due and nothing owed?
+#[cfg_attr(not(feature = "store-sled"), allow(dead_code))]
+pub(crate) fn is_over<M: Hosted>(
+    store: &dyn Store,
+    stream: &StreamId,
+    now: Timestamp,
+) -> Result<bool, Fault> {
+    let loaded = load::<M>(store, stream, M::Context::default())?;
+    Ok(M::ENDS
+        && loaded.indexed.is_none()
+        && loaded.driver.wake().is_none()
+        && M::is_over(loaded.driver.state(), now))
+}
+
 /// The state of an entity as it was right after an event.
 pub(crate) fn read_state_at<M: Hosted>(
     store: &dyn Store,
@@ -294,11 +308,15 @@ impl<M: Hosted> Memory<M> {
             vec![]
         };
         self.arm();
-        let addr = addr.clone();
+        let (addr, asker, settled) = (addr.clone(), said.by, said.settled);
         let done = move |result: Result<_, Failure>| match result {
             Ok(_) => {
                 durable.fetch_max(revision, Ordering::AcqRel);
                 M::observe(&host.counters, &stream.id, &events);
+                for (n, event) in events.iter().enumerate() {
+                    let by = asker.as_ref().filter(|_| n >= settled);
+                    host.counters.note_asked::<M>(&stream.id, by, event);
+                }
                 M::follow(&host, &stream.id, &events);
                 // Begun before the answer goes, so that whoever waits for effects after it sees them.
                 effects.into_iter().for_each(|effect| perform::<M>(&host, &stream.id, effect));

@@ -16,33 +16,45 @@
 //! poisoned and nothing is acknowledged any more.
 
 pub(crate) mod access;
+pub(crate) mod answer_schema;
 mod answers;
+pub(crate) mod asked;
 pub mod bus;
 pub mod clock;
 pub mod coordinator;
 pub(crate) mod counters;
 pub mod custom;
+mod dispatches;
 pub(crate) mod entity;
+pub(crate) mod fleet;
 pub(crate) mod flows;
+pub(crate) mod hooks;
 pub(crate) mod host;
 pub(crate) mod hosts;
 pub(crate) mod idle;
 pub(crate) mod ids;
 pub(crate) mod inbox;
+mod inclusions;
 pub(crate) mod jobs;
 pub(crate) mod joint;
 pub(crate) mod keyed;
 mod lanes;
+pub(crate) mod leavings;
 pub(crate) mod load;
+#[cfg(feature = "store-sled")]
+pub(crate) mod log_files;
 pub(crate) mod memory;
 pub(crate) mod needs;
+pub(crate) mod notes;
 pub mod outgoing;
 pub mod post;
 pub(crate) mod pressure;
 pub(crate) mod proposals;
+pub(crate) mod refills;
 pub(crate) mod registry;
 pub(crate) mod runtime;
 pub mod sampler;
+pub(crate) mod stops;
 pub(crate) mod supervisor;
 pub(crate) mod tell;
 pub(crate) mod transparency;

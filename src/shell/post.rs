@@ -22,6 +22,7 @@ use tokio::sync::Notify;
 
 use super::lock;
 use crate::core::jobs::protocol::message::{Message, Party};
+use crate::core::kernel::ids::EntityId;
 use crate::core::kernel::rng::Rng;
 use crate::core::kernel::time::Timestamp;
 
@@ -39,6 +40,15 @@ impl Transport for Direct {
     fn send(&self, message: Message, mailbox: &Mailbox) {
         mailbox.arrive(message, Duration::ZERO);
     }
+}
+
+/// Nowhere, for a process that is about to be a node: until it is, a message for a gate or a manager elsewhere must not come to
+/// this process as if it were that one. What matters is sent again until it is answered.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Nowhere;
+
+impl Transport for Nowhere {
+    fn send(&self, _: Message, _: &Mailbox) {}
 }
 
 /// What goes wrong on a network that is tried out. The default is a network on which nothing does.
@@ -105,6 +115,27 @@ impl Transport for Lossy {
         for delay in delays.into_iter().take(copies) {
             mailbox.arrive(message.clone(), delay);
         }
+    }
+}
+
+/// The way of messages in a process that is a node among others: those for parties elsewhere go over a wire.
+#[derive(Debug)]
+pub(crate) struct Split {
+    /// Names of the gate and of the managers of this process.
+    pub(crate) here: [EntityId; 2],
+    /// The way to all others.
+    pub(crate) far: Arc<dyn Transport>,
+}
+
+impl Transport for Split {
+    fn send(&self, message: Message, mailbox: &Mailbox) {
+        let is_here = match &message.to {
+            Party::Gate(node) => self.here.contains(node),
+            Party::Manager { node, .. } => self.here.contains(&node.node),
+            // The record of a worker is where it registered.
+            Party::Worker(_) => true,
+        };
+        if is_here { mailbox.arrive(message, Duration::ZERO) } else { self.far.send(message, mailbox) }
     }
 }
 

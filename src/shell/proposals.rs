@@ -6,7 +6,7 @@ use super::coordinator::ask_outside;
 use super::entity::Action;
 use super::host::Host;
 use super::hosts::track;
-use super::inbox::request_of;
+use super::inbox::{request_of, requests_of};
 use super::lock;
 use super::runtime::ask;
 use super::writer::Failure;
@@ -32,6 +32,31 @@ pub(in crate::shell) async fn broadcast(host: Arc<Host>, id: EntityId, call: Cal
         Err(reason) => Command::RecordBroadcast(Err(clipped(reason))),
     };
     let action = Action::Command(command, None);
+    ask(&host, &host.kinds.proposals, &id, action, |_| ()).await
+}
+
+/// Tells voters again, or in the place of somebody, and records that it was done. Those who cannot be told find it when
+/// they ask.
+pub(in crate::shell) async fn tell_again(host: Arc<Host>, id: EntityId, call: Call) -> Result<(), Failure> {
+    let voters = call.participants.clone();
+    let mut taken = Vec::new();
+    for (request, agents) in requests_of(&id, &call) {
+        match request {
+            Ok(request) if host.config.coordinator.is_none() => {
+                taken.extend(host.in_process.deliver(&request, agents).taken);
+            }
+            Ok(request) => {
+                let asked = agents.clone();
+                let told = ask_outside(&host, move |coordinator| coordinator.broadcast(request, asked)).await;
+                match told {
+                    Ok(told) => taken.extend(agents.into_iter().filter(|one| !told.unreached.contains(one))),
+                    Err(reason) => tracing::warn!(proposal = %id, reason, "voters could not be told again"),
+                }
+            }
+            Err(reason) => tracing::error!(proposal = %id, reason, "voters cannot be told again"),
+        }
+    }
+    let action = Action::Command(Command::RecordTold { voters, taken }, None);
     ask(&host, &host.kinds.proposals, &id, action, |_| ()).await
 }
 

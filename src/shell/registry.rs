@@ -58,14 +58,16 @@ impl<M: Hosted> Registry<M> {
 
     /// Sends a request to an entity, starting its actor if need be.
     pub(crate) fn ask(&self, host: &Arc<Host>, id: &EntityId, ask: Ask<M>) {
-        if let Err((Queued::Ask(ask), fault)) = self.deliver(host, id, Queued::Ask(ask)) {
+        if let Err(refused) = self.deliver(host, id, Queued::Ask(ask))
+            && let (Queued::Ask(ask), fault) = *refused
+        {
             ask.refuse(fault);
         }
     }
 
     /// Asks an entity to lend its memory, starting its actor if need be.
     pub(crate) fn lend(&self, host: &Arc<Host>, id: &EntityId, lend: Lend<M>) -> Result<(), Fault> {
-        self.deliver(host, id, Queued::Lend(lend)).map(|_| ()).map_err(|(_, fault)| fault)
+        self.deliver(host, id, Queued::Lend(lend)).map(|_| ()).map_err(|refused| refused.1)
     }
 
     /// Makes an entity look at what is due or owed; `done` is dropped when it has, durably.
@@ -82,7 +84,12 @@ impl<M: Hosted> Registry<M> {
     }
 
     /// Hands something to an entity. True when that started its actor.
-    fn deliver(&self, host: &Arc<Host>, id: &EntityId, item: Queued<M>) -> Result<bool, (Queued<M>, Fault)> {
+    fn deliver(
+        &self,
+        host: &Arc<Host>,
+        id: &EntityId,
+        item: Queued<M>,
+    ) -> Result<bool, Box<(Queued<M>, Fault)>> {
         let hash = self.hasher.hash_one(id) as usize;
         let mut shard = lock(&self.shards[hash % SHARDS]);
         let used = self.sweeps.load(Ordering::Relaxed);
@@ -96,7 +103,7 @@ impl<M: Hosted> Registry<M> {
         let stream = StreamId::new(M::KIND, id.clone());
         let after_death = match host.restarts.may_start(&stream, host.clock.now()) {
             Ok(after_death) => after_death,
-            Err(fault) => return Err((item, fault)),
+            Err(fault) => return Err(Box::new((item, fault))),
         };
         let queued = Arc::new(AtomicUsize::new(1));
         let generation = self.generations.fetch_add(1, Ordering::Relaxed);

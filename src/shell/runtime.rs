@@ -15,20 +15,23 @@ use super::access::Asks;
 use super::clock::{Clock, Stopwatch};
 use super::entity::{Action, Ask, Release, View};
 use super::host::{Host, Parts, Permit, wait};
-use super::hosts::Hosted;
+use super::hosts::{Hosted, stops_id};
 use super::load::{self, Desk};
 use super::lock;
+use super::memory::read_state;
 use super::pressure::Pressure;
 use super::registry::Registry;
+use super::stops::StopOrder;
 use super::supervisor::recovery::{self, RecoveryReport};
 use super::supervisor::restart::RestartSupervisor;
 use super::supervisor::timeouts::{self, Timeouts};
 use super::transparency::{self, Transparency};
 use super::writer::{Failure, Writer};
 use crate::config::{ClockConfig, Config};
-use crate::core::kernel::ids::EntityId;
+use crate::core::kernel::ids::{EntityId, StreamId, StreamKind};
 use crate::core::kernel::time::{Gap, Timestamp};
 use crate::core::load::shed::Invalid;
+use crate::core::trust::stop::{Acting, StopsMachine};
 use crate::journal::codec::encode;
 use crate::journal::{Epoch, Fault, Position, Store};
 
@@ -70,11 +73,23 @@ pub(crate) fn ask<M: Hosted, R: Send + 'static>(
     action: Action<M>,
     view: impl FnOnce(View<'_, M>) -> R + Send + 'static,
 ) -> Answer<R> {
+    ask_acting(caller, registry, id, action, Acting::default(), view)
+}
+
+/// The same, where more is known of who acts than the command says.
+pub(crate) fn ask_acting<M: Hosted, R: Send + 'static>(
+    caller: &impl Asks,
+    registry: &Registry<M>,
+    id: &EntityId,
+    action: Action<M>,
+    also: Acting,
+    view: impl FnOnce(View<'_, M>) -> R + Send + 'static,
+) -> Answer<R> {
     let host = caller.host();
     let (answer, answered) = oneshot::channel();
     let mut kept = None;
     let admitted = match &action {
-        Action::Command(..) | Action::Alone(_) if host.reads_only => Err(reads_only()),
+        Action::Command(..) | Action::Alone(..) if host.reads_only => Err(reads_only()),
         other => host.admit(matches!(other, Action::Until(..))),
     };
     match admitted {
@@ -91,7 +106,7 @@ pub(crate) fn ask<M: Hosted, R: Send + 'static>(
                     kept = Some(permit);
                     None
                 }
-                Action::Command(..) | Action::Alone(_) | Action::Read => Some(permit),
+                Action::Command(..) | Action::Alone(..) | Action::Read => Some(permit),
             };
             let respond = move |seen: Result<View<'_, M>, Failure>| -> Option<Release> {
                 match seen {
@@ -113,7 +128,8 @@ pub(crate) fn ask<M: Hosted, R: Send + 'static>(
                     }
                 }
             };
-            registry.ask(host, id, Ask { action, by: caller.by().cloned(), respond: Box::new(respond) });
+            let by = caller.by().cloned();
+            registry.ask(host, id, Ask { action, by, also, respond: Box::new(respond) });
         }
     }
     Answer { answered, _kept: kept }
@@ -197,6 +213,15 @@ impl Runtime {
                 keep_counters(keeper.as_ref(), &kept, position);
             }
         });
+        // In force before anybody is served, and before what is due is settled.
+        let stops = StopOrder::default();
+        let stream = StreamId::new(StreamKind::Stops, stops_id());
+        match read_state::<StopsMachine>(store.as_ref(), &stream) {
+            Ok(kept) => stops.set(&kept),
+            // Nobody acts where it is only read, whatever can be read.
+            Err(fault) if reads_only => tracing::warn!(%fault, "what is stopped cannot be read"),
+            Err(fault) => return Err(fault),
+        }
         let in_flight = Arc::default();
         let writer = Writer::start(
             store.clone(),
@@ -216,7 +241,7 @@ impl Runtime {
             .recv()
             .map_err(|_| Fault::Unavailable { reason: "the actor system did not start".into() })?;
         let opened = store.open_report();
-        let transparency = Transparency::new(&config, reads_only, opened.accepted_loss);
+        let transparency = Transparency::new(&config, store.clone(), reads_only, opened.accepted_loss);
         let report = RecoveryReport { store: opened, records_counted, ..Default::default() };
         let host = Arc::new(Host::new(Parts {
             config,
@@ -229,6 +254,7 @@ impl Runtime {
             pressure,
             store,
             writer,
+            stops,
             transparency,
             in_flight,
             counters,

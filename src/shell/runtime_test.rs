@@ -72,6 +72,25 @@ async fn a_runtime_that_ends_lets_go_of_what_waited_and_is_let_go_of() {
     }
 }
 
+/// A command that was looked at under the stops and is decided, but not queued yet, keeps a stop out: behind the record of
+/// the stop there would be one of whom it covers.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_stop_comes_between_the_look_at_the_stops_and_what_a_command_queues() {
+    let runtime = open();
+    let host = runtime.host();
+    let stops = host.stops.clone();
+    let came_between = ask(host, &host.kinds.quorums, &id("q"), begin(), move |_| {
+        let (entered, comes) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            drop(stops.enter(StreamKind::Stops));
+            let _ = entered.send(());
+        });
+        // It would come at once.
+        comes.recv_timeout(Duration::from_millis(300)).is_ok()
+    });
+    assert!(!came_between.await.unwrap());
+}
+
 /// Asked again while the request is lost with an actor that is still dying.
 async fn state_at_last(runtime: &Runtime, name: &str) -> Result<Option<QuorumState>, Failure> {
     loop {
@@ -198,6 +217,29 @@ async fn a_suspend_and_a_pause_are_no_idleness_and_a_wall_clock_that_is_set_is_n
     for by_us in [3_600_000_000, -7_200_000_000] {
         assert_eq!(over(|clock| clock.step(by_us)).await, set);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_work_of_a_job_whose_leader_was_replaced_is_handed_out_no_more() {
+    use crate::core::jobs::manager::Command;
+    use crate::core::jobs::protocol::token::FenceToken;
+    use serde_json::{from_value, json};
+    let q = Quorate::open(Config::memory()).await.unwrap();
+    q.workers().register(from_value(json!({ "worker_id": "w", "capacity": 4 })).unwrap()).await.unwrap();
+    let workflows = json!([{ "workflow_id": "a", "worker_id": "w" }]);
+    q.jobs().submit(from_value(json!({ "job_id": "j", "workflows": workflows })).unwrap()).await.unwrap();
+    let taken = async |wait_ms: u64| {
+        let take = from_value(json!({ "worker_id": "w", "wait_ms": wait_ms, "limit": 4 })).unwrap();
+        q.workers().take(take).await.unwrap().work.len()
+    };
+    assert_eq!(taken(60_000).await, 1);
+    assert_eq!(taken(0).await, 1, "until it says that it has it");
+    let suspend = Command::Suspend { token: FenceToken::shown(1), reason: "another one leads".into() };
+    crate::shell::jobs::command(q.host(), &id("j"), suspend, |view| view.reply.unwrap().unwrap())
+        .await
+        .unwrap();
+    assert_eq!(taken(0).await, 0);
+    q.close().await.unwrap();
 }
 
 /// What three agents that beat are worth right after this, and what a proposal that asks them all becomes.

@@ -9,6 +9,7 @@ use super::host::Host;
 use super::hosts::{Hosted, track};
 use super::writer::Failure;
 use crate::core::kernel::ids::EntityId;
+use crate::core::trust::stop::Acting;
 
 /// Sends a command that is not a request of a caller: it takes no place of one, and counts as an effect under way until
 /// it is durable. Two of them in a row reach one entity in that order.
@@ -32,7 +33,12 @@ pub(crate) fn tell<M: Hosted>(host: &Arc<Host>, id: &EntityId, command: M::Comma
     M::registry(host).ask(
         host,
         id,
-        Ask { action: Action::Command(command, None), by: None, respond: Box::new(respond) },
+        Ask {
+            action: Action::Command(command, None),
+            by: None,
+            also: Acting::default(),
+            respond: Box::new(respond),
+        },
     );
     track(host, async move {
         // Ends when the other side is dropped, whatever became of it.

@@ -3,7 +3,8 @@
 //! ```text
 //!  DIR/tlog/key            private and public key, mode 0600; made once
 //!  DIR/tlog/checkpoint     the newest that was signed
-//!  DIR/tlog/tile/L/NNN     full tiles, 8,192 bytes each; made again from the journal when they are lost
+//!  DIR/tlog/tile/L/NNN     full tiles, 8,192 bytes each; made again from the journal when they are lost. Those of level 0 over
+//!                          nothing but pruned records are left out: the journal holds their hashes
 //!
 //!  bell ──► at most once a second: read new records ─► tree ─► sign ─► checkpoint
 //! ```
@@ -18,27 +19,27 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use quorate_proofs::Refusal;
 use quorate_proofs::checkpoint::{LogKey, PublicKey};
 use quorate_proofs::entry::Entry;
 use quorate_proofs::proof::{Consistency, Inclusion};
 use quorate_proofs::tree::{Tiles, Tree};
+use quorate_proofs::{Hash, Refusal};
 
 use super::host::{Host, wait};
+use super::leavings;
 use super::lock;
 use crate::config::Config;
 use crate::journal::chain::{ChainHash, digest};
 use crate::journal::{Fault, Position, Record, Store};
 
 /// The folder of the log in a data folder.
-const FOLDER: &str = "tlog";
+pub(super) const FOLDER: &str = "tlog";
 /// A checkpoint is signed so long after the first record that it is to hold.
 const AFTER: Duration = Duration::from_millis(900);
 /// Records read at a time.
 const PAGE: usize = 2_048;
 
 /// The log of one runtime. It is read when somebody needs it.
-#[derive(Debug)]
 pub(crate) struct Transparency {
     /// Where it is kept; `None` in memory.
     folder: Option<PathBuf>,
@@ -48,33 +49,61 @@ pub(crate) struct Transparency {
     accepts_loss: bool,
     /// What makes the same key again, in runs that are to be repeated.
     seed: Option<u64>,
+    /// Where tiles of what was pruned are read from.
+    store: Arc<dyn Store>,
     log: Mutex<Option<Log>>,
 }
 
 #[derive(Debug)]
-struct Log {
+pub(super) struct Log {
     key: LogKey,
     tree: Tree<Kept>,
     /// The newest checkpoint, and its size.
     checkpoint: (String, u64),
 }
 
+impl Log {
+    /// How many records the newest checkpoint is signed over.
+    pub(super) fn size(&self) -> u64 {
+        self.checkpoint.1
+    }
+
+    /// The hashes that lead from a leaf to the root of the tree of this size.
+    pub(super) fn path(&self, leaf: u64, size: u64) -> Result<Vec<Hash>, LogError> {
+        Ok(self.tree.inclusion(leaf, size)?)
+    }
+}
+
 /// Where full tiles are.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 enum Kept {
-    Folder(PathBuf),
+    Folder(PathBuf, Arc<dyn Store>),
     Memory(Arc<Mutex<BTreeMap<String, Vec<u8>>>>),
     /// Read from here, and what is missing is kept in memory.
-    Read(PathBuf, Arc<Mutex<BTreeMap<String, Vec<u8>>>>),
+    Read(PathBuf, Arc<Mutex<BTreeMap<String, Vec<u8>>>>, Arc<dyn Store>),
+}
+
+impl std::fmt::Debug for Kept {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Kept::Folder(folder, _) => f.debug_tuple("Folder").field(folder).finish(),
+            Kept::Memory(_) => f.write_str("Memory"),
+            Kept::Read(folder, ..) => f.debug_tuple("Read").field(folder).finish(),
+        }
+    }
 }
 
 impl Tiles for Kept {
     fn read(&self, path: &str) -> Option<Vec<u8>> {
         match self {
-            Kept::Folder(folder) => std::fs::read(folder.join(path)).ok(),
+            Kept::Folder(folder, store) => {
+                std::fs::read(folder.join(path)).ok().or_else(|| leavings::tile(store.as_ref(), path))
+            }
             Kept::Memory(tiles) => lock(tiles).get(path).cloned(),
-            Kept::Read(folder, tiles) => {
-                lock(tiles).get(path).cloned().or_else(|| std::fs::read(folder.join(path)).ok())
+            Kept::Read(folder, tiles, store) => {
+                let kept = lock(tiles).get(path).cloned();
+                kept.or_else(|| std::fs::read(folder.join(path)).ok())
+                    .or_else(|| leavings::tile(store.as_ref(), path))
             }
         }
     }
@@ -82,8 +111,9 @@ impl Tiles for Kept {
     fn write(&self, path: &str, hashes: &[u8]) -> Result<(), String> {
         match self {
             // A tile that a crash tears does not fit the tree, and is made again.
-            Kept::Folder(folder) => put(&folder.join(path), hashes, false).map_err(|e| e.to_string()),
-            Kept::Memory(tiles) | Kept::Read(_, tiles) => {
+            Kept::Folder(_, store) if leavings::is_pruned(store.as_ref(), path) => Ok(()),
+            Kept::Folder(folder, _) => put(&folder.join(path), hashes, false).map_err(|e| e.to_string()),
+            Kept::Memory(tiles) | Kept::Read(_, tiles, _) => {
                 lock(tiles).insert(path.to_owned(), hashes.to_vec());
                 Ok(())
             }
@@ -92,7 +122,7 @@ impl Tiles for Kept {
 }
 
 /// Writes a file in one step. With `sync` it is on disk when this returns.
-fn put(path: &Path, bytes: &[u8], sync: bool) -> io::Result<()> {
+pub(super) fn put(path: &Path, bytes: &[u8], sync: bool) -> io::Result<()> {
     let folder = path.parent().unwrap_or(path);
     std::fs::create_dir_all(folder)?;
     let new = path.with_extension("new");
@@ -116,7 +146,7 @@ fn put(path: &Path, bytes: &[u8], sync: bool) -> io::Result<()> {
 
 /// A tree that keeps no tile: for roots as it grows.
 #[derive(Clone, Debug)]
-struct Nowhere;
+pub(crate) struct Nowhere;
 
 impl Tiles for Nowhere {
     fn read(&self, _: &str) -> Option<Vec<u8>> {
@@ -145,6 +175,17 @@ pub(crate) struct Contained {
     pub(crate) why: Option<String>,
 }
 
+/// What the journal says to checkpoints.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Compared {
+    /// To the newest in the folder, if there is one.
+    pub(crate) own: Option<Contained>,
+    /// Why the log in the folder was not looked at: this process may not read its files.
+    pub(crate) unread: Option<String>,
+    /// To those that were given.
+    pub(crate) given: Vec<Contained>,
+}
+
 /// Why the log does not answer.
 #[derive(Debug)]
 pub(crate) enum LogError {
@@ -158,6 +199,8 @@ pub(crate) enum LogError {
     NoRecord(u64),
     /// A folder that is only read, and has no log.
     NoLog,
+    /// No public key was given and there is none in the folder, and why.
+    NoKey(String),
 }
 
 impl std::fmt::Display for LogError {
@@ -170,9 +213,10 @@ impl std::fmt::Display for LogError {
                 "the journal is not the one whose checkpoint was signed: {why}; a copy of the folder, or the checkpoint \
                  kept elsewhere, says what was there"
             ),
+            LogError::NoKey(why) => write!(f, "{why}, and no public key was given"),
             LogError::NoRecord(size) => write!(f, "there is no such record in the log. log_size={size}"),
             LogError::NoLog => {
-                f.write_str("this folder has no log yet: it is made when the folder is served")
+                f.write_str("this folder has no log yet: `quorate serve` makes it, and can then be asked")
             }
         }
     }
@@ -196,9 +240,16 @@ fn unavailable(what: &str, path: &Path, error: &io::Error) -> LogError {
 
 impl Transparency {
     /// The log of a data folder, or of a store in memory.
-    pub(crate) fn new(config: &Config, reads_only: bool, accepts_loss: bool) -> Self {
+    pub(crate) fn new(config: &Config, store: Arc<dyn Store>, reads_only: bool, accepts_loss: bool) -> Self {
         let folder = config.store_options.path.as_ref().map(|data| data.join(FOLDER));
-        Transparency { folder, writes: !reads_only, accepts_loss, seed: config.seed, log: Mutex::new(None) }
+        Transparency {
+            folder,
+            writes: !reads_only,
+            accepts_loss,
+            seed: config.seed,
+            store,
+            log: Mutex::new(None),
+        }
     }
 
     /// Takes in what became durable, signs if there is anything new, and gives the newest checkpoint. Blocks its thread.
@@ -226,6 +277,12 @@ impl Transparency {
             let missing = || LogError::NoRecord(log.checkpoint.1);
             let before = position.checked_sub(1).ok_or_else(missing)?;
             let record = wait(store.scan(before, 1))?.pop().filter(|record| record.position == position);
+            if record.is_none()
+                && let Some(run) = wait(store.pruned(before, 1))?.pop()
+            {
+                let what = format!("the record at position {position}");
+                return Err(Fault::Pruned { what, pruning: run.pruning }.into());
+            }
             let (Some(record), true) = (record, position <= log.checkpoint.1) else {
                 return Err(missing());
             };
@@ -274,26 +331,32 @@ impl Transparency {
     /// folder was, if there is one. Reads the whole journal; nothing is written. Blocks its thread.
     ///
     /// # Errors
-    /// The faults of the store.
+    /// [`LogError::NoKey`] for checkpoints under no key, and the faults of the store.
     pub(crate) fn contained(
         &self,
         store: &dyn Store,
         key: Option<&PublicKey>,
         checkpoints: &[String],
-    ) -> Result<(Option<Contained>, Vec<Contained>), LogError> {
-        // The journal is whole without the files of its log: their damage is a finding.
-        let (own, damaged) = match self.kept() {
-            Ok(own) => (own, None),
-            Err(damage) => (None, Some(damage.to_string())),
+    ) -> Result<Compared, LogError> {
+        // The journal is whole without the files of its log: their damage is a finding, and that this process may not read
+        // them is none.
+        let (own, damaged, unread) = match self.kept() {
+            Ok(own) => (own, None, None),
+            Err(LogError::Fault(Fault::Unavailable { reason })) => (None, None, Some(reason)),
+            Err(damage) => (None, Some(damage.to_string()), None),
         };
         let public = key.cloned().or_else(|| own.as_ref().map(|(key, _)| key.public().clone()));
-        let read = |text: &str, public: Option<&PublicKey>| match public {
-            Some(public) => public.read(text).map_err(|e| e.to_string()),
-            None => Err("the folder has no log, and no public key was given".into()),
-        };
-        let mut asked: Vec<Result<_, String>> =
-            checkpoints.iter().map(|text| read(text, public.as_ref())).collect();
-        let newest = own.as_ref().and_then(|(key, newest)| Some(read(newest.as_ref()?, Some(key.public()))));
+        let mut asked: Vec<Result<_, String>> = Vec::new();
+        for text in checkpoints {
+            let Some(public) = &public else {
+                let why = unread.clone().or_else(|| damaged.clone());
+                return Err(LogError::NoKey(why.unwrap_or_else(|| "the folder has no log".into())));
+            };
+            asked.push(public.read(text).map_err(|e| e.to_string()));
+        }
+        let newest = own
+            .as_ref()
+            .and_then(|(key, newest)| Some(key.public().read(newest.as_ref()?).map_err(|e| e.to_string())));
         let has_own = newest.is_some();
         asked.extend(newest);
         let largest = asked.iter().flatten().map(|checkpoint| checkpoint.size).max().unwrap_or(0);
@@ -307,12 +370,12 @@ impl Transparency {
             if tree.size() >= largest {
                 break;
             }
-            let records = wait(store.scan(tree.size(), PAGE))?;
-            if records.is_empty() {
+            let leaves = leavings::leaves(store, tree.size(), PAGE)?;
+            if leaves.is_empty() {
                 break;
             }
-            for record in &records {
-                tree.push(Entry::from(record).leaf()).map_err(LogError::from)?;
+            for leaf in leaves {
+                tree.push(leaf).map_err(LogError::from)?;
                 if sizes.contains(&tree.size()) {
                     roots.insert(tree.size(), tree.root().map_err(LogError::from)?);
                 }
@@ -331,11 +394,12 @@ impl Transparency {
         };
         let mut all: Vec<Contained> = asked.iter().map(told).collect();
         let own = if has_own { all.pop() } else { None };
-        Ok((own.or(damaged.map(|why| Contained { size: None, why: Some(why) })), all))
+        let own = own.or(damaged.map(|why| Contained { size: None, why: Some(why) }));
+        Ok(Compared { own, unread, given: all })
     }
 
     /// Does something with the log as of now.
-    fn with<T>(
+    pub(super) fn with<T>(
         &self,
         store: &dyn Store,
         act: impl FnOnce(&Log) -> Result<T, LogError>,
@@ -422,8 +486,8 @@ impl Transparency {
         let memory = Arc::default();
         let tiles = match &self.folder {
             None => Kept::Memory(memory),
-            Some(folder) if self.writes => Kept::Folder(folder.clone()),
-            Some(folder) => Kept::Read(folder.clone(), memory),
+            Some(folder) if self.writes => Kept::Folder(folder.clone(), self.store.clone()),
+            Some(folder) => Kept::Read(folder.clone(), memory, self.store.clone()),
         };
         let fits = |mut tree: Tree<Kept>| -> Result<Option<Tree<Kept>>, LogError> {
             extend(&mut tree, store, size)?;
@@ -465,23 +529,23 @@ impl Transparency {
 }
 
 /// Adds the records up to this position.
-fn extend(tree: &mut Tree<Kept>, store: &dyn Store, to: Position) -> Result<(), LogError> {
+pub(crate) fn extend<T: Tiles>(tree: &mut Tree<T>, store: &dyn Store, to: Position) -> Result<(), LogError> {
     while tree.size() < to {
         let limit = PAGE.min(usize::try_from(to - tree.size()).unwrap_or(PAGE));
-        let records = wait(store.scan(tree.size(), limit))?;
-        if records.is_empty() {
+        let leaves = leavings::leaves(store, tree.size(), limit)?;
+        if leaves.is_empty() {
             let what = format!("record {} cannot be read back", tree.size() + 1);
             return Err(Fault::Corrupt { what }.into());
         }
-        for record in &records {
-            tree.push(Entry::from(record).leaf()).map_err(LogError::from)?;
+        for leaf in leaves {
+            tree.push(leaf).map_err(LogError::from)?;
         }
     }
     Ok(())
 }
 
 /// The text of a file; `None` when there is none.
-fn read(path: &Path) -> Result<Option<String>, LogError> {
+pub(super) fn read(path: &Path) -> Result<Option<String>, LogError> {
     match std::fs::read(path) {
         // What is no text is no key and no checkpoint either, and is told as such.
         Ok(bytes) => Ok(Some(String::from_utf8_lossy(&bytes).into_owned())),

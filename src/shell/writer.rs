@@ -313,6 +313,9 @@ fn settled(outcome: Appended, append: &Append) -> Result<Position, Failure> {
             actual,
         })),
         Appended::KeyTaken(stream) => Err(Failure::Refused(Fault::KeyTaken { stream })),
+        Appended::Pruned(pruning) => {
+            Err(Failure::Refused(Fault::Pruned { what: append.stream.to_string(), pruning }))
+        }
         Appended::Withheld => Err(Failure::Refused(Fault::Unavailable {
             reason: format!("what was to become durable together with {} was refused", append.stream),
         })),

@@ -441,7 +441,14 @@ pub(crate) async fn live(host: &Arc<Host>, id: &EntityId) -> Result<Arc<Live>, N
 }
 
 async fn revive(host: &Arc<Host>, id: &EntityId) -> Result<Arc<Live>, NotLive> {
-    let (state, _) = decide(host, id, Command::Revive).await?;
+    let state = if host.reads_only {
+        // Shown as it is on record; nobody's buffer begins anew.
+        let seen = ask(host, &host.kinds.flow_records, id, Action::Read, |view| view.state.clone()).await?;
+        seen.opened.as_ref().ok_or(Rejection::NotFound)?;
+        seen
+    } else {
+        decide(host, id, Command::Revive).await?.0
+    };
     host.flows.add(host, id, &state)
 }
 

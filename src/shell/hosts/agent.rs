@@ -12,8 +12,21 @@ use crate::shell::counters::Counters;
 use crate::shell::host::Host;
 use crate::shell::lock;
 use crate::shell::proposals::tell_absence;
+use crate::shell::stops::Bearing;
 
 impl Hosted for AgentMachine {
+    fn bearing(_: &EntityId, _: &Self::State, command: &Self::Command) -> Bearing {
+        match command {
+            // Who is there, and alive: nothing is done by that.
+            agent::Command::Register { .. }
+            | agent::Command::Leave
+            | agent::Command::StartMonitoring(_)
+            | agent::Command::StopMonitoring
+            | agent::Command::Beat { .. }
+            | agent::Command::Tick => Bearing::Passes,
+        }
+    }
+
     fn context(host: &Host) -> LastVote {
         // The counters, not the host: the host holds the actors that hold this.
         let counters = host.counters.clone();

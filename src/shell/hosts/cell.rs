@@ -12,9 +12,17 @@ use crate::shell::counters::Counters;
 use crate::shell::host::Host;
 use crate::shell::joint;
 use crate::shell::lock;
+use crate::shell::stops::Bearing;
 use crate::shell::writer::Failure;
 
 impl Hosted for CellMachine {
+    fn bearing(_: &EntityId, _: &Self::State, command: &Self::Command) -> Bearing {
+        match command {
+            // Operations on capacity are decided over several entities; see there.
+            cell::Command::Tick => Bearing::Passes,
+        }
+    }
+
     fn notices(_: &Config, id: &EntityId, _: &Cell, events: &[cell::Event]) -> Vec<Notice> {
         let heard = |event: &cell::Event| {
             let cell::Event::Granted(granted) = event else { return None };

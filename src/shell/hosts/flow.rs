@@ -4,12 +4,20 @@ use std::sync::Arc;
 
 use super::Hosted;
 use crate::core::kernel::ids::EntityId;
-use crate::core::load::flow::record::{Event, FlowMachine};
+use crate::core::load::flow::record::{Command, Event, FlowMachine};
 use crate::shell::counters::Counters;
 use crate::shell::entity::Poke;
 use crate::shell::host::Host;
+use crate::shell::stops::Bearing;
 
 impl Hosted for FlowMachine {
+    fn bearing(_: &EntityId, _: &Self::State, command: &Self::Command) -> Bearing {
+        match command {
+            Command::Open { .. } | Command::Configure(_) => Bearing::unnamed(),
+            Command::Note { .. } | Command::Revive | Command::Close | Command::Tick => Bearing::Passes,
+        }
+    }
+
     fn observe(_: &Counters, id: &EntityId, events: &[Event]) {
         for event in events {
             match event {

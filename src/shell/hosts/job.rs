@@ -4,17 +4,62 @@ use std::sync::Arc;
 
 use super::{Hosted, track};
 use crate::config::Config;
-use crate::core::jobs::manager::{self as job, Heard, Job, JobMachine};
+use crate::core::jobs::manager::{self as job, Heard, Job, JobMachine, WorkflowStatus};
 use crate::core::kernel::ids::{EntityId, StreamId, StreamKind};
+use crate::core::kernel::time::Timestamp;
+use crate::core::trust::stop::Acting;
 use crate::shell::bus::{Notice, What};
 use crate::shell::counters::Counters;
 use crate::shell::host::Host;
 use crate::shell::jobs::{InMemory, learn, send};
 use crate::shell::lanes::Lane;
 use crate::shell::lock;
+use crate::shell::stops::Bearing;
 
 impl Hosted for JobMachine {
     const ENDS: bool = true;
+
+    fn is_over(state: &Job, now: Timestamp) -> bool {
+        let held = state.lease.holder.is_some() && state.lease.expires_at > now;
+        !held && state.run.as_ref().is_some_and(|run| run.ended.is_some())
+    }
+
+    fn bearing(_: &EntityId, state: &Job, command: &Self::Command) -> Bearing {
+        let class = || state.run.as_ref().and_then(|run| run.terms.class.clone());
+        let leader = state.run.as_ref().map(|run| run.leader.node.clone());
+        let acts = |others: &[&EntityId]| {
+            let parties = leader.iter().chain(others.iter().copied()).map(EntityId::as_str);
+            Bearing::Acts(Acting::as_parties(parties).for_class(class()))
+        };
+        match command {
+            job::Command::Submit(submit) => {
+                let parties = [submit.leader.node.as_str()];
+                Bearing::Acts(Acting::as_parties(parties).for_class(submit.class.clone()))
+            }
+            job::Command::Extend { .. } => acts(&[]),
+            job::Command::Transition { to: WorkflowStatus::Dispatched | WorkflowStatus::Running, .. } => {
+                acts(&[])
+            }
+            job::Command::Assign { worker_id, .. }
+            | job::Command::WorkerReady { worker_id, .. }
+            | job::Command::Claim { worker_id, .. } => acts(&[worker_id]),
+            job::Command::Transfer { to, .. } => acts(&[&to.node]),
+            job::Command::AcquireLease { holder, .. } => acts(&[&holder.node]),
+            // How things stand, and what ends. What follows from it is handed to a worker, who is asked.
+            job::Command::Progress { .. }
+            | job::Command::Transition { .. }
+            | job::Command::Complete { .. }
+            | job::Command::Cancel(_)
+            | job::Command::WorkerLost { .. }
+            | job::Command::WorkerHealthy { .. }
+            | job::Command::Suspend { .. }
+            | job::Command::RenewLease { .. }
+            | job::Command::ReleaseLease { .. }
+            | job::Command::Receive(_)
+            | job::Command::RunErrands { .. }
+            | job::Command::Tick => Bearing::Passes,
+        }
+    }
 
     fn lane(command: &job::Command) -> Lane {
         if matches!(command, job::Command::Progress { .. }) { Lane::Then } else { Lane::First }
@@ -27,7 +72,7 @@ impl Hosted for JobMachine {
 
     fn context(host: &Host) -> Heard {
         // The counters, not the host: the host holds the actors that hold this.
-        Heard::of(Arc::new(InMemory(host.counters.clone())))
+        Heard::of(Arc::new(InMemory(host.counters.clone()))).above(host.token_floor())
     }
 
     fn notices(_: &Config, id: &EntityId, state: &Job, events: &[job::Event]) -> Vec<Notice> {
@@ -54,12 +99,11 @@ impl Hosted for JobMachine {
     }
 
     fn observe(counters: &Counters, id: &EntityId, events: &[job::Event]) {
-        let mut index = lock(&counters.jobs);
         for event in events {
-            if let (job::Event::Ended(_), Some(live)) = (event, index.live.get(id)) {
+            if let (job::Event::Ended(_), Some(live)) = (event, lock(&counters.jobs).live.get(id)) {
                 lock(&counters.heard).forget(&live.job_id, &live.datacenter);
             }
-            index.apply(id, event);
+            counters.count_job(id, event);
             tracing::debug!(kind = "job", entity_id = %id, event = event.name());
         }
     }
@@ -76,7 +120,7 @@ impl Hosted for JobMachine {
         }
     }
 
-    fn at_once(host: &Host, effect: &job::Effect) -> bool {
+    fn at_once(host: &Arc<Host>, effect: &job::Effect) -> bool {
         let job::Effect::Send(message) = effect;
         send(host, message);
         true

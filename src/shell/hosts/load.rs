@@ -5,16 +5,29 @@ use std::sync::Arc;
 use super::Hosted;
 use crate::core::kernel::Machine;
 use crate::core::kernel::ids::{EntityId, StreamId};
-use crate::core::load::record::{Event, LoadMachine};
+use crate::core::load::record::{Command, Event, LoadMachine};
 use crate::shell::counters::Counters;
 use crate::shell::entity::Poke;
 use crate::shell::host::Host;
 use crate::shell::load::load_id;
 use crate::shell::pressure::{is_timer, look_again};
+use crate::shell::stops::Bearing;
 
 impl Hosted for LoadMachine {
     // One of its kind, large to rebuild, and soon asked again: it sleeps when it is idle for long.
     const RESTS: bool = false;
+
+    fn bearing(_: &EntityId, _: &Self::State, command: &Self::Command) -> Bearing {
+        match command {
+            // What is measured.
+            Command::Record(_)
+            | Command::Report(_)
+            | Command::Note { .. }
+            | Command::Dropped { .. }
+            | Command::NoteLoss(_)
+            | Command::Tick => Bearing::Passes,
+        }
+    }
 
     fn observe(_: &Counters, _: &EntityId, events: &[Event]) {
         for event in events {

@@ -13,16 +13,23 @@ mod agent;
 mod algorithms;
 mod budget;
 mod cell;
+mod coordinate;
+mod datacenter;
 mod durations;
 mod flow;
 mod gate;
+mod hook;
 mod identity;
 mod job;
 mod load;
+mod member;
 mod names;
 mod proposal;
 mod quorum;
+mod retention;
+mod route;
 mod session;
+mod stops;
 mod topology;
 mod voter;
 mod worker;
@@ -37,13 +44,18 @@ use actix::ArbiterHandle;
 use tokio::sync::oneshot;
 
 pub(in crate::shell) use self::cell::cell_of;
+pub(crate) use self::datacenter::datacenters_id;
+pub(crate) use self::retention::retention_id;
+pub(crate) use self::stops::stops_id;
 pub(crate) use self::topology::mesh_id;
+use super::asked::Question;
 use super::bus::Notice;
 use super::counters::Counters;
 use super::entity::{Errand, Poke, Wake};
 use super::host::Host;
 use super::lanes::Lane;
 use super::registry::Registry;
+use super::stops::Bearing;
 use super::writer::Failure;
 use crate::config::Config;
 use crate::core::capacity::cell::{BudgetMachine, CellMachine};
@@ -53,9 +65,17 @@ use crate::core::jobs::manager::JobMachine;
 use crate::core::jobs::worker::WorkerMachine;
 use crate::core::kernel::Machine;
 use crate::core::kernel::ids::{EntityId, StreamKind};
+use crate::core::kernel::time::Timestamp;
 use crate::core::load::flow::record::FlowMachine;
 use crate::core::load::record::LoadMachine;
+use crate::core::network::coordinate::record::CoordinateMachine;
+use crate::core::network::datacenter::DatacentersMachine;
+use crate::core::network::member::record::MemberMachine;
+use crate::core::network::route::record::RouteMachine;
+use crate::core::trust::hook::HookMachine;
 use crate::core::trust::identity::IdentityMachine;
+use crate::core::trust::retention::RetentionMachine;
+use crate::core::trust::stop::{Stops, StopsMachine};
 use crate::core::voting::agent::AgentMachine;
 use crate::core::voting::algorithms::AlgorithmsMachine;
 use crate::core::voting::proposal::ProposalMachine;
@@ -179,6 +199,13 @@ hosts! {
     Voter => voters: VoterMachine,
     Session => sessions: SessionMachine,
     Identity => identities: IdentityMachine,
+    Datacenter => datacenters: DatacentersMachine,
+    Route => routes: RouteMachine,
+    Coordinate => coordinates: CoordinateMachine,
+    Stops => stops: StopsMachine,
+    Retention => retention: RetentionMachine,
+    Member => members: MemberMachine,
+    Hook => hooks: HookMachine,
 }
 
 impl Kinds {
@@ -193,8 +220,23 @@ pub(crate) trait Hosted: Machine + Listed {
     /// Entities of this kind come to an end; the journal lists those that did.
     const ENDS: bool = false;
 
+    /// Is it over for good, so that it may be pruned once nothing is due or owed any more? Of kinds that end alone.
+    #[cfg_attr(not(feature = "store-sled"), allow(dead_code))]
+    fn is_over(_: &Self::State, _: Timestamp) -> bool {
+        false
+    }
+
     /// Goes to sleep when it is told to, and not only when it was idle for long.
     const RESTS: bool = true;
+
+    /// What a command does, as the stops see it: does somebody act, and who? What ends, withdraws, reports or registers
+    /// something, and what says that somebody is alive, passes whatever is stopped.
+    fn bearing(id: &EntityId, state: &Self::State, command: &Self::Command) -> Bearing;
+
+    /// The stops, where they are what is kept.
+    fn stops(_: &Self::State) -> Option<&Stops> {
+        None
+    }
 
     /// Where a command waits for its turn. Progress may be passed; everything else keeps its order.
     fn lane(_: &Self::Command) -> Lane {
@@ -214,6 +256,11 @@ pub(crate) trait Hosted: Machine + Listed {
     /// Adds durable events to the counters and traces them.
     fn observe(counters: &Counters, id: &EntityId, events: &[Self::Event]);
 
+    /// Does an event open a question, or end one?
+    fn question(_: &Self::Event) -> Option<Question> {
+        None
+    }
+
     /// Starts what follows elsewhere from durable events and is no great loss when a crash cuts it off.
     fn follow(_: &Arc<Host>, _: &EntityId, _: &[Self::Event]) {}
 
@@ -229,7 +276,7 @@ pub(crate) trait Hosted: Machine + Listed {
     }
 
     /// Carries out an effect that takes no time and cannot fail; false when it is not of that sort.
-    fn at_once(_: &Host, _: &Self::Effect) -> bool {
+    fn at_once(_: &Arc<Host>, _: &Self::Effect) -> bool {
         false
     }
 

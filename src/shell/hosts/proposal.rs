@@ -5,19 +5,51 @@ use std::sync::Arc;
 use super::{Carried, Hosted, track};
 use crate::config::Config;
 use crate::core::kernel::ids::{EntityId, StreamId, StreamKind, VoterId};
+use crate::core::kernel::time::Timestamp;
+use crate::core::trust::stop::RELEASE;
 use crate::core::voting::agent::Command as AgentCommand;
+use crate::core::voting::mandate::{Mandate, is_usable};
 use crate::core::voting::proposal::event::VoteCast;
-use crate::core::voting::proposal::{Effect, Event, Lookup, Proposal, ProposalMachine};
+use crate::core::voting::proposal::{Command, Effect, Event, Lookup, Proposal, ProposalMachine};
+use crate::shell::asked::Question;
 use crate::shell::bus::{Notice, What};
 use crate::shell::counters::Counters;
 use crate::shell::entity::Action;
 use crate::shell::host::Host;
 use crate::shell::lock;
-use crate::shell::proposals::broadcast;
+use crate::shell::proposals::{broadcast, tell_again};
 use crate::shell::runtime::ask;
+use crate::shell::stops::Bearing;
 
 impl Hosted for ProposalMachine {
     const ENDS: bool = true;
+
+    fn is_over(state: &Proposal, now: Timestamp) -> bool {
+        state.closed.is_some() && !is_usable(state.decided(), state.mandate.as_deref(), &state.uses, now)
+    }
+
+    fn bearing(_: &EntityId, state: &Proposal, command: &Self::Command) -> Bearing {
+        // What those who are named need to release a stop passes.
+        let releases = |mandate: Option<&Mandate>| mandate.is_some_and(|mandate| mandate.tool == RELEASE);
+        let releasing = releases(state.mandate.as_deref());
+        match command {
+            Command::Open(open) if releases(open.mandate.as_ref()) => Bearing::Passes,
+            Command::Vote(_) | Command::Delegate(_) | Command::Extend(_) if releasing => Bearing::Passes,
+            Command::Open(_) | Command::Redeem(..) => Bearing::unnamed(),
+            Command::Extend(extend) => Bearing::of(extend.by.iter()),
+            Command::Vote(ballot) => Bearing::of([ballot.voter_id.as_str()]),
+            Command::Delegate(delegate) => Bearing::of([delegate.from.as_str(), delegate.to.as_str()]),
+            Command::Spend(spend) => Bearing::of(spend.by.iter()),
+            Command::RecordBroadcast(_)
+            | Command::RecordHanded { .. }
+            | Command::RecordAbsence { .. }
+            | Command::Remind { .. }
+            | Command::RecordTold { .. }
+            | Command::Cancel { .. }
+            | Command::Reconsider
+            | Command::Tick => Bearing::Passes,
+        }
+    }
 
     fn context(host: &Host) -> Lookup {
         Lookup(host.custom.clone())
@@ -37,6 +69,13 @@ impl Hosted for ProposalMachine {
             Event::Opened(opened) => Some(notice(opened.opened_at, What::Opened)),
             Event::VoteCast(cast) => Some(voted(cast)),
             Event::VoteCastWithReason(with) => Some(voted(&with.cast)),
+            Event::VoteCastWithValue(with) => Some(voted(&with.cast)),
+            Event::Delegated(delegated) => {
+                Some(notice(delegated.at, What::Delegated { to: delegated.to.clone() }))
+            }
+            Event::Reminded(reminded) => {
+                Some(notice(reminded.at, What::Reminded { voter_ids: reminded.voter_ids.clone() }))
+            }
             Event::Closed(closed) => {
                 Some(notice(closed.closed_at, What::Decided { decision: closed.decision }))
             }
@@ -45,9 +84,22 @@ impl Hosted for ProposalMachine {
             | Event::VoteRefused(_)
             | Event::VoteRefusedWithReason(_)
             | Event::AbsenceChanged { .. }
-            | Event::Keyed(_) => None,
+            | Event::Keyed(_)
+            | Event::Mandated(_)
+            | Event::Spent(_)
+            | Event::Redeemed(_)
+            | Event::VoteRefusedWithValue(_)
+            | Event::AnswerAsked(_)
+            | Event::RemindersAsked { .. }
+            | Event::Told(_)
+            | Event::Extended(_) => None,
         };
         events.iter().filter_map(heard).collect()
+    }
+
+    fn question(event: &Self::Event) -> Option<Question> {
+        let opened = matches!(event, Event::Opened(_)).then_some(Question::Opened);
+        opened.or_else(|| matches!(event, Event::Closed(_)).then_some(Question::Closed))
     }
 
     fn observe(counters: &Counters, id: &EntityId, events: &[Event]) {
@@ -63,11 +115,7 @@ impl Hosted for ProposalMachine {
 
     fn follow(host: &Arc<Host>, _: &EntityId, events: &[Event]) {
         // A vote is a sign of life. An agent that was given up is put on record as back at once.
-        let voted = events.iter().filter_map(|event| match event {
-            Event::VoteCast(cast) => Some(&cast.voter_id),
-            Event::VoteCastWithReason(with) => Some(&with.cast.voter_id),
-            _ => None,
-        });
+        let voted = events.iter().filter_map(Event::vote_cast).map(|cast| &cast.voter_id);
         let back: Vec<VoterId> = {
             let agents = lock(&host.counters.agents);
             voted.filter(|voter| agents.is_given_up(voter)).cloned().collect()
@@ -84,13 +132,14 @@ impl Hosted for ProposalMachine {
 
     fn leaves_home(host: &Host, effect: &Effect) -> bool {
         match effect {
-            Effect::Broadcast(_) => host.config.coordinator.is_some(),
+            Effect::Broadcast(_) | Effect::Tell(_) => host.config.coordinator.is_some(),
         }
     }
 
     fn carry_out(host: Arc<Host>, id: EntityId, effect: Effect) -> Carried {
         match effect {
             Effect::Broadcast(call) => Box::pin(broadcast(host, id, *call)),
+            Effect::Tell(call) => Box::pin(tell_again(host, id, *call)),
         }
     }
 }

@@ -7,21 +7,36 @@ use super::topology::mesh_id;
 use super::{Carried, Hosted};
 use crate::config::Config;
 use crate::core::kernel::ids::{EntityId, StreamId, StreamKind};
+use crate::core::kernel::time::Timestamp;
 use crate::core::voting::quorum::event::{Counting, Electorate, VoteCast};
 use crate::core::voting::quorum::{
     Command, Effect, Event, FallbackPlan, Quorum, QuorumMachine, QuorumType, Rejection, Start,
 };
 use crate::core::voting::topology::Asked;
+use crate::shell::asked::Question;
 use crate::shell::bus::{Notice, What};
 use crate::shell::counters::Counters;
 use crate::shell::entity::Action;
 use crate::shell::host::Host;
-use crate::shell::lock;
 use crate::shell::runtime::ask;
+use crate::shell::stops::Bearing;
 use crate::shell::writer::Failure;
 
 impl Hosted for QuorumMachine {
     const ENDS: bool = true;
+
+    fn is_over(state: &Quorum, _: Timestamp) -> bool {
+        state.closed.is_some()
+    }
+
+    fn bearing(_: &EntityId, _: &Self::State, command: &Self::Command) -> Bearing {
+        match command {
+            Command::Start(_) => Bearing::unnamed(),
+            Command::Extend(extend) => Bearing::of(extend.by.iter()),
+            Command::Cast(ballot) => Bearing::of([ballot.voter_id.as_str()]),
+            Command::Cancel(_) | Command::RecordFallback(_) | Command::Tick => Bearing::Passes,
+        }
+    }
 
     fn notices(_: &Config, id: &EntityId, state: &Quorum, events: &[Event]) -> Vec<Notice> {
         let Some(opened) = &state.opened else { return Vec::new() };
@@ -41,17 +56,20 @@ impl Hosted for QuorumMachine {
             | Event::VoteRefusedWithReason(_)
             | Event::FallbackOpened { .. }
             | Event::FallbackFailed { .. }
-            | Event::Keyed(_) => None,
+            | Event::Keyed(_)
+            | Event::Extended(_) => None,
         };
         events.iter().filter_map(heard).collect()
     }
 
+    fn question(event: &Self::Event) -> Option<Question> {
+        let opened = matches!(event, Event::Opened(_) | Event::OpenedByRule(_)).then_some(Question::Opened);
+        opened.or_else(|| matches!(event, Event::Closed(_)).then_some(Question::Closed))
+    }
+
     fn observe(counters: &Counters, id: &EntityId, events: &[Event]) {
-        {
-            let mut stats = lock(&counters.quorums);
-            events.iter().for_each(|event| stats.apply(event));
-        }
         for event in events {
+            counters.count_quorum(id, event);
             let outcome = match event {
                 Event::Closed(closed) => closed.state.name(),
                 _ => "open",

@@ -6,19 +6,45 @@ use std::sync::Arc;
 use super::{Carried, Hosted, track};
 use crate::config::Config;
 use crate::core::kernel::ids::{EntityId, StreamId, StreamKind, VoterId};
+use crate::core::kernel::time::Timestamp;
+use crate::core::trust::stop::RELEASE;
+use crate::core::voting::mandate::{Mandate, is_usable};
 use crate::core::voting::session::{Command, Effect, Event, Session, SessionMachine};
 use crate::core::voting::voter::{Command as VoterCommand, Report};
+use crate::shell::asked::Question;
 use crate::shell::bus::{Notice, What};
 use crate::shell::counters::Counters;
 use crate::shell::entity::Action;
 use crate::shell::host::Host;
 use crate::shell::lock;
 use crate::shell::runtime::ask;
+use crate::shell::stops::Bearing;
 use crate::shell::voters::note;
 use crate::shell::writer::Failure;
 
 impl Hosted for SessionMachine {
     const ENDS: bool = true;
+
+    fn is_over(state: &Session, now: Timestamp) -> bool {
+        state.closed.is_some() && !is_usable(state.decided(), state.mandate.as_deref(), &state.uses, now)
+    }
+
+    fn bearing(_: &EntityId, state: &Session, command: &Self::Command) -> Bearing {
+        // What those who are named need to release a stop passes.
+        let releases = |mandate: Option<&Mandate>| mandate.is_some_and(|mandate| mandate.tool == RELEASE);
+        let releasing = releases(state.mandate.as_deref());
+        match command {
+            Command::Open(open) if releases(open.mandate.as_ref()) => Bearing::Passes,
+            Command::Vote(_) | Command::Commit(_) | Command::EndRound { .. } if releasing => Bearing::Passes,
+            Command::Open(_) | Command::EndRound { .. } | Command::Redeem(..) => Bearing::unnamed(),
+            Command::Vote(cast) => Bearing::of([cast.vote.voter_id.as_str()]),
+            Command::Commit(commit) => Bearing::of([commit.voter_id.as_str()]),
+            Command::Spend(spend) => Bearing::of(spend.by.iter()),
+            Command::Cancel { .. } | Command::Exclude { .. } | Command::RecordTold { .. } | Command::Tick => {
+                Bearing::Passes
+            }
+        }
+    }
 
     fn notices(_: &Config, id: &EntityId, _: &Session, events: &[Event]) -> Vec<Notice> {
         let notice = |at, what| Notice {
@@ -42,9 +68,17 @@ impl Hosted for SessionMachine {
             | Event::DecisionTainted { .. }
             | Event::SilenceNoted { .. }
             | Event::Told { .. }
-            | Event::Keyed(_) => None,
+            | Event::Keyed(_)
+            | Event::Mandated(_)
+            | Event::Spent(_)
+            | Event::Redeemed(_) => None,
         };
         events.iter().filter_map(heard).collect()
+    }
+
+    fn question(event: &Self::Event) -> Option<Question> {
+        let opened = matches!(event, Event::Opened(_)).then_some(Question::Opened);
+        opened.or_else(|| matches!(event, Event::Closed(_)).then_some(Question::Closed))
     }
 
     fn observe(counters: &Counters, id: &EntityId, events: &[Event]) {

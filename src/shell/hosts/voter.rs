@@ -4,13 +4,27 @@ use std::sync::Arc;
 
 use super::{Carried, Hosted};
 use crate::core::kernel::ids::{EntityId, VoterId};
-use crate::core::voting::voter::{Effect, Event, VoterMachine};
+use crate::core::voting::voter::{Command as VoterCommand, Effect, Event, VoterMachine};
 use crate::shell::counters::Counters;
 use crate::shell::host::Host;
 use crate::shell::lock;
+use crate::shell::stops::Bearing;
 use crate::shell::voters::spread;
 
 impl Hosted for VoterMachine {
+    fn bearing(_: &EntityId, _: &Self::State, command: &Self::Command) -> Bearing {
+        match command {
+            // Who may vote: those who are named to release a stop must be able to become so.
+            VoterCommand::Register { .. }
+            | VoterCommand::Note { .. }
+            | VoterCommand::Seen { .. }
+            | VoterCommand::Quarantine { .. }
+            | VoterCommand::Release { .. }
+            | VoterCommand::RecordSpread { .. }
+            | VoterCommand::Tick => Bearing::Passes,
+        }
+    }
+
     fn observe(counters: &Counters, id: &EntityId, events: &[Event]) {
         {
             let voter = VoterId::from(id);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{Hosted, track};
 use crate::core::jobs::manager::{self as job, Reply};
-use crate::core::jobs::protocol::message::WorkflowOutcome;
+use crate::core::jobs::protocol::message::{Body, WorkflowOutcome};
 use crate::core::jobs::worker::{self, WorkerMachine};
 use crate::core::kernel::ids::{EntityId, StreamId, StreamKind};
 use crate::shell::bus::{Notice, What};
@@ -12,8 +12,30 @@ use crate::shell::counters::Counters;
 use crate::shell::host::Host;
 use crate::shell::jobs::{command, send};
 use crate::shell::lanes::Lane;
+use crate::shell::stops::Bearing;
 
 impl Hosted for WorkerMachine {
+    fn bearing(id: &EntityId, _: &Self::State, command: &Self::Command) -> Bearing {
+        match command {
+            // The class of the job comes with it from whoever knows the job.
+            worker::Command::Receive(message) if matches!(message.body, Body::WorkflowDispatch(_)) => {
+                Bearing::of([id.as_str()])
+            }
+            worker::Command::Take { .. } => Bearing::of([id.as_str()]),
+            worker::Command::Register { .. }
+            | worker::Command::Enroll { .. }
+            | worker::Command::Beat { .. }
+            | worker::Command::Receive(_)
+            | worker::Command::Report(_)
+            | worker::Command::NoteDropped { .. }
+            | worker::Command::RequestExtension { .. }
+            | worker::Command::LeaderLost { .. }
+            | worker::Command::Leave
+            | worker::Command::RunErrands { .. }
+            | worker::Command::Tick => Bearing::Passes,
+        }
+    }
+
     fn lane(command: &worker::Command) -> Lane {
         let runs = |report: &worker::Report| report.outcome == WorkflowOutcome::Running;
         if matches!(command, worker::Command::Report(report) if runs(report)) {
@@ -30,8 +52,9 @@ impl Hosted for WorkerMachine {
         }
     }
 
-    fn observe(_: &Counters, id: &EntityId, events: &[worker::Event]) {
+    fn observe(counters: &Counters, id: &EntityId, events: &[worker::Event]) {
         for event in events {
+            counters.count_worker(id, event);
             tracing::debug!(kind = "worker", entity_id = %id, event = event.name());
         }
     }
@@ -57,7 +80,7 @@ impl Hosted for WorkerMachine {
         });
     }
 
-    fn at_once(host: &Host, effect: &worker::Effect) -> bool {
+    fn at_once(host: &Arc<Host>, effect: &worker::Effect) -> bool {
         let (attempt, what) = match effect {
             worker::Effect::Send(message) => {
                 send(host, message);

@@ -22,20 +22,23 @@ use tokio::sync::oneshot;
 use crate::core::kernel::ids::{EntityId, StreamId, StreamKind};
 use crate::core::kernel::time::{Gap, Timestamp};
 use crate::core::kernel::timeline::Mark;
+use crate::core::trust::retention::{self, Counted};
 use crate::core::voting::agent::Grade;
 use crate::journal::codec::{decode, encode};
-use crate::journal::{Fault, OpenReport, Store, Tip};
+use crate::journal::{Fault, OpenReport, Position, Store, Tip};
 use crate::shell::clock::Clock;
-use crate::shell::counters::Counters;
+use crate::shell::counters::{Counters, Kept};
 use crate::shell::entity::Poke;
 use crate::shell::host::{Host, wait};
+use crate::shell::hosts::retention_id;
 use crate::shell::lock;
 use crate::shell::proposals::reconsider;
 
 use super::timeouts;
 
-/// Name of the kept counters; another one whenever they are kept in another form.
-pub(crate) const COUNTERS: &str = "counters-4";
+/// Name of the kept counters; another one whenever they are kept in another form. A journal that was pruned holds them in the
+/// form of then and cannot be counted anew: whoever changes the form makes `readable` read the former one too.
+pub(crate) const COUNTERS: &str = "counters-8";
 
 /// Name under which earlier versions noted that a process lives.
 const ALIVE: &str = "alive";
@@ -71,9 +74,12 @@ pub(crate) fn counters(store: &dyn Store) -> Result<(Counters, u64), Fault> {
     let kept = wait(store.load_projection(COUNTERS))?;
     // What another version kept is of no use; everything is counted again.
     let kept = kept.and_then(|(position, bytes)| Some((decode(&bytes).ok()?, position)));
-    let (counters, mut at) = match kept {
-        Some((kept, position)) => (Counters::resume(kept), position),
-        None => (Counters::default(), 0),
+    let (counters, mut at) = match (kept, counted_when_pruned(store)?) {
+        (Some((kept, position)), pruned) if pruned.as_ref().is_none_or(|(upto, _)| *upto <= position) => {
+            (Counters::resume(kept), position)
+        }
+        (_, Some((upto, counted))) => (Counters::resume(readable(&counted)?), upto),
+        (_, None) => (Counters::default(), 0),
     };
     let mut counted = 0;
     loop {
@@ -83,6 +89,41 @@ pub(crate) fn counters(store: &dyn Store) -> Result<(Counters, u64), Fault> {
         counted += page.len() as u64;
         page.iter().try_for_each(|record| counters.replay(record))?;
     }
+}
+
+/// What the last pruning says had been counted, and up to which position. The records before it are not all there.
+fn counted_when_pruned(store: &dyn Store) -> Result<Option<(Position, Counted)>, Fault> {
+    let stream = StreamId::new(StreamKind::Retention, retention_id());
+    let mut before = wait(store.head(&stream))?.map_or(0, |head| head.revision);
+    while before > 0 {
+        if let Some(record) = wait(store.read(&stream, before - 1, 1))?.first()
+            && let retention::Event::Pruned(pruned) = decode(&record.payload)?
+        {
+            return Ok(Some((pruned.upto, pruned.counted)));
+        }
+        before -= 1;
+    }
+    Ok(None)
+}
+
+/// What had been counted, in the form of this program.
+fn readable(counted: &Counted) -> Result<Kept, Fault> {
+    // Counted anew it would be wrong, and nobody would know.
+    let unread = || Fault::Corrupt {
+        what: format!(
+            "what was counted before the journal was pruned is in a form that this program does not read. form={}, \
+             expected={COUNTERS}",
+            counted.form
+        ),
+    };
+    if counted.form == COUNTERS { decode(&counted.bytes.0).map_err(|_| unread()) } else { Err(unread()) }
+}
+
+/// The counters as a pruning keeps them.
+#[cfg_attr(not(feature = "store-sled"), allow(dead_code))]
+pub(crate) fn count_to_prune(store: &dyn Store) -> Result<Counted, Fault> {
+    let (counters, _) = counters(store)?;
+    Ok(Counted { form: COUNTERS.to_owned(), bytes: retention::event::Kept(encode(&counters.keep())?) })
 }
 
 /// What a process keeps beside the journal every few seconds.

@@ -1,0 +1,224 @@
+//! The managers of other processes, as the node of this one sees them: which gets a job, and what becomes of the jobs of one that
+//! is gone.
+//!
+//! ```text
+//!  node ── seen ──► managers of each datacenter ──► pick: a new job goes to one of them, by a hash of both names
+//!                        │ one is dead
+//!                        └──► open jobs at this gate that it led ──► TakeOver ──► another manager of the datacenter
+//! ```
+//!
+//! A manager is gone when it is dead, as far as membership knows, or not known for [`UNKNOWN`]. What it says late is stale by its
+//! token. While a datacenter has no other manager, its jobs wait for one.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
+
+use super::entity::Action;
+use super::host::{Host, wait};
+use super::jobs::HERE;
+use super::lock;
+use super::runtime::ask;
+use crate::core::jobs::gate::{self, Reply};
+use crate::core::jobs::protocol::message::{JobDispatch, Leader};
+use crate::core::kernel::ids::{EntityId, StreamId, StreamKind};
+use crate::core::kernel::resend::fnv1a;
+use crate::core::network::member::{MemberState, NodeRole};
+use crate::journal::codec::decode;
+use crate::journal::{Fault, Store};
+
+/// Between two looks at who is there.
+const EVERY: Duration = Duration::from_millis(500);
+/// While somebody is gone, jobs are looked through again so often.
+const AGAIN_SECONDS: u64 = 5;
+/// A manager that nobody knows is gone when this process has been looking for so long: it may only not be found yet.
+const UNKNOWN: Duration = Duration::from_secs(60);
+/// Entries of the index of deadlines, or records, read at a time.
+const PAGE: usize = 1_024;
+
+/// Another node, as the node of this process sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seen {
+    /// Its name.
+    pub node: EntityId,
+    /// What it does, where that is known.
+    pub role: Option<NodeRole>,
+    /// Where it stands, where that is known.
+    pub datacenter: Option<EntityId>,
+    /// What is believed of it.
+    pub state: MemberState,
+    /// The highest incarnation that is known of it.
+    pub incarnation: u64,
+    /// Where it is reached.
+    pub addr: String,
+}
+
+/// A manager that jobs may go to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Manager {
+    leader: Leader,
+    addr: String,
+}
+
+/// Which managers there are.
+#[derive(Debug, Default)]
+pub(crate) struct Fleet {
+    me: OnceLock<EntityId>,
+    /// Those that are there, by their datacenters.
+    managers: Mutex<BTreeMap<EntityId, Vec<Manager>>>,
+}
+
+impl Fleet {
+    /// The name of the node of this process, if it is one.
+    pub(crate) fn me(&self) -> Option<&EntityId> {
+        self.me.get()
+    }
+
+    /// The manager of a datacenter that a job goes to, and where it listens; none where no other process has one.
+    pub(crate) fn pick(&self, datacenter: &EntityId, job_id: &EntityId) -> Option<(Leader, String)> {
+        let managers = lock(&self.managers);
+        let best = managers.get(datacenter)?.iter().max_by_key(|manager| rank(&manager.leader, job_id))?;
+        Some((best.leader.clone(), best.addr.clone()))
+    }
+
+    fn see(&self, seen: &[Seen]) {
+        let mut managers: BTreeMap<EntityId, Vec<Manager>> = BTreeMap::new();
+        let there = |one: &&Seen| one.role == Some(NodeRole::Manager) && one.state == MemberState::Alive;
+        for one in seen.iter().filter(there) {
+            let Some(datacenter) = &one.datacenter else { continue };
+            let leader = Leader { node: one.node.clone(), incarnation: one.incarnation };
+            managers.entry(datacenter.clone()).or_default().push(Manager { leader, addr: one.addr.clone() });
+        }
+        *lock(&self.managers) = managers;
+    }
+}
+
+/// The highest of those that are there gets a job, so that few jobs go elsewhere when one comes or goes.
+fn rank(leader: &Leader, job_id: &EntityId) -> (u64, EntityId) {
+    let bytes = leader.node.as_str().bytes().chain([0]).chain(job_id.as_str().bytes());
+    (fnv1a(bytes), leader.node.clone())
+}
+
+/// Looks who is there, and gives jobs of managers that are gone to others, until the runtime ends.
+pub(crate) fn keep(host: &Arc<Host>, me: EntityId, seen: impl Fn() -> Vec<Seen> + Send + 'static) {
+    if host.fleet.me.set(me).is_err() {
+        return;
+    }
+    let (tokio, weak) = (host.tokio.clone(), Arc::downgrade(host));
+    tokio.spawn(async move {
+        let (mut before, mut left, mut looked) = (BTreeSet::new(), true, Duration::ZERO);
+        loop {
+            let Some(host) = weak.upgrade().filter(|host| !host.is_closing()) else { return };
+            let seen = seen();
+            host.fleet.see(&seen);
+            let states: BTreeMap<EntityId, MemberState> =
+                seen.into_iter().map(|one| (one.node, one.state)).collect();
+            let gone: BTreeSet<EntityId> = states
+                .iter()
+                .filter(|(_, state)| **state == MemberState::Down)
+                .map(|(id, _)| id.clone())
+                .collect();
+            // Also who is not known any more: only the jobs say whom to look for.
+            let is_time = looked < UNKNOWN && looked + EVERY >= UNKNOWN;
+            // A job may have been given to a manager in the instant in which it was found to be gone.
+            let is_again = !gone.is_empty() && looked.as_secs().is_multiple_of(AGAIN_SECONDS);
+            if left || is_time || is_again || gone != before {
+                let is_gone = |node: &EntityId| match states.get(node) {
+                    Some(state) => *state == MemberState::Down,
+                    None => looked >= UNKNOWN,
+                };
+                left = !take_over(&host, is_gone).await;
+                before = gone;
+            }
+            drop(host);
+            tokio::time::sleep(EVERY).await;
+            looked = looked.saturating_add(EVERY);
+        }
+    });
+}
+
+/// Gives the open jobs of managers that are gone to others. False when some are left: they have to be looked at again.
+async fn take_over(host: &Arc<Host>, is_gone: impl Fn(&EntityId) -> bool) -> bool {
+    let Some(me) = host.fleet.me() else { return true };
+    let Ok(open) = host.blocking(open_gates).await else { return false };
+    let mut is_done = true;
+    for job_id in open {
+        let led = ask(host, &host.kinds.gates, &job_id, Action::Read, |view| {
+            let run = view.state.run.iter();
+            let open = run.flat_map(|run| run.datacenters.iter()).filter(|(_, dc)| !dc.ended);
+            open.map(|(datacenter, dc)| (datacenter.clone(), dc.leader.clone(), dc.addr.clone()))
+                .collect::<Vec<_>>()
+        });
+        let Ok(led) = led.await else {
+            is_done = false;
+            continue;
+        };
+        for (datacenter, from, addr) in led {
+            let is_here = [me, &host.config.jobs.node].contains(&&from.node)
+                || [HERE, me.as_str()].contains(&addr.as_str());
+            if !is_here && is_gone(&from.node) {
+                is_done &= give(host, &job_id, datacenter, from).await;
+            }
+        }
+    }
+    is_done
+}
+
+/// Gives one job to another manager of the datacenter; false when there is none, or it did not work.
+async fn give(host: &Arc<Host>, job_id: &EntityId, datacenter: EntityId, from: Leader) -> bool {
+    let Some((to, addr)) = host.fleet.pick(&datacenter, job_id).filter(|(to, _)| to.node != from.node) else {
+        return false;
+    };
+    let stream = StreamId::new(StreamKind::Gate, job_id.clone());
+    let plan = match host.blocking(move |store| last_plan(store, &stream)).await {
+        Ok(Some(plan)) => Box::new(plan),
+        Ok(None) => return true,
+        Err(fault) => {
+            tracing::warn!(%job_id, %fault, "the plan of a job cannot be read; its manager is gone");
+            return false;
+        }
+    };
+    tracing::info!(%job_id, %datacenter, from = %from.node, to = %to.node, "a manager is gone; another one gets its job");
+    let reason = format!("{} is dead, as far as is known", from.node);
+    let command = gate::Command::TakeOver { datacenter, from, to, addr, plan, reason };
+    let given = ask(host, &host.kinds.gates, job_id, Action::Command(command, None), |view| {
+        matches!(view.reply, Some(Ok(Reply::Done)))
+    });
+    match given.await {
+        // A refusal is for good: the job has ended, or runs there no more.
+        Ok(_) => true,
+        Err(failure) => {
+            tracing::warn!(%job_id, ?failure, "another manager did not get the job yet");
+            false
+        }
+    }
+}
+
+/// The jobs that are open at this gate: each has a deadline.
+fn open_gates(store: &dyn Store) -> Result<Vec<EntityId>, Fault> {
+    let (mut open, mut after) = (Vec::new(), None);
+    loop {
+        let page = wait(store.deadlines(after, PAGE))?;
+        let Some(last) = page.last().cloned() else { return Ok(open) };
+        open.extend(page.into_iter().filter(|(_, of)| of.kind == StreamKind::Gate).map(|(_, of)| of.id));
+        after = Some(last);
+    }
+}
+
+/// What was dispatched last under this id.
+fn last_plan(store: &dyn Store, stream: &StreamId) -> Result<Option<JobDispatch>, Fault> {
+    let (mut after, mut plan) = (0, None);
+    loop {
+        let page = wait(store.read(stream, after, PAGE))?;
+        let Some(last) = page.last() else { return Ok(plan) };
+        after = last.seq;
+        for record in &page {
+            match decode::<gate::Event>(&record.payload)? {
+                gate::Event::Tracked(tracked) => plan = Some(tracked.plan),
+                gate::Event::Rebuilt(rebuilt) => plan = Some(rebuilt.tracked.plan),
+                gate::Event::TakenOver { plan: Some(again), .. } => plan = Some(*again),
+                _ => {}
+            }
+        }
+    }
+}
