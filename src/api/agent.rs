@@ -15,10 +15,11 @@ use super::history::check_span;
 use super::json;
 use super::quorum::page_limit;
 use crate::core::kernel::ids::{EntityId, StreamKind, VoterId};
+use crate::core::kernel::time::Timestamp;
 use crate::core::voting::agent::command::{Again, Asked};
 use crate::core::voting::agent::grade::Bounds;
 use crate::core::voting::agent::state::KeptBeat;
-use crate::core::voting::agent::{Agent, AgentMachine, Command, Rejection, Reply, Settings};
+use crate::core::voting::agent::{Agent, Command, Rejection, Reply, Settings};
 use crate::error::{Error, ErrorKind};
 use crate::shell::entity::{Action, View};
 use crate::shell::host::Host;
@@ -139,7 +140,7 @@ impl Agents<'_> {
         let entity = EntityId::from(agent_id);
         ask(host, &host.kinds.agents, &entity, Action::Read, move |view| {
             let voted = lock(&counters.agents).last_vote(&id);
-            health_view(id, &view, voted)
+            health_view(id, view.state, view.now, voted)
         })
         .await?
     }
@@ -317,12 +318,12 @@ fn watch_view(settings: &Settings) -> WatchView {
     }
 }
 
-fn health_view(
+pub(super) fn health_view(
     agent_id: VoterId,
-    view: &View<'_, AgentMachine>,
-    voted: Option<crate::core::kernel::time::Timestamp>,
+    state: &Agent,
+    now: Timestamp,
+    voted: Option<Timestamp>,
 ) -> Result<AgentHealth, Error> {
-    let (state, now) = (view.state, view.now);
     if !state.registered {
         return Err(Rejection::NotRegistered.into());
     }

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!  HTTP      Authorization: Bearer … ─┐
+//!  TLS       key of a certificate ────┤
 //!  socket    uid of the peer          ├─► admit(credential) ─► handle of an identity ─┐
 //!  Rust      as_identity(token, name) ┘   not_authenticated                           │ permit(operation, fields)
 //!                                                                                     │   not_authorized: scope, party
@@ -22,10 +23,11 @@ use tokio::sync::watch;
 
 use super::Quorate;
 use super::ops::{self, Acts, Operation};
-use crate::core::kernel::ids::EntityId;
+use crate::core::kernel::ids::{EntityId, StreamKind};
 use crate::core::kernel::time::Timestamp;
 use crate::core::trust::identity::check::{Acting, Missing, Need, permits};
 use crate::core::trust::identity::command::Refuse;
+use crate::core::trust::identity::event::PublicKey;
 use crate::core::trust::identity::{Command, Directory, Identity, IdentityMachine, USE_EVERY};
 use crate::error::{Error, ErrorKind};
 use crate::journal::chain::{same_hash, secret_hash};
@@ -47,6 +49,8 @@ pub enum Credential<'a> {
     Token(&'a str),
     /// The user at the other end of a unix socket.
     Uid(u32),
+    /// An ed25519 key, which the other end has proved to have.
+    Key([u8; 32]),
 }
 
 impl std::fmt::Debug for Credential<'_> {
@@ -55,6 +59,7 @@ impl std::fmt::Debug for Credential<'_> {
             Credential::None => "None",
             Credential::Token(_) => "Token(…)",
             Credential::Uid(_) => "Uid(…)",
+            Credential::Key(_) => "Key(…)",
         })
     }
 }
@@ -64,6 +69,7 @@ impl std::fmt::Debug for Credential<'_> {
 enum Proof {
     Token(u32),
     Uid(u32),
+    Key(PublicKey),
     /// The program that embeds the runtime says so.
     Named,
 }
@@ -155,6 +161,7 @@ impl Caller {
         let proved = match &self.proof {
             Proof::Token(number) => identity.token(*number).is_some_and(|token| !token.is_over(now)),
             Proof::Uid(uid) => directory.by_uid(*uid, now) == Some(&self.name),
+            Proof::Key(key) => directory.by_key(key, now) == Some(&self.name),
             Proof::Named => true,
         };
         proved.then_some(identity)
@@ -198,6 +205,10 @@ impl Quorate {
                 Credential::Uid(uid) => {
                     directory.by_uid(uid, now).map(|name| (name.clone(), Proof::Uid(uid)))
                 }
+                Credential::Key(key) => {
+                    let key = PublicKey(key);
+                    directory.by_key(&key, now).map(|name| (name.clone(), Proof::Key(key)))
+                }
             };
             let caller = found.map(|(name, proof)| Caller { name, proof, let_through: false });
             caller.filter(|caller| caller.live(&directory, now).is_some())
@@ -233,6 +244,7 @@ impl Quorate {
             runtime: self.runtime.clone(),
             access: self.access.under(caller.name.clone()),
             caller: Some(caller),
+            members: self.members.clone(),
         }
     }
 
@@ -252,7 +264,7 @@ impl Quorate {
     }
 
     /// Who calls, where that is asked.
-    pub(super) fn caller_name(&self) -> Option<&EntityId> {
+    pub fn caller_name(&self) -> Option<&EntityId> {
         self.caller.as_ref().map(|caller| &caller.name)
     }
 
@@ -318,6 +330,16 @@ impl Quorate {
         })
     }
 
+    /// Could whoever calls ask for this operation, in its own name or that of somebody it may act as? Whether it may with
+    /// the fields of a request is looked at when it asks.
+    pub fn covers(&self, op: &Operation) -> bool {
+        let Some(caller) = &self.caller else { return true };
+        let directory = lock(&self.host().counters.identities);
+        caller
+            .live(&directory, self.now())
+            .is_some_and(|identity| permits(identity, caller.name.as_str(), op.name, op.scope, &[]).is_ok())
+    }
+
     /// May whoever calls read what is no operation, such as the counters of a server?
     ///
     /// # Errors
@@ -340,6 +362,29 @@ impl Quorate {
         Err(Error::new(ErrorKind::NotAuthorized, message)
             .with("identity", caller.name.as_str())
             .with("missing", "owner"))
+    }
+
+    /// May whoever calls ask one more question of this kind, of which so many may be open in all?
+    ///
+    /// # Errors
+    /// `limit_exceeded` for an identity that has its share.
+    pub(super) fn check_open(&self, kind: StreamKind, most: u64) -> Result<(), Error> {
+        let Some(name) = self.caller_name() else { return Ok(()) };
+        let host = self.host();
+        let limit = host.config.max_open_each.min((most / 2).max(1));
+        let open = lock(&host.counters.asked).open(name, kind);
+        if open < limit {
+            return Ok(());
+        }
+        let kind = kind.name();
+        let message = format!(
+            "the identity has as many questions open as one may; others are served. identity={name}, kind={kind}, \
+             open={open}, limit={limit}"
+        );
+        Err(Error::new(ErrorKind::LimitExceeded, message)
+            .with("what", "max_open_each")
+            .with("identity", name.as_str())
+            .with("limit", limit))
     }
 
     /// Hears when identities change, for those who follow under one.
@@ -426,12 +471,17 @@ fn over(name: &EntityId) -> Error {
 }
 
 fn not_authorized(name: &EntityId, operation: &str, missing: &Missing, recorded: bool) -> Error {
-    let (what, text, message) = match missing {
+    let (what, text, message, flag) = match missing {
         Missing::Scope(scope) => {
-            ("scope", scope.to_string(), "the identity has no scope that covers the operation")
+            ("scope", scope.to_string(), "the identity has no scope that covers the operation", "scopes")
         }
-        Missing::Party(party) => ("party", party.to_string(), "the identity may not act as this party"),
+        Missing::Party(party) => {
+            ("party", party.to_string(), "the identity may not act as this party", "acts-as")
+        }
     };
+    let next = format!(
+        "an admin may grant it, beside what the identity has: `quorate identity grant {name} --{flag} …,{text}`"
+    );
     let record = if recorded { "; the attempt is on record" } else { "" };
     let message = format!("{message}{record}. identity={name}, operation={operation}, missing {what}={text}");
     Error::new(ErrorKind::NotAuthorized, message)
@@ -439,13 +489,18 @@ fn not_authorized(name: &EntityId, operation: &str, missing: &Missing, recorded:
         .with("operation", operation)
         .with("missing", what)
         .with(what, text)
+        .advising(next)
 }
 
 fn is_given(fields: &Map<String, Value>, field: &str) -> bool {
     fields.get(field).is_some_and(|value| !value.is_null())
 }
 
-fn fields_of<T: Serialize>(request: &T) -> Result<Map<String, Value>, Error> {
+/// The fields of a typed request.
+///
+/// # Errors
+/// `invalid_argument` for one that cannot be read.
+pub(crate) fn fields_of<T: Serialize>(request: &T) -> Result<Map<String, Value>, Error> {
     match serde_json::to_value(request) {
         Ok(Value::Object(fields)) => Ok(fields),
         Ok(_) => Ok(Map::new()),

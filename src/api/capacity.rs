@@ -1,21 +1,21 @@
 //! Operations on capacity: cells that lend and borrow, and the budgets above them.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde_json::Value;
 
 use super::caller::Watch;
 use super::capacity_view::{
-    Names, amount, amounts, capacity_view, check_name, ended_view, granted_view, need_view, real, refused,
-    refused_need, span, unexpected, up_to,
+    Names, amount, amounts, budget_view, capacity_view, check_name, ended_view, granted_view, need_view,
+    real, refused, refused_need, span, unexpected, up_to,
 };
 use super::dto::{
-    BudgetRef, BudgetStatus, BudgetUse, CancelNeed, CapacityConfigured, CapacityOffered, CapacityRef,
-    CapacityReleased, CapacityRequested, CapacityStats, CapacityStatus, CapacityToken, ConfigureCapacity,
-    HeldToken, OfferCapacity, ReleaseCapacity, RequestCapacity, SetBudget, TokenRef, TransferCapacity,
+    BudgetRef, BudgetStatus, CancelNeed, CapacityConfigured, CapacityOffered, CapacityRef, CapacityReleased,
+    CapacityRequested, CapacityStats, CapacityStatus, CapacityToken, ConfigureCapacity, HeldToken,
+    OfferCapacity, ReleaseCapacity, RequestCapacity, SetBudget, TokenRef, TransferCapacity,
 };
-use super::{Quorate, wait};
+use super::{Quorate, nearest, reserve, wait};
+use crate::core::capacity::cell::budget::Budget;
 use crate::core::capacity::cell::event::Return;
 use crate::core::capacity::cell::settings::{DEFAULT_WAIT, MAX_LEASE, MAX_WAIT};
 use crate::core::capacity::cell::{
@@ -25,10 +25,11 @@ use crate::core::kernel::ids::{BudgetId, CellId, EntityId, NeedId, OfferId, Reso
 use crate::error::{Error, ErrorKind};
 use crate::shell::entity::Action;
 use crate::shell::hosts::mesh_id;
+use crate::shell::joint::{self, Told};
+use crate::shell::lock;
 use crate::shell::needs::{Ended, Waiter};
 use crate::shell::runtime::ask;
 use crate::shell::writer::Failure;
-use crate::shell::{joint, lock};
 
 /// How long one wait for a grant lasts at most; whoever waits on begins another.
 const ONE_WAIT: Duration = Duration::from_secs(300);
@@ -76,12 +77,12 @@ impl Capacity<'_> {
                     Ended::Expired(_) => ended_view("expired", asked.cell, asked.need, pending.deadline),
                     Ended::Cancelled => ended_view("cancelled", asked.cell, asked.need, pending.deadline),
                 };
-                Ok(CapacityRequested { created: pending.created, ..view })
+                Ok(CapacityRequested { created: pending.created, duplicate: pending.duplicate, ..view })
             }
             Some(Err(fault)) => Err(fault.into()),
             None => {
                 let waits = self.need(Op::Request(asked)).await?;
-                Ok(CapacityRequested { created: pending.created, ..waits })
+                Ok(CapacityRequested { created: pending.created, duplicate: pending.duplicate, ..waits })
             }
         }
     }
@@ -134,14 +135,34 @@ impl Capacity<'_> {
             return Ok(());
         }
         let message = format!("nobody has set this cell up; set it up first, or register it. {field}={cell}");
-        Err(Error::new(ErrorKind::NotFound, message).with("field", field).with("given", cell.as_str()))
+        let refused = Error::new(ErrorKind::NotFound, message);
+        Err(self.beside_cells(refused.with("field", field).with("given", cell.as_str()), cell))
+    }
+
+    /// Refuses to tell of a cell that nobody has set up, registered or used: a name that is misspelt must not read as a
+    /// cell that nobody uses.
+    pub(super) async fn check_to_show(&self, cell: &CellId) -> Result<(), Error> {
+        // What was granted a moment ago is seen.
+        self.q.settle().await;
+        self.check_known("cell_id", cell).await
+    }
+
+    /// The same refusal with the cells that have names like this one.
+    fn beside_cells(&self, refused: Error, cell: &CellId) -> Error {
+        refused.beside(self.like(cell))
+    }
+
+    /// Cells that have names like this one.
+    fn like(&self, cell: &CellId) -> Vec<String> {
+        let cells = lock(&self.q.host().counters.cells);
+        nearest::names(cell.as_str(), cells.totals.keys().map(CellId::as_str))
     }
 
     /// Has this budget limits? One without charges nobody anything.
     async fn check_limited(&self, budget: &BudgetId) -> Result<(), Error> {
         let host = self.q.host();
         let limited = ask(host, &host.kinds.budgets, &EntityId::from(budget), Action::Read, |view| {
-            !view.state.limits.is_empty()
+            !(view.state.limits.is_empty() && view.state.rates.is_empty())
         });
         if limited.await? {
             return Ok(());
@@ -152,9 +173,9 @@ impl Capacity<'_> {
 
     /// An operation on a need.
     async fn need(&self, op: Op) -> Result<CapacityRequested, Error> {
-        let (reply, created) = joint::run_and_tell(self.q.host(), op).await?;
+        let (reply, Told { created, duplicate }) = joint::run_and_tell(self.q.host(), op).await?;
         let answer = need_view(reply.map_err(refused_need)?)?;
-        Ok(CapacityRequested { created, ..answer })
+        Ok(CapacityRequested { created, duplicate, ..answer })
     }
 
     /// Reserves capacity for a cell that needs it; as soon as the offers cover the need it is granted. Durable on
@@ -196,9 +217,10 @@ impl Capacity<'_> {
             available: None,
             requested: None,
             created: false,
+            duplicate: false,
         };
         let names = Names { amount: "capacity", wait: "ttl_seconds" };
-        let (reply, created) = joint::run_and_tell(self.q.host(), op).await?;
+        let (reply, Told { created, duplicate }) = joint::run_and_tell(self.q.host(), op).await?;
         match reply.map_err(|rejection| refused(rejection, names))? {
             Reply::Offered { offer, expires, fate, .. } => {
                 let (status, token_id, used) = match fate {
@@ -207,7 +229,8 @@ impl Capacity<'_> {
                     OfferFate::Unused(_) => ("expired", None, None),
                 };
                 let (offer_id, expires_at) = (Some(offer), Some(expires));
-                Ok(CapacityOffered { offer_id, token_id, used, expires_at, created, ..plain(status) })
+                let told = CapacityOffered { offer_id, token_id, used, expires_at, ..plain(status) };
+                Ok(CapacityOffered { created, duplicate, ..told })
             }
             Reply::InsufficientCapacity { available, requested, .. } => Ok(CapacityOffered {
                 available: Some(available.to_f64()),
@@ -315,23 +338,42 @@ impl Capacity<'_> {
         self.configured(op).await
     }
 
-    /// Sets the limits of a budget. Durable on return.
+    /// Sets the limits of a budget, its rates, or both, one after the other. Durable on return.
     ///
     /// # Errors
     /// `invalid_argument`, `limit_exceeded` for less than is in use, and the faults of the store.
     pub async fn set_budget(&self, request: SetBudget) -> Result<CapacityConfigured, Error> {
         self.q.allow("budget.set", &request).await?;
-        let limits = amounts("limits", request.limits)?;
-        self.configured(Op::SetLimits { budget: request.budget_id, limits }).await
+        if request.limits.is_none() && request.rates.is_none() {
+            return Err(Error::missing("limits"));
+        }
+        let (budget, mut changed) = (request.budget_id, false);
+        let limits = request.limits.map(|limits| amounts("limits", limits)).transpose()?;
+        let rates = request.rates.map(reserve::rates).transpose()?;
+        if let Some(limits) = limits {
+            changed |= self.configured(Op::SetLimits { budget: budget.clone(), limits }).await?.changed;
+        }
+        if let Some(rates) = rates {
+            changed |= self.configured(Op::SetRates { budget, rates }).await?.changed;
+        }
+        Ok(CapacityConfigured { changed })
     }
 
-    /// How a cell stands. One that never took part is shown as it would begin.
+    /// How a cell stands. One that nobody has set up, registered or used is marked as unknown, and shown as it would
+    /// begin, beside those with names like it.
     ///
     /// # Errors
-    /// The faults of the store.
+    /// `not_found` for an unknown cell where cells are strict, and the faults of the store.
     pub async fn status(&self, request: CapacityRef) -> Result<CapacityStatus, Error> {
         self.q.allow("capacity.status", &request).await?;
         let (host, cell) = (self.q.host(), request.cell_id);
+        let nearest = match self.check_to_show(&cell).await {
+            Ok(()) => None,
+            Err(error) if error.kind() == ErrorKind::NotFound && !host.config.capacity.strict_cells => {
+                Some(self.like(&cell))
+            }
+            Err(error) => return Err(error),
+        };
         let resource = request.resource.unwrap_or_else(Resource::capacity);
         let defaults = host.config.capacity.settings();
         let id = EntityId::from(&cell);
@@ -339,36 +381,29 @@ impl Capacity<'_> {
         let status = ask(host, &host.kinds.cells, &id, Action::Read, move |view| {
             view.state.status(cell, &resource, &defaults)
         });
-        let status = status.await?;
-        Ok(capacity_view(status))
+        let status = capacity_view(status.await?);
+        let unknown = nearest.is_some();
+        Ok(CapacityStatus { unknown, nearest: nearest.unwrap_or_default(), ..status })
     }
 
-    /// How a budget stands. One that was never used has no limits.
+    /// How a budget stands.
     ///
     /// # Errors
-    /// The faults of the store.
+    /// `not_found` for one that has no limits and that nobody was ever charged under, and the faults of the store.
     pub async fn budget(&self, request: BudgetRef) -> Result<BudgetStatus, Error> {
         self.q.allow("budget.status", &request).await?;
         let (host, budget_id) = (self.q.host(), request.budget_id);
         let id = EntityId::from(&budget_id);
+        let named = budget_id.clone();
         let status = ask(host, &host.kinds.budgets, &id, Action::Read, move |view| {
-            let budget = view.state;
-            let waiting = budget.waiting.iter().map(|waiter| &waiter.resource);
-            let charged = budget.charges.values().map(|charge| &charge.resource);
-            let of: BTreeSet<&Resource> =
-                budget.limits.keys().chain(waiting.clone()).chain(charged).collect();
-            let used = |of: &&Resource| BudgetUse {
-                limit: budget.limits.get(*of).map(|limit| limit.to_f64()),
-                used: budget.used(of).to_f64(),
-                waiting: waiting.clone().filter(|waited| waited == of).count() as u64,
-            };
-            BudgetStatus {
-                budget_id,
-                resources: of.iter().map(|of| ((*of).clone(), used(of))).collect(),
-                grants: budget.charges.len() as u64,
-            }
+            (*view.state != Budget::default()).then(|| budget_view(budget_id, view.state, view.now))
         });
-        Ok(status.await?)
+        status.await?.ok_or_else(|| {
+            let message = format!(
+                "the budget has no limits and no rates, and nothing is charged to it. budget_id={named}"
+            );
+            Error::new(ErrorKind::NotFound, message).with("field", "budget_id").with("given", named.as_str())
+        })
     }
 
     /// Counters over all cells.
@@ -400,7 +435,9 @@ impl Capacity<'_> {
         })
     }
 
-    fn mint<T: std::str::FromStr<Err = crate::core::kernel::ids::IdError>>(&self) -> Result<T, Error> {
+    pub(super) fn mint<T: std::str::FromStr<Err = crate::core::kernel::ids::IdError>>(
+        &self,
+    ) -> Result<T, Error> {
         let minted = self.q.host().ids.mint();
         minted.as_str().parse().map_err(|e: crate::core::kernel::ids::IdError| {
             Error::invalid("id", minted.as_str(), &e.to_string())
@@ -419,7 +456,7 @@ impl Capacity<'_> {
         Ok(if renewable { Lease::renewable(span) } else { Lease::limited(span) })
     }
 
-    async fn run(&self, op: Op, names: Names) -> Result<Reply, Error> {
+    pub(super) async fn run(&self, op: Op, names: Names) -> Result<Reply, Error> {
         joint::run(self.q.host(), op).await?.map_err(|rejection| refused(rejection, names))
     }
 

@@ -1,15 +1,16 @@
 //! How requests about capacity are read, and its answers shown.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde_json::Value;
 
-use super::dto::{CapacityRequested, CapacityStatus, TokenView};
+use super::dto::{BudgetStatus, BudgetUse, CapacityRequested, CapacityStatus, TokenView};
+use crate::core::capacity::cell::budget::Budget;
 use crate::core::capacity::cell::event::Granted;
 use crate::core::capacity::cell::view::Status;
 use crate::core::capacity::cell::{Amount, Rejection, Reply};
-use crate::core::kernel::ids::{CellId, NeedId, Resource};
+use crate::core::kernel::ids::{BudgetId, CellId, NeedId, Resource};
 use crate::core::kernel::time::{Timestamp, whole_parts};
 use crate::error::{Error, ErrorKind};
 
@@ -84,6 +85,7 @@ pub(super) fn requested(status: &str, cell_id: CellId) -> CapacityRequested {
         deadline: None,
         message: None,
         created: false,
+        duplicate: false,
     }
 }
 
@@ -208,5 +210,26 @@ pub(super) fn capacity_view(status: Status) -> CapacityStatus {
         reserved: status.reserved.to_f64(),
         lent: status.lent.to_f64(),
         held: status.held.to_f64(),
+        unknown: false,
+        nearest: Vec::new(),
+    }
+}
+
+/// How a budget stands, in plain numbers.
+pub(super) fn budget_view(budget_id: BudgetId, budget: &Budget, now: Timestamp) -> BudgetStatus {
+    let waiting = budget.waiting.iter().map(|waiter| &waiter.resource);
+    let charged = budget.charges.values().map(|charge| &charge.resource);
+    let of: BTreeSet<&Resource> = budget.limits.keys().chain(waiting.clone()).chain(charged).collect();
+    let used = |of: &&Resource| BudgetUse {
+        limit: budget.limits.get(*of).map(|limit| limit.to_f64()),
+        used: budget.used(of).to_f64(),
+        waiting: waiting.clone().filter(|waited| waited == of).count() as u64,
+    };
+    BudgetStatus {
+        budget_id,
+        resources: of.iter().map(|of| ((*of).clone(), used(of))).collect(),
+        grants: budget.charges.len() as u64,
+        rates: super::reserve::rates_view(budget, now),
+        reservations: budget.reservations.len() as u64,
     }
 }

@@ -10,7 +10,7 @@
 //!
 //! Control is never refused for the load: a lease that lapses, or a living agent that is taken for dead, would make an
 //! overload worse. A *critical* request ends something or changes what others act on (a final result, a step of a
-//! workflow); it passes at its own class.
+//! workflow, somebody who comes or comes back); it passes at its own class.
 //!
 //! `shed.check` judges an operation by the same row as the doors.
 //!
@@ -142,7 +142,10 @@ mod tests {
             assert!(label(name, json!({ "critical": true })).critical, "{name}");
             assert!(!label(name, json!({ "critical": false })).critical, "{name}");
         }
-        // A registration is dispatch and gives way when everything does.
-        assert!(!label("agent.register", json!({ "critical": true })).critical);
+        // Whoever cannot register at an overload is taken for dead, and its work is done once more.
+        for name in ["agent.register", "worker.register", "voter.register"] {
+            assert!(label(name, json!({})).critical, "{name}");
+        }
+        assert!(!label("job.submit", json!({ "critical": true })).critical);
     }
 }

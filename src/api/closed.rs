@@ -38,7 +38,9 @@ pub(super) async fn page<M: Hosted, E: Send + 'static>(
         Some(text) => text.parse().map_err(|_| cursor::unknown(text))?,
     };
     let mut page = host.blocking(move |store| read_page::<M, E>(store, before, limit, entry)).await?;
-    page.next_cursor = page.next_cursor.or(cursor);
+    // A page of none goes on where it was asked for.
+    let here = || (limit == 0).then(|| before.to_string());
+    page.next_cursor = page.next_cursor.or(cursor).or_else(here);
     Ok(page)
 }
 

@@ -1,34 +1,39 @@
 //! Operations on proposals: put a question to the agents, vote, and learn the decision.
 
-use std::collections::BTreeMap;
+mod answer;
+mod people;
+mod view;
+
 use std::future::Future;
 use std::time::Duration;
 
 use serde_json::Value;
 use tokio::sync::mpsc;
 
+pub(super) use self::view::result_view;
+use self::view::state_name;
 use super::caller::{Watch, begun};
 use super::dto::{
-    AlgorithmStats, BallotView, ConsensusHistory, ConsensusHistoryPage, ConsensusMetadata, ConsensusRef,
-    ConsensusResult, ConsensusStats, ConsensusVote, ConsensusVoted, OpenProposals, OpenProposalsPage,
-    RequestConsensus,
+    AlgorithmStats, ConsensusHistory, ConsensusHistoryPage, ConsensusRef, ConsensusResult, ConsensusStats,
+    ConsensusVote, ConsensusVoted, OpenProposals, OpenProposalsPage, RequestConsensus,
 };
+use super::inbox::until_awaited;
 use super::quorum::{MAX_REASON, check_sentence, page_limit};
-use super::{Quorate, closed, cursor, json, keyed, wait};
+use super::spend::mandate;
+use super::{Quorate, closed, json, keyed, opened, wait};
 use crate::config::HealthPolicy;
 use crate::core::kernel::ids::{EntityId, IdempotencyKey, StreamId, StreamKind, VoterId};
 use crate::core::kernel::keyed::KeyedRequest;
-use crate::core::kernel::time::Timestamp;
 use crate::core::voting::agent::Grade;
 use crate::core::voting::proposal;
+use crate::core::voting::proposal::answer::AnswerSchema;
 use crate::core::voting::proposal::command::Decider;
-use crate::core::voting::proposal::event::Cause;
 use crate::core::voting::proposal::stats::Tallied;
+use crate::core::voting::proposal::watch::Watch as Watched;
 use crate::core::voting::proposal::{
-    Ballot, Closed, Command, Open, Opened, Proposal, ProposalMachine, Rejection, Reply, VoteChange,
+    Ballot, Command, Open, Proposal, ProposalMachine, REMINDED_EVERY, Rejection, Reply, VoteChange,
     VoteOutcome,
 };
-use crate::core::voting::rules::{Choice, WHOLE_WEIGHT};
 use crate::error::{Error, ErrorKind};
 use crate::journal::Fault;
 use crate::journal::chain::digest;
@@ -45,8 +50,8 @@ use crate::shell::writer::Failure;
 const RESERVED: [&str; 4] = ["request", "history", "stats", "open"];
 /// Time for votes when none is named, in milliseconds.
 const DEFAULT_TIMEOUT_MS: i64 = 30_000;
-/// Shortest and longest time for votes.
-const TIMEOUT_MS: std::ops::RangeInclusive<u64> = 100..=300_000;
+/// Shortest time for votes, in milliseconds.
+const SHORTEST_MS: u64 = 100;
 /// Bytes of what an agent adds to its vote.
 const MAX_METADATA_BYTES: usize = 16 << 10;
 /// How long one wait for a decision lasts at most; whoever waits on begins another.
@@ -106,6 +111,7 @@ impl Consensus<'_> {
                 return self.opened_before(&stream, key, keyed, same_id.as_ref()).await;
             }
         }
+        self.q.check_open(StreamKind::Proposal, host.config.consensus.max_open)?;
         check_room(host)?;
         let decider = decider(host, request.algorithm.as_deref())?;
         let registered = registered(host).await.map_err(|reason| {
@@ -164,7 +170,8 @@ impl Consensus<'_> {
     ///
     /// # Errors
     /// `invalid_argument`, `not_found`, `not_eligible` for an agent that is not asked, `already_voted` for another choice
-    /// than the one that stands, `proposal_closed`, and the faults of the store.
+    /// than the one that stands or another answer, `delegated` for an agent that handed its place on, `proposal_closed`, and the
+    /// faults of the store.
     pub fn vote(
         &self,
         vote: ConsensusVote,
@@ -173,7 +180,7 @@ impl Consensus<'_> {
     }
 
     fn send(&self, vote: ConsensusVote) -> Result<Answer<Result<ConsensusVoted, Error>>, Error> {
-        let ConsensusVote { proposal_id, agent_id, vote, weight, metadata, reason } = vote;
+        let ConsensusVote { proposal_id, agent_id, vote, weight, metadata, reason, value } = vote;
         check_sentence("reason", reason.as_deref(), MAX_REASON)?;
         if let Some(metadata) = &metadata {
             json::check_members("metadata", metadata)?;
@@ -183,15 +190,29 @@ impl Consensus<'_> {
             let expected = format!("up to {MAX_METADATA_BYTES} bytes of JSON");
             return Err(Error::invalid("metadata", format!("{} bytes", text.len()), &expected));
         }
+        let value = value.as_ref().map(answer::value).transpose()?;
         let host = self.q.host();
         let id = proposal_id.clone();
-        let ballot = Ballot { voter_id: agent_id.clone(), vote, weight, metadata, reason };
+        let ballot = Ballot { voter_id: agent_id.clone(), vote, weight, metadata, reason, value };
         let action = Action::Command(Command::Vote(ballot), None);
         Ok(ask(host, &host.kinds.proposals, &proposal_id, action, move |view| {
             let (outcome, changed) = match view.reply {
                 Some(Ok(Reply::Voted { outcome, changed })) => (outcome, changed),
-                Some(Err(rejection)) => return Err(rejection.into()),
-                Some(Ok(Reply::Opened | Reply::Done)) | None => return Err(Rejection::NotFound.into()),
+                Some(Err(rejection)) => {
+                    let held = view.state.vote_of(&agent_id).map(|standing| standing.vote.name());
+                    return Err(Error::from(rejection).beside_vote(held.map(Value::from), vote.name()));
+                }
+                Some(Ok(
+                    Reply::Opened
+                    | Reply::Extended { .. }
+                    | Reply::Cancelled { .. }
+                    | Reply::Delegated { .. }
+                    | Reply::Reminded(_)
+                    | Reply::Spent(_)
+                    | Reply::Redeemed(_)
+                    | Reply::Done,
+                ))
+                | None => return Err(Rejection::NotFound.into()),
             };
             Ok(ConsensusVoted {
                 proposal_id: id,
@@ -246,26 +267,42 @@ impl Consensus<'_> {
         open_inbox(self.q.host(), agent_id.clone())
     }
 
-    /// Open proposals by id, or those of them that await the vote of one agent.
+    /// Open proposals by id, or those of them that await the vote of one agent. Waits for one as long as asked, when there is
+    /// none.
     ///
     /// # Errors
     /// `invalid_argument` for limit or cursor, and the faults of the store.
     pub async fn list_open(&self, request: OpenProposals) -> Result<OpenProposalsPage, Error> {
-        self.q.allow("consensus.open", &request).await?;
+        let watch = self.q.allow_waiting("consensus.open", &request).await?;
+        Watch::until_over(watch, self.awaited(request)).await
+    }
+
+    async fn awaited(&self, request: OpenProposals) -> Result<OpenProposalsPage, Error> {
+        let longest = wait::longest("wait_ms", request.wait_ms.unwrap_or(0))?;
+        let host = self.q.host();
+        // Heard from before the first look on, so that nothing is missed between the two.
+        let notices = host.bus.subscribe();
+        let page = self.page_of_open(request.clone()).await?;
+        if page.more || !page.proposals.is_empty() {
+            return Ok(page);
+        }
+        match until_awaited(host, notices, request.agent_id.clone(), &[StreamKind::Proposal], longest).await {
+            true => self.page_of_open(request).await,
+            false => Ok(page),
+        }
+    }
+
+    async fn page_of_open(&self, request: OpenProposals) -> Result<OpenProposalsPage, Error> {
         let limit = page_limit(request.limit)?;
         self.q.settle().await;
         let host = self.q.host();
         drop(host.admit(false)?);
-        cursor::check(host, StreamKind::Proposal, request.cursor.as_ref().map(EntityId::as_str)).await?;
-        let ids: Vec<EntityId> = {
-            let watch = lock(&host.counters.watch);
-            watch.open_after(request.cursor.as_ref()).take(limit + 1).cloned().collect()
-        };
-        let more = ids.len() > limit;
-        let next_cursor = ids.iter().take(limit).next_back().cloned().or(request.cursor);
-        let asked: Vec<_> = ids
+        let of = (&host.counters.watch, (|watch: &Watched| &watch.open) as fn(&Watched) -> &_);
+        let (cursor, newest_first) = (request.cursor.as_deref(), request.newest_first.unwrap_or(false));
+        let page = opened::page(host, StreamKind::Proposal, of, limit, cursor, newest_first).await?;
+        let asked: Vec<_> = page
+            .ids
             .into_iter()
-            .take(limit)
             .map(|id| {
                 let (named, agent) = (id.clone(), request.agent_id.clone());
                 ask(host, &host.kinds.proposals, &id, Action::Read, move |view| {
@@ -281,7 +318,8 @@ impl Consensus<'_> {
                 proposals.push(view?);
             }
         }
-        Ok(OpenProposalsPage { proposals, next_cursor, more })
+        let next_cursor = page.next_cursor.or(request.cursor);
+        Ok(OpenProposalsPage { proposals, next_cursor, more: page.more })
     }
 
     /// The latest proposals that ended, oldest first, with their votes.
@@ -300,7 +338,7 @@ impl Consensus<'_> {
         Ok(ConsensusHistoryPage {
             total: page.entries.len() as u64,
             history: page.entries,
-            total_available: stats.ended.total() + stats.aborted,
+            total_available: stats.ended.total() + stats.aborted + stats.cancelled,
             next_cursor: page.next_cursor,
             more: page.more,
         })
@@ -332,6 +370,7 @@ impl Consensus<'_> {
             approval_rate: stats.ended.approval_rate(),
             active_proposals: stats.active(),
             aborted: stats.aborted,
+            cancelled: stats.cancelled,
             votes: stats.votes,
             refused_votes: stats.refused_votes,
             late_votes: stats.late_votes,
@@ -368,6 +407,8 @@ fn check_room(host: &Host) -> Result<(), Error> {
 struct Plan {
     proposal: String,
     timeout: Duration,
+    answer: Option<Box<AnswerSchema>>,
+    remind_every: Option<Duration>,
 }
 
 impl Plan {
@@ -387,13 +428,24 @@ impl Plan {
             return Err(Error::invalid("proposal", format!("{} bytes", proposal.len()), &expected));
         }
         let ms = request.timeout_ms.unwrap_or(DEFAULT_TIMEOUT_MS);
-        let timeout = u64::try_from(ms).ok().filter(|ms| TIMEOUT_MS.contains(ms)).map(Duration::from_millis);
-        let timeout = timeout.ok_or_else(|| Error::invalid("timeout_ms", ms, "100 to 300000"))?;
+        let longest = config.max_timeout.as_millis();
+        let fits = |ms: &u64| *ms >= SHORTEST_MS && u128::from(*ms) <= longest;
+        let timeout = u64::try_from(ms).ok().filter(fits).map(Duration::from_millis);
+        let expected = format!("{SHORTEST_MS} to {longest}");
+        let timeout = timeout.ok_or_else(|| Error::invalid("timeout_ms", ms, &expected))?;
         if let Some(grade) = request.exclude_grade.filter(|grade| *grade == Grade::Healthy) {
             let expected = "degraded, critical or failed";
             return Err(Error::invalid("exclude_grade", grade.name(), expected));
         }
-        Ok(Plan { proposal, timeout })
+        let answer = request.answer_schema.as_ref().map(answer::read).transpose()?.map(Box::new);
+        let every = |ms: i64| {
+            let fits =
+                u64::try_from(ms).ok().map(Duration::from_millis).filter(|every| *every >= REMINDED_EVERY);
+            let expected = format!("{} or more", REMINDED_EVERY.as_millis());
+            fits.ok_or_else(|| Error::invalid("remind_every_ms", ms, &expected))
+        };
+        let remind_every = request.remind_every_ms.map(every).transpose()?;
+        Ok(Plan { proposal, timeout, answer, remind_every })
     }
 
     fn with_agents(
@@ -435,6 +487,9 @@ impl Plan {
             vote_change: request.vote_change.unwrap_or(VoteChange::Reject),
             fail_fast,
             keyed: None,
+            mandate: mandate(request.operation.as_ref())?,
+            answer: self.answer,
+            remind_every: self.remind_every,
         })
     }
 }
@@ -473,72 +528,5 @@ fn chosen(mut registered: Vec<VoterId>, meant: Option<Vec<VoterId>>) -> Result<V
     match meant.iter().find(|agent| registered.binary_search(agent).is_err()) {
         Some(stranger) => Err(Error::invalid("participants", stranger.as_str(), "registered agents")),
         None => Ok(meant),
-    }
-}
-
-fn state_name(state: &Proposal) -> String {
-    state.decision().map_or("open", |decision| decision.name()).to_owned()
-}
-
-/// How a proposal stands at `now`.
-pub(super) fn result_view(id: &EntityId, state: &Proposal, now: Timestamp) -> Result<ConsensusResult, Error> {
-    let opened = state.opened.as_deref().ok_or(Rejection::NotFound)?;
-    let closed = state.closed.as_ref();
-    let [votes_for, votes_against, votes_abstain] = state.heads().map(u64::from);
-    let end = closed.map_or(now, |closed| closed.closed_at);
-    let json = |text: &str| serde_json::from_str(text).unwrap_or(Value::Null);
-    let ballots = state.votes.iter().map(|(agent, vote)| {
-        let metadata = vote.metadata.as_deref().map(json);
-        let (cast_at, reason) = (vote.cast_at, vote.reason.clone());
-        let view = BallotView { vote: vote.vote, weight: vote.weight, metadata, cast_at, reason };
-        (agent.clone(), view)
-    });
-    Ok(ConsensusResult {
-        proposal_id: id.clone(),
-        state: state_name(state),
-        decision: state.decision(),
-        votes_for,
-        votes_against,
-        votes_abstain,
-        threshold: opened.threshold,
-        participants: state.voters_in_order().into_iter().cloned().collect(),
-        algorithm_used: opened.algorithm.clone(),
-        duration_ms: end.since(opened.opened_at).as_micros() as f64 / 1_000.0,
-        metadata: metadata_view(state, opened, votes_for),
-        proposal: json(&opened.proposal),
-        votes: ballots.collect::<BTreeMap<_, _>>(),
-        decided_by: closed.and_then(|closed| closed.decided_by.clone()),
-        opened_at: opened.opened_at,
-        deadline: opened.deadline,
-        closed_at: closed.map(|closed| closed.closed_at),
-        noticed_at: closed.map(|closed| closed.noticed_at),
-        duplicate: None,
-    })
-}
-
-fn metadata_view(state: &Proposal, opened: &Opened, votes_for: u64) -> ConsensusMetadata {
-    let asked = opened.participants.len();
-    let rate = |part: f64, whole: f64| if whole > 0.0 { part / whole } else { 0.0 };
-    let weights = (!opened.weights.is_empty()).then_some(&opened.weights);
-    let whole = |millionths: u128| millionths as f64 / WHOLE_WEIGHT as f64;
-    let total = weights.map(|weights| whole(weights.iter().map(|w| u128::from(*w)).sum()));
-    let cast = |choice| weights.map(|_| whole(state.weight(choice)));
-    let cause = state.closed.as_ref().and_then(|closed| closed.cause.as_ref());
-    let text = |cause: &Cause| cause.text().to_owned();
-    ConsensusMetadata {
-        total_participants: asked as u64,
-        participation_rate: rate(state.votes.len() as f64, asked as f64),
-        approval_rate: rate(votes_for as f64, asked as f64),
-        total_weight: total,
-        weighted_for: cast(Choice::For),
-        weighted_against: cast(Choice::Against),
-        weighted_approval: cast(Choice::For).zip(total).map(|(part, total)| rate(part, total)),
-        excluded_agents: opened.excluded.clone(),
-        registered_count: (asked + opened.excluded.len()) as u64,
-        reached: state.reached(),
-        unreached_agents: state.unreached(),
-        error: cause.filter(|_| state.closed.as_ref().is_some_and(Closed::is_error)).map(text),
-        reason: cause.map(text),
-        detail: cause.and_then(Cause::detail).map(str::to_owned),
     }
 }

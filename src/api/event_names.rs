@@ -1,5 +1,7 @@
 //! Is a name that somebody asks for the name of an event?
 
+use super::event_view::shown_name;
+use super::nearest::distance;
 use crate::core::kernel::ids::StreamKind;
 use crate::error::Error;
 use crate::shell::hosts::event_names;
@@ -8,31 +10,18 @@ use crate::shell::hosts::event_names;
 /// nothing had happened.
 pub(super) fn check(name: &str, kind: Option<StreamKind>) -> Result<(), Error> {
     let kinds = kind.map_or_else(|| StreamKind::ALL.to_vec(), |kind| vec![kind]);
-    let known: Vec<&str> = kinds.into_iter().flat_map(event_names).copied().collect();
+    let known: Vec<&str> = kinds.into_iter().flat_map(event_names).map(|stored| shown_name(stored)).collect();
     if known.contains(&name) {
         return Ok(());
     }
-    let nearest = known.iter().min_by_key(|known| distance(name, known)).copied().unwrap_or_default();
     let what = kind.map_or("an event".to_owned(), |kind| format!("an event of the kind {}", kind.name()));
-    Err(Error::invalid("event", name, &format!("the name of {what}; the nearest is {nearest}"))
-        .with("nearest", nearest))
+    Err(misspelt("event", name, &known, &format!("the name of {what}")))
 }
 
-/// How many letters must be put in, left out or exchanged.
-fn distance(left: &str, right: &str) -> usize {
-    // A long input is no name, and need not be measured to its end.
-    let left: Vec<char> = left.chars().take(100).collect();
-    let mut row: Vec<usize> = (0..=left.len()).collect();
-    for (n, right) in right.chars().enumerate() {
-        let mut corner = row[0];
-        row[0] = n + 1;
-        for (at, left) in left.iter().enumerate() {
-            let exchanged = corner + usize::from(*left != right);
-            corner = row[at + 1];
-            row[at + 1] = exchanged.min(corner + 1).min(row[at] + 1);
-        }
-    }
-    row.last().copied().unwrap_or_default()
+/// The error for a word that is none of those known, which tells the nearest of them.
+pub(super) fn misspelt(field: &str, given: &str, known: &[&str], expected: &str) -> Error {
+    let nearest = known.iter().min_by_key(|known| distance(given, known)).copied().unwrap_or_default();
+    Error::invalid(field, given, &format!("{expected}; the nearest is {nearest}")).with("nearest", nearest)
 }
 
 #[cfg(test)]
@@ -51,5 +40,7 @@ mod tests {
             assert_eq!(refused.detail("nearest").unwrap(), nearest);
         }
         assert!(check("banana", None).is_err());
+        let stored = check("vote_cast_with_reason", None).unwrap_err();
+        assert_eq!(stored.detail("nearest").unwrap(), "vote_cast", "no event is shown under this name");
     }
 }

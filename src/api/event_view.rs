@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::dto::EventView;
+use super::history::is_refusal;
 use crate::core::capacity::cell;
 use crate::core::jobs::durations;
 use crate::core::jobs::gate;
@@ -11,7 +12,14 @@ use crate::core::jobs::worker;
 use crate::core::kernel::ids::StreamKind;
 use crate::core::load::flow;
 use crate::core::load::record as load;
+use crate::core::network::coordinate::record as coordinate;
+use crate::core::network::datacenter;
+use crate::core::network::member::record as member;
+use crate::core::network::route::record as route;
+use crate::core::trust::hook;
 use crate::core::trust::identity;
+use crate::core::trust::retention;
+use crate::core::trust::stop;
 use crate::core::voting::agent;
 use crate::core::voting::algorithms;
 use crate::core::voting::proposal;
@@ -47,6 +55,13 @@ pub(super) fn event_view(record: Record) -> Result<EventView, Fault> {
         StreamKind::Session => serde_json::to_value(decode::<session::Event>(&record.payload)?),
         StreamKind::Agent => serde_json::to_value(decode::<agent::Event>(&record.payload)?),
         StreamKind::Identity => serde_json::to_value(decode::<identity::Event>(&record.payload)?),
+        StreamKind::Datacenter => serde_json::to_value(decode::<datacenter::Event>(&record.payload)?),
+        StreamKind::Route => serde_json::to_value(decode::<route::Event>(&record.payload)?),
+        StreamKind::Retention => serde_json::to_value(decode::<retention::Event>(&record.payload)?),
+        StreamKind::Hook => serde_json::to_value(decode::<hook::Event>(&record.payload)?),
+        StreamKind::Stops => serde_json::to_value(decode::<stop::Event>(&record.payload)?),
+        StreamKind::Member => serde_json::to_value(decode::<member::Event>(&record.payload)?),
+        StreamKind::Coordinate => serde_json::to_value(decode::<coordinate::Event>(&record.payload)?),
     };
     // Every event is written as `{"name": data}`.
     let (event, data) = match data {
@@ -61,6 +76,7 @@ pub(super) fn event_view(record: Record) -> Result<EventView, Fault> {
         seq: record.seq,
         at: record.at,
         at_ms: record.at.as_millis(),
+        refused: is_refusal(record.stream.kind, &event),
         event,
         data,
         identity: record.by.map(|by| by.as_str().to_owned()),
@@ -68,17 +84,26 @@ pub(super) fn event_view(record: Record) -> Result<EventView, Fault> {
     })
 }
 
-/// A vote with a reason is stored as the vote and what came with it; it is shown as one, under the name votes have.
+/// The name under which an event is shown that is stored under this one.
+pub(super) fn shown_name(stored: &str) -> &str {
+    match stored {
+        "vote_cast_with_reason" | "vote_cast_with_value" => "vote_cast",
+        "vote_refused_with_reason" | "vote_refused_with_value" => "vote_refused",
+        other => other,
+    }
+}
+
+/// A vote with a reason or an answer is stored as the vote and what came with it; it is shown as one, under the name votes have.
 fn as_one((event, data): (String, Value)) -> (String, Value) {
-    let (name, part) = match event.as_str() {
-        "vote_cast_with_reason" => ("vote_cast", "cast"),
-        "vote_refused_with_reason" => ("vote_refused", "refused"),
+    let part = match event.as_str() {
+        "vote_cast_with_reason" | "vote_cast_with_value" => "cast",
+        "vote_refused_with_reason" | "vote_refused_with_value" => "refused",
         _ => return (event, data),
     };
     let Value::Object(mut with) = data else { return (event, data) };
     let Some(Value::Object(mut vote)) = with.remove(part) else { return (event, Value::Object(with)) };
     vote.extend(with);
-    (name.to_owned(), Value::Object(vote))
+    (shown_name(&event).to_owned(), Value::Object(vote))
 }
 
 /// Does this name stand anywhere in the data of an event?

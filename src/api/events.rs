@@ -25,7 +25,7 @@ use crate::shell::host::{Host, wait};
 /// The operation of which the filters are.
 pub const FILTERS: &str = "history.query";
 /// Its fields that a follower does not have, for it has no end.
-pub const NOT_FOLLOWED: [&str; 2] = ["limit", "until"];
+pub const NOT_FOLLOWED: [&str; 4] = ["limit", "until", "upto_seq", "upto_position"];
 
 /// Events read at a time.
 const PAGE: usize = 64;
@@ -53,21 +53,22 @@ impl Quorate {
     /// ```
     ///
     /// # Errors
-    /// Those of `history.query`, and `invalid_argument` for `limit` and `until`: a follower has no end. An entity that
-    /// does not exist yet is waited for.
+    /// Those of `history.query`, and `invalid_argument` for `limit`, `until`, `upto_seq` and `upto_position`: a follower has no
+    /// end. An entity that does not exist yet is waited for.
     pub async fn events(&self, filter: HistoryQuery) -> Result<Events, Error> {
-        if let Some(limit) = filter.limit {
-            return Err(Error::invalid("limit", limit, "none: events are told one after the other"));
-        }
-        if let Some(until) = filter.until {
-            return Err(Error::invalid("until", until.to_string(), "none: who follows events has no end"));
-        }
+        endless(&filter)?;
         self.allow(FILTERS, &filter).await?;
-        let begins = filter.cursor.is_some() || filter.since.is_some();
-        let (filter, after) = Filter::of(filter)?;
+        let begins = filter.cursor.is_some() || filter.since.is_some() || filter.from_position.is_some();
+        let (mut filter, mark) = Filter::of(filter)?;
+        filter.settle(self.host()).await?;
         let host = Arc::clone(self.host());
         let bell = host.bell.subscribe();
-        let at = if begins { after } else { host.blocking(|store| wait(store.tip())).await?.position };
+        let at = host.blocking(move |store| {
+            let checked = mark.check(store)?;
+            let at = if begins { mark.at } else { wait(store.tip())?.position };
+            Ok(checked.map(|()| at))
+        });
+        let at = at.await??;
         let under = self.watch_caller().map(|changed| Under { q: self.clone(), changed });
         Ok(Events {
             host,
@@ -80,6 +81,25 @@ impl Quorate {
             more: true,
         })
     }
+}
+
+/// Refuses the fields of which who follows has no use: there is no end.
+///
+/// # Errors
+/// `invalid_argument` naming the field.
+pub(super) fn endless(filter: &HistoryQuery) -> Result<(), Error> {
+    if let Some(limit) = filter.limit {
+        return Err(Error::invalid("limit", limit, "none: events are told one after the other"));
+    }
+    if let Some(until) = filter.until {
+        return Err(Error::invalid("until", until.to_string(), "none: who follows events has no end"));
+    }
+    for (field, given) in [("upto_seq", filter.upto_seq), ("upto_position", filter.upto_position)] {
+        if let Some(given) = given {
+            return Err(Error::invalid(field, given, "none: who follows events has no end"));
+        }
+    }
+    Ok(())
 }
 
 /// The identity under which events are followed, and when it is to be looked at again.
@@ -149,8 +169,7 @@ impl Events {
             });
             match page.await {
                 Ok((Some(page), seq)) => {
-                    let read = page.next_cursor.and_then(|cursor| cursor.parse().ok());
-                    (self.at, self.seq, self.more) = (read.unwrap_or(at), seq, page.more);
+                    (self.at, self.seq, self.more) = (page.at, seq, page.more);
                     let sight = self.under.as_ref().and_then(|under| under.q.sight());
                     self.ready.extend(page.events.into_iter().map(|mut event| {
                         if let Some(sight) = &sight {

@@ -23,9 +23,11 @@ use super::wait::longest;
 use crate::core::kernel::ids::EntityId;
 use crate::core::load::flow::record::{FlowTotals, Rejection};
 use crate::core::load::flow::{Carries, FlowConfig, FlowStats, SuggestedAction};
+use crate::core::trust::stop::Acting;
 use crate::error::{Error, ErrorKind};
 use crate::shell::flows::{self, Fate, Key, Live, Message, NotLive, Outcome, Seen, Why};
 use crate::shell::host::Host;
+use crate::shell::stops::stopped;
 
 /// Messages of a page when nothing is said.
 const DEFAULT_DRAINED: i64 = 100;
@@ -97,6 +99,10 @@ impl Flows<'_> {
         json::check_payload("message", &message)?;
         let wait = wait_ms.map_or(Ok(Duration::ZERO), |ms| longest("wait_ms", ms))?;
         let host = self.q.host();
+        let acting = Acting::as_parties(sender.iter().map(EntityId::as_str));
+        if let Some(engaged) = host.stops.covering(&acting) {
+            return Err(stopped(&engaged).into());
+        }
         let bytes = message.to_string().len();
         let most = host.config.flow.max_message_bytes;
         if bytes > most {

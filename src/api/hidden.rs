@@ -5,10 +5,12 @@
 //! | of capacity | the cell that holds it, or the cell whose log it stands in |
 //! | of leadership | the leader it was given to |
 //! | of a handing over | the leader, or the worker it was given to |
+//! | of the use of a decision | the identity that used it |
+//! | that a URL of a hook may hold | the identity that registered it |
 //!
 //! An admin sees all of them, and so does whoever opened the runtime. In history what is hidden is left out of the data of
 //! an event, whose hash stays that of the whole; where a number stands in a reply it is 0, which no token is. What was
-//! done under the identity itself is shown to it as it is.
+//! done under the identity itself is shown to it as it is. What signs the requests of a hook is shown to nobody.
 
 use serde_json::Value;
 
@@ -19,6 +21,7 @@ use crate::core::jobs::protocol::token::{DispatchToken, FenceToken};
 use crate::core::jobs::worker::WorkerStatus;
 use crate::core::kernel::ids::{EntityId, StreamKind};
 use crate::core::trust::identity::{Identity, PartyKind, Scope};
+use crate::shell::host::Host;
 use crate::shell::lock;
 
 /// What an identity sees of tokens.
@@ -33,15 +36,42 @@ impl Quorate {
     pub(super) fn sight(&self) -> Option<Sight> {
         let name = self.caller_name()?.clone();
         let identity = lock(&self.host().counters.identities).get(&name).cloned().unwrap_or_default();
-        let sees_all = identity.scopes().any(|scope| *scope == Scope::Admin);
-        (!sees_all).then_some(Sight { name, identity })
+        Sight::of(name, identity)
     }
+}
+
+/// Does this identity see everything?
+pub(super) fn sees_all(host: &Host, name: &EntityId) -> bool {
+    let directory = lock(&host.counters.identities);
+    directory.get(name).is_some_and(|identity| identity.scopes().any(|scope| *scope == Scope::Admin))
+}
+
+/// What an identity sees of tokens when somebody looks in its name; none when it may not read history now.
+#[cfg(feature = "hooks")]
+pub(super) fn eyes_of(host: &Host, name: &EntityId) -> Option<Option<Sight>> {
+    use super::events::FILTERS;
+    use crate::core::trust::identity::check::{Need, permits};
+
+    let directory = lock(&host.counters.identities);
+    let identity = directory.get(name).filter(|identity| identity.is_active(host.clock.now()))?;
+    permits(identity, name.as_str(), FILTERS, Need::Read, &[]).ok()?;
+    Some(Sight::of(name.clone(), identity.clone()))
+}
+
+/// Is it what nobody is shown, whose stored bytes would show it?
+pub(super) fn is_secret(view: &EventView) -> bool {
+    view.kind == StreamKind::Hook.name() && view.event == "keyed"
 }
 
 /// Members that say whose the tokens beside them are.
 const HOLDERS: [&str; 5] = ["holder", "leader", "leader_id", "cell", "cell_id"];
 
 impl Sight {
+    fn of(name: EntityId, identity: Identity) -> Option<Self> {
+        let sees_all = identity.scopes().any(|scope| *scope == Scope::Admin);
+        (!sees_all).then_some(Sight { name, identity })
+    }
+
     /// May it use tokens of this party?
     pub(super) fn may(&self, kind: PartyKind, id: &str) -> bool {
         self.identity.parties().any(|party| party.covers(Some(kind), id))
@@ -56,9 +86,18 @@ impl Sight {
 
     /// Leaves out of an event what is not for its eyes. Says whether something was.
     pub(super) fn event(&self, view: &mut EventView) -> bool {
+        if view.kind == StreamKind::Hook.name() {
+            let own = view.identity.as_deref() == Some(self.name.as_str());
+            let fields = view.data.as_object_mut().filter(|_| !own && view.event == "registered");
+            return fields.is_some_and(|fields| fields.remove("url").is_some());
+        }
         let kind = match StreamKind::from_name(&view.kind) {
             Some(StreamKind::Cell | StreamKind::Budget) => PartyKind::Cell,
-            Some(StreamKind::Job | StreamKind::Gate | StreamKind::Worker) => PartyKind::Holder,
+            Some(StreamKind::Job | StreamKind::Gate | StreamKind::Worker | StreamKind::Route) => {
+                PartyKind::Holder
+            }
+            // Whoever has the token of a use may begin its job.
+            Some(StreamKind::Session | StreamKind::Proposal) if view.event == "spent" => PartyKind::Voter,
             Some(_) | None => return false,
         };
         let own = view.kind == StreamKind::Cell.name() && self.may(kind, view.entity_id.as_str());
@@ -176,6 +215,7 @@ mod tests {
             at_ms: 0,
             event: "e".into(),
             data,
+            refused: false,
             identity: identity.map(str::to_owned),
             hash: String::new(),
         };
@@ -202,6 +242,8 @@ mod tests {
         assert_eq!(seen(&ann, "job", "j", None, led), json!({ "leader": { "node": "g", "incarnation": 1 } }));
         assert_eq!(seen(&ann, "job", "j", None, json!({ "fence_token": 7, "x": 1 })), json!({ "x": 1 }));
         assert_eq!(seen(&ann, "cell", "s", None, json!({ "tokens": ["t1", "t2"] })), json!({ "tokens": [] }));
+        let spent = json!({ "key": "k", "number": 1, "token": "t" });
+        assert_eq!(seen(&ann, "session", "s", Some("bob"), spent.clone()), spent, "no use");
         assert_eq!(
             Sight::sentence("led under token 12 (x), then token of"),
             "led under token hidden (x), then token of"

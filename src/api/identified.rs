@@ -6,8 +6,8 @@ use super::dto::HistoryQuery;
 use super::events::Events;
 use super::ops::{Called, Operation};
 use super::{
-    Quorate, agent, algorithm, capacity, cell, consensus, flow, history, identity, job, pressure, quorum,
-    shedding, stats, worker,
+    Quorate, agent, algorithm, capacity, cell, consensus, flow, history, hooks, identity, job, lease,
+    overview, pressure, quorum, shedding, stats, worker,
 };
 use crate::core::kernel::ids::EntityId;
 use crate::error::Error;
@@ -84,6 +84,21 @@ impl Identified {
     /// Operations on jobs and their gates.
     pub fn jobs(&self) -> job::Jobs<'_> {
         self.q.jobs()
+    }
+
+    /// Operations on hooks: it may register them, and end its own.
+    pub fn hooks(&self) -> hooks::Hooks<'_> {
+        self.q.hooks()
+    }
+
+    /// The overview.
+    pub fn overview(&self) -> overview::Overviews<'_> {
+        self.q.overview()
+    }
+
+    /// Operations on leases.
+    pub fn leases(&self) -> lease::Leases<'_> {
+        self.q.leases()
     }
 
     /// Operations on workers.

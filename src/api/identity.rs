@@ -153,6 +153,16 @@ impl Identities<'_> {
         Ok(IdentityPage { next_cursor: last.or(request.cursor), identities, more })
     }
 
+    /// The identity under which this handle asks; none where nobody is asked who calls. It needs no scope: whoever is
+    /// let in may know as whom.
+    pub fn own(&self) -> Option<IdentityView> {
+        let name = self.q.caller_name()?;
+        let host = self.q.host();
+        let (directory, used) = (lock(&host.counters.identities), lock(&host.counters.identities_used));
+        let last = used.get(name).and_then(|noted| noted.last);
+        directory.get(name).map(|identity| view(name, identity, last, self.q.now()))
+    }
+
     async fn change(
         &self,
         name: EntityId,
@@ -259,7 +269,12 @@ fn end(field: &str, seconds: Option<f64>, now: Timestamp) -> Result<Option<Times
     }
 }
 
-fn view(name: &EntityId, identity: &Identity, used: Option<Timestamp>, now: Timestamp) -> IdentityView {
+pub(super) fn view(
+    name: &EntityId,
+    identity: &Identity,
+    used: Option<Timestamp>,
+    now: Timestamp,
+) -> IdentityView {
     let granted = identity.granted.as_ref();
     let end = identity.end.as_ref();
     let state = match end {

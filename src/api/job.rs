@@ -6,6 +6,7 @@ use super::dto::{
     JobStatusView, JobSubmitted, JobWhy, MoveWorkflow, SubmitJob, WhyLink,
 };
 use super::hidden::Sight;
+use super::job_aim::Preferred;
 use super::job_view::{
     cancelled, count, job_view, millis, overall, settings, stats, strange, stream, taken, token, unexpected,
     with_leader,
@@ -23,6 +24,7 @@ use crate::core::jobs::manager::{
 use crate::core::jobs::protocol::message::{
     FinalStatus, JobCancelRequest, JobDispatch, Leader, WorkflowPlan,
 };
+use crate::core::jobs::protocol::payload::Payloads;
 use crate::core::jobs::protocol::token::{FenceToken, GateEpoch};
 use crate::core::kernel::Machine;
 use crate::core::kernel::ids::{EntityId, StreamId, StreamKind};
@@ -39,6 +41,9 @@ use crate::shell::lock;
 use crate::shell::pressure::arrived;
 use crate::shell::runtime::ask;
 
+/// The workflow of a job that says what is to be done and names no workflows.
+const ONLY_WORKFLOW: &str = "main";
+
 /// Operations on jobs and their gates.
 #[derive(Clone, Copy, Debug)]
 pub struct Jobs<'a> {
@@ -52,17 +57,23 @@ impl Jobs<'_> {
 
     pub(super) fn leader(&self, node: Option<&EntityId>) -> Leader {
         let host = self.host();
-        Leader { node: node.unwrap_or(&host.config.jobs.node).clone(), incarnation: host.epoch }
+        let own = host.fleet.me().unwrap_or(&host.config.jobs.node);
+        Leader { node: node.unwrap_or(own).clone(), incarnation: host.epoch }
     }
 
-    /// Takes a job on: here, or through the gate in the datacenters named. Durable on return.
+    /// Takes a job on: here, or through the gate in the datacenters named. Durable on return. The same submission again
+    /// answers with the job there is, live or ended, and runs nothing.
     ///
     /// # Errors
-    /// `invalid_argument`, `unknown_datacenter`, `already_exists` for another job that runs under this id or for a job
-    /// without a gate under an id that a gate knows, and the faults of the store.
+    /// `invalid_argument`, `unknown_datacenter`, `already_exists` for another job under this id, live or ended, or for a
+    /// job without a gate under an id that a gate knows, and the faults of the store.
     pub async fn submit(&self, request: SubmitJob) -> Result<JobSubmitted, Error> {
         self.q.allow("job.submit", &request).await?;
-        let mut taken = self.taken(request).await?;
+        let mut request = request;
+        let mut taken = match request.spend.take() {
+            Some(spent) => self.submit_spent(spent, request).await?,
+            None => self.taken(request).await?,
+        };
         if let (Some(sight), Some(token)) = (self.q.sight(), taken.fence_token) {
             let leader = self.leader_of(&taken.job_id, None).await;
             taken.fence_token = leader.map(|leader| sight.token(&leader, token)).filter(|token| *token > 0);
@@ -70,7 +81,7 @@ impl Jobs<'_> {
         Ok(taken)
     }
 
-    async fn taken(&self, request: SubmitJob) -> Result<JobSubmitted, Error> {
+    pub(super) async fn taken(&self, request: SubmitJob) -> Result<JobSubmitted, Error> {
         let job_id = match &request.job_id {
             Some(id) if id.as_str().contains('@') => {
                 return Err(Error::invalid("job_id", id.as_str(), "an id without @"));
@@ -81,7 +92,6 @@ impl Jobs<'_> {
         if let Some(addr) = &request.gate_addr {
             texts::address("gate_addr", addr)?;
         }
-        let gated = request.gate_addr.is_some() || !request.target_datacenters.is_empty();
         let local = EntityId::new(LOCAL).map_err(|e| Error::invalid("datacenter", LOCAL, &e.to_string()))?;
         let leader = self.leader(request.leader_id.as_ref());
         let mut submit = Submit::new(job_id.clone(), local.clone(), leader.clone(), HERE);
@@ -96,13 +106,26 @@ impl Jobs<'_> {
             let policy = TimeoutPolicy::from_name(name).map(Some);
             policy.ok_or_else(|| Error::invalid("dc_timeout_policy", name, &format!("one of {names}")))
         })?;
+        let mut planned = request.workflows;
+        if planned.is_empty() && request.payload.is_some() {
+            // What is to be done is done by somebody: a job that says what has one workflow.
+            planned.push(super::dto::PlanWorkflow::new(ONLY_WORKFLOW)?);
+        }
+        let own = planned.iter().filter_map(|workflow| {
+            Some((workflow.workflow_id.clone(), workflow.payload.as_ref()?.to_string()))
+        });
+        submit.payloads =
+            Payloads { workflows: own.collect(), job: request.payload.as_ref().map(ToString::to_string) };
         let plan = |workflow: super::dto::PlanWorkflow| WorkflowPlan {
             workflow_id: workflow.workflow_id,
             depends_on: workflow.depends_on,
             worker_id: workflow.worker_id,
         };
-        submit.workflows = request.workflows.into_iter().map(plan).collect();
+        submit.workflows = planned.into_iter().map(plan).collect();
         submit.estimate = jobs::estimate(self.host(), submit.class.as_ref()).await?;
+        let preferred = Preferred { count: request.datacenter_count, names: request.preferred_datacenters };
+        let aimed = self.aim(&job_id, request.target_datacenters, preferred).await?;
+        let gated = request.gate_addr.is_some() || !aimed.datacenters.is_empty();
         if !gated {
             // A job at a gate is found by its id first: a second one of that id could not be reached.
             if !self.datacenters(&job_id).await?.is_empty() {
@@ -110,12 +133,17 @@ impl Jobs<'_> {
             }
             return self.submit_here(submit).await;
         }
-        let mut targets = request.target_datacenters;
+        let mut targets = aimed.datacenters;
         if targets.is_empty() {
             targets.push(local);
         }
         let gate_addr = request.gate_addr.unwrap_or_else(|| HERE.to_owned());
-        self.submit_to_gate(submit, targets, gate_addr, policy).await
+        let submitted = self.submit_to_gate(submit, targets, gate_addr, policy).await;
+        if submitted.is_err() && aimed.is_new {
+            // What no gate tracks goes nowhere.
+            self.q.routes().cleanup(job_id).await?;
+        }
+        submitted.map(|submitted| JobSubmitted { routed: aimed.routed, ..submitted })
     }
 
     async fn submit_here(&self, submit: Submit) -> Result<JobSubmitted, Error> {
@@ -130,6 +158,7 @@ impl Jobs<'_> {
                 fence_token: Some(token.get()),
                 gate_epoch: None,
                 target_datacenters: vec![datacenter],
+                routed: None,
                 duplicate: again,
             }),
             (other, _) => Err(unexpected(other)),
@@ -146,8 +175,8 @@ impl Jobs<'_> {
     ) -> Result<JobSubmitted, Error> {
         let host = self.host();
         let gate = self.leader(None);
-        if self.runs_here(&submit.job_id).await? {
-            return Err(taken("a job without a gate runs under this id"));
+        if self.is_here(&submit.job_id).await? {
+            return Err(taken("there is, or was, a job without a gate under this id"));
         }
         for datacenter in &datacenters {
             stream(&submit.job_id, datacenter)?;
@@ -161,10 +190,10 @@ impl Jobs<'_> {
         });
         let said = job::Command::Submit(Box::new(submit.clone()));
         JobMachine::decide(&Job::default(), said, host.clock.now(), &Heard::default())?;
-        let target = |datacenter: &EntityId| Target {
-            datacenter: datacenter.clone(),
-            manager: submit.leader.clone(),
-            manager_addr: HERE.into(),
+        let target = |datacenter: &EntityId| {
+            let here = || (submit.leader.clone(), HERE.to_owned());
+            let (manager, manager_addr) = host.fleet.pick(datacenter, &submit.job_id).unwrap_or_else(here);
+            Target { datacenter: datacenter.clone(), manager, manager_addr }
         };
         let mut settings = host.config.jobs.gate;
         settings.dc_timeout_policy = policy.unwrap_or(settings.dc_timeout_policy);
@@ -184,6 +213,7 @@ impl Jobs<'_> {
                 gate_addr: gate_addr.clone(),
             },
             settings,
+            payloads: submit.payloads,
         };
         let action = Action::Command(gate::Command::Track(Box::new(track)), None);
         let job_id = submit.job_id.clone();
@@ -195,6 +225,7 @@ impl Jobs<'_> {
                 fence_token: None,
                 gate_epoch: Some(gate_epoch.get()),
                 target_datacenters: datacenters,
+                routed: None,
                 duplicate: !new,
             }),
             Some(Err(rejection)) => Err(Error::from(rejection)),
@@ -208,13 +239,12 @@ impl Jobs<'_> {
         Ok(tracked)
     }
 
-    /// Does a job of this id run here that no gate coordinates?
-    async fn runs_here(&self, job_id: &EntityId) -> Result<bool, Error> {
+    /// Is there a job of this id here that no gate coordinates, live or ended?
+    pub(super) async fn is_here(&self, job_id: &EntityId) -> Result<bool, Error> {
         let host = self.host();
-        let runs = |view: View<'_, JobMachine>| {
-            view.state.run.as_ref().is_some_and(|run| run.gate.is_none() && run.ended.is_none())
-        };
-        Ok(ask(host, &host.kinds.jobs, job_id, Action::Read, runs).await?)
+        let is_here =
+            |view: View<'_, JobMachine>| view.state.run.as_ref().is_some_and(|run| run.gate.is_none());
+        Ok(ask(host, &host.kinds.jobs, job_id, Action::Read, is_here).await?)
     }
 
     /// The stream of a job: in the datacenter named, or the only one it runs in.
@@ -251,7 +281,7 @@ impl Jobs<'_> {
     }
 
     /// Was a job ever submitted to this stream?
-    async fn is_known(&self, stream: &EntityId) -> Result<bool, Error> {
+    pub(super) async fn is_known(&self, stream: &EntityId) -> Result<bool, Error> {
         let host = self.host();
         let known = |view: View<'_, JobMachine>| view.state.job_id.is_some();
         Ok(ask(host, &host.kinds.jobs, stream, Action::Read, known).await?)
@@ -305,14 +335,14 @@ impl Jobs<'_> {
         let name = job_id.clone();
         self.job((&job_id, datacenter.as_ref()), said, move |view| {
             let status = view.state.run.as_ref().map_or("submitted", |run| run.status().name());
-            let changed = match view.reply {
-                Some(Ok(Reply::Changed(changed))) => changed,
-                Some(Ok(Reply::Progress(noted))) => noted.is_some(),
-                Some(Ok(Reply::Ended { again, .. })) => !again,
-                Some(Ok(Reply::Lease { .. })) => true,
+            let (changed, duplicate) = match view.reply {
+                Some(Ok(Reply::Changed(changed))) => (changed, false),
+                Some(Ok(Reply::Progress(noted))) => (noted.is_some(), false),
+                Some(Ok(Reply::Ended { again, .. })) => (!again, again),
+                Some(Ok(Reply::Lease { .. })) => (true, false),
                 other => return Err(unexpected(other)),
             };
-            Ok(JobChanged { job_id: name, status: status.into(), changed, level: None })
+            Ok(JobChanged { job_id: name, status: status.into(), changed, duplicate, level: None })
         })
         .await
     }
@@ -321,8 +351,8 @@ impl Jobs<'_> {
     /// it: what the manager asks of senders from then on.
     ///
     /// # Errors
-    /// `invalid_argument`, `not_found`, `job_ended`, `stale_token`, `unknown_token`, `no_leader`, `overloaded` when the
-    /// datacenter asks its gate for less, and the faults of the store.
+    /// `invalid_argument`, `not_found`, `job_ended`, `stale_token`, `unknown_token`, `token_missing` for a job under a
+    /// lease, `no_leader`, `overloaded` when the datacenter asks its gate for less, and the faults of the store.
     pub async fn progress(&self, request: JobProgress) -> Result<JobChanged, Error> {
         self.q.allow("job.progress", &request).await?;
         self.may_pass(&request.job_id, request.datacenter.as_ref()).await?;
@@ -341,8 +371,8 @@ impl Jobs<'_> {
     /// Takes a workflow one step, or hands it to a worker. Durable on return.
     ///
     /// # Errors
-    /// `invalid_argument`, `not_found`, `illegal_transition`, `job_ended`, `stale_token`, `unknown_token`, and the
-    /// faults of the store.
+    /// `invalid_argument`, `not_found`, `illegal_transition`, `job_ended`, `stale_token`, `unknown_token`,
+    /// `token_missing` for a job under a lease, and the faults of the store.
     pub async fn workflow(&self, request: MoveWorkflow) -> Result<JobChanged, Error> {
         self.q.allow("job.workflow", &request).await?;
         let names = || WorkflowStatus::ALL.map(WorkflowStatus::name).join(", ");
@@ -368,11 +398,11 @@ impl Jobs<'_> {
         self.change((request.job_id, request.datacenter), said).await
     }
 
-    /// Ends a job. Durable on return.
+    /// Ends a job. Durable on return. Saying the same again changes nothing, and is answered as a duplicate.
     ///
     /// # Errors
-    /// `invalid_argument`, `not_found`, `stale_token`, `unknown_token`, `job_ended` for one that ended otherwise, and the
-    /// faults of the store. Saying the same again changes nothing.
+    /// `invalid_argument`, `not_found`, `stale_token`, `unknown_token`, `token_missing` for a job under a lease,
+    /// `job_ended` for one that ended otherwise, and the faults of the store.
     pub async fn complete(&self, request: CompleteJob) -> Result<JobChanged, Error> {
         self.q.allow("job.complete", &request).await?;
         let status = match request.status.as_deref() {
@@ -484,12 +514,16 @@ impl Jobs<'_> {
         for stream in &streams {
             datacenters.extend(self.view(stream).await?);
         }
+        let routed = match &gate {
+            Some(_) => self.q.routes().routed(&request.job_id).await?,
+            None => None,
+        };
         let status = match (gate, datacenters.as_slice()) {
             (Some(gate), parts) => overall(&gate, parts).to_owned(),
             (None, [only]) => only.status.clone(),
             (None, _) => return Err(job::Rejection::UnknownJob.into()),
         };
-        Ok(JobStatusReply { job_id: request.job_id, status, datacenters })
+        Ok(JobStatusReply { job_id: request.job_id, status, datacenters, routed })
     }
 
     /// What led to how a job stands, from its record.

@@ -4,11 +4,12 @@ use super::dto::{ClassEstimate, ClassRef, JobChanged, JobLed, JobRef, LeaseJob, 
 use super::job::Jobs;
 use super::job_view::{holder, lease_ms, needed, strange, token, unexpected};
 use super::texts;
+use crate::core::jobs::durations::{Durations, DurationsMachine};
 use crate::core::jobs::gate;
 use crate::core::jobs::gate::status::GateStatus;
 use crate::core::jobs::manager::{self as job, JobMachine, Reply};
 use crate::core::kernel::ids::EntityId;
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::shell::entity::{Action, View};
 use crate::shell::jobs::{self, HERE};
 use crate::shell::runtime::ask;
@@ -159,13 +160,26 @@ impl Jobs<'_> {
         .await?
     }
 
+    /// Has a job of this class ended?
+    async fn is_class(&self, class: &EntityId) -> Result<bool, Error> {
+        let host = self.host();
+        let noted = |view: View<'_, DurationsMachine>| *view.state != Durations::default();
+        Ok(ask(host, &host.kinds.durations, class, Action::Read, noted).await?)
+    }
+
     /// What is known of the durations of a class of jobs.
     ///
     /// # Errors
-    /// The faults of the store.
+    /// `not_found` for a class of which no job has ended, and the faults of the store.
     pub async fn estimate(&self, request: ClassRef) -> Result<ClassEstimate, Error> {
         self.q.allow("job.estimate", &request).await?;
         let known = jobs::estimate(self.host(), Some(&request.class)).await?;
+        if known.is_none() && !self.is_class(&request.class).await? {
+            let message =
+                format!("no job of this class has ended, so nothing is known of it. class={}", request.class);
+            let refused = Error::new(ErrorKind::NotFound, message);
+            return Err(refused.with("field", "class").with("given", request.class.as_str()));
+        }
         let seconds = |ms: Option<u64>| ms.map(|ms| ms as f64 / 1_000.0);
         Ok(match known {
             None => ClassEstimate {

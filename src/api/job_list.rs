@@ -1,85 +1,191 @@
-//! Lists of jobs.
+//! Lists of jobs, and of the leases on them.
 
-use super::closed;
-use super::cursor;
-use super::dto::{JobLine, JobPage, ListJobs};
+use std::time::Duration;
+
+use super::dto::{JobLine, JobPage, LeaseLine, LeasePage, ListJobs, ListLeases};
+use super::hidden::Sight;
 use super::job::Jobs;
 use super::job_view::{line_of, millis};
+use super::lease::Leases;
 use super::quorum::page_limit;
-use crate::core::jobs::manager::{Job, JobMachine};
+use super::{closed, opened};
+use crate::core::jobs::manager::index::JobIndex;
+use crate::core::jobs::manager::{Job, JobMachine, JobStatus};
 use crate::core::kernel::ids::{EntityId, StreamKind};
+use crate::core::kernel::openings::Openings;
 use crate::core::kernel::time::Timestamp;
 use crate::error::Error;
+use crate::shell::access::Access;
 use crate::shell::entity::Action;
 use crate::shell::lock;
 use crate::shell::runtime::ask;
 
+/// Names of live jobs read at a time.
+const LOOK_AHEAD: usize = 1_000;
+
+/// Which jobs are listed.
+enum Listed {
+    /// Those that have not ended, or of them those in a status.
+    Live(Option<JobStatus>),
+    /// Those that have ended, or of them those that ended so.
+    Ended(Option<JobStatus>),
+}
+
+impl Listed {
+    fn of(state: Option<&str>) -> Result<Self, Error> {
+        match state {
+            None | Some("live") => Ok(Listed::Live(None)),
+            Some("ended") => Ok(Listed::Ended(None)),
+            Some(name) => match JobStatus::from_name(name) {
+                Some(status) if status.is_terminal() => Ok(Listed::Ended(Some(status))),
+                Some(status) => Ok(Listed::Live(Some(status))),
+                None => {
+                    let names = JobStatus::ALL.map(JobStatus::name).join(", ");
+                    Err(Error::invalid("state", name, &format!("live, ended, or one of {names}")))
+                }
+            },
+        }
+    }
+}
+
+fn openings(index: &JobIndex) -> &Openings {
+    &index.open
+}
+
+/// Looks at live jobs from a cursor on, in pages, until so many are found. Says where the last page ended, and whether
+/// there are more.
+async fn live_jobs<L: Send + 'static>(
+    host: &Access,
+    (limit, cursor, newest_first): (usize, Option<String>, bool),
+    look: impl Fn(&Job, Timestamp) -> Option<L> + Clone + Send + 'static,
+) -> Result<(Vec<L>, Option<String>, bool), Error> {
+    let (mut found, mut next_cursor, mut more, mut looked) = (Vec::new(), cursor, true, false);
+    // A page of none looks once, to say whether there are more.
+    while more && (found.len() < limit || (limit == 0 && !looked)) {
+        looked = true;
+        let of = (&host.counters.jobs, openings as fn(&JobIndex) -> &Openings);
+        let most = (limit - found.len()).min(LOOK_AHEAD);
+        let page =
+            opened::page(host, StreamKind::Job, of, most, next_cursor.as_deref(), newest_first).await?;
+        for stream in &page.ids {
+            let look = look.clone();
+            let seen =
+                ask(host, &host.kinds.jobs, stream, Action::Read, move |view| look(view.state, view.now));
+            found.extend(seen.await?);
+        }
+        (next_cursor, more) = (page.next_cursor.or(next_cursor), page.more);
+    }
+    Ok((found, next_cursor, more))
+}
+
 impl Jobs<'_> {
-    /// A page of jobs: live ones by name, or ended ones in the order of their ends.
+    /// A page of jobs: live ones by name, or ended ones in the order of their ends; or the newest first.
     ///
     /// # Errors
     /// `invalid_argument` for state, limit or cursor, and the faults of the store.
     pub async fn list(&self, request: ListJobs) -> Result<JobPage, Error> {
         self.q.allow("job.list", &request).await?;
+        let listed = Listed::of(request.state.as_deref())?;
+        let limit = page_limit(request.limit)?;
+        let newest_first = request.newest_first.unwrap_or(false);
         self.q.settle().await;
         let host = self.host();
         let live = lock(&host.counters.jobs).live.len() as u64;
-        match request.state.as_deref() {
-            None | Some("live") => {}
-            Some("ended") => {
+        let (status, horizon) = match (listed, request.due_within_seconds) {
+            (Listed::Ended(status), _) => {
                 // A job nobody leads has nothing to wait for either, and has not ended.
                 let line = |_: &EntityId, job: &Job| {
                     job.view(Timestamp::MAX, None)
                         .filter(|view| view.ended.is_some())
-                        .map(|view| (view.leader.node.clone(), line_of(&view)))
+                        .map(|view| line_of(&view))
                 };
-                let page = closed::page::<JobMachine, _>(host, request.limit, request.cursor, line).await?;
-                return Ok(JobPage {
-                    jobs: page.entries.into_iter().map(|line| self.line(line)).collect(),
-                    live,
-                    next_cursor: page.next_cursor,
-                    more: page.more,
-                });
+                let page = closed::page::<JobMachine, _>(host, request.limit, request.cursor.clone(), line);
+                let mut page = page.await?;
+                if newest_first {
+                    page.entries.reverse();
+                }
+                let fits = |line: &JobLine| is_asked_for(&request, status, line);
+                let jobs = page.entries.into_iter().filter(fits).map(|line| self.line(line)).collect();
+                return Ok(JobPage { jobs, live, next_cursor: page.next_cursor, more: page.more });
             }
-            Some(other) => return Err(Error::invalid("state", other, "live or ended")),
-        }
-        let limit = page_limit(request.limit)?;
-        cursor::check(host, StreamKind::Job, request.cursor.as_deref()).await?;
-        let horizon = match request.due_within_seconds {
-            None => None,
-            Some(s) => Some(
-                host.clock.now().plus(std::time::Duration::from_millis(millis("due_within_seconds", s)?)),
-            ),
+            (Listed::Live(status), None) => (status, None),
+            (Listed::Live(status), Some(s)) => {
+                let span = Duration::from_millis(millis("due_within_seconds", s)?);
+                (status, Some(host.clock.now().plus(span)))
+            }
         };
-        let after =
-            |stream: &&EntityId| request.cursor.as_ref().is_none_or(|at| stream.as_str() > at.as_str());
-        let streams: Vec<EntityId> = lock(&host.counters.jobs).live.keys().filter(after).cloned().collect();
-        let (mut jobs, mut more): (Vec<(EntityId, JobLine)>, bool) = (Vec::new(), false);
-        for stream in streams {
-            if jobs.len() == limit {
-                more = true;
-                break;
-            }
-            let seen = ask(host, &host.kinds.jobs, &stream, Action::Read, |view| {
-                let view = view.state.view(view.now, None);
-                view.map(|view| (view.leader.node.clone(), line_of(&view)))
-            });
-            let due = |line: &JobLine| {
-                horizon.is_none_or(|horizon| line.next_deadline.is_some_and(|due| due <= horizon))
-            };
-            if let Some(line) = seen.await?.map(|line| self.line(line)).filter(due) {
-                jobs.push((stream, line));
-            }
-        }
-        let next_cursor = jobs.last().map(|(at, _)| at.to_string()).or(request.cursor);
-        Ok(JobPage { jobs: jobs.into_iter().map(|(_, line)| line).collect(), live, next_cursor, more })
+        let cursor = request.cursor.clone();
+        let look = move |job: &Job, now: Timestamp| {
+            let line = line_of(&job.view(now, None)?);
+            // What is due at the last instant is over at the next one.
+            let within = |horizon: Timestamp| line.next_deadline.is_some_and(|due| due <= horizon.next());
+            let due = horizon.is_none_or(within);
+            (due && is_asked_for(&request, status, &line)).then_some(line)
+        };
+        let (found, next_cursor, more) = live_jobs(host, (limit, cursor, newest_first), look).await?;
+        let jobs = found.into_iter().map(|line| self.line(line)).collect();
+        Ok(JobPage { jobs, live, next_cursor, more })
     }
 
     /// A job in a list, as the caller may see it.
-    fn line(&self, (leader, line): (EntityId, JobLine)) -> JobLine {
-        match self.q.sight() {
-            Some(sight) => JobLine { fence_token: sight.token(&leader, line.fence_token), ..line },
-            None => line,
-        }
+    fn line(&self, line: JobLine) -> JobLine {
+        JobLine { fence_token: shown(self.q.sight().as_ref(), &line.leader_id, line.fence_token), ..line }
     }
+}
+
+/// A token as the caller may see it.
+fn shown(sight: Option<&Sight>, leader: &EntityId, token: u64) -> u64 {
+    sight.map_or(token, |sight| sight.token(leader, token))
+}
+
+fn is_asked_for(request: &ListJobs, status: Option<JobStatus>, line: &JobLine) -> bool {
+    request.leader_id.as_ref().is_none_or(|leader| line.leader_id == *leader)
+        && request.datacenter.as_ref().is_none_or(|datacenter| line.datacenter == *datacenter)
+        && status.is_none_or(|status| line.status == status.name())
+}
+
+impl Leases<'_> {
+    /// Who holds the lease of a job now, and how long still: of live jobs, the newest first.
+    ///
+    /// # Errors
+    /// `invalid_argument` for limit or cursor, and the faults of the store.
+    pub async fn list(&self, request: ListLeases) -> Result<LeasePage, Error> {
+        self.q.allow("lease.list", &request).await?;
+        let limit = page_limit(request.limit)?;
+        self.q.settle().await;
+        let host = self.q.host();
+        let cursor = request.cursor.clone();
+        let look =
+            move |job: &Job, now: Timestamp| lease_of(job, now).filter(|line| is_held_by(&request, line));
+        let (mut leases, next_cursor, more) = live_jobs(host, (limit, cursor, true), look).await?;
+        let sight = self.q.sight();
+        for line in &mut leases {
+            line.fence_token = shown(sight.as_ref(), &line.holder_id, line.fence_token);
+        }
+        Ok(LeasePage { leases, next_cursor, more })
+    }
+}
+
+fn is_held_by(request: &ListLeases, line: &LeaseLine) -> bool {
+    request.holder_id.as_ref().is_none_or(|holder| line.holder_id == *holder)
+        && request.datacenter.as_ref().is_none_or(|datacenter| line.datacenter == *datacenter)
+}
+
+fn lease_of(job: &Job, now: Timestamp) -> Option<LeaseLine> {
+    let holder = job.lease.holder_at(now)?;
+    let run = job.run.as_ref()?;
+    let length_ms = run.terms.settings.lease.length_ms(job.lease.length_ms);
+    let expires_at = job.lease.expires_at;
+    Some(LeaseLine {
+        job_id: job.job_id.clone()?,
+        datacenter: job.datacenter.clone()?,
+        status: run.status().name().into(),
+        holder_id: holder.node.clone(),
+        incarnation: holder.incarnation,
+        fence_token: run.token.get(),
+        lease_ms: length_ms,
+        expires_at,
+        left_ms: u64::try_from(expires_at.since(now).as_millis()).unwrap_or(u64::MAX),
+        in_process: job.lease.in_process,
+    })
 }

@@ -1,9 +1,13 @@
 //! Operations on the time of jobs: more of it for a worker, and waiting for the end.
 
+use std::time::Duration;
+
 use super::caller::Watch;
-use super::dto::{ExtendJob, JobExtended, JobRef, JobStatusReply, WaitJob};
+use super::dto::{
+    ExtendJob, JobExtended, JobRef, JobStatusReply, StuckList, StuckWorkflow, StuckWorkflows, WaitJob,
+};
 use super::job::Jobs;
-use super::job_view::{count, extended, real, strange, token, unexpected};
+use super::job_view::{count, extended, millis, real, strange, stream, token, unexpected};
 use super::{texts, wait};
 use crate::core::jobs::gate::{Gate, GateMachine};
 use crate::core::jobs::manager::{self as job, Job, JobMachine, Reply, extension};
@@ -13,7 +17,7 @@ use crate::core::kernel::ids::EntityId;
 use crate::core::kernel::keyed::Difference;
 use crate::core::kernel::time::whole_parts;
 use crate::error::{Error, ErrorKind};
-use crate::shell::entity::Action;
+use crate::shell::entity::{Action, View};
 use crate::shell::jobs;
 use crate::shell::lock;
 use crate::shell::runtime::ask;
@@ -21,7 +25,62 @@ use crate::shell::runtime::ask;
 /// Wait when none is named, in milliseconds.
 const DEFAULT_WAIT_MS: i64 = 30_000;
 
+/// Most stuck workflows listed.
+const MAX_STUCK: usize = 1_000;
+
 impl Jobs<'_> {
+    /// Workflows of a job that did not get on for long, the longest silent first. A workflow that was never handed out is
+    /// silent since the job began.
+    ///
+    /// # Errors
+    /// `invalid_argument`, `not_found`, `unknown_datacenter`, and the faults of the store.
+    pub async fn stuck_workflows(&self, request: StuckWorkflows) -> Result<StuckList, Error> {
+        self.q.allow("job.stuck_workflows", &request).await?;
+        let given = request.threshold_seconds.map(|s| millis("threshold_seconds", s)).transpose()?;
+        let settled_too = request.exclude_terminal == Some(false);
+        let mut streams = Vec::new();
+        match &request.datacenter {
+            Some(named) => streams.push(self.find(&request.job_id, Some(named)).await?),
+            None => {
+                for datacenter in self.datacenters(&request.job_id).await? {
+                    streams.push(stream(&request.job_id, &datacenter)?);
+                }
+            }
+        }
+        if streams.is_empty() {
+            streams.push(request.job_id.clone());
+        }
+        let host = self.host();
+        let (mut workflows, mut is_known) = (Vec::new(), false);
+        for stream in &streams {
+            let stuck =
+                ask(host, &host.kinds.jobs, stream, Action::Read, move |view: View<'_, JobMachine>| {
+                    let datacenter = view.state.datacenter.clone()?;
+                    let Some(run) = &view.state.run else { return Some(Vec::new()) };
+                    let threshold = Duration::from_millis(given.unwrap_or(run.limits.stuck_ms));
+                    let stuck = run.stuck_workflows(threshold, !settled_too, view.now);
+                    let line =
+                        |(id, status, idle): (&EntityId, job::WorkflowStatus, Duration)| StuckWorkflow {
+                            workflow_id: id.clone(),
+                            datacenter: datacenter.clone(),
+                            status: status.name().into(),
+                            idle_seconds: idle.as_secs_f64(),
+                        };
+                    Some(stuck.into_iter().map(line).collect())
+                });
+            let stuck = stuck.await?;
+            is_known |= stuck.is_some();
+            workflows.extend(stuck.unwrap_or_default());
+        }
+        if !is_known {
+            return Err(job::Rejection::UnknownJob.into());
+        }
+        workflows.sort_by(|a, b| b.idle_seconds.total_cmp(&a.idle_seconds));
+        let total = workflows.len() as u64;
+        workflows.truncate(MAX_STUCK);
+        Ok(StuckList { job_id: request.job_id, workflows, total })
+    }
+
     /// Asks for more time for a worker: for one job, or for every live job it has a part in. Durable on return.
     ///
     /// # Errors

@@ -55,6 +55,7 @@ pub(super) fn line_of(view: &JobView) -> JobLine {
         job_id: view.job_id.clone(),
         datacenter: view.datacenter.clone(),
         status: view.status.name().into(),
+        leader_id: view.leader.node.clone(),
         started_at: view.started_at,
         next_deadline: view.next_deadline,
         fence_token: view.token.get(),
@@ -84,6 +85,8 @@ pub(super) fn status_view(
         .into_iter()
         .flat_map(|run| run.workflows.iter())
         .filter_map(|(id, workflow)| Some((id.clone(), workflow.waits?.name().to_owned())));
+    let unconfirmed = run.into_iter().flat_map(|run| run.workflows.iter());
+    let unconfirmed = unconfirmed.filter(|(_, held)| held.unconfirmed).map(|(id, _)| id.clone());
     JobStatusView {
         job_id: view.job_id,
         datacenter: view.datacenter,
@@ -130,6 +133,7 @@ pub(super) fn status_view(
             .collect(),
         workflows,
         waiting_workflows: waits.take(MAX_SHOWN).collect(),
+        cancel_unconfirmed: unconfirmed.take(MAX_SHOWN).collect(),
         reports_dropped: view.reports_dropped,
         unanswered: view.outbox,
         resume_count: view.resumes,

@@ -244,24 +244,38 @@ fn is_sure(number: &Number) -> bool {
     whole || number.as_f64().is_some_and(|number| (LOWEST..BEYOND).contains(&number))
 }
 
-/// Checks that no whole number stands where a double is read that is not one: it would be rounded.
+/// Checks what a typed request would take without a word: a whole number where a double is read that is not one, which would be
+/// rounded, and a list where an object is read, whose members would be taken by their places.
 ///
 /// # Errors
 /// `invalid_argument` naming the field.
-pub(super) fn check_doubles(
-    schema: impl FnOnce() -> Value,
+pub(super) fn check_shapes(
+    schema: impl FnOnce() -> &'static Value,
     fields: &Map<String, Value>,
 ) -> Result<(), Error> {
-    // Nearly no request holds such a number, and a schema costs something.
-    if !fields.values().any(has_long) {
+    // Many requests hold neither, and a schema costs something.
+    if !fields.values().any(needs_look) {
         return Ok(());
     }
     let root = schema();
     let mut members = fields.iter();
-    members.try_for_each(|(name, value)| check_double(&root, &root["properties"][name], name, value))
+    members.try_for_each(|(name, value)| check_shape(root, &root["properties"][name], name, value))
 }
 
-fn check_double(root: &Value, schema: &Value, path: &str, value: &Value) -> Result<(), Error> {
+/// Does a schema take a value of this JSON type? One that says nothing takes everything.
+fn takes(root: &Value, schema: &Value, name: &str) -> bool {
+    let definition = schema["$ref"].as_str().and_then(|place| root.pointer(place.strip_prefix('#')?));
+    let schema = definition.unwrap_or(schema);
+    let variants: Vec<&Value> =
+        ["anyOf", "oneOf"].iter().filter_map(|of| schema[of].as_array()).flatten().collect();
+    match &schema["type"] {
+        Value::Array(types) => types.iter().any(|one| one == name),
+        Value::String(one) => one == name,
+        _ => variants.is_empty() || variants.iter().any(|variant| takes(root, variant, name)),
+    }
+}
+
+fn check_shape(root: &Value, schema: &Value, path: &str, value: &Value) -> Result<(), Error> {
     let definition = schema["$ref"].as_str().and_then(|place| root.pointer(place.strip_prefix('#')?));
     let schema = definition.unwrap_or(schema);
     let is = |name: &str| match &schema["type"] {
@@ -269,29 +283,34 @@ fn check_double(root: &Value, schema: &Value, path: &str, value: &Value) -> Resu
         one => one == name,
     };
     let variants = schema["anyOf"].as_array().into_iter().flatten();
-    variants.clone().try_for_each(|variant| check_double(root, variant, path, value))?;
+    // Whether a list fits is a matter of all of them.
+    let of_value = |variant: &&Value| !value.is_array() || takes(root, variant, "array");
+    variants.filter(of_value).try_for_each(|variant| check_shape(root, variant, path, value))?;
     match value {
+        Value::Array(_) if takes(root, schema, "object") && !takes(root, schema, "array") => {
+            Err(Error::invalid(path, value.clone(), "a JSON object"))
+        }
         Value::Number(number) if is("number") && is_long(number) => {
             let expected = "a number that a double is exactly; whole ones are up to 9007199254740992";
             Err(Error::invalid(path, value.clone(), expected))
         }
         Value::Array(items) => items.iter().enumerate().try_for_each(|(index, item)| {
-            check_double(root, &schema["items"], &format!("{path}[{index}]"), item)
+            check_shape(root, &schema["items"], &format!("{path}[{index}]"), item)
         }),
         Value::Object(fields) => fields.iter().try_for_each(|(name, value)| {
             let own = &schema["properties"][name];
             let schema = if own.is_null() { &schema["additionalProperties"] } else { own };
-            check_double(root, schema, &format!("{path}.{name}"), value)
+            check_shape(root, schema, &format!("{path}.{name}"), value)
         }),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Ok(()),
     }
 }
 
-fn has_long(value: &Value) -> bool {
+fn needs_look(value: &Value) -> bool {
     match value {
         Value::Number(number) => is_long(number),
-        Value::Array(items) => items.iter().any(has_long),
-        Value::Object(fields) => fields.values().any(has_long),
+        Value::Array(_) => true,
+        Value::Object(fields) => fields.values().any(needs_look),
         Value::Null | Value::Bool(_) | Value::String(_) => false,
     }
 }
@@ -385,17 +404,18 @@ mod tests {
         assert!(check_payload("subject", &json!(1e300)).is_err());
     }
     #[test]
-    fn a_whole_number_is_not_read_as_a_double_that_it_is_not() {
-        let schema = || {
-            json!({ "$defs": { "part": { "properties": { "y": { "type": ["number", "null"] } } } },
-                "properties": { "x": { "anyOf": [{ "$ref": "#/$defs/part" }, { "type": "null" }] },
-                    "list": { "items": { "type": "number" } },
-                    "named": { "additionalProperties": { "type": "number" } },
-                    "whole": { "type": "integer" }, "any": true } })
-        };
+    fn what_would_be_taken_for_something_else_is_refused_where_it_stands() {
+        let schema: &'static Value = Box::leak(Box::new(json!({
+            "$defs": { "part": { "type": "object", "properties": { "y": { "type": ["number", "null"] } } } },
+            "properties": { "x": { "anyOf": [{ "$ref": "#/$defs/part" }, { "type": "null" }] },
+                "list": { "type": "array", "items": { "type": "number" } },
+                "parts": { "anyOf": [{ "type": "array", "items": { "$ref": "#/$defs/part" } }, { "type": "null" }] },
+                "named": { "additionalProperties": { "type": "number" } },
+                "whole": { "type": "integer" }, "any": true }
+        })));
         let at = |fields: Value| {
             let fields = fields.as_object().unwrap().clone();
-            check_doubles(schema, &fields)
+            check_shapes(|| schema, &fields)
                 .map_err(|e| e.detail("field").unwrap().as_str().unwrap().to_owned())
         };
         let long = 9_007_199_254_740_993_u64;
@@ -404,5 +424,10 @@ mod tests {
         assert_eq!(at(json!({ "named": { "a": long } })), Err("named.a".to_owned()));
         assert_eq!(at(json!({ "whole": long, "any": { "y": long }, "list": [long - 1] })), Ok(()));
         assert_eq!(at(json!({ "list": [u64::MAX] })), Err("list[0]".to_owned()));
+        // A list is no object whose members have no names.
+        assert_eq!(at(json!({ "x": [1] })), Err("x".to_owned()));
+        assert_eq!(at(json!({ "parts": [{ "y": 1 }, [1]] })), Err("parts[1]".to_owned()));
+        assert_eq!(at(json!({ "parts": [{ "y": long }] })), Err("parts[0].y".to_owned()));
+        assert_eq!(at(json!({ "list": [1], "any": [1], "none": [1], "parts": [] })), Ok(()));
     }
 }

@@ -247,6 +247,9 @@ pub(super) fn proposal(host: &Host, timeout: Duration, request: &RequestConsensu
         health_policy,
         exclude_grade,
         fail_fast,
+        operation,
+        answer_schema,
+        remind_every_ms,
         idempotency_key: _,
     } = request;
     let config = &host.config.consensus;
@@ -262,6 +265,9 @@ pub(super) fn proposal(host: &Host, timeout: Duration, request: &RequestConsensu
         .or("health_policy", health_policy.map(policy), config.health_policy.map(policy))
         .or("exclude_grade", exclude_grade.map(Grade::name), config.exclude_grade.name())
         .or("fail_fast", *fail_fast, false)
+        .or("answer_schema", answer_schema.clone(), Value::Null)
+        .or("remind_every_ms", *remind_every_ms, Value::Null)
+        .or("operation", operation.as_ref().and_then(|o| serde_json::to_value(o).ok()), Value::Null)
         .done()
 }
 

@@ -1,22 +1,27 @@
 //! The Rust door: one cheap, cloneable handle to a runtime, with typed methods grouped by noun.
 //!
 //! ```text
-//!  Quorate ─┬─ quorums()  start · vote · status · history · stats · cancel · wait
-//!           ├─ consensus()   request · vote · result · inbox · list_open · history · stats
+//!  Quorate ─┬─ quorums()  start · vote · status · list · history · stats · cancel · wait
+//!           ├─ consensus()   request · vote · result · spend · extend · cancel · inbox · list_open · history · stats
 //!           ├─ algorithms()  register · register_custom · unregister · set_default · list
-//!           ├─ capacity()  request · cancel · acquire · offer · ack · release · renew · transfer · revoke · configure · status · stats
-//!           ├─ sessions()  open · vote · end_round · result · list · cancel · certificate
+//!           ├─ capacity()  request · cancel · acquire · offer · ack · release · renew · transfer · revoke · configure · status · holders · stats
+//!           ├─ sessions()  open · vote · end_round · result · spend · list · cancel · certificate
 //!           ├─ voters()    register · state · list · quarantine · release
 //!           ├─ jobs()      submit · progress · extend · workflow · transfer · complete · cancel · status · list · why
-//!           ├─ workers()   register · report · lost · healthy · leave · status
+//!           ├─ workers()   register · take · beat · report · list · lost · healthy · leave · status
 //!           ├─ cells()       register · list · mesh · register_authority
 //!           ├─ agents()      register · leave · beat · health · monitor · unmonitor · history · list · stats
 //!           ├─ flows()       open · offer · drain · status · recommendation · configure · close
 //!           ├─ shedding()    check · release · record · status
-//!           ├─ stats()       record · level · summary
-//!           ├─ pressure()    status
-//!           ├─ identities()  create · rotate · revoke · grant · list
-//!           └─ history()     query · entity · state_at · verify · checkpoint · prove · prove_consistency
+//!           ├─ stats()       record · level · summary,  pressure()  status
+//!           ├─ members()     attach · list · metrics · validate
+//!           ├─ coordinates() update · estimate
+//!           ├─ datacenters() update · remove · list
+//!           ├─ routes()      job · failure · accept · forget · state
+//!           ├─ leases()      list,  stops()  engage · release · list · status · signal,  retention()  hold · release · list
+//!           ├─ identities()  create · rotate · revoke · grant · list,  hooks()  register · list · resume · remove
+//!           ├─ overview()  show · inbox,  journal()  groups
+//!           └─ history()     query · entity · state_at · verify · checkpoint · prove · prove_records · prove_consistency
 //!  as_identity(..)  the same methods, each checked for one identity
 //!  ops::OPERATIONS        the same, by name, over JSON: what HTTP, the command line and play stand on
 //! ```
@@ -24,49 +29,77 @@
 mod acts;
 pub mod agent;
 pub mod algorithm;
+#[cfg(feature = "store-sled")]
+pub mod backup;
 pub mod caller;
+mod canonical;
 pub mod capacity;
+mod capacity_holders;
 mod capacity_view;
 pub mod cell;
 pub mod certificate;
 pub mod class;
 mod closed;
 pub mod consensus;
+mod consensus_time;
 mod cursor;
 pub mod dto;
+mod effects;
+pub mod emergence;
 mod event_names;
 mod event_view;
 pub mod events;
+pub mod export;
 pub mod flow;
 mod hidden;
 pub mod history;
 pub mod hold;
+pub mod hooks;
 pub mod identified;
 pub mod identity;
+mod inbox;
 pub mod job;
+mod job_aim;
 mod job_lead;
 mod job_list;
 mod job_time;
 mod job_view;
+pub mod journal;
 pub mod json;
 mod keyed;
+pub mod lease;
+pub mod member;
+pub mod nearest;
+pub mod network;
+mod network_view;
 pub mod nouns;
+mod opened;
 pub mod ops;
 pub mod outcome;
+pub mod overview;
 pub mod pressure;
 pub mod proofs;
 pub mod quorum;
+mod quorum_list;
+mod quorum_view;
 #[cfg(feature = "store-sled")]
 pub mod recover;
+mod reserve;
+pub mod retention;
 pub mod session;
 mod session_plan;
 mod session_view;
 pub mod shedding;
+mod sought;
+mod spend;
 pub mod stats;
+pub mod stop;
 mod texts;
 pub mod voter;
-mod wait;
+pub(crate) mod wait;
+pub mod wire;
 pub mod worker;
+mod worker_take;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -110,6 +143,8 @@ pub struct Quorate {
     access: Access,
     /// Who calls; nobody is asked who opened the runtime itself.
     caller: Option<Caller>,
+    /// The node of this process, if it is one.
+    members: member::Slot,
 }
 
 impl std::fmt::Debug for Quorate {
@@ -163,13 +198,20 @@ impl Quorate {
 
     /// Opens a data folder to read it, at the instant of its last record: every reading operation answers what is on
     /// record, and every other one is refused. Nothing in the folder changes, its lock is not taken, and what is sound
-    /// in a damaged folder can be read; [`Quorate::recovery_report`] says in `store.dropped` what is missing.
+    /// in a damaged folder can be read; [`Quorate::recovery_report`] says in `store.dropped` what is missing. A database is
+    /// read beside its owner, as of this moment.
     ///
     /// # Errors
     /// As [`Quorate::open`], but not `store_corrupt`.
     #[cfg(feature = "store-sled")]
     pub async fn open_to_read(config: Config) -> Result<Self, Error> {
+        let entry = store::STORES.iter().find(|entry| entry.database && entry.name == config.store);
         on_thread(move || {
+            if let Some(entry) = entry {
+                let store =
+                    (entry.open)(&store::StoreOptions { create: false, ..config.store_options.clone() })?;
+                return Runtime::open_to_read(config, store);
+            }
             let no_path =
                 || Fault::Unavailable { reason: "no data folder was named; give the store a path".into() };
             let path = config.store_options.path.clone().ok_or_else(no_path)?;
@@ -182,7 +224,7 @@ impl Quorate {
 
     fn over(runtime: Runtime) -> Self {
         let access = Access::open(runtime.host().clone());
-        Quorate { runtime: Arc::new(runtime), access, caller: None }
+        Quorate { runtime: Arc::new(runtime), access, caller: None, members: member::Slot::default() }
     }
 
     /// Operations on quorums.
@@ -270,6 +312,19 @@ impl Quorate {
         session::Sessions { q: self }
     }
 
+    /// What a crowd did beyond its votes.
+    ///
+    /// ```no_run
+    /// # async fn f(q: quorate::Quorate, session_id: quorate::EntityId) -> Result<(), quorate::Error> {
+    /// for signal in q.emergence().scan(session_id.into()).await?.signals {
+    ///     println!("{} {:.2}", signal.pattern, signal.strength);
+    /// }
+    /// # Ok(()) }
+    /// ```
+    pub fn emergence(&self) -> emergence::Emergence<'_> {
+        emergence::Emergence { q: self }
+    }
+
     /// Operations on the voters of sessions: how they prove who they are, and how far they are trusted.
     pub fn voters(&self) -> voter::Voters<'_> {
         voter::Voters { q: self }
@@ -314,9 +369,29 @@ impl Quorate {
         job::Jobs { q: self }
     }
 
+    /// The overview: what is open, what waits for whom, what is overdue, what is wrong.
+    pub fn overview(&self) -> overview::Overviews<'_> {
+        overview::Overviews { q: self }
+    }
+
+    /// Operations on stops: what may not be done until those who were named let it go on.
+    pub fn stops(&self) -> stop::StopCalls<'_> {
+        stop::StopCalls { q: self }
+    }
+
+    /// Operations on leases: who holds which job, and how long still.
+    pub fn leases(&self) -> lease::Leases<'_> {
+        lease::Leases { q: self }
+    }
+
     /// Operations on workers: who runs the workflows of jobs.
     pub fn workers(&self) -> worker::Workers<'_> {
         worker::Workers { q: self }
+    }
+
+    /// Operations on membership: who is there, as the node of this process sees it.
+    pub fn members(&self) -> member::Members<'_> {
+        member::Members { q: self }
     }
 
     /// Tries out a network with faults between gates, managers and workers of this process, from now on.
@@ -361,6 +436,37 @@ impl Quorate {
         flow::Flows { q: self }
     }
 
+    /// Operations on the coordinates of nodes: how far they are apart.
+    pub fn coordinates(&self) -> network::Coordinates<'_> {
+        network::Coordinates { q: self }
+    }
+
+    /// Operations on datacenters: how they are, and how far away.
+    pub fn datacenters(&self) -> network::Datacenters<'_> {
+        network::Datacenters { q: self }
+    }
+
+    /// Operations on the routes of jobs: which datacenter a job goes to.
+    ///
+    /// ```
+    /// use quorate::{Config, Quorate, RouteJob, UpdateDatacenter, id};
+    ///
+    /// # #[tokio::main] async fn main() -> Result<(), quorate::Error> {
+    /// let q = Quorate::open(Config::memory()).await?;
+    /// for (name, rtt_ms) in [("east", 12.0), ("west", 80.0)] {
+    ///     let heard = UpdateDatacenter::of(id("datacenter_id", name)?);
+    ///     let heard = UpdateDatacenter { available_cores: Some(64), rtt_ucb_ms: Some(rtt_ms), ..heard };
+    ///     q.datacenters().update(heard).await?;
+    /// }
+    /// let decision = q.routes().job(RouteJob::of(id("job_id", "train")?)).await?;
+    /// assert_eq!(decision.primary_datacenters[0].as_str(), "east");
+    /// assert_eq!(decision.reason.name(), "INITIAL_SELECTION");
+    /// # Ok(()) }
+    /// ```
+    pub fn routes(&self) -> network::Routes<'_> {
+        network::Routes { q: self }
+    }
+
     /// Operations on back-pressure between managers, workers and gates.
     pub fn pressure(&self) -> pressure::Pressure<'_> {
         pressure::Pressure { q: self }
@@ -379,6 +485,11 @@ impl Quorate {
     /// Operations on identities: who may do what, and in whose name.
     pub fn identities(&self) -> identity::Identities<'_> {
         identity::Identities { q: self }
+    }
+
+    /// The journal as it is stored.
+    pub fn journal(&self) -> journal::Journal<'_> {
+        journal::Journal { q: self }
     }
 
     /// Queries over what happened.

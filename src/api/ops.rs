@@ -1,16 +1,23 @@
 //! The table of operations: every thing a user can do, by name, over JSON. HTTP, the command line and play are
 //! doors onto this table and add no behaviour of their own.
 
+mod fields;
+mod parse;
+
 use std::future::Future;
 use std::pin::Pin;
 use std::str::FromStr;
+use std::sync::OnceLock;
 
 use schemars::{JsonSchema, Schema, schema_for};
 use serde::Serialize;
-use serde::de::{DeserializeOwned, IgnoredAny};
+use serde::de::IgnoredAny;
 use serde_json::{Map, Value};
-use serde_path_to_error::{Path, Segment};
 
+pub use self::fields::Field;
+use self::fields::{choices_of, field_types, types_of};
+use self::parse::inside;
+pub use self::parse::parse;
 use super::Quorate;
 pub use super::acts::Acts;
 use super::caller::{Permitted, Watch};
@@ -21,6 +28,7 @@ use super::shedding::turned;
 use crate::core::jobs::gate::status::GateStatus;
 use crate::core::jobs::worker::WorkerStatus;
 use crate::core::load::shed::{Class, Label};
+use crate::core::network::route::RoutingDecision;
 use crate::core::trust::identity::check::Need;
 use crate::core::voting::session::certificate::Certificate;
 use crate::error::{Error, ErrorKind};
@@ -126,7 +134,8 @@ macro_rules! operation {
                     let label = Label { class: Class::$class, critical: critical(&fields), deadline: None };
                     let host = $q.host();
                     let _inside = host.desk.enter(host, label).map_err(turned)?;
-                    json::check_doubles(|| schema_for!($request).to_value(), &fields)?;
+                    static SCHEMA: OnceLock<Value> = OnceLock::new();
+                    json::check_shapes(|| SCHEMA.get_or_init(|| schema_for!($request).to_value()), &fields)?;
                     let $r: $request = parse(fields)?;
                     let reply: $reply = $call;
                     to_json(reply)
@@ -142,8 +151,7 @@ pub static OPERATIONS: &[Operation] = &[
         Write by [Cell "cell_id"], key: Some("cell"), RegisterCell => CellRegistered, founds: true,
         |q, r| q.cells().register(r).await?),
     operation!("cell.mesh", "register a whole hexagonal mesh around a hub", Dispatch Post "/cells/mesh",
-        Write by [], key: Some("mesh"), RegisterMesh => MeshRegistered, founds: true,
-        |q, r| q.cells().mesh(r).await?),
+        Write by [], key: Some("mesh"), RegisterMesh => MeshRegistered, founds: true, |q, r| q.cells().mesh(r).await?),
     operation!("cell.list", "list the mesh registry", Data Get "/cells",
         Read by [], key: None, ListCells => CellPage, |q, r| q.cells().list(r).await?),
     operation!("cmp.register", "add an authority at the hub", Dispatch Post "/cmp/register",
@@ -159,6 +167,10 @@ pub static OPERATIONS: &[Operation] = &[
     operation!("quorum.wait", "wait until a quorum closes", Data Get "/quorum/{quorum_id}/wait",
         Read by [], key: Some("status"), WaitQuorum => QuorumStatus, waits: class::always,
         |q, r| q.quorums().wait(r).await?),
+    operation!("quorum.list", "list quorums, newest first: open ones, then closed ones", Data Get "/quorums",
+        Read by [], key: None, ListQuorums => QuorumPage, |q, r| q.quorums().list(r).await?),
+    operation!("quorum.extend", "take votes of a quorum longer", Control Post "/quorum/{quorum_id}/extend",
+        Write by [Any "by"], key: Some("status"), ExtendQuorum => QuorumStatus, |q, r| q.quorums().extend(r).await?),
     operation!("quorum.cancel", "end a quorum without a decision", Control Post "/quorum/{quorum_id}/cancel",
         Write by [Any "by"], key: Some("quorum"), CancelQuorum => Cancelled, |q, r| q.quorums().cancel(r).await?),
     operation!("quorum.history", "list the latest closed quorums, oldest first", Telemetry Get "/quorum/history",
@@ -186,17 +198,27 @@ pub static OPERATIONS: &[Operation] = &[
     operation!("capacity.configure", "set up what a cell has to lend", Dispatch Post "/backpressure/{cell_id}/configure",
         Write by [Cell "cell_id"], key: Some("result"), ConfigureCapacity => CapacityConfigured, founds: true,
         |q, r| q.capacity().configure(r).await?),
+    operation!("capacity.reserve", "reserve an estimate of what will be used, of all budgets or of none", Dispatch Post
+        "/backpressure/{cell_id}/reserve", Write by [Cell "cell_id"], key: Some("result"),
+        ReserveCapacity => CapacityReserved, statuses: &[("exhausted", 429), ("never", 422)], waits: class::if_told_to,
+        |q, r| q.capacity().reserve(r).await?),
+    operation!("capacity.settle", "say what was used of a reservation; the difference goes back or is taken", Control Post
+        "/backpressure/{token_id}/settle", Write by [Cell "cell_id"], key: Some("result"),
+        SettleCapacity => CapacitySettled, |q, r| q.capacity().settle(r).await?),
     operation!("capacity.status", "show how a cell stands", Data Get "/backpressure/{cell_id}/status",
         Read by [], key: Some("status"), CapacityRef => CapacityStatus, |q, r| q.capacity().status(r).await?),
+    operation!("capacity.holders", "list who holds the capacity of a cell, and how long still", Data Get
+        "/backpressure/{cell_id}/holders", Read by [], key: None, ListHolders => HolderPage,
+        |q, r| q.capacity().holders(r).await?),
     operation!("capacity.stats", "count needs, offers and tokens over all time", Telemetry Get "/backpressure/stats",
         Read by [], key: Some("stats"), Nothing => CapacityStats, |q, r| { let Nothing {} = r; q.capacity().stats().await? }),
-    operation!("budget.set", "limit what many cells are granted at once", Dispatch Post "/budgets/{budget_id}/limits",
+    operation!("budget.set", "limit what many cells are granted at once, or use per period", Dispatch Post "/budgets/{budget_id}/limits",
         Write by [], key: Some("result"), SetBudget => CapacityConfigured, founds: true,
         |q, r| q.capacity().set_budget(r).await?),
     operation!("budget.status", "show how a budget stands", Data Get "/budgets/{budget_id}/status",
         Read by [], key: Some("status"), BudgetRef => BudgetStatus, |q, r| q.capacity().budget(r).await?),
     operation!("agent.register", "register an agent and watch its heartbeats", Dispatch Post "/agent/register",
-        Write by [Agent "agent_id"], key: Some("agent"), RegisterAgent => AgentRegistered, founds: true,
+        Write by [Agent "agent_id"], key: Some("agent"), RegisterAgent => AgentRegistered, founds: true, critical: class::always,
         |q, r| q.agents().register(r).await?),
     operation!("agent.leave", "strike an agent off", Control Post "/agent/{agent_id}/leave",
         Write by [Agent "agent_id"], key: Some("agent"), AgentRef => AgentLeft, |q, r| q.agents().leave(&r.agent_id).await?),
@@ -222,9 +244,22 @@ pub static OPERATIONS: &[Operation] = &[
     operation!("consensus.result", "show how a proposal stands or ended, or wait for it", Data Get
         "/consensus/{proposal_id}/result", Read by [], key: Some("result"), ConsensusRef => ConsensusResult, waits: class::for_so_long,
         |q, r| q.consensus().result(r).await?),
+    operation!("consensus.spend", "use the decision of a proposal for the one operation it allows", Dispatch Post
+        "/consensus/{proposal_id}/spend", Write by [Any "by"], key: Some("spent"), SpendConsensus => DecisionSpent,
+        |q, r| q.consensus().spend(r).await?),
     operation!("consensus.open", "list open proposals, or those that await an agent's vote", Data Get
-        "/consensus/open", Read by [], key: None, OpenProposals => OpenProposalsPage,
+        "/consensus/open", Read by [], key: None, OpenProposals => OpenProposalsPage, waits: class::for_so_long,
         |q, r| q.consensus().list_open(r).await?),
+    operation!("consensus.extend", "take votes on a proposal longer", Control Post "/consensus/{proposal_id}/extend",
+        Write by [Any "by"], key: Some("result"), ExtendConsensus => ConsensusResult, |q, r| q.consensus().extend(r).await?),
+    operation!("consensus.delegate", "hand a place to somebody else, who votes in it", Control Post
+        "/consensus/{proposal_id}/delegate", Write by [Agent "from"], key: Some("result"),
+        DelegateConsensus => ConsensusResult, |q, r| q.consensus().delegate(r).await?),
+    operation!("consensus.remind", "tell those whose votes are outstanding again", Control Post
+        "/consensus/{proposal_id}/remind", Write by [Any "by"], key: Some("reminded"), RemindConsensus => ConsensusReminded,
+        |q, r| q.consensus().remind(r).await?),
+    operation!("consensus.cancel", "withdraw a proposal", Control Post "/consensus/{proposal_id}/cancel",
+        Write by [Any "by"], key: Some("result"), CancelConsensus => ConsensusResult, |q, r| q.consensus().cancel(r).await?),
     operation!("consensus.history", "list the latest ended proposals, oldest first", Telemetry Get "/consensus/history",
         Read by [], key: None, ConsensusHistory => ConsensusHistoryPage, |q, r| q.consensus().history(r).await?),
     operation!("consensus.stats", "count proposals and votes over all time", Telemetry Get "/consensus/stats",
@@ -251,6 +286,9 @@ pub static OPERATIONS: &[Operation] = &[
     operation!("session.result", "show how a session stands or ended, or wait for it", Data Get
         "/sessions/{session_id}/result", Read by [], key: Some("result"), SessionRef => SessionResult, waits: class::for_so_long,
         |q, r| q.sessions().result(r).await?),
+    operation!("session.spend", "use the decision of a session for the one operation it allows", Dispatch Post
+        "/sessions/{session_id}/spend", Write by [Any "by"], key: Some("spent"), SpendSession => DecisionSpent,
+        |q, r| q.sessions().spend(r).await?),
     operation!("session.list", "list open sessions, or ended ones", Data Get "/sessions",
         Read by [], key: None, ListSessions => SessionPage, |q, r| q.sessions().list(r).await?),
     operation!("session.cancel", "end a session without a decision", Control Post "/sessions/{session_id}/cancel",
@@ -258,8 +296,11 @@ pub static OPERATIONS: &[Operation] = &[
     operation!("session.certificate", "give what proves a decision to anybody", Data Get
         "/sessions/{session_id}/certificate", Read by [], key: Some("certificate"), CertifySession => Certificate,
         |q, r| q.sessions().certificate(r).await?),
+    operation!("emergence.scan", "look for patterns in how a session was voted", Data Get
+        "/sessions/{session_id}/emergence", Read by [], key: Some("emergence"), ScanEmergence => EmergenceReport,
+        |q, r| q.emergence().scan(r).await?),
     operation!("voter.register", "register a voter of sessions", Dispatch Post "/voters/register",
-        Write by [], key: Some("voter"), RegisterVoter => VoterRegistered, founds: true,
+        Write by [], key: Some("voter"), RegisterVoter => VoterRegistered, founds: true, critical: class::always,
         |q, r| q.voters().register(r).await?),
     operation!("voter.state", "show how far a voter is trusted, and why", Data Get "/voters/{voter_id}/state",
         Read by [], key: Some("voter"), VoterRef => VoterView, |q, r| q.voters().state(r).await?),
@@ -299,23 +340,35 @@ pub static OPERATIONS: &[Operation] = &[
         Read by [], key: Some("status"), WaitJob => JobStatusReply, waits: class::always, |q, r| q.jobs().wait(r).await?),
     operation!("job.why", "show what led to how a job stands", Data Get "/jobs/{job_id}/why",
         Read by [], key: Some("why"), JobRef => JobWhy, |q, r| q.jobs().why(r).await?),
+    operation!("job.stuck_workflows", "list workflows that did not get on for long", Data Get
+        "/jobs/{job_id}/stuck_workflows", Read by [], key: Some("stuck"), StuckWorkflows => StuckList,
+        |q, r| q.jobs().stuck_workflows(r).await?),
     operation!("job.list", "list live jobs, or ended ones", Data Get "/jobs",
         Read by [], key: None, ListJobs => JobPage, |q, r| q.jobs().list(r).await?),
     operation!("job.stats", "count jobs over all time", Telemetry Get "/jobs/stats",
         Read by [], key: Some("stats"), Nothing => JobStats, |q, r| { let Nothing {} = r; q.jobs().stats().await? }),
     operation!("job.estimate", "show the deadlines learned for a class of jobs", Data Get "/jobs/estimate/{class}",
         Read by [], key: Some("estimate"), ClassRef => ClassEstimate, |q, r| q.jobs().estimate(r).await?),
+    operation!("lease.list", "list the leases of jobs that are held, and how long still", Data Get "/leases",
+        Read by [], key: None, ListLeases => LeasePage, |q, r| q.leases().list(r).await?),
     operation!("gate.status", "show how a job stands at its gate", Data Get "/gates/{job_id}/status",
         Read by [], key: Some("status"), JobRef => GateStatus, |q, r| q.jobs().gate_status(r).await?),
     operation!("gate.transfer", "give leadership of a job at the gate to another gate", Control Post
         "/gates/{job_id}/transfer", Write by [], key: Some("status"), TransferGate => GateStatus,
         |q, r| q.jobs().gate_transfer(r).await?),
     operation!("worker.register", "register a worker that takes workflows", Dispatch Post "/workers/register",
-        Write by [Worker "worker_id"], key: Some("worker"), RegisterWorker => WorkerChanged, founds: true,
+        Write by [Worker "worker_id"], key: Some("worker"), RegisterWorker => WorkerChanged, founds: true, critical: class::always,
         |q, r| q.workers().register(r).await?),
     operation!("worker.report", "say what became of a workflow", Data Post "/workers/{worker_id}/report",
         Write by [Worker "worker_id"], key: Some("worker"), WorkerReport => WorkerChanged, critical: class::is_last_report,
         |q, r| q.workers().report(r).await?),
+    operation!("worker.take", "ask for work, with what is to be done", Dispatch Post "/workers/{worker_id}/take",
+        Write by [Worker "worker_id"], key: Some("taken"), TakeWork => WorkTaken, waits: class::for_so_long,
+        |q, r| q.workers().take(r).await?),
+    operation!("worker.beat", "say that a worker is alive, and what it has", Control Post "/workers/{worker_id}/beat",
+        Write by [Worker "worker_id"], key: Some("beat"), BeatWorker => WorkerBeaten, |q, r| q.workers().beat(r).await?),
+    operation!("worker.list", "list workers: state, load, last sign of life, what they run", Data Get "/workers",
+        Read by [], key: None, ListWorkers => WorkerPage, |q, r| q.workers().list(r).await?),
     operation!("worker.leader_lost", "say that a worker cannot reach the leader of a job", Control Post
         "/workers/{worker_id}/leader_lost", Write by [Worker "worker_id"], key: Some("worker"), LeaderLost => WorkerChanged,
         |q, r| q.workers().leader_lost(r).await?),
@@ -327,9 +380,30 @@ pub static OPERATIONS: &[Operation] = &[
         Write by [Worker "worker_id"], key: Some("worker"), WorkerRef => WorkerChanged, |q, r| q.workers().leave(r).await?),
     operation!("worker.status", "show how a worker stands", Data Get "/workers/{worker_id}/status",
         Read by [], key: Some("status"), WorkerRef => WorkerStatus, |q, r| q.workers().status(r).await?),
+    operation!("coordinate.update", "move a node's coordinate by a round trip it measured", Telemetry Post
+        "/coordinates/update", Write by [], key: Some("coordinate"), UpdateCoordinate => CoordinateView, founds: true,
+        |q, r| q.coordinates().update(r).await?),
+    operation!("coordinate.estimate", "estimate the round trip between two nodes", Data Get "/coordinates/estimate",
+        Read by [], key: Some("estimate"), EstimateCoordinate => CoordinateEstimate, |q, r| q.coordinates().estimate(r).await?),
+    operation!("datacenter.update", "say how a datacenter is", Control Post "/datacenters/{datacenter_id}/update",
+        Write by [], key: Some("datacenter"), UpdateDatacenter => DatacenterView, founds: true,
+        |q, r| q.datacenters().update(r).await?),
+    operation!("datacenter.remove", "forget a datacenter", Control Post "/datacenters/{datacenter_id}/remove",
+        Write by [], key: Some("datacenter"), DatacenterRef => DatacenterRemoved, |q, r| q.datacenters().remove(r).await?),
+    operation!("datacenter.list", "list the datacenters, and how far away they are", Data Get "/datacenters",
+        Read by [], key: None, ListDatacenters => DatacenterList, |q, r| q.datacenters().list(r).await?),
+    operation!("route.job", "decide which datacenter a job goes to, and keep that", Dispatch Post "/routes/{job_id}/job",
+        Write by [], key: Some("route"), RouteJob => RoutingDecision, founds: true, |q, r| q.routes().job(r).await?),
+    operation!("route.failure", "say that a datacenter did not take a job", Control Post "/routes/{job_id}/failure",
+        Write by [], key: Some("route"), RouteFailure => RouteFailed, |q, r| q.routes().failure(r).await?),
+    operation!("route.accept", "say which datacenter took a job", Control Post "/routes/{job_id}/accept",
+        Write by [], key: Some("route"), AcceptRoute => RouteChanged, |q, r| q.routes().accept(r).await?),
+    operation!("route.forget", "forget where a job goes, as when it ended", Control Post "/routes/{job_id}/forget",
+        Write by [], key: Some("route"), RouteRef => RouteChanged, |q, r| q.routes().forget(r).await?),
+    operation!("route.state", "show where a job goes, why, and what failed", Data Get "/routes/{job_id}/state",
+        Read by [], key: Some("state"), RouteRef => RouteState, |q, r| q.routes().state(r).await?),
     operation!("flow.open", "open a stream of messages with flow control", Dispatch Post "/flow/open",
-        Write by [], key: Some("flow"), OpenFlow => FlowOpened, founds: true,
-        |q, r| q.flows().open(r).await?),
+        Write by [], key: Some("flow"), OpenFlow => FlowOpened, founds: true, |q, r| q.flows().open(r).await?),
     operation!("flow.offer", "offer a message to a stream", Data Post "/flow/{flow_id}/offer",
         Write by [Any "sender"], key: Some("offer"), OfferMessage => MessageOffered, waits: class::for_so_long, critical: class::is_marked,
         |q, r| q.flows().offer(r).await?),
@@ -352,6 +426,14 @@ pub static OPERATIONS: &[Operation] = &[
         Write by [], key: Some("load"), RecordLoad => LoadRecorded, |q, r| q.shedding().record(r).await?),
     operation!("shed.status", "show load, shedding and why", Control Get "/shed/status",
         Read by [], key: Some("status"), Nothing => ShedStatus, |q, r| { let Nothing {} = r; q.shedding().status().await? }),
+    operation!("member.list", "list the nodes of the cluster, as this one sees them", Control Get "/members",
+        Read by [], key: None, Nothing => MemberList, |q, r| { let Nothing {} = r; q.members().list().await? }),
+    operation!("member.metrics", "show how membership is doing on this node", Telemetry Get "/members/metrics",
+        Read by [], key: Some("metrics"), Nothing => MemberMetrics,
+        |q, r| { let Nothing {} = r; q.members().metrics().await? }),
+    operation!("member.validate", "check that what this node keeps of the others hangs together", Telemetry Get
+        "/members/validate", Read by [], key: Some("report"), Nothing => MemberValidation,
+        |q, r| { let Nothing {} = r; q.members().validate().await? }),
     operation!("pressure.status", "show who asks whom to slow down", Control Get "/pressure/status",
         Read by [], key: Some("status"), AskPressure => PressureStatus, |q, r| q.pressure().status(r).await?),
     operation!("stats.record", "record statistics of running work", Data Post "/stats/record",
@@ -361,6 +443,30 @@ pub static OPERATIONS: &[Operation] = &[
         Read by [], key: Some("level"), Nothing => StatsLevel, |q, r| { let Nothing {} = r; q.stats().level().await? }),
     operation!("stats.summary", "sum up all statistics and the tiers they stand in", Telemetry Get "/stats/summary",
         Read by [], key: Some("summary"), AskSummary => StatsSummary, |q, r| q.stats().summary(r).await?),
+    operation!("stop.engage", "stop something, until those who are named let it go on", Control Post "/stops/engage",
+        Write by [Any "by"], key: Some("stop"), EngageStop => StopView, founds: true,
+        |q, r| q.stops().engage(r).await?),
+    operation!("stop.release", "let go on what was stopped, by a decision of those who were named", Control Post
+        "/stops/{stop_id}/release", Write by [Any "by"], key: Some("stop"), ReleaseStop => StopView,
+        |q, r| q.stops().release(r).await?),
+    operation!("stop.list", "list what is stopped", Control Get "/stops",
+        Read by [], key: None, ListStops => StopList, |q, r| q.stops().list(r).await?),
+    operation!("stop.status", "show what a stop stops, and who may release it", Control Get "/stops/{stop_id}/status",
+        Read by [], key: Some("stop"), StopRef => StopView, |q, r| q.stops().status(r).await?),
+    operation!("retention.hold", "keep what ended from being pruned, until it is released", Control Post "/retention/hold",
+        Admin by [], key: Some("hold"), HoldRecords => RecordsHold, founds: true, |q, r| q.retention().hold(r).await?),
+    operation!("retention.release", "let go on what was kept from being pruned", Control Post "/retention/release",
+        Admin by [], key: Some("hold"), ReleaseRecords => RecordsHold, |q, r| q.retention().release(r).await?),
+    operation!("retention.list", "list what is kept from being pruned, and what was pruned", Control Get "/retention",
+        Read by [], key: None, Nothing => RetentionView, |q, r| { let Nothing {} = r; q.retention().list().await? }),
+    operation!("hook.register", "post what is recorded to a URL, signed; the secret is told once", Dispatch Post "/hooks/register",
+        Write by [], key: Some("hook"), RegisterHook => HookChanged, founds: true, |q, r| q.hooks().register(r).await?),
+    operation!("hook.list", "list the hooks: how far each is, what fails, when it is attempted again", Data Get "/hooks",
+        Read by [], key: None, Nothing => HookList, |q, r| { let Nothing {} = r; q.hooks().list().await? }),
+    operation!("hook.resume", "attempt a hook again that is failing or disabled, from where it stands", Control Post
+        "/hooks/{hook_id}/resume", Write by [], key: Some("hook"), HookRef => HookChanged, |q, r| q.hooks().resume(r).await?),
+    operation!("hook.remove", "end a hook for good, with what it had not delivered", Control Post "/hooks/{hook_id}/remove",
+        Write by [], key: Some("hook"), HookRef => HookChanged, |q, r| q.hooks().remove(r).await?),
     operation!("identity.create", "make an identity; its token is told once", Dispatch Post "/identities/create",
         Admin by [], key: Some("identity"), CreateIdentity => IdentityChanged, founds: true,
         |q, r| q.identities().create(r).await?),
@@ -373,12 +479,22 @@ pub static OPERATIONS: &[Operation] = &[
         |q, r| q.identities().revoke(r).await?),
     operation!("identity.list", "list the identities, and what they may do", Data Get "/identities",
         Read by [], key: None, ListIdentities => IdentityPage, |q, r| q.identities().list(r).await?),
+    operation!("overview.show", "show what is open, what waits for whom, what is overdue and what is wrong", Data Get
+        "/overview", Read by [], key: Some("overview"), ShowOverview => Overview, |q, r| q.overview().show(r).await?),
+    operation!("overview.inbox", "show the questions that await somebody's vote, or wait for one", Data Get
+        "/overview/inbox/{voter_id}", Read by [], key: Some("inbox"), AskInbox => Inbox, waits: class::for_so_long,
+        |q, r| q.overview().inbox(r).await?),
+    operation!("journal.groups", "read commit groups as they are stored, for a backup", Data Get "/journal/groups", Admin by [], key: None, ReadGroups => GroupPage, |q, r| q.journal().groups(r).await?),
     operation!("history.query", "ask what happened, over all entities", Data Get "/history",
         Read by [], key: None, HistoryQuery => EventPage, |q, r| q.history().query(r).await?),
     operation!("history.entity", "show the log of one entity, with its votes", Data Get "/history/entity/{entity_id}",
         Read by [], key: None, EntityHistory => EntityLog, |q, r| q.history().entity(r).await?),
-    operation!("history.state_at", "show how a quorum or proposal stood earlier", Data Get "/history/state/{entity_id}",
+    operation!("history.count", "count events, outcomes, durations and votes", Telemetry Get "/history/count",
+        Read by [], key: Some("counts"), CountHistory => HistoryCounts, |q, r| q.history().count(r).await?),
+    operation!("history.state_at", "show how an entity stood earlier", Data Get "/history/state/{entity_id}",
         Read by [], key: Some("status"), StateAt => PastState, |q, r| q.history().state_at(r).await?),
+    operation!("history.why", "show what led to how an entity stands", Data Get "/history/why/{entity_id}",
+        Read by [], key: None, AskWhy => EntityWhy, |q, r| q.history().why(r).await?),
     operation!("history.verify", "check every hash, link and sequence of the journal", Data Get "/history/verify",
         Read by [], key: Some("verified"), VerifyHistory => Verified,
         |q, r| q.history().verify_against(r, |_| ()).await?),
@@ -387,6 +503,8 @@ pub static OPERATIONS: &[Operation] = &[
         |q, r| { let Nothing {} = r; q.history().checkpoint().await? }),
     operation!("history.prove", "prove that a record is in the log", Data Get "/history/prove",
         Read by [], key: None, ProveRecord => RecordProof, |q, r| q.history().prove(r).await?),
+    operation!("history.prove_records", "give records with what proves them, by position", Data Post "/history/prove_records",
+        Read by [], key: None, ProveRecords => ProvenRecords, asks: true, |q, r| q.history().prove_records(r).await?),
     operation!("history.consistency", "prove that the log goes on from an older checkpoint", Data Post "/history/consistency",
         Read by [], key: None, ProveConsistency => ConsistencyProof, asks: true,
         |q, r| q.history().prove_consistency(r).await?),
@@ -474,97 +592,6 @@ impl Operation {
             })
             .collect()
     }
-}
-
-/// An error about a part of a field, which it names by its place in that field.
-fn inside(field: &str, error: &Error) -> Error {
-    let detail = |name: &str| error.detail(name).and_then(Value::as_str).unwrap_or_default();
-    let part = detail("field");
-    let place = match part {
-        "number" => field.to_owned(),
-        part if part.starts_with('[') => format!("{field}{part}"),
-        part => format!("{field}.{part}"),
-    };
-    Error::invalid(&place, detail("value"), detail("expected"))
-}
-
-/// A field of a request.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Field {
-    /// Its name.
-    pub name: String,
-    /// The JSON types it takes; empty for any.
-    pub types: Vec<String>,
-    /// The words it takes, where it takes only some.
-    pub choices: Vec<String>,
-    /// What it means.
-    pub description: String,
-    /// It must be given.
-    pub required: bool,
-}
-
-fn field_types(schema: &Value, field: &str) -> Vec<String> {
-    types_of(&schema["properties"][field])
-}
-
-fn types_of(property: &Value) -> Vec<String> {
-    let named = |value: &Value| value.as_str().map(str::to_owned);
-    let mut types: Vec<String> = match &property["type"] {
-        Value::Array(types) => types.iter().filter_map(named).collect(),
-        single => named(single).into_iter().collect(),
-    };
-    for variant in property["anyOf"].as_array().into_iter().flatten() {
-        types.extend(types_of(variant));
-    }
-    types.retain(|t| t != "null");
-    types
-}
-
-fn choices_of(property: &Value) -> Vec<String> {
-    let own = property["enum"].as_array().into_iter().flatten();
-    let mut choices: Vec<String> = own.filter_map(Value::as_str).map(str::to_owned).collect();
-    for variant in property["anyOf"].as_array().into_iter().flatten() {
-        choices.extend(choices_of(variant));
-    }
-    choices
-}
-
-/// Reads a typed request; an error names the field, the value given and what was expected.
-pub fn parse<T: DeserializeOwned>(fields: Map<String, Value>) -> Result<T, Error> {
-    let input = Value::Object(fields);
-    serde_path_to_error::deserialize(&input).map_err(|error| {
-        let path_is_whole = error.path().iter().next().is_none();
-        let message = error.inner().to_string();
-        // A missing or unknown field is named in the message, its path is the whole object.
-        let named = message.split('`').nth(1).unwrap_or_default().to_owned();
-        let field = if path_is_whole { named.clone() } else { error.path().to_string() };
-        if message.starts_with("missing field") {
-            let missing = if path_is_whole { field } else { format!("{field}.{named}") };
-            return Error::missing(&missing);
-        }
-        let value = if path_is_whole { input.get(&field) } else { value_at(&input, error.path()) };
-        let expected = message.rsplit_once("expected ").map_or(message.as_str(), |(_, expected)| expected);
-        // Deserialisers name Rust's types; the reader is told in words.
-        let expected = match expected {
-            "f64" => "a number",
-            "i64" if value.is_some_and(Value::is_u64) => "a whole number up to 9223372036854775807",
-            "i64" => "a whole number",
-            "u64" | "usize" => "a whole number, at least 0",
-            "a map" => "a JSON object",
-            "u32" => "a whole number from 0 to 4294967295",
-            other if other.starts_with("struct ") => "a JSON object",
-            other => other,
-        };
-        Error::invalid(&field, value.cloned().unwrap_or_default(), expected)
-    })
-}
-
-fn value_at<'a>(input: &'a Value, path: &Path) -> Option<&'a Value> {
-    path.iter().try_fold(input, |at, segment| match segment {
-        Segment::Map { key } => at.get(key),
-        Segment::Seq { index } => at.get(index),
-        Segment::Enum { .. } | Segment::Unknown => Some(at),
-    })
 }
 
 fn to_json<T: Serialize + JsonSchema>(reply: T) -> Result<Value, Error> {

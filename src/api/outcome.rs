@@ -37,6 +37,11 @@ pub fn outcome_of(op: &Operation, reply: &Value) -> Option<&'static OutcomeEntry
             "pending" => "open",
             status => status,
         },
+        "capacity.reserve" => match word("status") {
+            "exhausted" => "overloaded",
+            "settled" => "nothing_done",
+            status => status,
+        },
         "capacity.offer" => match word("status") {
             "offered" => return None,
             "expired" => "expired",
@@ -57,6 +62,25 @@ pub fn outcome_of(op: &Operation, reply: &Value) -> Option<&'static OutcomeEntry
     outcome(name)
 }
 
+/// The operations whose replies may tell that what was asked for was not done.
+pub const MAY_BE_UNDONE: [&str; 15] = [
+    "capacity.request",
+    "capacity.cancel",
+    "capacity.offer",
+    "capacity.release",
+    "capacity.reserve",
+    "capacity.status",
+    "flow.offer",
+    "shed.check",
+    "job.extend",
+    "stats.record",
+    "shed.release",
+    "consensus.request",
+    "job.cancel",
+    "algorithm.set_default",
+    "algorithm.unregister",
+];
+
 /// Why what was asked for was not done, where that is told in a reply and not as an error.
 pub fn not_done(op: &Operation, reply: &Value) -> Option<Error> {
     let word = |field: &str| reply[field].as_str().unwrap_or_default();
@@ -72,6 +96,29 @@ pub fn not_done(op: &Operation, reply: &Value) -> Option<Error> {
             "cancelled" => {
                 told(ErrorKind::Cancelled, "the need was cancelled; nothing was granted", "need_id")
             }
+            _ => None,
+        },
+        "capacity.status" if reply["unknown"] == true => {
+            let message = format!(
+                "nobody has set this cell up, registered or used it; it is shown as it would begin. cell_id={}",
+                word("cell_id")
+            );
+            let nearest = reply["nearest"].as_array().into_iter().flatten().filter_map(Value::as_str);
+            let error = Error::new(ErrorKind::NotFound, message).with("field", "cell_id");
+            Some(error.with("given", word("cell_id")).beside(nearest.map(str::to_owned).collect()))
+        }
+        "capacity.reserve" => match word("status") {
+            "exhausted" => {
+                told(ErrorKind::RateLimited, "a rate has not enough ready; nothing was reserved", "cell_id")
+                    .map(|error| again_after(error, reply))
+            }
+            "never" => {
+                told(ErrorKind::LimitExceeded, "a rate never has so much ready; ask for less", "cell_id")
+            }
+            "expired" => {
+                told(ErrorKind::Expired, "the reservation was not settled in time, and is over", "token_id")
+            }
+            "settled" => told(ErrorKind::NothingDone, "the reservation is settled, and is over", "token_id"),
             _ => None,
         },
         "capacity.cancel" if word("status") != "cancelled" => {
@@ -193,6 +240,10 @@ mod tests {
             ("capacity.request", json!({ "status": "overloaded" })),
             ("capacity.request", json!({ "status": "expired" })),
             ("capacity.request", json!({ "status": "cancelled" })),
+            ("capacity.reserve", json!({ "status": "exhausted" })),
+            ("capacity.reserve", json!({ "status": "never" })),
+            ("capacity.reserve", json!({ "status": "expired" })),
+            ("capacity.reserve", json!({ "status": "settled" })),
             ("capacity.offer", json!({ "status": "insufficient_capacity" })),
             ("capacity.offer", json!({ "status": "no_pending_need" })),
             ("capacity.offer", json!({ "status": "expired" })),
@@ -209,10 +260,12 @@ mod tests {
             let (told, outcome) = (not_done(op, &reply).unwrap(), outcome_of(op, &reply).unwrap());
             assert_eq!(told.kind().entry().exit, outcome.exit, "{name} {reply}");
             assert_ne!(outcome.exit, 0, "{name} {reply}");
+            assert!(MAY_BE_UNDONE.contains(&name), "{name}");
         }
         for (name, reply) in [
             ("capacity.request", json!({ "status": "granted" })),
             ("capacity.request", json!({ "status": "pending" })),
+            ("capacity.reserve", json!({ "status": "granted" })),
             ("capacity.cancel", json!({ "status": "cancelled" })),
             ("capacity.offer", json!({ "status": "offered" })),
             ("capacity.release", json!({ "status": "released" })),
@@ -224,13 +277,22 @@ mod tests {
             assert_eq!(not_done(find(name).unwrap(), &reply), None, "{name} {reply}");
         }
         assert!(not_done(find("capacity.cancel").unwrap(), &json!({ "status": "granted" })).is_some());
+        // A name that nobody knows is told beside what is shown of it.
+        let shown = json!({ "cell_id": "biling", "unknown": true, "nearest": ["billing"] });
+        let told = not_done(find("capacity.status").unwrap(), &shown).unwrap();
+        assert_eq!(
+            (told.kind(), told.detail("nearest").unwrap()),
+            (ErrorKind::NotFound, &json!(["billing"]))
+        );
     }
 
     #[test]
     fn what_only_shows_has_no_outcome() {
         let reply = json!({ "state": "rejected", "status": "failed", "decision": "timeout" });
         let shows = |op: &&Operation| {
-            ["status", "list", "history", "stats", "why", "health"].iter().any(|verb| op.name.ends_with(verb))
+            ["status", "list", "history", "stats", "why", "health", "count"]
+                .iter()
+                .any(|verb| op.name.ends_with(verb))
         };
         for op in OPERATIONS.iter().filter(shows) {
             assert_eq!((outcome_of(op, &reply), not_done(op, &reply)), (None, None), "{}", op.name);

@@ -3,14 +3,15 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::Quorate;
 use super::dto::{AskPressure, DatacenterPressure, ManagerPressure, PressureStatus, WorkerPressure};
-use crate::core::jobs::worker::{Job, Worker, Workflow};
+use super::{Quorate, nearest};
+use crate::core::jobs::worker::{self, Job, Worker, Workflow};
 use crate::core::kernel::ids::EntityId;
 use crate::core::load::stats::Level;
 use crate::error::{Error, ErrorKind};
 use crate::shell::entity::Action;
 use crate::shell::load::load_id;
+use crate::shell::lock;
 use crate::shell::pressure::{Asked, Manager, NotOn};
 use crate::shell::runtime::ask;
 
@@ -24,7 +25,7 @@ impl Pressure<'_> {
     /// Who asks whom to slow down, and what becomes of it. Asking changes nothing.
     ///
     /// # Errors
-    /// The faults of the store.
+    /// `not_found` for a worker that was never registered, with the names that are like it, and the faults of the store.
     pub async fn status(&self, request: AskPressure) -> Result<PressureStatus, Error> {
         self.q.allow("pressure.status", &request).await?;
         let AskPressure { worker_id, datacenter } = request;
@@ -46,7 +47,10 @@ impl Pressure<'_> {
         });
         let gaps = match &worker_id {
             Some(worker) => {
-                ask(host, &host.kinds.workers, worker, Action::Read, |view| untold(view.state)).await?
+                let seen = ask(host, &host.kinds.workers, worker, Action::Read, |view| {
+                    view.state.worker_id.as_ref().map(|_| untold(view.state))
+                });
+                seen.await?.ok_or_else(|| self.unknown(worker))?
             }
             None => BTreeMap::new(),
         };
@@ -76,6 +80,13 @@ impl Pressure<'_> {
             datacenters: datacenters.collect(),
             worker,
         })
+    }
+
+    /// A worker that is misspelt must not read as one that nobody asks for anything.
+    fn unknown(&self, worker: &EntityId) -> Error {
+        let workers = lock(&self.q.host().counters.workers);
+        let refused = Error::from(worker::Rejection::NotRegistered).with("given", worker.as_str());
+        refused.beside(nearest::names(worker.as_str(), workers.iter().map(EntityId::as_str)))
     }
 }
 

@@ -1,9 +1,12 @@
 //! Proofs over what happened: that nothing was changed, that a record is in the log, and that the log only grew.
 
+use std::collections::BTreeMap;
+
 use quorate_proofs::Refusal;
-use quorate_proofs::checkpoint::PublicKey;
+use quorate_proofs::checkpoint::{PublicKey, check_form};
+use quorate_proofs::cosignature::WitnessKey;
 use quorate_proofs::proof::{CONSISTENCY, INCLUSION};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::dto::{
@@ -11,17 +14,43 @@ use super::dto::{
     RecordProof, Verified, VerifyHistory,
 };
 use super::event_view::event_view;
+use super::hidden::{Sight, is_secret};
 use super::history::{History, kind_of, stream_of};
+use super::sought::kind_meant;
+use crate::core::kernel::ids::{StreamId, StreamKind};
+use crate::core::trust::retention::RetentionMachine;
 use crate::error::{Error, ErrorKind};
-use crate::journal::{Record, VerifyCursor};
+use crate::journal::{Broken, Fault, Record, Store, VerifyCursor};
 use crate::shell::host::{Host, wait};
-use crate::shell::transparency::{Contained, LogError, Signed};
+use crate::shell::hosts::retention_id;
+use crate::shell::memory::read_state;
+use crate::shell::transparency::{Compared, Contained, LogError, Signed};
 
 /// Commit groups checked at a time.
 const VERIFY_PAGE: usize = 1024;
 /// What to do with a folder that does not open.
 const ADVICE: &str = "`quorate recover DIR --to NEW` writes everything that is sound to a new folder; \
                       `--accept-loss` opens this one";
+
+/// Records are gone of which no pruning says that it took them, or are there of which one says so.
+fn unsaid(store: &dyn Store, found: &BTreeMap<u64, u64>) -> Result<Option<String>, Fault> {
+    let stream = StreamId::new(StreamKind::Retention, retention_id());
+    let prunings = read_state::<RetentionMachine>(store, &stream)?.prunings;
+    let said: BTreeMap<u64, u64> = prunings
+        .iter()
+        .filter(|(_, pruning)| pruning.records > 0)
+        .map(|(number, p)| (*number, p.records))
+        .collect();
+    let differs = said.keys().chain(found.keys()).find(|number| said.get(number) != found.get(number));
+    Ok(differs.map(|number| {
+        let count = |of: &BTreeMap<u64, u64>| of.get(number).copied().unwrap_or(0);
+        format!(
+            "as many records are gone as no pruning says. pruning={number}, said={}, found={}",
+            count(&said),
+            count(found)
+        )
+    }))
+}
 
 impl History<'_> {
     /// Checks every hash, link, position and sequence of the whole journal, and that it begins with what the newest
@@ -37,7 +66,8 @@ impl History<'_> {
     /// `ok` false.
     ///
     /// # Errors
-    /// `invalid_argument` for a public key that is none; as [`History::verify`].
+    /// `invalid_argument` for a public key or a checkpoint that is none, and for a checkpoint without a key to check it by; as
+    /// [`History::verify`].
     pub async fn verify_against(
         &self,
         request: VerifyHistory,
@@ -45,6 +75,7 @@ impl History<'_> {
     ) -> Result<Verified, Error> {
         self.q.allow("history.verify", &request).await?;
         let key = request.public_key.as_deref().map(public_key).transpose()?;
+        let given = request.checkpoint.map(|text| whole_checkpoint("checkpoint", text)).transpose()?;
         let mut at = VerifyCursor::default();
         let refusal = self.q.recovery_report().store.refusal.as_ref().map(|why| format!("{why}. {ADVICE}"));
         let (at, broken) = loop {
@@ -56,27 +87,38 @@ impl History<'_> {
                 break (at, step.broken);
             }
         };
-        let asked = request.checkpoint.is_some();
-        let (log, given) = match &broken {
+        let (pruned, broken) = match broken {
+            None => {
+                let found = at.pruned.clone();
+                let unsaid = self.q.host().blocking(move |store| unsaid(store, &found)).await?;
+                let broken = |why| Broken { group: at.group, position: None, record: None, why };
+                (at.pruned.values().sum::<u64>(), unsaid.map(broken))
+            }
+            broken => (at.pruned.values().sum(), broken),
+        };
+        let given: Vec<String> = given.into_iter().collect();
+        let compared = match &broken {
             // What cannot be read cannot be compared; the chain says where it breaks.
             Some(_) => {
                 let why = || Some("the journal is broken before that".to_owned());
-                (None, asked.then(|| Contained { size: None, why: why() }))
+                let unread = |_: &String| Contained { size: None, why: why() };
+                Compared { given: given.iter().map(unread).collect(), ..Compared::default() }
             }
             None => {
-                let given: Vec<String> = request.checkpoint.into_iter().collect();
-                let (own, mut all) = on_log(self.q.host(), move |host| {
+                on_log(self.q.host(), move |host| {
                     host.transparency.contained(host.store.as_ref(), key.as_ref(), &given)
                 })
-                .await?;
-                (own, all.pop())
+                .await?
             }
         };
+        let Compared { own: log, unread: log_unread, given } = compared;
+        let given = given.into_iter().next();
         let fits = |check: &Option<Contained>| check.as_ref().is_none_or(|check| check.why.is_none());
         Ok(Verified {
             ok: broken.is_none() && fits(&log) && fits(&given),
             groups: at.group,
             records: at.position,
+            pruned: (pruned > 0).then_some(pruned),
             streams: at.streams.len() as u64,
             tip_hash: at.hash.to_string(),
             broken: broken.map(|b| BrokenView {
@@ -89,6 +131,7 @@ impl History<'_> {
             opens: refusal.is_none(),
             refusal,
             log: log.map(check_view),
+            log_unread,
             checkpoint: given.map(check_view),
         })
     }
@@ -109,7 +152,8 @@ impl History<'_> {
     /// The proof that a record is in the log, under a checkpoint over everything that is durable now.
     ///
     /// # Errors
-    /// `invalid_argument` unless a position, or an entity and a seq, are given; `not_found` for a record that is not there; as
+    /// `invalid_argument` unless a position, or an entity and a seq, are given, and for an id that more than one kind has
+    /// where no kind is given; `not_found` for a record that is not there; as
     /// [`History::checkpoint`].
     pub async fn prove(&self, request: ProveRecord) -> Result<RecordProof, Error> {
         self.q.allow("history.prove", &request).await?;
@@ -119,6 +163,7 @@ impl History<'_> {
             (None, Some(id), Some(seq)) => {
                 let missing = || Error::new(ErrorKind::NotFound, "there is no such record").with("seq", seq);
                 let before = seq.checked_sub(1).ok_or_else(missing)?;
+                let kind = kind_meant(self.q.host(), kind, &id).await?;
                 let found = self.q.host().blocking(move |store| {
                     let stream = stream_of(store, kind, &id)?;
                     wait(store.read(&stream, before, 1))
@@ -139,9 +184,8 @@ impl History<'_> {
         })
         .await?;
         let event = if show { Some(event_view(record)?) } else { None };
-        let hides =
-            |sight: super::hidden::Sight| event.clone().is_some_and(|mut event| sight.event(&mut event));
-        if self.q.sight().is_some_and(hides) {
+        let hides = |sight: Sight| event.clone().is_some_and(|mut event| sight.event(&mut event));
+        if event.as_ref().is_some_and(is_secret) || self.q.sight().is_some_and(hides) {
             // The bytes of the record would show what the event may not.
             let kept_back = on_log(self.q.host(), move |host| {
                 host.transparency.inclusion(host.store.as_ref(), position, false)
@@ -158,15 +202,22 @@ impl History<'_> {
     /// [`History::checkpoint`].
     pub async fn prove_consistency(&self, request: ProveConsistency) -> Result<ConsistencyProof, Error> {
         self.q.allow("history.consistency", &request).await?;
+        let old = whole_checkpoint("old_checkpoint", request.old_checkpoint)?;
         let proof = on_log(self.q.host(), move |host| {
-            host.transparency.consistency(host.store.as_ref(), request.old_checkpoint)
+            let asked = old.clone();
+            match host.transparency.consistency(host.store.as_ref(), asked) {
+                Err(LogError::Refused(refusal @ Refusal::Unsigned { .. })) => {
+                    Ok(Err(not_one("old_checkpoint", old, "a checkpoint that this log has signed", &refusal)))
+                }
+                proof => proof.map(Ok),
+            }
         });
-        Ok(ConsistencyProof { proof: proof.await? })
+        Ok(ConsistencyProof { proof: proof.await?? })
     }
 }
 
 /// Does something with the log, on a thread that may block.
-async fn on_log<T: Send + 'static>(
+pub(super) async fn on_log<T: Send + 'static>(
     host: &std::sync::Arc<Host>,
     act: impl FnOnce(&Host) -> Result<T, LogError> + Send + 'static,
 ) -> Result<T, Error> {
@@ -181,12 +232,23 @@ fn error_of(error: LogError) -> Error {
         LogError::Refused(Refusal::Outside { field, given, low, high }) => {
             Error::invalid(field, given, &format!("{low} to {high}"))
         }
-        LogError::Refused(Refusal::Tile { .. }) => Error::new(ErrorKind::StoreError, message),
-        LogError::Refused(Refusal::Malformed { .. } | Refusal::Unsigned { .. } | Refusal::Misfit { .. }) => {
-            Error::invalid("old_checkpoint", message, "a checkpoint that this log has signed")
-        }
+        LogError::Refused(
+            Refusal::Tile { .. }
+            | Refusal::Malformed { .. }
+            | Refusal::Unsigned { .. }
+            | Refusal::Misfit { .. },
+        ) => Error::new(ErrorKind::StoreError, message),
+        LogError::NoKey(_) => Error::invalid(
+            "public_key",
+            Value::Null,
+            "the public key of the log, for the checkpoint that is given",
+        )
+        .with("cause", message),
         LogError::Diverged(_) => Error::new(ErrorKind::StoreCorrupt, message),
-        LogError::NoRecord(_) | LogError::NoLog => Error::new(ErrorKind::NotFound, message),
+        LogError::NoRecord(_) => Error::new(ErrorKind::NotFound, message),
+        LogError::NoLog => Error::new(ErrorKind::NotFound, message).advising(
+            "serve the folder once (`quorate serve --data DIR`), and ask while it is served or after",
+        ),
     }
 }
 
@@ -194,8 +256,26 @@ fn check_view(check: Contained) -> CheckpointCheck {
     CheckpointCheck { contained: check.why.is_none(), size: check.size, why: check.why }
 }
 
-fn public_key(text: &str) -> Result<PublicKey, Error> {
-    PublicKey::from_text(text).map_err(|e| Error::invalid("public_key", text, &e.to_string()))
+pub(super) fn public_key(text: &str) -> Result<PublicKey, Error> {
+    let expected = "the public key of a log, NAME+HASH+BASE64, as `history checkpoint` gives it";
+    PublicKey::from_text(text).map_err(|e| not_one("public_key", text.to_owned(), expected, &e))
+}
+
+/// A given text as a checkpoint. The end of its last line may be missing: `$(cat FILE)` of a shell takes it away.
+fn whole_checkpoint(field: &str, mut text: String) -> Result<String, Error> {
+    if !text.ends_with('\n') {
+        text.push('\n');
+    }
+    match check_form(&text) {
+        Ok(()) => Ok(text),
+        Err(e) => {
+            Err(not_one(field, text, "the whole text of a checkpoint, as `history checkpoint` gives it", &e))
+        }
+    }
+}
+
+fn not_one(field: &str, text: String, expected: &str, refusal: &Refusal) -> Error {
+    Error::invalid(field, text.trim_end(), expected).with("cause", refusal.to_string())
 }
 
 /// What a proof has shown.
@@ -242,7 +322,7 @@ pub fn check_proof(text: &str, key: &str) -> Result<CheckedProof, Error> {
     let format = value["proof"]["format"].as_str().unwrap_or_default().to_owned();
     match format.as_str() {
         INCLUSION => {
-            let file = RecordProof::deserialize(value).map_err(|e| malformed(e.to_string()))?;
+            let mut file = RecordProof::deserialize(value).map_err(|e| malformed(e.to_string()))?;
             let shown = file.proof.check(&key).map_err(refused)?;
             let entry = shown.entry;
             let recorded = shown.payload.map(|payload| Record {
@@ -256,6 +336,10 @@ pub fn check_proof(text: &str, key: &str) -> Result<CheckedProof, Error> {
                 settles: false,
             });
             let recorded = recorded.map(event_view).transpose()?;
+            // Older proofs do not flag what was refused.
+            if let (Some(beside), Some(proven)) = (&mut file.event, &recorded) {
+                beside.refused |= proven.refused;
+            }
             // The event beside the proof is for reading: it must say what the proven bytes say.
             if file.event.is_some() && file.event != recorded {
                 let why = "the event beside the proof is not the one that the record holds";
@@ -282,4 +366,54 @@ pub fn check_proof(text: &str, key: &str) -> Result<CheckedProof, Error> {
         }
         other => Err(malformed(format!("format={other:?}, expected={INCLUSION:?} or {CONSISTENCY:?}"))),
     }
+}
+
+/// What a checkpoint says, and who saw it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckedCheckpoint {
+    /// The name of the log.
+    pub origin: String,
+    /// How many records it is signed over.
+    pub size: u64,
+    /// The root of the tree over them, in base64.
+    pub root: String,
+    /// The witnesses that were asked for, each of which saw it.
+    pub witnesses: Vec<WitnessSeen>,
+}
+
+/// That a witness saw a checkpoint.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WitnessSeen {
+    /// Its name.
+    pub witness: String,
+    /// When, by its own clock, in seconds since 1970.
+    pub time: u64,
+}
+
+/// Checks a signed checkpoint with the public key of the log, and with those of witnesses (C2SP tlog-cosignature), all of which must
+/// have cosigned it. Needs no store and no runtime.
+///
+/// # Errors
+/// `invalid_argument` for a key that is none; `malformed_request` for a text that is no checkpoint; `proof_invalid` without the
+/// signature of the log, or of a witness, that fits.
+pub fn check_checkpoint(text: &str, key: &str, witnesses: &[String]) -> Result<CheckedCheckpoint, Error> {
+    let key = public_key(key)?;
+    let refused = |refusal: Refusal| match refusal {
+        Refusal::Malformed { .. } => Error::new(ErrorKind::MalformedRequest, refusal.to_string()),
+        other => Error::new(ErrorKind::ProofInvalid, other.to_string()),
+    };
+    let checkpoint = key.read(text).map_err(refused)?;
+    let mut seen = Vec::with_capacity(witnesses.len());
+    for witness in witnesses {
+        let witness = WitnessKey::from_text(witness)
+            .map_err(|e| Error::invalid("witness", witness.as_str(), &e.to_string()))?;
+        let (_, cosignature) = witness.read(&key, text).map_err(refused)?;
+        seen.push(WitnessSeen { witness: cosignature.witness, time: cosignature.time });
+    }
+    Ok(CheckedCheckpoint {
+        origin: key.name().to_owned(),
+        size: checkpoint.size,
+        root: checkpoint.root.to_string(),
+        witnesses: seen,
+    })
 }

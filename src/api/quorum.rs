@@ -1,6 +1,5 @@
 //! Operations on quorums.
 
-use std::collections::BTreeMap;
 use std::future::Future;
 use std::time::Duration;
 
@@ -9,20 +8,20 @@ use serde_json::Value;
 use super::caller::{Watch, begun};
 use super::capacity_view::up_to;
 use super::dto::{
-    CancelQuorum, Cancelled, FinalTally, FinalVote, QuorumHistory, QuorumHistoryEntry, QuorumHistoryPage,
-    QuorumStatsReply, QuorumStatus, StartQuorum, Started, Vote, Voted, WaitQuorum,
+    CancelQuorum, Cancelled, ExtendQuorum, QuorumHistory, QuorumHistoryPage, QuorumStatsReply, QuorumStatus,
+    StartQuorum, Started, Vote, Voted, WaitQuorum,
 };
+use super::quorum_view::{admits, history_entry, started_view, status_view};
 use super::{Quorate, closed, json, keyed, wait};
-use crate::core::kernel::ids::{EntityId, IdempotencyKey, StreamId, StreamKind, VoterId};
+use crate::core::kernel::ids::{EntityId, IdempotencyKey, StreamId, StreamKind};
 use crate::core::kernel::keyed::KeyedRequest;
 use crate::core::kernel::names::check_name;
-use crate::core::kernel::time::{Timestamp, whole_parts};
+use crate::core::kernel::time::whole_parts;
+use crate::core::voting::extension::{Extend, Until};
 use crate::core::voting::quorum;
-use crate::core::voting::quorum::event::Counting;
-use crate::core::voting::quorum::state::{Fallback, Standee};
 use crate::core::voting::quorum::{
-    Ballot, Cancel, Command, FallbackPlan, Opened, Policy, Quorum, QuorumMachine, QuorumState, QuorumType,
-    Rejection, Reply, Start,
+    Ballot, Cancel, Command, FallbackPlan, Policy, Quorum, QuorumMachine, QuorumState, QuorumType, Rejection,
+    Reply, Start,
 };
 use crate::core::voting::rules::{self, Param, RuleError, RuleSpec};
 use crate::core::voting::topology::{Asked, Membership};
@@ -76,6 +75,7 @@ impl Quorums<'_> {
                 return self.started_before(&stream, key, keyed, same_id.as_ref()).await;
             }
         }
+        self.q.check_open(StreamKind::Quorum, host.config.quorum.max_open)?;
         check_room(host)?;
         let asked = Asked {
             quorum_type: request.quorum_type.0,
@@ -173,10 +173,12 @@ impl Quorums<'_> {
                     state: view.state.state().unwrap_or(QuorumState::Open),
                 })
             }
-            Some(Err(rejection)) => Err(rejection.into()),
-            Some(Ok(Reply::Started | Reply::Cancelled { .. } | Reply::Done)) | None => {
-                Err(Rejection::NotFound.into())
+            Some(Err(rejection)) => {
+                let held = view.state.votes.get(&voter_id).map(|standing| standing.vote);
+                Err(Error::from(rejection).beside_vote(held.map(Value::from), value))
             }
+            Some(Ok(Reply::Started | Reply::Extended { .. } | Reply::Cancelled { .. } | Reply::Done))
+            | None => Err(Rejection::NotFound.into()),
         }))
     }
 
@@ -232,6 +234,39 @@ impl Quorums<'_> {
                     duplicate: reply == Reply::Cancelled { duplicate: true },
                 }),
                 None => Err(Rejection::NotFound.into()),
+            }
+        })
+        .await?
+    }
+
+    /// Takes votes longer than was said. Durable on return; the same deadline again changes nothing. Votes are never taken
+    /// shorter.
+    ///
+    /// # Errors
+    /// `invalid_argument`, `not_found`, `quorum_closed`, `quorum_timeout`, and the faults of the store.
+    pub async fn extend(&self, request: ExtendQuorum) -> Result<QuorumStatus, Error> {
+        self.q.allow("quorum.extend", &request).await?;
+        let ExtendQuorum { quorum_id, timeout_seconds, deadline, by, reason } = request;
+        let host = self.q.host();
+        let longest = host.config.quorum.max_timeout;
+        let until = match (timeout_seconds, deadline) {
+            (None, Some(deadline)) => Until::At(deadline),
+            (Some(_), None) => Until::FromNow(seconds("timeout_seconds", timeout_seconds, longest, host)?),
+            (Some(seconds), Some(_)) => {
+                return Err(Error::invalid("timeout_seconds", seconds, "none beside a deadline"));
+            }
+            (None, None) => {
+                let expected = "timeout_seconds or deadline";
+                return Err(Error::missing("timeout_seconds").with("expected", expected));
+            }
+        };
+        check_label("by", by.as_deref(), MAX_LABEL)?;
+        check_sentence("reason", reason.as_deref(), MAX_REASON)?;
+        let (command, named) = (Command::Extend(Extend { until, longest, by, reason }), quorum_id.clone());
+        ask(host, &host.kinds.quorums, &quorum_id, Action::Command(command, None), move |view| {
+            match view.reply {
+                Some(Err(rejection)) => Err(rejection.into()),
+                Some(Ok(_)) | None => status_view(&named, view.state, view.now),
             }
         })
         .await?
@@ -459,140 +494,11 @@ pub(super) fn check_sentence(field: &str, text: Option<&str>, longest: usize) ->
     }
 }
 
-/// How many entries a page may hold.
+/// How many entries a page may hold. A page of none says whether there are more, and where it ends.
 pub(super) fn page_limit(given: Option<i64>) -> Result<usize, Error> {
     let limit = given.unwrap_or(100);
     match usize::try_from(limit) {
-        Ok(n @ 1..=1000) => Ok(n),
-        _ => Err(Error::invalid("limit", limit, "1 to 1000")),
+        Ok(n @ 0..=1000) => Ok(n),
+        _ => Err(Error::invalid("limit", limit, "0 to 1000")),
     }
-}
-
-fn admits(opened: &Opened, voter: &VoterId) -> bool {
-    // In an open electorate nobody is known to be a neighbour.
-    opened.electorate.size().is_some() && opened.electorate.admits(voter)
-}
-
-fn electorate_name(opened: &Opened) -> String {
-    if opened.electorate.size().is_some() { "closed".into() } else { "open".into() }
-}
-
-fn started_view(id: &EntityId, state: &Quorum, duplicate: bool) -> Result<Started, Error> {
-    let opened = state.opened.as_deref().ok_or(Rejection::NotFound)?;
-    let timeout = opened.deadline.since(opened.opened_at).as_secs_f64();
-    Ok(Started {
-        quorum_id: id.clone(),
-        quorum_type: opened.quorum_type,
-        required_votes: opened.required_votes,
-        timeout,
-        timeout_seconds: timeout,
-        cell_id: opened.cell_id.clone(),
-        neighbor_count: opened.neighbor_count,
-        electorate: electorate_name(opened),
-        voter_count: opened.electorate.size(),
-        state: state.state().unwrap_or(QuorumState::Open),
-        opened_at: opened.opened_at,
-        deadline: opened.deadline,
-        membership_epoch: opened.membership_epoch,
-        subject_digest: opened.subject_digest.clone(),
-        fallback_quorum_id: opened.fallback.as_ref().map(|f| f.child_id.clone()),
-        duplicate,
-    })
-}
-
-/// The status of a quorum at `now`.
-pub(super) fn status_view(id: &EntityId, state: &Quorum, now: Timestamp) -> Result<QuorumStatus, Error> {
-    let opened = state.opened.as_deref().ok_or(Rejection::NotFound)?;
-    let closed = state.closed.as_ref();
-    let tally = state.tally();
-    let end = closed.map_or(now, |c| c.closed_at);
-    let approvals = state.votes.values().filter(|v| v.vote && v.counting == Counting::Counted);
-    let sum: f64 = approvals.map(|v| v.confidence).sum();
-    let owned = |outsiders| state.voters_in_order(outsiders).into_iter().cloned().collect();
-    let (fallback, fallback_error) = match (&state.fallback, &opened.fallback) {
-        (Fallback::None, None) => ("none", None),
-        (Fallback::None, Some(_)) if closed.is_some() => ("none", None),
-        (Fallback::None, Some(_)) => ("planned", None),
-        (Fallback::Owed, _) => ("owed", None),
-        (Fallback::Opened, _) => ("opened", None),
-        (Fallback::Failed(reason), _) => ("failed", Some(reason.clone())),
-    };
-    Ok(QuorumStatus {
-        quorum_id: id.clone(),
-        quorum_type: opened.quorum_type,
-        cell_id: opened.cell_id.clone(),
-        neighbor_count: opened.neighbor_count,
-        total_votes: tally.total(),
-        approve_votes: tally.approvals,
-        reject_votes: tally.rejections,
-        required_votes: opened.required_votes,
-        quorum_reached: state.outcome() == rules::Outcome::Won,
-        elapsed_seconds: end.since(opened.opened_at).as_secs_f64(),
-        timeout_seconds: opened.deadline.since(opened.opened_at).as_secs_f64(),
-        valid_voters: owned(false),
-        invalid_voters: owned(true),
-        votes: standing_votes(state),
-        state: state.state().unwrap_or(QuorumState::Open),
-        consensus: tally.consensus(),
-        electorate: electorate_name(opened),
-        voter_count: opened.electorate.size(),
-        closed_at: closed.map(|c| c.closed_at),
-        noticed_at: closed.map(|c| c.noticed_at),
-        opened_at: opened.opened_at,
-        deadline: opened.deadline,
-        decided_by: closed.and_then(|c| c.decided_by.clone()),
-        cancelled_by: closed.and_then(|c| c.cancelled_by.clone()),
-        reason: closed.and_then(|c| c.reason.clone()),
-        mean_confidence: (tally.approvals > 0).then(|| sum / f64::from(tally.approvals)),
-        late_votes: state.late_votes,
-        rule: state.rule.clone(),
-        subject: subject_value(opened),
-        subject_digest: opened.subject_digest.clone(),
-        membership_epoch: opened.membership_epoch,
-        parent_quorum_id: opened.parent.clone(),
-        fallback_quorum_id: opened.fallback.as_ref().map(|f| f.child_id.clone()),
-        fallback: fallback.into(),
-        fallback_error,
-    })
-}
-
-fn subject_value(opened: &Opened) -> Option<Value> {
-    opened.subject.as_ref().and_then(|text| serde_json::from_str(text).ok())
-}
-
-fn standing_votes(state: &Quorum) -> BTreeMap<VoterId, FinalVote> {
-    let vote = |v: &Standee| FinalVote {
-        vote: v.vote,
-        confidence: v.confidence,
-        counted: v.counting == Counting::Counted,
-        cast_at: v.cast_at,
-        reason: v.reason.clone(),
-    };
-    state.votes.iter().map(|(id, v)| (id.clone(), vote(v))).collect()
-}
-
-fn history_entry(id: &EntityId, state: &Quorum) -> Option<QuorumHistoryEntry> {
-    let (opened, closed) = (state.opened.as_deref()?, state.closed.as_ref()?);
-    let tally = closed.tally;
-    Some(QuorumHistoryEntry {
-        quorum_id: id.clone(),
-        quorum_type: opened.quorum_type,
-        result: FinalTally {
-            total_votes: tally.total(),
-            approve_votes: tally.approvals,
-            reject_votes: tally.rejections,
-            required_votes: opened.required_votes,
-            quorum_reached: closed.state == QuorumState::Approved,
-            consensus: tally.consensus(),
-        },
-        votes: standing_votes(state),
-        closed_at: closed.closed_at,
-        state: closed.state,
-        cell_id: opened.cell_id.clone(),
-        required_votes: opened.required_votes,
-        opened_at: opened.opened_at,
-        deadline: opened.deadline,
-        decided_by: closed.decided_by.clone(),
-        subject: subject_value(opened),
-    })
 }

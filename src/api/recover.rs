@@ -2,16 +2,18 @@
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use super::backup::now;
 use super::event_view::event_view;
 use super::on_thread;
 use crate::error::Error;
-use crate::journal::{Fault, Record};
+use crate::journal::{Fault, Record, next_life};
+use crate::shell::log_files;
 use crate::store::salvage::ReadStore;
 
 /// What was recovered, and what was not.
@@ -71,9 +73,11 @@ pub struct Incomplete {
 /// gap are written to the file `to` with `.rest.jsonl` behind its name, one a line.
 ///
 /// # Errors
+/// `invalid_argument` when one of the folders lies in the other, or they are one, whatever links lead there;
 /// `store_missing`, `store_locked` and `store_version` for `from`, `store_foreign` when `to` or the file beside it is there
 /// already, `store_error` when a disk does not answer. Damage is no error: the answer lists it.
 pub async fn recover(from: PathBuf, to: PathBuf) -> Result<Recovered, Error> {
+    check_apart(&from, &to)?;
     on_thread(move || {
         let store = ReadStore::open(&from)?;
         let mut name = to.clone().into_os_string();
@@ -82,7 +86,9 @@ pub async fn recover(from: PathBuf, to: PathBuf) -> Result<Recovered, Error> {
         if beside.exists() {
             return Err(Fault::Foreign { path: beside.display().to_string() });
         }
-        let tip = store.restore(&to)?;
+        let tip = store.restore(&to, next_life(store.epoch(), now()))?;
+        let mut notes = notes(&store);
+        notes.extend(carry_log(&from, &to)?);
         let mut lines = Lines { path: &beside, file: None };
         let beyond_records = store.beyond(|record| lines.add(record))?;
         let beyond_file = lines.finish()?.then(|| beside.clone());
@@ -109,11 +115,69 @@ pub async fn recover(from: PathBuf, to: PathBuf) -> Result<Recovered, Error> {
             beyond_file,
             missing: missing.collect(),
             entities: entities.collect(),
-            notes: notes(&store),
+            notes,
             folder: to,
         })
     })
     .await
+}
+
+/// Gives the new folder the log of the old one, so that it goes on; a sentence when it cannot. A checkpoint over records that
+/// were lost is put beside.
+fn carry_log(from: &Path, to: &Path) -> Result<Option<String>, Fault> {
+    let key = match log_files::key_text(from) {
+        Ok(Some(key)) => key,
+        Ok(None) => return Ok(None),
+        Err(Fault::Corrupt { what }) => {
+            return Ok(Some(format!(
+                "the new folder begins a log of its own, for the key of the old one is damaged: {what}"
+            )));
+        }
+        Err(fault) => return Err(fault),
+    };
+    let newest = log_files::checkpoint_text(from)?;
+    let contained = match &newest {
+        Some(text) => log_files::begins_with(&ReadStore::open(to)?, &key, text)?,
+        None => false,
+    };
+    log_files::adopt(to, &key, newest.as_deref().map(|text| (text, contained)))?;
+    let lost = newest.filter(|_| !contained).map(|_| {
+        "the newest checkpoint of the log is not contained in the new folder, and stands there as checkpoint.before-loss".to_owned()
+    });
+    Ok(lost)
+}
+
+/// What is damaged is evidence: nothing is written into it, nor around it.
+fn check_apart(from: &Path, to: &Path) -> Result<(), Error> {
+    // A folder that is not there has nothing in it; opening it says so.
+    let Ok(held) = from.canonicalize() else { return Ok(()) };
+    let new = place_of(to);
+    let expected = if new.starts_with(&held) {
+        "a folder outside the one that is recovered"
+    } else if held.starts_with(&new) {
+        "a folder in which the one that is recovered does not lie"
+    } else {
+        return Ok(());
+    };
+    let refused = Error::invalid("to", to.display().to_string(), expected);
+    Err(refused.with("folder", held.display().to_string()).with("place", new.display().to_string()))
+}
+
+/// Where a path leads to that need not be there yet: as far as it is there its links are followed.
+fn place_of(path: &Path) -> PathBuf {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let mut place = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::ParentDir => drop(place.pop()),
+            Component::CurDir => {}
+            Component::Prefix(_) | Component::RootDir | Component::Normal(_) => {
+                place.push(part);
+                place = place.canonicalize().unwrap_or(place);
+            }
+        }
+    }
+    place
 }
 
 /// What is odd about a folder besides what is missing.

@@ -12,13 +12,15 @@ use super::dto::{
 };
 use super::quorum::{MAX_LABEL, MAX_REASON, check_label, check_sentence, page_limit};
 use super::session_plan::{cast, elector, keyed_fields, span, terms, text_of, whole};
-use super::session_view::{line_view, result_view, status_name};
+use super::session_view::{held_view, line_view, result_view, status_name};
+use super::spend::mandate;
 use super::voter::handle_hash;
-use super::{Quorate, closed, cursor, keyed, wait};
+use super::{Quorate, closed, keyed, opened, wait};
 use crate::core::kernel::ids::{EntityId, IdempotencyKey, StreamId, StreamKind, VoterId};
 use crate::core::kernel::keyed::KeyedRequest;
 use crate::core::kernel::time::Timestamp;
 use crate::core::voting::session::certificate::{Certificate, Place, certify};
+use crate::core::voting::session::watch::Watch as Watched;
 use crate::core::voting::session::{
     self, Command, Commit, Elector, Open, Proof, Rejection, Reply, Session, SessionMachine,
 };
@@ -38,8 +40,8 @@ use crate::shell::writer::Failure;
 const RESERVED: [&str; 1] = ["open"];
 /// Time for votes when none is named, in milliseconds.
 const DEFAULT_TIMEOUT_MS: i64 = 30_000;
-/// Shortest and longest time for votes: a week.
-const TIMEOUT_MS: std::ops::RangeInclusive<u64> = 100..=604_800_000;
+/// Shortest time for votes, in milliseconds.
+const SHORTEST_MS: u64 = 100;
 /// When to come again, where sessions end by themselves.
 const AGAIN_MS: u64 = 1_000;
 
@@ -73,6 +75,7 @@ impl Sessions<'_> {
         open.keyed = keyed.as_ref().map(|(_, keyed)| keyed.clone());
         let id = open.session_id.clone();
         let limit = host.config.session.max_open;
+        self.q.check_open(StreamKind::Session, limit as u64)?;
         if !lock(&host.counters.sessions).reserve(&id, limit) {
             let message = format!("as many sessions are open as may be; wait until one ends. limit={limit}");
             return Err(Error::new(ErrorKind::LimitExceeded, message)
@@ -125,8 +128,11 @@ impl Sessions<'_> {
             return Err(Error::invalid("session_id", id.as_str(), "an id other than open"));
         }
         let ms = request.timeout_ms.unwrap_or(DEFAULT_TIMEOUT_MS);
-        let timeout = u64::try_from(ms).ok().filter(|ms| TIMEOUT_MS.contains(ms)).map(Duration::from_millis);
-        let timeout = timeout.ok_or_else(|| Error::invalid("timeout_ms", ms, "100 to 604800000"))?;
+        let longest = config.max_timeout.as_millis();
+        let fits = |ms: &u64| *ms >= SHORTEST_MS && u128::from(*ms) <= longest;
+        let timeout = u64::try_from(ms).ok().filter(fits).map(Duration::from_millis);
+        let expected = format!("{SHORTEST_MS} to {longest}");
+        let timeout = timeout.ok_or_else(|| Error::invalid("timeout_ms", ms, &expected))?;
         let proposal =
             text_of("proposal", &request.proposal.clone().unwrap_or(Value::Null), config.max_proposal_bytes)?;
         let context = request.context.clone().map(Value::Object);
@@ -134,6 +140,7 @@ impl Sessions<'_> {
             context.map(|context| text_of("context", &context, config.max_proposal_bytes)).transpose()?;
         let terms = terms(&request, proposal)?;
         let byzantine = request.algorithm == Some(SessionAlgorithm::Byzantine);
+        let allowed = mandate(request.operation.as_ref())?;
         let electors = self.electors(&request).await?;
         Ok(Open {
             session_id: request.session_id.unwrap_or_else(|| host.ids.mint()),
@@ -148,6 +155,7 @@ impl Sessions<'_> {
             round_timeout: span("round_timeout_ms", request.round_timeout_ms)?,
             commit_timeout: span("commit_timeout_ms", request.commit_timeout_ms)?,
             keyed: None,
+            mandate: allowed,
         })
     }
 
@@ -245,11 +253,13 @@ impl Sessions<'_> {
         }
         let id = session_id.clone();
         let voter = voter_id.clone();
+        let in_round = if let Command::Vote(cast) = &command { Some(cast.vote.round) } else { None };
         let asked =
             ask(host, &host.kinds.sessions, &session_id, Action::Command(command, None), move |view| {
                 let status = status_name(view.state).to_owned();
                 let outcome = view.state.outcome();
                 let round = view.state.round;
+                let held = in_round.and_then(|round| view.state.vote_of(round, &voter)).map(held_view);
                 let plain = SessionVoted {
                     session_id: id,
                     voter_id: voter,
@@ -281,20 +291,26 @@ impl Sessions<'_> {
                     Some(Ok(Reply::Promised { duplicate })) => {
                         Ok(SessionVoted { promised: true, duplicate, ..plain })
                     }
-                    Some(Err(rejection)) => Err(rejection),
-                    Some(Ok(Reply::Opened | Reply::Done)) | None => Err(Rejection::NotFound),
+                    Some(Err(rejection)) => Err(Box::new((rejection, held))),
+                    Some(Ok(
+                        Reply::Opened
+                        | Reply::Cancelled { .. }
+                        | Reply::Spent(_)
+                        | Reply::Redeemed(_)
+                        | Reply::Done,
+                    ))
+                    | None => Err(Box::new((Rejection::NotFound, None))),
                 }
             });
         let answer = asked.await?;
         let was_signed = match &answer {
             Ok(_) => true,
-            Err(Rejection::Vote { reason, .. }) => reason.layer() > 4,
-            Err(_) => false,
+            Err(refused) => matches!(&refused.0, Rejection::Vote { reason, .. } if reason.layer() > 4),
         };
         if let Some(channel) = key_channel.filter(|_| was_signed) {
             lock(&host.counters.rates).admitted(channel, now);
         }
-        let mut voted = answer?;
+        let mut voted = answer.map_err(|refused| beside(refused.0, refused.1))?;
         if let Some(seq) = voted.log_seq {
             voted.entry_hash = record_at(host, &session_id, seq).await?.map(|(_, hash)| hash);
         }
@@ -390,6 +406,8 @@ impl Sessions<'_> {
         let asked =
             ask(host, &host.kinds.sessions, id, Action::Command(command, None), |view| match view.reply {
                 Some(Err(rejection)) => Err(rejection.into()),
+                Some(Ok(Reply::Cancelled { duplicate })) => result_view(view.state)
+                    .map(|result| SessionResult { duplicate: Some(duplicate), ..result }),
                 Some(Ok(_)) | None => result_view(view.state),
             });
         asked.await?
@@ -416,13 +434,14 @@ impl Sessions<'_> {
         ask(host, &host.kinds.sessions, id, Action::Read, |view| result_view(view.state)).await?
     }
 
-    /// Open sessions by id, or ended ones, oldest first.
+    /// Open sessions by id, or ended ones, oldest first; newest first where that is asked for.
     ///
     /// # Errors
     /// `invalid_argument` for limit or cursor, and the faults of the store.
     pub async fn list(&self, request: ListSessions) -> Result<SessionPage, Error> {
         self.q.allow("session.list", &request).await?;
         let limit = page_limit(request.limit)?;
+        let newest_first = request.newest_first.unwrap_or(false);
         self.q.settle().await;
         let host = self.q.host();
         drop(host.admit(false)?);
@@ -435,18 +454,16 @@ impl Sessions<'_> {
             // One that was told of evidence after its end stands in the index of ends again.
             let mut seen = BTreeSet::new();
             entries.retain(|line| seen.insert(line.session_id.clone()));
+            if newest_first {
+                entries.reverse();
+            }
             return Ok(SessionPage { sessions: entries, open, limit: most, next_cursor, more });
         }
-        cursor::check(host, StreamKind::Session, request.cursor.as_deref()).await?;
-        let after = request.cursor.as_deref().and_then(|cursor| EntityId::stored(cursor).ok());
-        let ids: Vec<EntityId> = {
-            let sessions = lock(&host.counters.sessions);
-            sessions.open_after(after.as_ref()).take(limit + 1).cloned().collect()
-        };
-        let more = ids.len() > limit;
-        let last = ids.iter().take(limit).next_back().map(EntityId::to_string);
+        let of = (&host.counters.sessions, (|watch: &Watched| &watch.open) as fn(&Watched) -> &_);
+        let cursor = request.cursor.as_deref();
+        let page = opened::page(host, StreamKind::Session, of, limit, cursor, newest_first).await?;
         let mut sessions = Vec::new();
-        for id in ids.into_iter().take(limit) {
+        for id in page.ids {
             let voter = request.voter_id.clone();
             let asked = ask(host, &host.kinds.sessions, &id, Action::Read, move |view| {
                 let awaits = voter.is_none_or(|voter| view.state.awaits(&voter));
@@ -454,7 +471,8 @@ impl Sessions<'_> {
             });
             sessions.extend(asked.await?);
         }
-        Ok(SessionPage { sessions, open, limit: most, next_cursor: last.or(request.cursor), more })
+        let next_cursor = page.next_cursor.or(request.cursor);
+        Ok(SessionPage { sessions, open, limit: most, next_cursor, more: page.more })
     }
 
     /// The certificate of a decision: with it anybody can check, without this store, that the votes behind the decision
@@ -474,6 +492,16 @@ impl Sessions<'_> {
         let (position, record_hash) = record_at(host, &id, seq).await?.unwrap_or_default();
         Ok(certify(&state, Place { seq, position, record_hash })?)
     }
+}
+
+/// The refusal of a vote that a standing one is in the way of: it says which stands.
+fn beside(rejection: Rejection, held: Option<(Value, f64, f64)>) -> Error {
+    let stands = matches!(&rejection, Rejection::Vote { reason, .. } if reason.layer() == 6);
+    let error = Error::from(rejection);
+    let Some((vote, score, confidence)) = held.filter(|_| stands) else { return error };
+    let values = format!("held={vote}, held_score={score}, held_confidence={confidence}");
+    let message = error.with_values(&values);
+    error.saying(message).with("held", vote).with("held_score", score).with("held_confidence", confidence)
 }
 
 /// A record of a session: its position in the journal, and the hash of the log up to it.

@@ -6,8 +6,9 @@ use super::dto::{
     ElectorView, EvidenceView, ExclusionView, SelectionView, SessionBallot, SessionLine, SessionResult,
 };
 use super::session_plan::whole;
+use super::spend::operation_view;
 use crate::core::kernel::ids::VoterId;
-use crate::core::voting::session::ballot::WHOLE;
+use crate::core::voting::session::ballot::{Ballot, WHOLE};
 use crate::core::voting::session::event::{Flag, Selection};
 use crate::core::voting::session::state::Standing;
 use crate::core::voting::session::{Evidence, Opened, Outcome, Pick, Rejection, Session};
@@ -51,6 +52,20 @@ fn ballot_view(vote: &Standing) -> SessionBallot {
         received_at: vote.received_at,
         reasoning: vote.reasoning.clone(),
     }
+}
+
+/// What a standing vote says, how good, and how sure.
+pub(super) fn held_view(vote: &Standing) -> (Value, f64, f64) {
+    let says = match &vote.vote.ballot {
+        Ballot::Approve(stance) => stance.name().into(),
+        Ballot::Choice(candidate) => candidate.as_str().into(),
+        Ballot::Approval(all) => all.iter().map(|candidate| Value::from(candidate.as_str())).collect(),
+        Ballot::Scores(all) => all
+            .iter()
+            .map(|(candidate, score)| (candidate.to_string(), Value::from(whole((*score).into()))))
+            .collect(),
+    };
+    (says, whole(vote.vote.score.into()), whole(vote.vote.confidence.into()))
 }
 
 fn selection_view(opened: &Opened, selection: &Selection) -> SelectionView {
@@ -142,7 +157,10 @@ pub(super) fn result_view(state: &Session) -> Result<SessionResult, Error> {
         min_participants: f.saturating_mul(3).saturating_add(1),
         fault_tolerant: f >= 1 && quorum.n > f.saturating_mul(3),
         agreement_threshold: quorum.heads,
-        byzantine_safe: closed.is_some_and(|closed| closed.byzantine_safe),
+        // What came to light since counts too: without the voters proven to lie there may be no quorum.
+        byzantine_safe: closed.is_some_and(|closed| closed.byzantine_safe)
+            && state.tainted.is_none()
+            && count(state.malicious().len()) <= f,
         basis: quorum.basis,
         threshold: quorum.threshold,
         total_power: whole(quorum.power),
@@ -176,6 +194,7 @@ pub(super) fn result_view(state: &Session) -> Result<SessionResult, Error> {
         deadline: opened.deadline,
         closed_at: closed.map(|closed| closed.closed_at),
         noticed_at: closed.map(|closed| closed.noticed_at),
+        operation: operation_view(state.mandate.as_deref(), &state.uses),
         duplicate: None,
     })
 }

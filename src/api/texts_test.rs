@@ -12,7 +12,11 @@ const NAMES: &[(&str, &str)] = &[
     ("cell.register", "arm"),
     ("cell.register", "department"),
     ("quorum.start", "arm"),
+    ("quorum.extend", "by"),
     ("quorum.cancel", "by"),
+    ("consensus.extend", "by"),
+    ("consensus.remind", "by"),
+    ("consensus.cancel", "by"),
     ("algorithm.register", "name"),
     ("algorithm.register", "by"),
     ("job.submit", "gate_addr"),
@@ -26,6 +30,10 @@ const NAMES: &[(&str, &str)] = &[
     ("flow.offer", "key"),
     ("shed.check", "handler"),
     ("session.cancel", "cancelled_by"),
+    ("session.spend", "by"),
+    ("stop.engage", "by"),
+    ("stop.release", "by"),
+    ("consensus.spend", "by"),
 ];
 /// Words of a list that their own parts hold: another word is refused, and the error names the field.
 const WORDS: &[(&str, &str)] = &[
@@ -37,16 +45,30 @@ const WORDS: &[(&str, &str)] = &[
     ("job.complete", "status"),
     ("job.list", "state"),
     ("worker.report", "outcome"),
+    ("datacenter.update", "health_bucket"),
+    ("route.failure", "reason"),
     ("identity.create", "scopes[0]"),
     ("identity.create", "acts_as[0]"),
     ("identity.create", "public_key"),
     ("identity.grant", "scopes[0]"),
     ("identity.grant", "acts_as[0]"),
     ("identity.grant", "public_key"),
+    ("retention.hold", "kind"),
+    ("retention.release", "kind"),
     ("history.query", "kind"),
     ("history.query", "event"),
     ("history.query", "outcome"),
+    ("hook.register", "url"),
+    ("hook.register", "secret"),
+    ("hook.register", "filter.kind"),
+    ("hook.register", "filter.event"),
+    ("hook.register", "filter.outcome"),
+    ("history.count", "kind"),
+    ("history.count", "event"),
+    ("history.count", "outcome"),
+    ("history.count", "per"),
     ("history.entity", "kind"),
+    ("history.why", "kind"),
     ("history.state_at", "kind"),
     ("history.prove", "kind"),
     ("history.consistency", "old_checkpoint"),
@@ -55,23 +77,35 @@ const WORDS: &[(&str, &str)] = &[
     ("session.vote", "hash"),
     ("session.vote", "commit"),
     ("voter.register", "public_key"),
+    ("session.open", "operation.operation_hash"),
+    ("consensus.request", "operation.operation_hash"),
+    ("consensus.request", "answer_schema"),
+    ("session.spend", "operation_hash"),
+    ("consensus.spend", "operation_hash"),
 ];
 /// What is only looked up: it is found as it was stored, or it is not.
 const SOUGHT: &[(&str, &str)] = &[
     ("consensus.request", "algorithm"),
     ("algorithm.unregister", "name"),
     ("algorithm.set_default", "name"),
+    ("hook.register", "filter.cursor"),
     ("", "cursor"),
 ];
 /// Sentences for people: no control characters.
 const SENTENCES: &[(&str, &str)] = &[
     ("quorum.vote", "reason"),
+    ("quorum.extend", "reason"),
     ("quorum.cancel", "reason"),
     ("consensus.vote", "reason"),
+    ("consensus.extend", "reason"),
+    ("consensus.delegate", "reason"),
+    ("consensus.cancel", "reason"),
     ("identity.revoke", "reason"),
     ("session.cancel", "reason"),
     ("voter.quarantine", "reason"),
     ("voter.release", "reason"),
+    ("retention.hold", "reason"),
+    ("stop.engage", "reason"),
 ];
 /// Nobody compares it.
 const FREE: &[(&str, &str)] = &[
@@ -81,11 +115,18 @@ const FREE: &[(&str, &str)] = &[
     ("job.complete", "reason"),
     ("job.cancel", "reason"),
     ("worker.report", "result"),
+    ("job.submit", "payload"),
+    ("job.submit", "workflows[0].payload"),
     ("flow.offer", "message"),
     ("quorum.start", "subject"),
     ("consensus.request", "proposal"),
+    ("consensus.vote", "value"),
     ("session.open", "proposal"),
     ("session.open", "context.*"),
+    ("session.open", "operation.arguments"),
+    ("session.spend", "arguments"),
+    ("consensus.request", "operation.arguments"),
+    ("consensus.spend", "arguments"),
     ("session.open", "kinds.*"),
     // Part of what a voter signs, byte for byte.
     ("session.vote", "reasoning"),
@@ -176,6 +217,10 @@ async fn refusal(q: &Quorate, op: &'static Operation, field: &str, text: &str) -
     match op.name {
         // What waits would wait here.
         "consensus.request" => drop(fields.insert("wait".into(), false.into())),
+        "consensus.extend" => drop(fields.insert("timeout_ms".into(), 1_000.into())),
+        // It is looked at first.
+        "hook.register" => drop(fields.insert("url".into(), "https://hooks.example.com/".into())),
+        "quorum.extend" => drop(fields.insert("timeout_seconds".into(), 1.into())),
         // One of two is needed, which no schema says.
         "history.state_at" => drop(fields.insert("seq".into(), 1.into())),
         _ => {}

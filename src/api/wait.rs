@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use crate::core::kernel::ids::EntityId;
 use crate::error::Error;
+use crate::journal::Fault;
 use crate::shell::entity::Action;
 use crate::shell::host::Host;
 use crate::shell::hosts::Hosted;
 use crate::shell::runtime::ask;
+use crate::shell::writer::Failure;
 
 /// Pause before a waiter that was lost or refused comes again.
 const AGAIN: Duration = Duration::from_millis(20);
@@ -44,6 +46,8 @@ pub(super) async fn until<M: Hosted>(
             let token = Arc::new(());
             let action = Action::Until(holds, Arc::downgrade(&token));
             match ask(&waiting, M::registry(&waiting), &id, action, |_| ()).await {
+                // What was pruned does not come to an end any more; whoever looks next is told.
+                Err(Failure::Refused(Fault::Pruned { .. })) => return,
                 // A waiter is lost when its actor dies, and refused while the runtime is busy; it comes again, unless
                 // the store refuses for good.
                 Err(_) if !waiting.is_closing() && waiting.writer.failure().is_none() => {
@@ -70,7 +74,7 @@ pub(super) async fn at_most<T: Send + 'static>(
 
 /// A task that ends when nobody waits for it any more.
 #[derive(Debug)]
-pub(super) struct AbortOnDrop<T>(pub(super) tokio::task::JoinHandle<T>);
+pub(crate) struct AbortOnDrop<T>(pub(crate) tokio::task::JoinHandle<T>);
 
 impl<T> Drop for AbortOnDrop<T> {
     fn drop(&mut self) {

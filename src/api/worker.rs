@@ -5,6 +5,7 @@ use super::dto::{LeaderLost, LevelView, RegisterWorker, WorkerChanged, WorkerRef
 use super::job_view::count;
 use super::pressure::ms;
 use super::stats::level_view;
+use super::worker_take::to_stop;
 use crate::core::jobs::manager as job;
 use crate::core::jobs::protocol::message::WorkflowOutcome;
 use crate::core::jobs::protocol::token::DispatchToken;
@@ -24,11 +25,18 @@ pub struct Workers<'a> {
 }
 
 impl Workers<'_> {
-    async fn tell(&self, worker_id: EntityId, said: worker::Command) -> Result<WorkerChanged, Error> {
+    pub(super) async fn tell(
+        &self,
+        worker_id: EntityId,
+        said: worker::Command,
+    ) -> Result<WorkerChanged, Error> {
         let host = self.q.host();
-        let told = ask(host, &host.kinds.workers, &worker_id, Action::Command(said, None), |view| view.reply);
-        let changed = told.await?.transpose()?.is_some_and(|reply| reply.changed);
-        Ok(WorkerChanged::of(worker_id, changed))
+        let told = ask(host, &host.kinds.workers, &worker_id, Action::Command(said, None), |view| {
+            (view.reply, view.state.watch.map(|_| to_stop(view.state)).unwrap_or_default())
+        });
+        let (reply, stop) = told.await?;
+        let changed = reply.transpose()?.is_some_and(|reply| reply.changed);
+        Ok(WorkerChanged { stop, ..WorkerChanged::of(worker_id, changed) })
     }
 
     /// Registers a worker that takes workflows. Durable on return; repeating it is safe.
@@ -49,7 +57,26 @@ impl Workers<'_> {
                 .map_err(|_| Error::invalid("capacity", capacity, "1 to 1000000"))?,
             settings: self.q.host().config.jobs.worker,
         };
-        self.tell(request.worker_id, said).await
+        let small = |field, given: Option<i64>| {
+            let counted = given.map(|n| u64::try_from(n).map_err(|_| Error::invalid(field, n, "at least 0")));
+            counted.transpose()
+        };
+        let enroll = worker::Command::Enroll {
+            beat_ms: small("beat_ms", request.beat_ms)?,
+            incarnation: small("incarnation", request.incarnation)?,
+        };
+        // What the second would refuse is refused before the first is taken.
+        if let Some(ms) = request.beat_ms {
+            let (least, most) = worker::watch::BEAT_BOUNDS_MS;
+            let fits = u64::try_from(ms).is_ok_and(|ms| (least..=most).contains(&ms));
+            fits.then_some(()).ok_or_else(|| Error::invalid("beat_ms", ms, &format!("{least} to {most}")))?;
+        }
+        let registered = self.tell(request.worker_id.clone(), said).await?;
+        if request.beat_ms.is_none() && request.incarnation.is_none() {
+            return Ok(registered);
+        }
+        let enrolled = self.tell(request.worker_id, enroll).await?;
+        Ok(WorkerChanged { changed: registered.changed || enrolled.changed, ..enrolled })
     }
 
     /// Takes nothing new, and is gone when everything has ended; one that has left is gone already. Durable on return.
@@ -64,10 +91,11 @@ impl Workers<'_> {
     /// Says what became of a workflow; the leader of its job is told until it answers. Durable on return, unless the
     /// managers of the worker asked for less: then a report that a workflow still runs may wait in memory, and the
     /// answer says for how long. The first report of a workflow and its end never wait. The answer carries the level after
-    /// it: what the managers ask of senders from then on.
+    /// it: what the managers ask of senders from then on. The same report again is answered as a duplicate.
     ///
     /// # Errors
-    /// `invalid_argument`, `not_found`, `stale_token`, `job_ended`, and the faults of the store.
+    /// `invalid_argument`, `not_found`, `stale_token`, `job_ended` for a workflow that ended otherwise or with another
+    /// result, and the faults of the store.
     pub async fn report(&self, request: WorkerReport) -> Result<WorkerChanged, Error> {
         self.q.allow("worker.report", &request).await?;
         let outcome = match request.outcome.as_str() {
@@ -97,6 +125,7 @@ impl Workers<'_> {
         let mut changed =
             self.tell(worker_id.clone(), worker::Command::Report(Box::new(report.clone()))).await?;
         host.pressure.reported(host, &worker_id, &report);
+        changed.duplicate = !changed.changed;
         // The manager is told of what is new, and counts it when it hears of it.
         changed.level = self.level_after(changed.changed.into()).await;
         Ok(changed)

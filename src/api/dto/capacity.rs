@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::id;
+use super::quota::{RateStatus, SetRate};
 use crate::core::kernel::ids::{BudgetId, CellId, IdempotencyKey, NeedId, OfferId, Resource, TokenId, known};
 use crate::core::kernel::time::Timestamp;
 use crate::error::Error;
@@ -137,6 +138,9 @@ pub struct CapacityRequested {
     /// True when the cell takes part since this request: nobody had set it up, and it has capacity of its own.
     #[serde(default, skip_serializing_if = "is_false")]
     pub created: bool,
+    /// The same was asked before under this `need_id`; nothing changed by asking again.
+    #[serde(default)]
+    pub duplicate: bool,
 }
 
 fn is_false(flag: &bool) -> bool {
@@ -208,6 +212,9 @@ pub struct CapacityOffered {
     /// True when the source takes part since this offer: nobody had set it up, and it has capacity of its own.
     #[serde(default, skip_serializing_if = "is_false")]
     pub created: bool,
+    /// The same was offered before under this `offer_id`; nothing changed by offering again.
+    #[serde(default)]
+    pub duplicate: bool,
 }
 
 /// Names a token and the cell that acts on it.
@@ -368,6 +375,12 @@ pub struct CapacityStatus {
     pub lent: f64,
     /// Live tokens this cell may use, whoever's capacity they are.
     pub held: f64,
+    /// True when nobody has set the cell up, registered or used it: it is shown as it would begin.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub unknown: bool,
+    /// Of an unknown cell: known ones that have names like it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub nearest: Vec<String>,
 }
 
 /// Counters over all cells, since the store was made.
@@ -407,14 +420,19 @@ pub struct CapacityStats {
     pub needs_cancelled: u64,
 }
 
-/// Sets the limits of a budget.
+/// Sets the limits and the rates of a budget.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SetBudget {
     /// Which budget.
     pub budget_id: BudgetId,
-    /// How much may be granted at once; a resource that is left out has no limit.
-    pub limits: BTreeMap<Resource, f64>,
+    /// How much cells may be granted at once; a resource that is left out has no limit. As before when all of it is left
+    /// out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limits: Option<BTreeMap<Resource, f64>>,
+    /// How much may be used per period, by unit; a unit that is left out has no rate. As before when all of it is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rates: Option<BTreeMap<Resource, SetRate>>,
 }
 
 /// Names a budget.
@@ -446,4 +464,70 @@ pub struct BudgetStatus {
     pub resources: BTreeMap<Resource, BudgetUse>,
     /// Live grants charged to it.
     pub grants: u64,
+    /// What each rate has ready.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub rates: BTreeMap<Resource, RateStatus>,
+    /// Reservations that are not settled.
+    #[serde(default)]
+    pub reservations: u64,
+}
+
+/// Asks who holds capacity of a cell.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ListHolders {
+    /// Whose capacity.
+    #[serde(deserialize_with = "known")]
+    pub cell_id: CellId,
+    /// Only of this resource.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resource: Option<Resource>,
+    /// How many at most, 0 to 1000; 100 when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<i64>,
+    /// The `next_cursor` of the page before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
+}
+
+/// Who holds capacity of a cell.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct HolderPage {
+    /// Whose capacity.
+    pub cell_id: CellId,
+    /// The live tokens made of it, the newest grant first.
+    pub holders: Vec<HolderLine>,
+    /// How many there are.
+    pub total: u64,
+    /// Ask with this for the next page.
+    pub next_cursor: Option<String>,
+    /// The end was not reached.
+    pub more: bool,
+}
+
+/// A live token, and who holds it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct HolderLine {
+    /// The cell that may use it.
+    pub holder: CellId,
+    /// The token; none for a caller who may not act as the holder, nor as the cell.
+    pub token_id: Option<TokenId>,
+    /// Of what.
+    pub resource: Resource,
+    /// How much is left of it.
+    pub amount: f64,
+    /// The holder said that it has it.
+    pub acked: bool,
+    /// When it was granted.
+    pub granted_at: Timestamp,
+    /// How long ago, in seconds.
+    pub age_seconds: f64,
+    /// The last instant of its lease; none without an end.
+    pub expires_at: Option<Timestamp>,
+    /// How long until then, in seconds.
+    pub left_seconds: Option<f64>,
+    /// Its holder may start the lease again.
+    pub renewable: bool,
+    /// The budgets it is charged to.
+    pub budgets: BTreeSet<BudgetId>,
 }

@@ -6,9 +6,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::id;
+use super::{AllowedOperation, DelegationView, OperationView, id};
 use crate::config::HealthPolicy;
-use crate::core::kernel::ids::{EntityId, IdempotencyKey, VoterId, known, known_maybe};
+use crate::core::kernel::ids::{EntityId, IdempotencyKey, VoterId, known};
 use crate::core::kernel::time::Timestamp;
 use crate::core::voting::agent::Grade;
 use crate::core::voting::proposal::{Verdict, VoteChange, VoteOutcome};
@@ -24,7 +24,7 @@ pub struct RequestConsensus {
     /// Registered name of the algorithm that decides; the default one when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub algorithm: Option<String>,
-    /// How long votes are taken, 100 to 300000; 30000 when left out.
+    /// How long votes are taken, from 100 up to the configured `consensus.max_timeout` (366 days); 30000 when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout_ms: Option<i64>,
     /// Wait for the decision (default), or answer as soon as the question is put.
@@ -49,6 +49,18 @@ pub struct RequestConsensus {
     /// End before the deadline, as aborted, when approval needs the vote of an agent that failed; false when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fail_fast: Option<bool>,
+    /// The operation that the decision allows; a decision for is used with `consensus.spend`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operation: Option<AllowedOperation>,
+    /// Ask for an answer beside the choice: a vote for must bring a `value` that fits this part of JSON Schema, up to 8 KiB.
+    /// `type` is `boolean`, `integer`, `string` or `object`; beside it `enum`, `minimum`, `maximum`, `minLength`, `maxLength`,
+    /// `properties`, `required`, `additionalProperties: false`, `title` and `description`. Anything else is refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer_schema: Option<Value>,
+    /// Tell those whose votes are outstanding again this often, from 60000 on; never when left out. For up to 1000
+    /// participants.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remind_every_ms: Option<i64>,
     /// The caller's own name for this request: the same request again is answered with the proposal it opened first;
     /// another request under the same key is refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -69,6 +81,9 @@ impl RequestConsensus {
             health_policy: None,
             exclude_grade: None,
             fail_fast: None,
+            operation: None,
+            answer_schema: None,
+            remind_every_ms: None,
             idempotency_key: None,
         }
     }
@@ -76,6 +91,11 @@ impl RequestConsensus {
     /// The same question, decided by this algorithm.
     pub fn by(self, algorithm: &str) -> Self {
         RequestConsensus { algorithm: Some(algorithm.to_owned()), ..self }
+    }
+
+    /// The same question, asking for an answer of this shape, a JSON Schema.
+    pub fn answered_by(self, schema: Value) -> Self {
+        RequestConsensus { answer_schema: Some(schema), ..self }
     }
 
     /// The same question, open for so many milliseconds.
@@ -103,6 +123,10 @@ pub struct ConsensusVote {
     /// Why the agent votes so, up to 1024 bytes; kept likewise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// The answer, up to 16 KiB, where the question has an `answer_schema`: a vote for must bring one that fits, another vote
+    /// may.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<Value>,
 }
 
 impl ConsensusVote {
@@ -113,7 +137,20 @@ impl ConsensusVote {
     pub fn new(proposal_id: &EntityId, agent_id: &str, vote: Choice) -> Result<Self, Error> {
         let agent_id = id("agent_id", agent_id)?;
         let proposal_id = proposal_id.clone();
-        Ok(ConsensusVote { proposal_id, agent_id, vote, weight: None, metadata: None, reason: None })
+        Ok(ConsensusVote {
+            proposal_id,
+            agent_id,
+            vote,
+            weight: None,
+            metadata: None,
+            reason: None,
+            value: None,
+        })
+    }
+
+    /// The same vote with an answer.
+    pub fn answering(self, value: Value) -> Self {
+        ConsensusVote { value: Some(value), ..self }
     }
 
     /// The same vote with a reason.
@@ -155,6 +192,42 @@ pub struct ConsensusRef {
     pub wait_ms: Option<i64>,
 }
 
+/// Takes votes longer than was said: one of `timeout_ms` and `deadline`.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ExtendConsensus {
+    /// Which proposal.
+    #[serde(deserialize_with = "known")]
+    pub proposal_id: EntityId,
+    /// How long from now on, in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout_ms: Option<i64>,
+    /// The last instant at which a vote is on time, later than so far.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deadline: Option<Timestamp>,
+    /// Who asks for it, up to 256 bytes; on record.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+    /// Why, up to 1024 bytes; on record.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// Withdraws a question.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CancelConsensus {
+    /// Which proposal.
+    #[serde(deserialize_with = "known")]
+    pub proposal_id: EntityId,
+    /// Who cancels, up to 256 bytes; on record.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+    /// Why, up to 1024 bytes; on record.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
 /// A vote that stands.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct BallotView {
@@ -169,6 +242,12 @@ pub struct BallotView {
     /// Why it voted so, in its own words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// The answer it brought.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<Value>,
+    /// The participant in whose place it was cast, when that one handed it on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub in_place_of: Option<VoterId>,
 }
 
 /// Numbers beside a result.
@@ -209,9 +288,18 @@ pub struct ConsensusMetadata {
     /// earlier versions.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// What exactly went wrong.
+    /// What exactly went wrong, or why it was cancelled.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
+    /// How often the time for votes was extended, if it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub extensions: Option<u32>,
+    /// Who asked for the latest extension.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub extended_by: Option<String>,
+    /// Who withdrew the question.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cancelled_by: Option<String>,
 }
 
 /// How a proposal stands, or ended.
@@ -221,7 +309,8 @@ pub struct ConsensusResult {
     pub proposal_id: EntityId,
     /// `open`, or as `decision`.
     pub state: String,
-    /// `approved`, `rejected`, `timeout`, or `aborted` for a question that could not be put or answered; none while it is open.
+    /// `approved`, `rejected`, `timeout`, `cancelled`, or `aborted` for a question that could not be put or answered; none
+    /// while it is open.
     pub decision: Option<Verdict>,
     /// Votes for.
     pub votes_for: u64,
@@ -233,6 +322,9 @@ pub struct ConsensusResult {
     pub threshold: Option<f64>,
     /// The agents that voted, in the order of their first votes.
     pub participants: Vec<VoterId>,
+    /// The agents that were asked and have not voted while it is open, by name.
+    #[serde(default)]
+    pub outstanding: Vec<VoterId>,
     /// Registered name of the algorithm.
     pub algorithm_used: String,
     /// Milliseconds from opening to end, or so far.
@@ -241,19 +333,41 @@ pub struct ConsensusResult {
     pub metadata: ConsensusMetadata,
     /// What was asked.
     pub proposal: Value,
-    /// The votes that stand.
+    /// The votes that stand, by who cast them.
     pub votes: BTreeMap<VoterId, BallotView>,
+    /// What a vote for it must bring as its `value`, as a JSON Schema, where an answer is asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer_schema: Option<Value>,
+    /// The answers of the votes that prevailed, by who gave them, once it is approved or rejected.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub values: Option<BTreeMap<VoterId, Value>>,
+    /// The answer of all votes that prevailed, where they agree on one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer: Option<Value>,
+    /// Places that went to somebody else, in that order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub delegations: Vec<DelegationView>,
+    /// How often those whose votes are outstanding were reminded, if they were.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub reminded: BTreeMap<VoterId, u32>,
+    /// How often they are reminded by themselves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remind_every_ms: Option<u64>,
     /// Who cast the deciding vote.
     pub decided_by: Option<VoterId>,
     /// When the question was put.
     pub opened_at: Timestamp,
-    /// The last instant at which a vote is on time.
+    /// The last instant at which a vote is on time, after all extensions.
     pub deadline: Timestamp,
     /// When it ended: the deciding vote or the deadline.
     pub closed_at: Option<Timestamp>,
     /// When the end was noticed; later than `closed_at` after downtime.
     pub noticed_at: Option<Timestamp>,
-    /// The request was answered before under the same idempotency key; told by `consensus.request` alone.
+    /// The operation that the decision allows, and what was used of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operation: Option<OperationView>,
+    /// The request was answered before under the same idempotency key, or an extension or cancellation changed nothing; told by
+    /// those alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub duplicate: Option<bool>,
 }
@@ -262,7 +376,7 @@ pub struct ConsensusResult {
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ConsensusHistory {
-    /// How many at most, 1 to 1000; 100 when left out.
+    /// How many at most, 0 to 1000; 100 when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<i64>,
     /// Where the page before starts: a `next_cursor`.
@@ -292,21 +406,27 @@ pub struct OpenProposals {
     /// Only those that await the vote of this agent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub agent_id: Option<VoterId>,
-    /// How many are looked at, 1 to 1000; 100 when left out.
+    /// Newest first; false when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub newest_first: Option<bool>,
+    /// Wait so long for one when there is none, 0 to 300000; 0 when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wait_ms: Option<i64>,
+    /// How many are looked at, 0 to 1000; 100 when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<i64>,
-    /// The id an earlier page ended at.
-    #[serde(default, deserialize_with = "known_maybe", skip_serializing_if = "Option::is_none")]
-    pub cursor: Option<EntityId>,
+    /// The `next_cursor` of the page before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
 }
 
-/// Open proposals by id.
+/// Open proposals by id, or newest first.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct OpenProposalsPage {
     /// The proposals.
     pub proposals: Vec<ConsensusResult>,
     /// Ask with this for what follows, now or later; none when this page is empty and was not asked for with a cursor.
-    pub next_cursor: Option<EntityId>,
+    pub next_cursor: Option<String>,
     /// The end was not reached.
     pub more: bool,
 }
@@ -345,6 +465,8 @@ pub struct ConsensusStats {
     pub active_proposals: u64,
     /// Those that could not be put to the agents; not among `total_proposals`.
     pub aborted: u64,
+    /// Those that somebody withdrew; not among `total_proposals` either.
+    pub cancelled: u64,
     /// Votes recorded, changes among them.
     pub votes: u64,
     /// Refused attempts.
@@ -440,7 +562,7 @@ pub struct AlgorithmView {
 }
 
 /// A parameter of a rule.
-#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ParameterView {
     /// Its name.
     pub name: String,
@@ -449,7 +571,7 @@ pub struct ParameterView {
 }
 
 /// A rule that can be given a name.
-#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RuleView {
     /// Its name in the table.
     pub name: String,
@@ -464,7 +586,7 @@ pub struct RuleView {
 }
 
 /// What can decide.
-#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct AlgorithmList {
     /// Registered algorithms, in the order in which they were registered; custom ones last.
     pub algorithms: Vec<AlgorithmView>,

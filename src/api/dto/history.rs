@@ -6,52 +6,139 @@ use serde_json::Value;
 
 use quorate_proofs::proof::{Consistency, Inclusion};
 
-use super::{CapacityStatus, ConsensusResult, JobStatusView, QuorumStatus, SessionResult, VoterView};
 use crate::core::kernel::ids::{CellId, EntityId, VoterId, known, known_maybe};
 use crate::core::kernel::time::Timestamp;
 use crate::core::voting::rules::Choice;
 
-/// Asks what happened, over all entities, in global order.
-#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct HistoryQuery {
-    /// Only entities of this kind: `quorum`, `proposal`, `agent`, `cell`, `budget`, `job`, `gate`, `worker`, `flow`, `load`,
-    /// `durations`, `topology`, `algorithms`, `identity`, `session` or `voter`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub kind: Option<String>,
-    /// Only this entity; needs a kind only when several kinds have this id.
-    #[serde(default, deserialize_with = "known_maybe", skip_serializing_if = "Option::is_none")]
-    pub entity_id: Option<EntityId>,
-    /// Only events that name this party, whatever its part in them: leader, worker, gate, agent, voter, cell; and its own.
-    #[serde(default, deserialize_with = "known_maybe", skip_serializing_if = "Option::is_none")]
-    pub party_id: Option<EntityId>,
-    /// Only quorums about this cell, and the cell's own registration.
-    #[serde(default, deserialize_with = "known_maybe", skip_serializing_if = "Option::is_none")]
-    pub cell_id: Option<CellId>,
-    /// Only votes and attempts of this voter.
-    #[serde(default, deserialize_with = "known_maybe", skip_serializing_if = "Option::is_none")]
-    pub voter_id: Option<VoterId>,
-    /// Only what was done under this identity.
-    #[serde(default, deserialize_with = "known_maybe", skip_serializing_if = "Option::is_none")]
-    pub identity: Option<EntityId>,
-    /// Only events of this name, such as `vote_cast` or `closed`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub event: Option<String>,
-    /// Only closes with this outcome: `approved`, `rejected`, `timed_out` and `cancelled` (quorums), `timeout` and `aborted` (proposals).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub outcome: Option<String>,
-    /// Only what happened at or after this instant.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub since: Option<Timestamp>,
-    /// Only what happened up to and with this instant.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub until: Option<Timestamp>,
-    /// How many at most, 1 to 1000; 100 when left out.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub limit: Option<i64>,
-    /// Where an earlier page ended; the beginning when left out. Not affected by what is appended meanwhile.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cursor: Option<String>,
+/// The filters of history, and what else a request has.
+macro_rules! with_filters {
+    ($(#[$about:meta])* pub struct $name:ident { $($rest:tt)* }) => {
+        $(#[$about])*
+        #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+        #[serde(deny_unknown_fields)]
+        pub struct $name {
+            /// Only entities of this kind: `quorum`, `proposal`, `session`, `voter`, `agent`, `cell`, `budget`, `job`, `gate`,
+            /// `worker`, `durations`, `flow`, `load`, `topology`, `algorithms`, `identity`, `datacenter`, `route` or `coordinate`.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            pub kind: Option<String>,
+            /// Only this entity; needs a kind only when several kinds have this id.
+            #[serde(default, deserialize_with = "known_maybe", skip_serializing_if = "Option::is_none")]
+            pub entity_id: Option<EntityId>,
+            /// Only events that name this party, whatever its part in them: leader, worker, gate, agent, voter, cell; and its own.
+            #[serde(default, deserialize_with = "known_maybe", skip_serializing_if = "Option::is_none")]
+            pub party_id: Option<EntityId>,
+            /// Only what concerns this cell: its registration, its capacity and that of others as far as they deal with it, and
+            /// quorums about it.
+            #[serde(default, deserialize_with = "known_maybe", skip_serializing_if = "Option::is_none")]
+            pub cell_id: Option<CellId>,
+            /// Only votes and attempts of this voter, and its own record.
+            #[serde(default, deserialize_with = "known_maybe", skip_serializing_if = "Option::is_none")]
+            pub voter_id: Option<VoterId>,
+            /// Only the record of this agent, and its votes and attempts.
+            #[serde(default, deserialize_with = "known_maybe", skip_serializing_if = "Option::is_none")]
+            pub agent_id: Option<EntityId>,
+            /// Only the record of this worker, and what jobs say of it.
+            #[serde(default, deserialize_with = "known_maybe", skip_serializing_if = "Option::is_none")]
+            pub worker_id: Option<EntityId>,
+            /// Only what concerns this node: where it stands, and what names it as leader, holder or peer.
+            #[serde(default, deserialize_with = "known_maybe", skip_serializing_if = "Option::is_none")]
+            pub node_id: Option<EntityId>,
+            /// Only what concerns this datacenter: its reports, its jobs and its workers, and what gates and routes say of it.
+            #[serde(default, deserialize_with = "known_maybe", skip_serializing_if = "Option::is_none")]
+            pub datacenter: Option<EntityId>,
+            /// Only what was done under this identity.
+            #[serde(default, deserialize_with = "known_maybe", skip_serializing_if = "Option::is_none")]
+            pub identity: Option<EntityId>,
+            /// Only events of this name, such as `vote_cast` or `closed`.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            pub event: Option<String>,
+            /// Only ends with this outcome: `approved`, `rejected`, `timed_out` and `cancelled` (quorums), `timeout` and `aborted`
+            /// (proposals), `decided`, `no_quorum` and `fault_budget_exceeded` (sessions), `completed` and `failed` (jobs and
+            /// gates), `granted` and `expired` (needs of cells).
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            pub outcome: Option<String>,
+            /// True: only attempts that were refused. False: only the others.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            pub refused: Option<bool>,
+            /// Only what happened at or after this instant.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            pub since: Option<Timestamp>,
+            /// Only what happened up to and with this instant.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            pub until: Option<Timestamp>,
+            /// Only events with this number in the log of their entity, or a later one; numbers begin at 1.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            pub from_seq: Option<u64>,
+            /// Only events up to and with this number in the log of their entity.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            pub upto_seq: Option<u64>,
+            /// Only events at this place in the global order, or a later one; places begin at 1.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            pub from_position: Option<u64>,
+            /// Only events up to and with this place in the global order.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            pub upto_position: Option<u64>,
+            $($rest)*
+        }
+    };
+}
+
+with_filters! {
+    /// Asks what happened, over all entities, in global order. Every filter may stand beside every other: what is answered
+    /// fits all of them.
+    pub struct HistoryQuery {
+        /// How many at most, 0 to 1000; 100 when left out.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub limit: Option<i64>,
+        /// Where an earlier page ended; the beginning when left out. Not affected by what is appended meanwhile. That of another
+        /// journal is refused.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub cursor: Option<String>,
+    }
+}
+
+with_filters! {
+    /// Asks how much of what happened, over all that fits the filters.
+    pub struct CountHistory {
+        /// Counts outcomes for each `hour` or `day` by itself, in UTC; over all time when left out.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub per: Option<String>,
+        /// Two voters: how often they voted on the same question, and how often alike.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub compare: Option<Vec<VoterId>>,
+        /// How many voters at most, those with the most votes first, 0 to 1000; 100 when left out.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub limit: Option<i64>,
+    }
+}
+
+impl CountHistory {
+    /// What is counted.
+    pub(crate) fn filters(&self) -> HistoryQuery {
+        HistoryQuery {
+            kind: self.kind.clone(),
+            entity_id: self.entity_id.clone(),
+            party_id: self.party_id.clone(),
+            cell_id: self.cell_id.clone(),
+            voter_id: self.voter_id.clone(),
+            agent_id: self.agent_id.clone(),
+            worker_id: self.worker_id.clone(),
+            node_id: self.node_id.clone(),
+            datacenter: self.datacenter.clone(),
+            identity: self.identity.clone(),
+            event: self.event.clone(),
+            outcome: self.outcome.clone(),
+            refused: self.refused,
+            since: self.since,
+            until: self.until,
+            from_seq: self.from_seq,
+            upto_seq: self.upto_seq,
+            from_position: self.from_position,
+            upto_position: self.upto_position,
+            limit: None,
+            cursor: None,
+        }
+    }
 }
 
 /// One recorded event.
@@ -73,6 +160,9 @@ pub struct EventView {
     pub event: String,
     /// Everything recorded about it.
     pub data: Value,
+    /// It is an attempt that was refused, and had no other effect.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub refused: bool,
     /// The identity under which it was done; none where nobody was asked who calls, and where it followed by itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub identity: Option<String>,
@@ -89,6 +179,27 @@ pub struct EventPage {
     pub next_cursor: Option<String>,
     /// The end was not reached.
     pub more: bool,
+    /// What was pruned of the places that the page is about, by pruning: nothing more can be said of it. Not told where one
+    /// entity is named.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pruned: Vec<PrunedSpan>,
+}
+
+/// Records at some places that were pruned together.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct PrunedSpan {
+    /// Which pruning took them, from 1.
+    pub pruning: u64,
+    /// When.
+    pub pruned_at: Option<Timestamp>,
+    /// By which rule, in words.
+    pub rule: Option<String>,
+    /// How many.
+    pub records: u64,
+    /// The place of the first of them.
+    pub from_position: u64,
+    /// The place of the last of them. Not everything in between was pruned.
+    pub upto_position: u64,
 }
 
 /// Names one entity's log.
@@ -156,11 +267,14 @@ pub struct AuditBallotView {
     pub superseded: bool,
     /// The attempt was refused.
     pub refused: bool,
-    /// Why: `late`, `already_voted`, `not_participant`.
+    /// Why: `late`, `already_voted`, `not_participant`, `delegated`.
     pub reason: Option<String>,
     /// Why the agent voted so, in its own words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub voter_reason: Option<String>,
+    /// The answer that came with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<Value>,
 }
 
 /// The log of one entity.
@@ -184,42 +298,6 @@ pub struct EntityLog {
     pub more: bool,
 }
 
-/// How an entity stood.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(untagged)]
-pub enum PastState {
-    /// A quorum.
-    Quorum(Box<QuorumStatus>),
-    /// A proposal.
-    Proposal(Box<ConsensusResult>),
-    /// A job.
-    Job(Box<JobStatusView>),
-    /// What a cell had of `capacity`.
-    Cell(Box<CapacityStatus>),
-    /// A session.
-    Session(Box<SessionResult>),
-    /// A voter.
-    Voter(Box<VoterView>),
-}
-
-/// Asks how a quorum, a proposal, a job, a cell, a session or a voter stood at an earlier point.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct StateAt {
-    /// Which one. A job in a datacenter is named `job@datacenter`, a local one by its id alone.
-    #[serde(deserialize_with = "known")]
-    pub entity_id: EntityId,
-    /// `quorum`, `proposal`, `job`, `cell`, `session` or `voter`; needed only when several have this id.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub kind: Option<String>,
-    /// After this many events of its log.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub seq: Option<u64>,
-    /// After everything up to and with this instant. One of `seq` and `at` must be given.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub at: Option<Timestamp>,
-}
-
 /// What checking every hash, link and sequence found.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Verified {
@@ -227,8 +305,11 @@ pub struct Verified {
     pub ok: bool,
     /// Commit groups checked.
     pub groups: u64,
-    /// Records checked.
+    /// Records checked, those that were pruned among them.
     pub records: u64,
+    /// How many of them were pruned: their places and hashes are there, what they said is gone. Left out when none was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pruned: Option<u64>,
     /// Entities met.
     pub streams: u64,
     /// Hash of the last group: covers everything before it.
@@ -243,6 +324,9 @@ pub struct Verified {
     /// Whether the journal begins with what the newest checkpoint in the folder was signed over; `null` when there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub log: Option<CheckpointCheck>,
+    /// Why that was not looked at: whoever asks may not read the files of the log. It says nothing against the records.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log_unread: Option<String>,
     /// The same for the checkpoint that was given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub checkpoint: Option<CheckpointCheck>,

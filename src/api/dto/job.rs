@@ -1,16 +1,19 @@
 //! Requests and replies about jobs, their gates and their workers.
 //!
 //! Spans are numbers of seconds; they are kept as whole milliseconds. A `fence_token` is the leadership the caller
-//! acts under: a lower one than that on record is refused (`stale_token`), 0 or none is not checked.
+//! acts under: a lower one than that on record is refused (`stale_token`). 0 or none is not checked, except that
+//! progress, steps and the end of a job under a lease need one (`token_missing`).
 
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
-use super::load::LevelView;
+use super::{LevelView, RoutedView, SpentFor};
 use crate::core::kernel::ids::{EntityId, known};
 use crate::core::kernel::time::Timestamp;
+use crate::error::Error;
 
 /// One workflow of a job.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -21,17 +24,33 @@ pub struct PlanWorkflow {
     /// Workflows of the job that must be completed first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub depends_on: Vec<EntityId>,
-    /// The worker it is handed to as soon as nothing is waited for; else somebody hands it out with `job.workflow`.
+    /// The worker it is handed to as soon as nothing is waited for; any that asks for work when left out, unless
+    /// somebody hands it out with `job.workflow`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub worker_id: Option<EntityId>,
+    /// What is to be done, handed to the worker with it; up to 65536 bytes of JSON. What the job says when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payload: Option<Value>,
+}
+
+impl PlanWorkflow {
+    /// A workflow that waits for nothing and is for any worker.
+    ///
+    /// # Errors
+    /// `invalid_argument` when the name is none.
+    pub fn new(workflow_id: &str) -> Result<Self, Error> {
+        let named = EntityId::new(workflow_id);
+        let workflow_id = named.map_err(|e| Error::invalid("workflow_id", workflow_id, &e.to_string()))?;
+        Ok(PlanWorkflow { workflow_id, depends_on: Vec::new(), worker_id: None, payload: None })
+    }
 }
 
 /// Submits a job.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SubmitJob {
-    /// Its id, without `@`; made when left out. Used again after the end, it begins a new run under a higher token; with
-    /// a gate if the one before had one.
+    /// Its id, without `@`; made when left out. An id is never used twice: the same submission again answers with the
+    /// job there is, also after its end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub job_id: Option<EntityId>,
     /// Seconds the job may run, above 0; without an overall limit when left out. Being stuck is noticed all the same.
@@ -43,12 +62,23 @@ pub struct SubmitJob {
     /// Address of the gate; with one, or with datacenters, the gate decides about timeouts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gate_addr: Option<String>,
-    /// The datacenters it runs in; only here when left out.
+    /// The datacenters it runs in. When left out the router chooses among those that are known; while none is, it runs
+    /// only here.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub target_datacenters: Vec<EntityId>,
+    /// How many datacenters the router chooses, 1 to 100; 1 when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub datacenter_count: Option<u64>,
+    /// Datacenters that count as nearer by a tenth when the router chooses.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub preferred_datacenters: Vec<EntityId>,
     /// What is to be done; none for work that is tracked as a whole.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub workflows: Vec<PlanWorkflow>,
+    /// What is to be done, handed to workers with the work; up to 65536 bytes of JSON. A job with a payload and without
+    /// workflows has one, `main`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payload: Option<Value>,
     /// Jobs whose durations are alike; deadlines are learned per class.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub class: Option<EntityId>,
@@ -77,6 +107,9 @@ pub struct SubmitJob {
     /// Does the budget run while nobody serves? `count` (default) or `exclude`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub downtime: Option<String>,
+    /// The use of a decision under which it begins: one that allows `job.submit` with the other fields of this request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spend: Option<SpentFor>,
 }
 
 /// A job as submitted.
@@ -96,6 +129,9 @@ pub struct JobSubmitted {
     pub gate_epoch: Option<u64>,
     /// The datacenters it runs in.
     pub target_datacenters: Vec<EntityId>,
+    /// Why there, if the router chose.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub routed: Option<RoutedView>,
     /// The very same job was submitted before; nothing changed.
     pub duplicate: bool,
 }
@@ -251,6 +287,9 @@ pub struct JobChanged {
     pub status: String,
     /// Something was not so before.
     pub changed: bool,
+    /// The job had ended like this before, and this says so again; nothing changed.
+    #[serde(default)]
+    pub duplicate: bool,
     /// Of progress: what is asked of senders after it.
     #[serde(default, flatten, skip_serializing_if = "Option::is_none")]
     pub level: Option<LevelView>,
@@ -406,9 +445,13 @@ pub struct JobStatusView {
     pub workflow_counts: BTreeMap<String, u64>,
     /// Where each workflow is; the first thousand.
     pub workflows: BTreeMap<EntityId, String>,
-    /// Workflows that their worker does not take yet, and why: `full`, `not_registered`, `draining`. They are offered
+    /// Workflows that their worker does not take yet, and why: `full`, `not_registered`, `draining`, `not_taken`, `lost`. They are offered
     /// again until the job's time is over, and it is no attempt. The first thousand.
     pub waiting_workflows: BTreeMap<EntityId, String>,
+    /// Workflows that were to stop, and nobody confirmed that they did (`cancel_unconfirmed` on record): they may still run.
+    /// The first thousand.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cancel_unconfirmed: Vec<EntityId>,
     /// Reports of progress that workers dropped because they were asked for less, as far as they told.
     #[serde(default, skip_serializing_if = "is_nothing")]
     pub reports_dropped: u64,
@@ -431,19 +474,31 @@ pub struct JobStatusReply {
     pub status: String,
     /// Each datacenter.
     pub datacenters: Vec<JobStatusView>,
+    /// Where the router sent it, and why, if it chose.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub routed: Option<RoutedView>,
 }
 
 /// Asks for a page of jobs.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ListJobs {
-    /// `live` (default) or `ended`.
+    /// `live` (default), `ended`, or a status: `running`, `failed` and the others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state: Option<String>,
+    /// Only those led by this leader.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leader_id: Option<EntityId>,
+    /// Only those in this datacenter.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub datacenter: Option<EntityId>,
+    /// Newest first; false when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub newest_first: Option<bool>,
     /// Only live ones whose next deadline falls within so many seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub due_within_seconds: Option<f64>,
-    /// How many at most, 1 to 1000; 100 when left out.
+    /// How many at most, 0 to 1000; 100 when left out. Of ended ones: how many are looked at.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<i64>,
     /// The `next_cursor` of the page before.
@@ -460,6 +515,8 @@ pub struct JobLine {
     pub datacenter: EntityId,
     /// Where it is.
     pub status: String,
+    /// Who leads it.
+    pub leader_id: EntityId,
     /// When it was submitted.
     pub started_at: Timestamp,
     /// When it is next looked at.
@@ -471,7 +528,7 @@ pub struct JobLine {
 /// A page of jobs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct JobPage {
-    /// The jobs: live ones by name, ended ones in the order of their ends.
+    /// The jobs: live ones by name, ended ones in the order of their ends; or the newest first.
     pub jobs: Vec<JobLine>,
     /// Jobs that have not ended.
     pub live: u64,
@@ -540,30 +597,4 @@ pub struct JobStats {
     pub armed: BTreeMap<String, u64>,
     /// Jobs, gates and workers with messages that were not answered yet, by kind.
     pub unanswered: BTreeMap<String, u64>,
-}
-
-/// Asks what is known of the durations of a class.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ClassRef {
-    /// Which class.
-    #[serde(deserialize_with = "known")]
-    pub class: EntityId,
-}
-
-/// What is known of the durations of a class.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct ClassEstimate {
-    /// Which class.
-    pub class: EntityId,
-    /// Is enough known for an estimate?
-    pub enough: bool,
-    /// Jobs on record.
-    pub samples: u64,
-    /// The budget it gives, in seconds.
-    pub timeout_seconds: Option<f64>,
-    /// The idle limit it gives, in seconds.
-    pub stuck_threshold: Option<f64>,
-    /// What it rests on, for people.
-    pub evidence: String,
 }

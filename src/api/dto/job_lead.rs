@@ -1,9 +1,9 @@
-//! Requests and replies about who leads a job.
+//! Requests and replies about who leads a job, what is stuck, and how long a class of jobs takes.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::core::kernel::ids::EntityId;
+use crate::core::kernel::ids::{EntityId, known};
 use crate::core::kernel::time::Timestamp;
 
 /// Gives leadership of a job to another leader.
@@ -86,4 +86,126 @@ impl LeaseJob {
     pub(crate) fn held_elsewhere(self) -> Self {
         LeaseJob { in_process: Some(self.in_process.unwrap_or(false)), ..self }
     }
+}
+
+/// Lists the leases that are held.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ListLeases {
+    /// Only those of this holder.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub holder_id: Option<EntityId>,
+    /// Only those of jobs in this datacenter.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub datacenter: Option<EntityId>,
+    /// How many at most, 0 to 1000; 100 when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<i64>,
+    /// The `next_cursor` of the page before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
+}
+
+/// Leases that are held.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct LeasePage {
+    /// The leases; those of the newest jobs first.
+    pub leases: Vec<LeaseLine>,
+    /// Ask with this for the next page.
+    pub next_cursor: Option<String>,
+    /// The end was not reached.
+    pub more: bool,
+}
+
+/// A lease that is held.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct LeaseLine {
+    /// Of which job.
+    pub job_id: EntityId,
+    /// In which datacenter.
+    pub datacenter: EntityId,
+    /// Where the job is.
+    pub status: String,
+    /// Who holds it.
+    pub holder_id: EntityId,
+    /// Which of the holder's lives.
+    pub incarnation: u64,
+    /// The holder's token; 0 for a caller who may not act as the holder.
+    pub fence_token: u64,
+    /// How long it lasts from each renewal, in milliseconds.
+    pub lease_ms: u64,
+    /// When it has expired, unless it is kept.
+    pub expires_at: Timestamp,
+    /// How long until then, in milliseconds.
+    pub left_ms: u64,
+    /// The holder lives in the process that serves the job.
+    pub in_process: bool,
+}
+
+/// Asks which workflows of a job did not get on for long.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StuckWorkflows {
+    /// Which job.
+    #[serde(deserialize_with = "known")]
+    pub job_id: EntityId,
+    /// Which datacenter; every one in which the job runs when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub datacenter: Option<EntityId>,
+    /// Stuck is what did not get on for at least so many seconds; the job's own `stuck_threshold` when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub threshold_seconds: Option<f64>,
+    /// Leaves out workflows that have ended; true when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exclude_terminal: Option<bool>,
+}
+
+/// Workflows that did not get on for long.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct StuckList {
+    /// Which job.
+    pub job_id: EntityId,
+    /// The workflows, the longest silent first; at most 1,000.
+    pub workflows: Vec<StuckWorkflow>,
+    /// How many there are.
+    pub total: u64,
+}
+
+/// A workflow that did not get on for long.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct StuckWorkflow {
+    /// Which workflow.
+    pub workflow_id: EntityId,
+    /// In which datacenter.
+    pub datacenter: EntityId,
+    /// Where it is.
+    pub status: String,
+    /// Seconds since it got on, as on record.
+    pub idle_seconds: f64,
+}
+
+/// Asks what is known of the durations of a class.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ClassRef {
+    /// Which class.
+    #[serde(deserialize_with = "known")]
+    pub class: EntityId,
+}
+
+/// What is known of the durations of a class.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ClassEstimate {
+    /// Which class.
+    pub class: EntityId,
+    /// Is enough known for an estimate?
+    pub enough: bool,
+    /// Jobs on record.
+    pub samples: u64,
+    /// The budget it gives, in seconds.
+    pub timeout_seconds: Option<f64>,
+    /// The idle limit it gives, in seconds.
+    pub stuck_threshold: Option<f64>,
+    /// What it rests on, for people.
+    pub evidence: String,
 }

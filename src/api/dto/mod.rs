@@ -3,18 +3,32 @@
 //! Requests refuse unknown fields. Instants are RFC 3339 strings; durations say their unit in their name.
 
 mod agent;
+mod audit;
 mod capacity;
 mod cell;
 mod consensus;
+mod consensus_people;
+mod emergence;
+mod export;
 mod flow;
 mod history;
+mod hook;
 mod identity;
 mod job;
 mod job_lead;
+mod journal;
 mod load;
+mod member;
+mod network;
+mod overview;
 mod pressure;
 mod quorum;
+mod quorum_extend;
+mod quota;
+mod retention;
 mod session;
+mod spend;
+mod stop;
 mod voter;
 mod worker;
 
@@ -30,18 +44,32 @@ use crate::core::voting::quorum::QuorumType;
 use crate::error::Error;
 
 pub use self::agent::*;
+pub use self::audit::*;
 pub use self::capacity::*;
 pub use self::cell::*;
 pub use self::consensus::*;
+pub use self::consensus_people::*;
+pub use self::emergence::*;
+pub use self::export::*;
 pub use self::flow::*;
 pub use self::history::*;
+pub use self::hook::*;
 pub use self::identity::*;
 pub use self::job::*;
 pub use self::job_lead::*;
+pub use self::journal::*;
 pub use self::load::*;
+pub use self::member::*;
+pub use self::network::*;
+pub use self::overview::*;
 pub use self::pressure::*;
 pub use self::quorum::*;
+pub use self::quorum_extend::*;
+pub use self::quota::*;
+pub use self::retention::*;
 pub use self::session::*;
+pub use self::spend::*;
+pub use self::stop::*;
 pub use self::voter::*;
 pub use self::worker::*;
 

@@ -328,6 +328,9 @@ pub struct QuorumStatus {
     pub electorate: String,
     /// How many may vote; none for an open electorate.
     pub voter_count: Option<u32>,
+    /// Who has not voted while it is open, by name; nobody is waited for in an open electorate.
+    #[serde(default)]
+    pub outstanding: Vec<VoterId>,
     /// When it ended: the deciding vote, the deadline or the cancellation.
     pub closed_at: Option<Timestamp>,
     /// When the end was noticed; later than `closed_at` after downtime.
@@ -356,7 +359,7 @@ pub struct QuorumStatus {
     pub membership_epoch: u64,
     /// The timed-out quorum this one was opened for.
     pub parent_quorum_id: Option<EntityId>,
-    /// The global quorum opened, or to be opened, if this one times out.
+    /// The global quorum that opens if this one times out, or opened; none once it is clear that it never will.
     pub fallback_quorum_id: Option<EntityId>,
     /// `none`, `planned`, `owed`, `opened` or `failed`.
     pub fallback: String,
@@ -368,7 +371,7 @@ pub struct QuorumStatus {
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct QuorumHistory {
-    /// How many at most, 1 to 1000; 100 when left out.
+    /// How many at most, 0 to 1000; 100 when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<i64>,
     /// Where an earlier page ended; the latest when left out.
@@ -484,4 +487,103 @@ pub struct QuorumStatsReply {
     pub recovery_closures: u64,
     /// Mean milliseconds from opening to decision over approved and rejected quorums.
     pub avg_time_to_decision_ms: f64,
+}
+
+/// Which quorums are listed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ListedQuorums {
+    /// Open ones.
+    Open,
+    /// Closed ones, however they ended.
+    Closed,
+    /// Approved ones.
+    Approved,
+    /// Rejected ones.
+    Rejected,
+    /// Those that timed out.
+    TimedOut,
+    /// Cancelled ones.
+    Cancelled,
+}
+
+impl ListedQuorums {
+    /// The one state that is listed; none where several are.
+    pub fn ends_as(self) -> Option<QuorumState> {
+        match self {
+            ListedQuorums::Open => Some(QuorumState::Open),
+            ListedQuorums::Closed => None,
+            ListedQuorums::Approved => Some(QuorumState::Approved),
+            ListedQuorums::Rejected => Some(QuorumState::Rejected),
+            ListedQuorums::TimedOut => Some(QuorumState::TimedOut),
+            ListedQuorums::Cancelled => Some(QuorumState::Cancelled),
+        }
+    }
+}
+
+/// Lists quorums, newest first.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ListQuorums {
+    /// Only those that stand so: `open`, `closed`, or one of the ways to close. When left out: open ones, then closed ones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<ListedQuorums>,
+    /// Only those about this cell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cell_id: Option<CellId>,
+    /// Only open ones that await the vote of this voter.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub voter_id: Option<VoterId>,
+    /// How many are looked at, 0 to 1000; 100 when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<i64>,
+    /// The `next_cursor` of the page before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
+}
+
+/// Quorums, newest first.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct QuorumPage {
+    /// Open ones by the time they were opened, then closed ones by their end.
+    pub quorums: Vec<QuorumLine>,
+    /// How many are open.
+    pub open: u64,
+    /// Ask with this for the next page.
+    pub next_cursor: Option<String>,
+    /// The end was not reached.
+    pub more: bool,
+}
+
+/// A quorum in a list.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct QuorumLine {
+    /// Which quorum.
+    pub quorum_id: EntityId,
+    /// Its kind.
+    pub quorum_type: QuorumType,
+    /// The cell the question is about.
+    pub cell_id: Option<CellId>,
+    /// Where it stands.
+    pub state: QuorumState,
+    /// Counted approvals.
+    pub approve_votes: u32,
+    /// Counted rejections.
+    pub reject_votes: u32,
+    /// Approvals needed.
+    pub required_votes: u32,
+    /// How many may vote; none for an open electorate.
+    pub voter_count: Option<u32>,
+    /// How many have not voted while it is open.
+    pub outstanding_count: u64,
+    /// The first twenty of them, by name.
+    pub outstanding: Vec<VoterId>,
+    /// When it opened.
+    pub opened_at: Timestamp,
+    /// The last instant at which a vote is on time.
+    pub deadline: Timestamp,
+    /// When it ended.
+    pub closed_at: Option<Timestamp>,
+    /// What is asked.
+    pub subject: Option<Value>,
 }

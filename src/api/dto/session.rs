@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::id;
+use super::{AllowedOperation, OperationView, id};
 use crate::core::kernel::ids::{CandidateId, EntityId, IdempotencyKey, VoterId, known};
 use crate::core::kernel::time::Timestamp;
 use crate::core::voting::rules::Choice;
@@ -99,10 +99,13 @@ pub struct OpenSession {
     /// Cut powers so that nobody holds a third; false when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub power_cap: Option<bool>,
+    /// The operation that the decision allows; a decision for is used with `session.spend`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operation: Option<AllowedOperation>,
     /// What the context of the decision is; kept with it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub context: Option<Map<String, Value>>,
-    /// How long votes are taken, 100 to 604800000; 30000 when left out.
+    /// How long votes are taken, from 100 up to the configured `session.max_timeout` (366 days); 30000 when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout_ms: Option<i64>,
     /// How long a round but the last one lasts at most; until all have voted or it is ended when left out.
@@ -339,7 +342,10 @@ pub struct ListSessions {
     /// Of the open ones: only those that await the vote of this voter.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub voter_id: Option<VoterId>,
-    /// How many are looked at, 1 to 1000; 100 when left out.
+    /// Newest first; false when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub newest_first: Option<bool>,
+    /// How many are looked at, 0 to 1000; 100 when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<i64>,
     /// A `next_cursor` of an earlier page.
@@ -495,7 +501,8 @@ pub struct SessionResult {
     pub fault_tolerant: bool,
     /// Heads that decide.
     pub agreement_threshold: u32,
-    /// A fault is borne, the quorum was reached, and no more faults than are borne.
+    /// A fault is borne, the quorum was reached and stands without the voters proven to lie since, and those are no more than
+    /// are borne.
     pub byzantine_safe: bool,
     /// `heads`, `power` or `both`.
     pub basis: Basis,
@@ -562,7 +569,11 @@ pub struct SessionResult {
     pub closed_at: Option<Timestamp>,
     /// When the end was noticed; later than `closed_at` after downtime.
     pub noticed_at: Option<Timestamp>,
-    /// The request was answered before under the same idempotency key; told by `session.open` alone.
+    /// The operation that the decision allows, and what was used of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operation: Option<OperationView>,
+    /// The request was answered before: under the same idempotency key, or the session was cancelled before. Told by
+    /// `session.open` and `session.cancel` alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub duplicate: Option<bool>,
 }

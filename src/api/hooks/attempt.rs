@@ -1,0 +1,206 @@
+//! One attempt: what is sent, under whose eyes, and what becomes of it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::super::dto::{EventView, HistoryQuery};
+use super::super::hidden::eyes_of;
+use super::super::history::Filter;
+use super::post::{Message, Post, Sent};
+use super::secret::signature;
+use super::target::Target;
+use crate::core::kernel::ids::{EntityId, StreamKind};
+use crate::core::kernel::resend::fnv1a;
+use crate::core::trust::hook::event::Disabling;
+use crate::core::trust::hook::{Command, Hook, Reason, Registered, Secret};
+use crate::journal::{Fault, Position, Store};
+use crate::shell::entity::Action;
+use crate::shell::host::{Host, wait};
+use crate::shell::runtime::ask;
+
+/// Most events of one request.
+const MOST_EVENTS: usize = 100;
+/// Bytes of events after which a request takes no more of them.
+const MOST_BYTES: usize = 1 << 20;
+/// Records looked at at a time.
+const STEP: u64 = 20_000;
+/// Records in which nothing fits, after which it is put on record how far was looked.
+const NOTE_EVERY: u64 = 100_000;
+/// The pause before something is tried again that failed in this process.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// What attempts need.
+pub(super) struct Work {
+    pub(super) host: Arc<Host>,
+    pub(super) post: Post,
+}
+
+/// How far was looked for a hook.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Place {
+    /// Nothing that fits stands between the cursor and here.
+    pub(super) seen: Position,
+    /// Where that is in the log of the one entity that is asked for.
+    seq: u64,
+    /// When it had its turn last.
+    pub(super) turn: u64,
+}
+
+/// What is to be sent.
+struct Batch {
+    events: Vec<EventView>,
+    /// Everything that fits up to here is in it.
+    reached: Position,
+    seq: u64,
+}
+
+/// Attempts once what is behind the cursor of a hook, or finds that there is nothing.
+pub(super) async fn attempt(work: &Work, id: &EntityId, place: Place) -> Place {
+    let host = &work.host;
+    // As it stands now: what the schedule is made from may be behind.
+    let read = ask(host, &host.kinds.hooks, id, Action::Read, |view| (view.state.clone(), view.now)).await;
+    let due = read
+        .ok()
+        .filter(|(hook, now)| hook.attempts_from().is_some_and(|from| from.is_none_or(|from| from <= *now)));
+    let Some((Hook { registered: Some(registered), secret: Some(secret), position: from, .. }, _)) = due
+    else {
+        tokio::time::sleep(PAUSE).await;
+        return place;
+    };
+    let place = if place.seen < from { Place { seen: from, seq: 0, ..place } } else { place };
+    let fail = |reason| record(host, id, Command::Fail { from, reason });
+    let sight = match registered.owner.as_ref().map(|owner| eyes_of(host, owner)) {
+        None => None,
+        Some(Some(sight)) => sight,
+        Some(None) => {
+            record(host, id, Command::Disable { from, reason: Disabling::OwnerMayNot }).await;
+            return place;
+        }
+    };
+    let Some(batch) = read_batch(host, &registered, place).await else {
+        fail(Reason::Unread).await;
+        return place;
+    };
+    let (reached, seq) = (batch.reached, batch.seq);
+    let mut texts = Vec::new();
+    let mut span = None;
+    let mut bytes = 0;
+    let mut cut = None;
+    for mut event in batch.events {
+        if bytes >= MOST_BYTES {
+            cut = span.map(|(_, last)| last);
+            break;
+        }
+        if let Some(sight) = &sight {
+            sight.event(&mut event);
+        }
+        let first = span.map_or(event.position, |(first, _)| first);
+        span = Some((first, event.position));
+        let Ok(text) = serde_json::to_string(&event) else {
+            fail(Reason::Unread).await;
+            return place;
+        };
+        bytes += text.len();
+        texts.push(text);
+    }
+    let done = match cut {
+        Some(last) => Place { seen: last, seq: 0, ..place },
+        None => Place { seen: reached, seq, ..place },
+    };
+    let Some(span) = span else {
+        if reached >= from + NOTE_EVERY {
+            record(host, id, Command::Deliver { from, upto: reached, count: 0 }).await;
+        }
+        return done;
+    };
+    let message = message(&registered, &secret, span, &texts, host.clock.now().as_millis() / 1_000);
+    let Ok(target) = Target::parse(&registered.url) else {
+        fail(Reason::Unread).await;
+        return place;
+    };
+    match work.post.send(&target, message).await {
+        Sent::Delivered => {
+            let delivered = Command::Deliver { from, upto: done.seen, count: texts.len() as u64 };
+            record(host, id, delivered).await;
+            done
+        }
+        Sent::Gone => {
+            record(host, id, Command::Disable { from, reason: Disabling::Gone }).await;
+            place
+        }
+        Sent::Failed(reason) => {
+            fail(reason).await;
+            place
+        }
+    }
+}
+
+/// A request about these events, as it is sent.
+fn message(
+    registered: &Registered,
+    secret: &Secret,
+    (first, last): (Position, Position),
+    events: &[String],
+    timestamp: i64,
+) -> Message {
+    let hook_id = registered.hook_id.as_str();
+    // The same whenever the same is sent, and in signs that a header may hold.
+    let id = format!("dlv_{:016x}_{first}_{last}", fnv1a(hook_id.bytes()));
+    let name = serde_json::Value::from(hook_id);
+    let body = format!(r#"{{"delivery_id":"{id}","hook_id":{name},"events":[{}]}}"#, events.join(","));
+    let signature = signature(secret, &id, timestamp, body.as_bytes());
+    Message { id, timestamp, signature, body }
+}
+
+/// What stands behind a place and fits; none when it cannot be read.
+async fn read_batch(host: &Host, registered: &Registered, place: Place) -> Option<Batch> {
+    let query: HistoryQuery = serde_json::from_str(&registered.filter).ok()?;
+    if host.writer.failure().is_some() {
+        return None;
+    }
+    // On threads of those who deliver: others who read find theirs free.
+    let store = host.store.clone();
+    let read = tokio::task::spawn_blocking(move || batch(store.as_ref(), query, place));
+    match read.await {
+        Ok(Ok(batch)) => batch,
+        Ok(Err(fault)) => {
+            tracing::warn!(hook_id = %registered.hook_id, %fault, "what a hook is to deliver cannot be read");
+            None
+        }
+        Err(e) => {
+            tracing::warn!(hook_id = %registered.hook_id, cause = %e, "what a hook is to deliver cannot be read");
+            None
+        }
+    }
+}
+
+fn batch(store: &dyn Store, query: HistoryQuery, place: Place) -> Result<Option<Batch>, Fault> {
+    let upto = wait(store.tip())?.position.min(place.seen.saturating_add(STEP));
+    if upto <= place.seen {
+        return Ok(Some(Batch { events: Vec::new(), reached: place.seen, seq: place.seq }));
+    }
+    let query = HistoryQuery { upto_position: Some(upto), ..query };
+    let Ok((filter, _)) = Filter::of(query) else { return Ok(None) };
+    let mut seq = place.seq;
+    let Some(found) = filter.page(store, place.seen, MOST_EVENTS, &mut seq)? else {
+        // The entity does not exist yet.
+        return Ok(Some(Batch { events: Vec::new(), reached: upto, seq: 0 }));
+    };
+    let mut events = found.events;
+    let reached = if events.len() == MOST_EVENTS { found.at } else { upto };
+    // Sending what hooks do would be more of it.
+    events.retain(|event| event.kind != StreamKind::Hook.name());
+    Ok(Some(Batch { events, reached, seq }))
+}
+
+/// Puts on record what came of an attempt, as long as this process can.
+async fn record(host: &Arc<Host>, id: &EntityId, command: Command) {
+    while !host.is_closing() && host.writer.failure().is_none() {
+        let told = ask(host, &host.kinds.hooks, id, Action::Command(command.clone(), None), |_| ());
+        match told.await {
+            Ok(()) => return,
+            Err(failure) => tracing::warn!(%id, ?failure, "what came of a hook is told again"),
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
