@@ -2,22 +2,26 @@
 
 use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgAction, Command};
+use clap_complete::Shell;
 
+use super::server_args::{TOKEN, TOKEN_FILE, server_args};
 use quorate_runtime::api::events::{FILTERS, NOT_FOLLOWED};
 use quorate_runtime::api::nouns::NOUNS;
-use quorate_runtime::api::ops::{Field, OPERATIONS, Operation};
+use quorate_runtime::api::ops::{self, Field, OPERATIONS, Operation};
 use quorate_runtime::error::{Error, ErrorKind};
 use quorate_runtime::store::STORES;
 
 /// What the exit codes mean, below the help text.
 const AFTER: &str = "\
-Exit codes: 0 done · 2 bad request or usage · 3 not found · 4 exists or ended already · 5 not eligible · \
+Exit codes: 0 done · 1 output that cannot be written · 2 bad request or usage · 3 not found · 4 exists or ended already · 5 not eligible · \
 6 limit · 7 busy · 8 fenced · 9 outcome unknown · 10 store or server failed · 11 store in use · \
 12 no such store · 13 newer store · 14 damaged store · 15 idempotency key of another request · \
 16 not known who calls · 17 the identity may not do this · 18 certificate that does not hold · \
-19 proof that does not hold · 130 interrupted
+19 proof that does not hold · 32 not decided yet · 33 not approved · 34 approved by votes that do not stand · \
+35 approved for another operation · 36 approval expired · 37 used as often as it may be · 38 stopped · \
+39 does not release the stop · 40 handed its place on · 41 pruned · 130 interrupted
 
-Commands that ask for an outcome (`quorum wait`, `consensus request`, `consensus result`, `session result`, `capacity request`, `job wait`) \
+Commands that ask for an outcome (`quorum wait`, `consensus request`, `consensus result`, `session result`, `capacity request`, `capacity reserve`, `job wait`) \
 exit with it: 0 approved, decided, granted, completed · 20 open, not decided or ended yet · 21 rejected · 22 timeout · 23 expired · \
 24 cancelled · 25 aborted, could not be put or answered · 26 failed · 28 no quorum · 29 fault budget exceeded · 30 tainted, decided by voters that were proven to lie since. Commands that only show (`status`, `list`, `history`) exit with 0 once they have shown it. \
 `capacity offer`, `capacity release`, `capacity cancel`, `job extend`, `flow offer` and `shed release` exit with 27 when nothing was \
@@ -31,21 +35,60 @@ pub(super) fn command() -> Command {
         .after_help(AFTER)
         .subcommand_required(true)
         .arg_required_else_help(true)
-        .arg(switch("json", "Write JSON, one line, instead of tables").global(true));
+        .arg(switch("json", "Write JSON, one line, instead of tables").global(true))
+        .arg(switch("utc", "Tell times in UTC instead of the zone of this machine").global(true));
     for (noun, about) in NOUNS {
         root = root.subcommand(noun_command(noun, about));
     }
     {
         root = root.subcommand(serve_command());
     }
-    root.subcommand(watch_command())
+    for (name, op) in SHORTCUTS {
+        root = root.subcommands(ops::find(op).map(|op| verb_command(name, op)));
+    }
+    root.subcommand(mcp_command())
+        .subcommands(super::node::commands())
+        .subcommand(watch_command())
+        .subcommand(completions_command())
         .subcommand(play_command())
         .subcommand(replay_command())
-        .subcommand(recover_command())
+        .subcommands(super::backup::commands())
+        .subcommand(move_command())
+        .subcommand(super::prune::command())
+        .subcommand(super::recover::command())
+        .subcommand(super::doctor::command())
         .subcommand(verify_certificate_command())
+        .subcommand(super::proof::checkpoint_command())
         .subcommand(verify_proof_command())
         .subcommand(Command::new("ops").about("List every operation: name, method, path, what it does"))
         .subcommand(Command::new("rules").about("List the vote rules of `quorate replay`"))
+}
+
+/// Commands of one word, and the operations they are.
+pub(super) const SHORTCUTS: &[(&str, &str)] = &[("status", "overview.show"), ("inbox", "overview.inbox")];
+
+/// The operation that a command of one word is.
+pub(super) fn shortcut(name: &str) -> Option<&'static str> {
+    SHORTCUTS.iter().find(|(of, _)| *of == name).map(|(_, op)| *op)
+}
+
+fn completions_command() -> Command {
+    Command::new("completions")
+        .about("Write the completions of a shell: `quorate completions bash > FILE`, to be read by the shell")
+        .arg(
+            Arg::new("shell")
+                .value_name("SHELL")
+                .required(true)
+                .value_parser(clap::value_parser!(Shell))
+                .help("Which shell"),
+        )
+}
+
+/// What a shell needs to complete every command and flag.
+pub(super) fn completions(shell: Shell) -> String {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut command(), "quorate", &mut script);
+    String::from_utf8_lossy(&script).into_owned()
 }
 
 fn noun_command(noun: &'static str, about: &'static str) -> Command {
@@ -53,7 +96,9 @@ fn noun_command(noun: &'static str, about: &'static str) -> Command {
         Some((of, verb)) if of == noun => Some(verb_command(verb, op)),
         _ => None,
     });
-    Command::new(noun).about(about).subcommand_required(true).arg_required_else_help(true).subcommands(verbs)
+    let of_files = (noun == "history").then(super::export::commands).into_iter().flatten();
+    let command = Command::new(noun).about(about).subcommand_required(true).arg_required_else_help(true);
+    command.subcommands(verbs).subcommands(of_files)
 }
 
 fn verb_command(verb: &'static str, op: &Operation) -> Command {
@@ -75,10 +120,14 @@ fn verb_command(verb: &'static str, op: &Operation) -> Command {
         ),
         None => command,
     };
+    with_place(command.args(fields))
+}
+
+/// The same command with the flags that say where it is carried out.
+pub(super) fn with_place(command: Command) -> Command {
     command
-        .args(fields)
         .arg(
-            path("data", "DIR", "The data folder; whoever has opened it is asked, else it is opened. QUORATE_DATA when left out")
+            path("data", "DIR", "The data folder; whoever has opened it is asked, else it is opened. Or a database, postgres://…. QUORATE_DATA when left out")
                 .help_heading("Where"),
         )
         .arg(accept_loss().help_heading("Where"))
@@ -90,14 +139,14 @@ fn verb_command(verb: &'static str, op: &Operation) -> Command {
                 .help("A running server, such as http://127.0.0.1:7171. QUORATE_URL when left out")
                 .help_heading("Where"),
         )
-        .args(token_args())
+        .args(server_args())
 }
 
 /// The flag of a request field; its id is the field's name behind a colon, so that it never meets another flag's.
-fn field_arg(field: &Field) -> Arg {
+pub(super) fn field_arg(field: &Field) -> Arg {
     let is = |name: &str| field.types.iter().any(|t| t == name);
     let arg = Arg::new(field_id(field))
-        .long(field.name.replace('_', "-"))
+        .long(flag_name(&field.name))
         .help(field.description.split_whitespace().collect::<Vec<_>>().join(" "))
         .required(field.required);
     if is("array") {
@@ -117,6 +166,14 @@ fn field_arg(field: &Field) -> Arg {
     }
 }
 
+/// The flag of a field: its name, unless the flag of that name says where a command is carried out.
+fn flag_name(field: &str) -> String {
+    match field {
+        "url" => "to-url".to_owned(),
+        name => name.replace('_', "-"),
+    }
+}
+
 /// The id of the value that stands without a flag.
 pub(super) const SUBJECT: &str = ":subject:";
 
@@ -132,7 +189,14 @@ fn field_name_id(name: &str) -> String {
 fn serve_command() -> Command {
     Command::new("serve")
         .about("Serve the operations over HTTP until SIGINT or SIGTERM")
-        .arg(path("data", "DIR", "The data folder; made when it is not there. QUORATE_DATA when left out"))
+        .arg(path(
+            "data",
+            "DIR",
+            "The data folder, or postgres://…; made when it is not there. QUORATE_DATA when left out",
+        ))
+        .arg(
+            path("store", "URL", "The database, postgres://…, instead of a folder").conflicts_with("data"),
+        )
         .arg(path("config", "FILE", "Settings in TOML; what is said by a flag counts instead"))
         .arg(switch("print-config", "Write every setting with its default, as such a file, and end"))
         .arg(accept_loss())
@@ -144,9 +208,11 @@ fn serve_command() -> Command {
         )
         .arg(switch(
             "insecure",
-            "Serve also on an address that other machines reach. Nobody is asked who they are: whoever reaches it may do \
+            "Serve also on an address that other machines reach while there are no identities: whoever reaches it may do \
              everything",
         ))
+        .arg(path("tls-cert", "FILE", "Speak TLS, with the certificates in this file of PEM").requires("tls-key"))
+        .arg(path("tls-key", "FILE", "The private key of the first of them").requires("tls-cert"))
         .arg(
             Arg::new("allow-host")
                 .long("allow-host")
@@ -158,6 +224,11 @@ fn serve_command() -> Command {
             "strict-cells",
             "Refuse cells and budgets that nobody has set up, instead of making them",
         ))
+        .arg(switch(
+            "hook-allow-private",
+            "Deliver hooks also to loopback, private and other addresses within: whoever may register one then reaches what \
+             this machine reaches",
+        ))
         .arg(
             Arg::new("sample-machine")
                 .long("sample-machine")
@@ -165,6 +236,49 @@ fn serve_command() -> Command {
                 .help("Measure processor and memory of this machine, and shed load when they are scarce"),
         )
 }
+
+fn mcp_command() -> Command {
+    // A token counts for a folder too: the tools act in the name of its identity.
+    let [_, _, tls_ca, tls_cert, tls_key] = server_args();
+    let token = Arg::new(TOKEN)
+        .long("token")
+        .value_name("TOKEN")
+        .help("The token of the identity in whose name the tools act; QUORATE_TOKEN says the same");
+    Command::new("mcp")
+        .about("Serve the operations as tools of a Model Context Protocol server on stdin and stdout")
+        .long_about(MCP)
+        .arg(path("data", "DIR", "The data folder; made when it is not there. QUORATE_DATA when left out"))
+        .arg(accept_loss())
+        .arg(
+            Arg::new("url")
+                .long("url")
+                .value_name("URL")
+                .conflicts_with("data")
+                .help("A running server, such as http://127.0.0.1:7171. QUORATE_URL when left out"),
+        )
+        .arg(
+            Arg::new(TOOLS)
+                .long("tools")
+                .value_name("core|all|NOUN,…")
+                .default_value("core")
+                .help("Which operations are shown"),
+        )
+        .arg(token)
+        .arg(path(TOKEN_FILE, "FILE", "A file with that token").conflicts_with(TOKEN))
+        .args([tls_ca, tls_cert, tls_key])
+}
+
+/// What `quorate mcp --help` says.
+const MCP: &str = "\
+Serve the operations as tools of a Model Context Protocol server on stdin and stdout, until the client closes them. A running \
+server has the same at /mcp.
+
+With --data the process that has opened the folder is asked; where there is none the folder is opened, and others that name it \
+come in meanwhile. With a token, only the tools that the scopes of its identity cover are shown; without one, and where \
+identities exist, whoever starts this program acts as the owner of the folder.
+
+Calls that wait become tasks where the client knows them; their id is that of what is waited for, so they are there after a \
+restart. Elsewhere a wait ends after 50 seconds, and the answer says how to go on.";
 
 fn watch_command() -> Command {
     let filters = OPERATIONS.iter().find(|op| op.name == FILTERS);
@@ -186,7 +300,7 @@ fn watch_command() -> Command {
             path("data", "DIR", "The data folder of a running server, instead of its URL")
                 .help_heading("Where"),
         )
-        .args(token_args())
+        .args(server_args())
 }
 
 /// What `quorate watch --help` says.
@@ -200,7 +314,11 @@ fn play_command() -> Command {
         .about("Run a script of operations in virtual time")
         .long_about(PLAY)
         .arg(Arg::new("file").value_name("FILE.jsonl").required(true).help("The script; - reads stdin"))
-        .arg(path("data", "DIR", "Keep the journal in this folder instead of in memory"))
+        .arg(path(
+            "data",
+            "DIR",
+            "Keep the journal in this folder, or the database postgres://…, instead of in memory",
+        ))
         .arg(accept_loss())
         .arg(store())
         .arg(
@@ -235,9 +353,9 @@ or gates named in cut; chance begins at seed; without fields the network is mend
   blank lines, # lines                are ignored
 
 Each operation, clock.advance and crash prints one line, {\"op\",\"at_ms\",\"reply\"} or {\"op\",\"at_ms\",\"error\"}; at_ms \
-counts milliseconds since 1970-01-01T00:00:00Z. A refused or unknown operation is an answer like any other. A line \
-that is not a JSON object with a text \"op\" prints {\"line\",\"error\"}, the run goes on, and the exit code is 2 at \
-the end. The same script and seed give the same bytes.
+counts milliseconds since 1970-01-01T00:00:00Z. A refused operation is an answer like any other. A line \
+that is not a JSON object with a text \"op\", names no operation, or is a control line with fields it does not take \
+prints {\"line\",\"error\"}, the run goes on, and the exit code is 2 at the end. The same script and seed give the same bytes.
 
 On a folder that holds a journal already, the clock starts no earlier than its last commit and `events` shows what \
 this run adds.";
@@ -336,19 +454,31 @@ certainty.
 Without --data a temporary folder is used and removed. The result depends on the files and rules only; speed and \
 latency are reported apart from it.";
 
-fn recover_command() -> Command {
-    Command::new("recover")
-        .about("Write what is sound of a damaged data folder into a new one")
-        .long_about(RECOVER)
-        .arg(
-            Arg::new("folder")
-                .value_name("DIR")
-                .value_parser(clap::value_parser!(std::path::PathBuf))
-                .required(true)
-                .help("The damaged folder; it is only read"),
-        )
-        .arg(path("to", "NEW", "The new folder; missing or empty").required(true))
+fn move_command() -> Command {
+    let place = |name: &'static str, help: &'static str| {
+        Arg::new(name).long(name).value_name("DIR|URL").required(true).help(help)
+    };
+    Command::new("move")
+        .about("Move a journal to another store, a folder or a database; the old one never opens again")
+        .long_about(MOVE)
+        .arg(place("from", "Where the journal is"))
+        .arg(place("to", "Where it is to be: empty, or where a move that was cut off left it"))
 }
+
+/// What `quorate move --help` says.
+const MOVE: &str = "\
+Move a journal to another store: from a data folder to a PostgreSQL database, back, or to another folder.
+
+Every record keeps its position, sequence and hash, so `quorate history verify` ends at the same tip. Tokens go on growing: \
+the next owner has a higher epoch than every earlier one.
+
+At no instant do both stores open. The new one opens only when everything is there and the old one says durably that it \
+is there; the old one never opens again, but can still be read. A move that was cut off anywhere is begun again with the \
+same words and goes on where it stood.
+
+A folder must not be in use: stop its server first. A database is copied while its owner serves, and taken when the owner \
+has stopped: begin the move, then stop the server and begin it once more if it says that the journal is owned. Then start \
+the server on the new store.";
 
 fn verify_certificate_command() -> Command {
     Command::new("verify-certificate")
@@ -372,22 +502,6 @@ that it does not hold, 2 that it is no certificate.
 
 It does not say whether these are the voters, keys and powers you trust: compare electorate_hash and terms_hash with what \
 you were told when the session opened.";
-
-/// What `quorate recover --help` says.
-const RECOVER: &str = "\
-Write what is sound of a damaged data folder into a new one.
-
-The folder is read from its raw bytes: every commit group that fits its own hash counts, wherever it stands, whether \
-the database can still be opened or not. Nothing in it is changed and it is not locked, so a read-only mount will do; \
-a folder that is in use is refused.
-
-NEW becomes a store with every group from the first one on, byte for byte, up to the first that is missing: the same \
-hashes, positions and sequences, so `quorate history verify` holds. Groups behind a gap cannot follow in the same \
-journal. Their records are written to NEW.rest.jsonl, one a line, as `quorate history query` shows them, and can be \
-read there.
-
-What is missing is listed: positions, files and offsets, and the entities whose records they were, as far as that can \
-still be read. Exit codes: 0 when everything was recovered, 14 when something is missing.";
 
 fn verify_proof_command() -> Command {
     Command::new("verify-proof")
@@ -422,7 +536,7 @@ The key decides what the proof is worth: take it from where the log's operator p
 
 Exit codes: 0 it holds · 19 it does not · 2 FILE or KEY is not of its form.";
 
-fn path(name: &'static str, value: &'static str, help: &'static str) -> Arg {
+pub(super) fn path(name: &'static str, value: &'static str, help: &'static str) -> Arg {
     Arg::new(name)
         .long(name)
         .value_name(value)
@@ -430,22 +544,8 @@ fn path(name: &'static str, value: &'static str, help: &'static str) -> Arg {
         .help(help)
 }
 
-/// The id of the flag that says who calls.
-pub(super) const TOKEN: &str = "token";
-/// The id of the flag that names a file that says so.
-pub(super) const TOKEN_FILE: &str = "token-file";
-
-fn token_args() -> [Arg; 2] {
-    let token = Arg::new(TOKEN)
-        .long("token")
-        .value_name("TOKEN")
-        .conflicts_with("data")
-        .help("The token of an identity, for a server that asks who calls; QUORATE_TOKEN says the same")
-        .help_heading("Where");
-    let file =
-        path(TOKEN_FILE, "FILE", "A file with that token").conflicts_with(TOKEN).conflicts_with("data");
-    [token, file.help_heading("Where")]
-}
+/// The id of the flag that says which operations are shown as tools.
+pub(super) const TOOLS: &str = "tools";
 
 /// The id of the flag that opens a damaged folder.
 pub(super) const ACCEPT_LOSS: &str = "accept-loss";
@@ -467,7 +567,7 @@ fn store() -> Arg {
         .long("store")
         .value_name("NAME")
         .value_parser(PossibleValuesParser::new(names))
-        .help("Where the journal is kept; a persistent store without --data uses a temporary folder")
+        .help("Where the journal is kept; a store of folders without --data uses a temporary one")
 }
 
 fn sentence(summary: &str) -> String {

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tracing::callsite::Identifier;
-use tracing::{Event, Subscriber};
+use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Registry, fmt};
@@ -16,8 +16,8 @@ use quorate_runtime::shell::clock::Stopwatch;
 /// Names the environment variable that chooses what is logged.
 const LOG: &str = "QUORATE_LOG";
 
-/// What is logged without it: errors, and what is said of the clocks.
-const DEFAULT: &str = "error,quorate_runtime::shell::clock=warn";
+/// What is logged without it: errors, what is said of the clocks, and what a node sees change.
+const DEFAULT: &str = "error,quorate_runtime::shell::clock=warn,quorate_node=info";
 
 /// Lines of one place in the program that are told within [`WINDOW`]; the others are counted.
 const MOST: u32 = 5;
@@ -74,6 +74,10 @@ impl Told {
 impl<S: Subscriber> Layer<S> for Throttle {
     fn event_enabled(&self, event: &Event<'_>, _: Context<'_, S>) -> bool {
         let metadata = event.metadata();
+        // What went well is told whole: whoever reads it looks for one of many.
+        if *metadata.level() > Level::WARN {
+            return true;
+        }
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         let entry = told.entry(metadata.callsite()).or_insert_with(|| {
             Told::new(format!("{}:{}", metadata.target(), metadata.line().unwrap_or_default()))

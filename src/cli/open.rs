@@ -13,16 +13,26 @@ use quorate_runtime::error::{Error, ErrorKind};
 use quorate_runtime::journal::{Fault, OpenReport, Store};
 use quorate_runtime::shell::clock::Stopwatch;
 use quorate_runtime::store::memory::MemoryStore;
-use quorate_runtime::store::{STORES, StoreEntry, StoreOptions};
+use quorate_runtime::store::{DatabaseUrl, STORES, StoreEntry, StoreOptions};
 
 /// How long a store that the run before has not quite let go of is waited for.
 const RELEASE: (u32, Duration) = (250, Duration::from_millis(20));
 
 /// The store of data folders: the first of the table that keeps anything.
 pub(super) fn persistent() -> Result<&'static StoreEntry, Error> {
-    STORES.iter().find(|store| store.persistent).ok_or_else(|| {
+    STORES.iter().find(|store| store.persistent && !store.database).ok_or_else(|| {
         Error::invalid("store", "none", "a build with a store that keeps its data, such as the default build")
     })
+}
+
+/// The database that stands where a data folder may, with the store that is kept in one.
+pub(super) fn database(data: &Path) -> Result<Option<(&'static StoreEntry, DatabaseUrl)>, Error> {
+    let Some(url) = data.to_str().and_then(DatabaseUrl::of) else { return Ok(None) };
+    let entry = STORES.iter().find(|store| store.database);
+    let entry = entry.ok_or_else(|| {
+        Error::invalid("data", url.to_string(), "a folder: this build has no store in a database")
+    })?;
+    Ok(Some((entry, url)))
 }
 
 /// How a folder that is in use is waited for.
@@ -60,11 +70,35 @@ pub(super) async fn when_free<T>(
     }
 }
 
-/// The settings of a runtime on a data folder. Only with `create` is a missing one made.
+/// What `--data` names, or `--store` as a database.
+pub(super) fn named(matches: &ArgMatches) -> Result<Option<PathBuf>, Error> {
+    match (matches.get_one::<PathBuf>("data"), matches.get_one::<PathBuf>("store")) {
+        (Some(data), _) => Ok(Some(data.clone())),
+        (None, Some(store)) => match database(store)? {
+            Some(_) => Ok(Some(store.clone())),
+            None => {
+                Err(Error::invalid("store", store.display().to_string(), "postgres://…; a folder is --data"))
+            }
+        },
+        (None, None) => Ok(None),
+    }
+}
+
+/// The settings of a runtime on a data folder, or a database. Only with `create` is a missing one made.
 pub(super) fn folder(path: &Path, create: bool, matches: &ArgMatches) -> Result<Config, Error> {
     let accept_loss = accepts_loss(matches);
+    if let Some((entry, url)) = database(path)? {
+        let store_options = StoreOptions { create, ..StoreOptions::in_database(url) };
+        return Ok(Config { store: entry.name.into(), store_options, ..Config::default() });
+    }
     let store_options =
         StoreOptions { path: Some(path.to_owned()), create, accept_loss, ..StoreOptions::default() };
+    Ok(Config { store: persistent()?.name.into(), store_options, ..Config::default() })
+}
+
+/// The settings under which a data folder is only read.
+pub(super) fn folder_to_read(path: &Path) -> Result<Config, Error> {
+    let store_options = StoreOptions { create: false, ..StoreOptions::at(path) };
     Ok(Config { store: persistent()?.name.into(), store_options, ..Config::default() })
 }
 
@@ -93,8 +127,8 @@ pub(super) fn tell(report: &OpenReport) {
 pub(super) enum Place {
     /// In memory; kept here between two lives of a runtime.
     Memory(MemoryStore),
-    /// In a folder; a temporary one is removed when this is dropped.
-    Folder {
+    /// In a folder or a database; a temporary folder is removed when this is dropped.
+    Kept {
         /// Which store.
         entry: &'static StoreEntry,
         /// Where.
@@ -109,11 +143,22 @@ impl Place {
     pub(super) fn asked(matches: &ArgMatches, default: &'static StoreEntry) -> Result<Self, Error> {
         let data = matches.get_one::<PathBuf>("data");
         let named = matches.get_one::<String>("store");
+        if let Some((entry, url)) = data.map(|data| database(data)).transpose()?.flatten() {
+            return match named.filter(|named| *named != entry.name) {
+                Some(other) => {
+                    Err(Error::invalid("store", other.as_str(), "postgres, with a database as --data"))
+                }
+                None => Ok(Place::Kept { entry, options: StoreOptions::in_database(url), _scratch: None }),
+            };
+        }
         let entry = match (named, data) {
             (Some(name), _) => STORES.iter().find(|store| store.name == *name).unwrap_or(default),
             (None, Some(_)) => persistent()?,
             (None, None) => default,
         };
+        if entry.database {
+            return Err(Error::invalid("data", data.map(|data| data.display().to_string()), "postgres://…"));
+        }
         match data {
             Some(path) if entry.persistent => Ok(Place::at(entry, path.clone(), None, accepts_loss(matches))),
             Some(_) => Err(Error::invalid("store", entry.name, "a store that keeps its data, with --data")),
@@ -127,14 +172,14 @@ impl Place {
 
     fn at(entry: &'static StoreEntry, path: PathBuf, scratch: Option<Scratch>, accept_loss: bool) -> Self {
         let options = StoreOptions { accept_loss, ..StoreOptions::at(path) };
-        Place::Folder { entry, options, _scratch: scratch }
+        Place::Kept { entry, options, _scratch: scratch }
     }
 
     /// The name of the store.
     pub(super) fn store_name(&self) -> &'static str {
         match self {
             Place::Memory(_) => "memory",
-            Place::Folder { entry, .. } => entry.name,
+            Place::Kept { entry, .. } => entry.name,
         }
     }
 
@@ -142,7 +187,7 @@ impl Place {
     pub(super) async fn open(&self, after_crash: bool) -> Result<Arc<dyn Store>, Error> {
         let (entry, options) = match self {
             Place::Memory(store) => return Ok(Arc::new(store.reopen())),
-            Place::Folder { entry, options, .. } => (entry, options),
+            Place::Kept { entry, options, .. } => (entry, options),
         };
         let mut tries = if after_crash { RELEASE.0 } else { 0 };
         loop {

@@ -11,12 +11,13 @@ use tokio::sync::oneshot;
 
 use super::output::{Output, Stop, narrow_table, table};
 use super::remote::{self, Server};
-use super::{args, open, wait};
+use super::{args, fit, human, open, wait};
 #[cfg(unix)]
 use quorate_http::Listeners;
 use quorate_runtime::api::Quorate;
 use quorate_runtime::api::ops::{self, Method, OPERATIONS, Operation};
 use quorate_runtime::api::outcome::{not_done, outcome_of};
+use quorate_runtime::core::kernel::time::Timestamp;
 use quorate_runtime::core::voting::rules::{Parameter, RULES};
 use quorate_runtime::error::{Error, ErrorKind};
 use quorate_runtime::shell::clock::Stopwatch;
@@ -36,7 +37,7 @@ pub(super) enum Place {
 }
 
 impl Place {
-    async fn asked(
+    pub(super) async fn asked(
         op: &Operation,
         fields: &Map<String, Value>,
         matches: &ArgMatches,
@@ -101,12 +102,8 @@ impl Place {
         match self {
             Place::Folder { q, .. } => op.call(q.clone(), fields).await,
             Place::Server(server) => {
-                let (done, answer) = oneshot::channel();
                 let server = server.clone();
-                // A thread of its own, which the end of the program does not wait for: so a signal is heard at once.
-                std::thread::spawn(move || done.send(remote::call(&server, op, fields)));
-                let lost = |_| Err(Error::new(ErrorKind::StoreError, "the request was cut off"));
-                answer.await.unwrap_or_else(lost)
+                aside(move || remote::call(&server, op, fields)).await
             }
         }
     }
@@ -115,7 +112,9 @@ impl Place {
     fn has_lost_its_owner(&self, error: &Stop) -> bool {
         match (self, error) {
             #[cfg(unix)]
-            (Place::Server(Server::Owner(_)), Stop::Failed(error)) => error.detail(remote::UNHEARD).is_some(),
+            (Place::Server(Server::Owner(..)), Stop::Failed(error)) => {
+                error.detail(remote::UNHEARD).is_some()
+            }
             _ => false,
         }
     }
@@ -134,7 +133,7 @@ impl Place {
     }
 
     /// Lets go of the folder.
-    async fn close(self) -> Result<(), Error> {
+    pub(super) async fn close(self) -> Result<(), Error> {
         match self {
             Place::Folder { q, served } => {
                 let stopped = match served {
@@ -146,6 +145,17 @@ impl Place {
             Place::Server(_) => Ok(()),
         }
     }
+}
+
+/// What a server is asked, on a thread of its own, which the end of the program does not wait for: so a signal is heard at
+/// once.
+pub(super) async fn aside<T: Send + 'static>(
+    ask: impl FnOnce() -> Result<T, Error> + Send + 'static,
+) -> Result<T, Error> {
+    let (done, answer) = oneshot::channel();
+    std::thread::spawn(move || done.send(ask()));
+    let lost = |_| Err(Error::new(ErrorKind::StoreError, "the request was cut off"));
+    answer.await.unwrap_or_else(lost)
 }
 
 /// Where operations are carried out when no flag says it.
@@ -177,7 +187,7 @@ pub(super) fn named_outside() -> Result<Option<Named>, Error> {
 /// The process that has opened this folder and answers for it, if any.
 #[cfg(unix)]
 pub(super) fn owner_of(folder: &Path) -> Option<Server> {
-    quorate_runtime::owner::connect(folder).ok().map(|_| Server::Owner(folder.to_owned()))
+    quorate_runtime::owner::connect(folder).ok().map(|_| Server::Owner(folder.to_owned(), None))
 }
 
 #[cfg(not(unix))]
@@ -186,7 +196,7 @@ pub(super) fn owner_of(_: &Path) -> Option<Server> {
 }
 
 /// Answers for the folder while this command waits; not where the folder takes no socket.
-fn serve_folder(q: &Quorate, folder: &Path) -> Option<quorate_http::Server> {
+pub(super) fn serve_folder(q: &Quorate, folder: &Path) -> Option<quorate_http::Server> {
     #[cfg(unix)]
     {
         let socket = quorate_runtime::owner::OwnerSocket::listen(folder).ok()?;
@@ -200,8 +210,10 @@ fn serve_folder(q: &Quorate, folder: &Path) -> Option<quorate_http::Server> {
     }
 }
 
-/// Columns of a terminal that the list of rules fits into.
-const RULES_WIDTH: u16 = 118;
+/// Columns of a terminal with room for the method and path of operations.
+const WITH_PATHS: usize = 140;
+/// Columns of a terminal with room for the sources of vote rules.
+const WITH_SOURCES: usize = 118;
 
 /// Runs one operation. What was asked for and did not come about gives the exit code of its outcome; a journal that
 /// `history verify` finds broken or in a folder that does not open, and a folder in which something is missing, that of
@@ -291,8 +303,18 @@ pub(super) fn fields(
         let Some(texts) = alone.or_else(|| matches.get_many::<String>(&args::field_id(&field))) else {
             continue;
         };
-        let values: Result<Vec<Value>, Error> =
-            texts.map(|text| op.field_from_text(&field.name, text)).collect();
+        let is_instant = is_instant(op, &field.name);
+        let read = |text: &String| {
+            if is_instant && human::instant_from(&field.name, text, human::now()).is_none() {
+                check_instant(&field.name, text)?;
+            }
+            let instant = || human::instant_from(&field.name, text, human::now()).filter(|_| is_instant);
+            match human::in_units(&field.name, text) {
+                Some(number) => Ok(number),
+                None => op.field_from_text(&field.name, instant().as_ref().unwrap_or(text)),
+            }
+        };
+        let values: Result<Vec<Value>, Error> = texts.map(read).collect();
         let mut values = values?;
         let value = if values.len() == 1 {
             values.remove(0)
@@ -307,6 +329,27 @@ pub(super) fn fields(
         request.insert(field.name, value);
     }
     Ok(request)
+}
+
+/// A text that is neither a distance to now nor an instant is refused with all that can be said here.
+fn check_instant(field: &str, text: &str) -> Result<(), Error> {
+    if Timestamp::parse(text).is_ok() {
+        return Ok(());
+    }
+    let distance = if field == "deadline" { "10m or 2h30m from now" } else { "10m or 2h30m ago" };
+    Err(Error::invalid(field, text, &format!("{distance}, YYYY-MM-DD, or RFC 3339 to the microsecond")))
+}
+
+/// Does the field take an instant?
+fn is_instant(op: &Operation, field: &str) -> bool {
+    let schema = (op.request)().to_value();
+    let property = &schema["properties"][field];
+    let variants = property["anyOf"].as_array().into_iter().flatten().chain([property]);
+    let target = |one: &Value| match one["$ref"].as_str().and_then(|place| place.strip_prefix('#')) {
+        Some(place) => schema.pointer(place).cloned().unwrap_or_default(),
+        None => one.clone(),
+    };
+    variants.map(target).any(|one| one["format"] == "date-time")
 }
 
 /// Lists the operations.
@@ -325,11 +368,21 @@ pub(super) fn list(output: &Output) -> Result<u8, Stop> {
         };
         output.reply(&json!({ "operations": OPERATIONS.iter().map(line).collect::<Vec<_>>() }))?;
     } else {
+        if fit::width() < WITH_PATHS {
+            let rows = OPERATIONS.iter().map(|op| vec![op.name.into(), op.summary.into()]);
+            output.text(&narrow_table(columns(), &["name", "summary"], rows))?;
+            return output.text("(method, path: see --json, or in 140 columns)\n").map(|()| 0);
+        }
         let rows =
             OPERATIONS.iter().map(|op| vec![op.name.into(), method(op).into(), path(op), op.summary.into()]);
         output.text(&table(&["name", "method", "path", "summary"], rows))?;
     }
     Ok(0)
+}
+
+/// The columns of the terminal, as tables count them.
+pub(super) fn columns() -> u16 {
+    u16::try_from(fit::width()).unwrap_or(u16::MAX)
 }
 
 /// Lists the vote rules.
@@ -347,7 +400,15 @@ pub(super) fn rules(output: &Output) -> Result<u8, Stop> {
             let names: Vec<&str> = rule.parameters.iter().map(|p| p.name).collect();
             vec![rule.name.into(), names.join(", "), rule.summary.into(), rule.source.into()]
         });
-        output.text(&narrow_table(RULES_WIDTH, &["name", "parameters", "summary", "source"], rows))?;
+        if fit::width() < WITH_SOURCES {
+            let rows = rows.map(|mut row: Vec<String>| {
+                row.truncate(3);
+                row
+            });
+            output.text(&narrow_table(columns(), &["name", "parameters", "summary"], rows))?;
+            return output.text("(source: see --json, or in 118 columns)\n").map(|()| 0);
+        }
+        output.text(&narrow_table(columns(), &["name", "parameters", "summary", "source"], rows))?;
     }
     Ok(0)
 }

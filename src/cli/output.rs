@@ -8,11 +8,13 @@ use std::io::{self, Write};
 use comfy_table::{ContentArrangement, Table, presets};
 use serde_json::{Map, Value, json};
 
+use super::fit::{fitted, width, wrapped};
+use super::human::{self, Times};
 use quorate_runtime::core::kernel::names::is_shown;
-use quorate_runtime::error::{Error, ErrorKind};
+use quorate_runtime::error::{Error, advice_of};
 
 /// Longest text of a table cell, in characters; what is longer is cut, `--json` shows it whole.
-const LONGEST_CELL: usize = 72;
+pub(super) const LONGEST_CELL: usize = 72;
 /// Longest text of a field that has fields itself, in characters; what is longer gets a part of its own.
 const LONGEST_FIELD: usize = 80;
 
@@ -20,8 +22,7 @@ const LONGEST_FIELD: usize = 80;
 const MOST_COLUMNS: usize = 20;
 
 /// Fields that hold what somebody brought along; shown as the JSON they are.
-const OPAQUE: &[&str] = &["proposal", "subject"];
-
+const OPAQUE: &[&str] = &["proposal", "subject", "question"];
 /// Rows too wide for a table, known by one of their fields, and the columns shown of them; `--json` shows all.
 const BRIEF: &[(&str, &[&str])] = &[
     (
@@ -29,17 +30,58 @@ const BRIEF: &[(&str, &[&str])] = &[
         &[
             "proposal_id",
             "state",
+            "proposal",
+            "closed_at",
+            "decided_by",
+            "outstanding",
+            "deadline",
             "votes_for",
             "votes_against",
             "votes_abstain",
             "algorithm_used",
-            "decided_by",
             "duration_ms",
-            "deadline",
-            "proposal",
         ],
     ),
     ("law", &["name", "parameters", "summary"]),
+    ("at_ms", &["position", "at", "kind", "entity_id", "event", "data", "identity", "seq", "refused"]),
+    ("sentence", &["entity_id", "seq", "at", "sentence"]),
+    (
+        "voter_reason",
+        &[
+            "seq",
+            "voter_id",
+            "vote",
+            "weight",
+            "cast_at",
+            "counted",
+            "confidence",
+            "superseded",
+            "refused",
+            "reason",
+            "metadata",
+            "voter_reason",
+        ],
+    ),
+    (
+        "outstanding_count",
+        &[
+            "quorum_id",
+            "kind",
+            "id",
+            "state",
+            "question",
+            "subject",
+            "deadline",
+            "outstanding",
+            "voted",
+            "asked",
+            "approve_votes",
+            "required_votes",
+            "reject_votes",
+            "closed_at",
+        ],
+    ),
+    ("quorum_type", &["quorum_id", "state", "closed_at", "result", "decided_by", "cell_id", "subject"]),
 ];
 
 /// Why a command ends early.
@@ -69,12 +111,13 @@ impl From<io::Error> for Stop {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Output {
     json: bool,
+    utc: bool,
 }
 
 impl Output {
-    /// For machines when `json`, else for people.
-    pub(super) fn new(json: bool) -> Self {
-        Output { json }
+    /// For machines when `json`, else for people, who are told instants in their own zone or in UTC.
+    pub(super) fn new(json: bool, utc: bool) -> Self {
+        Output { json, utc }
     }
 
     /// True when stdout is for machines.
@@ -97,7 +140,11 @@ impl Output {
 
     /// Writes a reply: one line of JSON, or tables.
     pub(super) fn reply(&self, reply: &Value) -> Result<(), Stop> {
-        if self.json { self.text(&format!("{reply}\n")) } else { self.text(&tables(reply)) }
+        if self.json {
+            return self.text(&format!("{reply}\n"));
+        }
+        let times = Times { now: human::now(), utc: self.utc };
+        self.text(&tables(&times.in_words(reply)))
     }
 
     /// Says why a command ended and returns its exit code.
@@ -111,7 +158,7 @@ impl Output {
                     self.complain(&format!(
                         "error: {}\nnext: {}\n",
                         visible(error.message()),
-                        advice(error.kind())
+                        advice_of(error)
                     ))
                 };
                 error.kind().entry().exit
@@ -124,93 +171,6 @@ impl Output {
             }
             // 128 and the number of SIGINT, as shells have it.
             Stop::Interrupted => 130,
-        }
-    }
-}
-
-/// What to do about an error.
-fn advice(kind: ErrorKind) -> &'static str {
-    match kind {
-        ErrorKind::InvalidArgument => "correct the value named above; --help lists what is allowed",
-        ErrorKind::MalformedRequest => "correct the input at the place named above",
-        ErrorKind::PayloadTooLarge => "send less at once",
-        ErrorKind::UnknownOperation => "`quorate ops` lists every operation",
-        ErrorKind::NotFound => "check the id; `quorate history query` shows what was ever recorded",
-        ErrorKind::AlreadyExists => "choose another id, or ask for the status of the one that exists",
-        ErrorKind::KeyReused => "use a new idempotency key; the entity named above has this one",
-        ErrorKind::UnreachableRequirement => "require at most as many approvals as there are voters",
-        ErrorKind::UnknownMembership => {
-            "register the cells or authorities first (`quorate cell register`, `quorate cmp register`)"
-        }
-        ErrorKind::UnknownAlgorithm => {
-            "`quorate algorithm list` shows them; `quorate algorithm register` adds one"
-        }
-        ErrorKind::CoordinatorError => "look at the cause, then try again; nothing was opened",
-        ErrorKind::NotEligible => "vote as one of those who were asked",
-        ErrorKind::ForeignHost => "use an address of the loopback in --url, or serve with --allow-host NAME",
-        ErrorKind::ProofInvalid => "do not believe what it claims; ask who gave it for another",
-        ErrorKind::ForeignOrigin => "ask from a program, not from a web page of elsewhere",
-        ErrorKind::AlreadyVoted => "nothing; the first vote stands",
-        ErrorKind::QuorumClosed | ErrorKind::QuorumTimeout => {
-            "nothing; the outcome is final, and `quorate quorum status` shows it"
-        }
-        ErrorKind::ProposalClosed => {
-            "nothing; the decision is final, and `quorate consensus result` shows it"
-        }
-        ErrorKind::Aborted => "look at the reason; `quorate agent list` shows who can be asked",
-        ErrorKind::Expired => "ask again, with more time",
-        ErrorKind::Cancelled => "nothing; ask again if it is still wanted",
-        ErrorKind::NothingDone => "look at the reason; nothing changed",
-        ErrorKind::NotAuthenticated => {
-            "give the token of an identity with --token-file, --token or QUORATE_TOKEN; on the server's machine, `quorate identity rotate NAME --data DIR` makes a new one"
-        }
-        ErrorKind::NotAuthorized => "an admin may grant what is missing: `quorate identity grant`",
-        ErrorKind::TokenNotFound => "`quorate history query --kind cell` shows the tokens that were granted",
-        ErrorKind::NotTokenOwner => "the holder named in the message may act, or transfer the token",
-        ErrorKind::TokenExpired | ErrorKind::TokenReleased | ErrorKind::TokenRevoked => {
-            "request capacity again"
-        }
-        ErrorKind::NotRenewable => "request a renewable lease next time",
-        ErrorKind::StaleToken => {
-            "stop what is done under this token; `held` is in force. After a restart of the server the holder of a lease is told its new token by `quorate job renew`"
-        }
-        ErrorKind::UnknownToken => {
-            "use the token that was granted; `quorate job status` shows the one in force"
-        }
-        ErrorKind::JobEnded => "nothing; `quorate job why` shows how it ended",
-        ErrorKind::IllegalTransition => "`quorate job status` shows where the workflow is",
-        ErrorKind::LeaseHeld => "wait until the lease ends, or take it with --force",
-        ErrorKind::LeaseLost => "stop what is done under it, then take the lease again",
-        ErrorKind::NoLeader => "take the job over first (`quorate job transfer`, `quorate job acquire`)",
-        ErrorKind::UnknownDatacenter => "name a datacenter of the job, or of the configuration",
-        ErrorKind::LimitExceeded => "wait until something ends, or raise the limit named above",
-        ErrorKind::Overloaded | ErrorKind::Conflict => "try again",
-        ErrorKind::Fenced => "stop this process; another one owns the journal now",
-        ErrorKind::OutcomeUnknown => {
-            "repeat the same command: under the same ids a repeat of what was done changes nothing"
-        }
-        ErrorKind::StoreError => "look at the cause, then try again; nothing took effect",
-        ErrorKind::StoreLocked => {
-            "stop the process that holds the folder, or ask it: it answers for the folder only if it is a server"
-        }
-        ErrorKind::StoreMissing => {
-            "check the path; `quorate serve`, and operations that begin something (`quorum start`, `agent register`, `job submit`), make a store"
-        }
-        ErrorKind::StoreForeign => "choose a folder that is empty or holds a Quorate store",
-        ErrorKind::StoreVersion => "use the newer version of quorate that wrote this folder",
-        ErrorKind::InsufficientParticipants => {
-            "register more voters (`quorate voter register`), or declare fewer faults"
-        }
-        ErrorKind::SessionClosed => "nothing; the outcome is final, and `quorate session result` shows it",
-        ErrorKind::InvalidVote => "look at the reason; `quorate session result` shows round and hashes",
-        ErrorKind::ByzantineFault => "`quorate voter state` shows why the voter is not trusted",
-        ErrorKind::RateLimited => "wait a second, then try again",
-        ErrorKind::NotCertifiable => "let voters register a key and sign their votes",
-        ErrorKind::IntegrityViolation => {
-            "do not act on it; ask for the certificate again, and from whom it came"
-        }
-        ErrorKind::StoreCorrupt => {
-            "try `quorate recover DIR --to NEW` first: it keeps everything that verifies, in a new folder, and lists what is missing; --accept-loss opens this one, may keep less, and puts the loss on record"
         }
     }
 }
@@ -248,7 +208,10 @@ fn shown(mut table: Table, header: &[&str], rows: impl IntoIterator<Item = Vec<S
 fn tables(reply: &Value) -> String {
     let Value::Object(fields) = reply else { return cell(reply, usize::MAX) + "\n" };
     let (parts, plain): (Vec<_>, Vec<_>) = fields.iter().partition(|(name, value)| is_part(name, value));
-    let pair = |(name, value): (&String, &Value)| vec![visible(name), field(name, value, usize::MAX)];
+    let indent = plain.iter().map(|(name, _)| visible(name).chars().count() + 2).max().unwrap_or_default();
+    let pair = |(name, value): (&String, &Value)| {
+        vec![visible(name), wrapped(&field(name, value, usize::MAX), width().saturating_sub(indent))]
+    };
     let mut out = table(&[], plain.into_iter().map(pair));
     for (name, value) in parts {
         out.push_str(&format!("\n{}\n", visible(name)));
@@ -285,9 +248,26 @@ fn is_long(row: &Map<String, Value>) -> bool {
     !brief && row.values().filter(|value| !is_empty(value)).count() > MOST_COLUMNS
 }
 
-/// How much of a field fits into a cell. A sentence stands in the last column and is read to its end.
-fn longest(name: &str) -> usize {
-    if name == "sentence" { usize::MAX } else { LONGEST_CELL }
+/// How much of a field is shown in a cell when so much is let in. A name is of no use in part, and a sentence stands in the
+/// last column and is read to its end.
+pub(super) fn longest(name: &str, most: usize) -> usize {
+    let is_whole = name == "sentence" || name == "id" || name == "name" || name.ends_with("_id");
+    if is_whole { usize::MAX } else { most }
+}
+
+/// Is it a digest of something? It proves much and tells nothing, so people are not shown it in a table.
+fn is_digest(name: &str) -> bool {
+    name == "hash" || name.ends_with("_hash") || name.ends_with("_digest")
+}
+
+/// Does a column say the same of every row, which is what goes without saying? Then the others have its room.
+fn is_dull(name: &str, rows: &[&Map<String, Value>]) -> bool {
+    let all = |is: fn(&Value) -> bool| rows.iter().filter_map(|row| row.get(name)).all(is);
+    match name {
+        "superseded" | "refused" => all(|value| *value == Value::Bool(false)),
+        "confidence" => all(|value| value.as_f64() == Some(1.0)),
+        _ => false,
+    }
 }
 
 /// Rows as a table, with their names in front when they have some; columns in which no row holds anything are left
@@ -297,7 +277,10 @@ fn list(rows: &[&Map<String, Value>], names: Option<&[&str]>) -> String {
     let mut columns: Vec<&str> = Vec::new();
     for row in rows {
         for (name, value) in *row {
-            let is_shown = brief.is_none_or(|(_, columns)| columns.contains(&name.as_str()));
+            if is_dull(name, rows) {
+                continue;
+            }
+            let is_shown = brief.map_or(!is_digest(name), |(_, columns)| columns.contains(&name.as_str()));
             if is_shown && !is_empty(value) && !columns.contains(&name.as_str()) {
                 columns.push(name);
             }
@@ -306,26 +289,11 @@ fn list(rows: &[&Map<String, Value>], names: Option<&[&str]>) -> String {
     if let Some((_, order)) = brief {
         columns.sort_by_key(|name| order.iter().position(|other| other == name));
     }
-    let line = |row: &Map<String, Value>| {
-        columns
-            .iter()
-            .map(|name| field(name, row.get(*name).unwrap_or(&Value::Null), longest(name)))
-            .collect()
-    };
-    match names {
-        None => table(&columns, rows.iter().map(|row| line(row))),
-        Some(names) => {
-            let named = names.iter().zip(rows).map(|(name, row)| {
-                let cells: Vec<String> = line(row);
-                [vec![cell(&Value::from(*name), LONGEST_CELL)], cells].concat()
-            });
-            table(&[&["name"], &columns[..]].concat(), named)
-        }
-    }
+    fitted(&columns, rows, names, width())
 }
 
 /// The value of a field of this name as text.
-fn field(name: &str, value: &Value, longest: usize) -> String {
+pub(super) fn field(name: &str, value: &Value, longest: usize) -> String {
     match value {
         Value::Object(_) | Value::Array(_) if OPAQUE.contains(&name) => {
             cell(&Value::String(value.to_string()), longest)
@@ -344,7 +312,7 @@ fn is_empty(value: &Value) -> bool {
 }
 
 /// One value as text: never empty, every character to be seen, cut when it is too long.
-fn cell(value: &Value, longest: usize) -> String {
+pub(super) fn cell(value: &Value, longest: usize) -> String {
     if is_empty(value) {
         return "-".into();
     }
@@ -446,6 +414,19 @@ mod tests {
     }
 
     #[test]
+    fn what_goes_without_saying_leaves_its_room_to_the_reasons() {
+        let vote = |voter: &str, confidence: f64| {
+            json!({ "seq": 1, "voter_id": voter, "vote": true, "confidence": confidence, "counted": true,
+                "superseded": false, "refused": false, "voter_reason": "the tests are green" })
+        };
+        let shown = tables(&json!({ "votes": [vote("ann", 1.0), vote("bob", 1.0)] }));
+        assert!(shown.contains("SEQ  VOTER_ID  VOTE  COUNTED  VOTER_REASON\n"), "{shown}");
+        assert!(shown.contains("the tests are green") && !shown.contains("CONFIDENCE"), "{shown}");
+        let shown = tables(&json!({ "votes": [vote("ann", 1.0), vote("bob", 0.5)] }));
+        assert!(shown.contains("CONFIDENCE"), "{shown}");
+    }
+
+    #[test]
     fn named_rows_and_many_fields_become_parts_of_their_own() {
         let votes =
             json!({ "ann": { "vote": "for", "weight": 2.5 }, "bob": { "vote": "abstain", "weight": null } });
@@ -469,8 +450,7 @@ mod tests {
 
     #[test]
     fn a_single_row_of_many_columns_is_told_downwards() {
-        let row =
-            |columns: usize| (0..columns).map(|n| (format!("c{n:02}"), json!(n))).collect::<Map<_, _>>();
+        let row = |columns: usize| (0..columns).map(|n| (n.to_string(), json!(n))).collect::<Map<_, _>>();
         let lines = |rows: &[Map<String, Value>]| tables(&json!({ "rows": rows })).lines().count();
         assert_eq!(lines(&[row(MOST_COLUMNS)]), 5);
         assert_eq!(lines(&[row(MOST_COLUMNS + 1)]), 3 + MOST_COLUMNS + 1);

@@ -3,11 +3,11 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use clap::ArgMatches;
+use clap::{Arg, ArgAction, ArgMatches, Command};
 use serde_json::json;
 
 use super::output::{Output, Stop};
-use quorate_runtime::api::proofs::{CheckedProof, check_proof};
+use quorate_runtime::api::proofs::{CheckedProof, check_checkpoint, check_proof};
 use quorate_runtime::error::{Error, ErrorKind};
 
 /// The longest proof that is read, in bytes: a record has at most a few MiB.
@@ -30,6 +30,56 @@ pub(super) fn run(matches: &ArgMatches, output: &Output) -> Result<u8, Stop> {
         }),
     };
     output.reply(&shown)?;
+    Ok(0)
+}
+
+/// What `quorate verify-checkpoint --help` says.
+const CHECKPOINT: &str = "\
+Check a signed checkpoint without a store: that the log signed it, and that every witness named cosigned it (C2SP tlog-cosignature). \
+FILE is the text that `quorate history checkpoint` prints, without the line of the public key, with the lines of witnesses below \
+it.
+
+A witness signs a checkpoint only when the log goes on from the last one it signed. So a checkpoint that enough witnesses cosigned \
+cannot be one of two histories, unless they all err.
+
+Exit codes: 0 all signatures hold \u{b7} 19 one does not, or is missing \u{b7} 2 FILE or a key is not of its form.";
+
+/// The command that checks a checkpoint.
+pub(super) fn checkpoint_command() -> Command {
+    let key = |name: &'static str, help: &'static str| Arg::new(name).long(name).value_name("KEY").help(help);
+    Command::new("verify-checkpoint")
+        .about("Check a signed checkpoint without a store, and the cosignatures of witnesses below it")
+        .long_about(CHECKPOINT)
+        .arg(
+            Arg::new("file")
+                .value_name("FILE")
+                .value_parser(clap::value_parser!(PathBuf))
+                .required(true)
+                .help("The checkpoint; - reads stdin"),
+        )
+        .arg(key("public-key", "The public key of the log, name+hash+base64").required(true))
+        .arg(
+            key("witness", "The public key of a witness, name+hash+base64; may be said again")
+                .action(ArgAction::Append),
+        )
+}
+
+/// Checks a checkpoint.
+///
+/// # Errors
+/// Those of [`check_checkpoint`]; `invalid_argument` for a file that cannot be read.
+pub(super) fn checkpoint(matches: &ArgMatches, output: &Output) -> Result<u8, Stop> {
+    let file = matches.get_one::<PathBuf>("file").map_or(Path::new("-"), PathBuf::as_path);
+    let key = matches.get_one::<String>("public-key").map_or("", String::as_str);
+    let witnesses: Vec<String> =
+        matches.get_many::<String>("witness").into_iter().flatten().cloned().collect();
+    let checked = check_checkpoint(&read(file)?, key, &witnesses)?;
+    let witnesses: Vec<_> =
+        checked.witnesses.iter().map(|seen| json!({ "witness": seen.witness, "time": seen.time })).collect();
+    output.reply(&json!({
+        "holds": true, "origin": checked.origin, "log_size": checked.size, "root": checked.root,
+        "witnesses": witnesses,
+    }))?;
     Ok(0)
 }
 

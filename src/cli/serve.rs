@@ -1,4 +1,4 @@
-//! `quorate serve`: the HTTP door on a data folder, until a signal comes.
+//! `quorate serve`: the HTTP door on a data folder or a database, until a signal comes.
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use super::open;
 use super::ops::owner_of;
 use super::output::{Output, Stop};
 use super::settings;
-use super::signals::Signals;
+use super::signals::{Signals, Wish};
 use quorate_http::Listeners;
 use quorate_runtime::api::Quorate;
 use quorate_runtime::error::Error;
@@ -36,9 +36,10 @@ pub(super) async fn run(matches: &ArgMatches, output: &Output) -> Result<u8, Sto
         .parse()
         .map_err(|_| Error::invalid("listen", text.as_str(), "ADDRESS:PORT, such as 127.0.0.1:7171"))?;
     let outside = || std::env::var_os("QUORATE_DATA").filter(|data| !data.is_empty()).map(PathBuf::from);
-    let data = matches.get_one::<PathBuf>("data").cloned().or_else(|| said.data.as_ref().map(PathBuf::from));
+    let data = open::named(matches)?.or_else(|| said.data.as_ref().map(PathBuf::from));
     let data = data.or_else(outside).ok_or_else(|| {
-        Error::invalid("data", Value::Null, "a data folder: --data DIR, or data in the file")
+        let expected = "a data folder: --data DIR, or data in the file; or a database: --store postgres://…";
+        Error::invalid("data", Value::Null, expected)
     })?;
     let data = data.as_path();
     // Heard from here on: a signal during recovery stops the server as soon as it is up.
@@ -46,12 +47,26 @@ pub(super) async fn run(matches: &ArgMatches, output: &Output) -> Result<u8, Sto
     let mut options = said.http;
     options.insecure |= matches.get_flag("insecure");
     options.allowed_hosts.extend(matches.get_many::<String>("allow-host").unwrap_or_default().cloned());
-    // First, so that who cannot serve leaves the folder as it is.
+    options.tls_cert = matches.get_one::<PathBuf>("tls-cert").cloned().or(options.tls_cert);
+    options.tls_key = matches.get_one::<PathBuf>("tls-key").cloned().or(options.tls_key);
+    if options.tls_cert.is_some() {
+        signals.hear_hangup()?;
+    }
+    let database = open::database(data)?;
+    // First, so that who cannot serve leaves the folder as it is. One that is not there knows no identity.
+    options.check_listen(listen, data.exists() || database.is_some())?;
     let listener = quorate_http::bind(listen, &options)?;
     let mut config = said.runtime;
-    config.store_options.path = Some(data.to_owned());
+    match &database {
+        Some((entry, url)) => {
+            config.store = entry.name.into();
+            config.store_options.url = Some(url.clone());
+        }
+        None => config.store_options.path = Some(data.to_owned()),
+    }
     config.store_options.accept_loss |= open::accepts_loss(matches);
     config.capacity.strict_cells |= matches.get_flag("strict-cells");
+    config.hooks.allow_private |= matches.get_flag("hook-allow-private");
     if matches.get_flag("sample-machine") {
         config.sampler = Some(Arc::new(ThisMachine::default()));
     }
@@ -64,22 +79,46 @@ pub(super) async fn run(matches: &ArgMatches, output: &Output) -> Result<u8, Sto
         }
     };
     open::tell(&q.recovery_report().store);
-    let listeners = listeners(listener, data, output)?;
+    if let Err(refused) = options.check_listen(listen, q.knows_identities()) {
+        q.close().await?;
+        return Err(refused.into());
+    }
+    if options.tls_cert.is_none() && !listen.ip().to_canonical().is_loopback() {
+        output.complain(
+            "warning: nothing is encrypted, so whoever can listen to the network reads tokens. Say --tls-cert and \
+             --tls-key, or put what encrypts in front\n",
+        )?;
+    }
+    let listeners = match database {
+        // Who names the database is not on this machine, as far as anybody knows.
+        Some(_) => Listeners::from(listener),
+        None => listeners(listener, data, output)?,
+    };
+    let deliveries = q.deliver_hooks()?;
     let mut server = quorate_http::serve_on(q.clone(), listeners, options)?;
-    let url = server.addr().map(|addr| format!("http://{addr}")).unwrap_or_default();
+    let url = server.url().unwrap_or_default();
     if output.is_json() {
         output.reply(&json!({ "listening": url }))?;
     } else {
         output.text(&format!("listening on {url}\n"))?;
     }
-    tokio::select! {
-        () = signals.next() => {}
-        // It only ends by itself when something is wrong; the stop below says what.
-        _ = server.ended() => {}
-        // Nothing can be taken any more; whoever started this process must know. The close below says why.
-        () = failure(&q) => {}
+    loop {
+        tokio::select! {
+            wish = signals.wish() => match wish {
+                Wish::Stop => break,
+                Wish::ReadAgain => {
+                    server.read_certificate();
+                    continue;
+                }
+            },
+            // It only ends by itself when something is wrong; the stop below says what.
+            _ = server.ended() => break,
+            // Nothing can be taken any more; whoever started this process must know. The close below says why.
+            () = failure(&q) => break,
+        }
     }
     let stopped = server.stop().await;
+    drop(deliveries);
     q.close().await?;
     stopped?;
     Ok(0)
@@ -108,7 +147,7 @@ fn listeners(address: TcpListener, _: &Path, _: &Output) -> Result<Listeners, St
 }
 
 /// Ends when the store has failed for good.
-async fn failure(q: &Quorate) {
+pub(super) async fn failure(q: &Quorate) {
     while q.health().failure.is_none() {
         tokio::time::sleep(LOOK_EVERY).await;
     }

@@ -14,6 +14,7 @@
 use std::path::Path;
 
 use quorate_http::Options;
+use quorate_runtime::api::nearest::nearest;
 use quorate_runtime::config::Config;
 use quorate_runtime::error::Error;
 use serde::Serialize;
@@ -135,26 +136,10 @@ fn overlay(at: &str, all: &mut Value, given: Value) -> Result<(), Error> {
 
 /// The name that may have been meant.
 fn meant(all: &Map<String, Value>, name: &str) -> String {
-    let nearest = all.keys().min_by_key(|known| distance(known, name));
-    match nearest.filter(|known| distance(known, name) <= known.len() / 3) {
+    match nearest(all.keys().map(String::as_str), name) {
         Some(known) => format!("did you mean {known}?"),
         None => format!("there are {}", all.keys().cloned().collect::<Vec<_>>().join(", ")),
     }
-}
-
-/// How many letters must be put in, left out or changed (Levenshtein, 1966).
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, a) in a.chars().enumerate() {
-        let mut before = std::mem::replace(&mut row[0], i + 1);
-        for (j, b) in b.iter().enumerate() {
-            let change = before + usize::from(a != *b);
-            before = row[j + 1];
-            row[j + 1] = change.min(before + 1).min(row[j] + 1);
-        }
-    }
-    row.last().copied().unwrap_or_default()
 }
 
 /// Every setting with its default, as a file.

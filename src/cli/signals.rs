@@ -11,6 +11,17 @@ pub(super) struct Signals {
     interrupt: tokio::signal::unix::Signal,
     #[cfg(unix)]
     terminate: tokio::signal::unix::Signal,
+    #[cfg(unix)]
+    hangup: Option<tokio::signal::unix::Signal>,
+}
+
+/// What a signal asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wish {
+    /// To stop.
+    Stop,
+    /// To read files again (SIGHUP).
+    ReadAgain,
 }
 
 impl Signals {
@@ -27,22 +38,59 @@ impl Signals {
             };
             let interrupt = signal(SignalKind::interrupt()).map_err(refused)?;
             let terminate = signal(SignalKind::terminate()).map_err(refused)?;
-            Ok(Signals { interrupt, terminate })
+            Ok(Signals { interrupt, terminate, hangup: None })
         }
         #[cfg(not(unix))]
         Ok(Signals {})
     }
 
-    /// Waits for the next signal.
-    pub(super) async fn next(&mut self) {
+    /// Takes SIGHUP for the wish to read files again; it no longer ends the process.
+    ///
+    /// # Errors
+    /// As [`Signals::listen`].
+    pub(super) fn hear_hangup(&mut self) -> Result<(), Error> {
         #[cfg(unix)]
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
+        {
+            use tokio::signal::unix::{SignalKind, signal};
+            let heard = signal(SignalKind::hangup()).map_err(|e| {
+                Error::new(ErrorKind::StoreError, format!("signals cannot be heard. cause={e}"))
+            })?;
+            self.hangup = Some(heard);
         }
-        #[cfg(not(unix))]
+        Ok(())
+    }
+
+    /// Waits for the next signal to stop.
+    pub(super) async fn next(&mut self) {
+        while self.wish().await != Wish::Stop {}
+    }
+
+    /// Waits for the next signal.
+    #[cfg(unix)]
+    pub(super) async fn wish(&mut self) -> Wish {
+        tokio::select! {
+            _ = self.interrupt.recv() => Wish::Stop,
+            _ = self.terminate.recv() => Wish::Stop,
+            () = hung_up(&mut self.hangup) => Wish::ReadAgain,
+        }
+    }
+
+    /// Waits for the next signal.
+    #[cfg(not(unix))]
+    pub(super) async fn wish(&mut self) -> Wish {
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;
         }
+        Wish::Stop
+    }
+}
+
+#[cfg(unix)]
+async fn hung_up(signal: &mut Option<tokio::signal::unix::Signal>) {
+    match signal {
+        Some(signal) => {
+            let _ = signal.recv().await;
+        }
+        None => std::future::pending().await,
     }
 }

@@ -13,14 +13,15 @@ use std::time::Duration;
 use clap::ArgMatches;
 use quorate_runtime::api::events::{FILTERS, NOT_FOLLOWED};
 use quorate_runtime::api::ops::Operation;
+use quorate_runtime::api::wire;
 use quorate_runtime::error::{Error, ErrorKind};
 use serde_json::{Map, Value};
 use tokio::sync::mpsc;
 
-use super::ops;
 use super::output::{Output, Stop, visible};
 use super::remote::{self, Server};
 use super::signals::Signals;
+use super::{open, ops};
 
 /// A server that says nothing for so long is gone: it gives a sign of life every 15 seconds.
 const SILENCE: Duration = Duration::from_secs(45);
@@ -84,6 +85,10 @@ fn server(matches: &ArgMatches) -> Result<Server, Error> {
             None => return Server::at(USUAL, matches),
         },
     };
+    if let Some((_, url)) = open::database(&folder)? {
+        let expected = "a folder; the server of a database is named by --url";
+        return Err(Error::invalid("data", url.to_string(), expected));
+    }
     ops::owner_of(&folder).ok_or_else(|| {
         let message = format!(
             "nobody serves this folder, so nothing happens there; start `quorate serve`. data={}",
@@ -160,7 +165,7 @@ fn read(body: impl BufRead, tell: &mpsc::Sender<Said>) -> Option<Error> {
                 let told = match (std::mem::take(&mut name).as_str(), std::mem::take(&mut data)) {
                     (_, none) if none.is_empty() => Said::Alive,
                     ("failure", data) => match serde_json::from_str(&data) {
-                        Ok(error) => Said::Failed(remote::error_of(error)),
+                        Ok(error) => Said::Failed(wire::error_of(error)),
                         Err(e) => return Some(foreign(e)),
                     },
                     (_, data) => match serde_json::from_str(&data) {
@@ -188,6 +193,9 @@ fn line(event: &Value, color: bool) -> String {
     for (name, value) in event["data"].as_object().into_iter().flatten().filter(|(_, value)| !value.is_null())
     {
         data.push_str(&format!(" {}={}", visible(name), text(value)));
+    }
+    if event["refused"] == true {
+        data.push_str(" (refused)");
     }
     let [at, kind, id, what] = ["at", "kind", "entity_id", "event"].map(|field| text(&event[field]));
     if color {
@@ -241,5 +249,7 @@ mod tests {
             "{shown}"
         );
         assert!(!shown.contains('\u{1b}') && shown.ends_with('\n'), "{shown:?}");
+        let refused = json!({ "at": "t", "kind": "quorum", "entity_id": "q", "event": "vote_refused", "refused": true });
+        assert_eq!(line(&refused, false), "t quorum q vote_refused (refused)\n");
     }
 }

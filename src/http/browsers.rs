@@ -22,6 +22,8 @@ use actix_web::HttpRequest;
 use actix_web::http::header::{HOST, HeaderName, ORIGIN};
 use quorate_runtime::error::{Error, ErrorKind};
 
+use super::page::is_visit;
+
 /// The header by which a browser says how the asking page and this server are related.
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 /// Characters of a header that an error tells.
@@ -48,12 +50,12 @@ impl Names {
     }
 }
 
-/// Is this request one that no web page of elsewhere sent?
+/// Is this request one that no web page of elsewhere sent? One for the document of the page for people may be a visit.
 ///
 /// # Errors
 /// `foreign_host` when it was sent to another name than the door's; `foreign_origin` when a page of another origin sent
 /// it.
-pub(super) fn check(request: &HttpRequest, names: &Names) -> Result<(), Error> {
+pub(super) fn check(request: &HttpRequest, names: &Names, is_document: bool) -> Result<(), Error> {
     let asked = request.uri().authority().map(|authority| authority.as_str().as_bytes());
     let hosts = || request.headers().get_all(HOST).map(|host| host.as_bytes()).chain(asked);
     for host in hosts() {
@@ -63,7 +65,9 @@ pub(super) fn check(request: &HttpRequest, names: &Names) -> Result<(), Error> {
     }
     let is_own = |site: &&[u8]| matches!(*site, b"same-origin" | b"none");
     let sites = request.headers().get_all(SEC_FETCH_SITE).map(|site| site.as_bytes());
-    if let Some(site) = { sites }.find(|site| !is_own(site)) {
+    // A link leads people to the page for them. It shows nothing by itself, and nobody can frame it.
+    let is_visit = is_document && is_visit(request);
+    if let Some(site) = { sites }.find(|site| !is_own(site) && !is_visit) {
         return Err(foreign_origin("sec_fetch_site", site));
     }
     for origin in request.headers().get_all(ORIGIN).map(|origin| origin.as_bytes()) {
@@ -129,7 +133,7 @@ mod tests {
         for header in headers {
             request = request.append_header(*header);
         }
-        match check(&request.to_http_request(), names) {
+        match check(&request.to_http_request(), names, false) {
             Ok(()) => "served",
             Err(error) => error.kind().name(),
         }

@@ -2,13 +2,14 @@
 //!
 //! ```text
 //!  Authorization: Bearer quorate_…  ─► the identity of the token
+//!  none, a certificate with its key ─► the identity that was given this public key
 //!  none, over the folder's socket   ─► its owner is asked nothing; another user is the identity that has the uid
 //!  none otherwise                   ─► 401 not_authenticated, with WWW-Authenticate: Bearer
 //!  none, and no identity was made   ─► everybody: the door is as open as ever
 //! ```
 //!
-//! `/healthz` and `/openapi.json` are open to all: they say nothing of what is recorded. `/metrics` and
-//! `/api/v1/events` need a scope that covers reading.
+//! `/healthz`, `/openapi.json` and the files of the page for people are open to all: they say nothing of what is
+//! recorded. `/metrics` and `/api/v1/events` need a scope that covers reading.
 //!
 //! The first identity may be made by whoever has the machine already: over a connection from the loopback. Otherwise
 //! whoever came first to a door that is open to a network would own it.
@@ -27,6 +28,7 @@ use quorate_runtime::error::{Error, ErrorKind};
 
 use super::browsers::is_loopback_address;
 use super::fields::header_text;
+use super::places::Visitor;
 
 /// The challenge of an answer to whoever is not known.
 pub(super) const CHALLENGE: &str = "Bearer realm=\"quorate\"";
@@ -56,6 +58,10 @@ fn by_peer(q: &Quorate, request: &HttpRequest) -> Result<Quorate, Error> {
     }
 }
 
+/// The key a client proved to have by its certificate.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Key(pub(super) [u8; 32]);
+
 #[cfg(not(unix))]
 fn by_peer(q: &Quorate, _: &HttpRequest) -> Result<Quorate, Error> {
     q.admit(Credential::None)
@@ -73,7 +79,10 @@ pub(super) fn admit(q: &Quorate, request: &HttpRequest) -> Result<Quorate, Error
         Error::new(ErrorKind::NotAuthenticated, "one Authorization header is taken, as ASCII")
     })?;
     match header.as_deref().map(bearer) {
-        None => by_peer(q, request),
+        None => match request.conn_data::<Key>() {
+            Some(Key(key)) => q.admit(Credential::Key(*key)),
+            None => by_peer(q, request),
+        },
         Some(Some(token)) => q.admit(Credential::Token(token)),
         Some(None) => {
             let message = "the Authorization header is not Bearer TOKEN";
@@ -87,6 +96,16 @@ fn bearer(header: &str) -> Option<&str> {
     let (scheme, token) = header.trim().split_once(' ')?;
     let token = token.trim();
     (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
+}
+
+/// The client of which a request is one: the identity it was admitted as, or the address of another machine. Programs of
+/// this machine that say no name cannot be told from each other.
+pub(super) fn client(q: &Quorate, request: &HttpRequest) -> Option<Visitor> {
+    if let Some(name) = q.caller_name() {
+        return Some(Visitor::Identity(name.clone()));
+    }
+    let peer = request.peer_addr()?.ip();
+    (!is_loopback_address(peer)).then(|| Visitor::at(peer))
 }
 
 /// Refuses the first identity to whoever is not on this machine.

@@ -35,7 +35,8 @@ use quorate_runtime::error::Error;
 use tokio::sync::watch;
 
 use super::fields::{header_text, query_fields};
-use super::places::Held;
+use super::over;
+use super::places::Spot;
 use super::sockets::Busy;
 
 /// The header by which a follower that was cut off says where it stands.
@@ -48,7 +49,7 @@ const PART: usize = 64 << 10;
 /// What a follower holds while it follows.
 #[derive(Debug)]
 pub(super) struct Holds {
-    pub(super) _place: Held,
+    pub(super) _place: Spot,
     pub(super) _busy: Option<Busy>,
 }
 
@@ -77,13 +78,16 @@ pub(super) async fn follow(
         return Ok(response.finish());
     }
     let first = format!(": after {at}\nid: {at}\n\n", at = events.position()).into();
-    let turn = Turn { events, stopping, is_over: false, _holds: holds };
+    let over = Box::pin(over(request));
+    let turn = Turn { events, stopping, over, is_over: false, _holds: holds };
     Ok(response.body(Body { turn: Box::pin(async { Some((turn, first)) }) }))
 }
 
 struct Turn {
     events: Events,
     stopping: watch::Receiver<bool>,
+    /// Ready when whoever follows has hung up.
+    over: Pin<Box<dyn Future<Output = ()>>>,
     is_over: bool,
     _holds: Holds,
 }
@@ -97,6 +101,7 @@ impl Turn {
         let part = tokio::select! {
             biased;
             _ = self.stopping.wait_for(|stopping| *stopping) => return None,
+            () = &mut self.over => return None,
             event = self.events.next() => match event {
                 Ok(Some(event)) => {
                     let mut part = text(&event);

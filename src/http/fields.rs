@@ -18,8 +18,7 @@ use serde_json::{Map, Value};
 
 use tokio::sync::watch;
 
-use super::Options;
-use super::places::{Places, no_place};
+use super::places::{Room, no_place};
 use super::routes::{PathField, decode};
 use quorate_runtime::api::json;
 use quorate_runtime::api::ops::{Method, Operation};
@@ -59,18 +58,17 @@ pub(super) fn is_tunnel(request: &HttpRequest) -> bool {
 ///
 /// # Errors
 /// With what was not read, for [`reply::cut_off`](super::reply::cut_off):
-/// `payload_too_large`; `malformed_request` when it breaks off or does not arrive in time; `overloaded` when too many
-/// others are not there yet; `store_error` when the server stops before it is there.
+/// `payload_too_large`; `malformed_request` when it breaks off or does not arrive in time; `overloaded` or
+/// `share_exceeded` when too many others are not there yet; `store_error` when the server stops before it is there.
 pub(super) async fn read_body(
     request: &HttpRequest,
     payload: web::Payload,
-    options: &Options,
-    places: &Places,
+    room: Room<'_>,
     mut stopping: watch::Receiver<bool>,
 ) -> Result<Bytes, (Error, Unread)> {
     let declared = request.headers().get(CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
     let mut body = BodyStream::new(payload);
-    let taken = take(&mut body, declared.unwrap_or(0), options, places);
+    let taken = take(&mut body, declared.unwrap_or(0), room);
     let stops = async {
         let _ = stopping.wait_for(|stopping| *stopping).await;
         // What is on its way already may still arrive.
@@ -78,8 +76,8 @@ pub(super) async fn read_body(
     };
     let read = tokio::select! {
         biased;
-        read = tokio::time::timeout(options.body_timeout, taken) => read.unwrap_or_else(|_| {
-            let limit = options.body_timeout.as_millis();
+        read = tokio::time::timeout(room.options.body_timeout, taken) => read.unwrap_or_else(|_| {
+            let limit = room.options.body_timeout.as_millis();
             let message = format!("the body did not arrive in time. limit_ms={limit}");
             Err(Error::new(ErrorKind::MalformedRequest, message))
         }),
@@ -91,38 +89,41 @@ pub(super) async fn read_body(
     read.map_err(|error| (error, body))
 }
 
-async fn take(body: &mut Unread, declared: u64, options: &Options, places: &Places) -> Result<Bytes, Error> {
+async fn take(body: &mut Unread, declared: u64, room: Room<'_>) -> Result<Bytes, Error> {
+    let Room { options, places, client } = room;
     let limit = options.max_body_bytes;
     let mut kept = BytesMut::new();
     let mut seen: u64 = 0;
     let mut too_large = declared > limit as u64;
     // Taken when more is to come after the grace, and held to the end of the body.
-    let (mut place, mut room) = (None, Vec::new());
+    let (mut place, mut kept_bytes) = (None, Vec::new());
     let mut grace = pin!(tokio::time::sleep(GRACE));
     while !(too_large && declared.max(seen) > DISCARD_MAX) {
         let next = poll_fn(|context| match Pin::new(&mut *body).poll_next(context) {
-            Poll::Ready(chunk) => Poll::Ready(Some(chunk)),
+            Poll::Ready(chunk) => Poll::Ready(Ok(chunk)),
             Poll::Pending if place.is_none() && grace.as_mut().poll(context).is_ready() => {
-                place = places.bodies.take(1, options.max_slow_bodies);
-                if place.is_some() { Poll::Pending } else { Poll::Ready(None) }
+                match places.bodies.take(client, options.max_slow_bodies, options.max_slow_bodies_each) {
+                    Ok(taken) => {
+                        place = Some(taken);
+                        Poll::Pending
+                    }
+                    Err(error) => Poll::Ready(Err(error)),
+                }
             }
             Poll::Pending => Poll::Pending,
         });
-        let Some(next) = next.await else {
-            return Err(no_place("bodies that are not there", options.max_slow_bodies));
-        };
-        let Some(chunk) = next else { break };
+        let Some(chunk) = next.await? else { break };
         let chunk = chunk
             .map_err(|e| Error::new(ErrorKind::MalformedRequest, format!("the body broke off. cause={e}")))?;
         seen += chunk.len() as u64;
         too_large |= seen > limit as u64;
         if too_large {
             kept.clear();
-            room.clear();
+            kept_bytes.clear();
             continue;
         }
         let bytes = places.body_bytes.take(chunk.len(), options.max_slow_bytes);
-        room.push(bytes.ok_or_else(|| no_place("bytes of bodies", options.max_slow_bytes))?);
+        kept_bytes.push(bytes.ok_or_else(|| no_place("bytes of bodies", options.max_slow_bytes))?);
         kept.extend_from_slice(&chunk);
     }
     if too_large {
@@ -218,7 +219,7 @@ fn put(fields: &mut Map<String, Value>, name: String, value: Value) -> Result<()
 }
 
 fn not_text(field: &str) -> Error {
-    Error::invalid(field, Value::Null, "percent-encoded UTF-8")
+    Error::invalid(field, "not UTF-8", "percent-encoded UTF-8")
 }
 
 pub(super) fn query_fields(
@@ -227,10 +228,8 @@ pub(super) fn query_fields(
     query: &str,
 ) -> Result<Map<String, Value>, Error> {
     let mut fields = Map::new();
-    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
-        let (name, text) = pair.split_once('=').unwrap_or((pair, ""));
-        let name = decode(name, true).ok_or_else(|| not_text("query"))?;
-        let text = decode(text, true).ok_or_else(|| not_text(&name))?;
+    for pair in query_pairs(query) {
+        let (name, text) = pair?;
         // The typed request refuses a field nobody knows, whatever it says.
         let is_known = known.iter().any(|known| *known == name);
         let value = if is_known { op.field_from_text(&name, &text)? } else { text.into_owned().into() };
@@ -239,6 +238,16 @@ pub(super) fn query_fields(
         }
     }
     Ok(fields)
+}
+
+/// The names and texts of a query, decoded.
+pub(super) fn query_pairs(query: &str) -> impl Iterator<Item = Result<(Cow<'_, str>, Cow<'_, str>), Error>> {
+    query.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
+        let (name, text) = pair.split_once('=').unwrap_or((pair, ""));
+        let name = decode(name, true).ok_or_else(|| not_text("query"))?;
+        let text = decode(text, true).ok_or_else(|| not_text(&name))?;
+        Ok((name, text))
+    })
 }
 
 /// The text of a header that may be given once.
@@ -251,7 +260,7 @@ pub(super) fn header_text(headers: &HeaderMap, header: &str) -> Result<Option<St
     }
     let text = std::str::from_utf8(text.as_bytes());
     text.map(|text| Some(text.to_owned()))
-        .map_err(|_| Error::invalid(&field, Value::Null, &format!("UTF-8 in the header {header}")))
+        .map_err(|_| Error::invalid(&field, "not UTF-8", &format!("UTF-8 in the header {header}")))
 }
 
 fn body_fields(body: &[u8]) -> Result<Map<String, Value>, Error> {
@@ -270,5 +279,5 @@ fn body_fields(body: &[u8]) -> Result<Map<String, Value>, Error> {
     json::check(text)?;
     let mut json = serde_json::Deserializer::from_str(text);
     serde_path_to_error::deserialize(&mut json)
-        .map_err(|e| Error::invalid(&e.path().to_string(), Value::Null, &e.inner().to_string()))
+        .map_err(|e| Error::invalid(&e.path().to_string(), "unreadable", &e.inner().to_string()))
 }

@@ -16,6 +16,7 @@ use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 
+use super::places::{Places, Shared};
 use quorate_runtime::api::dto::{
     AgentStats, CapacityStats, ConsensusStats, FlowsOverview, Health, JobStats, QuorumStatsReply, ShedStatus,
 };
@@ -28,6 +29,11 @@ pub(super) const CONTENT: &str = "application/openmetrics-text; version=1.0.0; c
 struct Served {
     operation: &'static str,
     status: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Taken {
+    what: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -116,7 +122,7 @@ impl Metrics {
     }
 
     /// The page.
-    pub(super) fn page(&self, counted: &Counted, health: &Health) -> String {
+    pub(super) fn page(&self, counted: &Counted, health: &Health, places: &Places) -> String {
         let mut registry = Registry::with_prefix("quorate");
         registry.register("http_requests", "Requests answered", self.requests.clone());
         registry.register(
@@ -125,6 +131,7 @@ impl Metrics {
             self.latency.clone(),
         );
         gauges(&mut registry, health);
+        of_places(&mut registry, places);
         let lag = "Time from a deadline to when it was noticed, since the process began";
         registry.register("deadline_lag_seconds", lag, Lags(counted.lag));
         if let Some(stats) = &counted.quorums {
@@ -176,6 +183,17 @@ fn gauges(registry: &mut Registry, health: &Health) {
     registry.register("clock_offset_seconds", help, offset);
     counter(registry, "clock_steps", "Times the wall clock was set", health.clock_steps);
     counter(registry, "process_gaps", "Times the process did not run for a while", health.process_gaps);
+}
+
+fn of_places(registry: &mut Registry, places: &Places) {
+    gauge(registry, "connections", "Connections open", places.sockets.len() as u64);
+    let (held, refused) = (Family::<Taken, Gauge>::default(), Family::<Taken, Counter>::default());
+    for (what, count, times) in places.shared().map(Shared::told) {
+        held.get_or_create(&Taken { what }).set(i64::try_from(count).unwrap_or(i64::MAX));
+        refused.get_or_create(&Taken { what }).inc_by(times);
+    }
+    registry.register("door_places", "What requests hold at the door", held);
+    registry.register("door_shares_exceeded", "Requests of clients that had their share", refused);
 }
 
 fn of_quorums(registry: &mut Registry, stats: &QuorumStatsReply) {

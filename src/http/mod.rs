@@ -3,9 +3,11 @@
 //! ```text
 //!  path, query, JSON body ──► one object of fields ──► op.call(q, fields) ──► {"success": true, key: reply}
 //!                                                                          └──► {"success": false, detail, code, error}
+//!  POST /mcp           the same operations as tools of a Model Context Protocol server
 //!  GET /openapi.json   the table as OpenAPI 3.1
 //!  GET /metrics        counters and gauges as OpenMetrics text
 //!  GET /healthz        200 while work is served, 503 when the store refuses it
+//!  GET /               the page for people, with its files below /page
 //! ```
 //!
 //! | file | holds |
@@ -18,23 +20,32 @@
 //! | `sockets` | the connections, and which of them give way |
 //! | `reply` | the two forms of an answer |
 //! | `events` | what is recorded, as server-sent events |
+//! | `mcp` | the operations as tools, at `/mcp` |
 //! | `openapi`, `metrics` | the two generated pages |
+//! | `page` | the page for people |
 //! | `server` | a listening server on a thread of its own |
+//! | `listen` | the server below the door, and its connections |
+//! | `bare` | what that server refuses by itself, in the form of every other refusal |
 
 #![forbid(unsafe_code)]
 
+mod bare;
 mod browsers;
 mod callers;
 mod events;
 mod fields;
 pub mod guard;
+mod listen;
+mod mcp;
 mod metrics;
 mod openapi;
+mod page;
 mod places;
 mod reply;
 mod routes;
 mod server;
 mod sockets;
+mod tls;
 
 use std::sync::Arc;
 
@@ -49,7 +60,7 @@ use self::browsers::Names;
 use self::events::Holds;
 use self::fields::{Asked, Input};
 use self::metrics::{Counted, Metrics};
-use self::places::{Places, no_place};
+use self::places::{Places, Room, Spot, Visitor};
 pub(crate) use self::reply::cut_off;
 use self::routes::{Found, Page, Routes, Target};
 pub use self::server::{Listeners, Options, Server, bind, serve, serve_on};
@@ -156,7 +167,7 @@ impl Inner {
     async fn answer(&self, request: &HttpRequest, payload: web::Payload) -> (&'static str, HttpResponse) {
         let found = self.routes.find(request.method(), routes::raw_tail(request));
         let label = found.label();
-        if let Err(error) = browsers::check(request, &self.names) {
+        if let Err(error) = browsers::check(request, &self.names, found.is_document()) {
             return (label, reply::cut_off(&error, payload));
         }
         if fields::is_tunnel(request) {
@@ -169,8 +180,18 @@ impl Inner {
             Ok(q) => q.unwrap_or_else(|| self.q.clone()),
             Err(error) => return (label, reply::cut_off(&error, payload)),
         };
-        let body =
-            fields::read_body(request, payload, &self.options, &self.places, self.stopping.subscribe());
+        let client = callers::client(&q, request);
+        let client = client.as_ref();
+        // Held until it is answered, or waits.
+        let guarded = found.is_guarded();
+        let share =
+            guarded.then(|| self.places.requests.take(client, usize::MAX, self.options.max_requests_each));
+        let share = match share.transpose() {
+            Ok(share) => share,
+            Err(error) => return (label, reply::cut_off(&error, payload)),
+        };
+        let room = Room { options: &self.options, places: &self.places, client };
+        let body = fields::read_body(request, payload, room, self.stopping.subscribe());
         let body = match body.await {
             Ok(body) => body,
             Err((error, unread)) => return (label, reply::cut_off(&error, unread)),
@@ -178,11 +199,15 @@ impl Inner {
         let response = match found {
             Found::Route(route, path) => match route.target {
                 Target::Operation(op) => {
-                    self.operation(&q, Input { op, known: &route.known, path, request, body: &body }).await
+                    let input = Input { op, known: &route.known, path, request, body: &body };
+                    self.operation(&q, input, client, share).await
                 }
                 Target::Page(page) => self.page(&q, page).await,
-                Target::Events => self.events(&q, request, &route.known).await,
+                Target::Events => self.events(&q, request, &route.known, client).await,
+                Target::File(file) => file.answer(request),
+                Target::View => page::view::answer(&q, request).await,
             },
+            Found::Mcp => self.mcp(&q, request, body, client).await,
             Found::WrongMethod { allow } => {
                 let message = format!("this path takes another method. given={}", request.method());
                 let error = Error::new(ErrorKind::UnknownOperation, message).with("allow", allow);
@@ -199,9 +224,15 @@ impl Inner {
         (label, response)
     }
 
-    async fn operation(&self, q: &Quorate, input: Input<'_>) -> HttpResponse {
-        let op = input.op;
-        if let Err(error) = callers::check_first(q, op, input.request.peer_addr()) {
+    async fn operation(
+        &self,
+        q: &Quorate,
+        input: Input<'_>,
+        client: Option<&Visitor>,
+        share: Option<Spot>,
+    ) -> HttpResponse {
+        let (op, request) = (input.op, input.request);
+        if let Err(error) = callers::check_first(q, op, request.peer_addr()) {
             return reply::failure(&error, reply::status_of(error.kind()));
         }
         let Asked { fields, status_codes } = match input.merge() {
@@ -211,24 +242,41 @@ impl Inner {
         // A bad value of such a field answers 400; one that was not given at all answers 422 like any other.
         let bad_request: Vec<&str> =
             op.bad_request.iter().copied().filter(|name| fields.contains_key(*name)).collect();
-        let limit = self.options.max_waits;
-        let place = (op.waits)(&fields).then(|| self.places.waits.take(1, limit));
-        if let Some(None) = place {
-            let error = no_place("requests that wait", limit);
-            return reply::failure(&error, reply::status_of(error.kind()));
-        }
-        match self.call(q, op, fields, place.is_some()).await {
+        let waits = (op.waits)(&fields);
+        let place = if waits {
+            // Who waits is counted with those who wait.
+            drop(share);
+            self.place_to_wait(client)
+        } else {
+            Ok(share)
+        };
+        let _place = match place {
+            Ok(place) => place,
+            Err(error) => return reply::failure(&error, reply::status_of(error.kind())),
+        };
+        let waits = waits.then_some(request);
+        match self.call(q, op, fields, waits).await {
             Ok(value) => reply::success(op, value, status_codes),
             Err(error) => reply::failure(&error, reply::status_for(&error, &bad_request)),
         }
     }
 
+    /// A place for a request that waits until something has come about.
+    fn place_to_wait(&self, client: Option<&Visitor>) -> Result<Option<Spot>, Error> {
+        self.places.waits.take(client, self.options.max_waits, self.options.max_waits_each).map(Some)
+    }
+
     /// Events as they are recorded.
-    async fn events(&self, q: &Quorate, request: &HttpRequest, known: &[String]) -> HttpResponse {
+    async fn events(
+        &self,
+        q: &Quorate,
+        request: &HttpRequest,
+        known: &[String],
+        client: Option<&Visitor>,
+    ) -> HttpResponse {
         let followed = async {
-            let limit = self.options.max_followers;
-            let place = self.places.followers.take(1, limit);
-            let place = place.ok_or_else(|| no_place("followers of events", limit))?;
+            let Options { max_followers, max_followers_each, .. } = self.options;
+            let place = self.places.followers.take(client, max_followers, max_followers_each)?;
             let busy = request.conn_data::<Kept>().map(Kept::busy);
             let holds = Holds { _place: place, _busy: busy };
             events::follow(q, request, known, holds, self.stopping.subscribe()).await
@@ -236,25 +284,23 @@ impl Inner {
         followed.await.unwrap_or_else(|error| reply::failure(&error, reply::status_of(error.kind())))
     }
 
-    /// Runs an operation. One that waits is cut off when nobody is to wait any more.
+    /// Runs an operation. One that waits is cut off when nobody is to wait any more, and when whoever asked sends nothing
+    /// more: it may have hung up, and its place is free for somebody else. If it still listens, it is told.
     async fn call(
         &self,
         q: &Quorate,
         op: &'static Operation,
         fields: Map<String, Value>,
-        waits: bool,
+        waits: Option<&HttpRequest>,
     ) -> Result<Value, Error> {
         let call = op.call(q.clone(), fields);
-        if !waits {
-            return call.await;
-        }
+        let Some(request) = waits else { return call.await };
         let mut stopping = self.stopping.subscribe();
         tokio::select! {
             biased;
             answer = call => answer,
-            _ = stopping.wait_for(|stopping| *stopping) => {
-                Err(Error::new(ErrorKind::OutcomeUnknown, "the server stops, so nobody waits here any more; ask again"))
-            }
+            _ = stopping.wait_for(|stopping| *stopping) => Err(stops()),
+            () = over(request) => Err(hung_up()),
         }
     }
 
@@ -281,11 +327,32 @@ impl Inner {
                     flows: self.q.flows().overview(),
                     lag: self.q.deadline_lag(),
                 };
-                let text = self.metrics.page(&counted, &self.q.health());
+                let text = self.metrics.page(&counted, &self.q.health(), &self.places);
                 HttpResponse::Ok().insert_header((CONTENT_TYPE, metrics::CONTENT)).body(text)
             }
         }
     }
+}
+
+/// Ready when whoever sent the request sends nothing more on its connection.
+fn over(request: &HttpRequest) -> impl Future<Output = ()> + use<> {
+    let over = request.conn_data::<Kept>().map(Kept::over);
+    async move {
+        match over {
+            Some(over) => over.await,
+            None => std::future::pending().await,
+        }
+    }
+}
+
+fn stops() -> Error {
+    Error::new(ErrorKind::OutcomeUnknown, "the server stops, so nobody waits here any more; ask again")
+}
+
+fn hung_up() -> Error {
+    let message = "who asked has closed its side of the connection, so nobody waits here any more; ask again, and keep it \
+                   open until the answer is there";
+    Error::new(ErrorKind::OutcomeUnknown, message)
 }
 
 /// The methods a GET path takes.

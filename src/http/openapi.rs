@@ -13,6 +13,7 @@ use super::routes::{EVENTS, Page, field_name};
 use quorate_runtime::api::dto::Health;
 use quorate_runtime::api::events::{FILTERS, NOT_FOLLOWED};
 use quorate_runtime::api::ops::{Method, OPERATIONS, Operation};
+use quorate_runtime::api::outcome::MAY_BE_UNDONE;
 use quorate_runtime::error::KINDS;
 
 /// Where schemas stand in the document.
@@ -152,6 +153,15 @@ fn responses(op: &Operation, schemas: &mut Schemas) -> Value {
                 reply,
             ],
         }),
+    };
+    // What was asked for and not done is told beside the reply.
+    let schema = match op.key.filter(|_| MAY_BE_UNDONE.contains(&op.name)) {
+        Some(key) => {
+            let told = json!({ "type": "object", "required": [key], "properties": { key: reply } });
+            let undone = json!({ "allOf": [{ "$ref": format!("{SCHEMAS}Error") }, told] });
+            json!({ "anyOf": [schema, undone] })
+        }
+        None => schema,
     };
     let description = match op.method {
         Method::Get => "The answer.",

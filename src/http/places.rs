@@ -8,15 +8,23 @@
 //!                             timeout
 //! ```
 //!
+//! Of each thing one client holds so many at most, and is told `share_exceeded` beyond that: so what one takes leaves places
+//! for the others. A client is an identity, a user of the machine, or an address that is not this machine's; programs of
+//! this machine that say no name are one with its owner, and share the whole.
+//!
 //! Who finds no place is told at once (`overloaded`) and may come again. When most connections are taken, answers close
 //! theirs, and those that say nothing give way ([`sockets`](super::sockets)), so that idle ones do not keep the door
 //! shut.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::Options;
+use super::browsers::is_loopback_address;
 use super::sockets::Sockets;
+use quorate_runtime::core::kernel::ids::EntityId;
 use quorate_runtime::error::{Error, ErrorKind};
 
 /// When to come again.
@@ -57,22 +65,158 @@ impl Drop for Held {
     }
 }
 
+/// A client, as far as it can be told from others.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Visitor {
+    /// An identity.
+    Identity(EntityId),
+    /// An address of another machine; of IPv6 the part that one site has (RFC 6177).
+    Address(IpAddr),
+}
+
+impl Visitor {
+    /// The client at this address of another machine.
+    pub(super) fn at(address: IpAddr) -> Self {
+        Visitor::Address(match address {
+            IpAddr::V4(address) => address.into(),
+            IpAddr::V6(address) => match address.to_ipv4_mapped() {
+                Some(address) => address.into(),
+                None => std::net::Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
+            },
+        })
+    }
+}
+
+/// A thing of which there may be so many, and so many for one client.
+#[derive(Debug)]
+pub(super) struct Shared {
+    what: &'static str,
+    all: Counter,
+    /// Those that hold any.
+    each: Arc<Mutex<BTreeMap<Visitor, usize>>>,
+    /// How often a client had its share.
+    refused: AtomicU64,
+}
+
+/// A place, given back when dropped.
+#[derive(Debug)]
+pub(super) struct Spot {
+    _held: Held,
+    _share: Option<Share>,
+}
+
+#[derive(Debug)]
+struct Share {
+    each: Arc<Mutex<BTreeMap<Visitor, usize>>>,
+    client: Visitor,
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        let mut each = self.each.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(held) = each.get_mut(&self.client) {
+            *held -= 1;
+            if *held == 0 {
+                each.remove(&self.client);
+            }
+        }
+    }
+}
+
+impl Shared {
+    fn of(what: &'static str) -> Self {
+        Shared { what, all: Counter::default(), each: Arc::default(), refused: AtomicU64::new(0) }
+    }
+
+    /// Takes one for this client, of whom there may be so many in all and so many each; one that cannot be told from
+    /// others has no share of its own.
+    ///
+    /// # Errors
+    /// `share_exceeded` when the client has its share, `overloaded` when all are taken.
+    pub(super) fn take(&self, client: Option<&Visitor>, most: usize, each: usize) -> Result<Spot, Error> {
+        let share = match client {
+            Some(client) => Some(self.share(client, each)?),
+            None => None,
+        };
+        match self.all.take(1, most) {
+            Some(held) => Ok(Spot { _held: held, _share: share }),
+            None => Err(no_place(self.what, most)),
+        }
+    }
+
+    fn share(&self, client: &Visitor, most: usize) -> Result<Share, Error> {
+        let mut each = self.each.lock().unwrap_or_else(PoisonError::into_inner);
+        let held = each.get(client).copied().unwrap_or(0);
+        if held >= most {
+            self.refused.fetch_add(1, Ordering::Relaxed);
+            let message = format!(
+                "one client has too many {} at this door; others are served. limit={most}",
+                self.what
+            );
+            return Err(Error::new(ErrorKind::ShareExceeded, message)
+                .with("what", self.what)
+                .with("limit", most)
+                .with("retry_after_ms", AGAIN_MS));
+        }
+        each.insert(client.clone(), held + 1);
+        Ok(Share { each: self.each.clone(), client: client.clone() })
+    }
+
+    /// What it is, how many are held, and how often a client was told that it has its share.
+    pub(super) fn told(&self) -> (&'static str, usize, u64) {
+        (self.what, self.all.held(), self.refused.load(Ordering::Relaxed))
+    }
+}
+
 /// What requests of one door hold.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Places {
     /// Connections.
     pub(super) sockets: Arc<Sockets>,
+    /// Requests under way that do not wait.
+    pub(super) requests: Shared,
     /// Requests that wait until something has come about.
-    pub(super) waits: Counter,
+    pub(super) waits: Shared,
     /// Requests that follow events.
-    pub(super) followers: Counter,
+    pub(super) followers: Shared,
     /// Bodies of which more is to come.
-    pub(super) bodies: Counter,
+    pub(super) bodies: Shared,
     /// Bytes of them.
     pub(super) body_bytes: Counter,
+    /// Connections, by the address they come from.
+    pub(super) connections: Shared,
+}
+
+impl Default for Places {
+    fn default() -> Self {
+        Places {
+            sockets: Arc::default(),
+            requests: Shared::of("requests under way"),
+            waits: Shared::of("requests that wait"),
+            followers: Shared::of("followers of events"),
+            bodies: Shared::of("bodies that are not there"),
+            body_bytes: Counter::default(),
+            connections: Shared::of("connections"),
+        }
+    }
 }
 
 impl Places {
+    /// Those of which a client has a share.
+    pub(super) fn shared(&self) -> [&Shared; 5] {
+        [&self.requests, &self.waits, &self.followers, &self.bodies, &self.connections]
+    }
+
+    /// A connection from there, of which one address has so many at most. Those of this machine are not bounded so: they share
+    /// the whole with its owner.
+    ///
+    /// # Errors
+    /// `share_exceeded` when the address has its share.
+    pub(super) fn connect(&self, peer: Option<SocketAddr>, each: usize) -> Result<Spot, Error> {
+        let far = peer.map(|peer| peer.ip()).filter(|address| !is_loopback_address(*address));
+        self.connections.take(far.map(Visitor::at).as_ref(), usize::MAX, each)
+    }
+
     /// Are most connections taken?
     pub(super) fn is_crowded(&self, options: &Options) -> bool {
         self.sockets.len() > Self::comfortable(options)
@@ -87,6 +231,14 @@ impl Places {
     fn comfortable(options: &Options) -> usize {
         (options.max_connections.saturating_mul(options.workers) / 4 * 3).max(1)
     }
+}
+
+/// The places of a door as one client finds them.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Room<'a> {
+    pub(super) options: &'a Options,
+    pub(super) places: &'a Places,
+    pub(super) client: Option<&'a Visitor>,
 }
 
 /// The error for a request that found no place.
@@ -104,6 +256,7 @@ pub(super) fn that_fit(options: Options) -> Options {
         max_connections,
         max_waits: options.max_waits.min((all / 2).max(1)),
         max_followers: options.max_followers.min((all / 4).max(1)),
+        max_connections_each: options.max_connections_each.min((all / 4).max(1)),
         max_slow_bodies: options.max_slow_bodies.min((all / 4).max(1)),
         ..options
     }
@@ -157,6 +310,55 @@ mod tests {
         assert!(counter.take(1, 3).is_some());
         drop(held);
         assert_eq!(counter.held(), 0);
+    }
+
+    #[test]
+    fn one_client_has_its_share_and_leaves_the_rest_to_others() {
+        let shared = Shared::of("things");
+        let of = |name: &str| Visitor::Identity(name.parse().unwrap());
+        let kind = |taken: Result<Spot, Error>| taken.map_err(|e| e.kind());
+        let held: Vec<Spot> = (0..2).map(|_| shared.take(Some(&of("eve")), 4, 2).unwrap()).collect();
+        assert_eq!(kind(shared.take(Some(&of("eve")), 4, 2)).unwrap_err(), ErrorKind::ShareExceeded);
+        let other = shared.take(Some(&of("ann")), 4, 2).unwrap();
+        let nameless = shared.take(None, 4, 2).unwrap();
+        assert_eq!(kind(shared.take(Some(&of("ann")), 4, 2)).unwrap_err(), ErrorKind::Overloaded);
+        // What was refused took nothing, and who holds nothing is not remembered.
+        assert_eq!(shared.told(), ("things", 4, 1));
+        drop((held, other, nameless));
+        assert_eq!((shared.told().1, shared.each.lock().unwrap().len()), (0, 0));
+        assert!(shared.take(Some(&of("eve")), 4, 2).is_ok());
+    }
+
+    #[test]
+    fn an_address_of_the_sixth_version_is_its_site() {
+        let at = |text: &str| Visitor::at(text.parse().unwrap());
+        assert_eq!(at("2001:db8:1:2::1"), at("2001:db8:1:2:ffff::2"));
+        assert_ne!(at("2001:db8:1:2::1"), at("2001:db8:1:3::1"));
+        assert_eq!(at("::ffff:192.0.2.1"), at("192.0.2.1"));
+    }
+
+    #[test]
+    fn an_address_has_its_share_of_connections_and_this_machine_the_whole() {
+        let places = Places::default();
+        let at = |text: &str| Some(text.parse().unwrap());
+        let held: Vec<Spot> = (0..2).map(|_| places.connect(at("192.0.2.1:5"), 2).unwrap()).collect();
+        let refused = places.connect(at("192.0.2.1:6"), 2).unwrap_err();
+        assert_eq!(
+            (refused.kind(), refused.detail("what").unwrap().as_str()),
+            (ErrorKind::ShareExceeded, Some("connections"))
+        );
+        // The same site under another address of the sixth version.
+        let site = [at("[2001:db8::1]:1"), at("[2001:db8::2]:1"), at("[2001:db8::3]:1")];
+        let taken: Vec<_> = site.map(|peer| places.connect(peer, 2)).into_iter().collect();
+        assert_eq!(taken.iter().filter(|taken| taken.is_ok()).count(), 2);
+        let near = [at("127.0.0.1:1"), at("[::1]:1"), at("[::ffff:127.0.0.1]:1"), None];
+        let near: Vec<Spot> =
+            near.into_iter().cycle().take(20).map(|peer| places.connect(peer, 2).unwrap()).collect();
+        assert!(places.connect(at("192.0.2.2:1"), 2).is_ok());
+        assert_eq!(places.connections.told(), ("connections", 24, 2));
+        drop((held, taken, near));
+        assert_eq!(places.connections.told().1, 0);
+        assert!(places.connect(at("192.0.2.1:7"), 2).is_ok());
     }
 
     #[test]

@@ -57,12 +57,14 @@ pub(super) fn success(op: &Operation, reply: Value, status_codes: bool) -> HttpR
             out.insert("reply".into(), reply);
         }
     }
+    let again = undone.as_ref().filter(|error| error.is_retryable()).and_then(again_in);
     if let Some(error) = undone {
         told(&error, &mut out);
     }
     let mut response = value(status, &out);
-    if status == StatusCode::TOO_MANY_REQUESTS {
-        response.headers_mut().insert(RETRY_AFTER, NOT_NOW.into());
+    let not_now = (status == StatusCode::TOO_MANY_REQUESTS).then_some(NOT_NOW);
+    if let Some(seconds) = again.or(not_now) {
+        response.headers_mut().insert(RETRY_AFTER, seconds.into());
     }
     response
 }
@@ -74,11 +76,16 @@ pub(super) fn failure(error: &Error, status: StatusCode) -> HttpResponse {
         response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static(CHALLENGE));
     }
     if error.is_retryable() {
-        // Whole seconds, and never none: what may be tried again at once would not have been refused.
-        let ms = error.detail("retry_after_ms").and_then(Value::as_u64).unwrap_or(0);
-        response.headers_mut().insert(RETRY_AFTER, ms.div_ceil(1_000).max(1).into());
+        response.headers_mut().insert(RETRY_AFTER, again_in(error).unwrap_or(NOT_NOW).into());
     }
     response
+}
+
+/// After how many whole seconds it may be asked again, if the error says so. Never none: what may be tried again at once
+/// would not have been refused.
+fn again_in(error: &Error) -> Option<u64> {
+    let ms = error.detail("retry_after_ms").and_then(Value::as_u64)?;
+    Some(ms.div_ceil(1_000).max(1))
 }
 
 /// The answer to a request whose body was not read to its end: the connection cannot be used again, and is closed.
@@ -112,7 +119,8 @@ impl<B: Unpin> MessageBody for Last<B> {
     }
 }
 
-fn form(error: &Error) -> Value {
+/// The body of a refusal.
+pub(super) fn form(error: &Error) -> Value {
     let mut out = Map::new();
     out.insert("success".into(), false.into());
     told(error, &mut out);

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use actix_web::HttpRequest;
 use actix_web::http::Method;
 
-use super::{ALLOW_GET, ALLOW_POST, API_ROOT, serves};
+use super::{ALLOW_GET, ALLOW_POST, API_ROOT, page, serves};
 use quorate_runtime::api::events::FILTERS;
 use quorate_runtime::api::ops::{self, OPERATIONS, Operation};
 
@@ -55,6 +55,10 @@ pub(super) enum Target {
     Page(Page),
     /// What is recorded, as it is recorded.
     Events,
+    /// A file of the page for people.
+    File(&'static page::File),
+    /// What the page for people shows.
+    View,
 }
 
 /// A field that stands in the path: its name, and its text or `None` when that is not percent-encoded UTF-8.
@@ -71,6 +75,8 @@ pub(super) struct PathField {
 pub(super) enum Found<'a> {
     /// This, with the fields in its path.
     Route(&'a Route, Vec<PathField>),
+    /// The MCP door.
+    Mcp,
     /// The path is known, the method is not.
     WrongMethod {
         /// The methods it takes.
@@ -87,6 +93,9 @@ impl Found<'_> {
             Found::Route(Route { target: Target::Operation(op), .. }, _) => op.name,
             Found::Route(Route { target: Target::Page(page), .. }, _) => page.name(),
             Found::Route(Route { target: Target::Events, .. }, _) => "events",
+            Found::Route(Route { target: Target::File(_), .. }, _) => "page",
+            Found::Route(Route { target: Target::View, .. }, _) => "page.view",
+            Found::Mcp => "mcp",
             Found::WrongMethod { .. } | Found::Nothing => "unknown",
         }
     }
@@ -97,10 +106,19 @@ impl Found<'_> {
     pub(super) fn is_guarded(&self) -> bool {
         match self {
             Found::Route(route, _) => match route.target {
-                Target::Operation(_) | Target::Events | Target::Page(Page::Metrics) => true,
-                Target::Page(Page::OpenApi | Page::Health) => false,
+                Target::Operation(_) | Target::Events | Target::View | Target::Page(Page::Metrics) => true,
+                Target::File(_) | Target::Page(Page::OpenApi | Page::Health) => false,
             },
+            Found::Mcp => true,
             Found::WrongMethod { .. } | Found::Nothing => false,
+        }
+    }
+
+    /// Is it the document of the page for people?
+    pub(super) fn is_document(&self) -> bool {
+        match self {
+            Found::Route(Route { target: Target::File(file), .. }, _) => file.is_document(),
+            Found::Route(..) | Found::Mcp | Found::WrongMethod { .. } | Found::Nothing => false,
         }
     }
 }
@@ -126,6 +144,9 @@ pub(super) struct Route {
 
 /// Where events are followed, below the root of operations.
 pub(super) const EVENTS: &str = "/events";
+
+/// Where the operations are tools of a Model Context Protocol server.
+pub(super) const MCP: &str = "/mcp";
 
 /// Every path there is.
 #[derive(Debug)]
@@ -153,11 +174,20 @@ impl Routes {
         });
         let path = segments(API_ROOT, |_| true).chain(segments(EVENTS, |_| true)).collect();
         let events = Route { known: filters, ..Route::new(Target::Events, ops::Method::Get, path) };
-        Routes(operations.into_iter().chain(pages).chain([events]).collect())
+        let get = |path: &'static str, target| {
+            Route::new(target, ops::Method::Get, segments(path, |_| true).collect())
+        };
+        let files = page::FILES.iter().map(|file| get(file.path, Target::File(file)));
+        let view = get(page::view::PATH, Target::View);
+        Routes(operations.into_iter().chain(pages).chain(files).chain([events, view]).collect())
     }
 
     /// What stands at a path that is still percent-encoded.
     pub(super) fn find(&self, method: &Method, path: &str) -> Found<'_> {
+        // Which methods it takes is said by the protocol.
+        if path == MCP {
+            return Found::Mcp;
+        }
         let Some(path) = path.strip_prefix('/') else { return Found::Nothing };
         let given: Vec<Option<Cow<'_, str>>> = path.split('/').map(|s| decode(s, false)).collect();
         let fitting = || self.0.iter().filter(|route| route.fits(&given));
@@ -296,7 +326,7 @@ mod tests {
         let found = |method: &Method, path: &str| match routes.find(method, path) {
             Found::Route(Route { target: Target::Page(page), .. }, fields) => (page.name(), fields.len()),
             Found::WrongMethod { allow } => (allow, 0),
-            Found::Route(..) | Found::Nothing => ("nothing", 0),
+            Found::Route(..) | Found::Mcp | Found::Nothing => ("nothing", 0),
         };
         assert_eq!(found(&Method::GET, "/x/stats"), ("metrics", 0));
         assert_eq!(found(&Method::POST, "/x/stats"), (ALLOW_GET, 0));

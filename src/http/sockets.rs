@@ -14,6 +14,7 @@
 
 use std::any::Any;
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::net::{Shutdown, TcpStream};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -23,6 +24,8 @@ use quorate_runtime::shell::clock::Stopwatch;
 
 /// How often a door looks for idle sockets.
 pub(super) const EVERY: Duration = Duration::from_millis(100);
+/// How often a wait looks whether somebody still waits.
+const LOOKS: Duration = Duration::from_millis(250);
 /// Who is idle for less may have an answer on its way out, or a head on its way in.
 const SPARED: Duration = Duration::from_millis(500);
 
@@ -117,6 +120,27 @@ impl Sockets {
 }
 
 impl Kept {
+    /// Ready when whoever is at the other end sends nothing more: it hung up, or it has said all it wants to say and
+    /// listens. There is no telling which.
+    pub(super) fn over(&self) -> impl Future<Output = ()> + use<> {
+        let socket = self.socket.clone();
+        async move {
+            loop {
+                tokio::time::sleep(LOOKS).await;
+                let mut next = [0];
+                match socket.handle.as_ref().map(|handle| handle.peek(&mut next)) {
+                    Some(Ok(0)) => return,
+                    Some(Err(error))
+                        if !matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) =>
+                    {
+                        return;
+                    }
+                    Some(_) | None => {}
+                }
+            }
+        }
+    }
+
     /// A request has come.
     pub(super) fn busy(&self) -> Busy {
         self.socket.busy.fetch_add(1, Ordering::AcqRel);
@@ -139,12 +163,14 @@ impl Drop for Kept {
     }
 }
 
-/// A second handle of the socket; none where it is of another kind or there are no more files.
+/// A second handle of the socket; none where there are no more files.
 #[cfg(unix)]
 fn handle_of(connection: &dyn Any) -> Option<TcpStream> {
     use std::os::fd::AsFd;
-    let stream = connection.downcast_ref::<actix_web::rt::net::TcpStream>()?;
-    Some(TcpStream::from(stream.as_fd().try_clone_to_owned().ok()?))
+    let tcp = super::tls::socket_of(connection).map(AsFd::as_fd);
+    let local = || connection.downcast_ref::<actix_web::rt::net::UnixStream>().map(AsFd::as_fd);
+    // What is done with it is the same for both.
+    Some(TcpStream::from(tcp.or_else(local)?.try_clone_to_owned().ok()?))
 }
 
 /// Here idle sockets end with their own timeouts.

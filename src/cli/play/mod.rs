@@ -62,15 +62,23 @@ impl Player {
     async fn line(&mut self, number: u64, line: Line) -> Result<(), Stop> {
         match read(number, line) {
             Ok(None) => Ok(()),
-            Ok(Some((op, fields))) => self.step(op, fields).await,
-            Err(error) => {
-                self.malformed = true;
-                print(&value!({ "line": number, "error": error.to_json() }))
-            }
+            Ok(Some((op, fields))) => self.step(number, op, fields).await,
+            Err(error) => self.malformed(number, &error),
         }
     }
 
-    async fn step(&mut self, op: String, fields: Result<Map<String, Value>, Error>) -> Result<(), Stop> {
+    /// A line that says nothing that could be done or refused: it is named, and the run goes on.
+    fn malformed(&mut self, number: u64, error: &Error) -> Result<(), Stop> {
+        self.malformed = true;
+        print(&value!({ "line": number, "error": error.to_json() }))
+    }
+
+    async fn step(
+        &mut self,
+        number: u64,
+        op: String,
+        fields: Result<Map<String, Value>, Error>,
+    ) -> Result<(), Stop> {
         let fields = match fields {
             Ok(fields) => fields,
             Err(error) => return self.answer(&op, Err(error)),
@@ -78,24 +86,30 @@ impl Player {
         let done = match op.as_str() {
             "events" => match only(&fields, &[]) {
                 Ok(()) => return self.events().await,
-                Err(error) => Err(error),
+                Err(error) => return self.malformed(number, &error),
             },
-            "clock.advance" => self.advance(&fields).await,
+            "clock.advance" => match self.pause(&fields, "ms", None) {
+                Ok(to) => self.advance(to).await,
+                Err(error) => return self.malformed(number, &error),
+            },
             "crash" => match self.pause(&fields, "down_ms", Some(0)) {
                 // A journal that cannot be opened again ends the run.
                 Ok(to) => {
                     self.world.crash(to).await?;
                     Ok(value!({}))
                 }
-                Err(error) => Err(error),
+                Err(error) => return self.malformed(number, &error),
             },
-            "network.fault" => faults(&fields).map(|faults| {
-                self.world.network(faults);
-                value!({})
-            }),
+            "network.fault" => match faults(&fields) {
+                Ok(faults) => {
+                    self.world.network(faults);
+                    Ok(value!({}))
+                }
+                Err(error) => return self.malformed(number, &error),
+            },
             name => match ops::find(name) {
                 Ok(found) => self.operation(found, fields).await,
-                Err(error) => Err(error),
+                Err(error) => return self.malformed(number, &error),
             },
         };
         self.world.q().effects_done().await;
@@ -129,8 +143,7 @@ impl Player {
         })
     }
 
-    async fn advance(&self, fields: &Map<String, Value>) -> Result<Value, Error> {
-        let to = self.pause(fields, "ms", None)?;
+    async fn advance(&self, to: Timestamp) -> Result<Value, Error> {
         self.world.q().advance_to(to).await?;
         Ok(value!({}))
     }
