@@ -4,14 +4,19 @@
 //! |---|---|
 //! | [`operations`] | which operations are there, with their HTTP paths? |
 //! | [`errors`] | what does an error or an exit code mean, and what to do? |
+//! | [`mcp`] | how does an agent that speaks MCP come in? |
 //! | [`configuration`] | which settings are there? |
 //! | [`operating`] | how to run, restart, back up and repair? |
+//! | [`hooks`] | how is what happens posted to another server, and how does that one know who sends? |
+//! | [`page`] | what does the page for people show, and who may see it? |
+//! | [`fleet`] | how does another machine take over, and what is promised when what fails? |
 //! | [`rules`] | how are questions decided? |
 //! | [`weights`] | how far are voters relied on, and how many voices are there? |
 //! | [`sessions`] | how is decided when voters may lie, and what does that hold against? |
 //! | [`certificate_format`] | what does a certificate of a decision hold, byte by byte? |
 //! | [`capacity`] | how is capacity shared? |
 //! | [`jobs`] | how does a job run once? |
+//! | [`python`] | how does a Python program use it? |
 //! | [`load`] | how do senders slow down, and what is refused under overload? |
 //! | [`network`] | how far apart are nodes, who is there, and where does a job go? |
 //! | [`proofs`] | what can be proven about the history, and what not? |
@@ -51,11 +56,22 @@ pub mod operations {}
 #[doc = include_str!("errors.md")]
 pub mod errors {}
 
+#[doc = include_str!("mcp.md")]
+pub mod mcp {}
+
 #[doc = include_str!("configuration.md")]
 pub mod configuration {}
 
 #[doc = include_str!("operating.md")]
 pub mod operating {}
+
+#[doc = include_str!("hooks.md")]
+pub mod hooks {}
+
+#[doc = include_str!("page.md")]
+pub mod page {}
+#[doc = include_str!("fleet.md")]
+pub mod fleet {}
 
 #[doc = include_str!("rules.md")]
 pub mod rules {}
@@ -87,3 +103,6 @@ pub mod performance {}
 
 #[doc = include_str!("extending.md")]
 pub mod extending {}
+
+#[doc = include_str!("python.md")]
+pub mod python {}
