@@ -78,6 +78,7 @@ fn a_field_that_names_who_acts_is_a_column() {
     let of_others = [
         // What is asked about, not who asks.
         "history.query",
+        "history.count",
         "quorum.start",
         "consensus.open",
         "pressure.status",
@@ -85,6 +86,16 @@ fn a_field_that_names_who_acts_is_a_column() {
         "agent.history",
         "worker.status",
         "capacity.status",
+        "quorum.list",
+        "capacity.holders",
+        "job.list",
+        "lease.list",
+        "overview.inbox",
+        // A datacenter is led by that manager, whoever tells of it.
+        "datacenter.update",
+        // The token is that of the job's gate, and is only compared.
+        "route.job",
+        "route.failure",
         "session.list",
         "voter.register",
         "voter.state",

@@ -101,7 +101,10 @@ fn a_refusal_does_not_read_as_success() {
     }
     door.request("a", &json!({ "requested_capacity": 1, "timeout_seconds": 60, "need_id": "c" }));
     let cancel = || door.post("backpressure/a/cancel", &json!({ "need_id": "c" }));
-    assert_eq!(ok(cancel(), "result"), ok(cancel(), "result"));
+    let (first, mut second) = (ok(cancel(), "result"), ok(cancel(), "result"));
+    assert_eq!((&first["duplicate"], second["duplicate"].take()), (&json!(false), json!(true)));
+    second["duplicate"] = json!(false);
+    assert_eq!(first, second);
     let again = json!({ "requested_capacity": 1, "timeout_seconds": 60, "need_id": "c" });
     assert_eq!(undone(&door.post("backpressure/a/request", &again), "cancelled")["status"], "cancelled");
     assert_eq!(undone(&door.bare("backpressure/z/release"), "nothing_done")["status"], "nothing_to_release");
@@ -184,9 +187,16 @@ fn a_release_gives_back_what_is_out_and_says_how_much_that_was() {
 }
 
 #[test]
-fn a_status_is_never_missing_and_makes_nothing() {
+fn a_status_is_never_missing_says_what_nobody_knows_and_makes_nothing() {
     let door = Door::open();
-    let status = ok(door.get("backpressure/nobody/status"), "status");
+    let answer = door.get("backpressure/nobody/status");
+    assert_eq!((answer.status, &answer.json["success"]), (200, &json!(false)));
+    assert_eq!(
+        (&answer.json["code"], &answer.json["error"]["given"]),
+        (&json!("not_found"), &json!("nobody"))
+    );
+    let status = answer.json["status"].clone();
+    assert_eq!(status["unknown"], true);
     let parity = ["cell_id", "state", "capacity", "pending_needs", "pending_offers", "active_tokens"];
     assert_eq!(keys(&status)[..6], parity);
     assert_eq!(pick(&status, &parity), json!(["nobody", "idle", 1.0, 0, 0, 0]));
@@ -281,7 +291,7 @@ fn a_budget_is_set_and_shown() {
     assert_eq!(door.request("b", &need)["status"], "pending");
     let status = ok(door.get("budgets/ring%201/status"), "status");
     let used = json!({ "capacity": { "limit": 0.5, "used": 0.4, "waiting": 1 } });
-    assert_eq!(status, json!({ "budget_id": "ring 1", "resources": used, "grants": 1 }));
+    assert_eq!(status, json!({ "budget_id": "ring 1", "resources": used, "grants": 1, "reservations": 0 }));
     assert_eq!(set(0.3).error().1, "limit_exceeded");
     assert_eq!(set(-1.0).error(), (422, "invalid_argument"));
     assert_eq!(ok(set(1.0), "result"), json!({ "changed": true }));

@@ -284,3 +284,55 @@ fn who_waits_hears_at_once_when_the_store_refuses_for_good() {
     let refused = running.runtime.block_on(running.q.consensus().result(reference)).unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::StoreError);
 }
+
+#[test]
+fn answers_places_and_reminders_are_told_over_http_as_everywhere() {
+    let running = with_agents(&["ann", "bob", "cyd"]);
+    let named = json!({ "name": "unanimous", "rule": "unanimous" }).to_string();
+    ok(&running.client.post("/api/v1/algorithms/register", &named), "algorithm");
+    let schema =
+        json!({ "properties": { "amount": { "type": "integer", "maximum": 10 } }, "required": ["amount"] });
+    let more = json!({ "participants": ["ann", "bob"], "algorithm": "unanimous", "timeout_ms": 300_000 });
+    let with = |schema: &Value| {
+        let mut more = more.clone();
+        more["answer_schema"] = schema.clone();
+        more
+    };
+    let refused = running.put("p", with(&json!({ "type": "string", "pattern": "a" })));
+    assert_eq!((refused.status, &refused.json["error"]["field"]), (422, &json!("answer_schema.pattern")));
+    let opened = ok(&running.put("p", with(&schema)), "result");
+    assert_eq!(opened["answer_schema"]["properties"]["amount"], json!({ "type": "integer", "maximum": 10 }));
+    let vote = |agent: &str, value: Value| {
+        let body = json!({ "agent_id": agent, "vote": "for", "value": value }).to_string();
+        running.client.post("/api/v1/consensus/p/vote", &body)
+    };
+    let refused = vote("ann", json!({ "amount": 11 }));
+    let error = &refused.json["error"];
+    assert_eq!((refused.status, &error["field"], &error["value"]), (422, &json!("value.amount"), &json!(11)));
+    ok(&vote("ann", json!({ "amount": 5 })), "vote");
+    let changed = vote("ann", json!({ "amount": 6 }));
+    let error = &changed.json["error"];
+    assert_eq!((changed.status, &error["kind"]), (409, &json!("already_voted")));
+    assert_eq!(
+        (&error["held_value"], &error["given_value"]),
+        (&json!({ "amount": 5 }), &json!({ "amount": 6 }))
+    );
+    let hand = |to: &str| {
+        let body = json!({ "from": "bob", "to": to, "reason": "away" }).to_string();
+        running.client.post("/api/v1/consensus/p/delegate", &body)
+    };
+    assert_eq!(hand("ann").status, 422);
+    assert_eq!(ok(&hand("cyd"), "result")["outstanding"], json!(["cyd"]));
+    let refused = vote("bob", json!({ "amount": 5 }));
+    let error = &refused.json["error"];
+    assert_eq!((refused.status, &error["kind"], &error["to"]), (409, &json!("delegated"), &json!("cyd")));
+    let remind = || running.client.post("/api/v1/consensus/p/remind", "{}");
+    assert_eq!(ok(&remind(), "reminded")["reminded"], json!({ "cyd": 1 }));
+    let refused = remind();
+    assert_eq!((refused.status, &refused.json["error"]["kind"]), (429, &json!("rate_limited")));
+    assert!(refused.json["error"]["retry_after_ms"].as_u64().unwrap() > 0);
+    ok(&vote("cyd", json!({ "amount": 5 })), "vote");
+    let result = ok(&running.client.get("/api/v1/consensus/p/result"), "result");
+    assert_eq!((&result["answer"], &result["decision"]), (&json!({ "amount": 5 }), &json!("approved")));
+    assert_eq!(result["values"], json!({ "ann": { "amount": 5 }, "cyd": { "amount": 5 } }));
+}

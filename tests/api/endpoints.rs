@@ -166,10 +166,10 @@ fn history_lists_the_latest_closed_quorums_oldest_first() {
     let before = running.client.get(&format!("/api/v1/quorum/history?cursor={cursor}"));
     assert_eq!(before.json["history"][0]["quorum_id"], json!(ids[0]));
     assert_eq!((&before.json["more"], before.json["next_cursor"].is_string()), (&json!(false), true));
-    assert_eq!(
-        running.client.get("/api/v1/quorum/history?limit=0").json["error"]["kind"],
-        "invalid_argument"
-    );
+    let none = running.client.get("/api/v1/quorum/history?limit=0");
+    assert_eq!((&none.json["history"], &none.json["more"]), (&json!([]), &json!(true)));
+    let negative = running.client.get("/api/v1/quorum/history?limit=-1");
+    assert_eq!(negative.json["error"]["kind"], "invalid_argument");
 }
 
 #[test]

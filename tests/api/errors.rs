@@ -232,7 +232,6 @@ fn ids_that_are_not_percent_encoded_utf8_are_refused() {
 fn an_unknown_path_is_an_unknown_operation() {
     let running = Running::start();
     for path in [
-        "/",
         "/api",
         "/api/v1",
         "/api/v1/",

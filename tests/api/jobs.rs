@@ -45,7 +45,10 @@ fn a_job_lives_its_whole_life_over_http() {
     assert!(ok(&post("jobs/a%20b/renew", held.clone()), "job")["lease_expires_at"].is_string());
     assert_eq!(ok(&post("jobs/a%20b/release", held), "job")["changed"], json!(true));
 
-    // The worker takes the workflow up by itself.
+    let taken = ok(&post("workers/w1/take", json!({})), "taken");
+    let work = &taken["work"][0];
+    assert_eq!((&work["workflow_id"], &work["fence_token"]), (&json!("w"), &lease["fence_token"]), "{taken}");
+    // What it took runs, as soon as its leader hears of it.
     let mut status = ok(&get("jobs/a%20b/status"), "status");
     for _ in 0..2_000 {
         if status["status"] == "running" {
@@ -75,7 +78,7 @@ fn a_job_lives_its_whole_life_over_http() {
     let ended = get("jobs?state=ended").json;
     assert_eq!((&ended["live"], &ended["jobs"][0]["job_id"]), (&json!(0), &json!("a b")));
     assert_eq!(ok(&get("jobs/stats"), "stats")["ended"], json!({ "completed": 1 }));
-    assert_eq!(ok(&get("jobs/estimate/etl"), "estimate")["enough"], json!(false));
+    assert_eq!(get("jobs/estimate/etl").error(), (404, "not_found"));
     let late = post("jobs/a%20b/cancel", json!({}));
     assert_eq!(
         (late.status, &late.json["success"], &late.json["code"]),
@@ -110,9 +113,10 @@ fn every_refusal_about_a_job_has_its_status_and_kind() {
         (post("jobs/over/progress", json!({})), (409, "job_ended")),
         (post("jobs/over/complete", json!({ "status": "failed" })), (409, "job_ended")),
         (
-            post("jobs/j/workflow", json!({ "workflow_id": "w", "to": "completed" })),
+            post("jobs/j/workflow", json!({ "workflow_id": "w", "to": "completed", "fence_token": 3 })),
             (409, "illegal_transition"),
         ),
+        (post("jobs/j/complete", json!({})), (412, "token_missing")),
         (post("jobs/j/acquire", json!({ "holder_id": "m3" })), (409, "lease_held")),
         (post("jobs/j/progress", old), (412, "stale_token")),
         (post("jobs/j/progress", made_up), (412, "unknown_token")),

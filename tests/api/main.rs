@@ -11,12 +11,17 @@ mod errors;
 mod events;
 #[path = "../support/hooked.rs"]
 mod hooked;
+mod hostile;
 mod jobs;
 mod limits;
 mod load;
+mod mcp;
 mod openapi;
+mod page;
 mod pages;
+mod quotas;
 #[path = "../support/rights.rs"]
 mod rights;
 mod server;
 mod voting;
+mod wire;

@@ -250,6 +250,9 @@ fn open(agents: &[VoterId], rule: &RuleSpec) -> Open {
         fail_fast: false,
         absent: Vec::new(),
         keyed: None,
+        mandate: None,
+        answer: None,
+        remind_every: None,
     }
 }
 
@@ -266,7 +269,8 @@ fn poll(agents: &[VoterId], rule: &RuleSpec) -> (Duration, Duration) {
     let mut votes = 0;
     for (n, agent) in agents.iter().enumerate() {
         let vote = if n % 2 == 0 { Choice::For } else { Choice::Against };
-        let ballot = Ballot { voter_id: agent.clone(), vote, weight: None, metadata: None, reason: None };
+        let ballot =
+            Ballot { voter_id: agent.clone(), vote, weight: None, metadata: None, reason: None, value: None };
         driver.step(Command::Vote(ballot), at).reply.unwrap();
         // What the actor asks after each step.
         std::hint::black_box(driver.wake());

@@ -33,6 +33,7 @@ use quorate_runtime::config::{ClockConfig, Config};
 use quorate_core as core;
 use quorate_core::jobs::manager::heard::{Memory, Noted};
 use quorate_core::jobs::manager::index::{JobIndex, Live};
+use quorate_core::jobs::manager::openings::Work;
 use quorate_core::jobs::manager::{Command, Heard, JobMachine, Submit};
 use quorate_core::jobs::protocol::message::{FinalStatus, Leader};
 use quorate_core::kernel::driver::Driver;
@@ -323,6 +324,8 @@ async fn memory() {
             datacenter: local.clone(),
             started_at: Timestamp::EPOCH,
             workers: BTreeSet::new(),
+            number: 0,
+            work: Work::default(),
         };
         index.live.insert(stream.id.clone(), live);
     }

@@ -8,7 +8,7 @@ use quorate_runtime::api::ops::{Method, OPERATIONS};
 use quorate_runtime::error::KINDS;
 use tempfile::TempDir;
 
-use super::{project, quorate};
+use super::{project, quorate, run};
 
 /// Commands that build or test the project; the README's own are run by `.ci/run`.
 const BUILDS: [&str; 4] = ["cargo test", "cargo bench", "cargo run --example", "cargo install"];
@@ -199,7 +199,12 @@ fn the_page_of_operations_is_the_table_in_the_code() {
 #[test]
 fn the_page_of_errors_gives_each_kind_its_status_and_exit_code() {
     let text = std::fs::read_to_string(project("src/docs/errors.md")).expect("the page is there");
+    let help = run(&["--help"]).ok().out().to_owned();
+    let listed = help.split_once("Exit codes:").expect("the help lists them").1;
     for kind in KINDS {
+        let exit = kind.exit.to_string();
+        // Outcomes stand in a list of their own, behind the first.
+        assert!(listed.split([' ', '\n', ':']).any(|word| word == exit), "--help lacks the exit code {exit}");
         let row = format!("| `{}` | {} | {} | ", kind.name, kind.status, kind.exit);
         assert!(text.lines().any(|line| line.starts_with(&row)), "src/docs/errors.md lacks the row {row}");
     }

@@ -25,14 +25,56 @@ fn key(k: usize) -> SigningKey {
     }))
 }
 
-/// The certificate of a session that `n` voters could vote in, and as many voted as are needed.
-async fn certificate(n: usize, asked: OpenSession, vote: fn(usize) -> (SessionVote, Ballot)) -> Value {
-    let q = Quorate::open(Config::memory()).await.unwrap();
-    let name = |k: usize| format!("voter-{k:03}-窓");
+fn name(k: usize) -> String {
+    format!("voter-{k:03}-窓")
+}
+
+async fn register(q: &Quorate, n: usize) {
     for k in 0..n {
         let public = PublicKey::new(key(k).verifying_key().to_bytes());
         q.voters().register(RegisterVoter::new(&name(k)).unwrap().signing(public)).await.unwrap();
     }
+}
+
+/// A vote with the signature of its voter.
+fn signed(
+    q: &Quorate,
+    binding: &Binding,
+    k: usize,
+    seq: u64,
+    asked: SessionVote,
+    ballot: Ballot,
+) -> SessionVote {
+    let at = q.now();
+    let vote = Vote {
+        round: 1,
+        voter_id: name(k).parse().unwrap(),
+        seq,
+        issued_at: at,
+        ballot,
+        score: 750_000,
+        confidence: 1_000_000,
+        claimed_weight: None,
+        reasoning_hash: None,
+    };
+    let signature = Signature::new(key(k).sign(&vote.message(binding)).to_bytes());
+    SessionVote {
+        session_id: binding.session_id.clone(),
+        voter_id: name(k).parse().unwrap(),
+        round: Some(1),
+        seq: Some(seq),
+        issued_at: Some(at),
+        score: Some(0.75),
+        handle: None,
+        signature: Some(signature),
+        ..asked
+    }
+}
+
+/// The certificate of a session that `n` voters could vote in, and as many voted as are needed.
+async fn certificate(n: usize, asked: OpenSession, vote: fn(usize) -> (SessionVote, Ballot)) -> Value {
+    let q = Quorate::open(Config::memory()).await.unwrap();
+    register(&q, n).await;
     let opened = q.sessions().open(asked).await.unwrap();
     let binding = Binding {
         session_id: opened.session_id.clone(),
@@ -41,31 +83,7 @@ async fn certificate(n: usize, asked: OpenSession, vote: fn(usize) -> (SessionVo
     };
     for k in 0..opened.agreement_threshold as usize {
         let (asked, ballot) = vote(k);
-        let at = q.now();
-        let signed = Vote {
-            round: 1,
-            voter_id: name(k).parse().unwrap(),
-            seq: 1,
-            issued_at: at,
-            ballot,
-            score: 750_000,
-            confidence: 1_000_000,
-            claimed_weight: None,
-            reasoning_hash: None,
-        };
-        let signature = Signature::new(key(k).sign(&signed.message(&binding)).to_bytes());
-        let cast = SessionVote {
-            session_id: opened.session_id.clone(),
-            voter_id: name(k).parse().unwrap(),
-            round: Some(1),
-            seq: Some(1),
-            issued_at: Some(at),
-            score: Some(0.75),
-            handle: None,
-            signature: Some(signature),
-            ..asked
-        };
-        q.sessions().vote(cast).await.unwrap();
+        q.sessions().vote(signed(&q, &binding, k, 1, asked, ballot)).await.unwrap();
     }
     let certificate =
         q.sessions().certificate(CertifySession { session_id: opened.session_id }).await.unwrap();
@@ -99,6 +117,20 @@ async fn certificates() -> Vec<Value> {
 
 type Change = (&'static str, fn(&mut Value));
 
+type Rewrite = fn(&str) -> String;
+
+/// Texts that are no certificate of the format, whatever their votes prove: made from the text of a good one.
+const FOREIGN: [(&str, Rewrite); 8] = [
+    ("an unknown field", |text| text.replacen('{', "{\"note\":1,", 1)),
+    ("an unknown field of a voter", |text| text.replacen("{\"voter_id\"", "{\"note\":1,\"voter_id\"", 1)),
+    ("an unknown field of the rule", |text| text.replacen("{\"basis\"", "{\"note\":1,\"basis\"", 1)),
+    ("an unknown field of the terms", |text| text.replacen("{\"proposal\"", "{\"note\":1,\"proposal\"", 1)),
+    ("a version with a point", |text| text.replace("\"version\":1,", "\"version\":1.0,")),
+    ("a field twice", |text| text.replacen('{', "{\"version\":1,", 1)),
+    ("a key in capitals", |text| text.replacen("\"public_key\":\"d75a", "\"public_key\":\"D75A", 1)),
+    ("a number as text", |text| text.replace("\"round\":1,", "\"round\":\"1\",")),
+];
+
 /// Changes after which no certificate holds.
 const CHANGES: [Change; 9] = [
     ("another session", |c| c["session_id"] = "other".into()),
@@ -128,6 +160,12 @@ async fn a_certificate_holds_without_the_store_and_no_changed_one_does() {
             let ran = run(&["verify-certificate", text(&path), "--json"]);
             assert_eq!(ran.code(), 18, "{what}");
             assert_eq!(ran.json()["error"]["kind"], "integrity_violation", "{what}");
+        }
+        for (what, foreign) in FOREIGN {
+            let text_of = foreign(&written);
+            assert_ne!(text_of, written, "{what}");
+            let (_folder, path) = file(text_of);
+            assert_eq!(run(&["verify-certificate", text(&path), "--json"]).code(), 2, "{what}");
         }
     }
     let (_folder, path) = file("{\"format\":1}");
@@ -163,9 +201,48 @@ async fn another_verifier_in_another_language_says_the_same() {
             let ran = python(text(&path)).unwrap();
             assert_eq!(ran.status.code(), Some(18), "{what}: {}", String::from_utf8_lossy(&ran.stderr));
         }
+        for (what, foreign) in FOREIGN {
+            let (_folder, path) = file(foreign(&good.to_string()));
+            let ran = python(text(&path)).unwrap();
+            assert_eq!(ran.status.code(), Some(2), "{what}: {}", String::from_utf8_lossy(&ran.stderr));
+        }
     }
     let (_folder, path) = file("{\"format\":1}");
     assert_eq!(python(text(&path)).unwrap().status.code(), Some(2));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_decision_that_rests_on_a_proven_liar_is_not_safe_and_its_certificate_is_refused_for_that() {
+    let q = Quorate::open(Config::memory()).await.unwrap();
+    register(&q, 4).await;
+    let opened = q.sessions().open(OpenSession::new(json!("deploy"))).await.unwrap();
+    let session_id = opened.session_id.clone();
+    let binding = Binding {
+        session_id: session_id.clone(),
+        electorate_hash: opened.electorate_hash,
+        terms_hash: opened.terms_hash,
+    };
+    let result = async || {
+        let result = q.sessions().result(session_id.clone().into()).await.unwrap();
+        serde_json::to_value(result).unwrap()
+    };
+    for k in 0..3 {
+        let vote = signed(&q, &binding, k, 1, plain(Some(Choice::For)), Ballot::Approve(Choice::For));
+        q.sessions().vote(vote).await.unwrap();
+    }
+    let decided = result().await;
+    assert_eq!((&decided["outcome"], &decided["byzantine_safe"]), (&"decided".into(), &true.into()));
+    let other = signed(&q, &binding, 0, 2, plain(Some(Choice::Against)), Ballot::Approve(Choice::Against));
+    q.sessions().vote(other).await.unwrap_err();
+    let tainted = result().await;
+    assert_eq!((&tainted["decision_tainted"], &tainted["byzantine_safe"]), (&true.into(), &false.into()));
+    let refused = q.sessions().certificate(CertifySession { session_id }).await.unwrap_err().to_json();
+    let said = refused["message"].as_str().unwrap();
+    assert!(said.contains("does not stand without voters that were proven to lie"), "{said}");
+    assert_eq!(
+        (&refused["kind"], &refused["malicious_agents"]),
+        (&"not_certifiable".into(), &json!([name(0)]))
+    );
 }
 
 /// Measured, not asserted: the machine may be busy with other things.

@@ -1,4 +1,4 @@
-use super::{quorate, run, text};
+use super::{file, quorate, run, text};
 use std::io::{BufRead, BufReader, Write};
 use std::process::Stdio;
 use tempfile::TempDir;
@@ -131,4 +131,52 @@ fn a_damaged_folder_is_opened_only_on_demand_and_that_is_told_and_on_record() {
     let events: Vec<_> = page["events"].as_array().unwrap().iter().map(|event| &event["event"]).collect();
     assert!(events.contains(&&"loss_accepted".into()), "{events:?}");
     run(&["quorum", "status", "--quorum-id", "q", "--data", data]).ok();
+}
+
+/// A folder whose last record is years old, with a question whose deadline has passed since.
+fn old_folder() -> TempDir {
+    let folder = TempDir::new().unwrap();
+    let (_script, script) = file(
+        "{\"op\":\"quorum.start\",\"quorum_id\":\"q\",\"quorum_type\":\"global\",\"voters\":[\"ann\"],\"timeout_seconds\":60}\n",
+    );
+    run(&["play", text(&script), "--start", "2020-01-01", "--data", text(folder.path())]).ok();
+    folder
+}
+
+#[test]
+fn a_folder_that_nobody_serves_is_seen_as_of_now() {
+    let folder = old_folder();
+    let data = text(folder.path());
+    let seen = run(&["status", "--data", data, "--json"]).ok().json();
+    assert_eq!((&seen["questions"][0]["id"], &seen["questions"][0]["left_ms"]), (&"q".into(), &0.into()));
+    assert!(
+        seen["now"].as_str().unwrap() > "2026" && seen["as_of"].as_str().unwrap().starts_with("2020-01-01"),
+        "{seen}"
+    );
+    assert_eq!((&seen["overdue_total"], &seen["overdue"][0]["id"]), (&1.into(), &"q".into()));
+    let inbox = run(&["inbox", "ann", "--data", data, "--json"]).ok().json();
+    assert_eq!(inbox["questions"][0]["left_ms"], 0);
+}
+
+#[test]
+fn a_damaged_folder_is_not_recovered_into_itself() {
+    let folder = old_folder();
+    let data = text(folder.path());
+    let ran = run(&["recover", data, "--to", data]);
+    assert_eq!(ran.code(), 2);
+    assert!(ran.err().contains("expected another folder than the damaged one"), "{}", ran.err());
+}
+
+#[test]
+fn a_proof_from_a_folder_without_a_log_says_what_makes_one() {
+    let folder = old_folder();
+    for args in [&["history", "checkpoint"][..], &["history", "prove", "--position", "1"]] {
+        let ran = run(&[args, &["--data", text(folder.path())]].concat());
+        assert_eq!(ran.code(), 3, "{}", ran.out());
+        assert!(
+            ran.err().contains("next: serve the folder once (`quorate serve --data DIR`)"),
+            "{}",
+            ran.err()
+        );
+    }
 }

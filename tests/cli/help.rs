@@ -1,4 +1,4 @@
-use super::{project, run};
+use super::{Ran, project, quorate, run};
 use quorate_runtime::api::ops::OPERATIONS;
 
 /// The help of every command, one after the other.
@@ -13,13 +13,21 @@ fn all_help() -> String {
             "consensus",
             "algorithm",
             "history",
+            "map",
+            "members",
+            "node",
             "serve",
+            "mcp",
             "play",
             "replay",
             "verify-certificate",
+            "verify-checkpoint",
+            "backup",
+            "restore",
         ]
         .map(|noun| vec![noun]),
     );
+    commands.extend([vec!["history", "export"], vec!["history", "verify-export"]]);
     commands.extend(OPERATIONS.iter().map(|op| op.name.split('.').collect()));
     let mut out = String::new();
     for command in commands {
@@ -44,7 +52,10 @@ fn the_help_text_is_the_golden_one() {
 
 #[test]
 fn ops_lists_the_whole_table_for_people_and_for_machines() {
-    let ran = run(&["ops"]).ok();
+    let ran = Ran(quorate(&["ops"]).env("COLUMNS", "150").output().unwrap()).ok();
+    let narrow = Ran(quorate(&["ops"]).env("COLUMNS", "80").output().unwrap()).ok();
+    assert!(narrow.out().lines().all(|line| line.chars().count() <= 80), "{}", narrow.out());
+    assert!(OPERATIONS.iter().all(|op| narrow.out().contains(op.name)));
     let listed = run(&["ops", "--json"]).ok().json();
     let listed = listed["operations"].as_array().unwrap();
     assert_eq!((listed.len(), ran.out().lines().count()), (OPERATIONS.len(), OPERATIONS.len() + 1));
@@ -56,10 +67,35 @@ fn ops_lists_the_whole_table_for_people_and_for_machines() {
 }
 
 #[test]
+fn a_value_that_does_not_fit_is_answered_with_what_does() {
+    for (args, code, says) in [
+        (
+            &["history", "query", "--since", "yesterday", "--data", "x"][..],
+            2,
+            "10m or 2h30m ago, YYYY-MM-DD, or RFC 3339",
+        ),
+        (
+            &["quorum", "list", "--url", "http://127.0.0.1:1/api/v1"],
+            2,
+            "the URL of the server alone, without /api/v1",
+        ),
+        (&["members", "--data", "x"], 3, "next: start one, or name the folder of a node that runs"),
+        (&["members"], 2, "data is missing. expected a data folder"),
+    ] {
+        let ran = run(args);
+        assert_eq!(ran.code(), code, "{args:?}: {}", ran.err());
+        assert!(ran.err().contains(says), "{args:?}: {}", ran.err());
+    }
+}
+
+#[test]
 fn rules_are_listed_with_their_sources() {
     let rules = run(&["rules", "--json"]).ok().json();
     assert!(rules["rules"].as_array().unwrap().iter().any(|rule| rule["name"] == "threshold"));
-    assert!(run(&["rules"]).ok().out().contains("Robert's Rules"));
+    let narrow = Ran(quorate(&["rules"]).env("COLUMNS", "80").output().unwrap()).ok();
+    let wide = Ran(quorate(&["rules"]).env("COLUMNS", "120").output().unwrap()).ok();
+    assert!(wide.out().contains("Robert's Rules") && narrow.out().contains("supermajority"));
+    assert!(narrow.out().lines().all(|line| line.chars().count() <= 80), "{}", narrow.out());
 }
 
 #[test]

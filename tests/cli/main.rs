@@ -1,24 +1,43 @@
 //! What does a stranger at the command line see?
 
+mod backup;
 mod book;
 mod capacity;
 mod certificates;
+#[cfg(unix)]
+mod connected;
 mod consensus;
+mod database;
+mod export;
 mod folder;
 mod full_disk;
 mod help;
+mod histories;
+#[cfg(unix)]
+mod hooks;
+#[cfg(unix)]
+mod hostile;
 mod identities;
 mod jobs;
 mod outcomes;
 mod outside;
+mod people;
 mod play;
+#[path = "../support/postgres.rs"]
+mod postgres;
 mod proofs;
+mod pruning;
+#[path = "../support/receiver.rs"]
+mod receiver;
 mod replay;
+mod routes;
 mod salvage;
 mod server;
 #[cfg(unix)]
 mod shared;
+mod tls;
 mod watch;
+mod workers;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

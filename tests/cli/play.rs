@@ -57,11 +57,12 @@ fn ids_made_after_a_crash_or_in_a_second_run_are_new_ones() {
 fn each_line_is_an_op_an_instant_and_an_answer_in_this_order() {
     let (_folder, script) =
         file("{\"op\":\"clock.advance\",\"ms\":5}\n{\"op\":\"quorum.stats\"}\n{\"op\":\"x\"}");
-    let ran = run(&["play", text(&script), "--start", "1788-06-21T00:00:00Z"]).ok();
+    let ran = run(&["play", text(&script), "--start", "1788-06-21T00:00:00Z"]);
+    assert_eq!(ran.code(), 2);
     let starts = [
         "{\"op\":\"clock.advance\",\"at_ms\":-5728492799995,\"reply\":{",
         "{\"op\":\"quorum.stats\",\"at_ms\":-5728492799995,\"reply\":{",
-        "{\"op\":\"x\",\"at_ms\":-5728492799995,\"error\":{\"kind\":\"unknown_operation\"",
+        "{\"line\":3,\"error\":{\"kind\":\"unknown_operation\"",
     ];
     for (line, start) in ran.out().lines().zip(starts) {
         assert!(line.starts_with(start), "{line}");

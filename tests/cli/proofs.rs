@@ -1,6 +1,5 @@
 //! Proofs at the command line, and their check by a program that shares nothing with this one.
 
-use std::path::Path;
 use std::process::Command;
 
 use serde_json::{Value, json};
@@ -9,13 +8,13 @@ use tempfile::TempDir;
 use crate::server::{serve, signal};
 use crate::{project, run, text};
 
-/// The check in Python; `None` where there is no Python.
-fn in_python(file: &Path, key: &str) -> Option<(bool, String)> {
+/// The check in Python, its exit code and all it said; `None` where there is no Python.
+fn in_python(arguments: &[&str]) -> Option<(i32, String)> {
     let script = project("examples/python/verify_proof.py");
-    match Command::new("python3").arg(script).arg(file).arg(key).output() {
+    match Command::new("python3").arg(script).args(arguments).output() {
         Ok(ran) => {
             let said = String::from_utf8([ran.stdout, ran.stderr].concat()).unwrap();
-            Some((ran.status.success(), said))
+            Some((ran.status.code().unwrap(), said))
         }
         Err(e) => {
             eprintln!("SKIPPED: no python3 here, so nobody else checked the proofs. {e}");
@@ -98,24 +97,63 @@ fn a_proof_holds_here_and_in_another_language_and_a_touched_one_in_neither() {
     let shown = check(&proof).ok().json();
     assert_eq!((&shown["holds"], &shown["position"]), (&json!(true), &proof["event"]["position"]));
     assert_eq!(shown["event"], proof["event"]);
-    let with_blake3 = match in_python(&file, &key) {
-        Some((holds, said)) => {
-            assert!(holds && said.contains("'deploy-2'"), "{said}");
-            said.contains("the record is the one in the log")
+    let in_python_too = || in_python(&[text(&file), &key]);
+    if let Some((code, said)) = in_python_too() {
+        assert!(code == 0 && said.contains("number 2 of 'deploy-2'"), "{said}");
+        assert!(said.contains("the bytes of the record are those in the log"), "{said}");
+        // What it cannot read it does not repeat, and says so.
+        assert!(said.contains("NOT CHECKED: ") && !said.contains("ann"), "{said}");
+    }
+    // The event is for people, and they believe it.
+    for (field, other, seen_in_python) in [
+        ("entity_id", json!("deploy-3"), true),
+        ("seq", json!(3), true),
+        ("at", json!("1970-01-01T00:00:00Z"), true),
+        ("data", json!({ "voter_id": "mallory" }), false),
+    ] {
+        let mut altered = proof.clone();
+        altered["event"][field] = other;
+        assert_eq!(check(&altered).code(), 19, "{field}");
+        if let Some((code, said)) = in_python_too() {
+            assert_eq!(code, if seen_in_python { 19 } else { 0 }, "{field}: {said}");
+            assert!(
+                seen_in_python || (said.contains("NOT CHECKED: ") && !said.contains("mallory")),
+                "{said}"
+            );
         }
-        None => false,
-    };
+    }
+    // How it is called, for whoever forgets the key.
+    if let Some((code, said)) = in_python(&[text(&file)]) {
+        assert!(code == 2 && said.starts_with("usage: "), "{said}");
+    }
     let shown = check(&steps).ok().json();
     assert_eq!(shown["old_log_size"], newest["size"]);
-    assert!(in_python(&file, &key).is_none_or(|(holds, _)| holds));
+    assert!(in_python_too().is_none_or(|(code, _)| code == 0));
     assert!(touched.len() >= 7, "{touched:?}");
     for (field, proof) in touched {
         let ran = check(&proof);
         assert!([2, 19].contains(&ran.code()), "{field}: {}{}", ran.out(), ran.err());
         assert!(ran.json()["error"]["kind"].is_string(), "{field}");
-        if field != "record" || with_blake3 {
-            assert!(in_python(&file, &key).is_none_or(|(holds, _)| !holds), "{field}");
-        }
+        assert!(in_python_too().is_none_or(|(code, _)| [2, 19].contains(&code)), "{field}");
+    }
+    // `$(cat FILE)` takes the last newline away; what else is missing makes it no checkpoint.
+    let at = |args: &[&str]| run(&[args, &["--data", data, "--json"]].concat());
+    let bare = older.trim_end();
+    let verified = at(&["history", "verify", "--checkpoint", bare]).ok().json();
+    assert_eq!(verified["checkpoint"], json!({ "contained": true, "size": newest["size"], "why": null }));
+    let steps = at(&["history", "consistency", "--old-checkpoint", bare]).ok().json();
+    assert_eq!(steps["proof"]["old_checkpoint"], older.as_str());
+    for (args, field) in [
+        (&["history", "verify", "--checkpoint", "hello"][..], "checkpoint"),
+        (&["history", "verify", "--checkpoint", &older[1..older.len() / 2]][..], "checkpoint"),
+        (&["history", "consistency", "--old-checkpoint", "hello"][..], "old_checkpoint"),
+        (&["history", "verify", "--public-key", "hello"][..], "public_key"),
+    ] {
+        let refused = at(args);
+        assert_eq!(refused.code(), 2, "{args:?}: {}", refused.out());
+        let error = &refused.json()["error"];
+        assert_eq!((&error["kind"], &error["field"]), (&json!("invalid_argument"), &json!(field)));
+        assert!(!error["message"].as_str().unwrap().contains("cannot be read"), "{error}");
     }
     // For people: a checkpoint kept elsewhere is given back as text.
     let request =
@@ -156,4 +194,26 @@ fn a_checkpoint_that_is_not_contained_ends_as_damage() {
         "{}",
         ran.out()
     );
+}
+
+#[test]
+fn a_key_that_may_not_be_read_says_nothing_against_the_records() {
+    let folder = folder();
+    let data = text(folder.path());
+    let (mut server, url) = serve(data);
+    let newest = run(&["history", "checkpoint", "--url", &url, "--json"]).ok().json();
+    signal(&server, "-TERM");
+    assert!(server.wait().unwrap().success());
+    let (kept, key) = (newest["checkpoint"].as_str().unwrap(), newest["public_key"].as_str().unwrap());
+    // Whoever runs the tests may be root, who may read everything: so it is a folder, which nobody can read as a file.
+    std::fs::remove_file(folder.path().join("tlog/key")).unwrap();
+    std::fs::create_dir(folder.path().join("tlog/key")).unwrap();
+    let at = |args: &[&str]| run(&[&["history", "verify"], args, &["--data", data, "--json"]].concat());
+    let verified = at(&[]).ok().json();
+    assert_eq!((&verified["ok"], &verified["log"]), (&json!(true), &Value::Null));
+    assert!(verified["log_unread"].as_str().unwrap().contains("tlog/key"), "{verified}");
+    let verified = at(&["--checkpoint", kept, "--public-key", key]).ok().json();
+    assert_eq!(verified["checkpoint"]["contained"], true);
+    let refused = at(&["--checkpoint", kept]);
+    assert_eq!((refused.code(), &refused.json()["error"]["field"]), (2, &json!("public_key")));
 }

@@ -256,3 +256,32 @@ fn verify_says_when_a_whole_history_stands_in_a_folder_that_does_not_open() {
         assert_eq!(accepted.code(), 0, "{}", accepted.err());
     }
 }
+
+#[test]
+fn a_folder_is_not_recovered_into_itself_nor_around_itself_whatever_links_lead_there() {
+    let (dir, (_scripts, script)) = (TempDir::new().unwrap(), super::file(LONG_AGO));
+    let held = dir.path().join("held");
+    let (store, link) = (held.join("store"), dir.path().join("link"));
+    run(&["play", text(&script), "--data", text(&store)]).ok();
+    std::os::unix::fs::symlink(&store, &link).unwrap();
+    let before = bytes(&held);
+    for to in [
+        store.join("new"),
+        store.join("deep/er/new"),
+        store.join("new/../other"),
+        store.clone(),
+        held.clone(),
+        link.join("new"),
+        link.clone(),
+    ] {
+        for from in [&store, &link] {
+            let refused = run(&["recover", text(from), "--to", text(&to), "--json"]);
+            let told = format!("{}{}", refused.out(), refused.err());
+            assert_eq!(refused.code(), 2, "{to:?}: {told}");
+            assert!(told.contains("\"field\":\"to\""), "{to:?}: {told}");
+        }
+    }
+    assert!(bytes(&held) == before && !store.join("deep").exists(), "a refusal wrote something");
+    // Beside it is fine, also by the same link.
+    run(&["recover", text(&link), "--to", text(&held.join("new"))]).ok();
+}

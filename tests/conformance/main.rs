@@ -3,6 +3,8 @@
 
 mod folder;
 mod laws;
+#[path = "../support/postgres.rs"]
+mod postgres;
 mod random;
 mod support;
 mod twin;

@@ -7,7 +7,7 @@ use quorate_core::kernel::ids::{EntityId, IdempotencyKey, StreamId, StreamKind};
 use quorate_core::kernel::time::Timestamp;
 use quorate_journal::codec::AppendBuilder;
 use quorate_journal::stores::faulty::FaultyStore;
-use quorate_journal::stores::{Durability, STORES, StoreEntry, StoreOptions};
+use quorate_journal::stores::{DatabaseUrl, Durability, STORES, StoreEntry, StoreOptions};
 use quorate_journal::{Append, ChainHash, Due, Fault, Pending, Seq, Store};
 use tempfile::TempDir;
 
@@ -67,7 +67,13 @@ pub fn places() -> Vec<Place> {
     for entry in STORES {
         for wrapped in [false, true] {
             let dir = TempDir::new().unwrap();
+            let mut url = None;
+            if entry.database {
+                let Some(server) = super::postgres::server() else { continue };
+                url = DatabaseUrl::of(&server.fresh());
+            }
             let options = StoreOptions {
+                url,
                 path: Some(dir.path().join("data")),
                 durability: Durability::Process,
                 slots: 4,

@@ -291,11 +291,11 @@ async fn keys_are_known(q: &Quorate, acknowledged: &BTreeSet<Acknowledged>) -> R
 
 /// Once all leases, offers and waits are over, all capacity is back. Opens the store a day later.
 pub async fn all_comes_back(folder: &Path) -> Result<usize, String> {
-    let q = Quorate::open(Config::at(folder)).await.map_err(|e| e.to_string())?;
+    let q = Quorate::open(child::config(folder)).await.map_err(|e| e.to_string())?;
     let later = q.now().plus(Duration::from_secs(24 * 60 * 60));
     q.crash().await;
-    let config = Config { clock: ClockConfig::Manual(later), ..Config::at(folder) };
-    let q = Quorate::open(config).await.map_err(|e| e.to_string())?;
+    let config = Config { clock: ClockConfig::Manual(later), ..child::config(folder) };
+    let q = open_again(config).await.map_err(|e| e.to_string())?;
     every_job_comes_to_its_end(&q).await?;
     let mut books = Books::of(&q).await?;
     q.close().await.map_err(|e| e.to_string())?;
@@ -308,6 +308,15 @@ pub async fn all_comes_back(folder: &Path) -> Result<usize, String> {
     match books.budgets.iter().find(|(_, budget)| !budget.charges.is_empty()) {
         Some(budget) => Err(format!("still charged: {budget:?}")),
         None => Ok(books.granted.len()),
+    }
+}
+
+/// Opens what this process had open when it crashed. A renewal of its lease on a database may have been on its way, and then
+/// somebody seems to be alive.
+async fn open_again(config: Config) -> Result<Quorate, quorate::Error> {
+    match Quorate::open(config.clone()).await {
+        Err(e) if e.kind() == quorate::ErrorKind::StoreLocked => Quorate::open(config).await,
+        opened => opened,
     }
 }
 

@@ -1,8 +1,10 @@
 //! The child: votes under load until it is killed.
 
 use std::io::Write;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use quorate::{ErrorKind, Quorate, StartQuorum, Vote};
 use quorate_core::kernel::ids::{CellId, EntityId, Resource};
@@ -26,6 +28,18 @@ pub const SLOTS: &str = "QUORATE_CRASH_SLOTS";
 const VOTERS: usize = 48;
 /// Quorums that live through all lives of a folder, and are voted on by everyone.
 const LASTING: usize = 4;
+
+/// The settings of a runtime on a folder, or on a database whose owner is soon given up.
+pub fn config(place: &Path) -> Config {
+    match place.to_str().filter(|place| place.starts_with("postgres://")) {
+        Some(url) => {
+            let mut config = Config::postgres(url);
+            config.store_options.lease = Duration::from_millis(500);
+            config
+        }
+        None => Config::at(place),
+    }
+}
 
 fn tell(line: &str) {
     // One write call, so that a kill cuts a line off but never mixes two.
@@ -170,8 +184,10 @@ async fn employ(q: &Quorate, life: &str, n: usize) {
     let datacenters = ["east", "west"].map(|dc| EntityId::new(dc).unwrap());
     let (gated, worked) = (n.is_multiple_of(2), n % 8 == 3);
     let one: EntityId = id("workflow_id", "one").unwrap();
-    let workflow =
-        PlanWorkflow { workflow_id: one.clone(), depends_on: Vec::new(), worker_id: Some(worker_id.clone()) };
+    let workflow = PlanWorkflow {
+        worker_id: Some(worker_id.clone()),
+        ..PlanWorkflow::new(one.as_str()).expect("a name")
+    };
     let submit = SubmitJob {
         job_id: Some(job_id.clone()),
         timeout_seconds: Some(if n % 5 == 4 { 0.02 } else { 600.0 }),
@@ -373,7 +389,7 @@ async fn the_child_votes_until_it_is_killed() {
     let life = std::env::var(LIFE).unwrap();
     let early = std::env::var(EARLY).unwrap() == "1";
     let rounds = std::env::var(ROUNDS).map_or(usize::MAX, |rounds| rounds.parse().unwrap());
-    let mut config = Config::at(folder);
+    let mut config = config(Path::new(&folder));
     if let Ok(slots) = std::env::var(SLOTS) {
         config.store_options.slots = slots.parse().unwrap();
     }
@@ -386,13 +402,16 @@ async fn the_child_votes_until_it_is_killed() {
     }
     let fleet = SetBudget {
         budget_id: id("budget_id", "fleet").unwrap(),
-        limits: [(Resource::capacity(), 3.5)].into(),
+        limits: Some([(Resource::capacity(), 3.5)].into()),
+        rates: None,
     };
     q.capacity().set_budget(fleet).await.unwrap();
     let worker = RegisterWorker {
         worker_id: id("worker_id", WORKER).unwrap(),
         datacenter: None,
         capacity: Some(1_000_000),
+        beat_ms: None,
+        incarnation: None,
     };
     q.workers().register(worker).await.unwrap();
     for agent in AGENTS {

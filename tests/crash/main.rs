@@ -4,10 +4,13 @@
 //! acknowledgement; it kills the child (SIGKILL) at a random instant, opens the store itself and checks it against
 //! what was printed. The same folder goes through many lives.
 
+mod approvals;
 mod audit;
 #[path = "../support/books.rs"]
 mod books;
 mod child;
+#[path = "../support/postgres.rs"]
+mod postgres;
 #[path = "../powerloss/shim.rs"]
 mod shim;
 #[path = "../support/work.rs"]
@@ -15,7 +18,7 @@ mod work;
 
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -28,6 +31,7 @@ use quorate_journal::codec::{AppendBuilder, decode};
 use quorate_runtime::config::Config;
 
 use audit::{Acknowledged, audit};
+use child::config;
 
 /// Where a child finds how far its wall clock is moved.
 const CLOCK: &str = "QUORATE_SHIM_CLOCK";
@@ -150,7 +154,7 @@ fn live_and_die(
 }
 
 async fn check(folder: &Path, acknowledged: &BTreeSet<Acknowledged>) -> Result<(), String> {
-    let q = Quorate::open(Config::at(folder)).await.map_err(|e| e.to_string())?;
+    let q = Quorate::open(config(folder)).await.map_err(|e| e.to_string())?;
     let sound = audit(&q, acknowledged).await;
     q.close().await.map_err(|e| e.to_string())?;
     sound
@@ -189,6 +193,27 @@ async fn nothing_acknowledged_is_lost_or_counted_twice_in_many_kills() {
     assert!(answers > kills, "agents answered {answers} times");
     assert!(grants > kills, "capacity was granted {grants} times");
     println!("{kills} kills, {votes} acknowledgements, all there, none twice");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_acknowledged_is_lost_or_counted_twice_in_kills_on_a_database() {
+    let Some(server) = postgres::server() else { return };
+    let (kills, seed) = (kills() / 4, std::process::id().into());
+    println!("seed {seed}");
+    let mut rng = Rng::new(seed);
+    let place = PathBuf::from(server.fresh());
+    let mut acknowledged = BTreeSet::new();
+    for life in 0..kills {
+        let after = Duration::from_micros(rng.next_u64() % 200_000);
+        live_and_die(&place, life, false, Plan::kill_after(after), &mut acknowledged);
+        if life % 4 == 3
+            && let Err(broken) = check(&place, &acknowledged).await
+        {
+            panic!("after life {life}, killed {after:?} after its first acknowledgement: {broken}");
+        }
+    }
+    audit::all_comes_back(&place).await.unwrap_or_else(|broken| panic!("{broken}"));
+    println!("{kills} kills, {} acknowledgements, all there, none twice", acknowledged.len());
 }
 
 #[tokio::test(flavor = "multi_thread")]

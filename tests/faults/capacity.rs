@@ -68,7 +68,14 @@ pub async fn act(q: &Quorate, act: Act) -> Result<(), Error> {
     match act {
         Act::Limit(budget, limit) => {
             let limits = [(Resource::capacity(), limit)].into();
-            capacity.set_budget(SetBudget { budget_id: id("budget_id", budget)?, limits }).await.map(drop)
+            capacity
+                .set_budget(SetBudget {
+                    budget_id: id("budget_id", budget)?,
+                    limits: Some(limits),
+                    rates: None,
+                })
+                .await
+                .map(drop)
         }
         Act::Need(cell, amount, name, budget) => {
             capacity.request(request(cell, amount, name, budget)?).await.map(drop)

@@ -10,11 +10,11 @@ use quorate_journal::stores::faulty::FaultKind;
 use quorate_journal::stores::memory::MemoryStore;
 use quorate_runtime::api::dto::{
     CancelJob, CompleteJob, ExtendJob, HistoryQuery, JobProgress, JobRef, JobStatusView, MoveWorkflow,
-    PastState, PlanWorkflow, RegisterWorker, StateAt, SubmitJob, TransferJob, WorkerReport,
+    PastState, PlanWorkflow, RegisterWorker, SubmitJob, TransferJob, WorkerReport,
 };
 
 use crate::work::Work;
-use crate::{Op, config, entity, faulty_run, run};
+use crate::{Op, config, entity, faulty_run, folded_to_the_end, run};
 
 const DCS: [&str; 2] = ["east", "west"];
 const JOBS: [&str; 3] = ["done", "late", "stopped"];
@@ -87,12 +87,22 @@ pub async fn act(q: &Quorate, act: Act) -> Result<(), Error> {
     match act {
         Act::Hire(worker, dc) => {
             let capacity = Some(4);
-            let request =
-                RegisterWorker { worker_id: entity(worker), datacenter: Some(entity(dc)), capacity };
+            let request = RegisterWorker {
+                worker_id: entity(worker),
+                datacenter: Some(entity(dc)),
+                capacity,
+                beat_ms: None,
+                incarnation: None,
+            };
             q.workers().register(request).await.map(drop)
         }
         Act::Submit(job, timeout) => {
-            let one = PlanWorkflow { workflow_id: entity("one"), depends_on: Vec::new(), worker_id: None };
+            let one = PlanWorkflow {
+                workflow_id: entity("one"),
+                depends_on: Vec::new(),
+                worker_id: None,
+                payload: None,
+            };
             let request = SubmitJob {
                 job_id: Some(entity(job)),
                 timeout_seconds: Some(timeout),
@@ -221,9 +231,7 @@ async fn check(q: &Quorate, acknowledged: &[Op], case: &str) -> Work {
         let (job, dc) = name.split_once('@').unwrap();
         let (job_id, datacenter) = at(job, dc);
         let live = q.jobs().status(JobRef { job_id, datacenter }).await.unwrap().datacenters.remove(0);
-        let past =
-            StateAt { entity_id: entity(name), kind: Some("job".into()), seq: Some(u64::MAX), at: None };
-        let PastState::Job(folded) = q.history().state_at(past).await.unwrap() else {
+        let PastState::Job(folded) = folded_to_the_end(q, "job", name).await.unwrap() else {
             panic!("{case}: {name} is no job");
         };
         let (live, folded) = (format!("{:?}", timeless(live)), format!("{:?}", timeless(*folded)));

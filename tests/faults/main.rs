@@ -23,8 +23,9 @@ use quorate_core::voting::rules::{Choice, Param};
 use quorate_journal::stores::faulty::{FaultKind, FaultyStore};
 use quorate_journal::stores::memory::MemoryStore;
 use quorate_runtime::api::dto::{
-    CancelQuorum, ConsensusRef, ConsensusResult, ConsensusVote, HistoryQuery, PastState, QuorumStatus,
-    RegisterAgent, RegisterAlgorithm, RegisterAuthority, RegisterCell, RequestConsensus, StateAt, id,
+    CancelQuorum, ConsensusRef, ConsensusResult, ConsensusVote, EntityHistory, HistoryQuery, PastState,
+    QuorumStatus, RegisterAgent, RegisterAlgorithm, RegisterAuthority, RegisterCell, RequestConsensus,
+    StateAt, id,
 };
 use quorate_runtime::config::{ClockConfig, Config};
 
@@ -123,6 +124,15 @@ async fn proposal(q: &Quorate, name: &str) -> Result<ConsensusResult, Error> {
     q.consensus().result(ConsensusRef { proposal_id: entity(name), wait_ms: None }).await
 }
 
+/// What all events of an entity come to.
+async fn folded_to_the_end(q: &Quorate, kind: &str, name: &str) -> Result<PastState, Error> {
+    let (kind, entity_id) = (Some(kind.to_owned()), entity(name));
+    let log =
+        EntityHistory { kind: kind.clone(), entity_id: entity_id.clone(), limit: Some(1), cursor: None };
+    let seq = Some(q.history().entity(log).await?.revision);
+    q.history().state_at(StateAt { entity_id, kind, seq, position: None, at: None }).await
+}
+
 /// What is acknowledged is there, nothing is there twice, live is the fold, and the counters are a recount.
 async fn check_proposals(q: &Quorate, acknowledged: &[Op], case: &str) {
     assert!(q.history().verify(|_| ()).await.unwrap().ok, "{case}: chain");
@@ -148,9 +158,7 @@ async fn check_proposals(q: &Quorate, acknowledged: &[Op], case: &str) {
     let history = q.consensus().history(Default::default()).await.unwrap();
     assert_eq!((history.total, history.total_available), (ended, ended), "{case}");
     for name in PROPOSALS {
-        let request =
-            StateAt { entity_id: entity(name), kind: Some("proposal".into()), seq: Some(u64::MAX), at: None };
-        match (proposal(q, name).await, q.history().state_at(request).await) {
+        match (proposal(q, name).await, folded_to_the_end(q, "proposal", name).await) {
             (Ok(live), Ok(PastState::Proposal(folded))) => {
                 let timeless = |p: ConsensusResult| ConsensusResult { duration_ms: 0.0, ..p };
                 assert_eq!(timeless(live), timeless(*folded), "{case}: live state is not the fold");
@@ -289,8 +297,7 @@ async fn check_recovered(q: &Quorate, acknowledged: &[Op], case: &str) {
     assert!(closes.values().all(|n| *n == 1), "{case}: {closes:?}");
     for name in QUORUMS {
         let live = q.quorums().status(&entity(name)).await;
-        let past = StateAt { entity_id: entity(name), kind: None, seq: Some(u64::MAX), at: None };
-        let folded = q.history().state_at(past).await.map(|past| match past {
+        let folded = folded_to_the_end(q, "quorum", name).await.map(|past| match past {
             PastState::Quorum(past) => past,
             other => panic!("{case}: {name} is no quorum: {other:?}"),
         });

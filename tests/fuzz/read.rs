@@ -9,6 +9,7 @@ use quorate_core::kernel::ids::{EntityId, IdempotencyKey, StreamId, StreamKind};
 use quorate_core::kernel::time::Timestamp;
 use quorate_core::load::flow;
 use quorate_core::load::record as load;
+use quorate_core::network::{coordinate, datacenter, route};
 use quorate_core::trust::identity;
 use quorate_core::voting::agent;
 use quorate_core::voting::algorithms;
@@ -79,10 +80,17 @@ pub fn decode_as(kind: StreamKind, bytes: &[u8]) -> Result<(), Fault> {
         StreamKind::Worker => read::<worker::Event>(bytes),
         StreamKind::Durations => read::<durations::Event>(bytes),
         StreamKind::Identity => read::<identity::Event>(bytes),
+        StreamKind::Retention => read::<quorate_core::trust::retention::Event>(bytes),
+        StreamKind::Member => read::<quorate_core::network::member::record::Event>(bytes),
+        StreamKind::Stops => read::<quorate_core::trust::stop::Event>(bytes),
+        StreamKind::Hook => read::<quorate_core::trust::hook::Event>(bytes),
         StreamKind::Flow => read::<flow::record::Event>(bytes),
         StreamKind::Load => read::<load::Event>(bytes),
         StreamKind::Voter => read::<voter::Event>(bytes),
         StreamKind::Session => read::<session::Event>(bytes),
         StreamKind::Agent => read::<agent::Event>(bytes),
+        StreamKind::Datacenter => read::<datacenter::Event>(bytes),
+        StreamKind::Route => read::<route::record::Event>(bytes),
+        StreamKind::Coordinate => read::<coordinate::record::Event>(bytes),
     }
 }

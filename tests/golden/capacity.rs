@@ -6,8 +6,11 @@ use quorate_core::capacity::cell::budget::{self, Charge, WaitEnd, Waiter};
 use quorate_core::capacity::cell::event::{
     self as cell, Extended, Granted, Need, Offer, Return, Returned, Token, Unused,
 };
-use quorate_core::capacity::cell::{Amount, Lease, Settings};
-use quorate_core::kernel::ids::{BudgetId, CellId, IdempotencyKey, NeedId, OfferId, Resource, TokenId};
+use quorate_core::capacity::cell::reservation::{Difference, Reservation, Taken};
+use quorate_core::capacity::cell::{Amount, Bucket, Lease, Rate, Settings};
+use quorate_core::kernel::ids::{
+    BudgetId, CellId, EntityId, IdempotencyKey, NeedId, OfferId, Resource, TokenId,
+};
 
 use crate::events::{at, variants};
 
@@ -103,6 +106,28 @@ fn returned(why: Return) -> cell::Event {
     })
 }
 
+fn rates() -> BTreeMap<Resource, Rate> {
+    let weights = [(resource(), 15)].into();
+    [(resource(), Rate { amount: 500, period_us: 60_000_000, burst: 50, debt: 251, weights })].into()
+}
+
+fn buckets() -> BTreeMap<Resource, Bucket> {
+    [(resource(), Bucket { level: -251, rest: 59_999_999, at: at(7) })].into()
+}
+
+fn taken() -> Taken {
+    let reservation = Reservation {
+        token: token_id(),
+        holder: cell_id("窓"),
+        by: Some(EntityId::new("ann").unwrap()),
+        units: [(resource(), 10)].into(),
+        budgets: budgets(),
+        made_at: at(8),
+        expires: at(300_000_008),
+    };
+    Taken { reservation, costs: [(resource(), 150)].into() }
+}
+
 pub(crate) fn cells() -> Vec<cell::Event> {
     let granted = Granted {
         need: need(),
@@ -187,10 +212,22 @@ pub(crate) fn all_budgets() -> Vec<budget::Event> {
         ended(WaitEnd::Expired),
         ended(WaitEnd::Elsewhere),
         ended(WaitEnd::Cancelled),
+        budget::Event::RatesSet { rates: rates(), buckets: buckets(), at: at(7) },
+        budget::Event::Reserved { taken: taken(), buckets: buckets(), at: at(8) },
+        budget::Event::Settled {
+            token: token_id(),
+            actual: [(resource(), 7)].into(),
+            differences: [(resource(), Difference { given_back: 3, debited: 250, uncovered: u64::MAX })]
+                .into(),
+            buckets: buckets(),
+            at: at(9),
+        },
+        budget::Event::ReservationExpired { token: token_id(), at: at(10) },
     ]
 }
 
 variants!(cell_variants of cell::Event: Opened, Configured, NeedQueued, NeedExpired, NeedBlocked, Granted, OverloadRaised,
     OverloadCleared, OfferMade, OfferReceived, OfferClosed, Lent, Acked, Renewed, UseRefused, Returned, HandedOver,
     Received, Released, NeedCancelled);
-variants!(budget_variants of budget::Event: LimitsSet, Charged, Extended, Refunded, Waiting, WaitEnded);
+variants!(budget_variants of budget::Event: LimitsSet, Charged, Extended, Refunded, Waiting, WaitEnded, RatesSet,
+    Reserved, Settled, ReservationExpired);

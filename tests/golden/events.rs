@@ -15,7 +15,7 @@ use quorate_journal::codec::{decode, encode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::{capacity, identities, jobs, registries, sessions, voting};
+use crate::{capacity, identities, jobs, network, registries, sessions, voting};
 
 /// An instant.
 pub fn at(us: i64) -> Timestamp {
@@ -182,6 +182,13 @@ fn events_of_every_kind_keep_the_bytes_of_version_1() {
             StreamKind::Flow => check(name, &flows(), flow_variants),
             StreamKind::Load => check(name, &loads(), load_variants),
             StreamKind::Identity => check(name, &identities::all(), identities::variants_of),
+            StreamKind::Retention => check(name, &identities::retentions(), identities::retention_variants),
+            StreamKind::Stops => check(name, &identities::stops(), identities::stop_variants),
+            StreamKind::Hook => check(name, &identities::hooks(), identities::hook_variants),
+            StreamKind::Datacenter => check(name, &network::datacenters(), network::datacenter_variants),
+            StreamKind::Member => check(name, &network::members(), network::member_variants),
+            StreamKind::Route => check(name, &network::routes(), network::route_variants),
+            StreamKind::Coordinate => check(name, &network::coordinates(), network::coordinate_variants),
             StreamKind::Voter => check(name, &sessions::voters(), sessions::voter_variants),
             StreamKind::Session => check(name, &sessions::all_sessions(), sessions::session_variants),
         }

@@ -13,6 +13,7 @@ use quorate_core::jobs::protocol::message::{
     AckOutcome, FinalStatus, HealthcheckExtensionRequest, JobDispatch, Leader, NotNow, TimeoutKind,
     WorkflowOutcome, WorkflowPlan,
 };
+use quorate_core::jobs::protocol::payload::Payloads;
 use quorate_core::jobs::protocol::recall::Charter;
 use quorate_core::jobs::protocol::token::{DispatchToken, FenceToken, GateEpoch};
 use quorate_core::jobs::worker;
@@ -234,6 +235,7 @@ fn queued() -> Vec<job::Event> {
         Notice::Dispatch { workflow_id: id("one"), attempt: 2, dispatch_token: dispatch() },
         Notice::Cancel { workflow_ids: ids(), reason },
         Notice::WorkerTransfer { workflow_ids: ids(), old_manager: Some(leader()) },
+        Notice::Revoke { workflows: vec![(id("one"), dispatch())], reason: String::from("gone") },
     ];
     let entries = notices.into_iter().enumerate().map(|(n, notice)| {
         let to = if n < 3 { Recipient::Gate } else { Recipient::Worker(id("w")) };
@@ -338,15 +340,23 @@ pub(crate) fn all_jobs() -> Vec<job::Event> {
     let steps = [3_600_000_000, -7_200_000_000].map(|by_us| job::Event::ClockStepped { by_us, at: at(34) });
     let (workflow_id, worker_id) = (id("one"), id("w"));
     let dropped = job::Event::ReportsDropped { workflow_id, worker_id, dropped: 300, at: at(35) };
-    all.extend([NotNow::Full, NotNow::NotRegistered, NotNow::Draining].map(|why| {
-        let (workflow_id, worker_id) = (id("one"), id("w"));
-        job::Event::DispatchDelayed { number: 300, workflow_id, worker_id, why, at: at(33) }
-    }));
+    all.extend([NotNow::Full, NotNow::NotRegistered, NotNow::Draining, NotNow::NotTaken, NotNow::Lost].map(
+        |why| {
+            let (workflow_id, worker_id) = (id("one"), id("w"));
+            job::Event::DispatchDelayed { number: 300, workflow_id, worker_id, why, at: at(33) }
+        },
+    ));
     all.extend(steps);
     let asked = KeyedRequest::default().with("reason", "busy").with("current_progress", 0.5);
     all.push(job::Event::ExtensionKeyed { worker_id: id("w"), asked, at: at(35) });
     all.push(dropped);
+    all.push(job::Event::PayloadNoted { payloads: Box::new(payloads()), at: at(37) });
     all
+}
+
+fn payloads() -> Payloads {
+    let workflows = [(id("one"), r#"{"n":18446744073709551615}"#.into()), (id("窓"), "null".into())];
+    Payloads { job: Some(r#""窓""#.into()), workflows: workflows.into() }
 }
 
 fn tracked(dc_timeout_policy: TimeoutPolicy) -> gate::Event {
@@ -496,6 +506,28 @@ pub(crate) fn gates() -> Vec<gate::Event> {
         at: at(15),
     }));
     all.push(gate::Event::EpochAdopted { gate_epoch: epoch(), at: at(16) });
+    all.push(gate::Event::PayloadNoted { payloads: Box::new(payloads()), at: at(17) });
+    all.push(gate::Event::Redirected {
+        from: id("east"),
+        to: Target {
+            datacenter: id("窓"),
+            manager: Leader { node: id("m"), incarnation: 3 },
+            manager_addr: "m:1".into(),
+        },
+        reason: "no answer".into(),
+        at: at(18),
+    });
+    let gate::Event::Tracked(again) = self::tracked(TimeoutPolicy::Any) else { unreachable!() };
+    all.extend([None, Some(Box::new(again.plan))].map(|plan| gate::Event::TakenOver {
+        datacenter: id("窓"),
+        from: Leader { node: id("m"), incarnation: 3 },
+        to: Leader { node: id("n"), incarnation: 70_000 },
+        addr: "n:1".into(),
+        above_token: FenceToken::shown(1 << 20),
+        plan,
+        reason: "it is dead".into(),
+        at: at(19),
+    }));
     all
 }
 
@@ -506,6 +538,7 @@ pub(crate) fn workers() -> Vec<worker::Event> {
         WorkflowOutcome::Completed,
         WorkflowOutcome::Failed,
         WorkflowOutcome::Cancelled,
+        WorkflowOutcome::Lost,
     ];
     let reported = outcomes.map(|outcome| worker::Event::Reported {
         job_id: job_id(),
@@ -600,6 +633,23 @@ pub(crate) fn workers() -> Vec<worker::Event> {
         worker::Event::Resumed { away_us: u64::MAX, at: at(i64::MAX) },
         worker::Event::ReportsDropped { job_id: job_id(), workflow_id: id("one"), count: 300, at: at(16) },
     ]);
+    let handed = || worker::Handed { job_id: job_id(), workflow_id: id("one"), dispatch_token: dispatch() };
+    all.extend([Some(u64::MAX), None].map(|incarnation| {
+        let beat_ms = 5_000;
+        worker::Event::Enrolled { beat_ms, incarnation, at: at(18) }
+    }));
+    all.extend([
+        worker::Event::Took {
+            handed: vec![handed()],
+            confirmed: vec![handed(), handed()],
+            silent_until: at(60_000_000),
+            at: at(19),
+        },
+        worker::Event::Beat { confirmed: vec![handed()], at: at(20) },
+        worker::Event::Lost { silent_since: at(20), limit_us: 15_015_000, at: at(15_015_020) },
+        worker::Event::GivenBack { job_id: job_id(), workflow_ids: ids(), at: at(21) },
+        worker::Event::Revoked { job_id: job_id(), workflow_ids: ids(), reason: "gone".into(), at: at(22) },
+    ]);
     all
 }
 
@@ -622,11 +672,11 @@ variants!(job_variants of job::Event: Submitted, ProgressNoted, WorkflowMoved, A
     GlobalTimeoutAccepted, GateChanged, Ended, Queued, Acked, Deferred, CancelNarrowed, CancelUnconfirmed, LeaderChanged,
     Suspended, Resumed, TokenAdopted, LeaseTaken, LeaseRenewed, LeaseReleased, FenceRejected, StoppingResumed,
     CharterNoted, RecallAsked, GateCancelAccepted, LeaseGranted, LeaseResized, DispatchDelayed,
-    ClockStepped, ExtensionKeyed, ReportsDropped);
+    ClockStepped, ExtensionKeyed, ReportsDropped, PayloadNoted);
 variants!(gate_variants of gate::Event: Tracked, LeaderChanged, Progressed, DatacenterTimedOut, DatacenterEnded, Declared,
     Delivered, CancelRequested, CancelDelivered, Abandoned, Finished, GateTransferred, Resumed, FenceRejected,
-    LateFinal, Rebuilt, Recalled, EpochAdopted);
+    LateFinal, Rebuilt, Recalled, EpochAdopted, PayloadNoted, Redirected, TakenOver);
 variants!(worker_variants of worker::Event: Registered, Dispatched, Reported, ReportDelivered, LeaderChanged,
     TransferParked, ParkedExpired, StopAsked, Aborted, LeaderLost, ExtensionRequested, ExtensionAnswered,
-    FenceRejected, Draining, Left, Resumed, ReportsDropped);
+    FenceRejected, Draining, Left, Resumed, ReportsDropped, Enrolled, Took, Beat, Lost, GivenBack, Revoked);
 variants!(durations_variants of durations::Event: Recorded, Aged);

@@ -11,6 +11,7 @@ mod filler;
 mod folder;
 mod identities;
 mod jobs;
+mod network;
 mod registries;
 mod sessions;
 mod states;

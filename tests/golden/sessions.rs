@@ -1,7 +1,8 @@
 //! The events of sessions and of their voters.
 
-use quorate_core::kernel::ids::{CandidateId, EntityId, VoterId};
+use quorate_core::kernel::ids::{CandidateId, EntityId, IdempotencyKey, VoterId};
 use quorate_core::kernel::keyed::KeyedRequest;
+use quorate_core::voting::mandate;
 use quorate_core::voting::rules::Choice;
 use quorate_core::voting::session::event::{
     self as session, Exhibit, Flag, Promised, Received, Rejected, Selection,
@@ -19,7 +20,8 @@ use crate::events::{at, variants};
 
 variants!(voter_variants of voter::Event: Registered, Noted, StandingChanged, WentOffline, Returned, Escalated, Spread);
 variants!(session_variants of session::Event: Opened, VoteReceived, CommitReceived, VoteRejected, EvidenceRecorded,
-    VoterExcluded, CommitsClosed, RoundClosed, Closed, DecisionTainted, SilenceNoted, Told, Keyed);
+    VoterExcluded, CommitsClosed, RoundClosed, Closed, DecisionTainted, SilenceNoted, Told, Keyed, Mandated,
+    Spent, Redeemed);
 
 fn named(name: &str) -> VoterId {
     VoterId::new(name).unwrap()
@@ -279,5 +281,30 @@ pub(crate) fn all_sessions() -> Vec<session::Event> {
     events.push(session::Event::SilenceNoted { voters: vec![named("bob")], at: at(8) });
     events.push(session::Event::Told { upto: 300, at: at(9) });
     events.push(session::Event::Keyed(KeyedRequest::default().with("rounds", 3)));
+    let (mandate, spent, redeemed) = mandated();
+    events.push(session::Event::Mandated(Box::new(mandate)));
+    events.push(session::Event::Spent(Box::new(spent)));
+    events.push(session::Event::Redeemed(Box::new(redeemed)));
     events
+}
+
+/// What a decision allows, a use of it, and the job that began under that.
+pub(crate) fn mandated() -> (mandate::Mandate, mandate::Spent, mandate::Redeemed) {
+    let mandate = mandate::Mandate {
+        tool: "job.submit".into(),
+        operation_hash: digest(9),
+        expires_at: Some(at(20)),
+        uses: 3,
+        fence: Some(300),
+    };
+    let spent = mandate::Spent {
+        key: IdempotencyKey::new("k").unwrap(),
+        number: 1,
+        token: EntityId::new("t").unwrap(),
+        fence: Some(301),
+        by: Some("ops".into()),
+        at: at(10),
+    };
+    let redeemed = mandate::Redeemed { number: 1, job_id: EntityId::new("j").unwrap(), at: at(11) };
+    (mandate, spent, redeemed)
 }

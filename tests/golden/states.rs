@@ -13,6 +13,9 @@ use quorate_core::kernel::Machine;
 use quorate_core::kernel::ids::StreamKind;
 use quorate_core::load::flow::record::FlowMachine;
 use quorate_core::load::record::LoadMachine;
+use quorate_core::network::coordinate::record::CoordinateMachine;
+use quorate_core::network::datacenter::DatacentersMachine;
+use quorate_core::network::route::record::RouteMachine;
 use quorate_core::trust::identity::IdentityMachine;
 use quorate_core::voting::agent::AgentMachine;
 use quorate_core::voting::algorithms::AlgorithmsMachine;
@@ -83,6 +86,13 @@ fn a_state_is_laid_out_as_its_version_says() {
             StreamKind::Load => check::<LoadMachine>(),
             StreamKind::Durations => check::<DurationsMachine>(),
             StreamKind::Identity => check::<IdentityMachine>(),
+            StreamKind::Retention => check::<quorate_core::trust::retention::RetentionMachine>(),
+            StreamKind::Stops => check::<quorate_core::trust::stop::StopsMachine>(),
+            StreamKind::Hook => check::<quorate_core::trust::hook::HookMachine>(),
+            StreamKind::Datacenter => check::<DatacentersMachine>(),
+            StreamKind::Route => check::<RouteMachine>(),
+            StreamKind::Member => check::<quorate_core::network::member::record::MemberMachine>(),
+            StreamKind::Coordinate => check::<CoordinateMachine>(),
             StreamKind::Voter => check::<VoterMachine>(),
             StreamKind::Session => check::<SessionMachine>(),
         }

@@ -6,6 +6,7 @@ use quorate_core::kernel::ids::{CellId, EntityId, VoterId};
 use quorate_core::kernel::keyed::{KeyedField, KeyedRequest};
 use quorate_core::voting::agent::event::GradeChanged;
 use quorate_core::voting::agent::{self, Grade, Settings};
+use quorate_core::voting::proposal::answer::{AnswerField, AnswerSchema, AnswerShape};
 use quorate_core::voting::proposal::event::{self as proposal, Algorithm, Cause, Decision, Delivered};
 use quorate_core::voting::quorum::event::{self as quorum, Counting, Outsiders, Policy, VoteChange};
 use quorate_core::voting::quorum::tally::Tally;
@@ -96,7 +97,12 @@ pub(crate) fn quorums() -> Vec<quorum::Event> {
         refused: refused(quorum::Refusal::Late),
         reason: "it will break".into(),
     })));
+    events.push(quorum::Event::Extended(Box::new(extended())));
     events
+}
+
+fn extended() -> proposal::Extended {
+    proposal::Extended { deadline: at(9), before: at(7), by: Some("ops".into()), reason: None, at: at(6) }
 }
 
 fn keyed() -> KeyedRequest {
@@ -152,8 +158,12 @@ pub(crate) fn proposals() -> Vec<proposal::Event> {
             decided_by: Some(voter("ann")),
         })
     };
-    let refusals =
-        [proposal::Refusal::Late, proposal::Refusal::AlreadyVoted, proposal::Refusal::NotParticipant];
+    let refusals = [
+        proposal::Refusal::Late,
+        proposal::Refusal::AlreadyVoted,
+        proposal::Refusal::NotParticipant,
+        proposal::Refusal::Delegated,
+    ];
     let causes = [
         Cause::NoAgents,
         Cause::InsufficientHealthyAgents,
@@ -162,6 +172,7 @@ pub(crate) fn proposals() -> Vec<proposal::Event> {
         Cause::AlgorithmUnavailable,
         Cause::ZeroTotalWeight,
         Cause::Unreachable,
+        Cause::Cancelled { by: Some("ops".into()), reason: Some("asked twice".into()) },
     ];
     let delivered = Delivered { reached: 2, unreached: vec![voter("bob")] };
     let mut events = vec![
@@ -184,6 +195,61 @@ pub(crate) fn proposals() -> Vec<proposal::Event> {
         refused: refused(proposal::Refusal::Late),
         metadata: Some("{}".into()),
         reason: None,
+    })));
+    events.push(proposal::Event::Extended(Box::new(extended())));
+    let (mandate, spent, redeemed) = crate::sessions::mandated();
+    events.push(proposal::Event::Mandated(Box::new(mandate)));
+    events.push(proposal::Event::Spent(Box::new(spent)));
+    events.push(proposal::Event::Redeemed(Box::new(redeemed)));
+    events.extend(people(cast(Choice::For), refused(proposal::Refusal::Delegated)));
+    events
+}
+
+/// Answers, places that went on, and reminders.
+fn people(cast: proposal::VoteCast, refused: proposal::VoteRefused) -> Vec<proposal::Event> {
+    let asked =
+        |shape| AnswerSchema { title: Some("Amount".into()), description: Some("in cents".into()), shape };
+    let integer = AnswerShape::Integer { minimum: Some(-1), maximum: Some(300), choices: vec![7] };
+    let text = AnswerShape::Text { min_length: Some(1), max_length: Some(2), choices: vec!["a".into()] };
+    let field = |name: &str, required, shape| AnswerField {
+        name: name.into(),
+        required,
+        schema: AnswerSchema { title: None, description: None, shape },
+    };
+    let fields = vec![field("sure", true, AnswerShape::Boolean), field("amount", false, integer.clone())];
+    let shapes = [AnswerShape::Boolean, integer, text, AnswerShape::Object { fields }];
+    let mut events: Vec<proposal::Event> =
+        shapes.into_iter().map(|shape| proposal::Event::AnswerAsked(Box::new(asked(shape)))).collect();
+    events.push(proposal::Event::VoteCastWithValue(Box::new(proposal::VoteValued {
+        cast,
+        reason: Some("it is due".into()),
+        value: "{\"amount\":5}".into(),
+    })));
+    events.push(proposal::Event::VoteRefusedWithValue(Box::new(proposal::RefusalValued {
+        refused,
+        metadata: Some("{}".into()),
+        reason: None,
+        value: "5".into(),
+    })));
+    events.push(proposal::Event::Delegated(Box::new(proposal::Delegated {
+        from: voter("ann"),
+        to: voter("dan"),
+        place: voter("ann"),
+        absent: true,
+        reason: Some("away".into()),
+        at: at(7),
+    })));
+    events.push(proposal::Event::RemindersAsked { every_ms: 60_000 });
+    events.push(proposal::Event::Reminded(Box::new(proposal::Reminded {
+        voter_ids: vec![voter("bob"), voter("dan")],
+        by_itself: true,
+        by: Some("ops".into()),
+        at: at(8),
+    })));
+    events.push(proposal::Event::Told(Box::new(proposal::Told {
+        voter_ids: vec![voter("bob"), voter("dan")],
+        taken: vec![voter("bob")],
+        at: at(9),
     })));
     events
 }
@@ -216,8 +282,9 @@ pub(crate) fn agents() -> Vec<agent::Event> {
 }
 
 variants!(quorum_variants of quorum::Event: Opened, VoteCast, VoteRefused, Closed, FallbackOpened, FallbackFailed,
-    OpenedByRule, Keyed, VoteCastWithReason, VoteRefusedWithReason);
+    OpenedByRule, Keyed, VoteCastWithReason, VoteRefusedWithReason, Extended);
 variants!(proposal_variants of proposal::Event: Opened, Broadcast, VoteCast, VoteRefused, AbsenceChanged, Closed, Keyed,
-    Handed, VoteCastWithReason, VoteRefusedWithReason);
+    Handed, VoteCastWithReason, VoteRefusedWithReason, Extended, Mandated, Spent, Redeemed, AnswerAsked, VoteCastWithValue,
+    VoteRefusedWithValue, Delegated, RemindersAsked, Reminded, Told);
 variants!(agent_variants of agent::Event: Registered, Left, MonitoringStarted, MonitoringStopped, Beat, Heard,
     GradeChanged, Resumed);

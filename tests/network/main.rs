@@ -9,4 +9,5 @@ mod vivaldi;
 
 mod coordinates;
 mod members;
+mod records;
 mod routes;

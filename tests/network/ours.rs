@@ -1,11 +1,13 @@
 //! The project's own membership on the simulated network.
 
-use quorate_core::kernel::ids::NodeId;
+use quorate_core::kernel::ids::{DatacenterId, NodeId};
 use quorate_core::kernel::rng::Rng;
 use quorate_core::kernel::time::Timestamp;
 use quorate_core::network::coordinate::VivaldiConfig;
+use quorate_core::network::member::record::{Change, Notebook, Noted, Standing};
 use quorate_core::network::member::{
-    Address, Command, Effect, Input, MemberConfig, MemberEvent, MemberState, Membership, NodeRole,
+    Address, Command, DATAGRAM_BYTES, Effect, Input, LocalNode, MemberConfig, MemberEvent, MemberState,
+    Membership, NodeRole,
 };
 
 use crate::cluster::{Out, Protocol};
@@ -16,10 +18,14 @@ pub struct Ours {
     rng: Rng,
     /// What the host's disk holds.
     pub stored: u64,
-    first: Vec<Effect>,
+    pub first: Vec<Effect>,
     pub events: Vec<MemberEvent>,
     /// Keep what happened, for tests that look at it.
     pub is_recording: bool,
+    /// What is to go on record, for tests that look at that.
+    pub notebook: Option<Notebook>,
+    /// How much was noted there.
+    pub noted: u64,
     /// The highest incarnation that left this process.
     pub sent_incarnation: u64,
     addresses: Vec<Address>,
@@ -57,12 +63,45 @@ impl Ours {
         stored: u64,
         now: Timestamp,
     ) -> Self {
-        let me = (id(number), address(number), role);
+        let datacenter = DatacenterId::new("dc1").unwrap();
+        let me = LocalNode { id: id(number), address: address(number), role, datacenter };
         let (node, first) = Membership::new(me, stored, config.clone(), now).unwrap();
         let rng = Rng::new(seed.wrapping_mul(1_000_003).wrapping_add(number as u64));
         let (events, addresses) = (Vec::new(), Vec::new());
-        let (is_recording, sent_incarnation) = (false, 0);
-        Ours { number, node, rng, stored, first, events, is_recording, sent_incarnation, addresses }
+        Ours {
+            number,
+            node,
+            rng,
+            stored,
+            first,
+            events,
+            is_recording: false,
+            notebook: None,
+            noted: 0,
+            sent_incarnation: 0,
+            addresses,
+        }
+    }
+
+    /// What is believed of a node.
+    pub fn standing(&self, of: &NodeId) -> Standing {
+        if of == self.node.id() {
+            let (incarnation, role) = (self.node.incarnation(), Some(self.node.role()));
+            return Standing { state: Some(MemberState::Alive), incarnation, role };
+        }
+        self.node.member(of).map_or_else(Standing::default, |member| Standing {
+            state: Some(member.state()),
+            incarnation: member.incarnation(),
+            role: member.role(),
+        })
+    }
+
+    pub fn note(&mut self, of: &NodeId, change: Change, at: Timestamp) {
+        let standing = self.standing(of);
+        if let Some(notebook) = &mut self.notebook {
+            notebook.note(of, Noted { change, at }, &standing);
+            self.noted += 1;
+        }
     }
 
     fn give(&mut self, input: Input<'_>, now: Timestamp) -> Out {
@@ -75,7 +114,7 @@ impl Ours {
         for effect in effects {
             match effect {
                 Effect::Send { to, bytes } => {
-                    assert!(bytes.len() <= 1_400);
+                    assert!(bytes.len() <= DATAGRAM_BYTES);
                     // Durable, then visible.
                     assert!(self.node.incarnation() <= self.stored);
                     self.sent_incarnation = self.sent_incarnation.max(self.node.incarnation());
@@ -96,6 +135,10 @@ impl Ours {
                 Effect::Happened(event) => {
                     if let MemberEvent::Transition { peer, to: MemberState::Down, .. } = &event {
                         out.deaths.push(peer.as_str()[1..].parse().unwrap());
+                    }
+                    if let Some((peer, change)) = Change::of(&event) {
+                        let peer = peer.unwrap_or_else(|| self.node.id().clone());
+                        self.note(&peer, change, now);
                     }
                     if self.is_recording {
                         self.events.push(event);

@@ -34,10 +34,17 @@ fn candidates(world: &World<'_>, gate: usize, leaders: &[usize], queues: &[u64])
         healthy_managers: 3,
         has_coordinate: true,
         rtt_ucb_ms: world.nodes[gate].routing_rtt_ucb_ms(&world.ids[*leader], now),
-        coordinate_quality: world.nodes[gate].coordinate_quality(&world.ids[*leader], now),
+        coordinate_quality: quality(world, gate, *leader),
         last_health_at: now,
     };
     leaders.iter().zip(queues).map(candidate).collect()
+}
+
+/// What a gate measured itself is sure; everything else is as sure as the leader's coordinate.
+fn quality(world: &World<'_>, gate: usize, leader: usize) -> f64 {
+    let (node, leader) = (&world.nodes[gate], &world.ids[leader]);
+    let is_measured = node.measured(leader).is_some_and(|link| link.is_trusted(node.config(), world.now()));
+    if is_measured { 1.0 } else { node.coordinate_quality(leader, world.now()) }
 }
 
 /// The gate hears of the coordinates of all leaders, as their heartbeats carry them.
@@ -60,15 +67,19 @@ fn some(world: &mut World<'_>, n: usize, but: usize) -> Vec<usize> {
     chosen.into_iter().collect()
 }
 
-#[test]
-fn chosen_datacenters_are_half_as_far_as_random_ones_and_within_30_percent_of_the_best() {
-    let Some(matrix) = matrices::planetlab() else { return };
+/// Median round trips to the chosen of eight datacenters, to any of them, and to the nearest, on PlanetLab; the gate
+/// probed each leader so often.
+fn round_trips(probes: usize) -> Option<[f64; 3]> {
+    let matrix = matrices::planetlab()?;
     let mut world = World::new(&matrix, &VivaldiConfig::default(), Noise::None, SEED).run(200);
     let (mut chosen, mut random, mut best) = (Vec::new(), Vec::new(), Vec::new());
     for n in 0..600 {
         let gate = below(&mut world.rng, matrix.len());
         let leaders = some(&mut world, CHOICES, gate);
         hear(&mut world, gate, &leaders);
+        for leader in leaders.iter().cycle().take(CHOICES * probes) {
+            world.sample(gate, *leader);
+        }
         let candidates = candidates(&world, gate, &leaders, &[0; CHOICES]);
         let mut router = Router::new(RoutingConfig::default(), BTreeSet::new()).unwrap();
         let job = EntityId::new(format!("job-{n}")).unwrap();
@@ -79,9 +90,25 @@ fn chosen_datacenters_are_half_as_far_as_random_ones_and_within_30_percent_of_th
         random.push(matrix.rtt_ms[gate][leaders[n % CHOICES]]);
         best.push(leaders.iter().map(|leader| matrix.rtt_ms[gate][*leader]).fold(f64::INFINITY, f64::min));
     }
-    let (chosen, random, best) = (median(chosen), median(random), median(best));
+    let medians = [median(chosen), median(random), median(best)];
+    println!("{probes} probes: chosen, random, best {medians:?} ms");
+    Some(medians)
+}
+
+#[test]
+fn datacenters_chosen_by_coordinates_alone_are_half_as_far_as_random_ones_and_within_30_percent_of_the_best()
+{
+    let Some([chosen, random, best]) = round_trips(0) else { return };
     assert!(chosen <= random / 2.0, "chosen {chosen} ms, random {random} ms");
     assert!(chosen <= best * 1.3, "chosen {chosen} ms, best {best} ms");
+}
+
+/// A gate probes the leaders every two seconds: after ten it goes by what it measured.
+#[test]
+fn datacenters_whose_leaders_the_gate_probes_are_within_15_percent_of_the_best() {
+    let Some([chosen, random, best]) = round_trips(5) else { return };
+    assert!(chosen <= random / 2.0, "chosen {chosen} ms, random {random} ms");
+    assert!(chosen <= best * 1.15, "chosen {chosen} ms, best {best} ms");
 }
 
 /// Twenty jobs a heartbeat, coordinates that keep moving under spikes, and queues of the near ones that fill faster than
@@ -111,7 +138,9 @@ fn jobs_seldom_change_their_datacenter() {
         }
         queues = queues.map(|queue| queue.saturating_sub(5));
     }
-    assert!(switches * 100 < decisions * 5, "{switches} switches in {decisions} decisions");
+    println!("{switches} switches in {decisions} decisions");
+    // Three in a hundred today.
+    assert!(switches * 20 < decisions, "{switches} switches in {decisions} decisions");
 }
 
 fn submit(

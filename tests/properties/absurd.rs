@@ -89,7 +89,11 @@ fn check_ranges(event: &Event) {
         Event::VoteRefused(refused) => assert!((0.0..=1.0).contains(&refused.confidence)),
         Event::VoteCastWithReason(with) => check_ranges(&Event::VoteCast(with.cast.clone())),
         Event::VoteRefusedWithReason(with) => check_ranges(&Event::VoteRefused(with.refused.clone())),
-        Event::Closed(_) | Event::FallbackOpened { .. } | Event::FallbackFailed { .. } | Event::Keyed(_) => {}
+        Event::Closed(_)
+        | Event::FallbackOpened { .. }
+        | Event::FallbackFailed { .. }
+        | Event::Keyed(_)
+        | Event::Extended(_) => {}
     }
 }
 

@@ -448,7 +448,7 @@ impl Play {
 
     /// An answer says what is so after it.
     fn told(&self, reply: &Result<Reply, Rejection>) -> Result<(), TestCaseError> {
-        match reply {
+        match &reply.clone().map(|reply| reply.plain().0) {
             Ok(Reply::Granted { cell, granted }) => {
                 let state = self.world.cell(cell);
                 prop_assert_eq!(state.need(&granted.need.id), Some(NeedState::Granted(granted)));
@@ -560,6 +560,8 @@ fn is_repeatable(op: &Op) -> bool {
         Op::Configure { .. } | Op::SetLimits { .. } | Op::Serve { .. } | Op::ReturnOffers { .. } => true,
         Op::Release { what: Release::Amount { key, .. }, .. } => key.is_some(),
         Op::Release { what: Release::Token(_), .. } | Op::Transfer { .. } | Op::Renew { .. } => true,
+        // Rates have properties of their own.
+        Op::SetRates { .. } | Op::Reserve(_) | Op::Settle { .. } => false,
     }
 }
 

@@ -155,7 +155,10 @@ impl World {
                     | Body::JobLeaderGateTransfer(_)
                     | Body::JobCancelRequest(_)
             );
-            if from_outbox {
+            // What comes from elsewhere than the outbox is asked of whoever reports on what was withdrawn from it.
+            let is_answer =
+                matches!(message.body, Body::JobCancelRequest(_)) && !outbox.contains(&message.number);
+            if from_outbox && !is_answer {
                 assert!(outbox.contains(&message.number), "what is sent stands in the outbox");
                 self.check_token(&message);
                 self.sent.push(*message);
@@ -236,6 +239,7 @@ fn track(script: &Script) -> Track {
             gate_epoch: GateEpoch::NONE,
             gate_addr: "gate:1".into(),
         },
+        payloads: Default::default(),
         settings: Settings {
             stuck_ms: (STUCK / MS) as u64,
             abandon_ms: (ABANDON / MS) as u64,
@@ -294,7 +298,8 @@ struct Naive {
 
 impl Naive {
     fn track(&mut self, script: &Script) {
-        if self.running {
+        // The same again, live or ended, changes nothing.
+        if self.ever {
             return;
         }
         let before = std::mem::take(&mut self.dcs);
@@ -471,21 +476,37 @@ impl Naive {
                 let Some((dc, kind, number)) = sent.len().checked_sub(back + 1).map(|at| sent[at]) else {
                     return;
                 };
-                if !self.running || owed.get(&(dc, kind)) != Some(&number) || kind == "cancel" {
+                if !self.running || owed.get(&(dc, kind)) != Some(&number) {
                     return;
                 }
                 let fresh = token > self.dcs[dc].stale_upto;
-                match outcome {
-                    AckOutcome::Accepted => self.adopt(dc, token, token),
-                    AckOutcome::Stale if kind != "dispatch" => self.adopt(dc, token, token),
-                    AckOutcome::AlreadyFinal(status) if fresh => {
+                let unheard = self.dcs[dc].token <= self.dcs[dc].stale_upto;
+                let to_end = match kind {
+                    "global_timeout" => Some(FinalStatus::Timeout),
+                    "cancel" => Some(FinalStatus::Cancelled),
+                    _ => None,
+                };
+                match (outcome, to_end.filter(|_| unheard)) {
+                    (AckOutcome::AlreadyFinal(status), _) if fresh => {
                         self.adopt(dc, token, token);
                         self.dcs[dc].ended = Some(status);
                     }
-                    AckOutcome::Stale
-                    | AckOutcome::UnknownJob
-                    | AckOutcome::AlreadyFinal(_)
-                    | AckOutcome::Refused { .. } => {}
+                    // The job never came there.
+                    (AckOutcome::UnknownJob | AckOutcome::AlreadyFinal(_), Some(end)) => {
+                        self.dcs[dc].ended = Some(end);
+                    }
+                    (AckOutcome::Accepted, _) if kind != "cancel" => self.adopt(dc, token, token),
+                    (AckOutcome::Stale, _) if !["dispatch", "cancel"].contains(&kind) => {
+                        self.adopt(dc, token, token);
+                    }
+                    (
+                        AckOutcome::Accepted
+                        | AckOutcome::Stale
+                        | AckOutcome::UnknownJob
+                        | AckOutcome::AlreadyFinal(_)
+                        | AckOutcome::Refused { .. },
+                        _,
+                    ) => {}
                 }
             }
         }
@@ -676,7 +697,10 @@ fn invariant_the_log_is_lawful(log: &[Event], script: &Script) {
             | Event::Rebuilt(_)
             | Event::Recalled { .. }
             | Event::EpochAdopted { .. }
-            | Event::LateFinal { .. } => {}
+            | Event::LateFinal { .. }
+            | Event::Redirected { .. }
+            | Event::TakenOver { .. }
+            | Event::PayloadNoted { .. } => {}
         }
         assert!(declared <= 1 && finished <= 1, "{log:?}");
     }

@@ -143,6 +143,7 @@ impl World {
             timeout_ms: Some(BUDGET as u64 / 1_000),
             stuck_threshold_ms: STUCK as u64 / 1_000,
             workflows: if self.workflows { workflows } else { Vec::new() },
+            dispatch_number: if self.gate { 7 } else { 0 },
             ..Submit::new(id("job"), id("dc"), leader(self.leaders), "")
         }))
     }
@@ -296,6 +297,9 @@ impl World {
                 self.pass(self.now);
             }
             Act::Submit => {
+                // A job that has ended is run again only by a gate, in an epoch of its own.
+                let ended = self.job.state().run.as_ref().is_some_and(|run| run.ended.is_some());
+                self.epoch += u64::from(ended && self.gate);
                 self.ask(self.submission());
             }
         }

@@ -136,6 +136,7 @@ fn check_log(events: &[Event]) {
                 }
             }
             Event::Keyed(_) => assert_eq!(before.len(), 1, "right behind the opening"),
+            Event::Extended(_) => panic!("nobody asked for more time"),
             Event::FallbackOpened { .. } | Event::FallbackFailed { .. } => {
                 let timed_out = |e: &Event| matches!(e, Event::Closed(c) if c.state == QuorumState::TimedOut);
                 assert!(opened.fallback.is_some() && before.iter().any(timed_out));

@@ -11,8 +11,8 @@ use quorate_core::voting::proposal::command::Decider;
 use quorate_core::voting::proposal::event::Delivered;
 use quorate_core::voting::proposal::stats::ProposalStats;
 use quorate_core::voting::proposal::{
-    Ballot, Command, Event, Open, Proposal as State, ProposalMachine, Rejection, Reply, Verdict, VoteChange,
-    VoteOutcome,
+    Ballot, Command, Delegate, Event, Open, Proposal as State, ProposalMachine, Rejection, Reply, Verdict,
+    VoteChange, VoteOutcome,
 };
 use quorate_core::voting::rules::{Choice, Param, RuleSpec};
 use quorate_journal::codec::{decode, encode};
@@ -132,6 +132,7 @@ struct Script {
 #[derive(Clone, Debug)]
 enum Act {
     Vote(usize, Choice),
+    Delegate(usize, usize),
     Absent(usize, bool),
     Told(bool),
     Tick,
@@ -143,6 +144,9 @@ impl Script {
         let absent = self.absent.iter().filter(|n| self.fail_fast && **n < self.agents);
         Open {
             keyed: None,
+            mandate: None,
+            answer: None,
+            remind_every: None,
             proposal: "{}".to_owned(),
             digest: "d".to_owned(),
             algorithm: "named".to_owned(),
@@ -164,7 +168,12 @@ impl Script {
                 weight: Some(*n as f64),
                 metadata: None,
                 reason: None,
+                value: None,
             }),
+            Act::Delegate(n, to) => {
+                let (from, to) = (agent(*n), agent(*to));
+                Command::Delegate(Box::new(Delegate { from, to, absent: false, reason: None }))
+            }
             Act::Absent(n, absent) => Command::RecordAbsence { agent_id: agent(*n), absent: *absent },
             Act::Told(true) => Command::RecordBroadcast(Ok(Delivered::default())),
             Act::Told(false) => Command::RecordBroadcast(Err("no route".to_owned())),
@@ -184,6 +193,7 @@ fn choice() -> impl Strategy<Value = Choice> {
 fn script(most_agents: usize) -> impl Strategy<Value = Script> {
     let act = prop_oneof![
         20 => (0..8usize, choice()).prop_map(|(n, vote)| Act::Vote(n, vote)),
+        6 => (0..8usize, 0..8usize).prop_map(|(from, to)| Act::Delegate(from, to)),
         4 => (0..8usize, any::<bool>()).prop_map(|(n, absent)| Act::Absent(n, absent)),
         1 => prop::bool::weighted(0.8).prop_map(Act::Told),
         2 => Just(Act::Tick),
@@ -242,15 +252,26 @@ fn judged(script: &Script, votes: &Votes, absent: &BTreeSet<usize>) -> Option<Ve
     (hopeless && !absent.is_empty()).then_some(Verdict::Timeout)
 }
 
-/// The twin: what stands, who is away, and how it ended.
+/// The twin: what stands in which place, whose the places are, who is away, and how it ended.
 struct Twin {
     votes: Vec<Option<Choice>>,
+    heads: Vec<usize>,
+    gave: BTreeMap<usize, usize>,
     absent: BTreeSet<usize>,
     told: bool,
     end: Option<Verdict>,
 }
 
 impl Twin {
+    fn place_of(&self, head: usize) -> Option<usize> {
+        self.heads.iter().position(|one| *one == head)
+    }
+
+    fn judge(&self, script: &Script) -> Option<Verdict> {
+        let absent = self.absent.iter().filter_map(|head| self.place_of(*head)).collect();
+        judged(script, &self.votes, &absent)
+    }
+
     fn act(&mut self, script: &Script, at: i64, act: &Act) -> Option<Result<VoteOutcome, Rejection>> {
         if self.end.is_none() && at > TIMEOUT_US {
             self.end = Some(Verdict::Timeout);
@@ -259,23 +280,37 @@ impl Twin {
         let mut outcome = None;
         match act {
             Act::Vote(n, vote) => {
-                let before = self.votes.get(*n).copied();
-                outcome = Some(match (before, self.end) {
+                let place = self.place_of(*n);
+                outcome = Some(match (place.map(|place| self.votes[place]), self.end) {
+                    (None, _) if self.gave.contains_key(n) => {
+                        Err(Rejection::Delegated { to: agent(self.gave[n]) })
+                    }
                     (None, _) => Err(Rejection::NotParticipant),
                     (Some(Some(standing)), _) if standing == *vote => Ok(VoteOutcome::Duplicate),
                     (Some(_), Some(decision)) => Err(Rejection::Closed { decision }),
                     (Some(Some(held)), None) if !script.replace => {
-                        Err(Rejection::AlreadyVoted { held, given: *vote })
+                        let given = *vote;
+                        Err(Rejection::AlreadyVoted { held, given, held_value: None, given_value: None })
                     }
                     (Some(_), None) => {
-                        self.votes[*n] = Some(*vote);
+                        self.votes[place.unwrap()] = Some(*vote);
                         self.absent.remove(n);
                         Ok(VoteOutcome::Recorded)
                     }
                 });
             }
+            Act::Delegate(from, to) => {
+                let place = self.place_of(*from).filter(|place| self.votes[*place].is_none() && is_open);
+                let is_free = self.place_of(*to).is_none() && !self.gave.contains_key(to);
+                if let Some(place) = place.filter(|_| is_free) {
+                    self.heads[place] = *to;
+                    self.gave.insert(*from, *to);
+                    self.absent.remove(from);
+                }
+            }
             Act::Absent(n, absent) => {
-                if script.fail_fast && self.votes.get(*n) == Some(&None) && is_open {
+                let awaited = self.place_of(*n).is_some_and(|place| self.votes[place].is_none());
+                if script.fail_fast && awaited && is_open {
                     if *absent {
                         self.absent.insert(*n)
                     } else {
@@ -288,7 +323,7 @@ impl Twin {
             Act::Told(false) | Act::Tick | Act::Reconsider => {}
         }
         if self.end.is_none() {
-            self.end = judged(script, &self.votes, &self.absent);
+            self.end = self.judge(script);
         }
         outcome
     }
@@ -328,8 +363,15 @@ proptest! {
             return Ok(());
         }
         let absent = script.absent.iter().copied().filter(|n| script.fail_fast && *n < script.agents);
-        let mut twin = Twin { votes: vec![None; script.agents], absent: absent.collect(), told: false, end: None };
-        twin.end = judged(&script, &twin.votes, &twin.absent);
+        let mut twin = Twin {
+            votes: vec![None; script.agents],
+            heads: (0..script.agents).collect(),
+            gave: BTreeMap::new(),
+            absent: absent.collect(),
+            told: false,
+            end: None,
+        };
+        twin.end = twin.judge(&script);
         prop_assert_eq!(proposal.state().decision(), twin.end);
         for ((now, command), (at, act)) in all.zip(&script.commands) {
             let step = proposal.step(command, now);
@@ -346,6 +388,12 @@ proptest! {
             let standing: BTreeMap<_, _> = proposal.state().votes.iter().map(|(id, v)| (id.clone(), v.vote)).collect();
             let naive = twin.votes.iter().enumerate().filter_map(|(n, vote)| Some((agent(n), (*vote)?)));
             prop_assert_eq!(standing, naive.collect());
+            let gave = proposal.state().delegated.values().map(|one| (one.from.clone(), one.to.clone()));
+            let naive = twin.gave.iter().map(|(from, to)| (agent(*from), agent(*to)));
+            prop_assert_eq!(gave.collect::<BTreeMap<_, _>>(), naive.collect());
+            let outstanding = twin.votes.iter().zip(&twin.heads).filter(|(vote, _)| vote.is_none() && twin.end.is_none());
+            let naive: BTreeSet<_> = outstanding.map(|(_, head)| agent(*head)).collect();
+            prop_assert_eq!(proposal.state().outstanding().into_iter().cloned().collect::<BTreeSet<_>>(), naive);
         }
     }
 

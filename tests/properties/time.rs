@@ -16,6 +16,7 @@ fn instant(event: &Event) -> Option<Timestamp> {
         Event::VoteCastWithReason(with) => Some(with.cast.cast_at),
         Event::VoteRefusedWithReason(with) => Some(with.refused.cast_at),
         Event::Closed(closed) => Some(closed.closed_at),
+        Event::Extended(extended) => Some(extended.at),
         Event::FallbackOpened { .. } | Event::FallbackFailed { .. } | Event::Keyed(_) => None,
     }
 }

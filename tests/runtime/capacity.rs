@@ -165,7 +165,10 @@ async fn a_crowd_on_a_few_cells_ends_and_loses_nothing() {
     let q = Quorate::open(Config { entity_threads: 2, seed: None, ..manual() }).await.unwrap();
     for (budget, limit) in [("b0", 2.5), ("b1", 1.2)] {
         let limits = [(Resource::capacity(), limit)].into();
-        q.capacity().set_budget(SetBudget { budget_id: id("b", budget).unwrap(), limits }).await.unwrap();
+        q.capacity()
+            .set_budget(SetBudget { budget_id: id("b", budget).unwrap(), limits: Some(limits), rates: None })
+            .await
+            .unwrap();
     }
     let few = ConfigureCapacity {
         cell_id: cell("c0"),

@@ -396,10 +396,11 @@ async fn open_proposals_can_be_listed_for_the_agent_they_await() {
     q.consensus().request(only_bob).await.unwrap();
     let listed = async |agent: Option<&str>, limit, cursor: Option<&str>| {
         let agent_id = agent.map(voter);
-        let request = OpenProposals { agent_id, limit: Some(limit), cursor: cursor.map(id) };
+        let cursor = cursor.map(str::to_owned);
+        let request = OpenProposals { agent_id, limit: Some(limit), cursor, ..OpenProposals::default() };
         let page = q.consensus().list_open(request).await.unwrap();
         let names: Vec<String> = page.proposals.iter().map(|p| p.proposal_id.to_string()).collect();
-        (names.join(""), page.next_cursor.filter(|_| page.more).map(|cursor| cursor.to_string()))
+        (names.join(""), page.next_cursor.filter(|_| page.more))
     };
     assert_eq!(listed(None, 100, None).await, ("abcd".into(), None));
     assert_eq!(listed(Some("ann"), 100, None).await, ("ac".into(), None));

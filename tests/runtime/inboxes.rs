@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use quorate::{Config, Quorate, RequestConsensus};
+use quorate::{
+    AskInbox, Config, DelegateConsensus, ErrorKind, OpenProposals, Quorate, RemindConsensus, RequestConsensus,
+};
 use quorate_core::kernel::ids::{EntityId, VoterId};
 use quorate_core::voting::proposal::VoteOutcome;
 use quorate_core::voting::rules::Choice;
@@ -200,4 +202,96 @@ async fn a_killed_process_on_disk_hands_over_what_awaits_its_agents() {
     let (mut ann, mut bob) = (q.consensus().inbox(&voter("ann")), q.consensus().inbox(&voter("bob")));
     assert_eq!(next(&mut ann).await, id("b"));
     assert_eq!([next(&mut bob).await, next(&mut bob).await].map(|id| id.to_string()), ["a", "b"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_waits_at_an_empty_inbox_is_told_of_what_opens_and_of_nothing_else() {
+    let q = Quorate::open(Config::memory()).await.unwrap();
+    agents(&q, &["ann", "bob"]).await;
+    let waits = |wait_ms| AskInbox { voter_id: voter("ann"), wait_ms: Some(wait_ms), limit: None };
+    assert_eq!(q.overview().inbox(waits(0)).await.unwrap().total, 0);
+    let waiting = tokio::spawn({
+        let (q, request) = (q.clone(), waits(300_000));
+        async move { q.overview().inbox(request).await }
+    });
+    let listing = tokio::spawn({
+        let q = q.clone();
+        let request = OpenProposals {
+            agent_id: Some(voter("ann")),
+            wait_ms: Some(300_000),
+            ..OpenProposals::default()
+        };
+        async move { q.consensus().list_open(request).await }
+    });
+    let of_bob = RequestConsensus { participants: Some(vec![voter("bob")]), ..question("not-hers") };
+    q.consensus().request(of_bob).await.unwrap();
+    q.consensus().request(question("hers")).await.unwrap();
+    let told = waiting.await.unwrap().unwrap();
+    let names: Vec<_> = told.questions.iter().map(|one| (one.kind.as_str(), one.id.as_str())).collect();
+    assert_eq!(names, [("proposal", "hers")]);
+    assert!(told.complete);
+    assert_eq!(listing.await.unwrap().unwrap().proposals[0].proposal_id, id("hers"));
+    vote(&q, "hers", "ann", Choice::For).await;
+    assert_eq!(q.overview().inbox(waits(0)).await.unwrap().total, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_takes_a_place_hears_of_the_question_and_who_is_reminded_hears_of_it_again_also_after_a_crash() {
+    let memory = MemoryStore::new();
+    let q = Quorate::open_with(manual(), Arc::new(memory.reopen())).await.unwrap();
+    agents(&q, &["ann", "bob", "cyd"]).await;
+    let only = RequestConsensus {
+        participants: Some(vec![voter("ann"), voter("bob")]),
+        ..question("p").within_ms(3_600_000).answered_by(json!({ "type": "integer" }))
+    };
+    let mut of_ann = q.consensus().inbox(&voter("ann"));
+    let mut of_cyd = q.consensus().inbox(&voter("cyd"));
+    q.consensus().request(only).await.unwrap();
+    assert_eq!((all(&q, &mut of_ann).await, all(&q, &mut of_cyd).await), (vec!["p".to_owned()], vec![]));
+    let hand = DelegateConsensus {
+        proposal_id: id("p"),
+        from: voter("ann"),
+        to: voter("cyd"),
+        reason: Some("away".into()),
+    };
+    q.consensus().delegate(hand).await.unwrap();
+    q.advance(Duration::from_millis(1)).await.unwrap();
+    let told = of_cyd.try_recv().unwrap();
+    assert_eq!((told.proposal_id, told.reminded), (id("p"), 0));
+    assert_eq!(told.answer_schema, Some(json!({ "type": "integer" })));
+    let remind = RemindConsensus { proposal_id: id("p"), voter: None, by: None };
+    let told = q.consensus().remind(remind.clone()).await.unwrap();
+    assert_eq!(told.reminded, [(voter("bob"), 1), (voter("cyd"), 1)].into());
+    q.advance(Duration::from_millis(1)).await.unwrap();
+    assert_eq!(of_cyd.try_recv().unwrap().reminded, 1);
+    assert_eq!(all(&q, &mut of_ann).await, [""; 0], "it is not asked any more");
+    let refused = q.consensus().remind(remind.clone()).await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::RateLimited);
+    assert!(refused.detail("retry_after_ms").unwrap().as_u64().unwrap() > 59_000, "{refused}");
+    let q = again(q, &memory).await;
+    let mut of_cyd = q.consensus().inbox(&voter("cyd"));
+    let told = tokio::time::timeout(Duration::from_secs(60), of_cyd.recv()).await.unwrap().unwrap();
+    assert_eq!((told.proposal_id, told.reminded), (id("p"), 1));
+    assert_eq!(all(&q, &mut q.consensus().inbox(&voter("ann"))).await, [""; 0]);
+    assert_eq!(result(&q, "p").await.outstanding, [voter("bob"), voter("cyd")]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_waits_for_a_question_hears_of_a_place_that_it_is_given() {
+    let q = Quorate::open(Config::memory()).await.unwrap();
+    agents(&q, &["ann", "bob", "cyd"]).await;
+    let only = RequestConsensus {
+        participants: Some(vec![voter("ann"), voter("bob")]),
+        ..question("p").within_ms(3_600_000)
+    };
+    q.consensus().request(only).await.unwrap();
+    let asking = AskInbox { voter_id: voter("cyd"), wait_ms: Some(300_000), limit: None };
+    let waiting = tokio::spawn({
+        let q = q.clone();
+        async move { q.overview().inbox(asking).await.unwrap() }
+    });
+    let hand = DelegateConsensus { proposal_id: id("p"), from: voter("ann"), to: voter("cyd"), reason: None };
+    q.consensus().delegate(hand).await.unwrap();
+    let inbox = tokio::time::timeout(Duration::from_secs(60), waiting).await.unwrap().unwrap();
+    assert_eq!((inbox.total, inbox.questions[0].in_place_of.clone()), (1, Some(voter("ann"))));
 }

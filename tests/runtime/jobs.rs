@@ -110,12 +110,19 @@ async fn a_leader_that_paused_is_refused_whatever_it_does_after_a_transfer() {
 async fn subscribers_hear_what_a_worker_is_to_start_and_stop_and_how_the_job_ended() {
     let q = Quorate::open(manual()).await.unwrap();
     let mut bell = q.subscribe();
-    let register = RegisterWorker { worker_id: id("w1"), datacenter: None, capacity: Some(2) };
+    let register = RegisterWorker {
+        worker_id: id("w1"),
+        datacenter: None,
+        capacity: Some(2),
+        beat_ms: None,
+        incarnation: None,
+    };
     q.workers().register(register).await.unwrap();
     let plan = |name: &str| PlanWorkflow {
         workflow_id: id(name),
         depends_on: Vec::new(),
         worker_id: Some(id("w1")),
+        payload: None,
     };
     q.jobs().submit(SubmitJob { workflows: vec![plan("a"), plan("b")], ..job("j") }).await.unwrap();
     q.advance(Duration::ZERO).await.unwrap();
@@ -176,7 +183,7 @@ async fn after_the_last_job_nothing_is_tracked_noted_or_on_its_way() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_id_that_is_used_again_is_listed_with_each_of_its_ends_and_not_while_it_runs() {
+async fn an_ended_job_is_listed_once_and_its_id_runs_nothing_again() {
     let q = Quorate::open(manual()).await.unwrap();
     let ended = async || {
         let ask = quorate_runtime::api::dto::ListJobs { state: Some("ended".into()), ..Default::default() };
@@ -184,13 +191,20 @@ async fn an_id_that_is_used_again_is_listed_with_each_of_its_ends_and_not_while_
         page.jobs.into_iter().map(|line| (line.status, line.fence_token)).collect::<Vec<_>>()
     };
     q.jobs().submit(job("j")).await.unwrap();
-    q.jobs().complete(complete("j", 1)).await.unwrap();
-    let first = ("completed".to_owned(), 1);
-    assert_eq!(ended().await, std::slice::from_ref(&first));
-    q.jobs().submit(SubmitJob { timeout_seconds: Some(1.0), ..job("j") }).await.unwrap();
-    assert_eq!(ended().await, std::slice::from_ref(&first));
+    let first = q.jobs().complete(complete("j", 1)).await.unwrap();
+    let second = q.jobs().complete(complete("j", 1)).await.unwrap();
+    assert_eq!(
+        (first.changed, first.duplicate, second.changed, second.duplicate),
+        (true, false, false, true)
+    );
+    let again = q.jobs().submit(job("j")).await.unwrap();
+    assert_eq!((again.duplicate, again.status.as_str()), (true, "completed"));
+    let other = SubmitJob { timeout_seconds: Some(1.0), ..job("j") };
+    let refused = q.jobs().submit(other).await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::AlreadyExists);
+    assert_eq!(refused.detail("status").unwrap(), "completed");
     q.advance(Duration::from_secs(2)).await.unwrap();
-    assert_eq!(ended().await, [first, ("timeout".to_owned(), 2)]);
+    assert_eq!(ended().await, [("completed".to_owned(), 1)]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -75,11 +75,16 @@ async fn each_state_refuses_its_classes_of_operations() {
         dial.0.store(cpu, Ordering::SeqCst);
         until_operations_are(&q, state).await;
         let mut passed = 0;
-        for name in ["stats.level", "job.renew", "agent.register", "agent.list", "quorum.stats"] {
+        for name in ["stats.level", "job.renew", "job.submit", "agent.list", "quorum.stats"] {
             let refused = call(&q, name).await.err().filter(|e| e.kind() == ErrorKind::Overloaded);
             passed += i32::from(refused.is_none());
         }
         assert_eq!(passed, passing, "{state:?}");
+        // Who comes or comes back is heard at any load: whoever cannot register is taken for dead.
+        for name in ["agent.register", "worker.register", "voter.register"] {
+            let refused = call(&q, name).await.err().filter(|e| e.kind() == ErrorKind::Overloaded);
+            assert_eq!(refused, None, "{name} {state:?}");
+        }
     }
     q.close().await.unwrap();
 }
@@ -143,7 +148,8 @@ async fn slow_answers_of_its_own_close_the_doors_and_open_them_again_when_they_a
     };
     config.shedding.answers = LatencyConfig { sample_ttl: Duration::from_secs(2), ..answers };
     let q = Quorate::open_with(config, Arc::new(store)).await.unwrap();
-    let refused = async || call(&q, "agent.register").await.is_err_and(|e| e.kind() == ErrorKind::Overloaded);
+    let refused =
+        async || call(&q, "capacity.configure").await.is_err_and(|e| e.kind() == ErrorKind::Overloaded);
     let closed = async {
         while !refused().await {
             answer_slowly(&q, &shut).await;

@@ -10,9 +10,11 @@ mod custom_rules;
 mod durable;
 mod events;
 mod flows;
+mod history;
 mod hold;
 #[path = "../support/hooked.rs"]
 mod hooked;
+mod hooks;
 mod inboxes;
 mod jobs;
 mod leadership;
@@ -21,7 +23,13 @@ mod limits;
 mod load;
 mod proofs;
 mod quorums;
+mod quotas;
+#[path = "../support/receiver.rs"]
+mod receiver;
+mod retention;
 mod sessions;
+mod shares;
+mod stops;
 mod transports;
 
 use quorate_core::kernel::time::Timestamp;

@@ -7,9 +7,9 @@ use quorate::session::{
     Ballot, Binding, Certificate, PublicKey, Signature, Vote as SignedVote, check_certificate,
 };
 use quorate::{
-    CertifySession, Choice, Config, EndRound, EntityId, ErrorKind, ListSessions, OpenSession,
-    QuarantineVoter, Quorate, RegisterVoter, SessionConfig, SessionRef, SessionResult, SessionVote,
-    SessionVoted, VoterRef, VoterView,
+    AllowedOperation, CertifySession, Choice, Config, EndRound, EntityId, ErrorKind, ListSessions,
+    OpenSession, QuarantineVoter, Quorate, RegisterVoter, SessionConfig, SessionRef, SessionResult,
+    SessionVote, SessionVoted, VoterRef, VoterView,
 };
 
 use crate::manual;
@@ -118,6 +118,32 @@ async fn a_decision_by_signed_votes_has_a_certificate_that_needs_no_store() {
     assert_eq!(refused.kind(), ErrorKind::IntegrityViolation);
     assert_eq!(check_certificate("{}").unwrap_err().kind(), ErrorKind::MalformedRequest);
     assert!(q.history().verify(|_| ()).await.unwrap().ok);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_operation_that_a_decision_allows_is_part_of_what_voters_sign() {
+    let q = Quorate::open(manual()).await.unwrap();
+    signers(&q, 4).await;
+    let operation = AllowedOperation::once("pay", serde_json::json!({ "eur": 7 })).unwrap();
+    let asked = OpenSession { operation: Some(operation), ..OpenSession::new("pay?".into()) };
+    let opened = q.sessions().open(asked).await.unwrap();
+    for k in 0..3 {
+        q.sessions().vote(signed(&opened, k, 1, Choice::For, q.now())).await.unwrap();
+    }
+    let ask = CertifySession { session_id: opened.session_id.clone() };
+    let certificate = q.sessions().certificate(ask).await.unwrap();
+    let text = serde_json::to_string(&certificate).unwrap();
+    check_certificate(&text).unwrap();
+    let mut other: serde_json::Value = serde_json::from_str(&text).unwrap();
+    for change in [serde_json::json!(2), serde_json::Value::Null] {
+        match change.is_null() {
+            false => other["operation"]["uses"] = change,
+            true => drop(other.as_object_mut().unwrap().remove("operation")),
+        }
+        let refused = check_certificate(&other.to_string()).unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::IntegrityViolation, "{refused}");
+    }
+    q.close().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

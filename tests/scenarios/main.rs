@@ -2,6 +2,9 @@
 //!
 //! `QUORATE_REWRITE_GOLDEN=1` writes the transcripts anew; they are reviewed like code.
 
+#[path = "../support/postgres.rs"]
+mod postgres;
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -77,5 +80,16 @@ fn the_journal_on_disk_gives_the_same_bytes_as_the_one_in_memory() {
         let (memory, disk) = (play(&script, &[]), play(&script, &["--store", "sled"]));
         let difference = first_difference(&disk.text, &memory.text);
         assert!(memory.text == disk.text, "{}: {difference}", script.display());
+    }
+}
+
+#[test]
+fn the_journal_in_a_database_gives_the_same_bytes_as_the_one_in_memory() {
+    let Some(server) = postgres::server() else { return };
+    for script in scripts() {
+        let memory = play(&script, &[]);
+        let database = play(&script, &["--store", "postgres", "--data", &server.fresh()]);
+        let difference = first_difference(&database.text, &memory.text);
+        assert!(memory.text == database.text, "{}: {difference}", script.display());
     }
 }

@@ -1,10 +1,12 @@
 //! A store with something done before every commit: a file written, a gate waited at, a count taken.
 
+use std::sync::Arc;
+
 use quorate_core::kernel::ids::{IdempotencyKey, StreamId};
 use quorate_core::kernel::time::Timestamp;
 use quorate_journal::{
-    Append, Appended, Epoch, Fault, Head, OpenReport, Pending, Position, Record, Seq, Snapshot, Store, Tip,
-    VerifyCursor, VerifyStep,
+    Append, Appended, Epoch, Fault, Head, OpenReport, Pending, Position, Pruned, Record, Seq, Snapshot,
+    Store, Tip, VerifyCursor, VerifyStep,
 };
 
 type BeforeCommit = Box<dyn Fn(&[Append]) -> Result<(), Fault> + Send + Sync>;
@@ -56,6 +58,9 @@ impl Store for Hooked {
     ) -> Pending<'_, Vec<(Timestamp, StreamId)>> {
         self.store.deadlines(after, limit)
     }
+    fn pruned(&self, after: Position, limit: usize) -> Pending<'_, Vec<Pruned>> {
+        self.store.pruned(after, limit)
+    }
     fn find_key<'a>(&'a self, key: &'a IdempotencyKey) -> Pending<'a, Option<StreamId>> {
         self.store.find_key(key)
     }
@@ -70,6 +75,9 @@ impl Store for Hooked {
     }
     fn load_projection<'a>(&'a self, name: &'a str) -> Pending<'a, Option<(Position, Vec<u8>)>> {
         self.store.load_projection(name)
+    }
+    fn groups(&self, after: u64, max_bytes: usize) -> Pending<'_, Vec<Arc<[u8]>>> {
+        self.store.groups(after, max_bytes)
     }
     fn verify(&self, from: VerifyCursor, limit: usize) -> Pending<'_, VerifyStep> {
         self.store.verify(from, limit)

@@ -129,6 +129,13 @@ const ARROWS: &[Arrow] = &[
         why: "the engine is used by its own store only",
     },
     Arrow {
+        below: "src/",
+        except: &["src/journal/stores/postgres/"],
+        forbidden: &["tokio_postgres"],
+        but: &[],
+        why: "the client of the database is used by its own store only",
+    },
+    Arrow {
         below: "src/shell/",
         except: &[],
         forbidden: &["crate::store", "crate::api", "crate::error"],
@@ -150,9 +157,16 @@ const ARROWS: &[Arrow] = &[
         why: "a guard stands at somebody else's resource: it knows ids and tokens, and no runtime",
     },
     Arrow {
+        below: "src/connect/",
+        except: &[],
+        forbidden: &["crate::shell::", "crate::journal", "crate::store"],
+        but: &["clock"],
+        why: "who reaches a runtime from afar knows its operations, and nothing inside",
+    },
+    Arrow {
         below: "src/api/",
-        // Opening looks the name of a store up in the table; recovering reads a folder that no store can open.
-        except: &["src/api/mod.rs", "src/api/recover.rs"],
+        // Opening looks the name of a store up in the table; recovering reads a folder that no store can open, and restoring makes one.
+        except: &["src/api/backup.rs", "src/api/mod.rs", "src/api/recover.rs", "src/api/retention/prune.rs"],
         forbidden: &["crate::store"],
         but: &[],
         why: "a door does not know stores",
@@ -181,7 +195,19 @@ const ARROWS: &[Arrow] = &[
     },
     Arrow {
         below: "src/",
-        except: &["src/shell/", "src/api/", "src/cli/", "src/flow/", "src/http/"],
+        // The client of the database runs on it, on a thread of its own.
+        except: &[
+            "src/shell/",
+            "src/api/",
+            "src/cli/",
+            "src/connect/",
+            "src/flow/",
+            "src/http/",
+            "src/mcp/",
+            "src/node/",
+            "src/python/",
+            "src/journal/stores/postgres/",
+        ],
         forbidden: &["tokio"],
         but: &[],
         why: "what runs is in the shell, the doors and the flow-controlled senders",
@@ -266,6 +292,7 @@ mod planted {
             ("src/journal/stores/plan.rs", "use blake3::Hasher;"),
             ("src/journal/stores/memory.rs", "use quorate_core::kernel::driver::Driver;"),
             ("src/journal/stores/plan.rs", "use ::sled::Db;"),
+            ("src/cli/doctor.rs", "use tokio_postgres::Client;"),
             ("src/shell/runtime.rs", "use crate::store::sled::SledStore;"),
             ("src/shell/writer.rs", "use crate::api::Quorate;"),
             ("src/api/quorum.rs", "use actix::Addr;"),

@@ -5,12 +5,14 @@
 //! | `facade` | what a program that depends on the package can name |
 //! | `layers` | the arrows between the layers, one engine in one place, one reader of the clock |
 //! | `manifests` | what each crate may depend on |
+//! | `python` | what of the Python package is made from the tables |
 //! | `words` | unfinished work, folders of one machine, sizes, modules that say what they are |
 //! | `tables` | entries of the tables are documented, tests named in the guarantees exist |
 
 mod facade;
 mod layers;
 mod manifests;
+mod python;
 mod source;
 mod tables;
 mod words;
@@ -96,6 +98,21 @@ fn every_entry_of_every_table_is_documented() {
         policies.chain(rules).chain(sources).chain(stores).chain(operations).chain(kinds),
     );
     none(&missing);
+}
+
+#[test]
+fn what_the_python_package_has_of_the_tables_is_current() {
+    for (path, fresh) in python::files(&read("src/docs/errors.md").text) {
+        let place = root().join(path);
+        if std::env::var_os("QUORATE_REWRITE_GOLDEN").is_some() {
+            fs::write(&place, fresh).unwrap_or_else(|e| panic!("{path}: {e}"));
+            continue;
+        }
+        assert!(
+            read(path).text == fresh,
+            "write {path} anew: QUORATE_REWRITE_GOLDEN=1 cargo test --test tidy python"
+        );
+    }
 }
 
 #[test]

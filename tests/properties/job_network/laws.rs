@@ -40,6 +40,7 @@ pub(super) fn stale_at_worker(worker: &Worker, message: &Message) -> bool {
     let token = match &message.body {
         Body::WorkflowDispatch(body) => body.fence_token,
         Body::WorkflowCancel(body) => body.fence_token,
+        Body::WorkflowRevoke(body) => body.fence_token,
         Body::JobLeaderWorkerTransfer(body) => body.fence_token,
         _ => return false,
     };

@@ -1,0 +1,155 @@
+//! A folder without what ended: from the command line, and whatever is killed.
+
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use quorate_runtime::shell::clock::Stopwatch;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::server::{serve, signal};
+use crate::{quorate, run, text};
+
+/// A folder with so many decided quorums, one that is open, and a log that is signed.
+fn folder(parent: &Path, count: usize) -> std::path::PathBuf {
+    let folder = parent.join("data");
+    let script = parent.join("script");
+    let mut lines = String::new();
+    for n in 0..count {
+        let start = json!({"op": "quorum.start", "quorum_id": format!("q{n}"), "quorum_type": "global",
+            "voters": ["ann", "bob"], "required_votes": 1});
+        let vote =
+            json!({"op": "quorum.vote", "quorum_id": format!("q{n}"), "voter_id": "ann", "vote": true});
+        lines.push_str(&format!("{start}\n{vote}\n"));
+    }
+    lines.push_str(
+        &json!({"op": "quorum.start", "quorum_id": "open", "quorum_type": "global", "voters": ["ann"],
+        "required_votes": 1, "timeout_seconds": 3000})
+        .to_string(),
+    );
+    lines.push('\n');
+    std::fs::write(&script, lines).unwrap();
+    run(&["play", text(&script), "--data", text(&folder), "--start", "2100-01-01"]).ok();
+    let (mut server, url) = serve(text(&folder));
+    run(&["history", "checkpoint", "--url", &url]).ok();
+    signal(&server, "-TERM");
+    assert!(server.wait().unwrap().success());
+    folder
+}
+
+fn verified(folder: &Path) -> Value {
+    run(&["history", "verify", "--data", text(folder), "--json"]).ok().json()
+}
+
+#[test]
+fn a_folder_is_pruned_and_says_so() {
+    let dir = TempDir::new().unwrap();
+    let folder = folder(dir.path(), 30);
+    let dry = run(&["prune", text(&folder), "--keep-last", "5", "--dry-run", "--json"]).ok().json();
+    assert_eq!((&dry["entities"], &dry["dry_run"]), (&json!(25), &json!(true)));
+    assert_eq!(verified(&folder)["pruned"], Value::Null);
+    let done = run(&["prune", text(&folder), "--keep-last", "5", "--by", "ops", "--json"]).ok().json();
+    assert_eq!((&done["entities"], &done["pruning"]), (&json!(25), &json!(1)));
+    let after = verified(&folder);
+    assert_eq!(
+        (&after["ok"], &after["pruned"], &after["log"]["contained"]),
+        (&json!(true), &done["records"], &json!(true))
+    );
+    let gone = run(&["quorum", "status", "q0", "--data", text(&folder), "--json"]);
+    assert_eq!((gone.code(), &gone.json()["error"]["kind"]), (41, &json!("pruned")));
+    let never = run(&["quorum", "status", "never", "--data", text(&folder), "--json"]);
+    assert_eq!((never.code(), &never.json()["error"]["kind"]), (3, &json!("not_found")));
+    run(&["quorum", "status", "q29", "--data", text(&folder), "--json"]).ok();
+    let list = run(&["retention", "list", "--data", text(&folder), "--json"]).ok().json();
+    assert_eq!(list["prunings"][0]["pruned_by"], json!("ops"));
+    // A copy by way of a backup is the same.
+    let (file, new) = (dir.path().join("backup"), dir.path().join("new"));
+    run(&["backup", text(&folder), "--to", text(&file), "--json"]).ok();
+    run(&["restore", text(&file), "--to", text(&new), "--json"]).ok();
+    assert_eq!(verified(&new)["pruned"], done["records"]);
+    assert_eq!(run(&["quorum", "status", "q0", "--data", text(&new), "--json"]).code(), 41);
+    // An export of what is left is a part, and proves itself.
+    let export = dir.path().join("export");
+    run(&["history", "export", "--to", text(&export), "--data", text(&folder), "--json"]).ok();
+    let key = run(&["history", "checkpoint", "--data", text(&folder), "--json"]).ok().json();
+    let key = key["public_key"].as_str().unwrap();
+    run(&["history", "verify-export", text(&export), "--public-key", key, "--json"]).ok();
+    let nothing = run(&["prune", text(&folder), "--json"]);
+    assert_eq!((nothing.code(), &nothing.json()["error"]["field"]), (2, &json!("older-than")));
+}
+
+#[test]
+fn a_pruning_killed_at_any_instant_leaves_the_old_or_the_new_whole() {
+    let dir = TempDir::new().unwrap();
+    let folder = folder(dir.path(), 400);
+    let before = verified(&folder);
+    let prune = |keep: &str| {
+        let args = ["prune", text(&folder), "--keep-last", keep, "--json"];
+        quorate(&args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+    };
+    // How long one takes.
+    let took = Stopwatch::start();
+    assert!(prune("399").wait().unwrap().success());
+    let took = took.elapsed();
+    let (mut old, mut new, mut pruned) = (0, 0, 1);
+    for round in 0..40u32 {
+        let mut child = prune(&(398 - round * 5).to_string());
+        if round % 2 == 0 {
+            // While the new folder is made.
+            std::thread::sleep(took.min(Duration::from_secs(5)) * (round % 20 + 1) / 40);
+        } else {
+            // Around the exchange, however slow the machine is.
+            let made = folder.with_extension("pruning").join("new");
+            while !made.exists() && child.try_wait().unwrap().is_none() {
+                std::thread::sleep(Duration::from_micros(200));
+            }
+            std::thread::sleep(Duration::from_millis(u64::from(round * round / 4)));
+        }
+        // It may have ended by itself.
+        let _ = child.kill();
+        child.wait().unwrap();
+        let now = verified(&folder);
+        assert_eq!(
+            (&now["ok"], &now["opens"], &now["log"]["contained"]),
+            (&json!(true), &json!(true), &json!(true))
+        );
+        let there = run(&["retention", "list", "--data", text(&folder), "--json"]).ok().json();
+        let count = there["prunings"].as_array().unwrap().len();
+        let records = now["records"].as_u64().unwrap();
+        assert_eq!(
+            records,
+            before["records"].as_u64().unwrap() + count as u64,
+            "one record for each pruning"
+        );
+        if count > pruned {
+            (new, pruned) = (new + 1, count);
+        } else {
+            old += 1;
+        }
+        let beside = folder.with_extension("pruning");
+        if beside.exists() {
+            let opened = run(&["agent", "register", "--agent-id", "x", "--data", text(&beside), "--json"]);
+            assert_eq!(opened.code(), 12, "what lies beside is no store: {}", opened.out());
+        }
+        run(&["quorum", "status", "open", "--data", text(&folder), "--json"]).ok();
+    }
+    println!("{old} times the old folder, {new} times the new one");
+    assert!(old >= 5 && new >= 1, "{old} {new}");
+    assert!(prune("3").wait().unwrap().success());
+    assert!(!folder.with_extension("pruning").exists());
+    assert_eq!(verified(&folder)["ok"], true);
+    let open = run(&[
+        "quorum",
+        "vote",
+        "open",
+        "--voter-id",
+        "ann",
+        "--vote",
+        "true",
+        "--data",
+        text(&folder),
+        "--json",
+    ]);
+    open.ok();
+}
