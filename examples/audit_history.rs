@@ -7,8 +7,8 @@ use std::time::Duration;
 use quorate::ClockConfig;
 use quorate::EntityId;
 use quorate::Timestamp;
+use quorate::{AskWhy, EntityHistory, HistoryQuery, PastState, StateAt, VoterId};
 use quorate::{Config, Error, Quorate, StartQuorum, Vote};
-use quorate::{EntityHistory, HistoryQuery, PastState, StateAt};
 
 /// One vote a second, on a clock that moves only when told to.
 async fn vote(q: &Quorate, id: &EntityId, voter: &str, yes: bool) -> Result<(), Error> {
@@ -54,9 +54,24 @@ async fn main() -> Result<(), Error> {
         println!("  {} {} by {}", close["closed_at"], close["state"], close["decided_by"]);
     }
 
+    println!("what ann did, and what was refused");
+    let ann = HistoryQuery { voter_id: VoterId::new("ann").ok(), ..HistoryQuery::default() };
+    let refused = HistoryQuery { refused: Some(true), ..HistoryQuery::default() };
+    for asked in [ann, refused] {
+        for event in q.history().query(asked).await?.events {
+            println!("  at {} {} of {}", event.position, event.event, event.data["voter_id"]);
+        }
+    }
+
+    println!("why it ended as it did");
+    let asked = AskWhy { entity_id: id.clone(), kind: None, about: None };
+    for link in q.history().why(asked).await?.chain {
+        println!("  #{} {}", link.seq, link.sentence);
+    }
+
     println!("how it stood two seconds in");
     let at = Some(noon.plus(Duration::from_secs(2)));
-    let asked = StateAt { entity_id: id, kind: None, seq: None, at };
+    let asked = StateAt { entity_id: id, kind: None, seq: None, position: None, at };
     if let PastState::Quorum(then) = q.history().state_at(asked).await? {
         println!("  {}: {} for, {} against", then.state.name(), then.approve_votes, then.reject_votes);
     }

@@ -36,7 +36,7 @@ async fn main() -> Result<(), Error> {
     let job = JobRef { job_id: id("job_id", "nightly")?, datacenter: None };
     let plan = |name: &str, after: &[&str]| -> Result<PlanWorkflow, Error> {
         let depends_on = after.iter().map(|name| id("depends_on", name)).collect::<Result<_, _>>()?;
-        Ok(PlanWorkflow { workflow_id: id("workflow_id", name)?, depends_on, worker_id: None })
+        Ok(PlanWorkflow { depends_on, ..PlanWorkflow::new(name)? })
     };
 
     // A store that outlives the runtime; `Config::sled(folder)` keeps it on disk.

@@ -5,10 +5,7 @@ Written from src/docs/certificate_format.md; it shares nothing with the program.
 Ed25519. BLAKE3 stands below, from its paper. Exit code 0: it holds; 18: it does not; 2: it is no certificate.
 `--self-test` runs the published vectors of RFC 8032 (section 7.1) and of BLAKE3.
 """
-import json
-import struct
-import sys
-
+import json, struct, sys
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
@@ -21,10 +18,7 @@ LANES = [(0, 4, 8, 12), (1, 5, 9, 13), (2, 6, 10, 14), (3, 7, 11, 15),
 def compress(chain, block, counter, flags):
     words = list(struct.unpack("<16I", block.ljust(64, b"\0")))
     s = list(chain) + IV[:4] + [counter & 0xFFFFFFFF, counter >> 32, len(block), flags]
-
-    def turned(x, by):
-        return (x >> by | x << 32 - by) & 0xFFFFFFFF
-
+    turned = lambda x, by: (x >> by | x << 32 - by) & 0xFFFFFFFF
     for _ in range(7):
         for i, (a, b, c, d) in enumerate(LANES):
             for word, one, two in ((words[2 * i], 16, 12), (words[2 * i + 1], 8, 7)):
@@ -34,68 +28,45 @@ def compress(chain, block, counter, flags):
                 s[b] = turned(s[b] ^ s[c], two)
         words = [words[k] for k in PERMUTED]
     return [s[i] ^ s[i + 8] for i in range(8)]
-
 def blake3_node(data, key, flags, first, root):
     """The chaining value of a part of the input; `first` is the number of its first chunk."""
     if len(data) <= 1024:
         chain, blocks = key, [data[at:at + 64] for at in range(0, len(data), 64)] or [b""]
         for i, block in enumerate(blocks):
-            last = i + 1 == len(blocks)
-            mark = (START if i == 0 else 0) | (END if last else 0) | (root if last else 0)
+            mark = (0 if i else START) | (END | root if i + 1 == len(blocks) else 0)
             chain = compress(chain, block, first, flags | mark)
         return chain
-    chunks = (len(data) + 1023) // 1024
-    left = 1 << (chunks - 1).bit_length() - 1
+    left = 1 << ((len(data) + 1023) // 1024 - 1).bit_length() - 1
     pair = [blake3_node(data[:left * 1024], key, flags, first, 0),
             blake3_node(data[left * 1024:], key, flags, first + left, 0)]
     return compress(key, struct.pack("<16I", *pair[0], *pair[1]), 0, flags | PARENT | root)
 
-def blake3(data, key=None, flags=0):
-    return struct.pack("<8I", *blake3_node(data, key or IV, flags, 0, ROOT))
-
-def derived(context, data):
-    key = struct.unpack("<8I", blake3(context.encode(), None, CONTEXT))
-    return blake3(data, list(key), MATERIAL)
-
-class Flaw(Exception):
-    pass
-
-def need(holds, why):
+blake3 = lambda data, key=IV, flags=0: struct.pack("<8I", *blake3_node(data, key, flags, 0, ROOT))
+derived = lambda of, data: blake3(data, list(struct.unpack("<8I", blake3(of.encode(), IV, CONTEXT))), MATERIAL)
+class Flaw(Exception): pass
+def need(holds, why, kind=Flaw):
     if not holds:
-        raise Flaw(why)
+        raise kind(why)
 
-def u32(n):
-    return struct.pack(">I", n)
-
-def text(s):
-    return u32(len(s.encode())) + s.encode()
-
-def maybe(x, write):
-    return b"\0" if x is None else b"\1" + write(x)
-
-def each(items, write):
-    return u32(len(items)) + b"".join(write(item) for item in items)
-
+u32 = lambda n: struct.pack(">I", n)
+text = lambda s: u32(len(s.encode())) + s.encode()
+maybe = lambda x, write: b"\0" if x is None else b"\1" + write(x)
+each = lambda items, write: u32(len(items)) + b"".join(write(item) for item in items)
 def one_of(value, *names):
     need(value in names, f"unknown word {value!r}")
     return bytes([names.index(value) + 1])
-
 P = 2**255 - 19
 # The points whose order divides 8 have one of these for y, besides 0, 1 and -1.
 ORDER_8 = int.from_bytes(bytes.fromhex("26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05"), "little")
-
 def good_key(key):
     y = int.from_bytes(key, "little") & (1 << 255) - 1
     return y < P and y not in (0, 1, P - 1, ORDER_8, P - ORDER_8)
-
 def verifies(key, message, signature):
     try:
         Ed25519PublicKey.from_public_bytes(key).verify(signature, message)
     except (InvalidSignature, ValueError):
         return False
-    # The same for the point in the signature: strict verification refuses it.
-    return good_key(signature[:32])
-
+    return good_key(signature[:32])  # strict verification asks the same of the point in the signature
 def ballot_bytes(ballot):
     ((kind, said),) = ballot.items()
     if kind == "approve":
@@ -104,9 +75,7 @@ def ballot_bytes(ballot):
         return b"\2" + text(said)
     if kind == "approval":
         return b"\3" + each(sorted(set(said), key=str.encode), text)
-    need(kind == "scores", "unknown ballot")
     return b"\4" + each(sorted(said.items(), key=lambda s: s[0].encode()), lambda s: text(s[0]) + u32(s[1]))
-
 def supports(ballot, pick):
     ((kind, said),) = ballot.items()
     if kind == "approve":
@@ -115,19 +84,53 @@ def supports(ballot, pick):
     return name is not None and {"choice": lambda: said == name, "approval": lambda: name in said,
                                  "scores": lambda: said.get(name, 0) >= 500_000}[kind]()
 
+# Of an option one form fits; a list holds things of one form; every named field is there, and no other.
+FORM = {
+    "format": str, "version": int, "session_id": str, "outcome": str, "pick": (str, {"candidate": str}), "round": int,
+    "rule": {"basis": str, "threshold": str, "declared_faults": (None, int), "n": int, "heads": int, "power": int},
+    "terms": {"proposal": str, "ballot_type": (str, {"approval": {"most": int}}), "rounds": int, "power_cap": bool,
+              "candidates": [{"candidate_id": str, "kind": str}], "switch_policy": str, "close_policy": str,
+              "revision": str, "authentication": str, "commit_reveal": bool},
+    "operation": (None, {"tool": str, "operation_hash": str, "expires_at_us": (None, int), "uses": int, "fence": (None, int)}),
+    "electorate": [{"voter_id": str, "public_key": (None, str), "power": int}], "electorate_hash": str, "terms_hash": str,
+    "ballots": [{"voter_id": str, "seq": int, "issued_at_us": int, "score": int, "confidence": int, "signature": str,
+                 "claimed_weight": (None, int), "reasoning_hash": (None, str),
+                 "ballot": ({"approve": str}, {"choice": str}, {"approval": [str]}, {"scores": {str: int}})}],
+    "position": {"seq": int, "position": int, "record_hash": str}}
+def fits(value, form):
+    if type(form) is tuple:
+        return any(fits(value, one) for one in form)
+    if type(form) not in (list, dict) or type(value) is not type(form):
+        return type(value) is form or value is form is None
+    if type(form) is list:
+        return all(fits(item, form[0]) for item in value)
+    form = dict.fromkeys(value, form[str]) if str in form else form
+    return value.keys() == form.keys() and all(fits(value[k], form[k]) for k in form)
+def once(pairs):
+    need(len(dict(pairs)) == len(pairs), "a field stands there twice", ValueError)
+    return dict(pairs)
+def raw(digits, size=32):
+    need(bytes.fromhex(digits).hex() == digits and len(digits) == 2 * size, "not hexadecimal in lower case", ValueError)
+    return bytes.fromhex(digits)
+def operation(o):
+    return b"\1" + text(o["tool"]) + raw(o["operation_hash"]) + maybe(
+        o["expires_at_us"], lambda us: struct.pack(">q", us)) + u32(o["uses"]) + maybe(o["fence"], lambda n: struct.pack(">Q", n))
+
 def check(c):
+    c.setdefault("operation", None)
+    need(fits(c, FORM), "a field is missing, unknown or of another type", ValueError)
     need((c["format"], c["version"]) == ("quorate decision certificate", 1), "another format")
     rule, terms, voters = c["rule"], c["terms"], c["electorate"]
     names, keys = [v["voter_id"] for v in voters], [v["public_key"] for v in voters if v["public_key"]]
     need(names == sorted(set(names), key=str.encode), "the electorate is not in order")
     need(len(keys) == len(set(keys)), "two voters have one key")
-    need(all(good_key(bytes.fromhex(key)) for key in keys), "a weak key")
+    need(all(good_key(raw(key)) for key in keys), "a weak key")
     n, power, f = len(voters), sum(v["power"] for v in voters), rule["declared_faults"]
     heads = (n + f) // 2 + 1 if f is not None else 2 * n // 3 + 1 if rule["threshold"] == "strict" else -(-2 * n // 3)
     need(n >= 3 and (f is None or n > 3 * f), "too few voters")
     need((rule["n"], rule["power"], rule["heads"]) == (n, power, heads) and power > 0, "the rule is not of this electorate")
     electorate = derived("quorate session electorate v1", b"\1\1" + each(voters, lambda v: text(v["voter_id"]) + maybe(
-        v["public_key"], bytes.fromhex) + struct.pack(">Q", v["power"])))
+        v["public_key"], raw) + struct.pack(">Q", v["power"])))
     need(electorate.hex() == c["electorate_hash"], "the hash of the electorate")
     kind = terms["ballot_type"]
     tag = b"\3" + u32(kind["approval"]["most"]) if isinstance(kind, dict) else bytes(
@@ -139,7 +142,7 @@ def check(c):
         one_of(terms["close_policy"], "on_quorum", "all_or_deadline"), one_of(terms["revision"], "final", "revisable"),
         one_of(terms["authentication"], "required", "optional"),
         bytes([terms["commit_reveal"], terms["power_cap"]]), one_of(rule["basis"], "heads", "power", "both"),
-        one_of(rule["threshold"], "strict", "at_least"), maybe(f, u32)]))
+        one_of(rule["threshold"], "strict", "at_least"), maybe(f, u32), operation(c["operation"]) if c["operation"] else b""]))
     need(terms_hash.hex() == c["terms_hash"], "the hash of the terms")
     pick, outcome = c["pick"], c["outcome"]
     if kind == "approve":
@@ -159,9 +162,8 @@ def check(c):
             b"\1\1", text(c["session_id"]), electorate, terms_hash, u32(c["round"]), text(b["voter_id"]),
             struct.pack(">Qq", b["seq"], b["issued_at_us"]), ballot_bytes(b["ballot"]), u32(b["score"]),
             u32(b["confidence"]), maybe(b["claimed_weight"], lambda w: struct.pack(">Q", w)),
-            maybe(b["reasoning_hash"], bytes.fromhex)])
-        need(verifies(bytes.fromhex(voter["public_key"]), message, bytes.fromhex(b["signature"])),
-             f"the signature of {b['voter_id']}")
+            maybe(b["reasoning_hash"], raw)])
+        need(verifies(raw(voter["public_key"]), message, raw(b["signature"], 64)), f"the signature of {b['voter_id']}")
         signed += voter["power"]
     enough = 3 * signed >= 2 * power if rule["threshold"] == "at_least" and f is None else 3 * signed > 2 * power
     need((rule["basis"] == "power" or len(signers) >= heads) and (rule["basis"] == "heads" or enough), "no quorum")
@@ -181,8 +183,10 @@ def main():
         assert blake3(b"").hex() == "af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262"
         assert not good_key(bytes([1] + 31 * [0])) and not good_key(bytes(32)) and good_key(bytes.fromhex(VECTORS[0][0]))
         return print("the published vectors hold")
+    if len(sys.argv) != 2:
+        sys.exit(print("usage: verify_certificate.py FILE", file=sys.stderr) or 2)
     try:
-        print(check(json.load(open(sys.argv[1], encoding="utf-8"))))
+        print(check(json.load(open(sys.argv[1], encoding="utf-8"), object_pairs_hook=once)))
     except Flaw as flaw:
         print(f"the certificate does not hold: {flaw}", file=sys.stderr)
         sys.exit(18)
