@@ -49,6 +49,8 @@ pub enum ErrorKind {
     NotFound,
     /// Its records were pruned: removed on purpose, after it had ended; `pruning` says by which one. Its id is not used again.
     Pruned,
+    /// Another gate leads the job; `gate` says which. Nothing was done.
+    LedElsewhere,
     /// The id was used before, for something live or ended.
     AlreadyExists,
     /// The idempotency key was first used for another request. Nothing was done.
@@ -212,6 +214,7 @@ pub const KINDS: &[KindEntry] = &[
     line(ErrorKind::UnknownOperation, "unknown_operation", 404, 2, false),
     line(ErrorKind::NotFound, "not_found", 404, 3, false),
     line(ErrorKind::Pruned, "pruned", 410, 41, false),
+    line(ErrorKind::LedElsewhere, "led_elsewhere", 421, 42, false),
     line(ErrorKind::AlreadyExists, "already_exists", 409, 4, false),
     line(ErrorKind::KeyReused, "key_reused", 409, 15, false),
     line(ErrorKind::UnreachableRequirement, "unreachable_requirement", 422, 2, false),

@@ -291,10 +291,11 @@ impl Jobs<'_> {
     pub(super) async fn datacenters(&self, job_id: &EntityId) -> Result<Vec<EntityId>, Error> {
         let host = self.host();
         let named = ask(host, &host.kinds.gates, job_id, Action::Read, |view| {
-            let known = view.state.status(view.now);
-            known.into_iter().flat_map(|gate| gate.datacenters).map(|dc| dc.datacenter).collect()
+            view.state.leads().map(|()| {
+                view.state.datacenters().into_iter().flatten().map(|(name, _)| name.clone()).collect()
+            })
         });
-        Ok(named.await?)
+        Ok(named.await??)
     }
 
     pub(super) async fn job<R: Send + 'static>(

@@ -123,7 +123,10 @@ impl Jobs<'_> {
     }
     pub(super) async fn gate_view(&self, job_id: &EntityId) -> Result<Option<GateStatus>, Error> {
         let host = self.host();
-        Ok(ask(host, &host.kinds.gates, job_id, Action::Read, |view| view.state.status(view.now)).await?)
+        let seen = ask(host, &host.kinds.gates, job_id, Action::Read, |view| {
+            view.state.leads().map(|()| view.state.status(view.now))
+        });
+        Ok(seen.await??)
     }
 
     /// How a job stands at its gate.

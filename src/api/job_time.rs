@@ -194,7 +194,7 @@ impl Jobs<'_> {
         let host = self.host();
         if datacenter.is_none() && !self.datacenters(&job_id).await?.is_empty() {
             // What the gate decided is only the end when every datacenter has ended, or was given up.
-            let ended = |gate: &Gate| gate.finished.is_some() || gate.job_id.is_none();
+            let ended = |gate: &Gate| gate.run.is_none();
             wait::until::<GateMachine>(host, &job_id, ended, longest).await;
         } else {
             let stream = self.find(&job_id, datacenter.as_ref()).await?;

@@ -17,6 +17,9 @@ pub fn advice(kind: ErrorKind) -> &'static str {
         ErrorKind::UnknownOperation => "`quorate ops` lists every operation",
         ErrorKind::NotFound => "check the id; `quorate history query` shows what was ever recorded",
         ErrorKind::Pruned => "nothing; `quorate retention list` shows what was pruned, and by which rule",
+        ErrorKind::LedElsewhere => {
+            "ask the node that is named above, which has the job now; `quorate members` says where it is"
+        }
         ErrorKind::AlreadyExists => "choose another id, or ask for the status of the one that exists",
         ErrorKind::KeyReused => "use a new idempotency key; the entity named above has this one",
         ErrorKind::UnreachableRequirement => "require at most as many approvals as there are voters",

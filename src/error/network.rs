@@ -94,6 +94,9 @@ impl From<gate::Rejection> for Error {
             gate::Rejection::Stale { held, given } => stale(held.get(), given.get(), message),
             gate::Rejection::OtherLeader { held, .. } => stale(held.get(), held.get(), message),
             gate::Rejection::TokenMismatch { expected, given } => stale(expected.get(), given.get(), message),
+            gate::Rejection::LedElsewhere { gate, .. } => {
+                plain(ErrorKind::LedElsewhere).with("gate", gate.as_str())
+            }
             gate::Rejection::EpochsExhausted => plain(ErrorKind::LimitExceeded),
         }
     }

@@ -63,7 +63,9 @@ pub(in crate::shell) fn forget_dispatches(counters: &Counters, job_id: &EntityId
             | gate::Event::DatacenterEnded { datacenter, .. } => {
                 unanswered.remove(&(job_id.clone(), datacenter.clone()));
             }
-            gate::Event::Finished { .. } => unanswered.retain(|(job, _), _| job != job_id),
+            gate::Event::Finished { .. } | gate::Event::GateReplaced { .. } => {
+                unanswered.retain(|(job, _), _| job != job_id)
+            }
             gate::Event::Tracked(_)
             | gate::Event::LeaderChanged { .. }
             | gate::Event::Declared { .. }
@@ -77,6 +79,7 @@ pub(in crate::shell) fn forget_dispatches(counters: &Counters, job_id: &EntityId
             | gate::Event::Rebuilt(_)
             | gate::Event::Recalled { .. }
             | gate::Event::PayloadNoted { .. }
+            | gate::Event::LeadershipAsked { .. }
             | gate::Event::EpochAdopted { .. } => {}
             gate::Event::TakenOver { datacenter, .. } => {
                 unanswered.remove(&(job_id.clone(), datacenter.clone()));

@@ -1,25 +1,31 @@
-//! The managers of other processes, as the node of this one sees them: which gets a job, and what becomes of the jobs of one that
-//! is gone.
+//! The gates and managers of other processes, as the node of this one sees them: which gets a job, and what becomes of the jobs
+//! of one that is gone.
 //!
 //! ```text
 //!  node ── seen ──► managers of each datacenter ──► pick: a new job goes to one of them, by a hash of both names
-//!                        │ one is dead
-//!                        └──► open jobs at this gate that it led ──► TakeOver ──► another manager of the datacenter
+//!                        │ a manager is dead
+//!                        ├──► open jobs at this gate that it led ──► TakeOver ──► another manager of the datacenter
+//!                        │ a gate is dead
+//!                        ├──► open jobs here that it led ──► TellGate ──► another gate, the same for all managers
+//!                        │ this process stood still, or somebody came back
+//!                        └──► open jobs at this gate ──► AskLeads
 //! ```
 //!
-//! A manager is gone when it is dead, as far as membership knows, or not known for [`UNKNOWN`]. What it says late is stale by its
-//! token. While a datacenter has no other manager, its jobs wait for one.
+//! A node is gone when it is dead, as far as membership knows, or not known for [`UNKNOWN`]. What it says late is stale by its
+//! token or epoch. While there is no other manager in the datacenter, or no other gate, its jobs wait for one.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
+use super::clock::Stopwatch;
 use super::entity::Action;
 use super::host::{Host, wait};
 use super::jobs::HERE;
 use super::lock;
 use super::runtime::ask;
-use crate::core::jobs::gate::{self, Reply};
+use crate::core::jobs::gate::{self, Others, Reply, Seat};
+use crate::core::jobs::manager as job;
 use crate::core::jobs::protocol::message::{JobDispatch, Leader};
 use crate::core::kernel::ids::{EntityId, StreamId, StreamKind};
 use crate::core::kernel::resend::fnv1a;
@@ -33,6 +39,8 @@ const EVERY: Duration = Duration::from_millis(500);
 const AGAIN_SECONDS: u64 = 5;
 /// A manager that nobody knows is gone when this process has been looking for so long: it may only not be found yet.
 const UNKNOWN: Duration = Duration::from_secs(60);
+/// A process that stood still for so long may have been taken for gone.
+const STILL: Duration = Duration::from_secs(2);
 /// Entries of the index of deadlines, or records, read at a time.
 const PAGE: usize = 1_024;
 
@@ -66,6 +74,37 @@ pub(crate) struct Fleet {
     me: OnceLock<EntityId>,
     /// Those that are there, by their datacenters.
     managers: Mutex<BTreeMap<EntityId, Vec<Manager>>>,
+    known: Mutex<Arc<Known>>,
+}
+
+/// The other nodes, as of the last look.
+#[derive(Debug, Default)]
+struct Known {
+    /// Names that mean this process.
+    own: Vec<EntityId>,
+    states: BTreeMap<EntityId, MemberState>,
+    /// The gates that are there.
+    gates: Vec<EntityId>,
+    /// A node that is not among them is gone.
+    is_complete: bool,
+}
+
+impl Known {
+    /// Which gate a job gets whose own is gone: the same for everybody who sees the same gates.
+    fn successor(&self, of: &EntityId, job_id: &EntityId) -> Option<&EntityId> {
+        self.gates.iter().filter(|gate| *gate != of).max_by_key(|gate| rank(gate, job_id))
+    }
+}
+
+impl Others for Known {
+    fn is_other(&self, node: &EntityId) -> bool {
+        !self.own.contains(node)
+    }
+
+    fn is_gone(&self, node: &EntityId) -> bool {
+        self.is_other(node)
+            && self.states.get(node).map_or(self.is_complete, |state| *state == MemberState::Down)
+    }
 }
 
 impl Fleet {
@@ -77,11 +116,18 @@ impl Fleet {
     /// The manager of a datacenter that a job goes to, and where it listens; none where no other process has one.
     pub(crate) fn pick(&self, datacenter: &EntityId, job_id: &EntityId) -> Option<(Leader, String)> {
         let managers = lock(&self.managers);
-        let best = managers.get(datacenter)?.iter().max_by_key(|manager| rank(&manager.leader, job_id))?;
+        let best =
+            managers.get(datacenter)?.iter().max_by_key(|manager| rank(&manager.leader.node, job_id))?;
         Some((best.leader.clone(), best.addr.clone()))
     }
 
-    fn see(&self, seen: &[Seen]) {
+    /// The gate of this process among others; none where it is no node.
+    pub(crate) fn seat(&self, host: &Host) -> Option<Seat> {
+        let gate = Leader { node: self.me.get()?.clone(), incarnation: host.epoch };
+        Some(Seat { gate, addr: HERE.to_owned(), others: lock(&self.known).clone() })
+    }
+
+    fn see(&self, seen: &[Seen], own: Vec<EntityId>, is_complete: bool) -> Arc<Known> {
         let mut managers: BTreeMap<EntityId, Vec<Manager>> = BTreeMap::new();
         let there = |one: &&Seen| one.role == Some(NodeRole::Manager) && one.state == MemberState::Alive;
         for one in seen.iter().filter(there) {
@@ -90,57 +136,102 @@ impl Fleet {
             managers.entry(datacenter.clone()).or_default().push(Manager { leader, addr: one.addr.clone() });
         }
         *lock(&self.managers) = managers;
+        let is_gate = |one: &&Seen| one.role == Some(NodeRole::Gate) && one.state == MemberState::Alive;
+        let known = Arc::new(Known {
+            own,
+            states: seen.iter().map(|one| (one.node.clone(), one.state)).collect(),
+            gates: seen.iter().filter(is_gate).map(|one| one.node.clone()).collect(),
+            is_complete,
+        });
+        *lock(&self.known) = known.clone();
+        known
     }
 }
 
 /// The highest of those that are there gets a job, so that few jobs go elsewhere when one comes or goes.
-fn rank(leader: &Leader, job_id: &EntityId) -> (u64, EntityId) {
-    let bytes = leader.node.as_str().bytes().chain([0]).chain(job_id.as_str().bytes());
-    (fnv1a(bytes), leader.node.clone())
+fn rank(node: &EntityId, job_id: &EntityId) -> (u64, EntityId) {
+    let bytes = node.as_str().bytes().chain([0]).chain(job_id.as_str().bytes());
+    (fnv1a(bytes), node.clone())
 }
 
-/// Looks who is there, and gives jobs of managers that are gone to others, until the runtime ends.
+/// Looks who is there, and gives jobs of those that are gone to others, until the runtime ends.
 pub(crate) fn keep(host: &Arc<Host>, me: EntityId, seen: impl Fn() -> Vec<Seen> + Send + 'static) {
-    if host.fleet.me.set(me).is_err() {
+    if host.fleet.me.set(me.clone()).is_err() {
         return;
     }
+    let own = vec![me, host.config.jobs.node.clone()];
     let (tokio, weak) = (host.tokio.clone(), Arc::downgrade(host));
     tokio.spawn(async move {
         let (mut before, mut left, mut looked) = (BTreeSet::new(), true, Duration::ZERO);
+        let mut since = Stopwatch::start();
         loop {
             let Some(host) = weak.upgrade().filter(|host| !host.is_closing()) else { return };
-            let seen = seen();
-            host.fleet.see(&seen);
-            let states: BTreeMap<EntityId, MemberState> =
-                seen.into_iter().map(|one| (one.node, one.state)).collect();
-            let gone: BTreeSet<EntityId> = states
-                .iter()
-                .filter(|(_, state)| **state == MemberState::Down)
-                .map(|(id, _)| id.clone())
-                .collect();
+            let known = host.fleet.see(&seen(), own.clone(), looked >= UNKNOWN);
+            let is_down = |(_, state): &(&EntityId, &MemberState)| **state == MemberState::Down;
+            let gone: BTreeSet<EntityId> =
+                known.states.iter().filter(is_down).map(|(id, _)| id.clone()).collect();
             // Also who is not known any more: only the jobs say whom to look for.
             let is_time = looked < UNKNOWN && looked + EVERY >= UNKNOWN;
             // A job may have been given to a manager in the instant in which it was found to be gone.
             let is_again = !gone.is_empty() && looked.as_secs().is_multiple_of(AGAIN_SECONDS);
             if left || is_time || is_again || gone != before {
-                let is_gone = |node: &EntityId| match states.get(node) {
-                    Some(state) => *state == MemberState::Down,
-                    None => looked >= UNKNOWN,
-                };
-                left = !take_over(&host, is_gone).await;
-                before = gone;
+                left = !(take_over(&host, &known).await & succeed(&host, &known).await);
             }
+            // Whoever was cut off, or stood still, may have been taken for gone itself.
+            if since.elapsed() > EVERY + STILL || before.difference(&gone).next().is_some() {
+                ask_leads(&host).await;
+            }
+            before = gone;
             drop(host);
+            since = Stopwatch::start();
             tokio::time::sleep(EVERY).await;
             looked = looked.saturating_add(EVERY);
         }
     });
 }
 
+/// Tells other gates of the open jobs here whose gates are gone. False when some are left: they have to be looked at again.
+/// What is told may be lost, or come before the other gate knows that the one before is gone: while that is so, it is told
+/// again every [`AGAIN_SECONDS`].
+async fn succeed(host: &Arc<Host>, known: &Arc<Known>) -> bool {
+    let Ok(open) = host.blocking(|store| open(store, StreamKind::Job)).await else { return false };
+    let mut is_done = true;
+    for stream in open {
+        let told = ask(host, &host.kinds.jobs, &stream, Action::Read, |view| {
+            let gate = view.state.run.as_ref()?.gate.as_ref()?.gate_id.clone();
+            Some((view.state.job_id.clone()?, gate))
+        });
+        let Ok(told) = told.await else {
+            is_done = false;
+            continue;
+        };
+        let Some((job_id, gate)) = told.filter(|(_, gate)| known.is_gone(gate)) else { continue };
+        let Some(next) = known.successor(&gate, &job_id) else {
+            is_done = false;
+            continue;
+        };
+        tracing::info!(%job_id, from = %gate, to = %next, "a gate is gone; another one is told of its job");
+        let command = job::Command::TellGate { gate: next.clone() };
+        let told = ask(host, &host.kinds.jobs, &stream, Action::Command(command, None), |_| ()).await;
+        is_done &= told.is_ok();
+    }
+    is_done
+}
+
+/// Asks the managers of the jobs that are open at this gate whether it still leads.
+async fn ask_leads(host: &Arc<Host>) {
+    let Ok(open) = host.blocking(|store| open(store, StreamKind::Gate)).await else { return };
+    for job_id in open {
+        let action = Action::Command(gate::Command::AskLeads, None);
+        // A gate that was replaced says so, and a runtime that ends has nothing to ask.
+        let _ = ask(host, &host.kinds.gates, &job_id, action, |_| ()).await;
+    }
+}
+
 /// Gives the open jobs of managers that are gone to others. False when some are left: they have to be looked at again.
-async fn take_over(host: &Arc<Host>, is_gone: impl Fn(&EntityId) -> bool) -> bool {
+async fn take_over(host: &Arc<Host>, known: &Known) -> bool {
     let Some(me) = host.fleet.me() else { return true };
-    let Ok(open) = host.blocking(open_gates).await else { return false };
+    let Ok(open) = host.blocking(|store| open(store, StreamKind::Gate)).await else { return false };
     let mut is_done = true;
     for job_id in open {
         let led = ask(host, &host.kinds.gates, &job_id, Action::Read, |view| {
@@ -154,9 +245,8 @@ async fn take_over(host: &Arc<Host>, is_gone: impl Fn(&EntityId) -> bool) -> boo
             continue;
         };
         for (datacenter, from, addr) in led {
-            let is_here = [me, &host.config.jobs.node].contains(&&from.node)
-                || [HERE, me.as_str()].contains(&addr.as_str());
-            if !is_here && is_gone(&from.node) {
+            let is_here = [HERE, me.as_str()].contains(&addr.as_str());
+            if !is_here && known.is_gone(&from.node) {
                 is_done &= give(host, &job_id, datacenter, from).await;
             }
         }
@@ -194,13 +284,13 @@ async fn give(host: &Arc<Host>, job_id: &EntityId, datacenter: EntityId, from: L
     }
 }
 
-/// The jobs that are open at this gate: each has a deadline.
-fn open_gates(store: &dyn Store) -> Result<Vec<EntityId>, Fault> {
+/// What is open of a kind: each has a deadline, or owes an answer to somebody.
+fn open(store: &dyn Store, kind: StreamKind) -> Result<Vec<EntityId>, Fault> {
     let (mut open, mut after) = (Vec::new(), None);
     loop {
         let page = wait(store.deadlines(after, PAGE))?;
         let Some(last) = page.last().cloned() else { return Ok(open) };
-        open.extend(page.into_iter().filter(|(_, of)| of.kind == StreamKind::Gate).map(|(_, of)| of.id));
+        open.extend(page.into_iter().filter(|(_, of)| of.kind == kind).map(|(_, of)| of.id));
         after = Some(last);
     }
 }

@@ -1,7 +1,7 @@
-//! Jobs that go through processes which are killed and stopped: a gate and two managers of a datacenter, each with its own
+//! Jobs that go through processes which are killed and stopped: two gates and two managers of a datacenter, each with its own
 //! journal, and workers outside of all of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -92,7 +92,9 @@ fn work(
 
 fn paris() -> Cluster {
     let mut cluster = Cluster::new();
-    for (name, role) in [("g1", "gate"), ("m1", "manager"), ("m2", "manager"), ("w1", "worker")] {
+    for (name, role) in
+        [("g1", "gate"), ("g2", "gate"), ("m1", "manager"), ("m2", "manager"), ("w1", "worker")]
+    {
         let at = cluster.add(name, role, "paris");
         cluster.start(at);
     }
@@ -101,21 +103,34 @@ fn paris() -> Cluster {
 }
 
 fn submit(cluster: &Cluster, job: &str) -> bool {
-    let gate = &cluster.nodes[cluster.find("g1")];
+    submit_at(cluster, "g1", job)
+}
+
+fn submit_at(cluster: &Cluster, gate: &str, job: &str) -> bool {
+    let gate = &cluster.nodes[cluster.find(gate)];
     let asked = json!({"job_id": job, "target_datacenters": ["paris"], "payload": {"do": job},
         "timeout_seconds": 3_600, "stuck_threshold": 3_600});
     matches!(gate.call("POST", "/jobs/submit", &asked), Some((200, _)))
 }
 
 fn status(cluster: &Cluster, job: &str) -> Option<String> {
-    let gate = &cluster.nodes[cluster.find("g1")];
+    status_at(cluster, "g1", job)
+}
+
+fn status_at(cluster: &Cluster, gate: &str, job: &str) -> Option<String> {
+    let gate = &cluster.nodes[cluster.find(gate)];
     let (status, shown) = gate.call("GET", &format!("/jobs/{job}/status"), &Value::Null)?;
     (status == 200).then(|| shown["status"]["status"].as_str().map(str::to_owned))?
 }
 
 fn finals(cluster: &Cluster, job: &str) -> usize {
-    let gate = &cluster.nodes[cluster.find("g1")];
-    gate.events("gate", job).iter().filter(|event| event["event"] == "finished").count()
+    count(cluster, "g1", job, "finished")
+}
+
+/// How often something is on record of a job at a gate.
+fn count(cluster: &Cluster, gate: &str, job: &str, event: &str) -> usize {
+    let gate = &cluster.nodes[cluster.find(gate)];
+    gate.events("gate", job).iter().filter(|found| found["event"] == event).count()
 }
 
 /// The manager that hands a job to a worker of this name, and under which number of leadership.
@@ -185,6 +200,61 @@ fn the_jobs_of_a_manager_that_is_killed_or_stopped_are_taken_over_above_its_toke
     cluster.check(&[]);
 }
 
+#[test]
+fn the_jobs_of_a_gate_that_is_killed_or_stopped_are_led_by_another_above_its_epochs() {
+    let mut cluster = paris();
+    for way in ["kill", "stop"] {
+        let job = format!("job-{way}");
+        assert!(submit(&cluster, &job));
+        let (manager, work) = taken(&cluster, &job, &format!("w-{way}"), &["m1", "m2"]);
+        let at = cluster.find("g1");
+        if way == "kill" {
+            cluster.nodes[at].kill()
+        } else {
+            cluster.nodes[at].signal("-STOP")
+        }
+        wait_for("the other gate leads the job", || {
+            (status_at(&cluster, "g2", &job)? != "completed").then_some(())
+        });
+        if way == "kill" {
+            cluster.start(at)
+        } else {
+            cluster.nodes[at].signal("-CONT")
+        }
+        // The one that comes back is told so, before it says anything of the job again.
+        wait_for("the gate that came back was replaced", || {
+            (count(&cluster, "g1", &job, "gate_replaced") == 1).then_some(())
+        });
+        cluster.agree(&[], "the gate is back");
+        let elsewhere = |method: &str, path: &str, body: Value| {
+            let answer = cluster.nodes[at].call(method, &format!("/jobs/{path}"), &body).unwrap();
+            assert_eq!((answer.0, &answer.1["error"]["kind"]), (421, &json!("led_elsewhere")), "{answer:?}");
+            assert_eq!(answer.1["error"]["details"]["gate"], "g2", "{answer:?}");
+        };
+        elsewhere("GET", &format!("{job}/status"), Value::Null);
+        elsewhere("GET", &format!("{job}/wait?timeout_ms=100"), Value::Null);
+        elsewhere("POST", &format!("{job}/cancel"), json!({}));
+        elsewhere(
+            "POST",
+            "submit",
+            json!({"job_id": job, "target_datacenters": ["paris"], "payload": {"do": job},
+            "timeout_seconds": 3_600, "stuck_threshold": 3_600}),
+        );
+        let report = json!({"job_id": job, "workflow_id": work["workflow_id"],
+            "dispatch_token": work["dispatch_token"], "outcome": "completed"});
+        let done =
+            cluster.nodes[cluster.find(&manager)].call("POST", &format!("/workers/w-{way}/report"), &report);
+        assert_eq!(done.as_ref().map(|(status, _)| *status), Some(200), "{done:?}");
+        wait_for("the job has ended", || (status_at(&cluster, "g2", &job)? == "completed").then_some(()));
+        assert_eq!((count(&cluster, "g2", &job, "finished"), finals(&cluster, &job)), (1, 0));
+        let led = cluster.nodes[cluster.find("g2")].events("gate", &job);
+        let rebuilt = led.iter().find(|event| event["event"] == "rebuilt").expect("it was told the job");
+        let epoch = rebuilt["data"]["tracked"]["gate_epoch"].as_u64().unwrap_or_default();
+        assert!(epoch >= 1 << 20, "{rebuilt}");
+    }
+    cluster.check(&[]);
+}
+
 /// `QUORATE_KILLS=100` for the long form.
 #[test]
 fn jobs_go_through_kills_and_stops_of_every_role_with_one_end_each() {
@@ -202,7 +272,7 @@ fn jobs_go_through_kills_and_stops_of_every_role_with_one_end_each() {
     let mut rng = Rng::new(seed);
     let (mut acknowledged, mut asked, mut done) = (Vec::new(), 0, BTreeMap::<String, u64>::new());
     for kill in 0..kills {
-        let role = ["g1", "m1", "m2", "m1", "m2", "w1"][(rng.next_u64() % 6) as usize];
+        let role = ["g1", "m1", "m2", "g2", "m1", "m2", "w1"][(rng.next_u64() % 7) as usize];
         let at = cluster.find(role);
         let is_kill = rng.next_u64().is_multiple_of(2);
         let way = if is_kill { "kill -9" } else { "SIGSTOP" };
@@ -215,7 +285,9 @@ fn jobs_go_through_kills_and_stops_of_every_role_with_one_end_each() {
             for _ in 0..jobs {
                 asked += 1;
                 let job = format!("job-{asked}");
-                if submit(cluster, &job) {
+                // Where it is asked for, and acknowledged.
+                let gate = ["g1", "g2"][asked % 2];
+                if gate != role && submit_at(cluster, gate, &job) {
                     acknowledged.push(job);
                 }
             }
@@ -229,9 +301,7 @@ fn jobs_go_through_kills_and_stops_of_every_role_with_one_end_each() {
         }
         let since = Stopwatch::start();
         while since.elapsed() < long {
-            if role != "g1" {
-                more(&cluster, 1);
-            }
+            more(&cluster, 1);
             std::thread::sleep(Duration::from_millis(150));
         }
         if is_kill {
@@ -247,16 +317,20 @@ fn jobs_go_through_kills_and_stops_of_every_role_with_one_end_each() {
     let since = Stopwatch::start();
     let mut statuses = BTreeMap::<String, u64>::new();
     for job in &acknowledged {
-        let events = wait_for(&format!("{job} ends"), || {
-            let events = cluster.nodes[cluster.find("g1")].events("gate", job);
-            events.iter().any(|event| event["event"] == "finished").then_some(events)
+        let ends: Vec<Value> = wait_for(&format!("{job} ends"), || {
+            let events = ["g1", "g2"].map(|gate| cluster.nodes[cluster.find(gate)].events("gate", job));
+            let ends: Vec<Value> =
+                events.into_iter().flatten().filter(|event| event["event"] == "finished").collect();
+            (!ends.is_empty()).then_some(ends)
         });
-        let ends: Vec<&Value> = events.iter().filter(|event| event["event"] == "finished").collect();
-        assert_eq!(ends.len(), 1, "{job} has one final status");
+        let statuses_of: BTreeSet<&str> =
+            ends.iter().filter_map(|event| event["data"]["status"].as_str()).collect();
+        assert_eq!(statuses_of.len(), 1, "{job} has one final status: {ends:?}");
         let ended = ends[0]["data"]["status"].as_str().unwrap().to_owned();
         if ended != "completed" {
             for (of, kind, id) in [
                 ("g1", "gate", job.clone()),
+                ("g2", "gate", job.clone()),
                 ("m1", "job", format!("{job}@paris")),
                 ("m2", "job", format!("{job}@paris")),
             ] {
@@ -272,10 +346,11 @@ fn jobs_go_through_kills_and_stops_of_every_role_with_one_end_each() {
     let jobs = resource.jobs.lock().unwrap();
     let doubled = jobs.values().filter(|(_, effects)| *effects > 1).count();
     let lost = acknowledged.iter().filter(|job| !jobs.contains_key(*job)).count();
-    let gate = &cluster.nodes[cluster.find("g1")];
-    let moved =
-        gate.call("GET", "/history/count?kind=gate&event=taken_over", &Value::Null).map(|(_, counts)| counts);
-    println!("taken over: {}", moved.unwrap_or_default());
+    for (gate, event) in [("g1", "taken_over"), ("g2", "taken_over"), ("g1", "rebuilt"), ("g2", "rebuilt")] {
+        let path = format!("/history/count?kind=gate&event={event}");
+        let counted = cluster.nodes[cluster.find(gate)].call("GET", &path, &Value::Null);
+        println!("{gate} {event}: {}", counted.map(|(_, counts)| counts).unwrap_or_default());
+    }
     println!(
         "{done:?}; {asked} jobs asked for, {} acknowledged, ended as {statuses:?} {:?} after the last kill; \
          {doubled} were done more than once, {} refused as stale, {} dropped by a dying worker, {lost} lost",

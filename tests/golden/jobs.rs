@@ -528,6 +528,13 @@ pub(crate) fn gates() -> Vec<gate::Event> {
         reason: "it is dead".into(),
         at: at(19),
     }));
+    all.push(gate::Event::GateReplaced {
+        gate: id("g2"),
+        gate_epoch: epoch(),
+        told_by: id("窓"),
+        at: at(20),
+    });
+    all.push(gate::Event::LeadershipAsked { at: at(21) });
     all
 }
 
@@ -675,7 +682,7 @@ variants!(job_variants of job::Event: Submitted, ProgressNoted, WorkflowMoved, A
     ClockStepped, ExtensionKeyed, ReportsDropped, PayloadNoted);
 variants!(gate_variants of gate::Event: Tracked, LeaderChanged, Progressed, DatacenterTimedOut, DatacenterEnded, Declared,
     Delivered, CancelRequested, CancelDelivered, Abandoned, Finished, GateTransferred, Resumed, FenceRejected,
-    LateFinal, Rebuilt, Recalled, EpochAdopted, PayloadNoted, Redirected, TakenOver);
+    LateFinal, Rebuilt, Recalled, EpochAdopted, PayloadNoted, Redirected, TakenOver, GateReplaced, LeadershipAsked);
 variants!(worker_variants of worker::Event: Registered, Dispatched, Reported, ReportDelivered, LeaderChanged,
     TransferParked, ParkedExpired, StopAsked, Aborted, LeaderLost, ExtensionRequested, ExtensionAnswered,
     FenceRejected, Draining, Left, Resumed, ReportsDropped, Enrolled, Took, Beat, Lost, GivenBack, Revoked);

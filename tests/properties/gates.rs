@@ -700,6 +700,8 @@ fn invariant_the_log_is_lawful(log: &[Event], script: &Script) {
             | Event::LateFinal { .. }
             | Event::Redirected { .. }
             | Event::TakenOver { .. }
+            | Event::GateReplaced { .. }
+            | Event::LeadershipAsked { .. }
             | Event::PayloadNoted { .. } => {}
         }
         assert!(declared <= 1 && finished <= 1, "{log:?}");

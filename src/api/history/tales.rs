@@ -224,6 +224,8 @@ const GATE: Lines = &[
     ("payload_noted", "what is to be done was kept"),
     ("taken_over", "{to.node} in {datacenter} gets it from {from.node}, which is gone: {reason}"),
     ("redirected", "{from} did not take it, and {to.datacenter} gets it: {reason}"),
+    ("gate_replaced", "gate {gate} leads instead of this one, under epoch {gate_epoch}, as {told_by} told"),
+    ("leadership_asked", "~the gate had been away, and asked every datacenter whether it still leads"),
 ];
 
 const WORKER: Lines = &[

@@ -172,8 +172,14 @@ impl Teller<'_> {
                 of(StreamKind::Quorum, parents, &["closed"], None)
             }
             StreamKind::Job => {
-                const GATE: &[&str] =
-                    &["tracked", "declared", "cancel_requested", "gate_transferred", "finished"];
+                const GATE: &[&str] = &[
+                    "tracked",
+                    "declared",
+                    "cancel_requested",
+                    "gate_transferred",
+                    "gate_replaced",
+                    "finished",
+                ];
                 const ROUTE: &[&str] = &["decided", "switched", "cooldown_started", "accepted"];
                 let job = stream.id.as_str().rsplit_once('@').map_or(stream.id.as_str(), |(job, _)| job);
                 let ids: BTreeSet<EntityId> = EntityId::stored(job).ok().into_iter().collect();

@@ -19,7 +19,7 @@ impl Hosted for GateMachine {
     const ENDS: bool = true;
 
     fn is_over(state: &Gate, _: Timestamp) -> bool {
-        state.run.is_none() && state.finished.is_some()
+        state.run.is_none() && (state.finished.is_some() || state.replaced.is_some())
     }
 
     fn bearing(_: &EntityId, _: &Self::State, command: &Self::Command) -> Bearing {
@@ -35,6 +35,7 @@ impl Hosted for GateMachine {
             | gate::Command::Redirect { .. }
             // So is who gets it now.
             | gate::Command::TakeOver { .. }
+            | gate::Command::AskLeads
             | gate::Command::RunErrands { .. }
             | gate::Command::Tick => Bearing::Passes,
         }
@@ -47,10 +48,12 @@ impl Hosted for GateMachine {
 
     fn context(host: &Host) -> Datacenters {
         let known = host.config.jobs.datacenters.clone();
-        if known.is_empty() {
-            return Datacenters::default().above(host.token_floor());
-        }
-        Datacenters::of(move |name| name.as_str() == LOCAL || known.contains(name)).above(host.token_floor())
+        let all = if known.is_empty() {
+            Datacenters::default()
+        } else {
+            Datacenters::of(move |name| name.as_str() == LOCAL || known.contains(name))
+        };
+        all.above(host.token_floor()).at(host.fleet.seat(host))
     }
 
     fn notices(_: &Config, id: &EntityId, _: &Gate, events: &[gate::Event]) -> Vec<Notice> {
@@ -75,7 +78,10 @@ impl Hosted for GateMachine {
 
     /// What the router keeps of a job goes with it. A crash in between leaves it to its time.
     fn follow(host: &Arc<Host>, id: &EntityId, events: &[gate::Event]) {
-        if events.iter().any(|event| matches!(event, gate::Event::Finished { .. })) {
+        let over = |event: &gate::Event| {
+            matches!(event, gate::Event::Finished { .. } | gate::Event::GateReplaced { .. })
+        };
+        if events.iter().any(over) {
             forget_route(host, id);
         }
         accept(host, id, events);

@@ -56,6 +56,7 @@ impl Hosted for JobMachine {
             | job::Command::RenewLease { .. }
             | job::Command::ReleaseLease { .. }
             | job::Command::Receive(_)
+            | job::Command::TellGate { .. }
             | job::Command::RunErrands { .. }
             | job::Command::Tick => Bearing::Passes,
         }

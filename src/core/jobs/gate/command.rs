@@ -53,6 +53,8 @@ pub enum Command {
         /// Where it listens.
         addr: String,
     },
+    /// This gate was away, or cut off: managers are told that it leads, and say if another one does.
+    AskLeads,
     /// Send what falls due at exactly this instant, see [`errand`](super::errand).
     RunErrands {
         /// The instant.

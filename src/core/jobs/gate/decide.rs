@@ -8,7 +8,7 @@ use super::outbox::fingerprint;
 use super::rejection::Rejection;
 use super::settings::within;
 use super::state::{Finished, Gate, Run};
-use super::{Datacenters, Effect, GateMachine, MAX_TARGETS, receive, verdict};
+use super::{Datacenters, Effect, GateMachine, MAX_TARGETS, receive, succession, verdict};
 use crate::jobs::protocol::limits::{
     MAX_ADDR_BYTES, MAX_REASON_BYTES, MAX_SENT_ADDR_BYTES, MAX_SPAN_MS, clip, too_long,
 };
@@ -22,6 +22,7 @@ use crate::kernel::time::Timestamp;
 pub(super) type Decided = Result<Decision<GateMachine>, Rejection>;
 
 pub(super) fn decide(state: &Gate, command: Command, now: Timestamp, known: &Datacenters) -> Decided {
+    succession::check_leads(state, &command)?;
     match command {
         Command::Track(track) => self::track(state, *track, now, known),
         Command::Receive(message) => receive::receive(state, &message, now, known),
@@ -38,6 +39,7 @@ pub(super) fn decide(state: &Gate, command: Command, now: Timestamp, known: &Dat
             take_over(state, &from, manager, *plan, &reason, now)
         }
         Command::Transfer { to, addr } => transfer(state, to, addr, now, known),
+        Command::AskLeads => succession::ask_leads(Draft::new(state, now)),
         Command::RunErrands { due } => {
             let falls =
                 |sending: Option<_>| sending.is_some_and(|s: crate::kernel::resend::Sending| s.falls_on(due));

@@ -252,6 +252,22 @@ pub enum Event {
         /// When.
         at: Timestamp,
     },
+    /// Another gate leads the job, which took this one for gone. Nothing more follows of it here.
+    GateReplaced {
+        /// The gate that leads.
+        gate: EntityId,
+        /// Its epoch.
+        gate_epoch: GateEpoch,
+        /// The datacenter that told it.
+        told_by: EntityId,
+        /// When.
+        at: Timestamp,
+    },
+    /// The gate was away, and asks every datacenter whether it still leads.
+    LeadershipAsked {
+        /// When.
+        at: Timestamp,
+    },
 }
 
 /// How the tracking of a job began.
@@ -359,6 +375,8 @@ impl Event {
             Event::PayloadNoted { .. } => "payload_noted",
             Event::Redirected { .. } => "redirected",
             Event::TakenOver { .. } => "taken_over",
+            Event::GateReplaced { .. } => "gate_replaced",
+            Event::LeadershipAsked { .. } => "leadership_asked",
         }
     }
 
@@ -385,6 +403,8 @@ impl Event {
             | Event::PayloadNoted { at, .. }
             | Event::Redirected { at, .. }
             | Event::TakenOver { at, .. }
+            | Event::GateReplaced { at, .. }
+            | Event::LeadershipAsked { at }
             | Event::LateFinal { at, .. } => *at,
         }
     }

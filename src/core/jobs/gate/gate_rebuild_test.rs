@@ -10,7 +10,7 @@ fn epoch(number: u64) -> GateEpoch {
 }
 
 /// A recall of the run of epoch 3 in `a`, `b` and `c`, by a manager that saw epoch 5, under token 1.
-fn told(dc: &str, elapsed_ms: u64) -> JobRecall {
+pub(super) fn told(dc: &str, elapsed_ms: u64) -> JobRecall {
     let Track { targets, settings, plan, .. } = asked(&["a", "b", "c"], Some(100_000), Settings::default());
     let JobDispatch {
         timeout_ms, stuck_threshold_ms, workflows, class, timeout_rule, settings: numbers, ..
@@ -30,7 +30,7 @@ fn told(dc: &str, elapsed_ms: u64) -> JobRecall {
     }
 }
 
-fn recall(dc: &str, told: JobRecall) -> Command {
+pub(super) fn recall(dc: &str, told: JobRecall) -> Command {
     message(dc, 0, Body::JobRecall(Box::new(told)))
 }
 

@@ -12,6 +12,8 @@ use crate::kernel::driver::{Driver, Step};
 mod life;
 #[path = "gate_rebuild_test.rs"]
 mod rebuild;
+#[path = "gate_succession_test.rs"]
+mod succession;
 
 pub(super) type G = Driver<GateMachine>;
 

@@ -40,6 +40,10 @@
 //! | tracked | TakeOver | that manager leads there, and the job has not ended there | TakenOver; the other one is sent the job, or how it is to end | |
 //! | any | a report | the job was taken from there | –; its sender is asked to stop | `UnknownDatacenter`; told *already final* |
 //! | tracked | Transfer | another gate | GateTransferred; datacenters are told | transferred |
+//! | tracked | recall | another gate leads under a higher epoch, and is not gone | GateReplaced | |
+//! | any | recall | the gate that led is another one, and gone | as for a gate without memory, under an epoch of its own block | told *accepted* |
+//! | tracked | AskLeads | | LeadershipAsked; datacenters are told who leads, and say if that is not so | |
+//! | replaced | anything but such a recall | | – | `LedElsewhere` |
 //! | tracked | any | a rule holds, nothing decided | Declared; datacenters are told | |
 //! | tracked | Tick | decided for the time to abandon | Abandoned, Finished | |
 //! | tracked | any | ended everywhere | Finished | |
@@ -61,6 +65,8 @@
 //!   time to abandon, the last one without such gaps.
 //! - *A gate may lose its memory.* One that does not know a job, because its store is gone or it took over from one that
 //!   is, tracks it again by what managers tell it, see `rebuild.rs`.
+//! - *A gate that is gone has a successor*, see `succession.rs`. The successor leads under epochs that the one before, were it
+//!   to come back, mints nowhere near; so the one before is told that it was replaced, and stops.
 //! - *The stream is the tombstone.* A job that has ended answers late reports for ever, and its id is not taken
 //!   for another. Where older records use one again, it starts with higher epochs and tokens than it ever had.
 //!
@@ -82,6 +88,7 @@ pub mod rejection;
 pub mod settings;
 pub mod state;
 pub mod status;
+mod succession;
 pub mod verdict;
 
 use std::fmt;
@@ -93,6 +100,7 @@ pub use rejection::Rejection;
 pub use settings::{Settings, TimeoutPolicy};
 pub use state::{Datacenter, DcStatus, Finished, Gate, Regained, Run};
 pub use status::{DatacenterStatus, GateStatus};
+pub use succession::{Others, Replaced, Seat};
 pub use verdict::GlobalRule;
 
 use crate::jobs::protocol::message::Message;
@@ -112,17 +120,23 @@ type Ask = dyn Fn(&EntityId) -> bool + Send + Sync;
 pub struct Datacenters {
     ask: Option<Arc<Ask>>,
     floor: TokenBase,
+    seat: Option<Seat>,
 }
 
 impl Datacenters {
     /// Asks this function.
     pub fn of(ask: impl Fn(&EntityId) -> bool + Send + Sync + 'static) -> Self {
-        Datacenters { ask: Some(Arc::new(ask)), floor: TokenBase::default() }
+        Datacenters { ask: Some(Arc::new(ask)), ..Datacenters::default() }
     }
 
     /// The same, with epochs that begin above a floor.
     pub fn above(self, floor: TokenBase) -> Self {
         Datacenters { floor, ..self }
+    }
+
+    /// The same, at a gate that is one of several.
+    pub fn at(self, seat: Option<Seat>) -> Self {
+        Datacenters { seat, ..self }
     }
 
     fn floor(&self) -> TokenBase {
@@ -160,7 +174,7 @@ pub struct GateMachine;
 
 impl Machine for GateMachine {
     const KIND: StreamKind = StreamKind::Gate;
-    const STATE_VERSION: u16 = 5;
+    const STATE_VERSION: u16 = 6;
     type State = Gate;
     type Command = Command;
     type Event = Event;

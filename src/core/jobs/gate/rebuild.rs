@@ -34,10 +34,11 @@ use super::outbox::{Errand, What};
 use super::receive::{self, Shown};
 use super::rejection::Rejection;
 use super::state::{Datacenter, Gate, Regained, Run};
+use super::succession::{self, Succession};
 use super::verdict::{self, GlobalRule};
 use super::{Datacenters, DcStatus};
 use crate::jobs::protocol::limits::clip;
-use crate::jobs::protocol::message::{AckOutcome, Leader, Message};
+use crate::jobs::protocol::message::{AckOutcome, Message};
 use crate::jobs::protocol::recall::JobRecall as Recall;
 use crate::jobs::protocol::token::{FenceToken, GateEpoch};
 use crate::kernel::ids::EntityId;
@@ -48,6 +49,18 @@ const SAID_BEFORE: &str = "Global timeout: ";
 
 /// Takes everything a manager tells.
 pub(super) fn recalled(mut draft: Draft, message: &Message, recall: &Recall, known: &Datacenters) -> Decided {
+    match succession::of(draft.state(), recall, known) {
+        Succession::Ours => {}
+        Succession::Theirs { gate, gate_epoch } => {
+            if draft.state().run.is_some() {
+                let (told_by, at) = (message.datacenter.clone(), draft.now);
+                draft.push(Event::GateReplaced { gate, gate_epoch, told_by, at });
+            }
+            return Ok(draft.decided(Ok(Reply::Received(None))));
+        }
+        // It hears of a lower epoch from this gate, or from that manager when it tells everything again.
+        Succession::Unsettled => return Ok(draft.decided(Ok(Reply::Received(None)))),
+    }
     let state = draft.state();
     let later = state.began().is_none_or(|epoch| recall.charter.epoch > epoch);
     let own = state.run.as_ref().is_some_and(|run| run.rebuilt.is_none());
@@ -74,10 +87,11 @@ fn rebuild(
     known: &Datacenters,
 ) -> Result<(), Rejection> {
     let (charter, seat) = (&recall.charter, &recall.gate);
+    let (gate, gate_addr) = succession::seat(recall, known);
     let track = Track {
         job_id: message.job_id.clone(),
-        gate: Leader { node: seat.gate_id.clone(), incarnation: seat.incarnation.unwrap_or(0) },
-        gate_addr: seat.addr.clone(),
+        gate,
+        gate_addr,
         targets: charter.targets.clone(),
         plan: recall.plan(),
         settings: charter.settings,
@@ -88,7 +102,7 @@ fn rebuild(
         return Err(Rejection::UnknownDatacenter { datacenter: message.datacenter.clone() });
     }
     let seen = recall.highest_epoch.max(seat.epoch).max(charter.epoch).max(draft.state().gate_epoch);
-    let gate_epoch = seen.next(known.floor()).ok_or(Rejection::EpochsExhausted)?;
+    let gate_epoch = succession::next_epoch(seen, recall, known).ok_or(Rejection::EpochsExhausted)?;
     let at = draft.now;
     let Track { job_id, gate, gate_addr, targets, plan, settings, payloads } = track;
     let tracked = Tracked { job_id, gate, gate_addr, gate_epoch, targets, plan, settings, at };
@@ -114,7 +128,8 @@ fn catch_up(
     let others = seen == held && recall.gate.epoch == held && !leads(run, recall);
     let refused = run.rebuilt.is_none() && run.dispatches(&message.datacenter) && seen > run.epoch;
     if seen > held || others || refused {
-        let gate_epoch = seen.max(held).next(known.floor()).ok_or(Rejection::EpochsExhausted)?;
+        let seen = seen.max(held);
+        let gate_epoch = succession::next_epoch(seen, recall, known).ok_or(Rejection::EpochsExhausted)?;
         draft.push(Event::EpochAdopted { gate_epoch, at: draft.now });
     }
     Ok(())

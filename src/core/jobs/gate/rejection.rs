@@ -98,6 +98,14 @@ pub enum Rejection {
         /// Shown.
         given: FenceToken,
     },
+    /// Another gate leads the job.
+    #[error("another gate leads the job; ask it there. gate={gate}, gate_epoch={gate_epoch}")]
+    LedElsewhere {
+        /// Which.
+        gate: EntityId,
+        /// Its epoch, as far as is known here.
+        gate_epoch: GateEpoch,
+    },
     /// Epochs ran out; they never start again.
     #[error("no gate epoch is left, they never start again")]
     EpochsExhausted,

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::event::{Event, FenceRejected, Target, Totals, Tracked};
 use super::outbox::{Errand, What};
 use super::settings::Settings;
+use super::succession::Replaced;
 use super::verdict::{self, GlobalRule};
 use crate::jobs::protocol::message::{AckOutcome, FinalStatus, JobDispatch, Leader};
 use crate::jobs::protocol::payload::Payloads;
@@ -36,6 +37,8 @@ pub struct Gate {
     pub noted_at: Timestamp,
     /// When the process began to serve that last took over.
     pub served_since: Option<Timestamp>,
+    /// The gate that leads it instead of this one.
+    pub replaced: Option<Replaced>,
 }
 
 /// A job that is tracked.
@@ -318,6 +321,8 @@ impl Gate {
             }
             Event::EpochAdopted { gate_epoch, at } => self.adopt_epoch(*gate_epoch, *at),
             Event::Redirected { from, to, at, reason: _ } => self.redirected(from, to, *at),
+            Event::GateReplaced { gate, gate_epoch, at, .. } => self.replaced(gate, *gate_epoch, *at),
+            Event::LeadershipAsked { at } => self.lead_anew(self.gate_epoch, *at),
             Event::TakenOver { datacenter, to, addr, above_token, plan, at, from: _, reason: _ } => {
                 self.floors.insert(datacenter.clone(), *above_token);
                 self.change(datacenter, |dc| {
@@ -476,7 +481,7 @@ impl Gate {
         };
         self.job_id = Some(job_id.clone());
         self.gate_epoch = *gate_epoch;
-        self.finished = None;
+        (self.finished, self.replaced) = (None, None);
         self.run = Some(run);
     }
 

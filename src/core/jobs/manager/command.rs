@@ -148,6 +148,11 @@ pub enum Command {
     },
     /// A message came.
     Receive(Box<Message>),
+    /// The gate of the job is gone: this other one is told everything, and leads it from then on if it agrees.
+    TellGate {
+        /// Which gate.
+        gate: EntityId,
+    },
     /// Send what falls due at exactly this instant; see [`errand`](super::errand). Writes nothing.
     RunErrands {
         /// The instant.

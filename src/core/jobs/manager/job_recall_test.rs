@@ -191,3 +191,40 @@ fn a_charter_is_kept_until_the_job_is_handed_out_in_a_later_epoch() {
     let step = job.step(from_gate(5, handed_out(asked(6))), us(2 * S));
     assert_eq!((names(&step.events), began(&job)), (vec!["gate_changed", "charter_noted"], Some(6)));
 }
+
+#[test]
+fn another_gate_is_told_everything_in_place_of_the_one_that_is_gone() {
+    let mut job = job();
+    let step = job.step(Command::TellGate { gate: id("g2") }, us(20 * S));
+    assert!(step.events.is_empty());
+    let Effect::Send(message) = &step.effects[0];
+    assert_eq!(&message.to, &Party::Gate(id("g2")));
+    let [recall] = &told(&step)[..] else { panic!("{:?}", step.effects) };
+    assert_eq!((&recall.gate.gate_id, recall.plan()), (&id("g1"), asked(3)));
+    // The gate that leads needs nobody to succeed it.
+    assert!(job.step(Command::TellGate { gate: id("g1") }, us(20 * S)).effects.is_empty());
+}
+
+#[test]
+fn the_end_of_a_job_that_no_gate_heard_of_is_told_to_the_next_one_and_then_to_nobody() {
+    let mut job = job();
+    let ended = job.step(
+        Command::Complete { status: FinalStatus::Completed, reason: String::new(), token: None },
+        us(20 * S),
+    );
+    assert!(ended.reply.is_ok(), "{:?}", ended.reply);
+    let step = job.step(Command::TellGate { gate: id("g2") }, us(21 * S));
+    let [recall] = &told(&step)[..] else { panic!("{:?}", step.effects) };
+    assert_eq!(recall.end.as_ref().map(|end| end.status), Some(FinalStatus::Completed));
+    let number = *job.state().outbox.keys().next().unwrap();
+    job.step(acked(number, AckOutcome::Accepted, 1), us(22 * S));
+    assert!(job.step(Command::TellGate { gate: id("g2") }, us(23 * S)).effects.is_empty());
+}
+
+#[test]
+fn a_job_without_a_gate_has_none_to_be_succeeded() {
+    let mut job = J::default();
+    job.step(Command::Submit(Box::new(plain())), us(0));
+    let step = job.step(Command::TellGate { gate: id("g2") }, us(S));
+    assert_eq!((step.reply, step.effects.len()), (Err(Rejection::NoGate), 0));
+}

@@ -70,6 +70,7 @@ fn handle(draft: &mut Draft<'_>, command: Command, heard: &Heard) -> Result<Repl
         Command::RenewLease { holder, token, lease_ms } => lead::renew(draft, &holder, token, lease_ms),
         Command::ReleaseLease { holder, token } => lead::release(draft, &holder, token),
         Command::Receive(message) => inbox::receive(draft, *message, heard),
+        Command::TellGate { gate } => recall::succeed(draft, gate),
         Command::RunErrands { due } => Ok(post::run_errands(draft, due)),
         Command::Tick => Ok(clock::tick(draft, heard)),
     }

@@ -5,6 +5,7 @@ use super::inbox;
 use super::post;
 use crate::jobs::manager::command::Reply;
 use crate::jobs::manager::event::Event;
+use crate::jobs::manager::outbox::Recipient;
 use crate::jobs::manager::rejection::Rejection;
 use crate::jobs::manager::state::{Job, Run};
 use crate::jobs::protocol::message::{
@@ -13,11 +14,24 @@ use crate::jobs::protocol::message::{
 };
 use crate::jobs::protocol::recall::{Charter, JobRecall};
 use crate::jobs::protocol::token::{FenceToken, GateEpoch};
+use crate::kernel::ids::EntityId;
 
 /// Tells the gate that leads everything, without being asked by number.
 pub(super) fn tell_gate(draft: &mut Draft<'_>) {
     let to = draft.run().ok().and_then(|run| run.gate.as_ref()).map(|gate| Party::Gate(gate.gate_id.clone()));
     to.into_iter().for_each(|to| tell(draft, to, 0));
+}
+
+/// Tells another gate everything, in place of the one that leads, which is gone. A job that is over, and whose end its gate
+/// knows, needs none.
+pub(super) fn succeed(draft: &mut Draft<'_>, gate: EntityId) -> Result<Reply, Rejection> {
+    let owes = draft.state().outbox.values().any(|entry| entry.to == Recipient::Gate);
+    let run = draft.run()?;
+    let led = run.gate.as_ref().ok_or(Rejection::NoGate)?;
+    if led.gate_id != gate && (run.ended.is_none() || owes) {
+        tell(draft, Party::Gate(gate), 0);
+    }
+    Ok(Reply::Changed(false))
 }
 
 /// Tells this gate everything. A job that came without a charter, from a gate that gave none, has nothing to tell.
