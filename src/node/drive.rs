@@ -39,6 +39,8 @@ const BUFFER_BYTES: usize = super::seal::MAX_SEALED_BYTES + 1;
 /// What waits in the system for this node, if the system allows it: a burst is no loss.
 #[cfg(unix)]
 const SOCKET_BYTES: usize = 4 << 20;
+/// Ports that are tried where any will do.
+const PORTS_TRIED: usize = 32;
 const LOOK: Duration = Duration::from_secs(1);
 /// Looks between two saves, and between two looks at names of those to join.
 const SAVE_LOOKS: u64 = 10;
@@ -140,6 +142,22 @@ impl std::fmt::Debug for Node {
     }
 }
 
+/// Binds a UDP address. One of any port gets a number whose TCP port is free, too: the messages of jobs come there.
+fn bind(listen: SocketAddr) -> std::io::Result<StdSocket> {
+    let mut refused = None;
+    for _ in 0..PORTS_TRIED {
+        let socket = StdSocket::bind(listen)?;
+        if listen.port() != 0 {
+            return Ok(socket);
+        }
+        match TcpListener::bind(socket.local_addr()?) {
+            Ok(_) => return Ok(socket),
+            Err(error) => refused = Some(error),
+        }
+    }
+    Err(refused.unwrap_or_else(|| std::io::ErrorKind::AddrInUse.into()))
+}
+
 impl Node {
     /// Starts a node on a thread of its own, and returns once it listens; whom it joins answers later. It needs no async
     /// runtime.
@@ -155,7 +173,7 @@ impl Node {
             let expected = "a UDP address that is free here";
             Error::invalid("listen", config.listen.to_string(), expected).with("cause", e.to_string())
         };
-        let socket = StdSocket::bind(config.listen).map_err(|e| taken(&e))?;
+        let socket = bind(config.listen).map_err(|e| taken(&e))?;
         socket.set_nonblocking(true).map_err(|e| taken(&e))?;
         #[cfg(unix)]
         if let Err(error) = rustix::net::sockopt::set_socket_recv_buffer_size(&socket, SOCKET_BYTES) {

@@ -2,11 +2,13 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use quorate_core::kernel::rng::Rng;
 use quorate_node::KeyRing;
 use quorate_runtime::api::dto::{MemberList, MemberMetrics, MemberValidation};
 use quorate_runtime::shell::clock::Stopwatch;
@@ -17,6 +19,7 @@ use tempfile::TempDir;
 /// Only a fault takes longer, also on a machine that has much else to do.
 const PATIENCE: Duration = Duration::from_secs(300);
 const LOOK_EVERY: Duration = Duration::from_millis(200);
+static COUNTER: AtomicU64 = AtomicU64::new(0);
 
 pub struct Process {
     pub name: String,
@@ -155,7 +158,7 @@ impl Cluster {
             .take(3)
             .collect();
         let node = &mut self.nodes[at];
-        let listen = node.address.map_or_else(|| "127.0.0.1:0".to_owned(), |address| address.to_string());
+        let listen = node.address.unwrap_or_else(free_address).to_string();
         let log = OpenOptions::new().create(true).append(true).open(node.data.with_extension("log")).unwrap();
         let mut command = program();
         command
@@ -236,6 +239,18 @@ impl Cluster {
             assert_eq!(metrics.counts["worker_confirmations"], 0, "{}", node.name);
             assert!(!metrics.confirmation_attempts.contains_key("worker"), "{}", node.name);
             assert_eq!(metrics.counts["restarts"], 0, "{}", node.name);
+        }
+    }
+}
+
+/// An address below the ports that the system gives to those who call: nobody takes it while the node is down.
+fn free_address() -> SocketAddr {
+    let mut rng = Rng::new(u64::from(std::process::id()) << 20 | COUNTER.fetch_add(1, Ordering::Relaxed));
+    loop {
+        let port = 15_000 + u16::try_from(rng.next_u64() % 15_000).unwrap();
+        let address = SocketAddr::from(([127, 0, 0, 1], port));
+        if TcpListener::bind(address).is_ok() && UdpSocket::bind(address).is_ok() {
+            return address;
         }
     }
 }

@@ -229,7 +229,7 @@ fn the_jobs_of_a_gate_that_is_killed_or_stopped_are_led_by_another_above_its_epo
         let elsewhere = |method: &str, path: &str, body: Value| {
             let answer = cluster.nodes[at].call(method, &format!("/jobs/{path}"), &body).unwrap();
             assert_eq!((answer.0, &answer.1["error"]["kind"]), (421, &json!("led_elsewhere")), "{answer:?}");
-            assert_eq!(answer.1["error"]["details"]["gate"], "g2", "{answer:?}");
+            assert_eq!(answer.1["error"]["gate"], "g2", "{answer:?}");
         };
         elsewhere("GET", &format!("{job}/status"), Value::Null);
         elsewhere("GET", &format!("{job}/wait?timeout_ms=100"), Value::Null);
