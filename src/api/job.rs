@@ -31,7 +31,7 @@ use crate::core::kernel::ids::{EntityId, StreamId, StreamKind};
 use crate::core::kernel::time::Timestamp;
 use crate::core::load::stats::Level;
 use crate::core::trust::identity::PartyKind;
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::journal::codec::decode;
 use crate::shell::access::Access;
 use crate::shell::entity::{Action, View};
@@ -40,6 +40,13 @@ use crate::shell::jobs::{self, HERE, LOCAL};
 use crate::shell::lock;
 use crate::shell::pressure::arrived;
 use crate::shell::runtime::ask;
+
+/// A job that goes nowhere: no manager of the datacenter is there, as far as this node knows.
+fn nobody(datacenter: &EntityId) -> Error {
+    let message =
+        format!("no manager of the datacenter is there, as far as this node knows. datacenter={datacenter}");
+    Error::new(ErrorKind::NoDatacenter, message).with("excluded", vec![datacenter.to_string()])
+}
 
 /// The workflow of a job that says what is to be done and names no workflows.
 const ONLY_WORKFLOW: &str = "main";
@@ -191,17 +198,19 @@ impl Jobs<'_> {
         let said = job::Command::Submit(Box::new(submit.clone()));
         JobMachine::decide(&Job::default(), said, host.clock.now(), &Heard::default())?;
         let target = |datacenter: &EntityId| {
-            let here = || (submit.leader.clone(), HERE.to_owned());
-            let (manager, manager_addr) = host.fleet.pick(datacenter, &submit.job_id).unwrap_or_else(here);
-            Target { datacenter: datacenter.clone(), manager, manager_addr }
+            let picked = host.fleet.pick(datacenter, &submit.job_id);
+            let here = || host.fleet.manages(datacenter).then(|| (submit.leader.clone(), HERE.to_owned()));
+            let (manager, manager_addr) = picked.or_else(here).ok_or_else(|| nobody(datacenter))?;
+            Ok::<_, Error>(Target { datacenter: datacenter.clone(), manager, manager_addr })
         };
+        let targets = datacenters.iter().map(target).collect::<Result<_, _>>()?;
         let mut settings = host.config.jobs.gate;
         settings.dc_timeout_policy = policy.unwrap_or(settings.dc_timeout_policy);
         let track = gate::command::Track {
             job_id: submit.job_id.clone(),
             gate,
             gate_addr: gate_addr.clone(),
-            targets: datacenters.iter().map(target).collect(),
+            targets,
             plan: JobDispatch {
                 timeout_ms: submit.timeout_ms,
                 stuck_threshold_ms: submit.stuck_threshold_ms,

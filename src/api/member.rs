@@ -9,7 +9,7 @@ use crate::core::kernel::ids::{EntityId, NodeId};
 use crate::core::network::member::record::Notebook;
 use crate::error::{Error, ErrorKind};
 use crate::shell::fleet;
-pub use crate::shell::fleet::Seen;
+pub use crate::shell::fleet::{Own, Seen};
 use crate::shell::lock;
 use crate::shell::notes;
 use crate::shell::post::{Split, Transport};
@@ -24,6 +24,8 @@ pub trait MemberSource: Send + Sync {
     fn validate(&self) -> MemberValidation;
     /// What happened and is not on record yet.
     fn notebook(&self) -> Arc<Mutex<Notebook>>;
+    /// This node.
+    fn own(&self) -> Own;
     /// The other nodes, as far as jobs are concerned.
     fn seen(&self) -> Vec<Seen>;
 }
@@ -49,9 +51,8 @@ impl Members<'_> {
         let at = host.clock.now();
         let gone: Vec<EntityId> = lock(&host.counters.members).difference(&known).cloned().collect();
         lock(&notebook).miss(gone.iter().map(NodeId::from), at);
-        let me = EntityId::from(lock(&notebook).me());
         notes::keep(host, notebook);
-        fleet::keep(host, me, move || node.seen());
+        fleet::keep(host, node.own(), move || node.seen());
         true
     }
 

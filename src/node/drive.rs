@@ -22,7 +22,7 @@ use quorate_core::network::member::LocalNode;
 use quorate_core::network::member::record::Notebook;
 use quorate_runtime::api::Quorate;
 use quorate_runtime::api::dto::{MemberList, MemberMetrics, MemberValidation};
-use quorate_runtime::api::member::{MemberSource, Seen};
+use quorate_runtime::api::member::{MemberSource, Own, Seen};
 use quorate_runtime::error::{Error, ErrorKind};
 use quorate_runtime::shell::clock::{Clock, Stopwatch};
 
@@ -94,6 +94,12 @@ impl MemberSource for Shared {
 
     fn notebook(&self) -> Arc<Mutex<Notebook>> {
         self.notebook.clone()
+    }
+
+    fn own(&self) -> Own {
+        let engine = self.engine();
+        let me = engine.membership();
+        Own { node: me.id().into(), role: me.role(), datacenter: me.datacenter().into() }
     }
 
     fn seen(&self) -> Vec<Seen> {

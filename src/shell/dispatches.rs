@@ -11,7 +11,7 @@ use super::hosts::track;
 use super::lock;
 use super::runtime::ask;
 use super::tell::tell;
-use crate::core::jobs::gate::{self, GateMachine};
+use crate::core::jobs::gate::{self, GateMachine, Target};
 use crate::core::jobs::protocol::message::{AckOutcome, Body, Message, ReportAck};
 use crate::core::kernel::ids::{DatacenterId, EntityId};
 use crate::core::network::route::record::{self as route, FailureReason, RouteMachine};
@@ -120,13 +120,27 @@ fn redirect(host: &Arc<Host>, job_id: EntityId, from: EntityId, reason: FailureR
             let chosen = view.state.chosen.as_ref().filter(|_| view.state.routing.is_some());
             chosen.map(|chosen| chosen.fallback_datacenters.iter().map(EntityId::from).collect::<Vec<_>>())
         });
-        match chain.await {
-            Ok(Some(chain)) if !chain.is_empty() => {
-                let reason = format!("the datacenter did not take the job. reason={}", reason.name());
-                tell::<GateMachine>(&shared, &job_id, gate::Command::Redirect { from, chain, reason });
-            }
-            Ok(Some(_) | None) => {}
-            Err(failure) => tracing::warn!(%job_id, ?failure, "the route of a job was not read"),
+        let chain = match chain.await {
+            Ok(chain) => chain.unwrap_or_default(),
+            Err(failure) => return tracing::warn!(%job_id, ?failure, "the route of a job was not read"),
+        };
+        let place = from.clone();
+        let led = ask(&shared, &shared.kinds.gates, &job_id, Action::Read, move |view| {
+            let dc = view.state.datacenters()?.get(&place)?;
+            Some((dc.leader.clone(), dc.addr.clone()))
+        });
+        let led = led.await.ok().flatten();
+        let target = |datacenter: EntityId| {
+            let picked = shared.fleet.pick(&datacenter, &job_id);
+            // In one process the manager of a datacenter is that of every other one.
+            let same = || led.clone().filter(|_| shared.fleet.manages(&datacenter));
+            let (manager, manager_addr) = picked.or_else(same)?;
+            Some(Target { datacenter, manager, manager_addr })
+        };
+        let chain: Vec<Target> = chain.into_iter().filter_map(target).collect();
+        if !chain.is_empty() {
+            let reason = format!("the datacenter did not take the job. reason={}", reason.name());
+            tell::<GateMachine>(&shared, &job_id, gate::Command::Redirect { from, chain, reason });
         }
     });
 }

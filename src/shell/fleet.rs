@@ -21,7 +21,7 @@ use std::time::Duration;
 use super::clock::Stopwatch;
 use super::entity::Action;
 use super::host::{Host, wait};
-use super::jobs::HERE;
+use super::jobs::{HERE, LOCAL};
 use super::lock;
 use super::runtime::ask;
 use crate::core::jobs::gate::{self, Others, Reply, Seat};
@@ -61,6 +61,17 @@ pub struct Seen {
     pub addr: String,
 }
 
+/// The node of this process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Own {
+    /// Its name.
+    pub node: EntityId,
+    /// What it does.
+    pub role: NodeRole,
+    /// Where it stands.
+    pub datacenter: EntityId,
+}
+
 /// A manager that jobs may go to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Manager {
@@ -71,7 +82,7 @@ struct Manager {
 /// Which managers there are.
 #[derive(Debug, Default)]
 pub(crate) struct Fleet {
-    me: OnceLock<EntityId>,
+    own: OnceLock<Own>,
     /// Those that are there, by their datacenters.
     managers: Mutex<BTreeMap<EntityId, Vec<Manager>>>,
     known: Mutex<Arc<Known>>,
@@ -110,10 +121,16 @@ impl Others for Known {
 impl Fleet {
     /// The name of the node of this process, if it is one.
     pub(crate) fn me(&self) -> Option<&EntityId> {
-        self.me.get()
+        self.own.get().map(|own| &own.node)
     }
 
-    /// The manager of a datacenter that a job goes to, and where it listens; none where no other process has one.
+    /// Does this process manage the jobs of a datacenter, as one that is no node does of each?
+    pub(crate) fn manages(&self, datacenter: &EntityId) -> bool {
+        let Some(own) = self.own.get() else { return true };
+        datacenter.as_str() == LOCAL || (own.role == NodeRole::Manager && own.datacenter == *datacenter)
+    }
+
+    /// The manager in another process that a job of a datacenter goes to, and where it listens.
     pub(crate) fn pick(&self, datacenter: &EntityId, job_id: &EntityId) -> Option<(Leader, String)> {
         let managers = lock(&self.managers);
         let best =
@@ -123,7 +140,7 @@ impl Fleet {
 
     /// The gate of this process among others; none where it is no node.
     pub(crate) fn seat(&self, host: &Host) -> Option<Seat> {
-        let gate = Leader { node: self.me.get()?.clone(), incarnation: host.epoch };
+        let gate = Leader { node: self.me()?.clone(), incarnation: host.epoch };
         Some(Seat { gate, addr: HERE.to_owned(), others: lock(&self.known).clone() })
     }
 
@@ -155,18 +172,18 @@ fn rank(node: &EntityId, job_id: &EntityId) -> (u64, EntityId) {
 }
 
 /// Looks who is there, and gives jobs of those that are gone to others, until the runtime ends.
-pub(crate) fn keep(host: &Arc<Host>, me: EntityId, seen: impl Fn() -> Vec<Seen> + Send + 'static) {
-    if host.fleet.me.set(me.clone()).is_err() {
+pub(crate) fn keep(host: &Arc<Host>, own: Own, seen: impl Fn() -> Vec<Seen> + Send + 'static) {
+    let names = vec![own.node.clone(), host.config.jobs.node.clone()];
+    if host.fleet.own.set(own).is_err() {
         return;
     }
-    let own = vec![me, host.config.jobs.node.clone()];
     let (tokio, weak) = (host.tokio.clone(), Arc::downgrade(host));
     tokio.spawn(async move {
         let (mut before, mut left, mut looked) = (BTreeSet::new(), true, Duration::ZERO);
         let mut since = Stopwatch::start();
         loop {
             let Some(host) = weak.upgrade().filter(|host| !host.is_closing()) else { return };
-            let known = host.fleet.see(&seen(), own.clone(), looked >= UNKNOWN);
+            let known = host.fleet.see(&seen(), names.clone(), looked >= UNKNOWN);
             let is_down = |(_, state): &(&EntityId, &MemberState)| **state == MemberState::Down;
             let gone: BTreeSet<EntityId> =
                 known.states.iter().filter(is_down).map(|(id, _)| id.clone()).collect();

@@ -109,7 +109,7 @@ fn submit(cluster: &Cluster, job: &str) -> bool {
 fn submit_at(cluster: &Cluster, gate: &str, job: &str) -> bool {
     let gate = &cluster.nodes[cluster.find(gate)];
     let asked = json!({"job_id": job, "target_datacenters": ["paris"], "payload": {"do": job},
-        "timeout_seconds": 3_600, "stuck_threshold": 3_600});
+        "timeout_seconds": 3_600, "stuck_threshold": 3_600, "max_attempts": 100});
     matches!(gate.call("POST", "/jobs/submit", &asked), Some((200, _)))
 }
 
@@ -238,7 +238,7 @@ fn the_jobs_of_a_gate_that_is_killed_or_stopped_are_led_by_another_above_its_epo
             "POST",
             "submit",
             json!({"job_id": job, "target_datacenters": ["paris"], "payload": {"do": job},
-            "timeout_seconds": 3_600, "stuck_threshold": 3_600}),
+            "timeout_seconds": 3_600, "stuck_threshold": 3_600, "max_attempts": 100}),
         );
         let report = json!({"job_id": job, "workflow_id": work["workflow_id"],
             "dispatch_token": work["dispatch_token"], "outcome": "completed"});

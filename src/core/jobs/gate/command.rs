@@ -26,8 +26,8 @@ pub enum Command {
     Redirect {
         /// Which did not.
         from: EntityId,
-        /// Which may get it, the best first.
-        chain: Vec<EntityId>,
+        /// Which may get it, with their managers, the best first.
+        chain: Vec<Target>,
         /// Why, for people.
         reason: String,
     },

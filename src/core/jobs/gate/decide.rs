@@ -208,7 +208,7 @@ fn transfer(state: &Gate, gate: Leader, gate_addr: String, now: Timestamp, known
 fn redirect(
     state: &Gate,
     from: EntityId,
-    chain: &[EntityId],
+    chain: &[Target],
     reason: &str,
     now: Timestamp,
     known: &Datacenters,
@@ -219,13 +219,12 @@ fn redirect(
     };
     let is_over = run.decision.is_some() || run.cancel.is_some();
     let waits = run.dispatches(&from) && dc.known_token() == FenceToken::NONE && !is_over;
-    let fits = |name: &&EntityId| {
-        !run.datacenters.contains_key(*name) && !run.withdrawn.contains(*name) && known.knows(name)
+    let fits = |Target { datacenter: name, .. }: &&Target| {
+        !run.datacenters.contains_key(name) && !run.withdrawn.contains(name) && known.knows(name)
     };
     let mut draft = Draft::new(state, now);
-    if let Some(next) = chain.iter().find(fits).filter(|_| waits) {
-        let to =
-            Target { datacenter: next.clone(), manager: dc.leader.clone(), manager_addr: dc.addr.clone() };
+    if let Some(to) = chain.iter().find(fits).filter(|_| waits).cloned() {
+        addr("manager_addr", &to.manager_addr)?;
         draft.push(Event::Redirected { from, to, reason: clip(reason), at: now });
     }
     Ok(draft.decided(Ok(Reply::Done)))

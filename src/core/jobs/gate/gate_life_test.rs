@@ -439,7 +439,7 @@ fn an_address_from_before_the_bound_was_lower_is_still_followed() {
 fn a_datacenter_that_does_not_take_the_job_is_followed_by_the_next_of_the_chain_and_told_to_stop() {
     let mut gate = tracked(&["a"], Some(100_000));
     let redirect = |from: &str| {
-        let chain = vec![id("a"), id("b")];
+        let chain = asked(&["a", "b"], None, Settings::default()).targets;
         Command::Redirect { from: id(from), chain, reason: "no answer".to_owned() }
     };
     let step = gate.step(redirect("a"), us(7 * S));
@@ -465,8 +465,9 @@ fn a_datacenter_that_does_not_take_the_job_is_followed_by_the_next_of_the_chain_
 
 #[test]
 fn what_took_the_job_or_is_to_end_is_not_redirected() {
+    let chain = asked(&["b"], None, Settings::default()).targets;
     let redirect =
-        || Command::Redirect { from: id("a"), chain: vec![id("b")], reason: "no answer".to_owned() };
+        || Command::Redirect { from: id("a"), chain: chain.clone(), reason: "no answer".to_owned() };
     let mut heard = tracked(&["a"], None);
     heard.step(progress("a", report("a", 1)), us(1));
     assert!(heard.step(redirect(), us(2)).events.is_empty());
