@@ -3,14 +3,18 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use quorate::{ErrorKind, Quorate};
-use quorate_core::kernel::ids::{StreamId, StreamKind};
+use quorate_core::kernel::ids::{EntityId, NodeId, StreamId, StreamKind};
 use quorate_core::kernel::time::Timestamp;
+use quorate_core::network::member::record::{Change, Notebook, Noted, Standing};
+use quorate_core::network::member::{MemberState, NodeRole};
 use quorate_journal::stores::memory::MemoryStore;
 use quorate_journal::{Record, Store};
+use quorate_runtime::api::dto::{MemberList, MemberMetrics, MemberValidation};
+use quorate_runtime::api::member::{MemberSource, Own, Seen};
 use quorate_runtime::api::ops;
 use quorate_runtime::config::{ClockConfig, Config};
 use serde_json::{Map, Value};
@@ -52,6 +56,52 @@ fn lines() -> Vec<(String, Map<String, Value>)> {
     out
 }
 
+/// A node to which something happened. Nobody asks it for more than its record.
+struct Node(Arc<Mutex<Notebook>>);
+
+impl Node {
+    fn new(at: Timestamp) -> Self {
+        let mut notebook = Notebook::new(NodeId::new("here").unwrap());
+        let standing =
+            Standing { state: Some(MemberState::Alive), incarnation: 300, role: Some(NodeRole::Manager) };
+        for (id, change) in [
+            ("there", Change::Discovered { said_by: None }),
+            ("there", Change::RoleLearned { role: NodeRole::Manager }),
+            ("elsewhere", Change::Confirmed),
+        ] {
+            notebook.note(&NodeId::new(id).unwrap(), Noted { change, at }, &standing);
+        }
+        Node(Arc::new(Mutex::new(notebook)))
+    }
+}
+
+impl MemberSource for Node {
+    fn list(&self) -> MemberList {
+        unreachable!("nobody asks")
+    }
+
+    fn metrics(&self) -> MemberMetrics {
+        unreachable!("nobody asks")
+    }
+
+    fn validate(&self) -> MemberValidation {
+        unreachable!("nobody asks")
+    }
+
+    fn notebook(&self) -> Arc<Mutex<Notebook>> {
+        self.0.clone()
+    }
+
+    fn own(&self) -> Own {
+        let id = |name| EntityId::new(name).unwrap();
+        Own { node: id("here"), role: NodeRole::Gate, datacenter: id("paris") }
+    }
+
+    fn seen(&self) -> Vec<Seen> {
+        Vec::new()
+    }
+}
+
 async fn write() -> Vec<Record> {
     let store = Arc::new(MemoryStore::new());
     let start = Timestamp::from_micros(1_000_000);
@@ -65,6 +115,9 @@ async fn write() -> Vec<Record> {
             let _ = call(&q, &op, fields).await;
         }
     }
+    let node = Arc::new(Node::new(Timestamp::from_micros(LATER)));
+    assert!(q.members().attach(node));
+    q.members().record().await.unwrap();
     q.close().await.unwrap();
     store.reopen().scan(0, usize::MAX).await.unwrap()
 }

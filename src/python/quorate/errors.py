@@ -82,6 +82,13 @@ class Pruned(Error):
     retryable = False
 
 
+class LedElsewhere(Error):
+    """What to do: ask the node that ``gate`` names: this gate was taken for gone, and that one leads the job now."""
+
+    kind = "led_elsewhere"
+    retryable = False
+
+
 class AlreadyExists(Error):
     """What to do: use what exists, or choose another id."""
 
@@ -551,6 +558,7 @@ _CLASSES: dict[str, type[Error]] = {
     "unknown_operation": UnknownOperation,
     "not_found": NotFound,
     "pruned": Pruned,
+    "led_elsewhere": LedElsewhere,
     "already_exists": AlreadyExists,
     "key_reused": KeyReused,
     "unreachable_requirement": UnreachableRequirement,
@@ -627,6 +635,7 @@ __all__ = [
     "UnknownOperation",
     "NotFound",
     "Pruned",
+    "LedElsewhere",
     "AlreadyExists",
     "KeyReused",
     "UnreachableRequirement",
