@@ -133,6 +133,10 @@ impl Jobs<'_> {
         let preferred = Preferred { count: request.datacenter_count, names: request.preferred_datacenters };
         let aimed = self.aim(&job_id, request.target_datacenters, preferred).await?;
         let gated = request.gate_addr.is_some() || !aimed.datacenters.is_empty();
+        if !gated && self.host().fleet.is_gate() && !self.is_here(&job_id).await? {
+            let message = "this node is a gate, and knows no datacenter yet that could take the job";
+            return Err(Error::new(ErrorKind::NoDatacenter, message).with("excluded", Vec::<String>::new()));
+        }
         if !gated {
             // A job at a gate is found by its id first: a second one of that id could not be reached.
             if !self.datacenters(&job_id).await?.is_empty() {

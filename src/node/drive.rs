@@ -103,7 +103,9 @@ impl MemberSource for Shared {
     }
 
     fn seen(&self) -> Vec<Seen> {
-        let engine = self.engine();
+        let (engine, now) = (self.engine(), self.clock.now());
+        let coordinates = engine.membership().coordinates();
+        let far = |id| coordinates.get_peer_coordinate(id).map(|_| coordinates.estimate_rtt_ucb_ms(id, now));
         let seen = engine.membership().members().map(|(id, member)| Seen {
             node: id.into(),
             role: member.role(),
@@ -111,6 +113,8 @@ impl MemberSource for Shared {
             state: member.state(),
             incarnation: member.incarnation(),
             addr: member.address().to_string(),
+            rtt_ucb_ms: far(id),
+            quality: coordinates.coordinate_quality(id, now),
         });
         seen.collect()
     }

@@ -20,6 +20,7 @@ use std::time::Duration;
 
 use super::clock::Stopwatch;
 use super::entity::Action;
+use super::heartbeats::Heartbeats;
 use super::host::{Host, wait};
 use super::jobs::{HERE, LOCAL};
 use super::lock;
@@ -45,7 +46,7 @@ const STILL: Duration = Duration::from_secs(2);
 const PAGE: usize = 1_024;
 
 /// Another node, as the node of this process sees it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Seen {
     /// Its name.
     pub node: EntityId,
@@ -59,6 +60,17 @@ pub struct Seen {
     pub incarnation: u64,
     /// Where it is reached.
     pub addr: String,
+    /// What a round trip to it most likely stays below, in ms; none where nothing is known.
+    pub rtt_ucb_ms: Option<f64>,
+    /// How far that can be relied on, 0 to 1.
+    pub quality: f64,
+}
+
+impl Seen {
+    /// Is it there, as far as anybody knows? One that is suspected is, until it is found to be dead.
+    pub(super) fn is_there(&self) -> bool {
+        matches!(self.state, MemberState::Alive | MemberState::Suspect)
+    }
 }
 
 /// The node of this process.
@@ -77,6 +89,8 @@ pub struct Own {
 struct Manager {
     leader: Leader,
     addr: String,
+    /// One that is suspected gets a job where there is no other.
+    is_sound: bool,
 }
 
 /// Which managers there are.
@@ -124,6 +138,11 @@ impl Fleet {
         self.own.get().map(|own| &own.node)
     }
 
+    /// Is this process the node of a gate, which has no workers?
+    pub(crate) fn is_gate(&self) -> bool {
+        self.own.get().is_some_and(|own| own.role == NodeRole::Gate)
+    }
+
     /// Does this process manage the jobs of a datacenter, as one that is no node does of each?
     pub(crate) fn manages(&self, datacenter: &EntityId) -> bool {
         let Some(own) = self.own.get() else { return true };
@@ -133,8 +152,10 @@ impl Fleet {
     /// The manager in another process that a job of a datacenter goes to, and where it listens.
     pub(crate) fn pick(&self, datacenter: &EntityId, job_id: &EntityId) -> Option<(Leader, String)> {
         let managers = lock(&self.managers);
-        let best =
-            managers.get(datacenter)?.iter().max_by_key(|manager| rank(&manager.leader.node, job_id))?;
+        let best = managers
+            .get(datacenter)?
+            .iter()
+            .max_by_key(|manager| (manager.is_sound, rank(&manager.leader.node, job_id)))?;
         Some((best.leader.clone(), best.addr.clone()))
     }
 
@@ -146,11 +167,12 @@ impl Fleet {
 
     fn see(&self, seen: &[Seen], own: Vec<EntityId>, is_complete: bool) -> Arc<Known> {
         let mut managers: BTreeMap<EntityId, Vec<Manager>> = BTreeMap::new();
-        let there = |one: &&Seen| one.role == Some(NodeRole::Manager) && one.state == MemberState::Alive;
+        let there = |one: &&Seen| one.role == Some(NodeRole::Manager) && one.is_there();
         for one in seen.iter().filter(there) {
             let Some(datacenter) = &one.datacenter else { continue };
             let leader = Leader { node: one.node.clone(), incarnation: one.incarnation };
-            managers.entry(datacenter.clone()).or_default().push(Manager { leader, addr: one.addr.clone() });
+            let (addr, is_sound) = (one.addr.clone(), one.state == MemberState::Alive);
+            managers.entry(datacenter.clone()).or_default().push(Manager { leader, addr, is_sound });
         }
         *lock(&self.managers) = managers;
         let is_gate = |one: &&Seen| one.role == Some(NodeRole::Gate) && one.state == MemberState::Alive;
@@ -180,10 +202,14 @@ pub(crate) fn keep(host: &Arc<Host>, own: Own, seen: impl Fn() -> Vec<Seen> + Se
     let (tokio, weak) = (host.tokio.clone(), Arc::downgrade(host));
     tokio.spawn(async move {
         let (mut before, mut left, mut looked) = (BTreeSet::new(), true, Duration::ZERO);
-        let mut since = Stopwatch::start();
+        let (mut since, mut heartbeats) = (Stopwatch::start(), Heartbeats::default());
         loop {
             let Some(host) = weak.upgrade().filter(|host| !host.is_closing()) else { return };
-            let known = host.fleet.see(&seen(), names.clone(), looked >= UNKNOWN);
+            let all = seen();
+            let known = host.fleet.see(&all, names.clone(), looked >= UNKNOWN);
+            if host.fleet.is_gate() {
+                heartbeats.tell(&host, &all, looked);
+            }
             let is_down = |(_, state): &(&EntityId, &MemberState)| **state == MemberState::Down;
             let gone: BTreeSet<EntityId> =
                 known.states.iter().filter(is_down).map(|(id, _)| id.clone()).collect();

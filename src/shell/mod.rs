@@ -28,6 +28,7 @@ mod dispatches;
 pub(crate) mod entity;
 pub(crate) mod fleet;
 pub(crate) mod flows;
+mod heartbeats;
 pub(crate) mod hooks;
 pub(crate) mod host;
 pub(crate) mod hosts;

@@ -4,6 +4,7 @@
 
 #![cfg(unix)]
 
+mod datacenters;
 mod doors;
 mod flood;
 mod harness;
