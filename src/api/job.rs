@@ -6,7 +6,7 @@ use super::dto::{
     JobStatusView, JobSubmitted, JobWhy, MoveWorkflow, SubmitJob, WhyLink,
 };
 use super::hidden::Sight;
-use super::job_aim::Preferred;
+use super::job_aim::{Preferred, nobody, stuck_at_gate};
 use super::job_view::{
     cancelled, count, job_view, millis, overall, settings, stats, strange, stream, taken, token, unexpected,
     with_leader,
@@ -40,13 +40,6 @@ use crate::shell::jobs::{self, HERE, LOCAL};
 use crate::shell::lock;
 use crate::shell::pressure::arrived;
 use crate::shell::runtime::ask;
-
-/// A job that goes nowhere: no manager of the datacenter is there, as far as this node knows.
-fn nobody(datacenter: &EntityId) -> Error {
-    let message =
-        format!("no manager of the datacenter is there, as far as this node knows. datacenter={datacenter}");
-    Error::new(ErrorKind::NoDatacenter, message).with("excluded", vec![datacenter.to_string()])
-}
 
 /// The workflow of a job that says what is to be done and names no workflows.
 const ONLY_WORKFLOW: &str = "main";
@@ -210,6 +203,7 @@ impl Jobs<'_> {
         let targets = datacenters.iter().map(target).collect::<Result<_, _>>()?;
         let mut settings = host.config.jobs.gate;
         settings.dc_timeout_policy = policy.unwrap_or(settings.dc_timeout_policy);
+        settings.stuck_ms = settings.stuck_ms.max(stuck_at_gate(submit.stuck_threshold_ms));
         let track = gate::command::Track {
             job_id: submit.job_id.clone(),
             gate,
@@ -284,7 +278,14 @@ impl Jobs<'_> {
             return Ok(there);
         }
         match tracked.as_slice() {
-            [] => Ok(job_id.clone()),
+            [] => {
+                // A manager has those of its datacenter, and no gate that knows of them.
+                let own = self.host().fleet.datacenter().map(|own| stream(job_id, own)).transpose()?;
+                match own {
+                    Some(own) if !self.is_known(job_id).await? && self.is_known(&own).await? => Ok(own),
+                    Some(_) | None => Ok(job_id.clone()),
+                }
+            }
             [only] => stream(job_id, only),
             several => {
                 let names: Vec<&str> = several.iter().map(EntityId::as_str).collect();
@@ -522,7 +523,7 @@ impl Jobs<'_> {
                     streams.push(stream(&request.job_id, &dc.datacenter)?);
                 }
             }
-            (None, None) => streams.push(request.job_id.clone()),
+            (None, None) => streams.push(self.find(&request.job_id, None).await?),
         }
         let mut datacenters = Vec::with_capacity(streams.len());
         for stream in &streams {

@@ -151,6 +151,12 @@ impl Jobs<'_> {
         self.q.allow("gate.transfer", &request).await?;
         texts::address_or_here("new_gate_addr", &request.new_gate_addr)?;
         let host = self.host();
+        if let Some(me) = host.fleet.me().filter(|me| **me != request.new_gate_id) {
+            let expected = format!(
+                "{me}, the gate of this node: the jobs of a gate that is dead go to another one by themselves"
+            );
+            return Err(Error::invalid("new_gate_id", request.new_gate_id.as_str(), &expected));
+        }
         let said = gate::Command::Transfer {
             to: self.leader(Some(&request.new_gate_id)),
             addr: if request.new_gate_addr.is_empty() { HERE.into() } else { request.new_gate_addr },

@@ -47,7 +47,10 @@ pub(super) fn overall<'a>(gate: &GateStatus, parts: &'a [JobStatusView]) -> &'a 
     }
     let rank = |status: &str| JobStatus::ALL.into_iter().position(|of| of.name() == status);
     let live = parts.iter().filter(|part| part.ended_at.is_none());
-    live.map(|part| part.status.as_str()).max_by_key(|status| rank(status)).unwrap_or("submitted")
+    // Its managers may be other processes, of which the gate knows what they told it.
+    let is_heard = gate.dc_fence_tokens.values().any(|token| *token > FenceToken::NONE);
+    let told = if is_heard && parts.is_empty() { JobStatus::Running } else { JobStatus::Submitted };
+    live.map(|part| part.status.as_str()).max_by_key(|status| rank(status)).unwrap_or(told.name())
 }
 
 pub(super) fn line_of(view: &JobView) -> JobLine {

@@ -45,7 +45,10 @@ impl Workers<'_> {
     /// `invalid_argument`, and the faults of the store.
     pub async fn register(&self, request: RegisterWorker) -> Result<WorkerChanged, Error> {
         self.q.allow("worker.register", &request).await?;
-        let local = || EntityId::new(LOCAL).map_err(|e| Error::invalid("datacenter", LOCAL, &e.to_string()));
+        let local = || match self.q.host().fleet.datacenter() {
+            Some(own) => Ok(own.clone()),
+            None => EntityId::new(LOCAL).map_err(|e| Error::invalid("datacenter", LOCAL, &e.to_string())),
+        };
         if let Some(given) = request.datacenter.as_ref().filter(|given| given.as_str().contains('@')) {
             return Err(Error::invalid("datacenter", given.as_str(), "a name without @"));
         }

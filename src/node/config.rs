@@ -108,11 +108,12 @@ impl NodeConfig {
 
     /// Who the node is, once it is known where it listens.
     pub(crate) fn local(&self, disk: &Disk, bound: SocketAddr) -> Result<LocalNode, Error> {
-        let id = disk.name(self.given_name()?, self.role)?;
+        let (id, datacenter) = (disk.name(self.given_name()?, self.role)?, self.datacenter_id()?);
+        disk.place(self.role, &datacenter)?;
         let reached = self.advertise.unwrap_or(bound).to_string();
         let address =
             Address::new(reached.as_str()).map_err(|e| Error::invalid(e.field, e.given, e.expected))?;
-        Ok(LocalNode { id, address, role: self.role, datacenter: self.datacenter_id()? })
+        Ok(LocalNode { id, address, role: self.role, datacenter })
     }
 }
 

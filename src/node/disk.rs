@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | `lock` | nothing; locked while the node runs | never |
 //! | `name` | the node's name | once, synced |
+//! | `place` | its role and datacenter | once, synced |
 //! | `incarnation` | no higher one was ever sent | before it is sent, synced |
 //! | `members.json` | its coordinate and whom it knew | every ten seconds, and when it leaves |
 //!
@@ -14,11 +15,12 @@ use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use quorate_core::kernel::ids::NodeId;
+use quorate_core::kernel::ids::{DatacenterId, NodeId};
 use quorate_core::network::member::{NodeRole, SavedMembership};
 use quorate_runtime::error::{Error, ErrorKind};
 
 const NAME: &str = "name";
+const PLACE: &str = "place";
 const INCARNATION: &str = "incarnation";
 const MEMBERS: &str = "members.json";
 /// A larger file is none.
@@ -80,6 +82,28 @@ impl Disk {
                 Ok(name)
             }
         }
+    }
+
+    /// Keeps what the node does and where it stands. The jobs in the folder are those of that role in that datacenter.
+    ///
+    /// # Errors
+    /// `invalid_argument` for another role or datacenter than the folder was begun with, `store_corrupt`, `store_error`.
+    pub(crate) fn place(&self, role: NodeRole, datacenter: &DatacenterId) -> Result<(), Error> {
+        let place = format!("{} {datacenter}\n", role.name());
+        let Some(kept) = self.read(PLACE)? else { return self.replace(PLACE, place.as_bytes(), true) };
+        let (kept_role, kept_datacenter) =
+            kept.trim_end().split_once(' ').ok_or_else(|| self.corrupt(PLACE))?;
+        let begun = |kept: &str, what: &str| {
+            format!("{kept}, as this folder was begun with; another {what} needs another folder")
+        };
+        if kept_role != role.name() {
+            return Err(Error::invalid("role", role.name(), &begun(kept_role, "role")));
+        }
+        if kept_datacenter != datacenter.as_str() {
+            let expected = begun(kept_datacenter, "datacenter");
+            return Err(Error::invalid("datacenter", datacenter.as_str(), &expected));
+        }
+        Ok(())
     }
 
     /// The highest incarnation that may have been sent; 0 for a node that never spoke.
@@ -193,6 +217,12 @@ mod tests {
         drop(disk);
         let disk = Disk::open(folder.path()).unwrap();
         assert_eq!(disk.name(None, NodeRole::Worker).unwrap(), name);
+        let (paris, oslo) = (DatacenterId::new("paris").unwrap(), DatacenterId::new("oslo").unwrap());
+        disk.place(NodeRole::Gate, &paris).unwrap();
+        disk.place(NodeRole::Gate, &paris).unwrap();
+        let field = |refused: Result<(), Error>| refused.unwrap_err().detail("field").cloned();
+        assert_eq!(field(disk.place(NodeRole::Manager, &paris)), Some("role".into()));
+        assert_eq!(field(disk.place(NodeRole::Gate, &oslo)), Some("datacenter".into()));
         let other = NodeId::new("other").unwrap();
         assert_eq!(disk.name(Some(other), NodeRole::Gate).unwrap_err().kind(), ErrorKind::InvalidArgument);
         assert_eq!(disk.incarnation().unwrap(), 17);

@@ -138,6 +138,11 @@ impl Fleet {
         self.own.get().map(|own| &own.node)
     }
 
+    /// Where the node of this process stands, if it manages jobs there.
+    pub(crate) fn datacenter(&self) -> Option<&EntityId> {
+        self.own.get().filter(|own| own.role == NodeRole::Manager).map(|own| &own.datacenter)
+    }
+
     /// Is this process the node of a gate, which has no workers?
     pub(crate) fn is_gate(&self) -> bool {
         self.own.get().is_some_and(|own| own.role == NodeRole::Gate)

@@ -168,3 +168,45 @@ fn a_process_that_is_no_node_knows_no_other_gate() {
     let step = gate.step(led("a", "g", 5), us(500 * S));
     assert_eq!((names(&step)[0], gate.state().gate_epoch), ("rebuilt", GateEpoch::shown(6)));
 }
+
+#[test]
+fn of_two_gates_to_which_a_job_was_submitted_the_one_of_the_greater_name_leads_it() {
+    let submit = |gate: &str| {
+        let asked = asked(&["a", "b", "c"], Some(100_000), Settings::default());
+        Command::Track(Box::new(Track { gate: node(gate), ..asked }))
+    };
+    let (mut g, _) = gate("g");
+    let (mut h, _) = gate("h");
+    g.step(submit("g"), us(0));
+    h.step(submit("h"), us(0));
+    // `a` has it from `g`, and `b` from `h`.
+    assert_eq!(names(&g.step(led("b", "h", 1), us(S))), ["gate_replaced"]);
+    let step = h.step(led("a", "g", 1), us(S));
+    assert_eq!(names(&step)[0], "epoch_adopted");
+    assert_eq!((h.state().gate_epoch.get(), h.state().leads()), (BLOCK, Ok(())));
+}
+
+#[test]
+fn a_job_that_goes_to_another_manager_is_handed_out_under_the_epoch_of_the_gate_that_leads() {
+    let (mut h, view) = gate("h");
+    goes(&view, "g");
+    h.step(led("a", "g", 5), us(500 * S));
+    let dc = h.state().datacenters().unwrap()[&id("a")].clone();
+    let take_over = Command::TakeOver {
+        datacenter: id("a"),
+        from: dc.leader,
+        to: node("n"),
+        addr: "n:1".to_owned(),
+        plan: Box::new(told("a", 0).plan()),
+        reason: "it is dead".to_owned(),
+    };
+    let step = h.step(take_over, us(501 * S));
+    let handed: Vec<_> = sent(&step)
+        .into_iter()
+        .filter_map(|message| match message.body {
+            Body::JobDispatch(dispatch) => Some((dispatch.led.get(), dispatch.charter.epoch.get())),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(handed, [(BLOCK, 3)]);
+}

@@ -93,8 +93,8 @@ impl Run {
             What::Dispatch => {
                 let plan = JobDispatch { gate_epoch: self.epoch, ..self.plan.as_deref()?.clone() };
                 let charter = self.charter(plan.gate_addr.clone());
-                let (payloads, above) = (self.payloads.clone(), dc.earlier);
-                Body::JobDispatch(Box::new(Dispatch { plan, charter, payloads, above }))
+                let (payloads, above, led) = (self.payloads.clone(), dc.earlier, gate.gate_epoch);
+                Body::JobDispatch(Box::new(Dispatch { plan, charter, payloads, above, led }))
             }
             What::GlobalTimeout => {
                 let decision = self.decision.as_ref()?;

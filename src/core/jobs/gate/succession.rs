@@ -11,6 +11,7 @@
 //! | this gate, or the process is no node | – | nothing changes hands |
 //! | another one | gone, as far as is known here | this gate leads, above every epoch that one may mint by itself |
 //! | another one, under a higher epoch | there | this gate was replaced |
+//! | another one, under the same epoch | there | the job was submitted to both: the one of the greater name leads it, above both |
 //! | another one, under no higher epoch | there | nothing yet: a manager that is behind hears of this gate by itself |
 //!
 //! Two gates may take each other for gone, when the network is cut between them. Each leads for the managers that it reaches,
@@ -94,9 +95,11 @@ pub(super) fn of(state: &Gate, recall: &Recall, known: &Datacenters) -> Successi
     if !seat.others.is_other(gate) || seat.others.is_gone(gate) {
         return Succession::Ours;
     }
-    let ends = state.finished.is_none() && gate_epoch > state.gate_epoch;
-    if ends || state.replaced.is_some() {
+    let is_higher = (gate_epoch, gate) > (state.gate_epoch, &seat.gate.node);
+    if state.replaced.is_some() || (state.finished.is_none() && is_higher) {
         Succession::Theirs { gate: gate.clone(), gate_epoch }
+    } else if state.run.is_some() && gate_epoch == state.gate_epoch {
+        Succession::Ours
     } else {
         Succession::Unsettled
     }

@@ -230,12 +230,12 @@ impl Submit {
         else {
             return None;
         };
-        let Dispatch { plan: dispatch, charter, payloads, above } = &**dispatch;
+        let Dispatch { plan: dispatch, charter, payloads, above, led } = &**dispatch;
         let gate = GateSeat {
             gate_id: gate_id.clone(),
             incarnation: None,
             addr: dispatch.gate_addr.clone(),
-            epoch: dispatch.gate_epoch,
+            epoch: dispatch.gate_epoch.max(*led),
         };
         Some(Submit {
             gate: Some(gate),

@@ -236,6 +236,7 @@ pub(super) fn handed_out(plan: JobDispatch) -> Body {
         charter,
         payloads: Default::default(),
         above: FenceToken::NONE,
+        led: GateEpoch::NONE,
     }))
 }
 

@@ -228,3 +228,58 @@ fn a_job_without_a_gate_has_none_to_be_succeeded() {
     let step = job.step(Command::TellGate { gate: id("g2") }, us(S));
     assert_eq!((step.reply, step.effects.len()), (Err(Rejection::NoGate), 0));
 }
+
+/// The run of epoch 3, handed out by this gate under this epoch, to whoever leads above this token.
+fn handed_on(gate: &str, led: u64, above: u64) -> Command {
+    let Body::JobDispatch(mut dispatch) = handed_out(asked(3)) else { unreachable!() };
+    (dispatch.led, dispatch.above) = (GateEpoch::shown(led), token(above));
+    let Command::Receive(mut message) = from_gate(80, Body::JobDispatch(dispatch)) else { unreachable!() };
+    message.from = Party::Gate(id(gate));
+    Command::Receive(message)
+}
+
+fn answered(step: &Step<JobMachine>) -> Vec<AckOutcome> {
+    let ack = |body: Body| match body {
+        Body::ReportAck(ack) => Some(ack.outcome),
+        _ => None,
+    };
+    bodies(&step.effects).into_iter().filter_map(ack).collect()
+}
+
+#[test]
+fn a_run_that_a_later_gate_hands_on_is_the_same_run_also_where_it_was_led_and_ended() {
+    let mut job = job();
+    job.step(asks(3, 1 << 20), us(S));
+    job.step(Command::Suspend { token: token(1), reason: String::new() }, us(2 * S));
+    // The gate before, which does not know yet, changes nothing.
+    let stale = job.step(handed_on("g0", 3, 1 << 20), us(3 * S));
+    assert_eq!(answered(&stale), [AckOutcome::Stale]);
+    let given = job.step(handed_on("g1", 1 << 20, 1 << 20), us(4 * S));
+    assert_eq!((answered(&given), job.state().runs), (vec![AckOutcome::Accepted], 1));
+    assert!(run(&job).suspended_at.is_none() && run(&job).token > token(1 << 20));
+    job.step(
+        Command::Complete { status: FinalStatus::Completed, reason: String::new(), token: None },
+        us(5 * S),
+    );
+    let late = job.step(handed_on("g1", 1 << 20, 0), us(6 * S));
+    assert_eq!(answered(&late), [AckOutcome::AlreadyFinal(FinalStatus::Completed)]);
+    // Whoever leads by then: it is no new run.
+    let later = job.step(handed_on("g2", 2 << 20, 0), us(7 * S));
+    assert_eq!(answered(&later), [AckOutcome::AlreadyFinal(FinalStatus::Completed)]);
+    assert_eq!(job.state().runs, 1);
+}
+
+#[test]
+fn a_job_that_was_submitted_to_two_gates_is_led_by_one_and_the_other_is_told_which() {
+    let mut job = job();
+    let step = job.step(handed_on("g2", 3, 0), us(S));
+    assert_eq!(answered(&step), [AckOutcome::Stale]);
+    let [recall] = &told(&step)[..] else { panic!("{:?}", step.effects) };
+    assert_eq!((&recall.gate.gate_id, job.state().runs), (&id("g1"), 1));
+    // The other one goes above it, and then the first one is told.
+    let step = job.step(handed_on("g2", 4, 0), us(2 * S));
+    assert_eq!(answered(&step), [AckOutcome::Accepted]);
+    let to: Vec<&Party> = step.effects.iter().map(|Effect::Send(message)| &message.to).collect();
+    assert!(to.contains(&&Party::Gate(id("g1"))), "{to:?}");
+    assert_eq!(told(&step)[0].gate.gate_id, id("g2"));
+}

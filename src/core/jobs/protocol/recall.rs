@@ -55,6 +55,9 @@ pub struct Dispatch {
     /// The receiver leads above this token: it was another one's in this datacenter, or that of an earlier run.
     #[serde(default)]
     pub above: FenceToken,
+    /// The epoch under which the gate leads when it says so. The plan shows the one in which the run began.
+    #[serde(default)]
+    pub led: GateEpoch,
 }
 
 /// Everything a manager knows that a gate without memory needs.

@@ -2,7 +2,7 @@
 
 use super::draft::Draft;
 use super::work::{With, check_result, delay, follow, lost_at_worker, note_progress, step, workflow};
-use super::{more, recall, stop, submit};
+use super::{more, recall, stop, submit, work};
 use crate::jobs::manager::command::{Reply, Submit};
 use crate::jobs::manager::event::{Event, GateSeat};
 use crate::jobs::manager::heard::Heard;
@@ -324,6 +324,8 @@ fn acked(draft: &mut Draft<'_>, number: u64, ack: &ReportAck) -> Result<Reply, R
     if replaced {
         draft.record_fence("report", held, ack.fence_token.get());
         let reason = format!("the gate knows of a later leader. token={}", ack.fence_token);
+        // Once: whoever misses it is refused with its next report.
+        work::tell_taken_away(draft, "another manager leads the job");
         draft.push(Event::Suspended { token: held, reason, at });
     }
     Ok(Reply::Changed(true))

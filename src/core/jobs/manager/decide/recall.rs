@@ -26,7 +26,7 @@ pub(super) fn tell_gate(draft: &mut Draft<'_>) {
 /// knows, needs none.
 pub(super) fn succeed(draft: &mut Draft<'_>, gate: EntityId) -> Result<Reply, Rejection> {
     let owes = draft.state().outbox.values().any(|entry| entry.to == Recipient::Gate);
-    let run = draft.run()?;
+    let run = draft.led()?;
     let led = run.gate.as_ref().ok_or(Rejection::NoGate)?;
     if led.gate_id != gate && (run.ended.is_none() || owes) {
         tell(draft, Party::Gate(gate), 0);

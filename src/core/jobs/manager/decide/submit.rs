@@ -11,6 +11,7 @@ use crate::jobs::manager::settings::{MAX_DEPENDENCIES, MAX_WORKFLOWS, check_addr
 use crate::jobs::manager::state::Run;
 use crate::jobs::manager::timeout::{self, Asked, Limits};
 use crate::jobs::protocol::message::{AckOutcome, Body, FinalStatus, Message, Party, WorkflowPlan};
+use crate::jobs::protocol::recall::Charter;
 use crate::jobs::protocol::token::{Standing, standing};
 use crate::kernel::ids::EntityId;
 
@@ -84,7 +85,7 @@ fn take_on(draft: &mut Draft<'_>, submit: Submit) -> Result<Reply, Rejection> {
             }
             Some(status) if submit.dispatch_number == 0 => return Err(Rejection::IdOfEnded { status }),
             // It ended here under a leadership that was replaced since: that end does not count.
-            Some(status) if is_repeat(run, &submit.gate) && !is_taken_over => {
+            Some(status) if is_repeat(run, &submit.gate, &submit.charter) && !is_taken_over => {
                 return Err(Rejection::AlreadyTerminal { status });
             }
             // A gate begins a run only in an epoch of its own.
@@ -114,32 +115,42 @@ fn take_on(draft: &mut Draft<'_>, submit: Submit) -> Result<Reply, Rejection> {
 }
 
 /// A gate sends its dispatch until it is answered, under a new number when leadership changed meanwhile; one that comes
-/// after the end must not start the job again. A run of a gate keeps the epoch it began in, and the next begins in a
-/// higher one than anybody has seen.
-fn is_repeat(run: &Run, gate: &Option<GateSeat>) -> bool {
+/// after the end must not start the job again. A run of a gate keeps the epoch it began in, whichever gate leads it, and the next
+/// begins in a higher one than anybody has seen.
+fn is_repeat(run: &Run, gate: &Option<GateSeat>, charter: &Option<Charter>) -> bool {
+    if let (Some(held), Some(given)) = (&run.charter, charter) {
+        return given.epoch <= held.epoch;
+    }
     match (&run.gate, gate) {
         (Some(held), Some(given)) => given.epoch <= held.epoch,
         (Some(_), None) | (None, Some(_)) | (None, None) => false,
     }
 }
 
-/// A gate that was replaced starts nothing.
+/// A gate that was replaced starts nothing, and of two gates to which the same job was submitted only one does: the other one
+/// is told of it, and they settle which.
 fn check_gate(draft: &mut Draft<'_>, gate: &GateSeat) -> Result<(), Rejection> {
     let held = draft.state().highest_epoch;
+    let led = draft.run().ok().filter(|run| run.ended.is_none()).and_then(|run| run.gate.as_ref());
+    let is_others = led.is_some_and(|led| led.gate_id != gate.gate_id && led.epoch == gate.epoch);
     match standing(gate.epoch, held) {
-        Standing::Stale => {
+        Standing::Current | Standing::Newer if !is_others => Ok(()),
+        Standing::Stale | Standing::Current | Standing::Newer => {
             draft.record_fence("dispatch", gate.epoch, held.get());
             Err(Rejection::StaleGate { held, given: gate.epoch })
         }
-        Standing::Current | Standing::Newer => Ok(()),
     }
 }
 
-/// A gate of a higher epoch takes the place of the one before.
+/// A gate of a higher epoch takes the place of the one before, which is told: it may not know.
 pub(super) fn adopt_gate(draft: &mut Draft<'_>, gate: GateSeat) {
     if gate.epoch > draft.state().highest_epoch {
-        let at = draft.now;
+        let before = draft.run().ok().and_then(|run| run.gate.as_ref()).map(|gate| gate.gate_id.clone());
+        let (at, next) = (draft.now, gate.gate_id.clone());
         draft.push(Event::GateChanged { gate, at });
+        if let Some(before) = before.filter(|before| *before != next) {
+            recall::tell(draft, Party::Gate(before), 0);
+        }
     }
 }
 

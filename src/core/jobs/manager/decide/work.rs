@@ -14,7 +14,7 @@ use crate::jobs::manager::settings::{MAX_WORKERS, PROGRESS_WRITE_MS, check_bytes
 use crate::jobs::manager::state::{Refused, Run};
 use crate::jobs::manager::workflow::{Moved, Workflow, WorkflowStatus};
 use crate::jobs::protocol::limits::MAX_RESULT_BYTES;
-use crate::jobs::protocol::message::{FinalStatus, NotNow};
+use crate::jobs::protocol::message::{Body, FinalStatus, NotNow, Party, WorkflowRevoke};
 use crate::jobs::protocol::token::DispatchToken;
 use crate::kernel::ids::EntityId;
 
@@ -356,6 +356,22 @@ fn take_away(
 ) {
     if !workflows.is_empty() {
         draft.queue(Recipient::Worker(worker), Notice::Revoke { workflows, reason: reason.to_owned() });
+    }
+}
+
+/// Every worker is told that what it has of the job is not its own any more. Not sent again: nobody leads the job here.
+pub(super) fn tell_taken_away(draft: &mut Draft<'_>, reason: &str) {
+    let Ok(run) = draft.run() else { return };
+    let fence_token = run.token;
+    let token = |id: EntityId| Some((id.clone(), run.workflows.get(&id)?.dispatch_token));
+    let had: Vec<_> = run
+        .at_workers()
+        .into_iter()
+        .map(|(worker, ids)| (worker, ids.into_iter().filter_map(token).collect::<Vec<_>>()))
+        .collect();
+    for (worker, workflows) in had {
+        let revoke = WorkflowRevoke { workflows, reason: reason.to_owned(), fence_token };
+        draft.send(Party::Worker(worker), 0, Body::WorkflowRevoke(revoke));
     }
 }
 
