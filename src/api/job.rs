@@ -6,7 +6,7 @@ use super::dto::{
     JobStatusView, JobSubmitted, JobWhy, MoveWorkflow, SubmitJob, WhyLink,
 };
 use super::hidden::Sight;
-use super::job_aim::{Preferred, nobody, stuck_at_gate};
+use super::job_aim::{Preferred, nobody};
 use super::job_view::{
     cancelled, count, job_view, millis, overall, settings, stats, strange, stream, taken, token, unexpected,
     with_leader,
@@ -203,7 +203,6 @@ impl Jobs<'_> {
         let targets = datacenters.iter().map(target).collect::<Result<_, _>>()?;
         let mut settings = host.config.jobs.gate;
         settings.dc_timeout_policy = policy.unwrap_or(settings.dc_timeout_policy);
-        settings.stuck_ms = settings.stuck_ms.max(stuck_at_gate(submit.stuck_threshold_ms));
         let track = gate::command::Track {
             job_id: submit.job_id.clone(),
             gate,

@@ -2,23 +2,14 @@
 
 use super::dto::{RouteJob, RoutedView};
 use super::job::Jobs;
-use crate::core::jobs::protocol::limits::MAX_SPAN_MS;
 use crate::core::kernel::ids::{DatacenterId, EntityId};
 use crate::error::{Error, ErrorKind};
-
-/// How much longer a gate waits for a sign of life of a job than its managers do.
-const GATE_LATER_MS: u64 = 60_000;
 
 /// A job that goes nowhere: no manager of the datacenter is there, as far as this node knows.
 pub(super) fn nobody(datacenter: &EntityId) -> Error {
     let message =
         format!("no manager of the datacenter is there, as far as this node knows. datacenter={datacenter}");
     Error::new(ErrorKind::NoDatacenter, message).with("excluded", vec![datacenter.to_string()])
-}
-
-/// How long a gate waits for a sign of life of a job whose managers wait so long. Who runs it finds out first.
-pub(super) fn stuck_at_gate(stuck_threshold_ms: u64) -> u64 {
-    stuck_threshold_ms.saturating_add(GATE_LATER_MS).min(MAX_SPAN_MS)
 }
 
 /// What the submitter asks of the router.
