@@ -223,6 +223,11 @@ impl Quorate {
     }
 
     fn over(runtime: Runtime) -> Self {
+        let host = runtime.host();
+        // Where time stands, whoever asks brings the index up to date.
+        if !host.reads_only && !host.clock.is_manual() {
+            host.tokio.spawn(history::follow(host.clone()));
+        }
         let access = Access::open(runtime.host().clone());
         Quorate { runtime: Arc::new(runtime), access, caller: None, members: member::Slot::default() }
     }

@@ -152,7 +152,7 @@ fn writable(path: &Path, there: &Path) -> Check {
     if !there.is_dir() {
         return fail(there, "this is no folder");
     }
-    let inside = ["LOCK", "log", "mark", "ring", "sled", "tlog"].map(|name| path.join(name));
+    let inside = ["LOCK", "index", "log", "mark", "ring", "sled", "tlog"].map(|name| path.join(name));
     let all = std::iter::once(there.to_owned()).chain(inside.into_iter().filter(|at| at.exists()));
     for at in all {
         if let Err(why) = may_write(&at) {

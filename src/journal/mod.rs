@@ -40,6 +40,9 @@ pub type Seq = u64;
 /// Number of an ownership of the journal; grows with every [`Store::acquire`].
 pub type Epoch = u64;
 
+/// Positions nearer to each other than this are read together by a store that has no other way to find them.
+const NEAR: u64 = 64;
+
 /// Ownerships that a life of a journal has room for, as a power of two; more begin the next one, and nothing is lost by that.
 const LIFE_BITS: u32 = 20;
 
@@ -339,6 +342,24 @@ pub trait Store: Send + Sync + 'static {
 
     /// Records after position `after` in global order, at most `limit`.
     fn scan(&self, after: Position, limit: usize) -> Pending<'_, Vec<Record>>;
+
+    /// The records at these positions, which grow, in order. Positions without a record are left out.
+    fn records_at<'a>(&'a self, positions: &'a [Position]) -> Pending<'a, Vec<Record>> {
+        Box::pin(async move {
+            let (mut out, mut rest) = (Vec::with_capacity(positions.len()), positions);
+            while let Some(first) = rest.first() {
+                // Those that stand close to each other are read together.
+                let near = |position: &Position| position - first < NEAR;
+                let (wanted, later) = rest.split_at(rest.partition_point(near));
+                let span = wanted.last().map_or(1, |last| last - first + 1);
+                let limit = usize::try_from(span).unwrap_or(usize::MAX);
+                let found = self.scan(first.saturating_sub(1), limit).await?;
+                out.extend(found.into_iter().filter(|r| wanted.binary_search(&r.position).is_ok()));
+                rest = later;
+            }
+            Ok(out)
+        })
+    }
 
     /// What pruned records left at the positions after `after`, of at most `limit` positions from there on. Between them stand
     /// records that [`Store::scan`] has.

@@ -35,6 +35,7 @@ pub(crate) mod idle;
 pub(crate) mod ids;
 pub(crate) mod inbox;
 mod inclusions;
+pub(crate) mod index;
 pub(crate) mod jobs;
 pub(crate) mod joint;
 pub(crate) mod keyed;
