@@ -200,12 +200,21 @@ impl Filter {
         after: Position,
         found: &Found,
     ) -> Result<Option<(Position, Position)>, Fault> {
+        let all = self.all_places(store)?;
+        Ok(all.map(|(first, end)| (after.max(first), if found.more { found.at.min(end) } else { end })))
+    }
+
+    /// The places that are asked about in all; none where one entity is named.
+    pub(in crate::api) fn all_places(
+        &self,
+        store: &dyn Store,
+    ) -> Result<Option<(Position, Position)>, Fault> {
         if self.request.entity_id.is_some() {
             return Ok(None);
         }
-        let after = after.max(self.request.from_position.map_or(0, |from| from - 1));
-        let end = if found.more { found.at } else { wait(store.tip())?.position };
-        Ok(Some((after, end.min(self.request.upto_position.unwrap_or(Position::MAX)))))
+        let after = self.request.from_position.map_or(0, |from| from - 1);
+        let tip = wait(store.tip())?.position;
+        Ok(Some((after, tip.min(self.request.upto_position.unwrap_or(Position::MAX)))))
     }
 
     fn goes_on(&self, tip: Position, at: Position) -> bool {
