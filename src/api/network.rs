@@ -249,9 +249,10 @@ impl Routes<'_> {
             Some(count) => return Err(Error::invalid("datacenter_count", count, "1 to 100")),
         };
         let from = request.from.unwrap_or_else(|| NodeId::from(&host.config.jobs.node));
-        // A job that was pruned goes nowhere any more; its gate went with it.
-        let gate = StreamId::new(StreamKind::Gate, request.job_id.clone());
-        host.blocking(move |store| wait(store.head(&gate)).map(drop)).await?;
+        // A job that was pruned goes nowhere any more; if it had a gate, that went with it.
+        let own = [StreamKind::Job, StreamKind::Gate].map(|kind| StreamId::new(kind, request.job_id.clone()));
+        host.blocking(move |store| own.iter().try_for_each(|stream| wait(store.head(stream)).map(drop)))
+            .await?;
         let (_, candidates, _) = seen(host, &from).await?;
         let ask_for = Ask {
             job: request.job_id.clone(),

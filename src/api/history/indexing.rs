@@ -115,8 +115,15 @@ fn tell(done: Result<(), Fault>) {
     }
 }
 
-/// Brings the index up to date, from now on until the runtime closes.
-pub(in crate::api) async fn follow(host: Arc<Host>) {
+/// Has the index brought up to date from now on. Where time stands, whoever asks does that.
+pub(in crate::api) fn keep_indexed(host: &Arc<Host>) {
+    if !host.reads_only && !host.clock.is_manual() {
+        host.tokio.spawn(follow(host.clone()));
+    }
+}
+
+/// Brings the index up to date until the runtime closes.
+async fn follow(host: Arc<Host>) {
     let mut bell = host.bell.subscribe();
     // What an earlier process did not come to index.
     bell.mark_changed();

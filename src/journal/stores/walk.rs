@@ -275,12 +275,20 @@ fn locate(view: &impl View, trails: &Trails, tip: &Tip, position: Position) -> R
             left.div_ceil(2)
         };
         guesses = !guesses;
-        let first = GroupHeader::parse(&group(view, low + step)?)?.first_position;
-        trails.remember(first, low + step);
+        let number = low + step;
+        let header = GroupHeader::parse(&group(view, number)?)?;
+        let (first, behind) = (header.first_position, header.last_position().saturating_add(1));
+        trails.remember(first, number);
+        if number < tip.group {
+            trails.remember(behind, number + 1);
+        }
+        if (first..behind).contains(&position) {
+            return Ok(number);
+        }
         if first <= position {
-            (low, low_at) = (low + step, first);
+            (low, low_at) = (number, first);
         } else {
-            (high, high_at) = (low + step - 1, first);
+            (high, high_at) = (number - 1, first);
         }
     }
     Ok(low)
