@@ -70,7 +70,7 @@ async fn agree(folder: &Path, index_block: u64, dice: &mut Dice, why: &str) {
     let q = Quorate::open_to_read(reading(0)).await.unwrap();
     let known = everything(&q).await;
     let questions: Vec<(Map<String, Value>, usize)> =
-        (0..30).map(|_| (asked(dice, &known), 1 + dice.roll(60))).collect();
+        (0..20).map(|_| (asked(dice, &known), 1 + dice.roll(60))).collect();
     // An owner records more when it opens.
     let upto = known.last().unwrap()["position"].clone();
     let within = |asked: &Map<String, Value>| {
@@ -97,7 +97,7 @@ async fn agree(folder: &Path, index_block: u64, dice: &mut Dice, why: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_index_changes_no_answer_whatever_became_of_it() {
-    for (seed, block) in [(1_u64, 16_u64), (2, 3), (3, 1), (4, 64)] {
+    for (seed, block) in [(1_u64, 16_u64), (2, 3)] {
         let dir = tempfile::tempdir().unwrap();
         let (folder, early) = (dir.path().join("data"), dir.path().join("early"));
         let mut dice = Dice(seed * 6_151);
