@@ -69,6 +69,9 @@ pub struct Config {
     /// Records of one entity between two snapshots, from 16, default 4,096. Too small writes large states often;
     /// too large makes waking a long-lived entity slow (about a second for a million records).
     pub snapshot_every: u64,
+    /// Records of a block of the index of history, up to 4,096, the default; 0 keeps no index. Too small makes many files; without
+    /// an index a question about all entities reads every record. No answer depends on it.
+    pub index_block: u64,
     /// Open questions of one identity, of each kind by itself (quorums, proposals, sessions), from 1, default 10,000; and never
     /// more than half of what may be open of that kind, so that one leaves room for others. The next one is refused with
     /// `limit_exceeded`. What one identity begins at the same instant may pass it by as many.
@@ -423,6 +426,7 @@ impl Default for Config {
             entity_threads: (processors / 2).clamp(1, 256),
             idle_after: Duration::from_secs(60),
             snapshot_every: 4_096,
+            index_block: 4_096,
             max_open_each: 10_000,
             quorum: QuorumConfig {
                 default_timeout: Duration::from_secs(30),
@@ -504,12 +508,13 @@ impl Config {
         let beats = &self.heartbeat;
         let low_water = self.capacity.low_water;
         let message_bytes = self.flow.max_message_bytes as i128;
-        let knobs: [(&str, i128, i128, i128); 31] = [
+        let knobs: [(&str, i128, i128, i128); 32] = [
             ("max_in_flight", self.max_in_flight as i128, 1, 10_000_000),
             ("group_bytes", self.group_bytes as i128, 4 << 10, 64 << 20),
             ("entity_threads", self.entity_threads as i128, 1, 256),
             ("idle_after_ms", ms(self.idle_after), 100, 86_400_000),
             ("snapshot_every", i128::from(self.snapshot_every), 16, i128::from(u64::MAX)),
+            ("index_block", self.index_block.into(), 0, 4_096),
             ("max_open_each", i128::from(self.max_open_each), 1, i128::from(u64::MAX)),
             ("quorum.default_timeout_ms", ms(self.quorum.default_timeout), 1, ms(self.quorum.max_timeout)),
             ("quorum.max_voters", self.quorum.max_voters.into(), 1, 1_000_000),

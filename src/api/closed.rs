@@ -2,6 +2,7 @@
 //! job whose id is used again has several ends.
 
 use super::cursor;
+use super::history::entities_pruned;
 use super::quorum::page_limit;
 use crate::core::kernel::ids::EntityId;
 use crate::error::Error;
@@ -20,6 +21,8 @@ pub(super) struct Page<E> {
     pub(super) next_cursor: Option<String>,
     /// There are older ones.
     pub(super) more: bool,
+    /// How many of the kind were pruned, if any: they are in no page.
+    pub(super) pruned: Option<u64>,
 }
 
 /// The latest ended entities of a kind before a cursor, oldest first.
@@ -63,7 +66,8 @@ fn read_page<M: Hosted, E>(
     }
     entries.reverse();
     let more = has_more::<M>(store, before)?;
-    Ok(Page { entries, next_cursor, more })
+    let pruned = Some(entities_pruned(store, M::KIND)?).filter(|pruned| *pruned > 0);
+    Ok(Page { entries, next_cursor, more, pruned })
 }
 
 /// Did another entity of this kind end before? Those of other kinds stand in the same index.

@@ -341,6 +341,7 @@ impl Consensus<'_> {
             total_available: stats.ended.total() + stats.aborted + stats.cancelled,
             next_cursor: page.next_cursor,
             more: page.more,
+            pruned: page.pruned,
         })
     }
 

@@ -16,8 +16,8 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::Quorate;
-use super::dto::{EventView, HistoryQuery};
-use super::history::Filter;
+use super::dto::{EventView, HistoryQuery, PrunedSpan};
+use super::history::{Filter, pruned_between};
 use crate::error::Error;
 use crate::journal::Position;
 use crate::shell::host::{Host, wait};
@@ -63,12 +63,17 @@ impl Quorate {
         filter.settle(self.host()).await?;
         let host = Arc::clone(self.host());
         let bell = host.bell.subscribe();
+        let places = filter.clone();
         let at = host.blocking(move |store| {
             let checked = mark.check(store)?;
             let at = if begins { mark.at } else { wait(store.tip())?.position };
-            Ok(checked.map(|()| at))
+            let pruned = match places.all_places(store)? {
+                Some((after, upto)) => pruned_between(store, after.max(at), upto)?,
+                None => Vec::new(),
+            };
+            Ok(checked.map(|()| (at, pruned)))
         });
-        let at = at.await??;
+        let (at, pruned) = at.await??;
         let under = self.watch_caller().map(|changed| Under { q: self.clone(), changed });
         Ok(Events {
             host,
@@ -76,6 +81,7 @@ impl Quorate {
             filter: Arc::new(filter),
             bell,
             at,
+            pruned,
             seq: 0,
             ready: VecDeque::new(),
             more: true,
@@ -116,6 +122,8 @@ pub struct Events {
     bell: watch::Receiver<Position>,
     /// Everything up to here was read.
     at: Position,
+    /// What was pruned behind the place where it began.
+    pruned: Vec<PrunedSpan>,
     /// Where in the log of the one entity that is followed.
     seq: u64,
     /// What was read and not told yet.
@@ -134,6 +142,12 @@ impl Events {
     /// Where to go on: a cursor that leaves out what was told, and nothing else.
     pub fn position(&self) -> u64 {
         self.ready.front().map_or(self.at, |next| next.position - 1)
+    }
+
+    /// What was pruned of the places that were there when it began, by pruning: of it nothing is told. Where one entity is
+    /// followed it is empty.
+    pub fn pruned(&self) -> &[PrunedSpan] {
+        &self.pruned
     }
 
     /// An event that was read already; none when the journal must be asked.

@@ -2,6 +2,8 @@
 //!
 //! ```text
 //!  filter   which records are asked for, and where a page of them ended ──► query, count, the stream of events
+//!  guide    where the index says that something may fit ─────────────────► query, count, the stream of events
+//!  indexing the terms by which a record is found ─────────────────────────► the index
 //!  gone     what was pruned of the places that are asked about ───────────► query
 //!  past     the events of one log up to some point, folded ───────────────► state_at
 //!  tales    a line for each event ──► why: the chain of causes ───────────► why
@@ -11,6 +13,8 @@
 mod count;
 mod filter;
 mod gone;
+mod guide;
+mod indexing;
 mod lore;
 mod past;
 mod tales;
@@ -20,6 +24,8 @@ use serde::de::DeserializeOwned;
 
 use self::count::Count;
 pub(super) use self::filter::{Filter, check_span};
+pub(super) use self::gone::{entities_pruned, pruned_between};
+pub(super) use self::indexing::keep_indexed;
 pub(super) use self::lore::is_refusal;
 use super::Quorate;
 use super::cursor::unknown;

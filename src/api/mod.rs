@@ -164,8 +164,7 @@ async fn on_thread<T: Send + 'static>(
             let _ = done.send(work());
         })
         .map_err(|e| Error::new(ErrorKind::StoreError, format!("no thread: {e}")))?;
-    let result = result.await.map_err(|_| Error::new(ErrorKind::StoreError, "opening was cut off"))?;
-    Ok(result?)
+    Ok(result.await.map_err(|_| Error::new(ErrorKind::StoreError, "opening was cut off"))??)
 }
 
 impl Quorate {
@@ -223,6 +222,7 @@ impl Quorate {
     }
 
     fn over(runtime: Runtime) -> Self {
+        history::keep_indexed(runtime.host());
         let access = Access::open(runtime.host().clone());
         Quorate { runtime: Arc::new(runtime), access, caller: None, members: member::Slot::default() }
     }

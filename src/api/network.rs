@@ -10,7 +10,7 @@ use super::network_view::{
     coordinate_view, datacenter_view, estimate_view, parts, route_view, routed_view, rtt_us, unexpected,
 };
 use crate::core::jobs::gate;
-use crate::core::kernel::ids::{EntityId, NodeId};
+use crate::core::kernel::ids::{EntityId, NodeId, StreamId, StreamKind};
 use crate::core::network::coordinate::NetworkCoordinate;
 use crate::core::network::coordinate::record::{self as coordinate, Measure};
 use crate::core::network::datacenter::{self, Change};
@@ -19,6 +19,7 @@ use crate::core::network::route::{DatacenterCandidate, HealthBucket, RoutingDeci
 use crate::error::Error;
 use crate::shell::access::Access;
 use crate::shell::entity::Action;
+use crate::shell::host::wait;
 use crate::shell::hosts::datacenters_id;
 use crate::shell::jobs::LOCAL;
 use crate::shell::lock;
@@ -232,7 +233,7 @@ impl Routes<'_> {
     /// Decides where a job goes, from what the datacenters last said, and keeps that. Durable on return.
     ///
     /// # Errors
-    /// `invalid_argument`, `stale_token`, and the faults of the store. Where no datacenter may take the job, both lists
+    /// `invalid_argument`, `stale_token`, `pruned` for a job that was, and the faults of the store. Where no datacenter may take the job, both lists
     /// are empty and the reason says so.
     pub async fn job(&self, request: RouteJob) -> Result<RoutingDecision, Error> {
         self.q.allow("route.job", &request).await?;
@@ -248,6 +249,10 @@ impl Routes<'_> {
             Some(count) => return Err(Error::invalid("datacenter_count", count, "1 to 100")),
         };
         let from = request.from.unwrap_or_else(|| NodeId::from(&host.config.jobs.node));
+        // A job that was pruned goes nowhere any more; if it had a gate, that went with it.
+        let own = [StreamKind::Job, StreamKind::Gate].map(|kind| StreamId::new(kind, request.job_id.clone()));
+        host.blocking(move |store| own.iter().try_for_each(|stream| wait(store.head(stream)).map(drop)))
+            .await?;
         let (_, candidates, _) = seen(host, &from).await?;
         let ask_for = Ask {
             job: request.job_id.clone(),

@@ -1,5 +1,7 @@
 //! Proofs over what happened: that nothing was changed, that a record is in the log, and that the log only grew.
 
+mod part;
+
 use std::collections::BTreeMap;
 
 use quorate_proofs::Refusal;
@@ -9,6 +11,7 @@ use quorate_proofs::proof::{CONSISTENCY, INCLUSION};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::Quorate;
 use super::dto::{
     BrokenView, CheckpointCheck, ConsistencyProof, EventView, LogCheckpoint, ProveConsistency, ProveRecord,
     RecordProof, Verified, VerifyHistory,
@@ -52,6 +55,11 @@ fn unsaid(store: &dyn Store, found: &BTreeMap<u64, u64>) -> Result<Option<String
     }))
 }
 
+/// Why the folder cannot be opened, and what to do.
+fn refusal(q: &Quorate) -> Option<String> {
+    q.recovery_report().store.refusal.as_ref().map(|why| format!("{why}. {ADVICE}"))
+}
+
 impl History<'_> {
     /// Checks every hash, link, position and sequence of the whole journal, and that it begins with what the newest
     /// checkpoint in the folder was signed over. `progress` hears how many commit groups are checked so far.
@@ -75,9 +83,12 @@ impl History<'_> {
     ) -> Result<Verified, Error> {
         self.q.allow("history.verify", &request).await?;
         let key = request.public_key.as_deref().map(public_key).transpose()?;
+        if let Some(part) = part::asked(&request)? {
+            return part::verify(self.q, part, key, progress).await;
+        }
         let given = request.checkpoint.map(|text| whole_checkpoint("checkpoint", text)).transpose()?;
         let mut at = VerifyCursor::default();
-        let refusal = self.q.recovery_report().store.refusal.as_ref().map(|why| format!("{why}. {ADVICE}"));
+        let refusal = refusal(self.q);
         let (at, broken) = loop {
             let from = std::mem::take(&mut at);
             let step = self.q.host().blocking(move |store| wait(store.verify(from, VERIFY_PAGE))).await?;
@@ -121,18 +132,13 @@ impl History<'_> {
             pruned: (pruned > 0).then_some(pruned),
             streams: at.streams.len() as u64,
             tip_hash: at.hash.to_string(),
-            broken: broken.map(|b| BrokenView {
-                group: b.group,
-                position: b.position,
-                entity: b.record.as_ref().map(|(stream, _)| stream.to_string()),
-                seq: b.record.map(|(_, seq)| seq),
-                why: b.why,
-            }),
+            broken: broken.map(broken_view),
             opens: refusal.is_none(),
             refusal,
             log: log.map(check_view),
             log_unread,
             checkpoint: given.map(check_view),
+            part: None,
         })
     }
 
@@ -252,6 +258,16 @@ fn error_of(error: LogError) -> Error {
     }
 }
 
+fn broken_view(broken: Broken) -> BrokenView {
+    BrokenView {
+        group: broken.group,
+        position: broken.position,
+        entity: broken.record.as_ref().map(|(stream, _)| stream.to_string()),
+        seq: broken.record.map(|(_, seq)| seq),
+        why: broken.why,
+    }
+}
+
 fn check_view(check: Contained) -> CheckpointCheck {
     CheckpointCheck { contained: check.why.is_none(), size: check.size, why: check.why }
 }
@@ -365,6 +381,23 @@ pub fn check_proof(text: &str, key: &str) -> Result<CheckedProof, Error> {
             })
         }
         other => Err(malformed(format!("format={other:?}, expected={INCLUSION:?} or {CONSISTENCY:?}"))),
+    }
+}
+
+/// Checks the newest checkpoint in a data folder by the key beside it, and gives how many records it is signed over; none when
+/// the folder has no log, 0 when nothing is signed yet. Reads two small files, and not the journal.
+///
+/// # Errors
+/// `proof_invalid` for a checkpoint that the key did not sign, `store_corrupt` for a key that is none, `store_error` when a file
+/// cannot be read.
+#[cfg(feature = "store-sled")]
+pub fn signed_size(folder: &std::path::Path) -> Result<Option<u64>, Error> {
+    use crate::shell::log_files;
+    let Some(key) = log_files::public_key(folder)? else { return Ok(None) };
+    let Some(text) = log_files::checkpoint_text(folder)? else { return Ok(Some(0)) };
+    match key.read(&text) {
+        Ok(checkpoint) => Ok(Some(checkpoint.size)),
+        Err(refusal) => Err(Error::new(ErrorKind::ProofInvalid, refusal.to_string())),
     }
 }
 

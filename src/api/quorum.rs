@@ -288,6 +288,7 @@ impl Quorums<'_> {
             total_available: lock(&host.counters.quorums).closed(),
             next_cursor: page.next_cursor,
             more: page.more,
+            pruned: page.pruned,
         })
     }
 

@@ -7,11 +7,13 @@ use super::Quorate;
 use super::dto::{HoldRecords, PruningView, RecordsHold, ReleaseRecords, RetentionView};
 use super::history::kind_of;
 use super::quorum::{MAX_REASON, check_sentence};
-use crate::core::kernel::ids::EntityId;
+use crate::core::kernel::ids::{EntityId, StreamId, StreamKind};
 use crate::core::trust::retention::{Command, Held, Pruning, Rejection, Reply, Scope};
 use crate::error::{Error, ErrorKind};
+use crate::journal::{Fault, Store};
 use crate::shell::access::Asks;
 use crate::shell::entity::Action;
+use crate::shell::host::wait;
 use crate::shell::hosts::retention_id;
 use crate::shell::runtime::ask;
 
@@ -33,11 +35,15 @@ impl Retained<'_> {
     ///
     /// # Errors
     /// `invalid_argument` unless one of `everything`, `kind` and `entity_id` is given, `already_exists` when it is held for
-    /// another reason, `limit_exceeded`, and the faults of the store.
+    /// another reason, `pruned` for an entity of which nothing is left to be held, `limit_exceeded`, and the faults of the store.
     pub async fn hold(&self, request: HoldRecords) -> Result<RecordsHold, Error> {
         self.q.allow("retention.hold", &request).await?;
         check_sentence("reason", Some(&request.reason), MAX_REASON)?;
         let scope = scope(request.everything, request.kind, request.entity_id)?;
+        if let Scope::Entity(id) = &scope {
+            let id = id.clone();
+            self.q.host().blocking(move |store| not_gone(store, &id)).await?;
+        }
         let by = self.q.host().by().map(|by| by.as_str().to_owned());
         let command = Command::Keep { scope: scope.clone(), reason: request.reason, by };
         let asked = ask(
@@ -107,6 +113,20 @@ impl Retained<'_> {
         });
         Ok(asked.await?)
     }
+}
+
+/// Refuses an id of which everything that ever was is pruned. One that never was may be held in advance.
+fn not_gone(store: &dyn Store, id: &EntityId) -> Result<(), Fault> {
+    let mut gone = None;
+    for kind in StreamKind::ALL {
+        match wait(store.head(&StreamId::new(kind, id.clone()))) {
+            Ok(Some(_)) => return Ok(()),
+            Ok(None) => {}
+            Err(fault @ Fault::Pruned { .. }) => gone = Some(fault),
+            Err(fault) => return Err(fault),
+        }
+    }
+    gone.map_or(Ok(()), Err)
 }
 
 fn scope(everything: Option<bool>, kind: Option<String>, id: Option<EntityId>) -> Result<Scope, Error> {

@@ -450,7 +450,7 @@ impl Sessions<'_> {
             let page = closed::page::<SessionMachine, _>(host, request.limit, request.cursor, |_, state| {
                 state.closed.as_ref().and_then(|_| line_view(state))
             });
-            let closed::Page { mut entries, next_cursor, more } = page.await?;
+            let closed::Page { mut entries, next_cursor, more, .. } = page.await?;
             // One that was told of evidence after its end stands in the index of ends again.
             let mut seen = BTreeSet::new();
             entries.retain(|line| seen.insert(line.session_id.clone()));

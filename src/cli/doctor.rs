@@ -1,6 +1,6 @@
 //! `quorate doctor`: is this folder, or this database, to be trusted with a journal?
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use clap::{ArgMatches, Command};
 use serde_json::{Value, json};
@@ -9,6 +9,7 @@ use super::args::path;
 use super::open;
 use super::ops::{self, Named};
 use super::output::{Output, Stop, narrow_table};
+use quorate_runtime::api::proofs::signed_size;
 use quorate_runtime::core::kernel::time::Timestamp;
 use quorate_runtime::error::{Error, ErrorKind};
 use quorate_runtime::journal::Fault;
@@ -39,7 +40,7 @@ Check whether a folder or a database is to be trusted with a journal. Nothing is
 Each check ends with ok, warn (it works, and somebody should know of it) or fail (what was acknowledged may be lost, or \
 nothing works), with what was found and what to do about it. Of a database: connection, version, primary, fsync, \
 full_page_writes, synchronous_commit, synchronous standby, pooler, clock, journal, owner. Of a folder: store, file \
-system, room, writable, left over, owner.
+system, room, writable, left over, checkpoint, owner.
 
 Exit codes: 0 no check failed · 10 one did.";
 
@@ -85,6 +86,10 @@ fn folder(path: &Path) -> Vec<Check> {
     // Whoever serves the folder writes it meanwhile: what is read beside that says nothing.
     let opened = if is_served { None } else { Some(ReadStore::open(path)) };
     let exists = !matches!(opened, Some(Err(Fault::Missing { .. })));
+    let records = match &opened {
+        Some(Ok(store)) => Some(store.records()),
+        Some(Err(_)) | None => None,
+    };
     checks
         .push(opened.map_or_else(|| Check::ok("store", "served by a process that answers: not read"), store));
     // Of a folder that is still to be made the one above it says what the disk is like.
@@ -102,11 +107,17 @@ fn folder(path: &Path) -> Vec<Check> {
             generating.filter(|entry| entry.file_name().to_string_lossy().ends_with(".generating"));
         let mut left: Vec<String> = left.into_iter().map(str::to_owned).collect();
         left.extend(generating.map(|entry| format!("sled/{}", entry.file_name().to_string_lossy())));
-        checks.push(if left.is_empty() {
-            Check::ok("left over", "nothing")
-        } else {
-            Check::warn("left over", left.join(", "), "left by a crash; the next owner removes it")
+        checks.push(match (left.is_empty(), beside(path)) {
+            (true, None) => Check::ok("left over", "nothing"),
+            (false, None) => Check::warn("left over", left.join(", "), "left by a crash; the next owner removes it"),
+            (_, Some(pruning)) => {
+                left.push(pruning.display().to_string());
+                let remedy = "left by a pruning that was cut off, and of no use: `quorate prune` removes it when it begins, \
+                              or remove it by hand";
+                Check::warn("left over", left.join(", "), remedy)
+            }
         });
+        checks.push(checkpoint(path, records));
         checks.push(if is_served {
             Check::ok("owner", "served by a process that answers")
         } else {
@@ -114,6 +125,39 @@ fn folder(path: &Path) -> Vec<Check> {
         });
     }
     checks
+}
+
+/// What a pruning of the folder left beside it that was cut off.
+fn beside(path: &Path) -> Option<PathBuf> {
+    let mut name = path.canonicalize().ok()?.into_os_string();
+    name.push(".pruning");
+    Some(PathBuf::from(name)).filter(|left| left.exists())
+}
+
+/// How much of the journal the newest checkpoint is signed over.
+fn checkpoint(path: &Path, records: Option<u64>) -> Check {
+    const CHECK: &str = "checkpoint";
+    let serve = "`quorate serve` signs within a second of what is recorded";
+    match (signed_size(path), records) {
+        (Err(error), _) if error.kind() == ErrorKind::StoreError => {
+            Check::warn(CHECK, error.message().to_owned(), "ask as the user who serves the folder")
+        }
+        (Err(error), _) => Check::fail(
+            CHECK,
+            format!("the newest one does not hold: {}", error.message()),
+            "`quorate history verify` with a checkpoint that was kept elsewhere says what is still there",
+        ),
+        (Ok(None), _) => Check::warn(CHECK, "none: nothing was ever signed here", serve),
+        (Ok(Some(size)), Some(records)) if size > records => Check::fail(
+            CHECK,
+            format!("it is signed over {size} records, and there are {records}"),
+            "records are gone: look for the folder as it was, or a backup",
+        ),
+        (Ok(Some(size)), Some(records)) if size < records => {
+            Check::warn(CHECK, format!("{} of {records} records are not signed yet", records - size), serve)
+        }
+        (Ok(Some(size)), _) => Check::ok(CHECK, format!("signed over {size} records")),
+    }
 }
 
 /// What a folder that nobody serves holds.
@@ -152,7 +196,7 @@ fn writable(path: &Path, there: &Path) -> Check {
     if !there.is_dir() {
         return fail(there, "this is no folder");
     }
-    let inside = ["LOCK", "log", "mark", "ring", "sled", "tlog"].map(|name| path.join(name));
+    let inside = ["LOCK", "index", "log", "mark", "ring", "sled", "tlog"].map(|name| path.join(name));
     let all = std::iter::once(there.to_owned()).chain(inside.into_iter().filter(|at| at.exists()));
     for at in all {
         if let Err(why) = may_write(&at) {

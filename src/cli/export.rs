@@ -14,7 +14,7 @@ use super::backup::ask;
 use super::ops::{self, Place};
 use super::output::{Output, Stop};
 use quorate_runtime::api::dto::{
-    EventPage, EventView, ExportLine, ExportManifest, LogCheckpoint, ProvenRecords, RetentionView,
+    EventPage, EventView, ExportLine, ExportManifest, LogCheckpoint, ProvenRecords, PrunedSpan, RetentionView,
 };
 use quorate_runtime::api::export::{EXPORT, ExportCheck};
 use quorate_runtime::api::ops::{OPERATIONS, Operation, find};
@@ -107,6 +107,8 @@ struct Range {
     upto: u64,
     whole: bool,
     log: LogCheckpoint,
+    /// What was pruned of it.
+    pruned: Vec<PrunedSpan>,
 }
 
 impl Range {
@@ -121,7 +123,7 @@ impl Range {
         }
         let upto = given.unwrap_or(log.size).min(log.size);
         let whole = filter.is_empty() && from == 1 && upto == log.size;
-        Ok(Range { filter, from, upto, whole, log })
+        Ok(Range { filter, from, upto, whole, log, pruned: Vec::new() })
     }
 
     fn manifest(&self, count: u64, tip_hash: Option<String>, lines_hash: String) -> ExportManifest {
@@ -136,6 +138,20 @@ impl Range {
             checkpoint: self.log.checkpoint.clone(),
             tip_hash,
             lines_hash,
+            pruned: self.pruned.clone(),
+        }
+    }
+
+    /// Takes in what a page says was pruned. Each page tells of its own places.
+    fn was_pruned(&mut self, spans: Vec<PrunedSpan>) {
+        for span in spans.into_iter().filter(|span| span.from_position <= self.upto) {
+            match self.pruned.iter_mut().find(|known| known.pruning == span.pruning) {
+                Some(known) => {
+                    known.records += span.records;
+                    known.upto_position = span.upto_position;
+                }
+                None => self.pruned.push(span),
+            }
         }
     }
 }
@@ -163,9 +179,12 @@ pub(super) async fn export(matches: &ArgMatches, output: &Output) -> Result<u8, 
     while more && after < range.upto {
         let mut fields = range.filter.clone();
         fields.insert("limit".into(), PAGE.into());
+        let last = fields.get("upto_position").and_then(Value::as_u64).unwrap_or(u64::MAX);
+        fields.insert("upto_position".into(), last.min(range.upto).into());
         fields.insert("cursor".into(), after.to_string().into());
         let mut page: EventPage = ask(&place, FILTERS, fields).await?;
         more = page.more;
+        range.was_pruned(page.pruned);
         // A cursor is a position, and perhaps what stands there.
         let end =
             page.next_cursor.as_deref().and_then(|cursor| cursor.split('-').next()?.parse::<u64>().ok());

@@ -1,21 +1,21 @@
 //! `quorate prune`: a data folder without what ended long ago.
 
 use std::io::IsTerminal;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::human;
 use super::output::{Output, Stop};
-use quorate_runtime::api::retention::prune::{PruneReport, PruneRule, prune};
+use quorate_runtime::api::retention::prune::{OLDEST, PruneReport, PruneRule, prune};
 use quorate_runtime::error::{Error, ErrorKind};
 
 /// What `quorate prune --help` says.
 const PRUNE: &str = "\
 Write a data folder anew without entities that have ended.
 
-Quorums, proposals, sessions, jobs and gates go that had ended longer ago than --older-than, of the kinds named and but for \
+Quorums, proposals, sessions, jobs and gates go that ended at least --older-than ago, of the kinds named and but for \
 the last of each kind (--keep-last). Nothing goes that is open, of which something is due or owed, whose decision can \
 still be used, or that a hold keeps (`quorate retention hold`); what a hold keeps is named. A job goes as a whole, with its \
 gate.
@@ -45,14 +45,14 @@ pub(super) fn command() -> Command {
             Arg::new("older-than")
                 .long("older-than")
                 .value_name("TIME")
-                .help("What ended longer ago, as 30d or 12h; without it, everything that ended"),
+                .help("What ended so long ago or longer, as 30d, 12h or 0s; without it how long ago does not matter"),
         )
         .arg(
             Arg::new("kind")
                 .long("kind")
                 .value_name("KIND")
                 .action(ArgAction::Append)
-                .help("Of this kind alone; several may be named: quorum, proposal, session, job, gate"),
+                .help("Of this kind alone; several may be named: quorum, proposal, session, job, gate. A job goes with its gate: either name means both"),
         )
         .arg(
             Arg::new("keep-last")
@@ -74,7 +74,9 @@ fn rule(matches: &ArgMatches) -> Result<PruneRule, Error> {
     let older_than = match matches.get_one::<String>("older-than") {
         None => None,
         Some(text) => Some(human::span(text).ok_or_else(|| {
-            Error::invalid("older-than", text.as_str(), "a time with its unit, as 30d, 12h or 90s")
+            let days = OLDEST.as_secs() / 86_400;
+            let expected = format!("a time with its unit, as 30d, 12h or 0s, and at most {days}d");
+            Error::invalid("older-than", text.as_str(), &expected)
         })?),
     };
     let kinds: Vec<String> = matches.get_many::<String>("kind").into_iter().flatten().cloned().collect();
@@ -96,9 +98,15 @@ pub(super) async fn run(matches: &ArgMatches, output: &Output) -> Result<u8, Sto
         let expected = "a data folder: of a database nothing is pruned yet";
         return Err(Error::invalid("folder", folder.display().to_string(), expected).into());
     }
+    let dry_run = matches.get_flag("dry-run");
+    if !dry_run && stands_in(&folder) {
+        let expected = "the folder named from outside of it: another one takes its place, and who stands in it would be left \
+                        in the old one, which is removed";
+        return Err(Error::invalid("folder", folder.display().to_string(), expected).into());
+    }
     let bar = bar();
     let shown = bar.clone();
-    let pruned = prune(folder, rule(matches)?, matches.get_flag("dry-run"), move |done, of| {
+    let pruned = prune(folder, rule(matches)?, dry_run, move |done, of| {
         shown.set_length(of);
         shown.set_position(done);
     });
@@ -108,6 +116,14 @@ pub(super) async fn run(matches: &ArgMatches, output: &Output) -> Result<u8, Sto
         .map_err(|e| Error::new(ErrorKind::StoreError, format!("reply cannot be written as JSON: {e}")))?;
     output.reply(&reply)?;
     Ok(0)
+}
+
+/// Does this process stand in the folder, or below it?
+fn stands_in(folder: &Path) -> bool {
+    match (std::env::current_dir().and_then(|at| at.canonicalize()), folder.canonicalize()) {
+        (Ok(at), Ok(folder)) => at.starts_with(folder),
+        _ => false,
+    }
 }
 
 /// A bar on stderr, for people alone.

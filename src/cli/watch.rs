@@ -15,7 +15,7 @@ use quorate_runtime::api::events::{FILTERS, NOT_FOLLOWED};
 use quorate_runtime::api::ops::Operation;
 use quorate_runtime::api::wire;
 use quorate_runtime::error::{Error, ErrorKind};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use tokio::sync::mpsc;
 
 use super::output::{Output, Stop, visible};
@@ -38,6 +38,8 @@ enum Said {
     At(String),
     /// This was recorded.
     Event(Value),
+    /// This was pruned of what is followed.
+    Pruned(Value),
     /// The server follows no more, for this reason.
     Failed(Error),
     /// Somebody is there.
@@ -109,6 +111,7 @@ async fn follow(
 ) -> Result<Error, Stop> {
     let lost =
         |why: &str| Error::new(ErrorKind::StoreError, format!("the server was lost. {server}, cause={why}"));
+    let mut told_of_pruned = *began;
     let (tell, mut heard) = mpsc::channel(AHEAD);
     let (from, asked) = (server.clone(), fields.clone());
     // A thread of its own, which nobody waits for: it ends with the connection, or when nobody listens any more.
@@ -136,6 +139,15 @@ async fn follow(
             }
             Said::Event(event) if output.is_json() => output.text(&format!("{event}\n"))?,
             Said::Event(event) => output.text(&line(&event, io::stdout().is_terminal()))?,
+            // Once: who comes again after a cut was told.
+            Said::Pruned(spans) if !told_of_pruned => {
+                told_of_pruned = true;
+                match output.is_json() {
+                    true => output.text(&format!("{}\n", json!({ "pruned": spans })))?,
+                    false => output.complain(&gap(&spans))?,
+                }
+            }
+            Said::Pruned(_) => {}
             Said::Failed(error) => return Ok(error),
             Said::Alive => {}
         }
@@ -168,6 +180,10 @@ fn read(body: impl BufRead, tell: &mpsc::Sender<Said>) -> Option<Error> {
                         Ok(error) => Said::Failed(wire::error_of(error)),
                         Err(e) => return Some(foreign(e)),
                     },
+                    ("pruned", data) => match serde_json::from_str(&data) {
+                        Ok(spans) => Said::Pruned(spans),
+                        Err(e) => return Some(foreign(e)),
+                    },
                     (_, data) => match serde_json::from_str(&data) {
                         Ok(event) => Said::Event(event),
                         Err(e) => return Some(foreign(e)),
@@ -183,6 +199,21 @@ fn read(body: impl BufRead, tell: &mpsc::Sender<Said>) -> Option<Error> {
         }
     }
     None
+}
+
+/// What was pruned, for people.
+fn gap(spans: &Value) -> String {
+    let lines = spans.as_array().into_iter().flatten().map(|span| {
+        let number = |field: &str| span[field].as_u64().unwrap_or_default();
+        format!(
+            "note: {} records between positions {} and {} were pruned and are not told. pruning={}\n",
+            number("records"),
+            number("from_position"),
+            number("upto_position"),
+            number("pruning")
+        )
+    });
+    lines.collect()
 }
 
 /// An event for people: when, what of which entity, and what is recorded about it.
@@ -220,6 +251,7 @@ mod tests {
                 Said::At(position) => format!("at {position}"),
                 Said::Event(event) => event.to_string(),
                 Said::Failed(error) => format!("failed {}", error.kind().name()),
+                Said::Pruned(spans) => format!("pruned {spans}"),
                 Said::Alive => "alive".into(),
             });
         }

@@ -16,7 +16,7 @@ use super::again::UNHEARD;
 use super::client::Client;
 use super::{Connected, Line, here};
 use crate::api::caller::fields_of;
-use crate::api::dto::{EventView, HistoryQuery};
+use crate::api::dto::{EventView, HistoryQuery, PrunedSpan};
 use crate::api::events::{Events, FILTERS};
 use crate::api::ops;
 use crate::api::wait::AbortOnDrop;
@@ -47,12 +47,17 @@ impl Connected {
         let handle = threads.handle().ok_or_else(here)?;
         let task = AbortOnDrop(handle.spawn(follower.follow()));
         // The first that is told says whether the filter is taken, and where the follower stands.
-        match heard.recv().await {
-            Some(Ok(Told::At(position))) => {
-                Ok(FarEvents(Origin::Far { heard, position, _line: self.clone(), _task: task }))
+        let mut pruned = Vec::new();
+        loop {
+            match heard.recv().await {
+                Some(Ok(Told::Pruned(spans))) => pruned = spans,
+                Some(Ok(Told::At(position))) => {
+                    let _line = self.clone();
+                    return Ok(FarEvents(Origin::Far { heard, position, pruned, _line, _task: task }));
+                }
+                Some(Err(error)) => return Err(error),
+                Some(Ok(Told::Event(_))) | None => return Err(here()),
             }
-            Some(Err(error)) => Err(error),
-            Some(Ok(Told::Event(_))) | None => Err(here()),
         }
     }
 }
@@ -67,6 +72,7 @@ enum Origin {
     Far {
         heard: mpsc::Receiver<Result<Told, Error>>,
         position: u64,
+        pruned: Vec<PrunedSpan>,
         /// Keeps the thread that reads.
         _line: Connected,
         _task: AbortOnDrop<()>,
@@ -79,6 +85,14 @@ impl FarEvents {
         match &self.0 {
             Origin::Near(events) => events.position(),
             Origin::Far { position, .. } => *position,
+        }
+    }
+
+    /// What was pruned of the places that were there when it began, by pruning: of it nothing is told.
+    pub fn pruned(&self) -> &[PrunedSpan] {
+        match &self.0 {
+            Origin::Near(events) => events.pruned(),
+            Origin::Far { pruned, .. } => pruned,
         }
     }
 
@@ -95,6 +109,8 @@ impl FarEvents {
         loop {
             match heard.recv().await {
                 Some(Ok(Told::At(at))) => *position = at,
+                // Told when it began; the server was started again meanwhile.
+                Some(Ok(Told::Pruned(_))) => {}
                 Some(Ok(Told::Event(event))) => {
                     *position = event.position;
                     return Ok(Some(*event));
@@ -112,6 +128,8 @@ enum Told {
     /// Everything up to here was told.
     At(u64),
     Event(Box<EventView>),
+    /// What was pruned of what is followed.
+    Pruned(Vec<PrunedSpan>),
 }
 
 struct Follower {
@@ -159,10 +177,11 @@ impl Follower {
             while let Some(end) = text.windows(2).position(|two| two == b"\n\n") {
                 let block: Vec<u8> = text.drain(..end + 2).collect();
                 let Some(told) = self.read(&block)? else { continue };
-                *at = Some(match &told {
-                    Told::At(position) => *position,
-                    Told::Event(event) => event.position,
-                });
+                match &told {
+                    Told::At(position) => *at = Some(*position),
+                    Told::Event(event) => *at = Some(event.position),
+                    Told::Pruned(_) => {}
+                }
                 if self.told.send(Ok(told)).await.is_err() {
                     return Ok(());
                 }
@@ -187,6 +206,9 @@ impl Follower {
             if field("event: ") == Some("failure") {
                 let failure: Value = serde_json::from_str(data).map_err(foreign)?;
                 return Err(wire::error_of(failure.as_object().cloned().unwrap_or_default()));
+            }
+            if field("event: ") == Some("pruned") {
+                return serde_json::from_str(data).map(|spans| Some(Told::Pruned(spans))).map_err(foreign);
             }
             return serde_json::from_str(data).map(|event| Some(Told::Event(event))).map_err(foreign);
         }

@@ -1,6 +1,9 @@
 //! `GET /api/v1/events`: what is recorded, as it is recorded, as server-sent events.
 //!
 //! ```text
+//!  event: pruned         only where there is any: what was pruned of the places from there on. Of it nothing is told
+//!  data: [{"pruning":1,"records":30,…}]
+//!
 //!  : after 41            where the follower stands, so that it misses nothing if it is cut off before the first event
 //!  id: 41
 //!
@@ -77,7 +80,14 @@ pub(super) async fn follow(
     if *request.method() == Method::HEAD {
         return Ok(response.finish());
     }
-    let first = format!(": after {at}\nid: {at}\n\n", at = events.position()).into();
+    let mut first = String::new();
+    if !events.pruned().is_empty()
+        && let Ok(spans) = serde_json::to_string(events.pruned())
+    {
+        first = format!("event: pruned\ndata: {spans}\n\n");
+    }
+    first.push_str(&format!(": after {at}\nid: {at}\n\n", at = events.position()));
+    let first = first.into();
     let over = Box::pin(over(request));
     let turn = Turn { events, stopping, over, is_over: false, _holds: holds };
     Ok(response.body(Body { turn: Box::pin(async { Some((turn, first)) }) }))

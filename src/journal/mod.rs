@@ -29,6 +29,7 @@ use std::sync::Arc;
 
 pub use self::chain::ChainHash;
 pub use self::frame::Misfit;
+use self::group::GroupHeader;
 pub use self::pruned::{Mark, Pruned};
 use quorate_core::kernel::ids::{EntityId, IdempotencyKey, StreamId};
 use quorate_core::kernel::time::Timestamp;
@@ -39,6 +40,9 @@ pub type Position = u64;
 pub type Seq = u64;
 /// Number of an ownership of the journal; grows with every [`Store::acquire`].
 pub type Epoch = u64;
+
+/// Positions nearer to each other than this are read together by a store that has no other way to find them.
+const NEAR: u64 = 64;
 
 /// Ownerships that a life of a journal has room for, as a power of two; more begin the next one, and nothing is lost by that.
 const LIFE_BITS: u32 = 20;
@@ -340,6 +344,24 @@ pub trait Store: Send + Sync + 'static {
     /// Records after position `after` in global order, at most `limit`.
     fn scan(&self, after: Position, limit: usize) -> Pending<'_, Vec<Record>>;
 
+    /// The records at these positions, which grow, in order. Positions without a record are left out.
+    fn records_at<'a>(&'a self, positions: &'a [Position]) -> Pending<'a, Vec<Record>> {
+        Box::pin(async move {
+            let (mut out, mut rest) = (Vec::with_capacity(positions.len()), positions);
+            while let Some(first) = rest.first() {
+                // Those that stand close to each other are read together.
+                let near = |position: &Position| position - first < NEAR;
+                let (wanted, later) = rest.split_at(rest.partition_point(near));
+                let span = wanted.last().map_or(1, |last| last - first + 1);
+                let limit = usize::try_from(span).unwrap_or(usize::MAX);
+                let found = self.scan(first.saturating_sub(1), limit).await?;
+                out.extend(found.into_iter().filter(|r| wanted.binary_search(&r.position).is_ok()));
+                rest = later;
+            }
+            Ok(out)
+        })
+    }
+
     /// What pruned records left at the positions after `after`, of at most `limit` positions from there on. Between them stand
     /// records that [`Store::scan`] has.
     fn pruned(&self, after: Position, limit: usize) -> Pending<'_, Vec<Pruned>> {
@@ -397,6 +419,44 @@ pub trait Store: Send + Sync + 'static {
     /// the first fault ends the walk.
     fn verify(&self, from: VerifyCursor, limit: usize) -> Pending<'_, VerifyStep>;
 
+    /// Where a walk begins that is to check what stands at this position and behind it: before the group that holds it, or
+    /// before an earlier one when that group cannot be read.
+    fn verify_from(&self, position: Position) -> Pending<'_, VerifyCursor> {
+        Box::pin(async move {
+            let (mut low, mut high) = (1, self.tip().await?.group);
+            let mut begin = VerifyCursor::default();
+            while low < high {
+                let middle = low + (high - low).div_ceil(2);
+                let (mut number, mut header) = (middle, None);
+                // A damaged group says nothing; the next one does.
+                while number <= high && header.is_none() {
+                    match self.groups(number - 1, 1).await {
+                        Ok(some) => {
+                            header = some.first().map(|bytes| GroupHeader::parse(bytes)).transpose()?
+                        }
+                        Err(Fault::Corrupt { .. }) => {}
+                        Err(fault) => return Err(fault),
+                    }
+                    number += 1;
+                }
+                match header.filter(|header| header.first_position <= position) {
+                    Some(header) => {
+                        low = header.number;
+                        begin = VerifyCursor {
+                            group: low - 1,
+                            hash: header.previous,
+                            position: header.first_position - 1,
+                            began: low - 1,
+                            ..VerifyCursor::default()
+                        };
+                    }
+                    None => high = middle - 1,
+                }
+            }
+            Ok(begin)
+        })
+    }
+
     /// What opening had to do.
     fn open_report(&self) -> OpenReport;
 
@@ -413,6 +473,9 @@ pub struct VerifyCursor {
     pub hash: ChainHash,
     /// Position of the last checked record.
     pub position: Position,
+    /// Groups before the one that the walk began with: 0 for a walk over everything. Of what stands before it nothing is
+    /// checked, and what it says of itself is believed.
+    pub began: u64,
     /// How many of the records were pruned, by the number of the pruning.
     pub pruned: std::collections::BTreeMap<u64, u64>,
     /// Revision and chain hash of every stream met so far.

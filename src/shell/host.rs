@@ -16,6 +16,7 @@ use super::hooks::HooksAtWork;
 use super::hosts::{AnyRegistry, Kinds};
 use super::idle::Waiting;
 use super::ids::IdSource;
+use super::index::Index;
 use super::load::Desk;
 use super::needs::Needs;
 use super::post::{Direct, Mailbox, Transport};
@@ -53,6 +54,8 @@ pub(crate) struct Host {
     pub(crate) stops: StopOrder,
     /// The signed log over all records.
     pub(crate) transparency: Transparency,
+    /// Which records may be meant by a question about all of them.
+    pub(crate) index: Arc<Index>,
     pub(crate) wheel: Wheel,
     /// When entities have something to send that is not worth a record.
     pub(crate) errands: Wheel,
@@ -164,6 +167,7 @@ impl Host {
             },
             opened_at: parts.opened_at,
             transparency: parts.transparency,
+            index: Arc::new(Index::new(&parts.config, parts.reads_only)),
             config: parts.config,
             began: parts.clock.now(),
             clock: parts.clock,

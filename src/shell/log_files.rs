@@ -3,7 +3,7 @@
 use std::io;
 use std::path::Path;
 
-use quorate_proofs::checkpoint::LogKey;
+use quorate_proofs::checkpoint::{LogKey, PublicKey};
 use quorate_proofs::tree::Tree;
 
 use super::host::wait;
@@ -17,6 +17,13 @@ pub(crate) fn key_text(data: &Path) -> Result<Option<String>, Fault> {
     // One that cannot sign is worth nothing elsewhere.
     let checked = text.map(|text| LogKey::from_text(&text).map(|_| text)).transpose();
     checked.map_err(|e| Fault::Corrupt { what: format!("{e}. path={}", path.display()) })
+}
+
+/// The public key of the log of a data folder, if there is one.
+pub(crate) fn public_key(data: &Path) -> Result<Option<PublicKey>, Fault> {
+    let key = key_text(data)?.map(|text| LogKey::from_text(&text)).transpose();
+    let key = key.map_err(|e| Fault::Corrupt { what: e.to_string() })?;
+    Ok(key.map(|key| key.public().clone()))
 }
 
 /// The newest checkpoint that was signed for the log of a data folder, as it stands there.

@@ -36,6 +36,7 @@ pub(crate) mod idle;
 pub(crate) mod ids;
 pub(crate) mod inbox;
 mod inclusions;
+pub(crate) mod index;
 pub(crate) mod jobs;
 pub(crate) mod joint;
 pub(crate) mod keyed;

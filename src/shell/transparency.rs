@@ -13,12 +13,15 @@
 //! one before it was signed over. When it does not, the journal was changed behind the runtime's back: nothing is signed any
 //! more, and who asks is told. A store that keeps nothing has its log in memory.
 
+mod continued;
+
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+pub(crate) use self::continued::Continued;
 use quorate_proofs::checkpoint::{LogKey, PublicKey};
 use quorate_proofs::entry::Entry;
 use quorate_proofs::proof::{Consistency, Inclusion};

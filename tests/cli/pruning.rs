@@ -153,3 +153,75 @@ fn a_pruning_killed_at_any_instant_leaves_the_old_or_the_new_whole() {
     ]);
     open.ok();
 }
+
+#[test]
+fn what_cannot_be_meant_is_refused_and_what_was_left_is_told() {
+    let dir = TempDir::new().unwrap();
+    let folder = folder(dir.path(), 3);
+    let inside = |args: &[&str]| quorate(args).current_dir(&folder).output().unwrap();
+    let refused = inside(&["prune", ".", "--keep-last", "0", "--json"]);
+    assert_eq!(refused.status.code(), Some(2), "{}", String::from_utf8_lossy(&refused.stderr));
+    assert!(inside(&["prune", ".", "--keep-last", "0", "--dry-run", "--json"]).status.success());
+    let by = "x".repeat(300);
+    for (flags, field) in [
+        (["--keep-last", "0", "--by", &by], "by"),
+        (["--keep-last", "0", "--older-than", "99999999999d"], "older-than"),
+        (["--keep-last", "0", "--older-than", "999999999999999999999d"], "older-than"),
+    ] {
+        let args = [&["prune", text(&folder), "--json"], &flags[..]].concat();
+        let refused = run(&args);
+        assert_eq!((refused.code(), &refused.json()["error"]["field"]), (2, &json!(field)), "{flags:?}");
+    }
+
+    let doctor = || run(&["doctor", "--data", text(&folder), "--json"]);
+    let check = |report: &Value, name: &str| {
+        let checks = report["checks"].as_array().unwrap();
+        let found = checks.iter().find(|check| check["check"] == name).unwrap();
+        (found["status"].clone(), found["found"].as_str().unwrap().to_owned())
+    };
+    let sound = doctor().ok().json();
+    assert_eq!(check(&sound, "left over"), (json!("ok"), "nothing".to_owned()));
+    assert_eq!(check(&sound, "checkpoint").0, "ok", "{sound}");
+    let left = folder.with_extension("pruning").join("new.restoring");
+    std::fs::create_dir_all(&left).unwrap();
+    let (status, found) = check(&doctor().ok().json(), "left over");
+    assert_eq!(status, "warn");
+    assert!(found.contains(".pruning"), "{found}");
+    // What came after the newest checkpoint is not signed; one that was touched does not hold.
+    run(&["agent", "register", "--agent-id", "late", "--data", text(&folder), "--json"]).ok();
+    let kept = std::fs::read_to_string(folder.join("tlog/checkpoint")).unwrap();
+    let newest = run(&["history", "verify", "--data", text(&folder), "--json"]).ok().json();
+    if newest["log"]["size"] != newest["records"] {
+        let (status, found) = check(&doctor().ok().json(), "checkpoint");
+        assert!(status == "warn" && found.contains("not signed yet"), "{status} {found}");
+    }
+    std::fs::write(folder.join("tlog/checkpoint"), kept.replacen('\n', "0\n", 2)).unwrap();
+    let touched = doctor();
+    assert_eq!((touched.code(), check(&touched.json(), "checkpoint").0), (10, json!("fail")));
+    std::fs::write(folder.join("tlog/checkpoint"), kept).unwrap();
+
+    // Whoever reads history is told once what is gone of it.
+    run(&["prune", text(&folder), "--keep-last", "1", "--json"]).ok();
+    assert!(!folder.with_extension("pruning").exists());
+    let counted = run(&["history", "count", "--data", text(&folder), "--json"]).ok().json();
+    assert_eq!(counted["pruned"][0]["pruning"], 1);
+    let ended = run(&["quorum", "history", "--data", text(&folder), "--json"]).ok().json();
+    assert_eq!((&ended["pruned"], ended["history"].as_array().unwrap().len()), (&json!(2), 1));
+    let export = dir.path().join("export");
+    let manifest =
+        run(&["history", "export", "--to", text(&export), "--data", text(&folder), "--json"]).ok().json();
+    assert_eq!((&manifest["pruned"], &manifest["whole"]), (&counted["pruned"], &json!(false)));
+    let (mut server, url) = serve(text(&folder));
+    let mut watch = quorate(&["watch", "--from-position", "1", "--json", "--url", &url])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut first = String::new();
+    let mut lines = std::io::BufReader::new(watch.stdout.take().unwrap());
+    std::io::BufRead::read_line(&mut lines, &mut first).unwrap();
+    assert_eq!(serde_json::from_str::<Value>(&first).unwrap()["pruned"], counted["pruned"]);
+    watch.kill().unwrap();
+    watch.wait().unwrap();
+    signal(&server, "-TERM");
+    assert!(server.wait().unwrap().success());
+}

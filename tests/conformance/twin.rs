@@ -176,6 +176,13 @@ impl Twin {
             }
             assert_eq!(due, self.deadlines(), "deadlines by {limit}");
         }
+        for step in [1, 2, 5, 70] {
+            // Some behind the end, where there is none.
+            let wanted: Vec<Position> = (1..self.records.len() as u64 + 9).step_by(step).collect();
+            let found = now(store.records_at(&wanted)).unwrap();
+            let fits = |record: &&Record| wanted.contains(&record.position);
+            assert_eq!(found, self.records.iter().filter(fits).cloned().collect::<Vec<_>>(), "every {step}");
+        }
         for after in 0..=self.records.len() {
             let page = now(store.scan(after as u64, 2)).unwrap();
             assert_eq!(page, self.records[after..(after + 2).min(self.records.len())]);

@@ -1,6 +1,7 @@
 //! What history answers: the same as a naive scan, whatever is asked and whoever writes meanwhile; a past state as it was
 //! seen then; counts as they are counted by hand.
 
+mod indexed;
 mod random;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -230,7 +231,9 @@ async fn the_answer_is_that_of_a_naive_scan_on_random_histories_while_a_writer_a
     let mut met = BTreeSet::new();
     let mut answered = 0;
     for seed in 1..=6_u64 {
-        let q = Quorate::open(manual()).await.unwrap();
+        // Each with blocks of another size in the index, and one without any.
+        let index_block = [4_096, 16, 5, 0, 64, 1][seed as usize - 1];
+        let q = Quorate::open(quorate::Config { index_block, ..manual() }).await.unwrap();
         begin(&q).await;
         let mut dice = Dice(seed * 7_919);
         for n in 0..150 {

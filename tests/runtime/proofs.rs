@@ -35,6 +35,7 @@ async fn contained(q: &Quorate, kept: &LogCheckpoint) -> (bool, bool, Option<Str
     let request = VerifyHistory {
         checkpoint: Some(kept.checkpoint.clone()),
         public_key: Some(kept.public_key.clone()),
+        ..VerifyHistory::default()
     };
     let verified = q.history().verify_against(request, |_| ()).await.unwrap();
     let check = verified.checkpoint.unwrap();
@@ -273,4 +274,80 @@ async fn what_is_recorded_is_signed_without_being_asked_for() {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     panic!("no checkpoint over the three records: {:?}", fs::read_to_string(&path));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_part_is_checked_and_says_what_it_cannot_show() {
+    let dir = TempDir::new().unwrap();
+    let (folder, other) = (dir.path().join("data"), dir.path().join("other"));
+    let q = open(&folder).await;
+    decide(&q, "early", 200).await;
+    let kept = checkpoint(&q).await;
+    decide(&q, "late", 50).await;
+    let newest = checkpoint(&q).await;
+    q.close().await.unwrap();
+    let theirs = open(&other).await;
+    decide(&theirs, "else", 210).await;
+    let foreign = checkpoint(&theirs).await;
+    theirs.close().await.unwrap();
+
+    let q = Quorate::open_to_read(Config::at(&folder)).await.unwrap();
+    let verify = async |request: VerifyHistory| q.history().verify_against(request, |_| ()).await;
+    let whole = verify(VerifyHistory::default()).await.unwrap();
+    assert!(whole.ok && whole.part.is_none());
+    for (from, upto) in [(None, Some(10)), (Some(1), None), (Some(301), Some(302)), (Some(newest.size), None)]
+    {
+        let found = verify(VerifyHistory { from, upto, ..Default::default() }).await.unwrap();
+        let part = found.part.clone().unwrap();
+        assert_eq!((part.from, part.upto), (from.unwrap_or(1), upto.unwrap_or(newest.size)), "{found:?}");
+        assert!(found.ok && found.records >= part.upto - part.from + 1, "{found:?}");
+        assert!(found.groups <= whole.groups && part.leaves_open.contains("only a checkpoint"), "{found:?}");
+        assert_eq!(found.log, None, "nothing was said of the log");
+    }
+    let since = |kept: &LogCheckpoint| VerifyHistory {
+        since: Some(kept.checkpoint.clone()),
+        public_key: Some(kept.public_key.clone()),
+        ..VerifyHistory::default()
+    };
+    let found = verify(since(&kept)).await.unwrap();
+    let part = found.part.clone().unwrap();
+    assert!(found.ok && found.log.as_ref().unwrap().contained, "{found:?}");
+    assert_eq!((part.from, part.upto), (kept.size + 1, newest.size));
+    assert!(found.groups < whole.groups / 2 && found.checkpoint.is_none(), "{found:?}");
+    assert!(part.leaves_open.contains(&format!("the records up to {}", kept.size)), "{part:?}");
+    let all = verify(since(&newest)).await.unwrap();
+    let part = all.part.clone().unwrap();
+    assert!(all.ok && all.groups <= 1 && part.upto < part.from, "{all:?}");
+    let refused = verify(since(&foreign)).await.unwrap();
+    assert!(!refused.ok && !refused.checkpoint.clone().unwrap().contained, "{refused:?}");
+
+    // Of other records, under the same key: the kept hashes do not fit, nor do the records.
+    fs::copy(folder.join("tlog/key"), other.join("tlog/key")).unwrap();
+    fs::remove_file(other.join("tlog/checkpoint")).unwrap();
+    let theirs = Quorate::open_to_read(Config::at(&other)).await.unwrap();
+    let forged = theirs.history().verify_against(since(&kept), |_| ()).await.unwrap();
+    assert!(!forged.ok && forged.checkpoint.unwrap().why.unwrap().contains("not the one that was signed"));
+    theirs.close().await.unwrap();
+
+    // Without its kept hashes every record is read.
+    fs::remove_dir_all(folder.join("tlog/tile")).unwrap();
+    let found = verify(since(&kept)).await.unwrap();
+    assert!(found.ok && found.checkpoint.unwrap().contained);
+    assert!(!folder.join("tlog/tile").exists(), "who only reads writes nothing");
+
+    let bad = [
+        (VerifyHistory { from: Some(0), ..Default::default() }, "from"),
+        (VerifyHistory { upto: Some(0), ..Default::default() }, "upto"),
+        (VerifyHistory { from: Some(9), upto: Some(8), ..Default::default() }, "from"),
+        (VerifyHistory { from: Some(newest.size + 1), ..Default::default() }, "from"),
+        (VerifyHistory { from: Some(3), ..since(&kept) }, "from"),
+        (VerifyHistory { checkpoint: Some(kept.checkpoint.clone()), ..since(&kept) }, "checkpoint"),
+        (VerifyHistory { since: Some("no checkpoint".into()), ..Default::default() }, "since"),
+    ];
+    for (request, field) in bad {
+        let refused = verify(request).await.unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::InvalidArgument, "{refused}");
+        assert_eq!(refused.detail("field").unwrap(), field, "{refused}");
+    }
+    q.close().await.unwrap();
 }

@@ -14,11 +14,12 @@ use quorate_journal::stores::sled::SledStore;
 use quorate_journal::stores::{Durability, StoreOptions};
 use quorate_journal::{ChainHash, Pending, Record, Store};
 use quorate_runtime::api::dto::{
-    AskWhy, CancelJob, EntityHistory, HistoryQuery, HookRef, ListJobs, ListQuorums, LogCheckpoint,
-    ProveConsistency, ProveRecord, ProveRecords, ShowOverview, StateAt, SubmitJob, VerifyHistory,
+    AskWhy, CancelJob, CountHistory, EntityHistory, HistoryQuery, HookRef, ListJobs, ListQuorums,
+    LogCheckpoint, ProveConsistency, ProveRecord, ProveRecords, ShowOverview, StateAt, SubmitJob,
+    VerifyHistory,
 };
 use quorate_runtime::api::proofs::check_proof;
-use quorate_runtime::api::retention::prune::{PruneReport, PruneRule, prune};
+use quorate_runtime::api::retention::prune::{OLDEST, PruneReport, PruneRule, prune};
 use tempfile::TempDir;
 
 fn config(folder: &Path) -> Config {
@@ -97,6 +98,7 @@ async fn verified(q: &Quorate, kept: &LogCheckpoint) -> (bool, Option<u64>) {
     let request = VerifyHistory {
         checkpoint: Some(kept.checkpoint.clone()),
         public_key: Some(kept.public_key.clone()),
+        ..VerifyHistory::default()
     };
     let verified = q.history().verify_against(request, |_| ()).await.unwrap();
     assert!(verified.checkpoint.as_ref().unwrap().contained, "{verified:?}");
@@ -209,6 +211,29 @@ async fn what_was_pruned_is_told_apart_from_what_never_was_and_never_begins_agai
     let told: u64 = page.pruned.iter().map(|span| span.records).sum();
     assert_eq!(told, report.records, "{page:?}");
     assert!(page.events.iter().any(|event| event.event == "pruned"));
+    let counted = q.history().count(CountHistory::default()).await.unwrap();
+    assert_eq!(counted.pruned, page.pruned);
+    let begin = HistoryQuery { from_position: Some(1), ..HistoryQuery::default() };
+    assert_eq!(q.events(begin).await.unwrap().pruned(), page.pruned);
+    assert_eq!(
+        q.events(HistoryQuery::default()).await.unwrap().pruned(),
+        [],
+        "of what is still to come nothing is gone"
+    );
+    let ended = q.quorums().history(Default::default()).await.unwrap();
+    assert_eq!((ended.history.len(), ended.pruned), (0, Some(3)));
+    assert_eq!(q.consensus().history(Default::default()).await.unwrap().pruned, None);
+    // What is gone is not held, and goes nowhere.
+    let hold = |name: &str| HoldRecords {
+        entity_id: Some(id(name)),
+        reason: "late".into(),
+        ..HoldRecords::default()
+    };
+    gone(q.retention().hold(hold("old-1")).await.unwrap_err());
+    gone(q.retention().hold(hold("job")).await.unwrap_err());
+    assert_eq!(q.retention().hold(hold("to-come")).await.unwrap().state, "held");
+    let route = serde_json::json!({ "job_id": "job" });
+    gone(q.routes().job(serde_json::from_value(route).unwrap()).await.unwrap_err());
     // Lists show what is left, and do not stumble over what is not.
     q.quorums().list(ListQuorums::default()).await.unwrap();
     let ended = ListJobs { state: Some("ended".into()), ..ListJobs::default() };
@@ -279,6 +304,22 @@ async fn nothing_goes_that_is_open_or_young_or_can_still_be_used() {
     assert_eq!(pruned(&folder, young).await.entities, 0);
     let other = PruneRule { kinds: vec!["session".into()], ..PruneRule::default() };
     assert_eq!(pruned(&folder, other).await.entities, 0);
+    for by in ["x".repeat(257), " ".into(), "two\nlines".into()] {
+        let rule = PruneRule { by: Some(by), ..keep_last(0) };
+        let refused = prune(folder.clone(), rule, true, |_, _| ()).await.unwrap_err();
+        assert_eq!(
+            (refused.kind(), refused.detail("field")),
+            (ErrorKind::InvalidArgument, Some(&json(&"by")))
+        );
+    }
+    let ages = PruneRule { older_than: Some(OLDEST + Duration::from_secs(1)), ..PruneRule::default() };
+    let refused = prune(folder.clone(), ages, true, |_, _| ()).await.unwrap_err();
+    assert_eq!(refused.detail("field"), Some(&json(&"older-than")));
+    let old = PruneRule { older_than: Some(OLDEST), ..PruneRule::default() };
+    assert_eq!(prune(folder.clone(), old, true, |_, _| ()).await.unwrap().entities, 0);
+    let ended = PruneRule { older_than: Some(Duration::ZERO), ..PruneRule::default() };
+    let all = prune(folder.clone(), ended, true, |_, _| ()).await.unwrap();
+    assert_eq!((all.entities, all.rule.as_str()), (2, "ended at least 0 s before"));
     let unknown = PruneRule { kinds: vec!["worker".into()], ..PruneRule::default() };
     let refused = prune(folder.clone(), unknown, true, |_, _| ()).await.unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::InvalidArgument);
@@ -351,6 +392,7 @@ async fn what_pruned_records_left_cannot_be_changed_nor_more_be_hidden_unseen() 
         let request = VerifyHistory {
             checkpoint: Some(kept.checkpoint.clone()),
             public_key: Some(kept.public_key.clone()),
+            ..VerifyHistory::default()
         };
         q.history().verify_against(request, |_| ()).await.unwrap()
     };
@@ -386,4 +428,37 @@ async fn what_pruned_records_left_cannot_be_changed_nor_more_be_hidden_unseen() 
     let found = verify(&folder).await;
     assert!(!found.ok);
     assert!(found.broken.unwrap().why.contains("no pruning says"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_goes_with_its_gate_whichever_is_named() {
+    for named in ["job", "gate"] {
+        let dir = TempDir::new().unwrap();
+        let folder = dir.path().join("data");
+        let q = open(&folder).await;
+        decide(&q, "stays", 1).await;
+        q.jobs().submit(SubmitJob { job_id: Some(id("job")), ..SubmitJob::default() }).await.unwrap();
+        let cancel: CancelJob = serde_json::from_value(serde_json::json!({"job_id": "job"})).unwrap();
+        q.jobs().cancel(cancel).await.unwrap();
+        q.close().await.unwrap();
+        let rule = PruneRule { kinds: vec![named.into()], ..PruneRule::default() };
+        let report = pruned(&folder, rule).await;
+        let kinds: Vec<&str> = report.kinds.iter().map(|kind| kind.kind.as_str()).collect();
+        // One that runs where it was submitted has no gate of its own.
+        assert_eq!(kinds, ["job"], "{named}: {report:?}");
+        assert!(report.rule.contains("job") && report.rule.contains("gate"), "{}", report.rule);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_what_is_held_it_is_told_how_many_are_not_named() {
+    let dir = TempDir::new().unwrap();
+    let folder = dir.path().join("data");
+    let q = open(&folder).await;
+    decide(&q, "old", 105).await;
+    let all = HoldRecords { everything: Some(true), reason: "litigation".into(), ..HoldRecords::default() };
+    q.retention().hold(all).await.unwrap();
+    q.close().await.unwrap();
+    let report = pruned(&folder, keep_last(0)).await;
+    assert_eq!((report.held.len(), report.held_entities, report.held_unnamed), (100, 105, 5));
 }

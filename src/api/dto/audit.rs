@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{
     AgentHealth, BudgetStatus, CapacityStatus, ConsensusResult, CoordinateView, IdentityView, JobStatusView,
-    QuorumStatus, RouteState, SessionResult, VoterView,
+    PrunedSpan, QuorumStatus, RouteState, SessionResult, VoterView,
 };
 use crate::core::kernel::ids::{EntityId, VoterId, known};
 use crate::core::kernel::time::Timestamp;
@@ -139,6 +139,10 @@ pub struct HistoryCounts {
     /// How two voters compare, when that was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub agreement: Option<Agreement>,
+    /// What was pruned of the places that were counted over, by pruning: it is in no count here. Not told where one entity is
+    /// named.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pruned: Vec<PrunedSpan>,
 }
 
 /// How many events of one name.

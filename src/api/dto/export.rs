@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::EventView;
+use super::{EventView, PrunedSpan};
 
 /// Asks for records with what proves them.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
@@ -82,4 +82,7 @@ pub struct ExportManifest {
     pub tip_hash: Option<String>,
     /// Hash (blake3) of all lines before this one with their ends, in hex. It is not signed: it shows accidents.
     pub lines_hash: String,
+    /// What was pruned of the range, by pruning: of it there are no lines.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pruned: Vec<PrunedSpan>,
 }

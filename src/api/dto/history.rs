@@ -330,6 +330,22 @@ pub struct Verified {
     /// The same for the checkpoint that was given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub checkpoint: Option<CheckpointCheck>,
+    /// Only this part was checked; groups, records and entities are those of its commit groups.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part: Option<VerifiedPart>,
+}
+
+/// A part of the journal that was checked.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct VerifiedPart {
+    /// Position of its first record.
+    pub from: u64,
+    /// Position of its last record; below `from` when there is none.
+    pub upto: u64,
+    /// What is shown when everything fits, as a sentence.
+    pub shows: String,
+    /// What it cannot show, as a sentence.
+    pub leaves_open: String,
 }
 
 /// What the journal says to a checkpoint.
@@ -343,7 +359,7 @@ pub struct CheckpointCheck {
     pub why: Option<String>,
 }
 
-/// Asks to check the journal, and whether it contains a checkpoint that was kept elsewhere.
+/// Asks to check the journal, a part of it, or whether it contains a checkpoint that was kept elsewhere.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct VerifyHistory {
@@ -354,6 +370,16 @@ pub struct VerifyHistory {
     /// the folder can replace its key, so keep this one elsewhere too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub public_key: Option<String>,
+    /// Checks only the records from this position on; 1 is the first. The reply says what a part cannot show.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<u64>,
+    /// Checks only the records up to and with this position.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upto: Option<u64>,
+    /// The text of a signed checkpoint up to which everything was checked before: checks the records after it, and that the log
+    /// goes on from it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<String>,
 }
 
 /// The newest signed checkpoint of the log over all records.

@@ -392,6 +392,9 @@ pub struct QuorumHistoryPage {
     pub next_cursor: Option<String>,
     /// There are older ones.
     pub more: bool,
+    /// How many were pruned and are in no page; left out when none was. `total_available` counts them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pruned: Option<u64>,
 }
 
 /// The final count of a quorum.

@@ -11,6 +11,7 @@ use super::super::dto::{
 use super::super::event_names::misspelt;
 use super::super::quorum::page_limit;
 use super::filter::Filter;
+use super::gone::pruned_between;
 use super::{kind_of, lore};
 use crate::core::kernel::ids::{EntityId, StreamId, StreamKind, VoterId};
 use crate::core::kernel::time::{Timestamp, millis};
@@ -79,7 +80,13 @@ impl Count {
         })?;
         match failed {
             Some(fault) => Err(fault),
-            None => Ok(Some(sums.told(self))),
+            None => {
+                let pruned = match self.filter.all_places(store)? {
+                    Some((after, upto)) => pruned_between(store, after, upto)?,
+                    None => Vec::new(),
+                };
+                Ok(Some(HistoryCounts { pruned, ..sums.told(self) }))
+            }
         }
     }
 }
@@ -184,6 +191,7 @@ impl Sums {
             votes,
             voters,
             agreement,
+            pruned: Vec::new(),
         }
     }
 }

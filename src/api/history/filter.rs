@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use serde_json::Value;
 
@@ -10,12 +11,14 @@ use super::super::dto::{EventView, HistoryQuery};
 use super::super::event_names::{self, misspelt};
 use super::super::event_view::{event_view, names};
 use super::super::sought::kind_meant;
-use super::{PAGE, kind_of, lore, stream_of};
+use super::guide::Guide;
+use super::{PAGE, indexing, kind_of, lore, stream_of};
 use crate::core::kernel::ids::{StreamId, StreamKind};
 use crate::core::kernel::time::Timestamp;
 use crate::error::Error;
 use crate::journal::{ChainHash, Fault, Position, Record, Store};
 use crate::shell::host::{Host, wait};
+use crate::shell::index::Index;
 
 /// Letters of a record's hash in a cursor.
 const HASH_LETTERS: usize = 8;
@@ -92,10 +95,12 @@ pub(in crate::api) struct Found {
 pub(in crate::api) struct Filter {
     kind: Option<StreamKind>,
     request: HistoryQuery,
+    /// What says where to look; without it every record is looked at.
+    index: Option<Arc<Index>>,
 }
 
 /// What an entity is about, by its first record. Read once.
-type Abouts = HashMap<StreamId, Option<String>>;
+pub(super) type Abouts = HashMap<StreamId, Option<String>>;
 
 /// Where an event says whose vote, attempt or proven fault it is.
 const VOTES: [&str; 3] = ["/voter_id", "/vote/voter_id", "/first/vote/voter_id"];
@@ -130,10 +135,10 @@ impl Filter {
         check_span(request.since, request.until)?;
         check_range(("from_seq", request.from_seq), ("upto_seq", request.upto_seq))?;
         check_range(("from_position", request.from_position), ("upto_position", request.upto_position))?;
-        Ok((Filter { kind, request }, mark))
+        Ok((Filter { kind, request, index: None }, mark))
     }
 
-    /// Finds the kind of the entity where one is named without it.
+    /// Finds the kind of the entity where one is named without it, and the index of the journal.
     ///
     /// # Errors
     /// `invalid_argument` for an id that more than one kind has, and the faults of the store.
@@ -141,6 +146,7 @@ impl Filter {
         if let Some(id) = &self.request.entity_id {
             self.kind = kind_meant(host, self.kind, id).await?;
         }
+        self.index = indexing::at_hand(host).await?;
         Ok(())
     }
 
@@ -175,10 +181,6 @@ impl Filter {
             return Ok(Some(Found { events: Vec::new(), at: after, cursor: None, more }));
         }
         let mut events = Vec::new();
-        if limit == 0 {
-            let more = self.goes_on(wait(store.tip())?.position, after);
-            return Ok(Some(Found { events, at: after, cursor: None, more }));
-        }
         let (last, is_cut) = self.walk(store, after, seq, |view| {
             events.push(view);
             if events.len() == limit { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
@@ -198,12 +200,21 @@ impl Filter {
         after: Position,
         found: &Found,
     ) -> Result<Option<(Position, Position)>, Fault> {
+        let all = self.all_places(store)?;
+        Ok(all.map(|(first, end)| (after.max(first), if found.more { found.at.min(end) } else { end })))
+    }
+
+    /// The places that are asked about in all; none where one entity is named.
+    pub(in crate::api) fn all_places(
+        &self,
+        store: &dyn Store,
+    ) -> Result<Option<(Position, Position)>, Fault> {
         if self.request.entity_id.is_some() {
             return Ok(None);
         }
-        let after = after.max(self.request.from_position.map_or(0, |from| from - 1));
-        let end = if found.more { found.at } else { wait(store.tip())?.position };
-        Ok(Some((after, end.min(self.request.upto_position.unwrap_or(Position::MAX)))))
+        let after = self.request.from_position.map_or(0, |from| from - 1);
+        let tip = wait(store.tip())?.position;
+        Ok(Some((after, tip.min(self.request.upto_position.unwrap_or(Position::MAX)))))
     }
 
     fn goes_on(&self, tip: Position, at: Position) -> bool {
@@ -224,11 +235,16 @@ impl Filter {
         *seq =
             (*seq).max(request.from_seq.filter(|_| request.entity_id.is_some()).map_or(0, |from| from - 1));
         let (mut last, mut abouts) = (None, Abouts::new());
+        let mut guide = self.guide(store)?;
         loop {
-            let records = self.next_records(store, at, seq)?;
-            if records.is_empty() {
+            let (records, passed) = match &mut guide {
+                Some(guide) => guide.next(store, at, request.upto_position.unwrap_or(Position::MAX))?,
+                None => (self.next_records(store, at, seq)?, None),
+            };
+            if records.is_empty() && passed.is_none() {
                 return Ok((last, false));
             }
+            let before = at;
             for record in records {
                 if request.upto_position.is_some_and(|upto| record.position > upto) {
                     return Ok((last, false));
@@ -242,7 +258,61 @@ impl Filter {
                     return Ok((last, true));
                 }
             }
+            if let Some(passed) = passed {
+                last = passed.last.filter(|(position, _)| *position > before).or(last);
+                at = at.max(passed.upto);
+            }
         }
+    }
+
+    /// What says where to look, unless the log of one entity is read, or nothing is asked for that the index knows.
+    fn guide(&self, store: &dyn Store) -> Result<Option<Guide<'_>>, Fault> {
+        let request = &self.request;
+        let Some(index) = self.index.as_deref().filter(|_| request.entity_id.is_none()) else {
+            return Ok(None);
+        };
+        let all_of = self.terms();
+        if all_of.is_empty() && request.since.is_none() && request.until.is_none() {
+            return Ok(None);
+        }
+        Guide::new(index, store, all_of, (request.since, request.until)).map(Some)
+    }
+
+    /// The terms that a record has which fits: one of each list.
+    fn terms(&self) -> Vec<Vec<u64>> {
+        let request = &self.request;
+        let said = [
+            request.party_id.as_ref().map(|id| id.as_str()),
+            request.cell_id.as_ref().map(|id| id.as_str()),
+            request.voter_id.as_ref().map(|id| id.as_str()),
+            request.agent_id.as_ref().map(|id| id.as_str()),
+            request.worker_id.as_ref().map(|id| id.as_str()),
+            request.node_id.as_ref().map(|id| id.as_str()),
+            request.datacenter.as_ref().map(|id| id.as_str()),
+        ];
+        let mut all_of: Vec<Vec<u64>> =
+            said.into_iter().flatten().filter_map(indexing::text).map(|term| vec![term]).collect();
+        all_of.extend(request.identity.as_ref().map(|by| vec![indexing::identity(by.as_str())]));
+        all_of.extend(self.kind.map(|kind| vec![indexing::kind(kind)]));
+        all_of.extend(request.event.as_ref().map(|event| vec![indexing::event(event)]));
+        let lores = || {
+            let kinds = self.kind.map_or_else(|| StreamKind::ALL.to_vec(), |kind| vec![kind]);
+            kinds.into_iter().map(lore::of)
+        };
+        if request.refused == Some(true) {
+            let names = lores().flat_map(|lore| lore.refusals.iter().copied());
+            all_of.push(names.map(indexing::event).collect());
+        }
+        if let Some(outcome) = &request.outcome {
+            let by_name = lores().flat_map(|lore| {
+                lore.ends
+                    .iter()
+                    .filter(|(_, how)| how.is_word(outcome))
+                    .map(|(event, _)| indexing::event(event))
+            });
+            all_of.push(indexing::text(outcome).into_iter().chain(by_name).collect());
+        }
+        all_of
     }
 
     /// The next records to look at: of one entity when one is named, else of all.
@@ -345,7 +415,11 @@ impl Filter {
 }
 
 /// What an entity is about, by its first record.
-fn about(store: &dyn Store, abouts: &mut Abouts, stream: &StreamId) -> Result<Option<String>, Fault> {
+pub(super) fn about(
+    store: &dyn Store,
+    abouts: &mut Abouts,
+    stream: &StreamId,
+) -> Result<Option<String>, Fault> {
     if let Some(known) = abouts.get(stream) {
         return Ok(known.clone());
     }

@@ -13,8 +13,15 @@ use crate::shell::memory::read_state;
 /// Places looked at at a time.
 const PLACES: u64 = 1 << 16;
 
+/// How many entities of a kind were pruned so far.
+pub(in crate::api) fn entities_pruned(store: &dyn Store, kind: StreamKind) -> Result<u64, Fault> {
+    let stream = StreamId::new(StreamKind::Retention, retention_id());
+    let prunings = read_state::<RetentionMachine>(store, &stream)?.prunings;
+    Ok(prunings.values().filter_map(|pruning| pruning.entities.get(kind.name())).sum())
+}
+
 /// What was pruned at the places after `after` and up to `upto`, by pruning.
-pub(super) fn pruned_between(
+pub(in crate::api) fn pruned_between(
     store: &dyn Store,
     after: Position,
     upto: Position,

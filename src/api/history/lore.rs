@@ -19,6 +19,16 @@ pub(super) enum How {
     Word(&'static str),
 }
 
+impl How {
+    /// Does the name of the event alone say this?
+    pub(super) fn is_word(self, outcome: &str) -> bool {
+        match self {
+            How::Field(_) => false,
+            How::Word(word) => word == outcome,
+        }
+    }
+}
+
 /// What is known of a kind.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Lore {

@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::backup::now;
 use super::super::on_thread;
+use super::super::quorum::check_sentence;
 use crate::core::jobs::gate::GateMachine;
 use crate::core::jobs::manager::JobMachine;
 use crate::core::jobs::worker::WorkerMachine;
@@ -42,6 +43,10 @@ use crate::store::prune::Held;
 /// Kinds whose entities end.
 pub const KINDS_THAT_END: [StreamKind; 5] =
     [StreamKind::Quorum, StreamKind::Proposal, StreamKind::Session, StreamKind::Job, StreamKind::Gate];
+/// The longest that anything can have ended ago.
+pub const OLDEST: Duration = Duration::from_secs(366_000 * 86_400);
+/// Most bytes of who prunes.
+const MAX_BY: usize = 256;
 /// Index entries, and groups, read at a time.
 const PAGE: usize = 4_096;
 /// Most entities on hold that are named.
@@ -50,13 +55,13 @@ const MOST_NAMED: usize = 100;
 /// What to prune.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PruneRule {
-    /// What ended longer ago than this.
+    /// What ended so long ago, or longer; at most [`OLDEST`].
     pub older_than: Option<Duration>,
-    /// Of these kinds alone; of every kind that ends, when empty.
+    /// Of these kinds alone; of every kind that ends, when empty. A job goes with its gate, so that either name means both.
     pub kinds: Vec<String>,
     /// Except those of each kind that ended last, so many.
     pub keep_last: Option<u64>,
-    /// Who does it; on record.
+    /// Who does it, up to 256 bytes; on record.
     pub by: Option<String>,
 }
 
@@ -105,6 +110,9 @@ pub struct PruneReport {
     pub held: Vec<KeptByHold>,
     /// How many those are in all.
     pub held_entities: u64,
+    /// How many of them are not named; left out when all are.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub held_unnamed: u64,
     /// Bytes on disk before.
     pub bytes_before: u64,
     /// Bytes on disk after; none for what only would be.
@@ -112,6 +120,10 @@ pub struct PruneReport {
     /// The old folder could not be removed: what is left of it lies here, and is of no use.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub left_over: Option<PathBuf>,
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// What the rule chose.
@@ -128,7 +140,7 @@ struct Chosen {
 /// Prunes a data folder, or with `dry_run` says what would be pruned. `progress` hears how many commit groups of how many are done.
 ///
 /// # Errors
-/// `invalid_argument` for a kind that does not end, `store_locked` while the folder has an owner, `store_corrupt` for a journal
+/// `invalid_argument` for a kind that does not end, for an age above [`OLDEST`] and for who is no name; `store_locked` while the folder has an owner, `store_corrupt` for a journal
 /// that does not fit its hashes or its newest checkpoint: nothing is pruned of it; `store_error` when a disk does not answer.
 pub async fn prune(
     folder: PathBuf,
@@ -142,6 +154,11 @@ pub async fn prune(
             let expected = format!("one of {names}: entities of the others do not end");
             return Err(Error::invalid("kind", kind.as_str(), &expected));
         }
+    }
+    check_sentence("by", rule.by.as_deref(), MAX_BY)?;
+    if let Some(age) = rule.older_than.filter(|age| *age > OLDEST) {
+        let expected = format!("at most {} days", OLDEST.as_secs() / 86_400);
+        return Err(Error::invalid("older-than", format!("{} days", age.as_secs() / 86_400), &expected));
     }
     on_thread(move || prune_here(&folder, &rule, dry_run, &mut progress)).await
 }
@@ -162,7 +179,7 @@ fn prune_here(
     let retention = read_state::<RetentionMachine>(store, &stream())?;
     let rule = Rule {
         older_than_ms: given.older_than.map(|age| u64::try_from(age.as_millis()).unwrap_or(u64::MAX)),
-        kinds: given.kinds.clone(),
+        kinds: meant(&given.kinds),
         keep_last: given.keep_last,
     };
     let chosen = choose(store, &rule, &retention, at)?;
@@ -182,6 +199,7 @@ fn prune_here(
         entities: chosen.streams.len() as u64,
         records,
         of_records: tip.position,
+        held_unnamed: chosen.held_entities - chosen.held.len() as u64,
         held: chosen.held,
         held_entities: chosen.held_entities,
         bytes_before,
@@ -231,6 +249,18 @@ fn prune_here(
         report.left_over = Some(left.into());
     }
     Ok(report)
+}
+
+/// The kinds that are meant: a job and its gate are one thing to whoever names either.
+fn meant(named: &[String]) -> Vec<String> {
+    let both = [StreamKind::Job.name(), StreamKind::Gate.name()];
+    let mut kinds = named.to_vec();
+    if kinds.iter().any(|kind| both.contains(&kind.as_str())) {
+        kinds.extend(
+            both.iter().filter(|kind| !named.iter().any(|name| name == *kind)).map(|kind| (*kind).to_owned()),
+        );
+    }
+    kinds
 }
 
 fn stream() -> StreamId {
@@ -353,7 +383,7 @@ fn choose(store: &dyn Store, rule: &Rule, retention: &Retention, now: Timestamp)
             *count += 1;
             let is_last = rule.keep_last.is_some_and(|last| *count <= last);
             let age = u64::try_from(now.since(end.at).as_micros() / 1_000).unwrap_or(0);
-            let is_young = rule.older_than_ms.is_some_and(|least| age <= least);
+            let is_young = rule.older_than_ms.is_some_and(|least| age < least);
             let kind = end.stream.kind.name();
             if is_last
                 || is_young

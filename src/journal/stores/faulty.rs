@@ -159,6 +159,10 @@ impl Store for FaultyStore {
         self.through(self.inner.pruned(after, limit))
     }
 
+    fn records_at<'a>(&'a self, positions: &'a [Position]) -> Pending<'a, Vec<Record>> {
+        self.through(self.inner.records_at(positions))
+    }
+
     fn settled_before(&self, before: Position, limit: usize) -> Pending<'_, Vec<Record>> {
         self.through(self.inner.settled_before(before, limit))
     }

@@ -152,8 +152,12 @@ impl Store for MemoryStore {
         self.try_with(move |disk| walk::scan(disk, &self.trails, after, limit))
     }
 
+    fn records_at<'a>(&'a self, positions: &'a [Position]) -> Pending<'a, Vec<Record>> {
+        self.try_with(move |disk| walk::records_at(disk, &self.trails, positions))
+    }
+
     fn settled_before(&self, before: Position, limit: usize) -> Pending<'_, Vec<Record>> {
-        self.try_with(move |disk| walk::settled_before(disk, before, limit))
+        self.try_with(move |disk| walk::settled_before(disk, &self.trails, before, limit))
     }
 
     fn tip(&self) -> Pending<'_, Tip> {

@@ -27,7 +27,7 @@ use quorate_core::kernel::time::Timestamp;
 /// Records whose leavings stand in one group at most: about as many bytes as a pack has.
 const RUN: usize = 800;
 /// What of the folder is made anew, and so not taken along.
-const MADE_ANEW: [&str; 13] = [
+const MADE_ANEW: [&str; 14] = [
     "FORMAT",
     "FORMAT.new",
     "LOCK",
@@ -35,6 +35,7 @@ const MADE_ANEW: [&str; 13] = [
     "MOVE.new",
     "NOTE",
     "acknowledged",
+    "index",
     "log",
     "mark",
     "mark.new",

@@ -2,7 +2,7 @@
 
 use super::walk::View;
 use crate::group::{Frame, Group};
-use crate::{Broken, Fault, Position, Seq, Tip, VerifyCursor, VerifyStep};
+use crate::{Broken, ChainHash, Fault, Position, Seq, Tip, VerifyCursor, VerifyStep};
 use quorate_core::kernel::ids::StreamId;
 
 /// Checks at most `limit` groups after the cursor; at the end also that tip and heads agree with what was read.
@@ -26,7 +26,7 @@ fn check_group(view: &impl View, cursor: &mut VerifyCursor) -> Result<Option<Bro
         let (group, why) = (cursor.group + 1, "group is missing".into());
         return Ok(Some(Broken { group, position: None, record: None, why }));
     };
-    Ok(check_next(&bytes, cursor).err())
+    Ok(check_bytes(&bytes, cursor, &|frame| hash_before(view, frame)).err())
 }
 
 /// Checks that these bytes are the group after the cursor, every hash and link in it, and moves the cursor behind it.
@@ -34,6 +34,21 @@ fn check_group(view: &impl View, cursor: &mut VerifyCursor) -> Result<Option<Bro
 /// # Errors
 /// The first thing that does not fit.
 pub fn check_next(bytes: &[u8], cursor: &mut VerifyCursor) -> Result<(), Broken> {
+    check_bytes(bytes, cursor, &|_| None)
+}
+
+/// The chain hash that the record before a frame has, in a group that the walk did not come by.
+fn hash_before(view: &impl View, frame: &Frame<'_>) -> Option<ChainHash> {
+    let bytes = view.group(frame.previous_group).ok()??;
+    let group = Group::parse(&bytes).ok()?;
+    let before = group.frames_of(&frame.stream).filter_map(Result::ok).last()?;
+    (before.last_seq() + 1 == frame.first_seq).then(|| before.hash().ok()).flatten()
+}
+
+/// What the record before a frame has as its chain hash.
+type Before<'a> = dyn Fn(&Frame<'_>) -> Option<ChainHash> + 'a;
+
+fn check_bytes(bytes: &[u8], cursor: &mut VerifyCursor, before: &Before<'_>) -> Result<(), Broken> {
     let number = cursor.group + 1;
     let broken = |why: String| Err(Broken { group: number, position: None, record: None, why });
     let group = match Group::parse(bytes) {
@@ -61,7 +76,7 @@ pub fn check_next(bytes: &[u8], cursor: &mut VerifyCursor) -> Result<(), Broken>
     let mut records = 0;
     for frame in group.frames() {
         let checked = frame.map_err(|fault| (None, None, fault.to_string()));
-        match checked.and_then(|frame| check_frame(&frame, number, cursor).map(|()| frame.count)) {
+        match checked.and_then(|frame| check_frame(&frame, number, cursor, before).map(|()| frame.count)) {
             Ok(count) => records += u64::from(count),
             Err((position, record, why)) => return Err(Broken { group: number, position, record, why }),
         }
@@ -85,6 +100,7 @@ pub fn check_next(bytes: &[u8], cursor: &mut VerifyCursor) -> Result<(), Broken>
     }
     *cursor = VerifyCursor {
         group: number,
+        began: cursor.began,
         hash: group.hash,
         position: cursor.position + records,
         pruned,
@@ -95,12 +111,24 @@ pub fn check_next(bytes: &[u8], cursor: &mut VerifyCursor) -> Result<(), Broken>
 
 type Misplaced = (Option<Position>, Option<(StreamId, Seq)>, String);
 
-fn check_frame(frame: &Frame<'_>, number: u64, cursor: &mut VerifyCursor) -> Result<(), Misplaced> {
+fn check_frame(
+    frame: &Frame<'_>,
+    number: u64,
+    cursor: &mut VerifyCursor,
+    before: &Before<'_>,
+) -> Result<(), Misplaced> {
     let at = |why: &str| {
         let record = Some((frame.stream.clone(), frame.first_seq));
         Err((Some(frame.first_position), record, why.to_owned()))
     };
-    let (revision, hash) = cursor.streams.get(&frame.stream).copied().unwrap_or_default();
+    let (revision, hash) = match cursor.streams.get(&frame.stream) {
+        Some(known) => *known,
+        None if cursor.began > 0 && frame.first_seq > 1 => match before(frame) {
+            Some(hash) => (frame.first_seq - 1, hash),
+            None => return at("the record before it in its stream cannot be read"),
+        },
+        None => Default::default(),
+    };
     if frame.first_seq != revision + 1 {
         return at(&format!("stream has a gap. expected={}", revision + 1));
     }
@@ -132,3 +160,7 @@ fn check_ends(view: &impl View, cursor: &VerifyCursor, tip: &Tip) -> Result<Opti
     }
     Ok(None)
 }
+
+#[cfg(test)]
+#[path = "verify_test.rs"]
+mod tests;

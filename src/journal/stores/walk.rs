@@ -1,6 +1,6 @@
 //! Reads records by walking groups: a stream backwards through `previous group`, the journal forwards.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::ops::Deref;
 use std::sync::{Arc, Mutex};
 
@@ -78,12 +78,16 @@ pub(super) struct Trails {
     streams: Mutex<VecDeque<(StreamId, Arc<Vec<Step>>)>>,
     /// The position a scan ended before, and a group at or before it.
     scan: Mutex<Option<(Position, u64)>>,
+    /// Groups that were met on the way to a position, by the position they begin at.
+    marks: Mutex<BTreeMap<Position, u64>>,
 }
 
 /// Streams remembered.
 const TRAILS: usize = 8;
 /// Shorter walks are cheap enough to repeat.
 const TRAIL_MIN: usize = 16;
+/// Groups remembered by their position; above it all are forgotten.
+const MARKS: usize = 65_536;
 
 impl Trails {
     /// The groups of a stream from `last_group` back to the one with the record after `after`, newest first. May
@@ -125,6 +129,22 @@ impl Trails {
 
     fn scan_hint(&self, position: Position) -> Option<u64> {
         lock(&self.scan).filter(|(at, _)| *at == position).map(|(_, group)| group)
+    }
+
+    /// The known groups around a position: the last one that begins at or before it, and the first one behind it.
+    fn around(&self, position: Position) -> (Option<(Position, u64)>, Option<(Position, u64)>) {
+        let marks = lock(&self.marks);
+        let copied = |(at, group): (&Position, &u64)| (*at, *group);
+        let before = marks.range(..=position).next_back().map(copied);
+        (before, marks.range(position.saturating_add(1)..).next().map(copied))
+    }
+
+    fn remember(&self, position: Position, group: u64) {
+        let mut marks = lock(&self.marks);
+        if marks.len() >= MARKS {
+            marks.clear();
+        }
+        marks.insert(position, group);
     }
 }
 
@@ -205,7 +225,12 @@ fn still_there(view: &impl View, stream: &StreamId) -> Result<(), Fault> {
 }
 
 /// What pruned records left at the positions after `after`, of at most `limit` positions.
-pub(super) fn pruned(view: &impl View, after: Position, limit: usize) -> Result<Vec<Pruned>, Fault> {
+pub(super) fn pruned(
+    view: &impl View,
+    trails: &Trails,
+    after: Position,
+    limit: usize,
+) -> Result<Vec<Pruned>, Fault> {
     let tip = view.tip();
     let last = after.saturating_add(limit as u64).min(tip.position);
     let mut out = Vec::new();
@@ -213,7 +238,7 @@ pub(super) fn pruned(view: &impl View, after: Position, limit: usize) -> Result<
     if after >= last || GroupHeader::parse(&group(view, 1)?)?.version < GROUP_VERSION {
         return Ok(out);
     }
-    for number in locate(view, &tip, after + 1)?..=tip.group {
+    for number in locate(view, trails, &tip, after + 1)?..=tip.group {
         let bytes = group(view, number)?;
         let group = Group::parse(&bytes)?;
         if group.header.first_position > last {
@@ -233,18 +258,67 @@ pub(super) fn pruned(view: &impl View, after: Position, limit: usize) -> Result<
     Ok(out)
 }
 
-/// The group that holds a position, found by halving: positions grow with group numbers.
-fn locate(view: &impl View, tip: &Tip, position: Position) -> Result<u64, Fault> {
-    let (mut low, mut high) = (1, tip.group);
+/// The group that holds a position. Positions grow with group numbers: every other step guesses by how far the position lies
+/// between the two ends, and those between halve what is left.
+fn locate(view: &impl View, trails: &Trails, tip: &Tip, position: Position) -> Result<u64, Fault> {
+    let (before, behind) = trails.around(position);
+    let (mut low, mut low_at) = before.map_or((1, 1), |(at, group)| (group, at));
+    let (mut high, mut high_at) = behind.map_or((tip.group, tip.position + 1), |(at, group)| (group - 1, at));
+    let mut guesses = true;
     while low < high {
-        let middle = low + (high - low).div_ceil(2);
-        if GroupHeader::parse(&group(view, middle)?)?.first_position <= position {
-            low = middle;
+        let left = high - low;
+        let step = if guesses {
+            let share =
+                u128::from(position - low_at) * u128::from(left + 1) / u128::from((high_at - low_at).max(1));
+            u64::try_from(share).unwrap_or(left).clamp(1, left)
         } else {
-            high = middle - 1;
+            left.div_ceil(2)
+        };
+        guesses = !guesses;
+        let number = low + step;
+        let header = GroupHeader::parse(&group(view, number)?)?;
+        let (first, behind) = (header.first_position, header.last_position().saturating_add(1));
+        trails.remember(first, number);
+        if number < tip.group {
+            trails.remember(behind, number + 1);
+        }
+        if (first..behind).contains(&position) {
+            return Ok(number);
+        }
+        if first <= position {
+            (low, low_at) = (number, first);
+        } else {
+            (high, high_at) = (number - 1, first);
         }
     }
     Ok(low)
+}
+
+/// The records at these positions, which grow.
+pub(super) fn records_at(
+    view: &impl View,
+    trails: &Trails,
+    positions: &[Position],
+) -> Result<Vec<Record>, Fault> {
+    let tip = view.tip();
+    let (mut out, mut rest) = (Vec::with_capacity(positions.len()), positions);
+    while let Some(next) = rest.first().copied().filter(|next| *next <= tip.position) {
+        let bytes = group(view, locate(view, trails, &tip, next)?)?;
+        let group = Group::parse(&bytes)?;
+        let here = rest.partition_point(|position| *position <= group.header.last_position());
+        // A group that does not hold what it was located for is damaged; the next position is looked for.
+        let (wanted, later) = rest.split_at(here.max(1));
+        rest = later;
+        for frame in group.frames() {
+            let frame = frame?;
+            let first = wanted.partition_point(|position| *position < frame.first_position);
+            if wanted.get(first).is_some_and(|position| *position <= frame.last_position()) {
+                let records = frame.records()?.into_iter();
+                out.extend(records.filter(|record| wanted.binary_search(&record.position).is_ok()));
+            }
+        }
+    }
+    Ok(out)
 }
 
 /// Records after position `after` in global order, at most `limit`.
@@ -261,7 +335,7 @@ pub(super) fn scan(
     }
     let start = match trails.scan_hint(after) {
         Some(number) => number,
-        None => locate(view, &tip, after + 1)?,
+        None => locate(view, trails, &tip, after + 1)?,
     };
     for number in start..=tip.group {
         let bytes = group(view, number)?;
@@ -296,13 +370,18 @@ pub(super) fn groups(view: &impl View, after: u64, max_bytes: usize) -> Result<V
 }
 
 /// Last records of settling appends before position `before`, newest first, at most `limit`.
-pub(super) fn settled_before(view: &impl View, before: Position, limit: usize) -> Result<Vec<Record>, Fault> {
+pub(super) fn settled_before(
+    view: &impl View,
+    trails: &Trails,
+    before: Position,
+    limit: usize,
+) -> Result<Vec<Record>, Fault> {
     let tip = view.tip();
     let mut out = Vec::new();
     if limit == 0 || before <= 1 || tip.position == 0 {
         return Ok(out);
     }
-    let mut number = locate(view, &tip, tip.position.min(before - 1))?;
+    let mut number = locate(view, trails, &tip, tip.position.min(before - 1))?;
     while number > 0 {
         let bytes = group(view, number)?;
         let frames = Group::parse(&bytes)?.frames_that_settle().collect::<Result<Vec<_>, _>>()?;

@@ -2475,11 +2475,17 @@ class History:
         *,
         checkpoint: str | None = None,
         public_key: str | None = None,
+        from_: int | None = None,
+        upto: int | None = None,
+        since: str | None = None,
     ) -> replies.Verified:
         """Check every hash, link and sequence of the journal: ``history.verify``.
 
         :param checkpoint: The text of a signed checkpoint, as ``history.checkpoint`` gave it.
         :param public_key: The public key of the log, as ``history.checkpoint`` gave it then; that of the folder when left out. Whoever can rewrite the folder can replace its key, so keep this one elsewhere too.
+        :param from_: Checks only the records from this position on; 1 is the first. The reply says what a part cannot show.
+        :param upto: Checks only the records up to and with this position.
+        :param since: The text of a signed checkpoint up to which everything was checked before: checks the records after it, and that the log goes on from it.
         """
 
     def checkpoint(
@@ -5059,11 +5065,17 @@ class AsyncHistory:
         *,
         checkpoint: str | None = None,
         public_key: str | None = None,
+        from_: int | None = None,
+        upto: int | None = None,
+        since: str | None = None,
     ) -> replies.Verified:
         """Check every hash, link and sequence of the journal: ``history.verify``.
 
         :param checkpoint: The text of a signed checkpoint, as ``history.checkpoint`` gave it.
         :param public_key: The public key of the log, as ``history.checkpoint`` gave it then; that of the folder when left out. Whoever can rewrite the folder can replace its key, so keep this one elsewhere too.
+        :param from_: Checks only the records from this position on; 1 is the first. The reply says what a part cannot show.
+        :param upto: Checks only the records up to and with this position.
+        :param since: The text of a signed checkpoint up to which everything was checked before: checks the records after it, and that the log goes on from it.
         """
 
     async def checkpoint(

@@ -874,6 +874,8 @@ class ConsensusHistoryPage(_ConsensusHistoryPage, total=False):
 
     #: Ask with this for older ones; the cursor that was given when this page is empty.
     next_cursor: str | None
+    #: How many were pruned and are in no page; left out when none was. ``total_available`` counts them.
+    pruned: int | None
 
 
 class _ConsensusMetadata(TypedDict):
@@ -1733,6 +1735,8 @@ class HistoryCounts(_HistoryCounts, total=False):
 
     #: How two voters compare, when that was asked for.
     agreement: Agreement | None
+    #: What was pruned of the places that were counted over, by pruning: it is in no count here. Not told where one entity is named.
+    pruned: list[PrunedSpan]
 
 
 class _HolderLine(TypedDict):
@@ -2848,6 +2852,8 @@ class QuorumHistoryPage(_QuorumHistoryPage, total=False):
 
     #: Ask with this for older ones; the cursor that was given when this page is empty.
     next_cursor: str | None
+    #: How many were pruned and are in no page; left out when none was. ``total_available`` counts them.
+    pruned: int | None
 
 
 class _QuorumLine(TypedDict):
@@ -3873,6 +3879,22 @@ class Verified(_Verified, total=False):
     log_unread: str | None
     #: The same for the checkpoint that was given.
     checkpoint: CheckpointCheck | None
+    #: Only this part was checked; groups, records and entities are those of its commit groups.
+    part: VerifiedPart | None
+
+
+_VerifiedPart = TypedDict("_VerifiedPart", {
+    "from": "int",
+    "upto": "int",
+    "shows": "str",
+    "leaves_open": "str",
+})
+_VerifiedPartOther = TypedDict("_VerifiedPartOther", {
+}, total=False)
+
+
+class VerifiedPart(_VerifiedPart, _VerifiedPartOther):
+    """A part of the journal that was checked."""
 
 
 class _VivaldiCoordinate(TypedDict):
@@ -4367,6 +4389,7 @@ __all__ = [
     "TiersView",
     "TokenView",
     "Verified",
+    "VerifiedPart",
     "VivaldiCoordinate",
     "Voted",
     "VoterCount",

@@ -103,7 +103,10 @@ impl fmt::Display for Rule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("ended")?;
         if let Some(ms) = self.older_than_ms {
-            write!(f, " more than {} s before", ms / 1000)?;
+            match ms % 1_000 {
+                0 => write!(f, " at least {} s before", ms / 1_000)?,
+                _ => write!(f, " at least {ms} ms before")?,
+            }
         }
         if !self.kinds.is_empty() {
             write!(f, ", kind {}", self.kinds.join(" or "))?;

@@ -54,8 +54,12 @@ impl Store for PostgresStore {
         self.call(move |core| walk::scan(&core.seen()?, &core.trails, after, limit))
     }
 
+    fn records_at<'a>(&'a self, positions: &'a [Position]) -> Pending<'a, Vec<Record>> {
+        self.call(move |core| walk::records_at(&core.seen()?, &core.trails, positions))
+    }
+
     fn settled_before(&self, before: Position, limit: usize) -> Pending<'_, Vec<Record>> {
-        self.call(move |core| walk::settled_before(&core.seen()?, before, limit))
+        self.call(move |core| walk::settled_before(&core.seen()?, &core.trails, before, limit))
     }
 
     fn tip(&self) -> Pending<'_, Tip> {

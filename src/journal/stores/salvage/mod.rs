@@ -187,6 +187,11 @@ impl ReadStore {
         Ok(store)
     }
 
+    /// The position of the last record.
+    pub fn records(&self) -> Position {
+        self.tip.position
+    }
+
     /// What is missing.
     pub fn damage(&self) -> &Damage {
         &self.damage

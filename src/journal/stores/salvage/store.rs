@@ -120,7 +120,7 @@ impl Store for ReadStore {
     }
 
     fn pruned(&self, after: Position, limit: usize) -> Pending<'_, Vec<Pruned>> {
-        call(move || walk::pruned(self, after, limit))
+        call(move || walk::pruned(self, &self.trails, after, limit))
     }
 
     fn settled_before(&self, before: Position, limit: usize) -> Pending<'_, Vec<Record>> {

@@ -52,11 +52,15 @@ impl Store for SledStore {
     }
 
     fn pruned(&self, after: Position, limit: usize) -> Pending<'_, Vec<Pruned>> {
-        self.call(move |shared| walk::pruned(shared, after, limit))
+        self.call(move |shared| walk::pruned(shared, &shared.trails, after, limit))
+    }
+
+    fn records_at<'a>(&'a self, positions: &'a [Position]) -> Pending<'a, Vec<Record>> {
+        self.call(move |shared| walk::records_at(shared, &shared.trails, positions))
     }
 
     fn settled_before(&self, before: Position, limit: usize) -> Pending<'_, Vec<Record>> {
-        self.call(move |shared| walk::settled_before(shared, before, limit))
+        self.call(move |shared| walk::settled_before(shared, &shared.trails, before, limit))
     }
 
     fn tip(&self) -> Pending<'_, Tip> {
