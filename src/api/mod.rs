@@ -67,6 +67,7 @@ mod job_view;
 pub mod journal;
 pub mod json;
 mod keyed;
+mod known;
 pub mod lease;
 pub mod member;
 pub mod nearest;

@@ -139,6 +139,9 @@ pub struct HistoryCounts {
     /// How two voters compare, when that was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub agreement: Option<Agreement>,
+    /// Filters whose names nobody here has, where nothing fits them: they may be misspelt.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unknown: Vec<String>,
 }
 
 /// How many events of one name.

@@ -184,6 +184,7 @@ impl Sums {
             votes,
             voters,
             agreement,
+            unknown: Vec::new(),
         }
     }
 }

@@ -175,10 +175,6 @@ impl Filter {
             return Ok(Some(Found { events: Vec::new(), at: after, cursor: None, more }));
         }
         let mut events = Vec::new();
-        if limit == 0 {
-            let more = self.goes_on(wait(store.tip())?.position, after);
-            return Ok(Some(Found { events, at: after, cursor: None, more }));
-        }
         let (last, is_cut) = self.walk(store, after, seq, |view| {
             events.push(view);
             if events.len() == limit { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
