@@ -24,7 +24,7 @@ mod voting;
 use std::fmt;
 
 pub use advice::{advice, advice_of};
-use clip::{clip, clip_text};
+use clip::{as_written, clip, clip_text};
 use given::typed;
 pub use outcome::{OUTCOMES, OutcomeEntry, outcome};
 use serde::Serialize;
@@ -316,7 +316,7 @@ impl Error {
 
     /// A field that does not fit: its name, the value given and what is allowed.
     pub fn invalid(field: &str, value: impl Into<Value>, expected: &str) -> Self {
-        let value = clip(value.into());
+        let value = as_written(clip(value.into()), expected);
         let (field, expected) = (clip_text(field), clip_text(expected));
         let message = match value {
             // Nothing was given, and a reader of `null` would look for it.

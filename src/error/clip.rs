@@ -23,7 +23,6 @@ pub(super) fn clip(value: Value) -> Value {
             Value::Array(items.into_iter().map(clip).collect())
         }
         Value::Array(_) | Value::Object(_) => "a list or object".into(),
-        Value::Number(number) => as_written(number),
         other => other,
     }
 }
@@ -37,8 +36,13 @@ fn is_short(item: &Value) -> bool {
     }
 }
 
-/// A whole number in digits, also where it is kept as a double: nobody wrote `-1.0` or `9.223372036854776e18` for it.
-fn as_written(number: Number) -> Value {
+/// A whole number in digits, also where it is kept as a double: nobody wrote `-1.0` or `9.223372036854776e18` for it. Where
+/// a whole number is asked for, it was written otherwise, and is told so.
+pub(super) fn as_written(value: Value, expected: &str) -> Value {
+    let number = match value {
+        Value::Number(number) if !expected.starts_with("a whole number") => number,
+        other => return other,
+    };
     let double = number.as_f64().filter(|double| number.is_f64() && double.fract() == 0.0);
     let whole = double.and_then(|double| format!("{double:.0}").parse::<i128>().ok());
     let in_digits = whole.and_then(|whole| {

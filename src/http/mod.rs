@@ -192,15 +192,13 @@ impl Inner {
         };
         let client = callers::client(&q, request);
         let client = client.as_ref();
+        let (guarded, is_control) = (found.is_guarded(), found.is_control());
+        // What is refused takes its turn as well; who stands in line is not under way yet.
+        let mut turn = if guarded { self.turn(client, is_control).await } else { None };
         // Held until it is answered, or waits.
-        let guarded = found.is_guarded();
         let share =
             guarded.then(|| self.places.requests.take(client, usize::MAX, self.options.max_requests_each));
-        let share = share.transpose();
-        // What is refused takes its turn as well.
-        let is_control = found.is_control();
-        let mut turn = if guarded { self.turn(client, is_control).await } else { None };
-        let share = match share {
+        let share = match share.transpose() {
             Ok(share) => share,
             Err(error) => return (label, reply::cut_off(&error, payload)),
         };

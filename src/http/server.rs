@@ -51,7 +51,7 @@ pub struct Options {
     /// 1,000,000, default 512. Further ones are refused with `share_exceeded`. Programs of this machine that say no name
     /// are not bounded so.
     pub max_requests_each: usize,
-    /// Requests of one client that are worked on at the same time, 1 to 1,000,000, default 16; the others that it has under way
+    /// Requests of one client that are worked on at the same time, 1 to 1,000,000, default 8; the others that it has under way
     /// stand in line. Too large: others wait for all of them. Too small: where the disk is slow, few of its requests are put
     /// on record together.
     pub max_turns_each: usize,
@@ -106,7 +106,7 @@ impl Default for Options {
             max_slow_bodies: 1_024,
             max_slow_bytes: 64 << 20,
             max_requests_each: 512,
-            max_turns_each: 16,
+            max_turns_each: 8,
             max_waits_each: 1_024,
             max_followers_each: 512,
             max_slow_bodies_each: 256,

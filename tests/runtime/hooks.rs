@@ -424,9 +424,9 @@ async fn no_body_is_larger_than_a_mebibyte_and_nothing_is_left_out() {
     let q = Quorate::open(config()).await.unwrap();
     let receiver = Receiver::start(|_, _| Answer::Status(200));
     q.hooks().register(hook("h", &receiver.url("/"))).await.unwrap();
-    for n in 0..40 {
+    for n in 0..100 {
         let mut start = StartQuorum::global().with_voters(["ann"]).unwrap();
-        start.subject = Some(json!({ "n": n, "text": "é".repeat(16_000) }));
+        start.subject = Some(json!({ "n": n, "text": "é".repeat(8_000) }));
         q.quorums().start(start).await.unwrap();
     }
     let voters: Vec<String> = (0..10_000).map(|n| format!("{n:0>120}")).collect();
