@@ -80,6 +80,9 @@ use quorate_runtime::shell::clock::Stopwatch;
 /// What an identity needs a scope for that looks at the counters: reading covers it.
 const METRICS: &str = "metrics.show";
 
+/// Who has its share is told so after a moment: told at once, it could have the door say nothing else.
+const LATE: Duration = Duration::from_millis(250);
+
 /// Where operations stand.
 pub const API_ROOT: &str = "/api/v1";
 
@@ -161,6 +164,9 @@ impl Inner {
         let watch = Stopwatch::start();
         let _busy = request.conn_data::<Kept>().map(Kept::busy);
         let (label, mut response) = self.answer(request, payload).await;
+        if response.extensions().get::<reply::Late>().is_some() {
+            tokio::time::sleep(LATE).await;
+        }
         if self.places.is_crowded(&self.options) {
             response.head_mut().set_connection_type(ConnectionType::Close);
         }
