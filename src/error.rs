@@ -7,6 +7,7 @@
 mod advice;
 mod beside;
 mod cell;
+mod clip;
 mod fault;
 mod given;
 mod guard;
@@ -23,6 +24,7 @@ mod voting;
 use std::fmt;
 
 pub use advice::{advice, advice_of};
+use clip::{as_written, clip, clip_text};
 use given::typed;
 pub use outcome::{OUTCOMES, OutcomeEntry, outcome};
 use serde::Serialize;
@@ -43,6 +45,8 @@ pub enum ErrorKind {
     MalformedRequest,
     /// The input is larger than the door takes. Nothing was done.
     PayloadTooLarge,
+    /// The input was not there in time. Nothing was done.
+    RequestTimeout,
     /// No operation of that name.
     UnknownOperation,
     /// No such entity ever existed.
@@ -211,6 +215,7 @@ pub const KINDS: &[KindEntry] = &[
     line(ErrorKind::InvalidArgument, "invalid_argument", 422, 2, false),
     line(ErrorKind::MalformedRequest, "malformed_request", 400, 2, false),
     line(ErrorKind::PayloadTooLarge, "payload_too_large", 413, 2, false),
+    line(ErrorKind::RequestTimeout, "request_timeout", 408, 7, true),
     line(ErrorKind::UnknownOperation, "unknown_operation", 404, 2, false),
     line(ErrorKind::NotFound, "not_found", 404, 3, false),
     line(ErrorKind::Pruned, "pruned", 410, 41, false),
@@ -314,7 +319,7 @@ impl Error {
 
     /// A field that does not fit: its name, the value given and what is allowed.
     pub fn invalid(field: &str, value: impl Into<Value>, expected: &str) -> Self {
-        let value = clip(value.into());
+        let value = as_written(clip(value.into()), expected);
         let (field, expected) = (clip_text(field), clip_text(expected));
         let message = match value {
             // Nothing was given, and a reader of `null` would look for it.
@@ -331,6 +336,16 @@ impl Error {
     pub fn missing(field: &str) -> Self {
         let error = Error::new(ErrorKind::InvalidArgument, format!("{field} is missing"));
         error.with("field", field).with("value", Value::Null).with("expected", "a value")
+    }
+
+    /// The same error about a field that is a member of this one.
+    pub(crate) fn inside(mut self, of: &str) -> Self {
+        let Some(field) = self.detail("field").and_then(Value::as_str) else { return self };
+        let inner = format!("{of}.{field}");
+        if let Some(rest) = self.message.strip_prefix(field) {
+            self.message = format!("{of}.{field}{rest}");
+        }
+        self.with("field", inner)
     }
 
     /// The same error with one more detail.
@@ -366,28 +381,6 @@ impl Error {
         out.insert("message".into(), self.message.clone().into());
         out.extend(self.details.clone());
         Value::Object(out)
-    }
-}
-
-/// A name or sentence that quotes the input is cut in its middle: what was expected stands at its end.
-fn clip_text(text: &str) -> String {
-    if text.len() <= 1_000 {
-        return text.to_owned();
-    }
-    let head: String = text.chars().take(100).collect();
-    let tail = text.char_indices().rev().nth(599).map_or(text, |(at, _)| text.get(at..).unwrap_or_default());
-    format!("{head}… ({} bytes) …{tail}", text.len())
-}
-
-/// Long texts are cut, so that an error never carries a large input back.
-fn clip(value: Value) -> Value {
-    match value {
-        Value::String(text) if text.len() > 200 => {
-            let head: String = text.chars().take(100).collect();
-            format!("{head}… ({} bytes)", text.len()).into()
-        }
-        Value::Array(_) | Value::Object(_) => "a list or object".into(),
-        other => other,
     }
 }
 

@@ -32,3 +32,34 @@ fn an_error_never_carries_a_large_input_back() {
     assert!(error.to_json().to_string().len() < 8_000);
     assert!(error.message().ends_with("expected one of `a`, `b`"));
 }
+
+#[test]
+fn a_number_is_told_as_it_is_written_and_a_short_list_as_it_is() {
+    let told = |value: Value, expected: &str| Error::invalid("field", value, expected).message().to_owned();
+    let above = "above 0";
+    let two_to_63 = 9_223_372_036_854_775_808.0_f64;
+    assert_eq!(
+        told(two_to_63.into(), above),
+        "field does not fit. given=9223372036854775808, expected above 0"
+    );
+    assert_eq!(
+        told((-two_to_63).into(), above),
+        "field does not fit. given=-9223372036854775808, expected above 0"
+    );
+    assert_eq!(told((-0.0).into(), above), "field does not fit. given=0, expected above 0");
+    assert_eq!(told(1.5.into(), above), "field does not fit. given=1.5, expected above 0");
+    assert!(told(1e300.into(), above).contains("given=1e+300"));
+    // It is whole, and was not written so.
+    assert!(told(1e3.into(), "a whole number").contains("given=1000.0"));
+    assert!(told(serde_json::json!(["ann"]), "two").contains(r#"given=["ann"]"#));
+    assert!(told(serde_json::json!([["ann"]]), "two").contains("a list or object"));
+}
+
+#[test]
+fn an_error_about_a_member_names_it_by_its_place() {
+    let error = Error::invalid("kind", "quorums", "one of them").with("nearest", "quorum").inside("filter");
+    assert_eq!(error.detail("field").unwrap(), "filter.kind");
+    assert_eq!(error.detail("nearest").unwrap(), "quorum");
+    assert_eq!(error.message(), "filter.kind does not fit. given=\"quorums\", expected one of them");
+    assert_eq!(Error::new(ErrorKind::NotFound, "gone").inside("filter").message(), "gone");
+}

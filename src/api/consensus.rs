@@ -18,6 +18,7 @@ use super::dto::{
     ConsensusVote, ConsensusVoted, OpenProposals, OpenProposalsPage, RequestConsensus,
 };
 use super::inbox::until_awaited;
+use super::known::Sort;
 use super::quorum::{MAX_REASON, check_sentence, page_limit};
 use super::spend::mandate;
 use super::{Quorate, closed, json, keyed, opened, wait};
@@ -318,8 +319,14 @@ impl Consensus<'_> {
                 proposals.push(view?);
             }
         }
+        let is_first = request.cursor.is_none();
         let next_cursor = page.next_cursor.or(request.cursor);
-        Ok(OpenProposalsPage { proposals, next_cursor, more: page.more })
+        let mut page = OpenProposalsPage { proposals, next_cursor, more: page.more, unknown: Vec::new() };
+        if page.proposals.is_empty() && !page.more && is_first {
+            let agent = request.agent_id.as_ref().map(VoterId::as_str);
+            page.unknown = self.q.unknown_names(&[("agent_id", agent, Sort::Voter)]).await?;
+        }
+        Ok(page)
     }
 
     /// The latest proposals that ended, oldest first, with their votes.

@@ -35,9 +35,10 @@ use super::dto::{
 };
 use super::event_names::misspelt;
 use super::event_view::event_view;
+use super::known::Sort;
 use super::quorum::page_limit;
 use super::sought::kind_meant;
-use crate::core::kernel::ids::{EntityId, StreamId, StreamKind};
+use crate::core::kernel::ids::{CellId, EntityId, StreamId, StreamKind, VoterId};
 use crate::core::voting::proposal;
 use crate::core::voting::proposal::audit::{AuditBallot, ballots_on_record};
 use crate::core::voting::quorum;
@@ -65,10 +66,13 @@ impl History<'_> {
     /// Recorded events in global order, filtered, a page at a time. Attempts that were refused are among them, and flagged.
     ///
     /// # Errors
+    /// `not_found` for an identity that was never made;
     /// `invalid_argument` for the kind, limit or cursor, for an event or outcome that nothing of the kind has, for an end before
     /// the beginning, for an entity whose id more than one kind has where no kind is given, and the faults of the store.
     pub async fn query(&self, request: HistoryQuery) -> Result<EventPage, Error> {
         self.q.allow("history.query", &request).await?;
+        self.q.check_identity(request.identity.as_ref())?;
+        let asked = request.clone();
         let limit = page_limit(request.limit)?;
         let (mut filter, mark) = Filter::of(request)?;
         filter.settle(self.q.host()).await?;
@@ -83,17 +87,41 @@ impl History<'_> {
             };
             Ok(Ok(Some(EventPage {
                 events: found.events,
-                next_cursor: found.cursor.or(mark.given()),
+                // A page of none ends where it begins.
+                next_cursor: found.cursor.or(mark.given()).or_else(|| (limit == 0).then(|| "0".into())),
                 more: found.more,
                 pruned,
+                unknown: Vec::new(),
             })))
         });
         // An id that is misspelt must not read as if nothing had happened.
         let mut page = found.await??.ok_or_else(missing)?;
+        if page.events.is_empty() && !page.more && asked.cursor.is_none() {
+            page.unknown = self.unknown(&asked).await?;
+        }
         if let Some(sight) = self.q.sight() {
             sight.events(&mut page.events);
         }
         Ok(page)
+    }
+
+    /// The parties in a filter that nobody here is.
+    async fn unknown(&self, asked: &HistoryQuery) -> Result<Vec<String>, Error> {
+        let filters = [
+            ("party_id", asked.party_id.as_ref().map(EntityId::as_str), Sort::Party),
+            ("cell_id", asked.cell_id.as_ref().map(CellId::as_str), Sort::Cell),
+            ("voter_id", asked.voter_id.as_ref().map(VoterId::as_str), Sort::Voter),
+            ("agent_id", asked.agent_id.as_ref().map(EntityId::as_str), Sort::Voter),
+            ("worker_id", asked.worker_id.as_ref().map(EntityId::as_str), Sort::Worker),
+            ("node_id", asked.node_id.as_ref().map(EntityId::as_str), Sort::Node),
+        ];
+        let mut unknown = self.q.unknown_names(&filters).await?;
+        match self.q.check_datacenter(asked.datacenter.as_ref()).await {
+            Ok(()) => {}
+            Err(error) if error.kind() == ErrorKind::NotFound => unknown.push("datacenter".to_owned()),
+            Err(error) => return Err(error),
+        }
+        Ok(unknown)
     }
 
     /// The log of one entity, a page at a time, with the votes and refused attempts in it.
@@ -137,8 +165,8 @@ impl History<'_> {
     /// What led to how an entity of any kind stands, as sentences.
     ///
     /// # Errors
-    /// `invalid_argument` for the kind, and where none is given for an id that more than one has, `not_found`, and the faults
-    /// of the store.
+    /// `invalid_argument` for the kind, and where none is given for an id that more than one has, `not_found`, also for what
+    /// nothing in the log is about, and the faults of the store.
     pub async fn why(&self, request: AskWhy) -> Result<EntityWhy, Error> {
         self.q.allow("history.why", &request).await?;
         why::why(self.q, request).await
@@ -150,9 +178,15 @@ impl History<'_> {
     /// As [`History::query`], and `invalid_argument` for what is to be compared.
     pub async fn count(&self, request: CountHistory) -> Result<HistoryCounts, Error> {
         self.q.allow("history.count", &request).await?;
+        self.q.check_identity(request.identity.as_ref())?;
         let mut count = Count::of(&request)?;
         count.settle(self.q.host()).await?;
-        self.q.host().blocking(move |store| count.run(store)).await?.ok_or_else(missing)
+        let counted = self.q.host().blocking(move |store| count.run(store)).await?;
+        let mut counts = counted.ok_or_else(missing)?;
+        if counts.events == 0 {
+            counts.unknown = self.unknown(&request.filters()).await?;
+        }
+        Ok(counts)
     }
 }
 

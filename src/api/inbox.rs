@@ -7,6 +7,7 @@ use tokio::sync::broadcast::error::RecvError;
 
 use super::caller::Watch;
 use super::dto::{AskInbox, Inbox};
+use super::known::Sort;
 use super::overview::{Overviews, Question, proposal_for, quorum, seen_at, session};
 use super::quorum::page_limit;
 use super::wait;
@@ -14,6 +15,7 @@ use crate::core::kernel::ids::{EntityId, StreamId, StreamKind, VoterId};
 use crate::core::kernel::openings::Openings;
 use crate::core::voting::proposal::ProposalMachine;
 use crate::core::voting::quorum::QuorumMachine;
+use crate::core::voting::quorum::event::Electorate;
 use crate::core::voting::session::SessionMachine;
 use crate::error::Error;
 use crate::shell::bus::{Notice, What};
@@ -55,7 +57,51 @@ impl Overviews<'_> {
         questions.sort_by(|one, other| (one.deadline, &one.id).cmp(&(other.deadline, &other.id)));
         let (now, total) = (seen_at(self.q), questions.len() as u64);
         let questions = questions.into_iter().take(limit).map(|question| question.line(now)).collect();
-        Ok(Inbox { voter_id: voter, now, questions, total, complete })
+        let asked = [("voter_id", Some(voter.as_str()), Sort::Voter)];
+        let unknown = match total == 0 && complete {
+            true => self.q.unknown_names(&asked).await?,
+            false => Vec::new(),
+        };
+        Ok(Inbox { voter_id: voter, now, questions, total, complete, unknown })
+    }
+
+    /// Is an open question put to this voter, whether or not it has voted? Of very many the newest are looked at.
+    pub(super) async fn is_asked(&self, voter: &VoterId) -> Result<bool, Error> {
+        let host = self.q.host();
+        if !lock(&host.counters.sessions).of_voter(voter).is_empty() {
+            return Ok(true);
+        }
+        let newest = |open: &Openings| -> Vec<EntityId> {
+            open.before(None).take(LOOKED_AT).map(|(_, id)| id.clone()).collect()
+        };
+        let quorums = newest(&lock(&host.counters.open_quorums).open);
+        for id in quorums {
+            let voter = voter.clone();
+            let asked = ask(host, &host.kinds.quorums, &id, Action::Read, move |view| {
+                let opened = view.state.opened.as_ref();
+                let of = |electorate: &Electorate| match electorate {
+                    Electorate::Closed(_) => electorate.admits(&voter),
+                    Electorate::Open => view.state.votes.contains_key(&voter),
+                };
+                opened.is_some_and(|opened| of(&opened.electorate))
+            });
+            if asked.await? {
+                return Ok(true);
+            }
+        }
+        let proposals = newest(&lock(&host.counters.watch).open);
+        for id in proposals {
+            let voter = voter.clone();
+            let asked = ask(host, &host.kinds.proposals, &id, Action::Read, move |view| {
+                let opened = view.state.opened.as_ref();
+                let is_named = opened.is_some_and(|opened| opened.participants.contains(&voter));
+                is_named || view.state.place_of(&voter).is_some()
+            });
+            if asked.await? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// What awaits a voter, and whether everything that is open was looked at.

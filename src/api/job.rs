@@ -382,7 +382,8 @@ impl Jobs<'_> {
         Ok(changed)
     }
 
-    /// Takes a workflow one step, or hands it to a worker. Durable on return.
+    /// Takes a workflow one step, or hands it to a worker. Durable on return. The step that was taken last, asked for again
+    /// with the same reason and result, changes nothing, and is answered as a duplicate.
     ///
     /// # Errors
     /// `invalid_argument`, `not_found`, `illegal_transition`, `job_ended`, `stale_token`, `unknown_token`,
@@ -409,7 +410,9 @@ impl Jobs<'_> {
                 token,
             },
         };
-        self.change((request.job_id, request.datacenter), said).await
+        let mut changed = self.change((request.job_id, request.datacenter), said).await?;
+        changed.duplicate = !changed.changed;
+        Ok(changed)
     }
 
     /// Ends a job. Durable on return. Saying the same again changes nothing, and is answered as a duplicate.

@@ -6,6 +6,7 @@ use super::dto::{JobLine, JobPage, LeaseLine, LeasePage, ListJobs, ListLeases};
 use super::hidden::Sight;
 use super::job::Jobs;
 use super::job_view::{line_of, millis};
+use super::known::Sort;
 use super::lease::Leases;
 use super::quorum::page_limit;
 use super::{closed, opened};
@@ -82,7 +83,8 @@ impl Jobs<'_> {
     /// A page of jobs: live ones by name, or ended ones in the order of their ends; or the newest first.
     ///
     /// # Errors
-    /// `invalid_argument` for state, limit or cursor, and the faults of the store.
+    /// `invalid_argument` for state, limit or cursor, `not_found` for a datacenter that nobody knows, and the faults of the
+    /// store.
     pub async fn list(&self, request: ListJobs) -> Result<JobPage, Error> {
         self.q.allow("job.list", &request).await?;
         let listed = Listed::of(request.state.as_deref())?;
@@ -106,7 +108,14 @@ impl Jobs<'_> {
                 }
                 let fits = |line: &JobLine| is_asked_for(&request, status, line);
                 let jobs = page.entries.into_iter().filter(fits).map(|line| self.line(line)).collect();
-                return Ok(JobPage { jobs, live, next_cursor: page.next_cursor, more: page.more });
+                let page = JobPage {
+                    jobs,
+                    live,
+                    next_cursor: page.next_cursor,
+                    more: page.more,
+                    unknown: Vec::new(),
+                };
+                return self.with_unknown(&request, page).await;
             }
             (Listed::Live(status), None) => (status, None),
             (Listed::Live(status), Some(s)) => {
@@ -114,7 +123,7 @@ impl Jobs<'_> {
                 (status, Some(host.clock.now().plus(span)))
             }
         };
-        let cursor = request.cursor.clone();
+        let (cursor, asked) = (request.cursor.clone(), request.clone());
         let look = move |job: &Job, now: Timestamp| {
             let line = line_of(&job.view(now, None)?);
             // What is due at the last instant is over at the next one.
@@ -124,7 +133,35 @@ impl Jobs<'_> {
         };
         let (found, next_cursor, more) = live_jobs(host, (limit, cursor, newest_first), look).await?;
         let jobs = found.into_iter().map(|line| self.line(line)).collect();
-        Ok(JobPage { jobs, live, next_cursor, more })
+        let page = JobPage { jobs, live, next_cursor, more, unknown: Vec::new() };
+        self.with_unknown(&asked, page).await
+    }
+
+    /// The page, with what nobody has heard of where it is the whole list and nothing is on it.
+    ///
+    /// # Errors
+    /// `not_found` for a datacenter that nobody knows.
+    async fn with_unknown(&self, request: &ListJobs, mut page: JobPage) -> Result<JobPage, Error> {
+        if page.jobs.is_empty() && !page.more && request.cursor.is_none() {
+            self.q.check_datacenter(request.datacenter.as_ref()).await?;
+            let leader = request.leader_id.as_ref();
+            if leader.is_some() && !self.leads_any(leader).await? {
+                let filters = [("leader_id", leader.map(EntityId::as_str), Sort::Node)];
+                page.unknown = self.q.unknown_names(&filters).await?;
+            }
+        }
+        Ok(page)
+    }
+
+    /// Does this one lead any live job?
+    async fn leads_any(&self, leader: Option<&EntityId>) -> Result<bool, Error> {
+        let leader = leader.cloned();
+        let leads = move |job: &Job, now: Timestamp| {
+            let line = line_of(&job.view(now, None)?);
+            (Some(line.leader_id) == leader).then_some(())
+        };
+        let (found, _, _) = live_jobs(self.host(), (1, None, false), leads).await?;
+        Ok(!found.is_empty())
     }
 
     /// A job in a list, as the caller may see it.
@@ -148,21 +185,30 @@ impl Leases<'_> {
     /// Who holds the lease of a job now, and how long still: of live jobs, the newest first.
     ///
     /// # Errors
-    /// `invalid_argument` for limit or cursor, and the faults of the store.
+    /// `invalid_argument` for limit or cursor, `not_found` for a datacenter that nobody knows, and the faults of the store.
     pub async fn list(&self, request: ListLeases) -> Result<LeasePage, Error> {
         self.q.allow("lease.list", &request).await?;
         let limit = page_limit(request.limit)?;
         self.q.settle().await;
         let host = self.q.host();
-        let cursor = request.cursor.clone();
+        let (cursor, asked) = (request.cursor.clone(), request.clone());
         let look =
-            move |job: &Job, now: Timestamp| lease_of(job, now).filter(|line| is_held_by(&request, line));
+            move |job: &Job, now: Timestamp| lease_of(job, now).filter(|line| is_held_by(&asked, line));
         let (mut leases, next_cursor, more) = live_jobs(host, (limit, cursor, true), look).await?;
         let sight = self.q.sight();
         for line in &mut leases {
             line.fence_token = shown(sight.as_ref(), &line.holder_id, line.fence_token);
         }
-        Ok(LeasePage { leases, next_cursor, more })
+        let mut page = LeasePage { leases, next_cursor, more, unknown: Vec::new() };
+        if page.leases.is_empty() && !page.more && request.cursor.is_none() {
+            self.q.check_datacenter(request.datacenter.as_ref()).await?;
+            let holder = request.holder_id.as_ref();
+            if holder.is_some() && !self.q.jobs().leads_any(holder).await? {
+                let filters = [("holder_id", holder.map(EntityId::as_str), Sort::Node)];
+                page.unknown = self.q.unknown_names(&filters).await?;
+            }
+        }
+        Ok(page)
     }
 }
 

@@ -67,6 +67,7 @@ mod job_view;
 pub mod journal;
 pub mod json;
 mod keyed;
+mod known;
 pub mod lease;
 pub mod member;
 pub mod nearest;
@@ -121,9 +122,8 @@ pub use crate::shell::supervisor::recovery::RecoveryReport;
 pub use crate::shell::supervisor::timeouts::{LAGS_MS, Lag};
 use crate::store;
 
-/// A running Quorate. Clones share it; dropping the last one shuts down cleanly.
-///
-/// Works inside any program that polls futures: the actors run on threads of their own.
+/// A running Quorate. Clones share it; dropping the last one shuts down cleanly. It works inside any program that polls
+/// futures: the actors run on threads of their own.
 ///
 /// ```
 /// use quorate::{Config, Quorate, StartQuorum, Vote};

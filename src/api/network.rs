@@ -6,6 +6,7 @@ use super::dto::{
     DatacenterView, EstimateCoordinate, ListDatacenters, RouteChanged, RouteFailed, RouteFailure, RouteJob,
     RouteRef, RouteState, UpdateCoordinate, UpdateDatacenter,
 };
+use super::known::Sort;
 use super::network_view::{
     coordinate_view, datacenter_view, estimate_view, parts, route_view, routed_view, rtt_us, unexpected,
 };
@@ -209,11 +210,13 @@ impl Datacenters<'_> {
     /// The faults of the store.
     pub async fn list(&self, request: ListDatacenters) -> Result<DatacenterList, Error> {
         self.q.allow("datacenter.list", &request).await?;
+        let named = request.from.as_ref().map(NodeId::as_str);
+        let unknown = self.q.unknown_names(&[("from", named, Sort::Node)]).await?;
         let from = request.from.unwrap_or_else(|| self.here());
         let (all, candidates, converged) = seen(self.q.host(), &from).await?;
         let heard = all.known.values().zip(&candidates);
         let datacenters = heard.map(|(heard, at)| datacenter_view(at, heard)).collect();
-        Ok(DatacenterList { datacenters, from, converged })
+        Ok(DatacenterList { datacenters, from, converged, unknown })
     }
 
     /// Is any datacenter known?

@@ -1,10 +1,11 @@
 //! Lists of quorums.
 
 use super::dto::{ListQuorums, ListedQuorums, QuorumLine, QuorumPage};
+use super::known::Sort;
 use super::quorum::{Quorums, page_limit};
 use super::quorum_view::line_view;
 use super::{closed, cursor, opened};
-use crate::core::kernel::ids::StreamKind;
+use crate::core::kernel::ids::{CellId, StreamKind, VoterId};
 use crate::core::voting::quorum::QuorumMachine;
 use crate::core::voting::quorum::watch::Watch;
 use crate::error::Error;
@@ -59,8 +60,13 @@ impl Quorums<'_> {
                 _ => return Err(cursor::unknown(given)),
             },
         };
-        let mut page =
-            QuorumPage { quorums: Vec::new(), open, next_cursor: request.cursor.clone(), more: false };
+        let mut page = QuorumPage {
+            quorums: Vec::new(),
+            open,
+            next_cursor: request.cursor.clone(),
+            more: false,
+            unknown: Vec::new(),
+        };
         if let Place::Open(after) = place {
             let of = (&host.counters.open_quorums, (|watch: &Watch| &watch.open) as fn(&Watch) -> &_);
             let ids = opened::page(host, StreamKind::Quorum, of, limit, after, true).await?;
@@ -75,7 +81,7 @@ impl Quorums<'_> {
             page.more = ids.more;
             page.next_cursor = ids.next_cursor.map(|at| format!("{OPEN}{at}")).or(page.next_cursor);
             if ids.more || !shows_closed {
-                return Ok(page);
+                return self.with_unknown(&request, page).await;
             }
             limit -= ids.ids.len();
             if limit == 0 {
@@ -97,6 +103,18 @@ impl Quorums<'_> {
         page.quorums.extend(ends.entries.into_iter().rev().filter(|line| fits(&request, line)));
         page.more = ends.more;
         page.next_cursor = ends.next_cursor.map(|at| format!("{CLOSED}{at}")).or(page.next_cursor);
+        self.with_unknown(&request, page).await
+    }
+
+    /// The page, with what nobody has heard of where it is the whole list and nothing is on it.
+    async fn with_unknown(&self, request: &ListQuorums, mut page: QuorumPage) -> Result<QuorumPage, Error> {
+        if page.quorums.is_empty() && !page.more && request.cursor.is_none() {
+            let filters = [
+                ("cell_id", request.cell_id.as_ref().map(CellId::as_str), Sort::Cell),
+                ("voter_id", request.voter_id.as_ref().map(VoterId::as_str), Sort::Voter),
+            ];
+            page.unknown = self.q.unknown_names(&filters).await?;
+        }
         Ok(page)
     }
 }

@@ -10,6 +10,7 @@ use super::dto::{
     CancelSession, CertifySession, EndRound, ListSessions, ListedSessions, OpenSession, SessionAlgorithm,
     SessionPage, SessionRef, SessionResult, SessionVote, SessionVoted,
 };
+use super::known::Sort;
 use super::quorum::{MAX_LABEL, MAX_REASON, check_label, check_sentence, page_limit};
 use super::session_plan::{cast, elector, keyed_fields, span, terms, text_of, whole};
 use super::session_view::{held_view, line_view, result_view, status_name};
@@ -457,7 +458,8 @@ impl Sessions<'_> {
             if newest_first {
                 entries.reverse();
             }
-            return Ok(SessionPage { sessions: entries, open, limit: most, next_cursor, more });
+            let unknown = Vec::new();
+            return Ok(SessionPage { sessions: entries, open, limit: most, next_cursor, more, unknown });
         }
         let of = (&host.counters.sessions, (|watch: &Watched| &watch.open) as fn(&Watched) -> &_);
         let cursor = request.cursor.as_deref();
@@ -471,8 +473,13 @@ impl Sessions<'_> {
             });
             sessions.extend(asked.await?);
         }
+        let voter = request.voter_id.as_ref().map(VoterId::as_str);
+        let unknown = match sessions.is_empty() && !page.more && request.cursor.is_none() {
+            true => self.q.unknown_names(&[("voter_id", voter, Sort::Voter)]).await?,
+            false => Vec::new(),
+        };
         let next_cursor = page.next_cursor.or(request.cursor);
-        Ok(SessionPage { sessions, open, limit: most, next_cursor, more: page.more })
+        Ok(SessionPage { sessions, open, limit: most, next_cursor, more: page.more, unknown })
     }
 
     /// The certificate of a decision: with it anybody can check, without this store, that the votes behind the decision

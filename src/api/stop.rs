@@ -7,6 +7,7 @@ use serde_json::json;
 use super::Quorate;
 use super::canonical::canonical;
 use super::dto::{EngageStop, ListStops, ReleaseStop, StopList, StopRef, StopScope, StopView};
+use super::known::Sort;
 use super::quorum::{MAX_LABEL, MAX_REASON, check_label, check_sentence};
 use crate::core::kernel::ids::{EntityId, StreamId, StreamKind, VoterId};
 use crate::core::trust::stop::{
@@ -121,6 +122,7 @@ impl StopCalls<'_> {
     pub async fn list(&self, request: ListStops) -> Result<StopList, Error> {
         self.q.allow("stop.list", &request).await?;
         let (released, party) = (request.released.unwrap_or(false), request.party);
+        let named = party.clone();
         let host = self.q.host();
         let asked = ask(host, &host.kinds.stops, &stops_id(), Action::Read, move |view| {
             let acting = party.map(|party| Acting::as_parties([party.as_str()]));
@@ -128,9 +130,13 @@ impl StopCalls<'_> {
             let meant = |stop: &&Stop| (released || stop.released.is_none()) && covers(&stop.engaged.scope);
             let mut stops: Vec<StopView> = view.state.all.values().filter(meant).map(stop_view).collect();
             stops.sort_by_key(|stop| stop.sequence);
-            StopList { stops, in_force: view.state.in_force.len() as u64 }
+            StopList { stops, in_force: view.state.in_force.len() as u64, unknown: Vec::new() }
         });
         let mut list = asked.await?;
+        if list.stops.is_empty() {
+            let party = named.as_ref().map(EntityId::as_str);
+            list.unknown = self.q.unknown_names(&[("party", party, Sort::Party)]).await?;
+        }
         let positions = self.positions().await?;
         list.stops.iter_mut().for_each(|stop| stop.position = positions.get(&stop.stop_id).copied());
         Ok(list)

@@ -147,7 +147,7 @@ impl Workers<'_> {
     /// A page of the workers that are registered and did not leave, by name.
     ///
     /// # Errors
-    /// `invalid_argument` for limit or cursor, and the faults of the store.
+    /// `invalid_argument` for limit or cursor, `not_found` for a datacenter that nobody knows, and the faults of the store.
     pub async fn list(&self, request: ListWorkers) -> Result<WorkerPage, Error> {
         self.q.allow("worker.list", &request).await?;
         self.q.settle().await;
@@ -170,6 +170,9 @@ impl Workers<'_> {
                 }
                 workers.push(status);
             }
+        }
+        if workers.is_empty() && !more && request.cursor.is_none() {
+            self.q.check_datacenter(request.datacenter.as_ref()).await?;
         }
         let next_cursor = workers.last().map(|at| at.worker_id.to_string()).or(request.cursor);
         Ok(WorkerPage { workers, next_cursor, more })

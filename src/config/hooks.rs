@@ -17,8 +17,8 @@ pub struct HooksConfig {
     pub allow_private: bool,
     /// Hooks at the same time, 1 to 10,000, default 256. The next one is refused with `limit_exceeded`.
     pub max_hooks: usize,
-    /// Requests under way at the same time, 1 to 256, default 8. Hooks of which the last attempt failed have half of them, so
-    /// that those that hang leave room for the others. Too many take memory: about two megabytes each.
+    /// Requests under way at the same time, 1 to 256, default 32. Hooks that are not known to answer have three quarters of
+    /// them, so that those that hang leave room for the others. Too many take memory: about two megabytes each.
     pub max_requests: usize,
     /// How long it may take to find the receiver and connect to it, 10 ms to 1 minute, default 5 s.
     #[serde(rename = "connect_timeout_ms", with = "ms")]
@@ -35,7 +35,7 @@ impl Default for HooksConfig {
         HooksConfig {
             allow_private: false,
             max_hooks: 256,
-            max_requests: 8,
+            max_requests: 32,
             connect_timeout: Duration::from_secs(5),
             timeout: Duration::from_secs(15),
             tls_ca: None,

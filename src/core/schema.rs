@@ -65,7 +65,7 @@ macro_rules! schema_of_names {
 }
 schema_of_names!(QuorumState: "open", "approved", "rejected", "timed_out", "cancelled");
 schema_of_names!(Choice: "for", "against", "abstain");
-schema_of_names!(Verdict: "approved", "rejected", "timeout", "aborted");
+schema_of_names!(Verdict: "approved", "rejected", "timeout", "aborted", "cancelled");
 schema_of_names!(VoteOutcome: "recorded", "duplicate");
 schema_of_names!(Grade: "healthy", "degraded", "critical", "failed");
 schema_of_names!(VoteChange: "replace", "reject");

@@ -14,6 +14,7 @@ pub fn advice(kind: ErrorKind) -> &'static str {
         ErrorKind::InvalidArgument => "correct the value named above; --help lists what is allowed",
         ErrorKind::MalformedRequest => "correct the input at the place named above",
         ErrorKind::PayloadTooLarge => "send less at once",
+        ErrorKind::RequestTimeout => "send the whole request at once, or over a faster line",
         ErrorKind::UnknownOperation => "`quorate ops` lists every operation",
         ErrorKind::NotFound => "check the id; `quorate history query` shows what was ever recorded",
         ErrorKind::Pruned => "nothing; `quorate retention list` shows what was pruned, and by which rule",

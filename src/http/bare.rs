@@ -5,17 +5,21 @@
 //! ```
 //!
 //! A request of which the head cannot be read, is too large or does not come reaches no door: the server answers with a
-//! bare status and closes. Here the status gets its body on its way out. Everything else passes as it is.
+//! bare status and closes. Here the status gets its body on its way out, and says what is too long ([`heads`](super::heads)).
+//! Everything else passes as it is.
 
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use actix_web::http::StatusCode;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::heads::{Heads, NAME, TARGET, TooLong};
 use super::places::Spot;
 use super::reply;
+use super::sockets::Ended;
 use quorate_runtime::error::{Error, ErrorKind};
 
 /// The longest head of such an answer.
@@ -29,6 +33,8 @@ const HEADERS: usize = 96;
 #[derive(Debug)]
 pub(super) struct Told<T> {
     io: T,
+    heads: Heads,
+    ended: Arc<Ended>,
     /// How long a client may take to send the head of a request.
     head_ms: u128,
     /// An answer of our own, and how much of it is sent.
@@ -40,12 +46,25 @@ pub(super) struct Told<T> {
 
 impl<T> Told<T> {
     pub(super) fn new(io: T, head_ms: u128, place: Spot) -> Self {
-        Told { io, head_ms, own: Vec::new(), sent: 0, _place: place }
+        Told {
+            io,
+            heads: Heads::default(),
+            ended: Arc::default(),
+            head_ms,
+            own: Vec::new(),
+            sent: 0,
+            _place: place,
+        }
     }
 
     /// The connection below.
     pub(super) fn below(&self) -> &T {
         &self.io
+    }
+
+    /// Whether whoever is at its other end sends nothing more.
+    pub(super) fn ended(&self) -> Arc<Ended> {
+        self.ended.clone()
     }
 }
 
@@ -69,7 +88,13 @@ impl<T: AsyncRead + Unpin> AsyncRead for Told<T> {
         context: &mut Context<'_>,
         into: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_read(context, into)
+        let before = into.filled().len();
+        let read = ready!(Pin::new(&mut self.io).poll_read(context, into));
+        if read.is_err() || (into.filled().len() == before && into.remaining() > 0) {
+            self.ended.end();
+        }
+        self.heads.read(&mut into.filled_mut()[before..]);
+        Poll::Ready(read)
     }
 }
 
@@ -85,7 +110,7 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Told<T> {
             // What stands before it goes out first.
             Some((at, _)) if at > 0 => Pin::new(&mut self.io).poll_write(context, &bytes[..at]),
             Some((_, status)) => {
-                (self.own, self.sent) = (answer(status, bytes, self.head_ms), 0);
+                (self.own, self.sent) = (answer(told(status, self.heads.too_long()), bytes, self.head_ms), 0);
                 // What cannot be sent now goes with the flush that follows.
                 if let Poll::Ready(Err(error)) = self.send_own(context) {
                     return Poll::Ready(Err(error));
@@ -139,29 +164,50 @@ pub(super) fn no_place(error: &Error) -> Vec<u8> {
     .into_bytes()
 }
 
-/// The same refusal with its body.
-fn answer(status: StatusCode, head: &[u8], head_ms: u128) -> Vec<u8> {
-    let body = reply::form(&error(status, head_ms)).to_string();
+/// What a refusal of a head is called, of which this is too long.
+fn told(status: StatusCode, too_long: Option<TooLong>) -> (StatusCode, Option<TooLong>) {
+    let of_the_head = matches!(status, StatusCode::BAD_REQUEST | StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
+    match too_long.filter(|_| of_the_head) {
+        Some(TooLong::Target) => (StatusCode::URI_TOO_LONG, too_long),
+        Some(TooLong::Name) => (StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, too_long),
+        None => (status, None),
+    }
+}
+
+/// The same refusal with its body, under this status.
+fn answer(told: (StatusCode, Option<TooLong>), head: &[u8], head_ms: u128) -> Vec<u8> {
+    let (status, too_long) = told;
+    let body = reply::form(&error(status, too_long, head_ms)).to_string();
     let kept = head.strip_suffix(b"\r\n\r\n").unwrap_or(head);
     let kept = String::from_utf8_lossy(kept);
-    let lines = kept.split("\r\n").filter(|line| !line.to_ascii_lowercase().starts_with("content-length:"));
-    let head: Vec<&str> = lines.collect();
+    let lines = kept.split("\r\n").skip(1);
+    let head: Vec<&str> =
+        lines.filter(|line| !line.to_ascii_lowercase().starts_with("content-length:")).collect();
     let length = body.len();
     let own = format!(
-        "{}\r\ncontent-length: {length}\r\ncontent-type: application/json\r\ncache-control: no-store\r\n\r\n{body}",
+        "HTTP/1.1 {status}\r\n{}\r\ncontent-length: {length}\r\ncontent-type: application/json\r\ncache-control: no-store\r\n\r\n{body}",
         head.join("\r\n")
     );
     own.into_bytes()
 }
 
-fn error(status: StatusCode, head_ms: u128) -> Error {
+fn error(status: StatusCode, too_long: Option<TooLong>, head_ms: u128) -> Error {
     let malformed = |message: String| Error::new(ErrorKind::MalformedRequest, message);
+    let large = |what: &str, limit: usize| {
+        let message = format!("{what} is too long. limit={limit} bytes");
+        Error::new(ErrorKind::PayloadTooLarge, message).with("limit", limit)
+    };
     match status {
         StatusCode::REQUEST_TIMEOUT => {
             let message = format!("the head of the request did not arrive in time. limit_ms={head_ms}");
-            malformed(message).with("limit_ms", u64::try_from(head_ms).unwrap_or(u64::MAX))
+            let error = Error::new(ErrorKind::RequestTimeout, message);
+            error.with("limit_ms", u64::try_from(head_ms).unwrap_or(u64::MAX))
         }
-        StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE | StatusCode::URI_TOO_LONG => {
+        StatusCode::URI_TOO_LONG => large("the address of the request, path and query,", TARGET),
+        StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE if too_long == Some(TooLong::Name) => {
+            large("the name of a header", NAME)
+        }
+        StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => {
             let message = format!(
                 "the head of the request is too large: its first line and its headers. limit={REQUEST_HEAD} bytes, \
                  {HEADERS} headers"
@@ -238,13 +284,13 @@ mod tests {
     fn every_status_has_a_kind_and_says_what_is_wrong() {
         for (status, kind) in [
             (StatusCode::BAD_REQUEST, "malformed_request"),
-            (StatusCode::REQUEST_TIMEOUT, "malformed_request"),
+            (StatusCode::REQUEST_TIMEOUT, "request_timeout"),
             (StatusCode::URI_TOO_LONG, "payload_too_large"),
             (StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "payload_too_large"),
             (StatusCode::INTERNAL_SERVER_ERROR, "store_error"),
         ] {
-            assert_eq!(error(status, 10_000).kind().name(), kind, "{status}");
+            assert_eq!(error(status, None, 10_000).kind().name(), kind, "{status}");
         }
-        assert!(error(StatusCode::REQUEST_TIMEOUT, 10_000).message().ends_with("limit_ms=10000"));
+        assert!(error(StatusCode::REQUEST_TIMEOUT, None, 10_000).message().ends_with("limit_ms=10000"));
     }
 }

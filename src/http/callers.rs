@@ -108,6 +108,12 @@ pub(super) fn client(q: &Quorate, request: &HttpRequest) -> Option<Visitor> {
     (!is_loopback_address(peer)).then(|| Visitor::at(peer))
 }
 
+/// Whose turn it is to be told that it is not known.
+pub(super) fn stranger(request: &HttpRequest) -> Visitor {
+    let peer = request.peer_addr().map(|peer| peer.ip()).filter(|peer| !is_loopback_address(*peer));
+    peer.map_or(Visitor::Unknown, Visitor::at)
+}
+
 /// Refuses the first identity to whoever is not on this machine.
 ///
 /// # Errors

@@ -58,8 +58,7 @@ pub(super) fn is_tunnel(request: &HttpRequest) -> bool {
 ///
 /// # Errors
 /// With what was not read, for [`reply::cut_off`](super::reply::cut_off):
-/// `payload_too_large`; `malformed_request` when it breaks off or does not arrive in time; `overloaded` or
-/// `share_exceeded` when too many others are not there yet; `store_error` when the server stops before it is there.
+/// `payload_too_large`; `malformed_request` when it breaks off; `request_timeout`; `overloaded` or `share_exceeded` when too many others are not there yet; `store_error` when the server stops before it is there.
 pub(super) async fn read_body(
     request: &HttpRequest,
     payload: web::Payload,
@@ -79,7 +78,8 @@ pub(super) async fn read_body(
         read = tokio::time::timeout(room.options.body_timeout, taken) => read.unwrap_or_else(|_| {
             let limit = room.options.body_timeout.as_millis();
             let message = format!("the body did not arrive in time. limit_ms={limit}");
-            Err(Error::new(ErrorKind::MalformedRequest, message))
+            Err(Error::new(ErrorKind::RequestTimeout, message)
+                .with("limit_ms", u64::try_from(limit).unwrap_or(u64::MAX)))
         }),
         () = stops => {
             let message = "the server stops, and the body of the request was not there";

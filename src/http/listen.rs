@@ -159,7 +159,7 @@ fn service<T: AsyncRead + AsyncWrite + Unpin + 'static>(
         .h1_allow_half_closed(true)
         .on_connect_ext(move |told: &Told<T>, kept| {
             let connection: &dyn Any = told.below();
-            kept.insert(places.sockets.accepted(connection));
+            kept.insert(places.sockets.accepted(connection, told.ended()));
             #[cfg(unix)]
             kept.insert(Peer::of(connection));
             if let Some(key) = tls::key_of(connection) {

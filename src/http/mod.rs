@@ -17,6 +17,7 @@
 //! | `routes` | which operation a path and method name; percent-decoding |
 //! | `fields` | path, query and body merged into one object; the bound on bodies |
 //! | `places` | what requests hold while they wait, and how much of it there is |
+//! | `turns` | whose request is worked on next |
 //! | `sockets` | the connections, and which of them give way |
 //! | `reply` | the two forms of an answer |
 //! | `events` | what is recorded, as server-sent events |
@@ -26,6 +27,7 @@
 //! | `server` | a listening server on a thread of its own |
 //! | `listen` | the server below the door, and its connections |
 //! | `bare` | what that server refuses by itself, in the form of every other refusal |
+//! | `heads` | where heads of requests begin and end, and what is too long in them |
 
 #![forbid(unsafe_code)]
 
@@ -35,6 +37,7 @@ mod callers;
 mod events;
 mod fields;
 pub mod guard;
+mod heads;
 mod listen;
 mod mcp;
 mod metrics;
@@ -46,8 +49,11 @@ mod routes;
 mod server;
 mod sockets;
 mod tls;
+mod turns;
 
+use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix_web::http::header::{ALLOW, CONTENT_TYPE, HeaderValue};
 use actix_web::http::{ConnectionType, Method, StatusCode};
@@ -65,6 +71,7 @@ pub(crate) use self::reply::cut_off;
 use self::routes::{Found, Page, Routes, Target};
 pub use self::server::{Listeners, Options, Server, bind, serve, serve_on};
 use self::sockets::Kept;
+use self::turns::Turn;
 use quorate_runtime::Quorate;
 use quorate_runtime::api::ops::Operation;
 use quorate_runtime::error::{Error, ErrorKind};
@@ -72,6 +79,9 @@ use quorate_runtime::shell::clock::Stopwatch;
 
 /// What an identity needs a scope for that looks at the counters: reading covers it.
 const METRICS: &str = "metrics.show";
+
+/// Who has its share is told so after a moment: told at once, it could have the door say nothing else.
+const LATE: Duration = Duration::from_millis(250);
 
 /// Where operations stand.
 pub const API_ROOT: &str = "/api/v1";
@@ -154,6 +164,9 @@ impl Inner {
         let watch = Stopwatch::start();
         let _busy = request.conn_data::<Kept>().map(Kept::busy);
         let (label, mut response) = self.answer(request, payload).await;
+        if response.extensions().get::<reply::Late>().is_some() {
+            tokio::time::sleep(LATE).await;
+        }
         if self.places.is_crowded(&self.options) {
             response.head_mut().set_connection_type(ConnectionType::Close);
         }
@@ -178,12 +191,17 @@ impl Inner {
         // Before the body: whoever is not known takes no room.
         let q = match found.is_guarded().then(|| callers::admit(&self.q, request)).transpose() {
             Ok(q) => q.unwrap_or_else(|| self.q.clone()),
-            Err(error) => return (label, reply::cut_off(&error, payload)),
+            Err(error) => {
+                let _turn = self.turn(Some(&callers::stranger(request)), false).await;
+                return (label, reply::cut_off(&error, payload));
+            }
         };
         let client = callers::client(&q, request);
         let client = client.as_ref();
+        let (guarded, is_control) = (found.is_guarded(), found.is_control());
+        // What is refused takes its turn as well; who stands in line is not under way yet.
+        let mut turn = if guarded { self.turn(client, is_control).await } else { None };
         // Held until it is answered, or waits.
-        let guarded = found.is_guarded();
         let share =
             guarded.then(|| self.places.requests.take(client, usize::MAX, self.options.max_requests_each));
         let share = match share.transpose() {
@@ -191,8 +209,13 @@ impl Inner {
             Err(error) => return (label, reply::cut_off(&error, payload)),
         };
         let room = Room { options: &self.options, places: &self.places, client };
-        let body = fields::read_body(request, payload, room, self.stopping.subscribe());
-        let body = match body.await {
+        let body = pin!(fields::read_body(request, payload, room, self.stopping.subscribe()));
+        let (body, kept) = keeping(turn.take(), turns::KEPT, body).await;
+        turn = match kept {
+            None if guarded => self.turn(client, is_control).await,
+            kept => kept,
+        };
+        let body = match body {
             Ok(body) => body,
             Err((error, unread)) => return (label, reply::cut_off(&error, unread)),
         };
@@ -200,14 +223,17 @@ impl Inner {
             Found::Route(route, path) => match route.target {
                 Target::Operation(op) => {
                     let input = Input { op, known: &route.known, path, request, body: &body };
-                    self.operation(&q, input, client, share).await
+                    self.operation(&q, input, client, (share, turn)).await
                 }
                 Target::Page(page) => self.page(&q, page).await,
                 Target::Events => self.events(&q, request, &route.known, client).await,
                 Target::File(file) => file.answer(request),
                 Target::View => page::view::answer(&q, request).await,
             },
-            Found::Mcp => self.mcp(&q, request, body, client).await,
+            Found::Mcp => {
+                let called = pin!(self.mcp(&q, request, body, client));
+                keeping(turn, turns::KEPT, called).await.0
+            }
             Found::WrongMethod { allow } => {
                 let message = format!("this path takes another method. given={}", request.method());
                 let error = Error::new(ErrorKind::UnknownOperation, message).with("allow", allow);
@@ -229,7 +255,7 @@ impl Inner {
         q: &Quorate,
         input: Input<'_>,
         client: Option<&Visitor>,
-        share: Option<Spot>,
+        (share, turn): (Option<Spot>, Option<Turn>),
     ) -> HttpResponse {
         let (op, request) = (input.op, input.request);
         if let Err(error) = callers::check_first(q, op, request.peer_addr()) {
@@ -254,11 +280,18 @@ impl Inner {
             Ok(place) => place,
             Err(error) => return reply::failure(&error, reply::status_of(error.kind())),
         };
-        let waits = waits.then_some(request);
-        match self.call(q, op, fields, waits).await {
+        let listens = waits.then_some(request);
+        let called = pin!(self.call(q, op, fields, listens));
+        let kept = if waits { turns::KEPT } else { turns::KEPT_AT_WORK };
+        match keeping(turn, kept, called).await.0 {
             Ok(value) => reply::success(op, value, status_codes),
             Err(error) => reply::failure(&error, reply::status_for(&error, &bad_request)),
         }
+    }
+
+    /// A turn of this client.
+    async fn turn(&self, client: Option<&Visitor>, is_control: bool) -> Option<Turn> {
+        self.places.turns.take(client, self.options.max_turns_each, is_control).await
     }
 
     /// A place for a request that waits until something has come about.
@@ -330,6 +363,24 @@ impl Inner {
                 let text = self.metrics.page(&counted, &self.q.health(), &self.places);
                 HttpResponse::Ok().insert_header((CONTENT_TYPE, metrics::CONTENT)).body(text)
             }
+        }
+    }
+}
+
+/// What comes of something that may take long. A turn is kept for so long at most.
+async fn keeping<F: Future + Unpin>(
+    turn: Option<Turn>,
+    kept: Duration,
+    mut waits: F,
+) -> (F::Output, Option<Turn>) {
+    if turn.is_none() {
+        return (waits.await, None);
+    }
+    match tokio::time::timeout(kept, &mut waits).await {
+        Ok(done) => (done, turn),
+        Err(_) => {
+            drop(turn);
+            (waits.await, None)
         }
     }
 }

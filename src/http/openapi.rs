@@ -14,7 +14,7 @@ use quorate_runtime::api::dto::Health;
 use quorate_runtime::api::events::{FILTERS, NOT_FOLLOWED};
 use quorate_runtime::api::ops::{Method, OPERATIONS, Operation};
 use quorate_runtime::api::outcome::MAY_BE_UNDONE;
-use quorate_runtime::error::KINDS;
+use quorate_runtime::error::{ErrorKind, KINDS};
 
 /// Where schemas stand in the document.
 const SCHEMAS: &str = "#/components/schemas/";
@@ -193,6 +193,10 @@ fn statuses() -> BTreeMap<String, Vec<&'static str>> {
     let mut statuses: BTreeMap<String, Vec<&'static str>> = BTreeMap::new();
     for entry in KINDS {
         statuses.entry(entry.status.to_string()).or_default().push(entry.name);
+    }
+    // Of what is too large in the head of a request the status says where.
+    for status in ["414", "431"] {
+        statuses.entry(status.to_owned()).or_default().push(ErrorKind::PayloadTooLarge.name());
     }
     statuses
 }

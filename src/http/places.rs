@@ -24,6 +24,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::Options;
 use super::browsers::is_loopback_address;
 use super::sockets::Sockets;
+use super::turns::Turns;
 use quorate_runtime::core::kernel::ids::EntityId;
 use quorate_runtime::error::{Error, ErrorKind};
 
@@ -72,6 +73,8 @@ pub(super) enum Visitor {
     Identity(EntityId),
     /// An address of another machine; of IPv6 the part that one site has (RFC 6177).
     Address(IpAddr),
+    /// Whoever of this machine says no name where one is asked for.
+    Unknown,
 }
 
 impl Visitor {
@@ -185,6 +188,8 @@ pub(super) struct Places {
     pub(super) body_bytes: Counter,
     /// Connections, by the address they come from.
     pub(super) connections: Shared,
+    /// Whose request is worked on next.
+    pub(super) turns: Turns,
 }
 
 impl Default for Places {
@@ -197,6 +202,7 @@ impl Default for Places {
             bodies: Shared::of("bodies that are not there"),
             body_bytes: Counter::default(),
             connections: Shared::of("connections"),
+            turns: Turns::default(),
         }
     }
 }

@@ -69,11 +69,18 @@ pub(super) fn success(op: &Operation, reply: Value, status_codes: bool) -> HttpR
     response
 }
 
+/// Marks an answer that is not given at once.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Late;
+
 /// The answer to a request that was not served.
 pub(super) fn failure(error: &Error, status: StatusCode) -> HttpResponse {
     let mut response = json(status, form(error).to_string().into());
     if error.kind() == ErrorKind::NotAuthenticated {
         response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static(CHALLENGE));
+    }
+    if error.kind() == ErrorKind::ShareExceeded {
+        response.extensions_mut().insert(Late);
     }
     if error.is_retryable() {
         response.headers_mut().insert(RETRY_AFTER, again_in(error).unwrap_or(NOT_NOW).into());

@@ -11,6 +11,7 @@ use actix_web::http::Method;
 use super::{ALLOW_GET, ALLOW_POST, API_ROOT, page, serves};
 use quorate_runtime::api::events::FILTERS;
 use quorate_runtime::api::ops::{self, OPERATIONS, Operation};
+use quorate_runtime::core::load::shed::Class;
 
 /// A page about the server itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,6 +113,12 @@ impl Found<'_> {
             Found::Mcp => true,
             Found::WrongMethod { .. } | Found::Nothing => false,
         }
+    }
+
+    /// Is it what no load refuses, so that it stands in front of what else its client asks for?
+    pub(super) fn is_control(&self) -> bool {
+        let Found::Route(Route { target: Target::Operation(op), .. }, _) = self else { return false };
+        op.class == Class::Control
     }
 
     /// Is it the document of the page for people?

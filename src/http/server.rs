@@ -51,6 +51,10 @@ pub struct Options {
     /// 1,000,000, default 512. Further ones are refused with `share_exceeded`. Programs of this machine that say no name
     /// are not bounded so.
     pub max_requests_each: usize,
+    /// Requests of one client that are worked on at the same time, 1 to 1,000,000, default 8; the others that it has under way
+    /// stand in line. Too large: others wait for all of them. Too small: where the disk is slow, few of its requests are put
+    /// on record together.
+    pub max_turns_each: usize,
     /// Requests of one client that wait, 1 to 1,000,000, default 1,024.
     pub max_waits_each: usize,
     /// Requests of one client that follow events, 1 to 1,000,000, default 512.
@@ -102,6 +106,7 @@ impl Default for Options {
             max_slow_bodies: 1_024,
             max_slow_bytes: 64 << 20,
             max_requests_each: 512,
+            max_turns_each: 8,
             max_waits_each: 1_024,
             max_followers_each: 512,
             max_slow_bodies_each: 256,
@@ -126,7 +131,7 @@ impl Options {
     pub fn check(&self) -> Result<(), Error> {
         let ms = |d: Duration| u64::try_from(d.as_millis()).unwrap_or(u64::MAX);
         let hour = 3_600_000;
-        let bounds: [(&str, u64, u64, u64); 16] = [
+        let bounds: [(&str, u64, u64, u64); 17] = [
             ("workers", self.workers as u64, 1, 256),
             ("max_connections", self.max_connections as u64, 1, 1_000_000),
             ("max_connections_each", self.max_connections_each as u64, 1, 1_000_000),
@@ -134,6 +139,7 @@ impl Options {
             ("max_followers", self.max_followers as u64, 1, 1_000_000),
             ("max_slow_bodies", self.max_slow_bodies as u64, 1, 1_000_000),
             ("max_requests_each", self.max_requests_each as u64, 1, 1_000_000),
+            ("max_turns_each", self.max_turns_each as u64, 1, 1_000_000),
             ("max_waits_each", self.max_waits_each as u64, 1, 1_000_000),
             ("max_followers_each", self.max_followers_each as u64, 1, 1_000_000),
             ("max_slow_bodies_each", self.max_slow_bodies_each as u64, 1, 1_000_000),

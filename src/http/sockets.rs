@@ -14,18 +14,17 @@
 
 use std::any::Any;
 use std::collections::BTreeMap;
-use std::io::ErrorKind;
 use std::net::{Shutdown, TcpStream};
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use quorate_runtime::shell::clock::Stopwatch;
+use tokio::sync::Notify;
 
 /// How often a door looks for idle sockets.
 pub(super) const EVERY: Duration = Duration::from_millis(100);
-/// How often a wait looks whether somebody still waits.
-const LOOKS: Duration = Duration::from_millis(250);
 /// Who is idle for less may have an answer on its way out, or a head on its way in.
 const SPARED: Duration = Duration::from_millis(500);
 
@@ -59,6 +58,31 @@ pub(super) struct Kept {
     sockets: Arc<Sockets>,
     number: u64,
     socket: Arc<Socket>,
+    ended: Arc<Ended>,
+}
+
+/// Whether whoever is at the other end of a socket sends nothing more.
+#[derive(Debug, Default)]
+pub(super) struct Ended {
+    has: AtomicBool,
+    told: Notify,
+}
+
+impl Ended {
+    /// It sends nothing more.
+    pub(super) fn end(&self) {
+        self.has.store(true, Ordering::Release);
+        self.told.notify_waiters();
+    }
+
+    async fn wait(&self) {
+        let mut told = pin!(self.told.notified());
+        // Heard from before the look on, so that nothing is missed between the two.
+        told.as_mut().enable();
+        if !self.has.load(Ordering::Acquire) {
+            told.await;
+        }
+    }
 }
 
 /// A request on a socket.
@@ -70,7 +94,7 @@ pub(super) struct Busy {
 
 impl Sockets {
     /// A connection has come.
-    pub(super) fn accepted(self: &Arc<Self>, connection: &dyn Any) -> Kept {
+    pub(super) fn accepted(self: &Arc<Self>, connection: &dyn Any, ended: Arc<Ended>) -> Kept {
         let socket = Arc::new(Socket {
             handle: handle_of(connection),
             busy: AtomicUsize::new(0),
@@ -78,7 +102,7 @@ impl Sockets {
         });
         let number = self.last.fetch_add(1, Ordering::Relaxed);
         self.open().insert(number, socket.clone());
-        Kept { sockets: self.clone(), number, socket }
+        Kept { sockets: self.clone(), number, socket, ended }
     }
 
     /// How many are open.
@@ -123,22 +147,8 @@ impl Kept {
     /// Ready when whoever is at the other end sends nothing more: it hung up, or it has said all it wants to say and
     /// listens. There is no telling which.
     pub(super) fn over(&self) -> impl Future<Output = ()> + use<> {
-        let socket = self.socket.clone();
-        async move {
-            loop {
-                tokio::time::sleep(LOOKS).await;
-                let mut next = [0];
-                match socket.handle.as_ref().map(|handle| handle.peek(&mut next)) {
-                    Some(Ok(0)) => return,
-                    Some(Err(error))
-                        if !matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) =>
-                    {
-                        return;
-                    }
-                    Some(_) | None => {}
-                }
-            }
-        }
+        let ended = self.ended.clone();
+        async move { ended.wait().await }
     }
 
     /// A request has come.

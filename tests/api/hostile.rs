@@ -71,6 +71,8 @@ fn a_client_that_takes_all_it_can_get_has_its_share_and_nobody_else_is_refused()
         max_slow_bodies: 20,
         max_slow_bodies_each: 15,
         max_requests_each: 64,
+        // Nothing of what she holds keeps it: what she asks for besides is answered.
+        max_turns_each: 1,
         ..Options::default()
     };
     let running = Running::with(Config::memory(), options);

@@ -94,13 +94,15 @@ fn a_slow_client_is_cut_off() {
     let begun = Stopwatch::start();
     let mut head = running.client.connect();
     head.write_all(b"GET /healthz HTTP/1.1\r\nhos").unwrap();
-    assert_eq!(read(&mut head).status, 408);
+    assert_eq!(read(&mut head).error(), (408, "request_timeout"));
     let mut body = running.client.connect();
     body.write_all(
         format!("POST {START} HTTP/1.1\r\nhost: localhost\r\ncontent-length: 50\r\n\r\n{{").as_bytes(),
     )
     .unwrap();
-    assert_eq!(read(&mut body).error(), (400, "malformed_request"));
+    let slow = read(&mut body);
+    assert_eq!((slow.error(), slow.header("retry-after")), ((408, "request_timeout"), Some("1")));
+    assert_eq!(slow.json["error"]["limit_ms"], 200);
     assert!(begun.elapsed() < Duration::from_secs(10));
     assert_eq!(running.client.get("/healthz").status, 200);
 }
@@ -131,6 +133,49 @@ fn heads_that_are_too_large_and_bytes_that_are_not_http_are_errors() {
         assert!(answer.is_empty() || text.starts_with("HTTP/1.1 4"), "{text}");
     }
     assert_eq!(running.client.get("/healthz").status, 200);
+}
+
+#[test]
+fn what_is_too_long_in_a_head_is_said_by_its_status_and_nothing_panics() {
+    let running = Running::start();
+    let host = "host: localhost\r\nconnection: close\r\n";
+    let answer = |request: String| {
+        let mut stream = running.client.connect();
+        // The server may answer and close before everything is sent.
+        let _ = stream.write_all(request.as_bytes());
+        read(&mut stream)
+    };
+    let target = |length: usize| format!("GET /{} HTTP/1.1\r\n{host}\r\n", "a".repeat(length - 1));
+    assert_eq!(answer(target(65_534)).error(), (404, "unknown_operation"));
+    for length in [65_535, 100_000] {
+        let refused = answer(target(length));
+        assert_eq!(refused.error(), (414, "payload_too_large"), "{length}");
+        assert_eq!(refused.json["error"]["limit"], 65_534);
+    }
+    let named = |length: usize| format!("GET /healthz HTTP/1.1\r\n{host}{}: x\r\n\r\n", "n".repeat(length));
+    assert_eq!(answer(named(65_535)).status, 200);
+    for length in [65_536, 100_000] {
+        let refused = answer(named(length));
+        assert_eq!(refused.error(), (431, "payload_too_large"), "{length}");
+        assert_eq!(refused.json["error"]["limit"], 65_535);
+    }
+    let valued = |length: usize| format!("GET /healthz HTTP/1.1\r\n{host}x: {}\r\n\r\n", "a".repeat(length));
+    assert_eq!(answer(valued(100_000)).status, 200);
+    // What is not read to its end may cut the answer off.
+    for (request, status) in [(target(200_000), "414"), (valued(200_000), "431")] {
+        let mut stream = running.client.connect();
+        let _ = stream.write_all(request.as_bytes());
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer);
+        let text = String::from_utf8_lossy(&answer);
+        assert!(text.is_empty() || text.starts_with(&format!("HTTP/1.1 {status} ")), "{text}");
+    }
+    // Behind a body that holds what would be too long in a head, and behind another request.
+    let body = format!("{}{}", r#"{"quorum_type":"global"}"#, "\n".repeat(9));
+    let first =
+        format!("POST {START} HTTP/1.1\r\nhost: localhost\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+    let both = answer(first + &named(65_536)).text;
+    assert!(both.contains("HTTP/1.1 431 Request Header Fields Too Large\r\n"), "{both}");
 }
 
 #[test]
@@ -197,7 +242,7 @@ fn a_chunked_body_that_never_ends_is_answered_and_its_socket_is_closed() {
             sender.write_all(b"1\r\n \r\n").err()
         })
     });
-    assert_eq!(answers_and_closes(&mut stream), (400, true));
+    assert_eq!(answers_and_closes(&mut stream), (408, true));
     assert!(sending.join().unwrap().is_some(), "the server takes no more of it");
 }
 

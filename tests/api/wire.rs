@@ -70,7 +70,7 @@ fn what_is_no_request_is_refused_in_the_form_of_every_other_refusal() {
     assert_eq!(answer.error(), (431, "payload_too_large"));
     assert_eq!(answer.json["error"]["max_headers"], 96);
     let slow = refused("GET /api/v1/quo".to_owned());
-    assert_eq!(slow.error(), (408, "malformed_request"));
+    assert_eq!(slow.error(), (408, "request_timeout"));
     assert_eq!(slow.json["error"]["limit_ms"], 1_000);
     let unknown = refused(format!("GET /nope HTTP/1.1\r\n{host}connection: close\r\n\r\n"));
     assert_eq!(unknown.error(), (404, "unknown_operation"));

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use quorate::{
-    Config, CreateIdentity, ErrorKind, HistoryQuery, HookRef, HookSecret, HookView, HooksConfig, Quorate,
-    RegisterHook, RevokeIdentity, StartQuorum, Vote,
+    Config, CreateIdentity, Error, ErrorKind, HistoryQuery, HookRef, HookSecret, HookView, HooksConfig,
+    Quorate, RegisterHook, RevokeIdentity, StartQuorum, Vote,
 };
 use quorate_runtime::api::dto::{EntityHistory, EventView, ProveRecords, StateAt};
 use serde_json::{Value, json};
@@ -353,8 +353,22 @@ async fn the_filter_is_that_of_history_and_begins_where_it_is_told_to() {
     ] {
         let filter: HistoryQuery = serde_json::from_value(filter).unwrap();
         let (hook, history) = asked(filter.clone()).await;
-        assert_eq!(hook.unwrap_err(), history.unwrap_err(), "{filter:?}");
+        let (hook, history) = (hook.unwrap_err(), history.unwrap_err());
+        let of = |error: &Error, name: &str| error.detail(name).cloned().unwrap_or_default();
+        let field = of(&history, "field").as_str().unwrap().to_owned();
+        assert_eq!(of(&hook, "field"), format!("filter.{field}"), "{filter:?}");
+        assert_eq!(hook.message(), format!("filter.{}", history.message()));
+        assert_eq!(of(&hook, "expected"), of(&history, "expected"));
     }
+    // What is recorded until then would be passed over in silence.
+    let ahead = HistoryQuery { from_position: Some(1_000), ..HistoryQuery::default() };
+    let refused = asked(ahead).await.0.unwrap_err();
+    assert_eq!(
+        (refused.kind(), refused.detail("field").unwrap()),
+        (ErrorKind::InvalidArgument, &json!("filter.from_position"))
+    );
+    let next = HistoryQuery { from_position: Some(4), ..HistoryQuery::default() };
+    assert_eq!(asked(next).await.0.unwrap().hook.position, 3);
     for filter in [json!({ "limit": 1 }), json!({ "upto_position": 9 }), json!({ "kind": "hook" })] {
         let (hook, _) = asked(serde_json::from_value(filter).unwrap()).await;
         assert_eq!(hook.unwrap_err().kind(), ErrorKind::InvalidArgument);
@@ -372,6 +386,65 @@ async fn the_filter_is_that_of_history_and_begins_where_it_is_told_to() {
         assert_eq!(hook.position.min(3), before.min(3), "{filter}");
         assert!(filter.get("since").is_none() || hook.filter == filter, "{}", hook.filter);
     }
+    q.close().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_hooks_that_hang_do_not_hold_up_one_that_answers() {
+    // None of those that hang gives its place back while this runs.
+    let hooks =
+        HooksConfig { allow_private: true, timeout: Duration::from_secs(300), ..HooksConfig::default() };
+    let q = Quorate::open(Config { hooks, ..Config::memory() }).await.unwrap();
+    let hanging: Vec<Receiver> = (0..6).map(|_| Receiver::start(|_, _| Answer::Hang)).collect();
+    let well = Receiver::start(|_, _| Answer::Status(200));
+    let hang = async |names: std::ops::Range<usize>| {
+        for n in names {
+            let there = hanging[n % hanging.len()].url("/");
+            q.hooks().register(hook(&format!("a{n:03}"), &there)).await.unwrap();
+        }
+    };
+    hang(0..12).await;
+    q.hooks().register(hook("well", &well.url("/"))).await.unwrap();
+    let _deliveries = q.deliver_hooks().unwrap();
+    happens(&q).await;
+    well.until_position(recorded(&q, 0).await.last().unwrap().position);
+    // It is known to answer: however many more there are, it has its place.
+    hang(12..100).await;
+    for _ in 0..3 {
+        happens(&q).await;
+        well.until_position(recorded(&q, 0).await.last().unwrap().position);
+    }
+    let under_way: usize = hanging.iter().map(|hangs| hangs.heard().len()).sum();
+    assert!(under_way <= 24, "{under_way} requests hang");
+    q.close().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_body_is_larger_than_a_mebibyte_and_nothing_is_left_out() {
+    let q = Quorate::open(config()).await.unwrap();
+    let receiver = Receiver::start(|_, _| Answer::Status(200));
+    q.hooks().register(hook("h", &receiver.url("/"))).await.unwrap();
+    for n in 0..100 {
+        let mut start = StartQuorum::global().with_voters(["ann"]).unwrap();
+        start.subject = Some(json!({ "n": n, "text": "é".repeat(8_000) }));
+        q.quorums().start(start).await.unwrap();
+    }
+    let voters: Vec<String> = (0..10_000).map(|n| format!("{n:0>120}")).collect();
+    q.quorums()
+        .start(StartQuorum::global().with_voters(voters.iter().map(String::as_str)).unwrap())
+        .await
+        .unwrap();
+    happens(&q).await;
+    let _deliveries = q.deliver_hooks().unwrap();
+    let all = recorded(&q, 0).await;
+    receiver.until_position(all.last().unwrap().position);
+    for heard in receiver.heard() {
+        assert!(heard.body.len() <= 1 << 20, "{}", heard.body.len());
+    }
+    let mut sent = as_json(&all);
+    let large = sent.iter_mut().find(|event| event.to_string().len() > 1 << 20).unwrap();
+    large["data"] = json!({ "left_out_bytes": large["data"].to_string().len() });
+    assert_eq!(receiver.taken(), sent);
     q.close().await.unwrap();
 }
 

@@ -143,6 +143,9 @@ pub struct HistoryCounts {
     /// named.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub pruned: Vec<PrunedSpan>,
+    /// Filters whose names nobody here has, where nothing fits them: they may be misspelt.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unknown: Vec<String>,
 }
 
 /// How many events of one name.

@@ -287,7 +287,7 @@ pub struct JobChanged {
     pub status: String,
     /// Something was not so before.
     pub changed: bool,
-    /// The job had ended like this before, and this says so again; nothing changed.
+    /// It had come to this before, and this says so again; nothing changed.
     #[serde(default)]
     pub duplicate: bool,
     /// Of progress: what is asked of senders after it.
@@ -477,65 +477,6 @@ pub struct JobStatusReply {
     /// Where the router sent it, and why, if it chose.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub routed: Option<RoutedView>,
-}
-
-/// Asks for a page of jobs.
-#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ListJobs {
-    /// `live` (default), `ended`, or a status: `running`, `failed` and the others.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub state: Option<String>,
-    /// Only those led by this leader.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub leader_id: Option<EntityId>,
-    /// Only those in this datacenter.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub datacenter: Option<EntityId>,
-    /// Newest first; false when left out.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub newest_first: Option<bool>,
-    /// Only live ones whose next deadline falls within so many seconds.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub due_within_seconds: Option<f64>,
-    /// How many at most, 0 to 1000; 100 when left out. Of ended ones: how many are looked at.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub limit: Option<i64>,
-    /// The `next_cursor` of the page before.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cursor: Option<String>,
-}
-
-/// A job in a list.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct JobLine {
-    /// Which job.
-    pub job_id: EntityId,
-    /// Which datacenter.
-    pub datacenter: EntityId,
-    /// Where it is.
-    pub status: String,
-    /// Who leads it.
-    pub leader_id: EntityId,
-    /// When it was submitted.
-    pub started_at: Timestamp,
-    /// When it is next looked at.
-    pub next_deadline: Option<Timestamp>,
-    /// Leadership.
-    pub fence_token: u64,
-}
-
-/// A page of jobs.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct JobPage {
-    /// The jobs: live ones by name, ended ones in the order of their ends; or the newest first.
-    pub jobs: Vec<JobLine>,
-    /// Jobs that have not ended.
-    pub live: u64,
-    /// Ask with this for what follows, now or later; none when this page is empty and was not asked for with a cursor.
-    pub next_cursor: Option<String>,
-    /// The end was not reached.
-    pub more: bool,
 }
 
 /// One link of the chain of what decided about a job.

@@ -115,6 +115,9 @@ pub struct LeasePage {
     pub next_cursor: Option<String>,
     /// The end was not reached.
     pub more: bool,
+    /// Filters whose names nobody here has, where nothing fits them: they may be misspelt.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unknown: Vec<String>,
 }
 
 /// A lease that is held.

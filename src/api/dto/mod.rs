@@ -16,6 +16,7 @@ mod hook;
 mod identity;
 mod job;
 mod job_lead;
+mod job_list;
 mod journal;
 mod load;
 mod member;
@@ -57,6 +58,7 @@ pub use self::hook::*;
 pub use self::identity::*;
 pub use self::job::*;
 pub use self::job_lead::*;
+pub use self::job_list::*;
 pub use self::journal::*;
 pub use self::load::*;
 pub use self::member::*;
@@ -164,3 +166,7 @@ pub struct Health {
     /// Damaged ends of the journal dropped at open; never acknowledged.
     pub dropped_at_open: Vec<String>,
 }
+
+#[cfg(test)]
+#[path = "words_test.rs"]
+mod tests;

@@ -240,6 +240,9 @@ pub struct DatacenterList {
     pub from: NodeId,
     /// Has its coordinate settled?
     pub converged: bool,
+    /// Filters whose names nobody here has, where nothing fits them: they may be misspelt.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unknown: Vec<String>,
 }
 
 /// Asks where a job goes, and keeps that for the next time.

@@ -170,4 +170,7 @@ pub struct Inbox {
     pub total: u64,
     /// False when so much is open that only the newest was looked at.
     pub complete: bool,
+    /// Filters whose names nobody here has, where nothing fits them: they may be misspelt.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unknown: Vec<String>,
 }

@@ -141,4 +141,7 @@ pub struct StopList {
     pub stops: Vec<StopView>,
     /// How many are in force.
     pub in_force: u64,
+    /// Filters whose names nobody here has, where nothing fits them: they may be misspelt.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unknown: Vec<String>,
 }

@@ -192,6 +192,7 @@ impl Sums {
             voters,
             agreement,
             pruned: Vec::new(),
+            unknown: Vec::new(),
         }
     }
 }

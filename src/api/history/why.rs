@@ -33,15 +33,22 @@ const MOST_OTHERS: usize = 64;
 pub(super) async fn why(q: &Quorate, request: AskWhy) -> Result<EntityWhy, Error> {
     let kind = request.kind.as_deref().map(kind_of).transpose()?;
     let (id, about, sight) = (request.entity_id, request.about, q.sight());
+    let asked = about.clone();
     let kind = kind_meant(q.host(), kind, &id).await?;
     let told = q.host().blocking(move |store| {
         let stream = stream_of(store, kind, &id)?;
         let chain = Teller { store, about, sight }.chain(&stream)?;
         Ok((stream, chain))
     });
-    let (stream, mut chain) = told.await?;
+    let (stream, (mut chain, is_named)) = told.await?;
     if chain.is_empty() {
         return Err(Error::new(ErrorKind::NotFound, "nothing is recorded under this kind and id"));
+    }
+    if let Some(about) = asked.filter(|_| !is_named) {
+        // What is misspelt must not read as if nothing had come of it.
+        let message = format!("nothing in the log is about this. about={about}");
+        let error = Error::new(ErrorKind::NotFound, message);
+        return Err(error.with("field", "about").with("given", about.as_str()));
     }
     let left_out = chain.len().saturating_sub(MOST);
     chain.drain(..left_out);
@@ -55,8 +62,8 @@ struct Teller<'a> {
 }
 
 impl Teller<'_> {
-    /// The whole chain, in global order.
-    fn chain(&self, stream: &StreamId) -> Result<Vec<WhyStep>, Fault> {
+    /// The whole chain, in global order, and whether anything in it is about what is asked for.
+    fn chain(&self, stream: &StreamId) -> Result<(Vec<WhyStep>, bool), Fault> {
         let records = all(self.store, stream)?;
         let mut views = Vec::with_capacity(records.len());
         for record in &records {
@@ -67,6 +74,10 @@ impl Teller<'_> {
                 views.push(view);
             }
         }
+        let of = |about: &EntityId| {
+            *about == stream.id || views.iter().any(|view| names(&view.data, about.as_str()))
+        };
+        let mut is_named = self.about.as_ref().is_none_or(of);
         let mut chain = match tales::of(stream.kind) {
             Tale::Job => self.of_job(&records, &views)?,
             Tale::Lines(lines) => self.told(lines, &views),
@@ -74,6 +85,7 @@ impl Teller<'_> {
         let own = chain.len();
         for (other, events, name) in self.follows_from(stream, &views) {
             let found = self.found(&other, events, name.as_ref())?;
+            is_named |= name == self.about && !found.is_empty();
             match tales::of(other.kind) {
                 Tale::Lines(lines) => chain.extend(self.told(lines, &found)),
                 Tale::Job => {}
@@ -82,7 +94,7 @@ impl Teller<'_> {
         if chain.len() > own {
             chain.sort_by_key(|step| step.position);
         }
-        Ok(chain)
+        Ok((chain, is_named))
     }
 
     /// Each event as its line says it; several in a row that say little are told once.

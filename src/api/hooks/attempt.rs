@@ -20,8 +20,10 @@ use crate::shell::runtime::ask;
 
 /// Most events of one request.
 const MOST_EVENTS: usize = 100;
-/// Bytes of events after which a request takes no more of them.
+/// Most bytes of the body of a request: so much is what receivers take.
 const MOST_BYTES: usize = 1 << 20;
+/// Of them for what stands around the events: ids of 256 bytes, each of which may be escaped.
+const AROUND: usize = 8 << 10;
 /// Records looked at at a time.
 const STEP: u64 = 20_000;
 /// Records in which nothing fits, after which it is put on record how far was looked.
@@ -44,6 +46,8 @@ pub(super) struct Place {
     seq: u64,
     /// When it had its turn last.
     pub(super) turn: u64,
+    /// Its last request was taken.
+    pub(super) is_proven: bool,
 }
 
 /// What is to be sent.
@@ -87,20 +91,22 @@ pub(super) async fn attempt(work: &Work, id: &EntityId, place: Place) -> Place {
     let mut bytes = 0;
     let mut cut = None;
     for mut event in batch.events {
-        if bytes >= MOST_BYTES {
-            cut = span.map(|(_, last)| last);
-            break;
-        }
         if let Some(sight) = &sight {
             sight.event(&mut event);
         }
-        let first = span.map_or(event.position, |(first, _)| first);
-        span = Some((first, event.position));
-        let Ok(text) = serde_json::to_string(&event) else {
+        let position = event.position;
+        let Some(text) = text(event) else {
             fail(Reason::Unread).await;
             return place;
         };
-        bytes += text.len();
+        // With the comma before it.
+        if bytes + text.len() + 1 > MOST_BYTES - AROUND {
+            cut = span.map(|(_, last)| last);
+            break;
+        }
+        let first = span.map_or(position, |(first, _)| first);
+        span = Some((first, position));
+        bytes += text.len() + 1;
         texts.push(text);
     }
     let done = match cut {
@@ -122,17 +128,29 @@ pub(super) async fn attempt(work: &Work, id: &EntityId, place: Place) -> Place {
         Sent::Delivered => {
             let delivered = Command::Deliver { from, upto: done.seen, count: texts.len() as u64 };
             record(host, id, delivered).await;
-            done
+            Place { is_proven: true, ..done }
         }
         Sent::Gone => {
             record(host, id, Command::Disable { from, reason: Disabling::Gone }).await;
-            place
+            Place { is_proven: false, ..place }
         }
         Sent::Failed(reason) => {
             fail(reason).await;
-            place
+            Place { is_proven: false, ..place }
         }
     }
+}
+
+/// An event as it is sent. What alone is more than a request holds is left out, and told as its size: a receiver that does not
+/// take it would be sent it again and again, and nothing behind it.
+fn text(mut event: EventView) -> Option<String> {
+    let whole = serde_json::to_string(&event).ok()?;
+    if whole.len() < MOST_BYTES - AROUND {
+        return Some(whole);
+    }
+    let left_out = serde_json::to_string(&event.data).ok()?.len();
+    event.data = serde_json::json!({ "left_out_bytes": left_out });
+    serde_json::to_string(&event).ok()
 }
 
 /// A request about these events, as it is sent.
@@ -202,5 +220,35 @@ async fn record(host: &Arc<Host>, id: &EntityId, command: Command) {
             Err(failure) => tracing::warn!(%id, ?failure, "what came of a hook is told again"),
         }
         tokio::time::sleep(PAUSE).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::kernel::time::Timestamp;
+
+    #[test]
+    fn an_event_that_alone_is_too_large_is_sent_without_its_data_and_says_how_much_that_is() {
+        let event = |length: usize| EventView {
+            position: 7,
+            kind: "quorum".into(),
+            entity_id: EntityId::new("q").unwrap(),
+            seq: 1,
+            at: Timestamp::EPOCH,
+            at_ms: 0,
+            event: "opened".into(),
+            data: "x".repeat(length).into(),
+            refused: false,
+            identity: None,
+            hash: "h".repeat(64),
+        };
+        let small = text(event(1_000_000)).unwrap();
+        assert!(small.len() > 1_000_000 && small.len() < MOST_BYTES - AROUND);
+        for length in [MOST_BYTES - AROUND, MOST_BYTES, 10 * MOST_BYTES] {
+            let sent: serde_json::Value = serde_json::from_str(&text(event(length)).unwrap()).unwrap();
+            assert_eq!(sent["data"], serde_json::json!({ "left_out_bytes": length + 2 }));
+            assert_eq!((&sent["position"], &sent["event"]), (&7.into(), &"opened".into()));
+        }
     }
 }

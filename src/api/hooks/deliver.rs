@@ -2,8 +2,19 @@
 //!
 //! ```text
 //!  bell, hooks changed, next attempt, end of one ──► who is due and has something to read? ──► attempt, so many at once
-//!                                                     first those that did not fail, and who waited longest
+//!                                                     first those that are known to answer, and who waited longest
 //! ```
+//!
+//! A receiver that hangs keeps a place for as long as a request may take. So places are kept free for others:
+//!
+//! | a hook | is attempted while there is a place, fewer than half of them lead to its receiver, and |
+//! |---|---|
+//! | is proven: its last request in this process was taken | |
+//! | is new: it was not tried in this process | under a quarter of the places are held by doubtful ones for less than a second, under half by slow ones |
+//! | failed | the same, and under a quarter by slow ones |
+//!
+//! A request is slow after a second. So many that hang are told from those that answer soon, and a quarter of the places is always
+//! there for hooks that are proven. Where proven ones hang all at once, others wait for one request to time out.
 //!
 //! Everything runs on one thread, with readers of its own: who votes and beats shares nothing with it but the journal, to
 //! which each request adds one record.
@@ -20,13 +31,18 @@ use tokio::task::JoinSet;
 use super::super::Quorate;
 use super::attempt::{Place, Work, attempt};
 use super::post::Post;
+use super::target::Target;
 use crate::core::kernel::ids::EntityId;
+use crate::core::trust::hook::Hook;
 use crate::error::{Error, ErrorKind};
 use crate::journal::Position;
+use crate::shell::clock::Stopwatch;
 use crate::shell::lock;
 
 /// Commits that follow each other closely are looked at together.
 const PACE: Duration = Duration::from_millis(20);
+/// A request that takes so long may be one that hangs.
+const SLOW: Duration = Duration::from_secs(1);
 /// The longest pause between two looks, whatever is due.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
 
@@ -113,10 +129,37 @@ impl Drop for Deliveries {
 struct Schedule {
     work: Arc<Work>,
     places: BTreeMap<EntityId, Place>,
-    /// Those that are attempted now, and whether their last attempt failed.
-    busy: BTreeMap<EntityId, bool>,
+    /// Those that are attempted now.
+    busy: BTreeMap<EntityId, Busy>,
     turn: u64,
     tasks: JoinSet<(EntityId, Place)>,
+}
+
+/// A hook that is attempted.
+struct Busy {
+    since: Stopwatch,
+    trust: Trust,
+    receiver: String,
+}
+
+impl Busy {
+    fn is_slow(&self) -> bool {
+        self.since.elapsed() >= SLOW
+    }
+}
+
+/// How likely a receiver answers, from the likeliest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Trust {
+    Proven,
+    New,
+    Failed,
+}
+
+/// The host and port to which a hook is sent.
+fn receiver(hook: &Hook) -> String {
+    let url = hook.registered.as_ref().map(|registered| registered.url.as_str()).unwrap_or_default();
+    Target::parse(url).map(|target| target.authority).unwrap_or_default()
 }
 
 impl Schedule {
@@ -171,22 +214,44 @@ impl Schedule {
                 None => {}
                 Some(Some(at)) if at > now => pause = pause.min(at.since(now)),
                 Some(_) if place.seen.max(hook.position) >= tip => {}
-                Some(_) => drop(due.insert((hook.failures > 0, place.turn, id.clone()))),
+                Some(_) => {
+                    let trust = match (hook.failures, place.is_proven) {
+                        (0, true) => Trust::Proven,
+                        (0, false) => Trust::New,
+                        _ => Trust::Failed,
+                    };
+                    due.insert((trust, place.turn, id.clone(), receiver(hook)));
+                }
             }
         }
         self.places.retain(|id, _| hooks.contains_key(id));
         lock(&host.hooks.seen).retain(|id, _| hooks.contains_key(id));
         drop(hooks);
-        let for_failed = (most / 2).max(1);
-        for (failed, _, id) in due {
-            let failing = self.busy.values().filter(|failed| **failed).count();
-            if self.busy.len() >= most || (failed && failing >= for_failed) {
+        let (half, quarter) = ((most / 2).max(1), (most / 4).max(1));
+        for (trust, _, id, receiver) in due {
+            let count = |fits: &dyn Fn(&Busy) -> bool| self.busy.values().filter(|busy| fits(busy)).count();
+            if self.busy.len() >= most {
                 break;
+            }
+            let slow = count(&|busy| busy.is_slow());
+            let doubtful = count(&|busy| busy.trust > Trust::Proven && !busy.is_slow());
+            let has_room = match trust {
+                Trust::Proven => true,
+                Trust::New => doubtful < quarter && slow < half,
+                Trust::Failed => doubtful < quarter && slow < quarter,
+            };
+            if !has_room {
+                // When one of them is slow there may be room.
+                pause = pause.min(SLOW);
+            }
+            if !has_room || count(&|busy| busy.receiver == receiver) >= half {
+                continue;
             }
             self.turn += 1;
             let mut place = self.places.get(&id).copied().unwrap_or_default();
             place.turn = self.turn;
-            self.busy.insert(id.clone(), failed);
+            let busy = Busy { since: Stopwatch::start(), trust, receiver };
+            self.busy.insert(id.clone(), busy);
             let work = self.work.clone();
             self.tasks.spawn(async move {
                 let place = attempt(&work, &id, place).await;

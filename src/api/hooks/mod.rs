@@ -75,17 +75,24 @@ impl Hooks<'_> {
         check_url(&url, host)?;
         let filter = filter.unwrap_or_default();
         let begins = filter.cursor.is_some() || filter.since.is_some() || filter.from_position.is_some();
-        endless(&filter)?;
+        let of_filter = |error: Error| error.inside("filter");
+        endless(&filter).map_err(of_filter)?;
         let before = filter.from_position.map_or(0, |from| from.saturating_sub(1));
-        let (mut checked, mark) = Filter::of(filter.clone())?;
-        checked.settle(host).await?;
-        let text = kept(filter, checked.kind())?;
+        let (mut checked, mark) = Filter::of(filter.clone()).map_err(of_filter)?;
+        checked.settle(host).await.map_err(of_filter)?;
+        let text = kept(filter, checked.kind()).map_err(of_filter)?;
         let at = host.blocking(move |store| {
-            let checked = mark.check(store)?;
-            let at = if begins { mark.at.max(before) } else { wait(store.tip())?.position };
-            Ok(checked.map(|()| at))
+            let (checked, tip) = (mark.check(store)?, wait(store.tip())?.position);
+            let at = if begins { mark.at.max(before) } else { tip };
+            // What is recorded until then would be passed over, and nobody would know.
+            let ahead = || {
+                let expected =
+                    format!("up to {}: nothing is recorded from there on yet", tip.saturating_add(1));
+                Error::invalid("from_position", before.saturating_add(1), &expected)
+            };
+            Ok(checked.and_then(|()| if before > tip { Err(ahead()) } else { Ok(at) }))
         });
-        let position = at.await??;
+        let position = at.await?.map_err(of_filter)?;
         let given = secret.as_ref().map(|secret| secret::read(&secret.0)).transpose()?;
         let is_given = given.is_some();
         let signs = match given {

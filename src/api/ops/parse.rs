@@ -21,8 +21,17 @@ pub(super) fn inside(field: &str, error: &Error) -> Error {
 
 /// Reads a typed request; an error names the field, the value given and what was expected.
 pub fn parse<T: DeserializeOwned>(fields: Map<String, Value>) -> Result<T, Error> {
-    let input = Value::Object(fields);
-    serde_path_to_error::deserialize(&input).map_err(|error| {
+    let mut input = Value::Object(fields);
+    let mut read = serde_path_to_error::deserialize::<_, T>(&input);
+    // `-0` is a whole number, which JSON keeps as a double to keep its sign.
+    while let Err(error) = &read
+        && let Some(value) = value_at_mut(&mut input, error.path())
+        && value.as_f64().is_some_and(|double| double == 0.0 && double.is_sign_negative())
+    {
+        *value = 0.into();
+        read = serde_path_to_error::deserialize(&input);
+    }
+    read.map_err(|error| {
         let path_is_whole = error.path().iter().next().is_none();
         let message = error.inner().to_string();
         // A missing or unknown field is named in the message, its path is the whole object.
@@ -75,6 +84,14 @@ fn value_at<'a>(input: &'a Value, path: &Path) -> Option<&'a Value> {
     path.iter().try_fold(input, |at, segment| match segment {
         Segment::Map { key } => at.get(key),
         Segment::Seq { index } => at.get(index),
+        Segment::Enum { .. } | Segment::Unknown => Some(at),
+    })
+}
+
+fn value_at_mut<'a>(input: &'a mut Value, path: &Path) -> Option<&'a mut Value> {
+    path.iter().try_fold(input, |at, segment| match segment {
+        Segment::Map { key } => at.get_mut(key),
+        Segment::Seq { index } => at.get_mut(index),
         Segment::Enum { .. } | Segment::Unknown => Some(at),
     })
 }

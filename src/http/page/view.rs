@@ -299,8 +299,9 @@ fn cut(reply: &mut Value) {
 
 /// Lines of a reply that holds one list.
 fn count(reply: &Value) -> usize {
-    let lists = reply.as_object().into_iter().flat_map(Map::values).filter_map(Value::as_array);
-    lists.map(Vec::len).max().unwrap_or(0)
+    // What it says of names that nobody has is no line.
+    let members = reply.as_object().into_iter().flatten().filter(|(name, _)| *name != "unknown");
+    members.filter_map(|(_, value)| value.as_array()).map(Vec::len).max().unwrap_or(0)
 }
 
 /// The same with every long text cut, and with nothing that is long or deep inside a line. A list of lines stays whole.

@@ -55,10 +55,17 @@ class MalformedRequest(Error):
 
 
 class PayloadTooLarge(Error):
-    """What to do: send less."""
+    """What to do: send less; of an address that is too long the status is 414, of headers 431."""
 
     kind = "payload_too_large"
     retryable = False
+
+
+class RequestTimeout(Error):
+    """What to do: send the whole request sooner: nothing was done with the part that came."""
+
+    kind = "request_timeout"
+    retryable = True
 
 
 class UnknownOperation(Error):
@@ -555,6 +562,7 @@ _CLASSES: dict[str, type[Error]] = {
     "invalid_argument": InvalidArgument,
     "malformed_request": MalformedRequest,
     "payload_too_large": PayloadTooLarge,
+    "request_timeout": RequestTimeout,
     "unknown_operation": UnknownOperation,
     "not_found": NotFound,
     "pruned": Pruned,
@@ -632,6 +640,7 @@ __all__ = [
     "InvalidArgument",
     "MalformedRequest",
     "PayloadTooLarge",
+    "RequestTimeout",
     "UnknownOperation",
     "NotFound",
     "Pruned",

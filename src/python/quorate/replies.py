@@ -964,7 +964,7 @@ class ConsensusResult(_ConsensusResult, total=False):
     """How a proposal stands, or ended."""
 
     #: ``approved``, ``rejected``, ``timeout``, ``cancelled``, or ``aborted`` for a question that could not be put or answered; none while it is open.
-    decision: Literal["approved", "rejected", "timeout", "aborted"] | None
+    decision: Literal["approved", "rejected", "timeout", "aborted", "cancelled"] | None
     #: The bar of the algorithm, a fraction or a count; none for a custom one.
     threshold: float | None
     #: The agents that were asked and have not voted while it is open, by name.
@@ -1105,6 +1105,7 @@ _DatacenterList = TypedDict("_DatacenterList", {
     "converged": "bool",
 })
 _DatacenterListOther = TypedDict("_DatacenterListOther", {
+    "unknown": "list[str]",
 }, total=False)
 
 
@@ -1370,6 +1371,8 @@ class EventPage(_EventPage, total=False):
     next_cursor: str | None
     #: What was pruned of the places that the page is about, by pruning: nothing more can be said of it. Not told where one entity is named.
     pruned: list[PrunedSpan]
+    #: Filters whose names nobody here has, where nothing fits them: they may be misspelt.
+    unknown: list[str]
 
 
 class _EventView(TypedDict):
@@ -1737,6 +1740,8 @@ class HistoryCounts(_HistoryCounts, total=False):
     agreement: Agreement | None
     #: What was pruned of the places that were counted over, by pruning: it is in no count here. Not told where one entity is named.
     pruned: list[PrunedSpan]
+    #: Filters whose names nobody here has, where nothing fits them: they may be misspelt.
+    unknown: list[str]
 
 
 class _HolderLine(TypedDict):
@@ -1924,9 +1929,7 @@ class IdentityView(_IdentityView, total=False):
     last_used: str | None
 
 
-class Inbox(TypedDict):
-    """What awaits somebody."""
-
+class _Inbox(TypedDict):
     #: Whose votes.
     voter_id: str
     #: When.
@@ -1937,6 +1940,13 @@ class Inbox(TypedDict):
     total: int
     #: False when so much is open that only the newest was looked at.
     complete: bool
+
+
+class Inbox(_Inbox, total=False):
+    """What awaits somebody."""
+
+    #: Filters whose names nobody here has, where nothing fits them: they may be misspelt.
+    unknown: list[str]
 
 
 class _Inclusion(TypedDict):
@@ -1995,7 +2005,7 @@ class _JobChanged(TypedDict):
 class JobChanged(_JobChanged, total=False):
     """Whether anything changed."""
 
-    #: The job had ended like this before, and this says so again; nothing changed.
+    #: It had come to this before, and this says so again; nothing changed.
     duplicate: bool
     #: The level.
     level: Literal["none", "throttle", "batch", "reject"]
@@ -2093,6 +2103,8 @@ class JobPage(_JobPage, total=False):
 
     #: Ask with this for what follows, now or later; none when this page is empty and was not asked for with a cursor.
     next_cursor: str | None
+    #: Filters whose names nobody here has, where nothing fits them: they may be misspelt.
+    unknown: list[str]
 
 
 class JobStats(TypedDict):
@@ -2324,6 +2336,8 @@ class LeasePage(_LeasePage, total=False):
 
     #: Ask with this for the next page.
     next_cursor: str | None
+    #: Filters whose names nobody here has, where nothing fits them: they may be misspelt.
+    unknown: list[str]
 
 
 class LoadRecorded(TypedDict):
@@ -2569,6 +2583,8 @@ class OpenProposalsPage(_OpenProposalsPage, total=False):
 
     #: Ask with this for what follows, now or later; none when this page is empty and was not asked for with a cursor.
     next_cursor: str | None
+    #: Filters whose names nobody here has, where nothing fits them: they may be misspelt.
+    unknown: list[str]
 
 
 class _OpenQuestion(TypedDict):
@@ -2906,6 +2922,8 @@ class QuorumPage(_QuorumPage, total=False):
 
     #: Ask with this for the next page.
     next_cursor: str | None
+    #: Filters whose names nobody here has, where nothing fits them: they may be misspelt.
+    unknown: list[str]
 
 
 class QuorumStatsReply(TypedDict):
@@ -3337,6 +3355,8 @@ class SessionPage(_SessionPage, total=False):
 
     #: Ask with this for the next page.
     next_cursor: str | None
+    #: Filters whose names nobody here has, where nothing fits them: they may be misspelt.
+    unknown: list[str]
 
 
 class _SessionResult(TypedDict):
@@ -3685,13 +3705,18 @@ class StatsSummary(_StatsSummary, total=False):
     recent_average: float | None
 
 
-class StopList(TypedDict):
-    """Stops, by their numbers."""
-
+class _StopList(TypedDict):
     #: They.
     stops: list[StopView]
     #: How many are in force.
     in_force: int
+
+
+class StopList(_StopList, total=False):
+    """Stops, by their numbers."""
+
+    #: Filters whose names nobody here has, where nothing fits them: they may be misspelt.
+    unknown: list[str]
 
 
 class _StopView(TypedDict):

@@ -525,3 +525,45 @@ fn nobody_confirms_for_a_lost_worker_that_work_stopped() {
     assert!(run(&job).workflows[&id("a")].unconfirmed);
     assert_eq!(job.due(), None, "nothing is waited for any more");
 }
+
+#[test]
+fn the_step_that_was_taken_last_is_answered_again_and_changes_nothing() {
+    let mut job = one(None);
+    for target in [Dispatched, Running, Completed] {
+        assert_eq!(job.step(to("a", target), us(S)).reply, Ok(Reply::Changed(true)), "{target:?}");
+        let before = job.state().clone();
+        let again = job.step(to("a", target), us(2 * S));
+        assert_eq!((again.reply, again.events.len()), (Ok(Reply::Changed(false)), 0), "{target:?}");
+        assert_eq!(*job.state(), before);
+    }
+    assert!(ended(&job).is_some(), "what was answered last ended the job, and is answered again");
+    let with = |reason: &str, result: Option<&str>| Command::Transition {
+        workflow_id: id("a"),
+        to: Completed,
+        reason: reason.to_owned(),
+        result: result.map(str::to_owned),
+        token: None,
+    };
+    let refused = Err(Rejection::AlreadyTerminal { status: FinalStatus::Completed });
+    assert_eq!(job.step(with("for another reason", None), us(3 * S)).reply, refused);
+    assert_eq!(job.step(with("asked", Some("43")), us(3 * S)).reply, refused);
+}
+
+#[test]
+fn a_failure_said_again_is_no_failure_of_the_next_attempt_until_somebody_has_that() {
+    let mut job = one(None);
+    for target in [Dispatched, Running, Failed] {
+        job.step(to("a", target), us(S));
+    }
+    assert_eq!(status(&job, "a"), (Pending, 2));
+    assert_eq!(job.step(to("a", Failed), us(2 * S)).reply, Ok(Reply::Changed(false)));
+    assert_eq!(status(&job, "a"), (Pending, 2));
+    job.step(to("a", Dispatched), us(3 * S));
+    assert_eq!(job.step(to("a", Failed), us(4 * S)).reply, Ok(Reply::Changed(true)));
+    assert_eq!(status(&job, "a"), (Pending, 3));
+    // One that nobody ever had fails each time it is said to.
+    let mut job = one(None);
+    job.step(to("a", Failed), us(S));
+    assert_eq!(job.step(to("a", Failed), us(2 * S)).reply, Ok(Reply::Changed(true)));
+    assert_eq!(status(&job, "a"), (Pending, 3));
+}

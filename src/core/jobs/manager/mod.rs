@@ -28,6 +28,7 @@
 //! | live | Extend | otherwise | ExtensionDenied; at the third in a row WorkerLost | denied |
 //! | ended, timed out | Extend | | ExtensionDenied, once | denied |
 //! | live | Transition, Assign | legal, nothing waited for is open | WorkflowMoved, what follows | changed |
+//! | live, ended | Transition | just this step was taken last, for this reason, with this result | – | unchanged |
 //! | live | Transition | leads nowhere | StepRefused, once | `IllegalTransition` |
 //! | live | Transfer | no other holds the lease, or forced, or by its leader | LeaderChanged, notices | leads |
 //! | live | Suspend | current token | Suspended; nothing is sent or falls due | changed |

@@ -62,6 +62,9 @@ pub(super) fn transition(
 ) -> Result<Reply, Rejection> {
     check_text("reason", reason)?;
     check_result(&result)?;
+    if workflow(draft.led()?, id).is_ok_and(|held| is_repeat(held, to, reason, &result)) {
+        return Ok(Reply::Changed(false));
+    }
     let stopped = |run: &Run| {
         let status = run.workflows.get(id).map(|workflow| workflow.status);
         run.ended.is_some() && status == Some(WorkflowStatus::Cancelled)
@@ -103,6 +106,23 @@ pub(super) fn transition(
     }
     follow(draft, id, reason);
     Ok(Reply::Changed(true))
+}
+
+/// Was just this step taken last, for this reason and with this result? Of a failure that is tried again also while nobody
+/// has the new attempt: a second failure could only come from somebody who has it.
+fn is_repeat(held: &Workflow, to: WorkflowStatus, reason: &str, result: &Option<String>) -> bool {
+    let mut taken = held.history.iter().rev();
+    let last = match held.status == WorkflowStatus::Pending && to == WorkflowStatus::Failed {
+        true => taken.find(|step| step.to == WorkflowStatus::Failed).filter(|step| {
+            step.from != WorkflowStatus::Pending && step.attempt.saturating_add(1) == held.attempt
+        }),
+        false => taken.next().filter(|step| step.to == to),
+    };
+    last.is_some_and(|step| {
+        // What it was handed over for is not what whoever asked gave as the reason.
+        let same_reason = step.reason == reason || step.worker_id.is_some();
+        same_reason && step.result == *result
+    })
 }
 
 pub(super) fn check_result(result: &Option<String>) -> Result<(), Rejection> {
