@@ -7,8 +7,7 @@ use super::{Carried, Hosted, track};
 use crate::config::Config;
 use crate::core::kernel::ids::{EntityId, StreamId, StreamKind, VoterId};
 use crate::core::kernel::time::Timestamp;
-use crate::core::trust::stop::RELEASE;
-use crate::core::voting::mandate::{Mandate, is_usable};
+use crate::core::voting::mandate::is_usable;
 use crate::core::voting::session::{Command, Effect, Event, Session, SessionMachine};
 use crate::core::voting::voter::{Command as VoterCommand, Report};
 use crate::shell::asked::Question;
@@ -30,15 +29,16 @@ impl Hosted for SessionMachine {
     }
 
     fn bearing(_: &EntityId, state: &Session, command: &Self::Command) -> Bearing {
-        // What those who are named need to release a stop passes.
-        let releases = |mandate: Option<&Mandate>| mandate.is_some_and(|mandate| mandate.tool == RELEASE);
-        let releasing = releases(state.mandate.as_deref());
+        let mandate = state.mandate.as_deref();
         match command {
-            Command::Open(open) if releases(open.mandate.as_ref()) => Bearing::Passes,
-            Command::Vote(_) | Command::Commit(_) | Command::EndRound { .. } if releasing => Bearing::Passes,
-            Command::Open(_) | Command::EndRound { .. } | Command::Redeem(..) => Bearing::unnamed(),
-            Command::Vote(cast) => Bearing::of([cast.vote.voter_id.as_str()]),
-            Command::Commit(commit) => Bearing::of([commit.voter_id.as_str()]),
+            // What was told before is told again, whatever is stopped since.
+            Command::Spend(spend) if state.uses.is_known(&spend.key) => Bearing::Passes,
+            Command::Redeem(redeem, _) if state.uses.bound_to(&redeem.token).is_some() => Bearing::Passes,
+            Command::Open(open) => Bearing::unnamed().about(open.mandate.as_ref()),
+            Command::EndRound { .. } => Bearing::unnamed().about(mandate),
+            Command::Redeem(..) => Bearing::unnamed(),
+            Command::Vote(cast) => Bearing::of([cast.vote.voter_id.as_str()]).about(mandate),
+            Command::Commit(commit) => Bearing::of([commit.voter_id.as_str()]).about(mandate),
             Command::Spend(spend) => Bearing::of(spend.by.iter()),
             Command::Cancel { .. } | Command::Exclude { .. } | Command::RecordTold { .. } | Command::Tick => {
                 Bearing::Passes

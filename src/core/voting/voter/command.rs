@@ -6,7 +6,8 @@ use super::event::Mark;
 use super::state::Voter;
 use crate::kernel::ids::{EntityId, VoterId};
 use crate::kernel::time::Timestamp;
-use crate::voting::signature::{Digest, PublicKey};
+use crate::voting::judgement::Judgement;
+use crate::voting::signature::{Digest, PublicKey, Signature};
 
 /// A request to a voter.
 #[derive(Clone, Debug, PartialEq)]
@@ -52,6 +53,26 @@ pub enum Command {
         /// Even though a fault of it was proven.
         pardon: bool,
     },
+    /// It answered a gold question so.
+    Judge {
+        /// Which question.
+        question: EntityId,
+        /// What came to light.
+        judgement: Judgement,
+        /// Who tells.
+        by: Option<String>,
+    },
+    /// It signs with another key from now on.
+    Rotate {
+        /// The new one.
+        to: PublicKey,
+        /// The signature of the old one over the change; none where an operator asks.
+        signature: Option<Signature>,
+        /// Who asks.
+        by: Option<String>,
+        /// Why.
+        reason: Option<String>,
+    },
     /// The open sessions know of this change of standing.
     RecordSpread {
         /// Which.
@@ -84,6 +105,8 @@ pub enum Reply {
     },
     /// The state after the command.
     State(Box<Voter>),
+    /// The same was told, or done, before.
+    Known(Box<Voter>),
     /// Nothing to say.
     Done,
 }

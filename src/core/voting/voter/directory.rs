@@ -108,7 +108,12 @@ impl Directory {
             }
             Event::WentOffline { .. } => self.voters.entry(id.clone()).or_default().offline = true,
             Event::Returned { .. } => self.voters.entry(id.clone()).or_default().offline = false,
-            Event::Noted(_) | Event::Escalated { .. } | Event::Spread { .. } => {}
+            // An ended key stays this voter's: it is never that of another.
+            Event::KeyRotated(rotated) => {
+                self.voters.entry(id.clone()).or_default().key = Some(rotated.to);
+                self.keys.insert(rotated.to, id.clone());
+            }
+            Event::Noted(_) | Event::Escalated { .. } | Event::Spread { .. } | Event::Judged(_) => {}
         }
     }
 
