@@ -445,6 +445,7 @@ impl Default for Config {
                 max_voters: 1_024,
                 max_proposal_bytes: 16 << 10,
                 max_timeout: Duration::from_secs(366 * 86_400),
+                evidence_max_age: Duration::from_secs(7 * 86_400),
             },
             consensus: ConsensusConfig {
                 max_open: 1_000_000,
@@ -504,7 +505,7 @@ impl Config {
         let beats = &self.heartbeat;
         let low_water = self.capacity.low_water;
         let message_bytes = self.flow.max_message_bytes as i128;
-        let knobs: [(&str, i128, i128, i128); 31] = [
+        let knobs: [(&str, i128, i128, i128); 32] = [
             ("max_in_flight", self.max_in_flight as i128, 1, 10_000_000),
             ("group_bytes", self.group_bytes as i128, 4 << 10, 64 << 20),
             ("entity_threads", self.entity_threads as i128, 1, 256),
@@ -526,6 +527,7 @@ impl Config {
             ("session.max_voters", self.session.max_voters.into(), 3, 10_000),
             ("session.max_proposal_bytes", self.session.max_proposal_bytes as i128, 1, 1 << 20),
             ("session.max_timeout_ms", ms(self.session.max_timeout), 100, 1_000_000_000_000),
+            ("session.evidence_max_age_ms", ms(self.session.evidence_max_age), 1_000, 1_000_000_000_000),
             ("consensus.max_participants", self.consensus.max_participants as i128, 1, 1_000_000),
             ("consensus.max_proposal_bytes", self.consensus.max_proposal_bytes as i128, 1, 16 << 20),
             ("consensus.max_timeout_ms", ms(self.consensus.max_timeout), 100, 1_000_000_000_000),

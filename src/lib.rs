@@ -153,12 +153,13 @@ pub use quorate_runtime::api::dto::{
 #[cfg(feature = "runtime")]
 #[doc(inline)]
 pub use quorate_runtime::api::dto::{
-    AllowedOperation, AskedBallot, CancelSession, CertifySession, DecisionSpent, Diagnosis, ElectorView,
-    EmergenceReport, EmergenceSignal, EndRound, EvidenceView, ExclusionView, ListSessions, ListVoters,
-    ListedSessions, OpenSession, OperationView, QuarantineVoter, RegisterVoter, ReleaseVoter, ScanEmergence,
-    SelectionView, SessionAlgorithm, SessionBallot, SessionLine, SessionPage, SessionRef, SessionResult,
-    SessionVote, SessionVoted, SpendConsensus, SpendSession, SpentFor, VoterPage, VoterRef, VoterRegistered,
-    VoterView, VotersStatus,
+    AllowedOperation, AskedBallot, AskedGate, CancelSession, CertifySession, DecisionSpent, Diagnosis,
+    ElectorView, EmergenceReport, EmergenceSignal, EndRound, EndedKeyView, EvidenceView, ExclusionView,
+    GateView, GatesView, KeyTaken, LearnedView, ListSessions, ListVoters, ListedSessions, OpenSession,
+    OperationView, QuarantineVoter, RegisterVoter, ReleaseVoter, RotateKey, ScanEmergence, SelectionView,
+    SessionAlgorithm, SessionBallot, SessionLine, SessionPage, SessionRef, SessionResult, SessionVote,
+    SessionVoted, SpendConsensus, SpendSession, SpentFor, TellTruth, TruthTaken, TruthView, VoterPage,
+    VoterRef, VoterRegistered, VoterView, VotersStatus, WeightsView,
 };
 #[cfg(feature = "runtime")]
 #[doc(inline)]

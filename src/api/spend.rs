@@ -8,7 +8,8 @@ use super::dto::{
     AllowedOperation, DecisionSpent, JobRef, JobSubmitted, OperationView, SpendConsensus, SpendSession,
     SpentFor, SubmitJob,
 };
-use super::job::{Jobs, taken};
+use super::job::Jobs;
+use super::job_view::taken;
 use super::json;
 use super::quorum::{MAX_LABEL, check_label};
 use super::session::Sessions;

@@ -198,6 +198,8 @@ connected! {
         list "voter.list" (ListVoters) => VoterPage;
         quarantine "voter.quarantine" (QuarantineVoter) => VoterView;
         release "voter.release" (ReleaseVoter) => VoterView;
+        feedback "voter.feedback" (TellTruth) => TruthTaken;
+        rotate "voter.rotate" (RotateKey) => KeyTaken;
     }
     jobs: Jobs {
         submit "job.submit" (SubmitJob) => JobSubmitted;

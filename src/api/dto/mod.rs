@@ -27,8 +27,10 @@ mod quorum_extend;
 mod quota;
 mod retention;
 mod session;
+mod session_part;
 mod spend;
 mod stop;
+mod trust;
 mod voter;
 mod worker;
 
@@ -68,8 +70,10 @@ pub use self::quorum_extend::*;
 pub use self::quota::*;
 pub use self::retention::*;
 pub use self::session::*;
+pub use self::session_part::*;
 pub use self::spend::*;
 pub use self::stop::*;
+pub use self::trust::*;
 pub use self::voter::*;
 pub use self::worker::*;
 

@@ -98,6 +98,21 @@ const SESSION: Lines = &[
     ),
     ("spent", "its decision was used, use {number}[; {by} asked for it][, under fence {fence}]"),
     ("redeemed", "use {number} of its decision was bound to job {job_id}, which it lets begin"),
+    (
+        "weighed",
+        "its powers were learned by {source}, version {version}, from {answers} answers to {questions} questions",
+    ),
+    ("keys_named", "keys of its voters had taken the place of others"),
+    ("truth_told", "{truth} had been right[, as {by} told]; it turned out {score:units}"),
+    ("gates_set", "gates look at its decision: {gates}[; it follows {retry_of}]"),
+    ("deadline_extended", "votes are taken until {deadline}"),
+    ("gate_evaluated", "the gates say {verdict}"),
+    ("remedy_triggered", "{remedy} was triggered, as {key}"),
+    ("remedy_ended", "{key} came to this: {outcome}"),
+    (
+        "old_evidence_recorded",
+        "{fault} of {first.vote.voter_id} was proven by votes too old to be held against it; evidence {evidence_id}",
+    ),
 ];
 
 const VOTER: Lines = &[
@@ -120,6 +135,11 @@ const VOTER: Lines = &[
         "it would be quarantined at the score {score:units}, but as many are as may be: a person is asked",
     ),
     ("spread", "~the open sessions know of change {number} of its standing"),
+    (
+        "judged",
+        "it was judged by {question}[, as {by} told]; by the eight measures it weighs {weight:units} then",
+    ),
+    ("key_rotated", "it signs with another key, version {version}[; {by} asked for it][: {reason}]"),
 ];
 
 const AGENT: Lines = &[

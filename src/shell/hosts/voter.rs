@@ -20,6 +20,8 @@ impl Hosted for VoterMachine {
             | VoterCommand::Seen { .. }
             | VoterCommand::Quarantine { .. }
             | VoterCommand::Release { .. }
+            | VoterCommand::Judge { .. }
+            | VoterCommand::Rotate { .. }
             | VoterCommand::RecordSpread { .. }
             | VoterCommand::Tick => Bearing::Passes,
         }
