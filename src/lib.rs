@@ -152,14 +152,18 @@ pub use quorate_runtime::api::dto::{
 // Sessions: questions that hold against voters that lie, and those voters.
 #[cfg(feature = "runtime")]
 #[doc(inline)]
+pub use quorate_runtime::api::candidate::Candidates;
+#[cfg(feature = "runtime")]
+#[doc(inline)]
 pub use quorate_runtime::api::dto::{
-    AllowedOperation, AskedBallot, AskedGate, CancelSession, CertifySession, DecisionSpent, Diagnosis,
-    ElectorView, EmergenceReport, EmergenceSignal, EndRound, EndedKeyView, EvidenceView, ExclusionView,
-    GateView, GatesView, KeyTaken, LearnedView, ListSessions, ListVoters, ListedSessions, OpenSession,
-    OperationView, QuarantineVoter, RegisterVoter, ReleaseVoter, RotateKey, ScanEmergence, SelectionView,
-    SessionAlgorithm, SessionBallot, SessionLine, SessionPage, SessionRef, SessionResult, SessionVote,
-    SessionVoted, SpendConsensus, SpendSession, SpentFor, TellTruth, TruthTaken, TruthView, VoterPage,
-    VoterRef, VoterRegistered, VoterView, VotersStatus, WeightsView,
+    AllowedOperation, AskedBallot, AskedGate, CancelSession, CandidateRegistered, CandidatesSelected,
+    CertifySession, ChoiceContext, ChosenView, DecisionSpent, Diagnosis, ElectorView, EmergenceReport,
+    EmergenceSignal, EndRound, EndedKeyView, EvidenceView, ExclusionView, GateView, GatesView, KeyTaken,
+    LearnedView, ListSessions, ListVoters, ListedSessions, OpenSession, OperationView, QuarantineVoter,
+    RegisterCandidate, RegisterVoter, ReleaseVoter, RotateKey, ScanEmergence, SelectCandidates,
+    SelectionView, SessionAlgorithm, SessionBallot, SessionLine, SessionPage, SessionRef, SessionResult,
+    SessionVote, SessionVoted, SpendConsensus, SpendSession, SpentFor, TellTruth, TruthTaken, TruthView,
+    VoterPage, VoterRef, VoterRegistered, VoterView, VotersStatus, WantedTrait, WeightsView,
 };
 #[cfg(feature = "runtime")]
 #[doc(inline)]

@@ -3,9 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Quorate;
-use super::dto::{
-    CandidateRegistered, CandidatesSelected, ChosenView, RegisterCandidate, SelectCandidates,
-};
+use super::dto::{CandidateRegistered, CandidatesSelected, ChosenView, RegisterCandidate, SelectCandidates};
 use super::quorum::{MAX_LABEL, check_label};
 use super::session_plan::{millionths, whole};
 use crate::core::kernel::ids::{EntityId, VoterId};
@@ -58,9 +56,8 @@ fn profile(request: &RegisterCandidate) -> Result<Profile, Error> {
         let magnitude = i64::try_from(magnitude).unwrap_or(i64::MAX);
         Ok((name.clone(), if *value < 0.0 { -magnitude } else { magnitude }))
     };
-    let of_trait = |(name, value): (&String, &f64)| {
-        Ok((name.clone(), share(&format!("traits.{name}"), *value)?))
-    };
+    let of_trait =
+        |(name, value): (&String, &f64)| Ok((name.clone(), share(&format!("traits.{name}"), *value)?));
     Ok(Profile {
         kind: request.kind.clone(),
         fitness: share("fitness", request.fitness)?,
@@ -236,9 +233,10 @@ impl Candidates<'_> {
         for (id, considered) in &records {
             let meant = considered.clone();
             let differs = ask(host, &host.kinds.voters, id, Action::Read, move |view| {
-                view.state.considered.iter().any(|held| {
-                    held.selection_id == meant.selection_id && !held.agrees_with(&meant)
-                })
+                view.state
+                    .considered
+                    .iter()
+                    .any(|held| held.selection_id == meant.selection_id && !held.agrees_with(&meant))
             });
             if differs.await? {
                 return Err(Rejection::ChosenOtherwise { selection_id }.into());

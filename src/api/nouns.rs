@@ -15,6 +15,7 @@ pub static NOUNS: &[(&str, &str)] = &[
         "Questions that hold against voters that lie: open, vote, look, certify, use what was decided",
     ),
     ("emergence", "What a crowd does beyond its votes: look for patterns"),
+    ("candidate", "Candidates: declare what there is to choose by, choose such that not all are alike"),
     ("voter", "Voters of sessions: register, look, quarantine, release, tell what was right, change keys"),
     ("job", "Jobs: submit, lead, report, end, look"),
     ("lease", "Leases of jobs: who holds which, and how long still"),

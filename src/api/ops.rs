@@ -250,6 +250,10 @@ pub static OPERATIONS: &[Operation] = &[
     operation!("emergence.scan", "look for patterns in how a session was voted", Data Get
         "/sessions/{session_id}/emergence", Read by [], key: Some("emergence"), ScanEmergence => EmergenceReport,
         |q, r| q.emergence().scan(r).await?),
+    operation!("candidate.register", "declare what there is to choose a voter by", Dispatch Post "/candidates/register",
+        Write by [Any "by"], key: Some("candidate"), RegisterCandidate => CandidateRegistered, |q, r| q.candidates().register(r).await?),
+    operation!("candidate.select", "choose among candidates by eight criteria, traits and context", Dispatch Post "/candidates/select",
+        Write by [Any "by"], key: Some("selection"), SelectCandidates => CandidatesSelected, |q, r| q.candidates().select(r).await?),
     operation!("voter.register", "register a voter of sessions", Dispatch Post "/voters/register",
         Write by [], key: Some("voter"), RegisterVoter => VoterRegistered, founds: true, critical: class::always,
         |q, r| q.voters().register(r).await?),

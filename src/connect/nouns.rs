@@ -9,6 +9,7 @@ use std::marker::PhantomData;
 use super::{At, Connected};
 use crate::api::agent::Agents;
 use crate::api::algorithm::Algorithms;
+use crate::api::candidate::Candidates;
 use crate::api::capacity::Capacity;
 use crate::api::cell::Cells;
 use crate::api::consensus::Consensus;
@@ -191,6 +192,10 @@ connected! {
     }
     emergence: Emergence {
         scan "emergence.scan" (ScanEmergence) => EmergenceReport;
+    }
+    candidates: Candidates {
+        register "candidate.register" (RegisterCandidate) => CandidateRegistered;
+        select "candidate.select" (SelectCandidates) => CandidatesSelected;
     }
     voters: Voters {
         register "voter.register" (RegisterVoter) => VoterRegistered;

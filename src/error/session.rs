@@ -121,6 +121,14 @@ impl From<voter::Rejection> for Error {
                 ),
             )
             .with("field", "question_id"),
+            voter::Rejection::ChosenOtherwise { selection_id } => Error::new(
+                ErrorKind::AlreadyExists,
+                format!(
+                    "a choice of this id came out otherwise, and that stands; take another id. \
+                     selection_id={selection_id}"
+                ),
+            )
+            .with("field", "selection_id"),
             voter::Rejection::NoKey => Error::new(
                 ErrorKind::NothingDone,
                 "the voter has no key that another could take the place of; nothing changed",

@@ -18,11 +18,12 @@ use quorate_core::voting::session::{
 use quorate_core::voting::signature::{Digest, PublicKey, Signature};
 use quorate_core::voting::voter::event::{self as voter, Noted, StandingChanged};
 use quorate_core::voting::voter::{Cause, FaultKind, ProofLevel, Registered, Standing, Suspicion};
+use quorate_core::voting::voter::{Considered, Profile, Profiled};
 
 use crate::events::{at, variants};
 
 variants!(voter_variants of voter::Event: Registered, Noted, StandingChanged, WentOffline, Returned, Escalated, Spread,
-    Judged, KeyRotated);
+    Judged, KeyRotated, Profiled, Considered);
 variants!(session_variants of session::Event: Opened, VoteReceived, CommitReceived, VoteRejected, EvidenceRecorded,
     VoterExcluded, CommitsClosed, RoundClosed, Closed, DecisionTainted, SilenceNoted, Told, Keyed, Mandated,
     Spent, Redeemed, Weighed, KeysNamed, TruthTold, GatesSet, DeadlineExtended, GateEvaluated, RemedyTriggered, RemedyEnded,
@@ -123,7 +124,32 @@ pub(crate) fn voters() -> Vec<voter::Event> {
         reason: Some("é".into()),
         at: at(13),
     })));
+    let profile = voter_profile();
+    let profiled = Profiled { profile, by: Some("ops".into()), at: at(14) };
+    events.push(voter::Event::Profiled(Box::new(profiled)));
+    let considered = |place, why: Option<&str>| Considered {
+        selection_id: EntityId::new("窓").unwrap(),
+        place,
+        why: why.map(str::to_owned),
+        utility: place.map(|_| 700_000),
+        contributions: [("latency".to_owned(), 300)].into(),
+        candidates: 70_000,
+        settings: "{}".into(),
+        by: None,
+        at: at(15),
+    };
+    events.push(voter::Event::Considered(Box::new(considered(Some(300), None))));
+    events.push(voter::Event::Considered(Box::new(considered(None, Some("é")))));
     events
+}
+
+fn voter_profile() -> Profile {
+    Profile {
+        kind: "wasp".into(),
+        fitness: 800_000,
+        metrics: [("latency".to_owned(), -300)].into(),
+        traits: [("stealth".to_owned(), 1_000_000)].into(),
+    }
 }
 
 fn judgement(part: bool) -> Judgement {

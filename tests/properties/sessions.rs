@@ -288,9 +288,9 @@ impl World {
 
     /// Voters hear what sessions saw of them, and the session what became of them; perhaps twice.
     fn tell(&mut self) {
-        for Effect::Tell(reports) in
-            self.session.state().opened.iter().flat_map(|_| owed(&self.session)).collect::<Vec<_>>()
+        for effect in self.session.state().opened.iter().flat_map(|_| owed(&self.session)).collect::<Vec<_>>()
         {
+            let Effect::Tell(reports) = effect else { continue };
             let upto = reports.iter().map(|report| report.number).max().unwrap_or(0);
             for k in 0..self.n {
                 let own =

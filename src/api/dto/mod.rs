@@ -4,6 +4,7 @@
 
 mod agent;
 mod audit;
+mod candidate;
 mod capacity;
 mod cell;
 mod consensus;
@@ -47,6 +48,7 @@ use crate::error::Error;
 
 pub use self::agent::*;
 pub use self::audit::*;
+pub use self::candidate::*;
 pub use self::capacity::*;
 pub use self::cell::*;
 pub use self::consensus::*;

@@ -139,6 +139,15 @@ const VOTER: Lines = &[
         "judged",
         "it was judged by {question}[, as {by} told]; by the eight measures it weighs {weight:units} then",
     ),
+    (
+        "profiled",
+        "it may be chosen, as {profile.kind} with the fitness {profile.fitness:units}[; {by} declared it]",
+    ),
+    (
+        "considered",
+        "it stood in choice {selection_id} among {candidates}[; it was chosen at place {place}][ with {utility:units}]\
+         [; it was not chosen: {why}]",
+    ),
     ("key_rotated", "it signs with another key, version {version}[; {by} asked for it][: {reason}]"),
 ];
 

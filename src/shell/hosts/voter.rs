@@ -22,6 +22,8 @@ impl Hosted for VoterMachine {
             | VoterCommand::Release { .. }
             | VoterCommand::Judge { .. }
             | VoterCommand::Rotate { .. }
+            | VoterCommand::Profile { .. }
+            | VoterCommand::Consider(_)
             | VoterCommand::RecordSpread { .. }
             | VoterCommand::Tick => Bearing::Passes,
         }

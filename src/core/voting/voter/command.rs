@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::event::Mark;
+use super::profile::{Considered, Profile};
 use super::state::Voter;
 use crate::kernel::ids::{EntityId, VoterId};
 use crate::kernel::time::Timestamp;
@@ -73,6 +74,15 @@ pub enum Command {
         /// Why.
         reason: Option<String>,
     },
+    /// It may be chosen by this.
+    Profile {
+        /// What is declared of it.
+        profile: Profile,
+        /// Who declares it.
+        by: Option<String>,
+    },
+    /// It stood in a choice.
+    Consider(Box<Considered>),
     /// The open sessions know of this change of standing.
     RecordSpread {
         /// Which.

@@ -3,6 +3,7 @@
 use super::VoterMachine;
 use super::command::{Command, Effect, Reply, Report};
 use super::event::{Cause, Event, FaultKind, KeyRotated, Mark, Noted, Registered, Standing, StandingChanged};
+use super::profile::{Considered, Profiled};
 use super::rejection::Rejection;
 use super::state::{CLEAN_VOTES, HONEST_BELOW, OFFLINE_AFTER, QUARANTINED_ABOVE, SUSPICIOUS_ABOVE, Voter};
 use super::suspicion::{Severity, Suspicion};
@@ -62,6 +63,25 @@ pub(super) fn decide(state: &Voter, command: Command, now: Timestamp) -> Decided
             }
             let judged = state.record.judge(question, judgement, by, now);
             draft.push(Event::Judged(Box::new(judged)));
+        }
+        Command::Profile { profile, by } => {
+            if state.profile.as_deref() == Some(&profile) {
+                return Ok(Decision::answer(Reply::Known(Box::new(state.clone()))));
+            }
+            draft.push(Event::Profiled(Box::new(Profiled { profile, by, at: now })));
+        }
+        Command::Consider(considered) => {
+            let same = |held: &&Considered| held.selection_id == considered.selection_id;
+            match state.considered.iter().find(same) {
+                Some(held) if held.agrees_with(&considered) => {
+                    return Ok(Decision::answer(Reply::Known(Box::new(state.clone()))));
+                }
+                Some(_) => {
+                    let selection_id = considered.selection_id;
+                    return Err(Rejection::ChosenOtherwise { selection_id });
+                }
+                None => draft.push(Event::Considered(considered)),
+            }
         }
         Command::Rotate { to, signature, by, reason } => {
             let version = state.key_version();

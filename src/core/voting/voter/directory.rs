@@ -113,7 +113,12 @@ impl Directory {
                 self.voters.entry(id.clone()).or_default().key = Some(rotated.to);
                 self.keys.insert(rotated.to, id.clone());
             }
-            Event::Noted(_) | Event::Escalated { .. } | Event::Spread { .. } | Event::Judged(_) => {}
+            Event::Noted(_)
+            | Event::Escalated { .. }
+            | Event::Spread { .. }
+            | Event::Judged(_)
+            | Event::Profiled(_)
+            | Event::Considered(_) => {}
         }
     }
 

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::profile::{Considered, Profiled};
 use super::suspicion::Suspicion;
 use crate::kernel::ids::{EntityId, VoterId};
 use crate::kernel::time::Timestamp;
@@ -48,6 +49,10 @@ pub enum Event {
     Judged(Box<Judged>),
     /// It signs with another key.
     KeyRotated(Box<KeyRotated>),
+    /// It may be chosen among others by what is declared of it.
+    Profiled(Box<Profiled>),
+    /// It stood in a choice.
+    Considered(Box<Considered>),
 }
 
 impl Event {
@@ -63,6 +68,8 @@ impl Event {
             Event::Spread { .. } => "spread",
             Event::Judged(_) => "judged",
             Event::KeyRotated(_) => "key_rotated",
+            Event::Profiled(_) => "profiled",
+            Event::Considered(_) => "considered",
         }
     }
 }

@@ -30,6 +30,8 @@
 //! | any | Judge | a question of which nothing was told | Judged | state |
 //! | any | Judge | the same again; something else | – | known; `JudgedOtherwise` |
 //! | any | Note | with what was right in a session | Judged, Noted | done |
+//! | any | Profile | another one than it has; the same | Profiled; – | state; known |
+//! | any | Consider | a new choice; the same again; one that came out otherwise | Considered; –; – | state; known; `ChosenOtherwise` |
 //! | any | Rotate | signed by the present key, or by an operator | KeyRotated | state |
 //! | any | Rotate | to the present key; to one it had; not signed by its own; it has none | – | known; `OldKey`; `NotSigned`; `NoKey` |
 //!
@@ -49,6 +51,7 @@ pub mod command;
 mod decide;
 pub mod directory;
 pub mod event;
+pub mod profile;
 pub mod rate;
 pub mod record;
 pub mod rejection;
@@ -58,6 +61,7 @@ pub mod suspicion;
 pub use command::{Command, Effect, Reply, Report};
 pub use directory::Directory;
 pub use event::{Cause, Event, FaultKind, Judged, KeyRotated, Mark, ProofLevel, Registered, Standing};
+pub use profile::{Considered, Profile, Profiled};
 pub use record::Record;
 pub use rejection::Rejection;
 pub use state::Voter;

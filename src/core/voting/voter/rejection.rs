@@ -29,6 +29,11 @@ pub enum Rejection {
         /// Which.
         question: EntityId,
     },
+    /// A choice of this id came out otherwise.
+    ChosenOtherwise {
+        /// Which.
+        selection_id: EntityId,
+    },
     /// It has no key that another could take the place of.
     NoKey,
     /// The new key was the voter's before.

@@ -1,12 +1,13 @@
 //! What is known of a voter: the fold of its events.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::command::Effect;
 use super::event::{Event, KeyRotated, Noted, Registered, Standing, StandingChanged};
+use super::profile::{Considered, Profile};
 use super::record::Record;
 use super::suspicion::Suspicion;
 use crate::kernel::ids::EntityId;
@@ -15,6 +16,8 @@ use crate::voting::signature::PublicKey;
 
 /// Sessions whose last mark is remembered, so that marks told again are not counted again.
 const MOST_SESSIONS: usize = 1_000;
+/// Choices that are remembered, so that one that is told again is not counted again.
+const MOST_CHOICES: usize = 100;
 /// From a score above so many hundredths on a voter is suspicious.
 pub const SUSPICIOUS_ABOVE: u32 = 30;
 /// Below so many hundredths it is no more.
@@ -70,6 +73,10 @@ pub struct Voter {
     pub record: Record,
     /// The keys it had before, oldest first, each with its end. The present one is that of `registered`.
     pub ended_keys: Vec<EndedKey>,
+    /// What is declared of it, where it may be chosen.
+    pub profile: Option<Box<Profile>>,
+    /// The last choices it stood in, oldest first.
+    pub considered: VecDeque<Considered>,
 }
 
 /// A key that a voter had.
@@ -150,6 +157,13 @@ impl Voter {
                 }
             }
             Event::Judged(judged) => self.record.apply(judged),
+            Event::Profiled(profiled) => self.profile = Some(Box::new(profiled.profile.clone())),
+            Event::Considered(considered) => {
+                self.considered.push_back(considered.as_ref().clone());
+                if self.considered.len() > MOST_CHOICES {
+                    self.considered.pop_front();
+                }
+            }
             Event::KeyRotated(rotated) => {
                 let KeyRotated { version, from, to, at, .. } = rotated.as_ref();
                 let ended = EndedKey { version: version.saturating_sub(1), key: *from, at: *at };

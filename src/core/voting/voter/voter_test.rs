@@ -275,3 +275,34 @@ fn a_key_is_followed_by_another_that_it_signs_for() {
     directory.apply(&id(), &Event::KeyRotated(Box::new(rotated)));
     assert!(!directory.claim(public(3), &other) && !directory.claim(public(4), &other));
 }
+
+#[test]
+fn a_choice_is_on_record_once_with_its_reason() {
+    let mut voter = registered();
+    let profile = Profile { kind: "wasp".into(), fitness: 800_000, ..Profile::default() };
+    let declare = |profile: Profile| Command::Profile { profile, by: None };
+    assert_eq!(voter.step(declare(profile.clone()), at(1)).events.len(), 1);
+    assert!(voter.step(declare(profile.clone()), at(2)).events.is_empty());
+    let fitter = Profile { fitness: 900_000, ..profile };
+    assert_eq!(voter.step(declare(fitter.clone()), at(3)).events.len(), 1);
+    assert_eq!(voter.state().profile.as_deref(), Some(&fitter));
+    let considered = Considered {
+        selection_id: EntityId::new("first").unwrap(),
+        place: Some(2),
+        why: None,
+        utility: Some(700_000),
+        contributions: [("latency".to_owned(), 50_000)].into(),
+        candidates: 9,
+        settings: "{}".into(),
+        by: None,
+        at: at(4),
+    };
+    let consider = |considered: &Considered| Command::Consider(Box::new(considered.clone()));
+    assert_eq!(voter.step(consider(&considered), at(4)).events.len(), 1);
+    let again = Considered { at: at(5), by: Some("ops".into()), ..considered.clone() };
+    assert!(voter.step(consider(&again), at(5)).events.is_empty());
+    let otherwise = Considered { place: None, why: Some("unfit".into()), ..considered };
+    let refused = voter.step(consider(&otherwise), at(6)).reply.unwrap_err();
+    let selection_id = EntityId::new("first").unwrap();
+    assert_eq!(refused, Rejection::ChosenOtherwise { selection_id });
+}
