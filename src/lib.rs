@@ -426,6 +426,8 @@ pub mod session {
     pub use quorate_core::voting::session::vote::{Binding, Vote};
     #[doc(inline)]
     pub use quorate_core::voting::signature::{Digest, PublicKey, Signature};
+    #[doc(inline)]
+    pub use quorate_core::voting::voter::rotation_message;
     #[cfg(feature = "runtime")]
     #[doc(inline)]
     pub use quorate_runtime::api::certificate::check_certificate;

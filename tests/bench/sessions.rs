@@ -188,7 +188,9 @@ fn weights(c: &mut Criterion) {
         bases: conduct.bases[..10].to_vec(),
         bias: 0,
     };
-    for (name, conduct) in [("weight of a voter, 10 samples a measure", &few), ("weight of a voter, 200", &conduct)] {
+    for (name, conduct) in
+        [("weight of a voter, 10 samples a measure", &few), ("weight of a voter, 200", &conduct)]
+    {
         c.bench_function(name, |bencher| {
             bencher.iter(|| reckon(black_box(conduct), at(200 * 60_000), &settings).unwrap());
         });
