@@ -64,6 +64,7 @@ impl Voters<'_> {
         }
         let weight = millionths("weight", weight.unwrap_or(1.0), MAX_WEIGHT)?;
         let host = self.q.host();
+        let was_own = public_key.is_some_and(|key| lock(&host.counters.voters).is_own(&key, &voter_id));
         if let Some(key) = public_key
             && !lock(&host.counters.voters).claim(key, &voter_id)
         {
@@ -96,7 +97,7 @@ impl Voters<'_> {
             })
         });
         let registered = asked.await.map_err(Error::from).and_then(|answer| answer);
-        if let Some(key) = public_key.filter(|_| registered.is_err()) {
+        if let Some(key) = public_key.filter(|_| registered.is_err() && !was_own) {
             lock(&host.counters.voters).unclaim(&key, &voter_id);
         }
         registered

@@ -106,11 +106,11 @@ async fn learned() -> Value {
         q.voters().register(RegisterVoter::new(&name(k)).unwrap().signing(public(k))).await.unwrap();
     }
     let voter_id: quorate::VoterId = name(0).parse().unwrap();
-    let rotate = |by: usize| {
+    let rotate = async |by: usize| {
         let message = rotation_message(&voter_id, 2, &public(50), &public(0));
         let signature = Some(Signature::new(key(by).sign(&message).to_bytes()));
         let (voter_id, public_key) = (voter_id.clone(), public(0));
-        q.voters().rotate(RotateKey { voter_id, public_key, signature, by: None, reason: None })
+        q.voters().rotate(RotateKey { voter_id, public_key, signature, by: None, reason: None }).await
     };
     assert_eq!(rotate(0).await.unwrap_err().kind().name(), "invalid_argument");
     assert_eq!(rotate(50).await.unwrap().key_version, 2);

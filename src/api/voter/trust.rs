@@ -279,9 +279,14 @@ impl Voters<'_> {
         if !lock(&host.counters.voters).contains(&voter_id) {
             return Err(voter::Rejection::NotRegistered.into());
         }
-        if !lock(&host.counters.voters).claim(to, &voter_id) {
-            return Err(super::shared_key());
-        }
+        let was_own = {
+            let mut voters = lock(&host.counters.voters);
+            let was_own = voters.is_own(&to, &voter_id);
+            if !voters.claim(to, &voter_id) {
+                return Err(super::shared_key());
+            }
+            was_own
+        };
         let action = Action::Command(Command::Rotate { to, signature, by, reason }, None);
         let id = EntityId::from(&voter_id);
         let asked = ask(host, &host.kinds.voters, &id, action, |view| {
@@ -307,7 +312,8 @@ impl Voters<'_> {
             })
         });
         let taken = asked.await.map_err(Error::from).and_then(|answer| answer);
-        if taken.is_err() {
+        // A key that ended stays this voter's.
+        if taken.is_err() && !was_own {
             lock(&host.counters.voters).unclaim(&to, &voter_id);
         }
         taken

@@ -161,15 +161,17 @@ async fn reopen(host: Arc<Host>, id: EntityId, key: String) -> Result<(), Failur
             if lock(&host.counters.sessions).reserve(&new, host.config.session.max_open) {
                 let action = Action::Command(Command::Open(Box::new(open)), None);
                 let opened = ask(&host, &host.kinds.sessions, &new, action, |view| match view.reply {
-                    Some(Err(Rejection::AlreadyExists)) | Some(Ok(_)) | None => Ok(()),
+                    // It was opened before a crash cut this off; it takes no further place.
+                    Some(Err(Rejection::AlreadyExists)) => Ok(false),
+                    Some(Ok(_)) | None => Ok(true),
                     Some(Err(rejection)) => Err(rejection),
                 });
                 let opened = opened.await;
-                if !matches!(opened, Ok(Ok(()))) {
+                if !matches!(opened, Ok(Ok(true))) {
                     lock(&host.counters.sessions).unreserve(&new);
                 }
                 match opened? {
-                    Ok(()) => format!("opened {new}"),
+                    Ok(_) => format!("opened {new}"),
                     Err(rejection) => format!("refused: {rejection:?}"),
                 }
             } else {

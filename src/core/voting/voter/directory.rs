@@ -127,6 +127,11 @@ impl Directory {
         self.keys.entry(key).or_insert_with(|| voter.clone()) == voter
     }
 
+    /// Is it this voter's, or was it?
+    pub fn is_own(&self, key: &PublicKey, voter: &VoterId) -> bool {
+        self.keys.get(key) == Some(voter)
+    }
+
     /// The voter was not registered under this key.
     pub fn unclaim(&mut self, key: &PublicKey, voter: &VoterId) {
         let holds = self.voters.get(voter).is_some_and(|line| line.key.as_ref() == Some(key));
