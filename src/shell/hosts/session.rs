@@ -105,7 +105,7 @@ impl Hosted for SessionMachine {
                 Event::RemedyTriggered(triggered) => {
                     // A person is to look at it, whatever is done by itself.
                     let remedy = triggered.remedy.name();
-                    tracing::error!(kind = "session", entity_id = %id, event = event.name(), remedy);
+                    tracing::warn!(kind = "session", entity_id = %id, event = event.name(), remedy);
                 }
                 _ => tracing::debug!(kind = "session", entity_id = %id, event = event.name()),
             }
