@@ -92,7 +92,8 @@ FORM = {
               "candidates": [{"candidate_id": str, "kind": str}], "switch_policy": str, "close_policy": str,
               "revision": str, "authentication": str, "commit_reveal": bool},
     "operation": (None, {"tool": str, "operation_hash": str, "expires_at_us": (None, int), "uses": int, "fence": (None, int)}),
-    "electorate": [{"voter_id": str, "public_key": (None, str), "power": int}], "electorate_hash": str, "terms_hash": str,
+    "electorate": [{"voter_id": str, "public_key": (None, str), "power": int, "key_version": (None, int)}],
+    "weights": (None, {"source": str, "version": int, "questions": int, "answers": int}), "electorate_hash": str, "terms_hash": str,
     "ballots": [{"voter_id": str, "seq": int, "issued_at_us": int, "score": int, "confidence": int, "signature": str,
                  "claimed_weight": (None, int), "reasoning_hash": (None, str),
                  "ballot": ({"approve": str}, {"choice": str}, {"approval": [str]}, {"scores": {str: int}})}],
@@ -115,12 +116,13 @@ def raw(digits, size=32):
 def operation(o):
     return b"\1" + text(o["tool"]) + raw(o["operation_hash"]) + maybe(
         o["expires_at_us"], lambda us: struct.pack(">q", us)) + u32(o["uses"]) + maybe(o["fence"], lambda n: struct.pack(">Q", n))
-
+learned = lambda w: b"\2" + text(w["source"]) + u32(w["version"]) + u32(w["questions"]) + u32(w["answers"])
 def check(c):
-    c.setdefault("operation", None)
+    c.update({name: c.get(name) for name in ("operation", "weights")})
+    c["electorate"] = [{"key_version": None, **v} for v in c["electorate"]]
     need(fits(c, FORM), "a field is missing, unknown or of another type", ValueError)
     need((c["format"], c["version"]) == ("quorate decision certificate", 1), "another format")
-    rule, terms, voters = c["rule"], c["terms"], c["electorate"]
+    rule, terms, voters, changed = c["rule"], c["terms"], c["electorate"], [v for v in c["electorate"] if v["key_version"] is not None]
     names, keys = [v["voter_id"] for v in voters], [v["public_key"] for v in voters if v["public_key"]]
     need(names == sorted(set(names), key=str.encode), "the electorate is not in order")
     need(len(keys) == len(set(keys)), "two voters have one key")
@@ -142,7 +144,9 @@ def check(c):
         one_of(terms["close_policy"], "on_quorum", "all_or_deadline"), one_of(terms["revision"], "final", "revisable"),
         one_of(terms["authentication"], "required", "optional"),
         bytes([terms["commit_reveal"], terms["power_cap"]]), one_of(rule["basis"], "heads", "power", "both"),
-        one_of(rule["threshold"], "strict", "at_least"), maybe(f, u32), operation(c["operation"]) if c["operation"] else b""]))
+        one_of(rule["threshold"], "strict", "at_least"), maybe(f, u32), operation(c["operation"]) if c["operation"] else b"",
+        learned(c["weights"]) if c["weights"] else b"",
+        b"\3" + each(changed, lambda v: text(v["voter_id"]) + u32(v["key_version"])) if changed else b""]))
     need(terms_hash.hex() == c["terms_hash"], "the hash of the terms")
     pick, outcome = c["pick"], c["outcome"]
     if kind == "approve":
@@ -168,7 +172,6 @@ def check(c):
     enough = 3 * signed >= 2 * power if rule["threshold"] == "at_least" and f is None else 3 * signed > 2 * power
     need((rule["basis"] == "power" or len(signers) >= heads) and (rule["basis"] == "heads" or enough), "no quorum")
     return f"{c['session_id']}: {outcome}, {len(signers)} of {n} voters signed, {heads} are needed"
-
 VECTORS = [
     ("d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a", "",
      "e5564300c360ac729086e2cc806e828a84877f1eb8e5d974d873e065224901555fb8821590a33bacc61e39701cf9b46bd25bf5f0595bbe24655141438e7a100b"),

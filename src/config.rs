@@ -449,6 +449,7 @@ impl Default for Config {
                 max_voters: 1_024,
                 max_proposal_bytes: 16 << 10,
                 max_timeout: Duration::from_secs(366 * 86_400),
+                evidence_max_age: Duration::from_secs(7 * 86_400),
             },
             consensus: ConsensusConfig {
                 max_open: 1_000_000,
@@ -531,6 +532,7 @@ impl Config {
             ("session.max_voters", self.session.max_voters.into(), 3, 10_000),
             ("session.max_proposal_bytes", self.session.max_proposal_bytes as i128, 1, 1 << 20),
             ("session.max_timeout_ms", ms(self.session.max_timeout), 100, 1_000_000_000_000),
+            ("session.evidence_max_age_ms", ms(self.session.evidence_max_age), 1_000, 1_000_000_000_000),
             ("consensus.max_participants", self.consensus.max_participants as i128, 1, 1_000_000),
             ("consensus.max_proposal_bytes", self.consensus.max_proposal_bytes as i128, 1, 16 << 20),
             ("consensus.max_timeout_ms", ms(self.consensus.max_timeout), 100, 1_000_000_000_000),

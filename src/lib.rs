@@ -152,13 +152,18 @@ pub use quorate_runtime::api::dto::{
 // Sessions: questions that hold against voters that lie, and those voters.
 #[cfg(feature = "runtime")]
 #[doc(inline)]
+pub use quorate_runtime::api::candidate::Candidates;
+#[cfg(feature = "runtime")]
+#[doc(inline)]
 pub use quorate_runtime::api::dto::{
-    AllowedOperation, AskedBallot, CancelSession, CertifySession, DecisionSpent, Diagnosis, ElectorView,
-    EmergenceReport, EmergenceSignal, EndRound, EvidenceView, ExclusionView, ListSessions, ListVoters,
-    ListedSessions, OpenSession, OperationView, QuarantineVoter, RegisterVoter, ReleaseVoter, ScanEmergence,
+    AllowedOperation, AskedBallot, AskedGate, CancelSession, CandidateRegistered, CandidatesSelected,
+    CertifySession, ChoiceContext, ChosenView, DecisionSpent, Diagnosis, ElectorView, EmergenceReport,
+    EmergenceSignal, EndRound, EndedKeyView, EvidenceView, ExclusionView, GateView, GatesView, KeyTaken,
+    LearnedView, ListSessions, ListVoters, ListedSessions, OpenSession, OperationView, QuarantineVoter,
+    RegisterCandidate, RegisterVoter, ReleaseVoter, RotateKey, ScanEmergence, SelectCandidates,
     SelectionView, SessionAlgorithm, SessionBallot, SessionLine, SessionPage, SessionRef, SessionResult,
-    SessionVote, SessionVoted, SpendConsensus, SpendSession, SpentFor, VoterPage, VoterRef, VoterRegistered,
-    VoterView, VotersStatus,
+    SessionVote, SessionVoted, SpendConsensus, SpendSession, SpentFor, TellTruth, TruthTaken, TruthView,
+    VoterPage, VoterRef, VoterRegistered, VoterView, VotersStatus, WantedTrait, WeightsView,
 };
 #[cfg(feature = "runtime")]
 #[doc(inline)]
@@ -421,6 +426,8 @@ pub mod session {
     pub use quorate_core::voting::session::vote::{Binding, Vote};
     #[doc(inline)]
     pub use quorate_core::voting::signature::{Digest, PublicKey, Signature};
+    #[doc(inline)]
+    pub use quorate_core::voting::voter::rotation_message;
     #[cfg(feature = "runtime")]
     #[doc(inline)]
     pub use quorate_runtime::api::certificate::check_certificate;

@@ -23,11 +23,12 @@ use tokio::sync::watch;
 
 use super::Quorate;
 use super::ops::{self, Acts, Operation};
-use crate::core::kernel::ids::{EntityId, StreamKind};
+use crate::core::kernel::ids::{EntityId, StreamKind, VoterId};
 use crate::core::kernel::time::Timestamp;
 use crate::core::trust::identity::check::{Acting, Missing, Need, permits};
 use crate::core::trust::identity::command::Refuse;
 use crate::core::trust::identity::event::PublicKey;
+use crate::core::trust::identity::scope::{PartyKind, Reach};
 use crate::core::trust::identity::{Command, Directory, Identity, IdentityMachine, USE_EVERY};
 use crate::error::{Error, ErrorKind};
 use crate::journal::chain::{same_hash, secret_hash};
@@ -261,6 +262,31 @@ impl Quorate {
             drop(used);
             tell::<IdentityMachine>(host, name, Command::Use);
         }
+    }
+
+    /// Voters that whoever calls is, or is named to act as one by one.
+    pub(super) fn own_voters(&self) -> Vec<VoterId> {
+        let Some(caller) = &self.caller else { return Vec::new() };
+        let directory = lock(&self.host().counters.identities);
+        let parties = directory.get(&caller.name).into_iter().flat_map(Identity::parties);
+        let named = parties.filter(|party| party.kind.is_none_or(|kind| kind == PartyKind::Voter));
+        let ids = named.filter_map(|party| match &party.reach {
+            Reach::Id(id) => VoterId::stored(id.clone()).ok(),
+            Reach::Prefix(_) => None,
+        });
+        ids.chain([VoterId::from(&caller.name)]).collect()
+    }
+
+    /// May whoever calls ask for this operation where it needs more than its row says?
+    ///
+    /// # Errors
+    /// `not_authenticated` for an identity that is over, `not_authorized` for one that may not.
+    pub(super) fn allow_as(&self, operation: &str, need: Need) -> Result<(), Error> {
+        let Some(caller) = &self.caller else { return Ok(()) };
+        let directory = lock(&self.host().counters.identities);
+        let Some(identity) = caller.live(&directory, self.now()) else { return Err(over(&caller.name)) };
+        let permitted = permits(identity, caller.name.as_str(), operation, need, &[]);
+        permitted.map_err(|missing| not_authorized(&caller.name, operation, &missing, false))
     }
 
     /// Who calls, where that is asked.

@@ -6,7 +6,7 @@
 //!           ├─ algorithms()  register · register_custom · unregister · set_default · list
 //!           ├─ capacity()  request · cancel · acquire · offer · ack · release · renew · transfer · revoke · configure · status · holders · stats
 //!           ├─ sessions()  open · vote · end_round · result · spend · list · cancel · certificate
-//!           ├─ voters()    register · state · list · quarantine · release
+//!           ├─ voters()    register · state · list · quarantine · release · feedback · rotate,  candidates()  register · select
 //!           ├─ jobs()      submit · progress · extend · workflow · transfer · complete · cancel · status · list · why
 //!           ├─ workers()   register · take · beat · report · list · lost · healthy · leave · status
 //!           ├─ cells()       register · list · mesh · register_authority
@@ -32,6 +32,7 @@ pub mod algorithm;
 #[cfg(feature = "store-sled")]
 pub mod backup;
 pub mod caller;
+pub mod candidate;
 mod canonical;
 pub mod capacity;
 mod capacity_holders;
@@ -313,14 +314,6 @@ impl Quorate {
     }
 
     /// What a crowd did beyond its votes.
-    ///
-    /// ```no_run
-    /// # async fn f(q: quorate::Quorate, session_id: quorate::EntityId) -> Result<(), quorate::Error> {
-    /// for signal in q.emergence().scan(session_id.into()).await?.signals {
-    ///     println!("{} {:.2}", signal.pattern, signal.strength);
-    /// }
-    /// # Ok(()) }
-    /// ```
     pub fn emergence(&self) -> emergence::Emergence<'_> {
         emergence::Emergence { q: self }
     }
@@ -328,6 +321,11 @@ impl Quorate {
     /// Operations on the voters of sessions: how they prove who they are, and how far they are trusted.
     pub fn voters(&self) -> voter::Voters<'_> {
         voter::Voters { q: self }
+    }
+
+    /// Choosing among candidates by eight criteria, such that the chosen ones are not all alike.
+    pub fn candidates(&self) -> candidate::Candidates<'_> {
+        candidate::Candidates { q: self }
     }
 
     /// Operations on capacity: cells that lend and borrow it, and the budgets above them.

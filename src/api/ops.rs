@@ -3,6 +3,8 @@
 
 mod fields;
 mod parse;
+#[macro_use]
+mod row;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -92,57 +94,6 @@ impl std::fmt::Debug for Operation {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Operation").field("name", &self.name).field("path", &self.path).finish()
     }
-}
-
-/// What a row says of a column, or what the column is where a row says nothing.
-macro_rules! column {
-    ($given:expr; $otherwise:expr) => {
-        $given
-    };
-    (; $otherwise:expr) => {
-        $otherwise
-    };
-}
-
-macro_rules! operation {
-    ($name:literal, $summary:literal, $class:ident $method:ident $path:literal,
-     $scope:ident by [$($acts:ident $acting:literal),*], key: $key:expr,
-     $request:ty => $reply:ty, $(bad_request: $bad:expr,)? $(statuses: $statuses:expr,)? $(founds: $founds:expr,)?
-     $(asks: $asks:expr,)? $(waits: $waits:expr,)? $(critical: $critical:expr,)?
-     $(records_refusals: $records:expr,)? |$q:ident, $r:ident| $call:expr) => {
-        Operation {
-            name: $name,
-            summary: $summary,
-            class: Class::$class,
-            critical: column!($($critical)?; class::never),
-            method: Method::$method,
-            path: $path,
-            scope: Need::$scope,
-            acts: &[$(Acts::$acts($acting)),*],
-            records_refusals: column!($($records)?; false),
-            key: $key,
-            bad_request: column!($($bad)?; &[]),
-            statuses: column!($($statuses)?; &[]),
-            founds: column!($($founds)?; false),
-            asks: column!($($asks)?; matches!(Method::$method, Method::Get)),
-            waits: column!($($waits)?; class::never),
-            request: || schema_for!($request),
-            reply: || schema_for!($reply),
-            run: |$q, fields| {
-                Box::pin(async move {
-                    let critical: fn(&Map<String, Value>) -> bool = column!($($critical)?; class::never);
-                    let label = Label { class: Class::$class, critical: critical(&fields), deadline: None };
-                    let host = $q.host();
-                    let _inside = host.desk.enter(host, label).map_err(turned)?;
-                    static SCHEMA: OnceLock<Value> = OnceLock::new();
-                    json::check_shapes(|| SCHEMA.get_or_init(|| schema_for!($request).to_value()), &fields)?;
-                    let $r: $request = parse(fields)?;
-                    let reply: $reply = $call;
-                    to_json(reply)
-                })
-            },
-        }
-    };
 }
 
 /// Every operation.
@@ -299,6 +250,10 @@ pub static OPERATIONS: &[Operation] = &[
     operation!("emergence.scan", "look for patterns in how a session was voted", Data Get
         "/sessions/{session_id}/emergence", Read by [], key: Some("emergence"), ScanEmergence => EmergenceReport,
         |q, r| q.emergence().scan(r).await?),
+    operation!("candidate.register", "declare what there is to choose a voter by", Dispatch Post "/candidates/register",
+        Write by [Any "by"], key: Some("candidate"), RegisterCandidate => CandidateRegistered, |q, r| q.candidates().register(r).await?),
+    operation!("candidate.select", "choose among candidates by eight criteria, traits and context", Dispatch Post "/candidates/select",
+        Write by [Any "by"], key: Some("selection"), SelectCandidates => CandidatesSelected, |q, r| q.candidates().select(r).await?),
     operation!("voter.register", "register a voter of sessions", Dispatch Post "/voters/register",
         Write by [], key: Some("voter"), RegisterVoter => VoterRegistered, founds: true, critical: class::always,
         |q, r| q.voters().register(r).await?),
@@ -311,6 +266,11 @@ pub static OPERATIONS: &[Operation] = &[
         |q, r| q.voters().quarantine(r).await?),
     operation!("voter.release", "let a voter vote again, on probation", Control Post "/voters/{voter_id}/release",
         Write by [], key: Some("voter"), ReleaseVoter => VoterView, |q, r| q.voters().release(r).await?),
+    operation!("voter.feedback", "tell what had been right, so that weights are learned from it", Control Post "/voters/feedback",
+        Write by [Any "by"], key: Some("feedback"), TellTruth => TruthTaken, |q, r| q.voters().feedback(r).await?),
+    operation!("voter.rotate", "let another key take the place of the one a voter signs with", Control Post
+        "/voters/{voter_id}/rotate", Write by [Any "by"], key: Some("voter"), RotateKey => KeyTaken,
+        |q, r| q.voters().rotate(r).await?),
     operation!("job.submit", "submit a job", Dispatch Post "/jobs/submit",
         Write by [Holder "leader_id"], key: Some("job"), SubmitJob => JobSubmitted, founds: true,
         |q, r| q.jobs().submit(r).await?),

@@ -1,6 +1,6 @@
 //! Operations on sessions: open, vote, look, end, and the certificate of a decision.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -12,10 +12,11 @@ use super::dto::{
 };
 use super::known::Sort;
 use super::quorum::{MAX_LABEL, MAX_REASON, check_label, check_sentence, page_limit};
-use super::session_plan::{cast, elector, keyed_fields, span, terms, text_of, whole};
+use super::session_plan::{cast, elector, gated, keyed_fields, span, terms, text_of, whole};
 use super::session_view::{held_view, line_view, result_view, status_name};
 use super::spend::mandate;
 use super::voter::handle_hash;
+use super::voter::trust::{Known, context_parts, weigh};
 use super::{Quorate, closed, keyed, opened, wait};
 use crate::core::kernel::ids::{EntityId, IdempotencyKey, StreamId, StreamKind, VoterId};
 use crate::core::kernel::keyed::KeyedRequest;
@@ -23,9 +24,10 @@ use crate::core::kernel::time::Timestamp;
 use crate::core::voting::session::certificate::{Certificate, Place, certify};
 use crate::core::voting::session::watch::Watch as Watched;
 use crate::core::voting::session::{
-    self, Command, Commit, Elector, Open, Proof, Rejection, Reply, Session, SessionMachine,
+    self, Beside, Cast, Command, Commit, Elector, Open, Proof, Rejection, Reply, Session, SessionMachine,
+    Weighed,
 };
-use crate::core::voting::signature::Digest;
+use crate::core::voting::signature::{Digest, PublicKey};
 use crate::core::voting::voter::{FaultKind, Mark, Report, Standing};
 use crate::error::{Error, ErrorKind};
 use crate::journal::Fault;
@@ -45,6 +47,9 @@ const DEFAULT_TIMEOUT_MS: i64 = 30_000;
 const SHORTEST_MS: u64 = 100;
 /// When to come again, where sessions end by themselves.
 const AGAIN_MS: u64 = 1_000;
+
+/// Who may vote, where the powers come from when they were learned, and the keys that took the place of others.
+type Electorate = (Vec<Elector>, Option<Weighed>, BTreeMap<VoterId, u32>);
 
 /// Operations on sessions.
 #[derive(Clone, Copy, Debug)]
@@ -142,7 +147,8 @@ impl Sessions<'_> {
         let terms = terms(&request, proposal)?;
         let byzantine = request.algorithm == Some(SessionAlgorithm::Byzantine);
         let allowed = mandate(request.operation.as_ref())?;
-        let electors = self.electors(&request).await?;
+        let (electors, weighed, keys) = self.electors(&request).await?;
+        let gated = request.gates.as_deref().map(gated);
         Ok(Open {
             session_id: request.session_id.unwrap_or_else(|| host.ids.mint()),
             terms,
@@ -156,11 +162,11 @@ impl Sessions<'_> {
             round_timeout: span("round_timeout_ms", request.round_timeout_ms)?,
             commit_timeout: span("commit_timeout_ms", request.commit_timeout_ms)?,
             keyed: None,
-            mandate: allowed,
+            beside: Beside { mandate: allowed, weighed, keys, gated },
         })
     }
 
-    async fn electors(&self, request: &OpenSession) -> Result<Vec<Elector>, Error> {
+    async fn electors(&self, request: &OpenSession) -> Result<Electorate, Error> {
         let host = self.q.host();
         let named = request.voters.is_some();
         let mut voters = match &request.voters {
@@ -178,6 +184,10 @@ impl Sessions<'_> {
         if let Some(stranger) = powers.keys().find(|voter| voters.binary_search(voter).is_err()) {
             return Err(Error::invalid("powers", stranger.as_str(), "powers of voters of the session"));
         }
+        let weighs = request.weights.is_some();
+        if weighs && !powers.is_empty() {
+            return Err(Error::invalid("powers", "powers", "nothing, beside weights"));
+        }
         let asked: Vec<_> = voters
             .into_iter()
             .map(|voter| {
@@ -185,22 +195,32 @@ impl Sessions<'_> {
                 let power = powers.get(&voter).copied();
                 let known = lock(&host.counters.voters).contains(&voter);
                 let seen = known.then(|| {
-                    ask(host, &host.kinds.voters, &id, Action::Read, move |view| elector(view.state, power))
+                    ask(host, &host.kinds.voters, &id, Action::Read, move |view| {
+                        let seen = elector(view.state, power)?;
+                        Some((seen, view.state.key_version(), weighs.then(|| Known::of(view.state))))
+                    })
                 });
                 (voter, seen)
             })
             .collect();
         let mut electors = Vec::with_capacity(asked.len());
+        let (mut keys, mut known) = (BTreeMap::new(), Vec::new());
         for (voter, seen) in asked {
             let found = match seen {
                 Some(seen) => seen.await?,
                 None => None,
             };
             match found {
-                Some(Ok(elector)) => electors.push(elector),
+                Some((Ok(elector), version, seen)) => {
+                    if version > 1 {
+                        keys.insert(voter, version);
+                    }
+                    known.extend(seen);
+                    electors.push(elector);
+                }
                 // It was quarantined since the list was made.
-                Some(Err(_)) if !named => {}
-                Some(Err(standing)) => {
+                Some((Err(_), ..)) if !named => {}
+                Some((Err(standing), ..)) => {
                     let message =
                         format!("a voter may not vote now. voter_id={voter}, state={}", standing.name());
                     return Err(Error::new(ErrorKind::NotEligible, message)
@@ -213,7 +233,15 @@ impl Sessions<'_> {
                 }
             }
         }
-        Ok(electors)
+        let Some(source) = request.weights.clone() else { return Ok((electors, None, keys)) };
+        let context = context_parts(request.context.as_ref())?;
+        let now = host.clock.now();
+        // A long past takes a while to learn from.
+        let learned = host.blocking(move |_| {
+            let weighed = weigh(&source, &mut electors, &known, context, now);
+            Ok(weighed.map(|weighed| (electors, Some(weighed), keys)))
+        });
+        learned.await?
     }
 
     /// Votes, or promises a vote. Durable on return, with a receipt; the same vote again is answered with the first
@@ -230,12 +258,12 @@ impl Sessions<'_> {
         if let Some(channel) = handle {
             self.admit(&vote.voter_id, channel, now).await?;
         }
-        let standing = self.standing(&vote.voter_id).await?;
+        let (standing, present_key) = self.standing(&vote.voter_id).await?;
         let signed = vote.signature.is_some();
         let key_channel =
             if signed { lock(&host.counters.voters).channel(&vote.voter_id, true) } else { None };
         let (session_id, voter_id, commit) = (vote.session_id.clone(), vote.voter_id.clone(), vote.commit);
-        let proof = Proof { signature: vote.signature, handle_hash: handle, hash: vote.hash };
+        let proof = Proof { signature: vote.signature, handle_hash: handle, hash: vote.hash, present_key };
         let command = match commit {
             Some(commit) => {
                 let commit = Commit { voter_id: voter_id.clone(), commit, proof, standing };
@@ -243,7 +271,9 @@ impl Sessions<'_> {
             }
             None => {
                 let round = self.round(&vote).await?;
-                Command::Vote(Box::new(cast(vote, round, proof, standing, now)?))
+                let cast = cast(vote, round, proof, standing, now)?;
+                let evidence_max_age = host.config.session.evidence_max_age;
+                Command::Vote(Box::new(Cast { evidence_max_age, ..cast }))
             }
         };
         if let Some(channel) = key_channel
@@ -298,6 +328,7 @@ impl Sessions<'_> {
                         | Reply::Cancelled { .. }
                         | Reply::Spent(_)
                         | Reply::Redeemed(_)
+                        | Reply::Judged { .. }
                         | Reply::Done,
                     ))
                     | None => Err(Box::new((Rejection::NotFound, None))),
@@ -357,15 +388,16 @@ impl Sessions<'_> {
         Ok(asked.await?.unwrap_or(false))
     }
 
-    /// How far a voter is trusted now; a quarantine that is over ends with this look.
-    async fn standing(&self, voter: &VoterId) -> Result<Option<Standing>, Error> {
+    /// How far a voter is trusted now, and the key it signs with; a quarantine that is over ends with this look.
+    async fn standing(&self, voter: &VoterId) -> Result<(Option<Standing>, Option<PublicKey>), Error> {
         let host = self.q.host();
         if !lock(&host.counters.voters).contains(voter) {
-            return Ok(None);
+            return Ok((None, None));
         }
         let id = EntityId::from(voter);
-        let asked =
-            ask(host, &host.kinds.voters, &id, Action::Read, |view| Some(view.state.standing.clone()));
+        let asked = ask(host, &host.kinds.voters, &id, Action::Read, |view| {
+            (Some(view.state.standing.clone()), view.state.key())
+        });
         Ok(asked.await?)
     }
 

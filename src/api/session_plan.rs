@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use super::dto::{AskedBallot, OpenSession, SessionAlgorithm, SessionVote};
+use super::dto::{AskedBallot, AskedGate, OpenSession, SessionAlgorithm, SessionVote};
 use super::json;
 use super::keyed::Fields;
 use super::voter::MAX_WEIGHT;
@@ -15,7 +15,7 @@ use crate::core::kernel::time::Timestamp;
 use crate::core::voting::session::ballot::WHOLE;
 use crate::core::voting::session::vote::{VOTE_VERSION, reasoning_hash};
 use crate::core::voting::session::{
-    Ballot, BallotType, Candidate, Cast, Credential, Elector, Proof, SwitchPolicy, Terms, Vote,
+    Ballot, BallotType, Candidate, Cast, Credential, Elector, GATES, Gated, Proof, SwitchPolicy, Terms, Vote,
 };
 use crate::core::voting::voter::{Standing, Voter};
 use crate::error::Error;
@@ -120,6 +120,23 @@ pub(super) fn elector(state: &Voter, power: Option<u64>) -> Option<Result<Electo
     Some(Ok(Elector { voter_id: registered.voter_id.clone(), credential, power, uncapped: power }))
 }
 
+/// The gates that look at a decision, in the order of their table.
+pub(super) fn gated(asked: &[AskedGate]) -> Gated {
+    let name = |gate: &AskedGate| match gate {
+        AskedGate::Quorum => GATES[0],
+        AskedGate::Participation => GATES[1],
+        AskedGate::Faults => GATES[2],
+        AskedGate::Suspects => GATES[3],
+        AskedGate::Margin => GATES[4],
+        AskedGate::Confidence => GATES[5],
+        AskedGate::Attack => GATES[6],
+        AskedGate::Tainted => GATES[7],
+    };
+    let mut gates: Vec<&str> = asked.iter().map(name).collect();
+    gates.sort_by_key(|gate| GATES.iter().position(|one| one == gate));
+    Gated { gates: gates.into_iter().map(str::to_owned).collect(), retry_of: None, retries: 0 }
+}
+
 /// A vote as the session takes it.
 pub(super) fn cast(
     vote: SessionVote,
@@ -154,23 +171,23 @@ pub(super) fn cast(
         Ballot::Scores(scores.collect::<Result<BTreeMap<CandidateId, u32>, Error>>()?)
     };
     let claimed = vote.weight.map(|weight| millionths("weight", weight, MAX_WEIGHT)).transpose()?;
+    let cast = Vote {
+        round,
+        voter_id: vote.voter_id,
+        seq: vote.seq.unwrap_or(0),
+        issued_at: vote.issued_at.unwrap_or(now),
+        ballot,
+        score: share("score", vote.score)?,
+        confidence: share("confidence", vote.confidence)?,
+        claimed_weight: claimed,
+        reasoning_hash: vote.reasoning.as_deref().map(reasoning_hash),
+    };
     Ok(Cast {
         version: vote.version.unwrap_or(VOTE_VERSION),
-        vote: Vote {
-            round,
-            voter_id: vote.voter_id,
-            seq: vote.seq.unwrap_or(0),
-            issued_at: vote.issued_at.unwrap_or(now),
-            ballot,
-            score: share("score", vote.score)?,
-            confidence: share("confidence", vote.confidence)?,
-            claimed_weight: claimed,
-            reasoning_hash: vote.reasoning.as_deref().map(reasoning_hash),
-        },
         reasoning: vote.reasoning,
-        proof,
         salt: vote.salt.map(String::into_bytes),
         standing,
+        ..Cast::new(cast, proof)
     })
 }
 

@@ -7,6 +7,7 @@ use super::dto::{
 };
 use super::session_plan::whole;
 use super::spend::operation_view;
+use super::voter::trust::{gates_view, truth_view, weights_view};
 use crate::core::kernel::ids::VoterId;
 use crate::core::voting::session::ballot::{Ballot, WHOLE};
 use crate::core::voting::session::event::{Flag, Selection};
@@ -113,7 +114,7 @@ pub(super) fn line_view(state: &Session) -> Option<SessionLine> {
         n: opened.quorum.n,
         total_votes: count(state.votes.get(&state.round).map_or(0, |votes| votes.len())),
         byzantine_faults_detected: count(state.malicious().len()),
-        deadline: opened.deadline,
+        deadline: state.deadline(opened),
         proposal: json(&opened.terms.proposal),
     })
 }
@@ -135,6 +136,7 @@ pub(super) fn result_view(state: &Session) -> Result<SessionResult, Error> {
         power: whole(elector.power),
         uncapped_power: (elector.uncapped != elector.power).then(|| whole(elector.uncapped)),
         public_key: elector.credential.public_key,
+        key_version: state.key_versions.get(&elector.voter_id).copied(),
     };
     let exclusion = |(voter_id, reason): (&VoterId, &crate::core::voting::session::Exclusion)| {
         ExclusionView { voter_id: voter_id.clone(), reason: reason.name().to_owned() }
@@ -191,10 +193,13 @@ pub(super) fn result_view(state: &Session) -> Result<SessionResult, Error> {
         terms_hash: opened.terms_hash,
         electorate: opened.electors.iter().map(elector).collect(),
         opened_at: opened.opened_at,
-        deadline: opened.deadline,
+        deadline: state.deadline(opened),
         closed_at: closed.map(|closed| closed.closed_at),
         noticed_at: closed.map(|closed| closed.noticed_at),
         operation: operation_view(state.mandate.as_deref(), &state.uses),
+        weights: weights_view(state),
+        gates: gates_view(state),
+        truth: truth_view(state),
         duplicate: None,
     })
 }

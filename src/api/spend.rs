@@ -9,6 +9,7 @@ use super::dto::{
     SpentFor, SubmitJob,
 };
 use super::job::Jobs;
+use super::job_view::taken;
 use super::json;
 use super::quorum::{MAX_LABEL, check_label};
 use super::session::Sessions;
@@ -167,6 +168,8 @@ trait Spendable: Hosted {
     fn redeem(redeem: Redeem, named: bool) -> Self::Command;
     /// The job it is bound to, and whether it was before.
     fn begun(reply: Self::Reply) -> Option<(EntityId, bool)>;
+    /// What was used of it.
+    fn uses(state: &Self::State) -> &Uses;
     /// No question of this id.
     fn missing() -> Error;
 }
@@ -181,6 +184,10 @@ impl Spendable for SessionMachine {
             session::Reply::Redeemed(begun) => Some((begun.redeemed.job_id, begun.duplicate)),
             _ => None,
         }
+    }
+
+    fn uses(state: &session::Session) -> &Uses {
+        &state.uses
     }
 
     fn missing() -> Error {
@@ -198,6 +205,10 @@ impl Spendable for ProposalMachine {
             proposal::Reply::Redeemed(begun) => Some((begun.redeemed.job_id, begun.duplicate)),
             _ => None,
         }
+    }
+
+    fn uses(state: &proposal::Proposal) -> &Uses {
+        &state.uses
     }
 
     fn missing() -> Error {
@@ -249,12 +260,29 @@ impl Jobs<'_> {
     where
         Error: From<M::Rejection>,
     {
+        if named {
+            let token = redeem.token.clone();
+            let bound = ask(self.host(), registry, id, Action::Read, move |view| {
+                M::uses(view.state).bound_to(&token).is_some()
+            });
+            // A job that began without the use does not begin under it, and the use is not lost to it.
+            if !bound.await? {
+                self.check_new(&redeem.job_id).await?;
+            }
+        }
         let action = Action::Command(M::redeem(redeem, named), None);
         let asked = ask(self.host(), registry, id, action, |view| view.reply);
         match asked.await? {
             Some(Ok(reply)) => M::begun(reply).ok_or_else(M::missing),
             Some(Err(rejection)) => Err(rejection.into()),
             None => Err(M::missing()),
+        }
+    }
+
+    async fn check_new(&self, job_id: &EntityId) -> Result<(), Error> {
+        match self.is_known(job_id).await? || !self.datacenters(job_id).await?.is_empty() {
+            true => Err(taken("a job of this id began without the use of the decision")),
+            false => Ok(()),
         }
     }
 

@@ -2,10 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::json;
-
 use super::Quorate;
-use super::canonical::canonical;
 use super::dto::{EngageStop, ListStops, ReleaseStop, StopList, StopRef, StopScope, StopView};
 use super::known::Sort;
 use super::quorum::{MAX_LABEL, MAX_REASON, check_label, check_sentence};
@@ -14,7 +11,7 @@ use crate::core::trust::stop::{
     Acting, Command, Decided, Engage, Engaged, Event, Hash, RELEASE, Rejection, Release, Reply, Scope, Shown,
     Stop,
 };
-use crate::core::voting::mandate::{self, Mandate, operation_hash};
+use crate::core::voting::mandate::{self, Mandate};
 use crate::core::voting::proposal::Proposal;
 use crate::core::voting::rules::Choice;
 use crate::core::voting::session::{Pick, Session};
@@ -26,7 +23,7 @@ use crate::shell::entity::Action;
 use crate::shell::host::wait;
 use crate::shell::hosts::stops_id;
 use crate::shell::runtime::ask;
-use crate::shell::stops::StopOrder;
+use crate::shell::stops::{StopOrder, release_hash};
 
 /// Records looked at at a time.
 const PAGE: usize = 1_000;
@@ -87,7 +84,7 @@ impl StopCalls<'_> {
         let ReleaseStop { stop_id, session_id, proposal_id, by } = request;
         check_label("by", by.as_deref(), MAX_LABEL)?;
         self.find(&stop_id).await?;
-        let needed_hash = needed_hash(&canonical(&json!({ "stop_id": stop_id })));
+        let needed_hash = *release_hash(&stop_id).as_bytes();
         let host = self.q.host();
         let shown = match (session_id, proposal_id) {
             (Some(id), None) => {
@@ -227,10 +224,6 @@ fn hash_of(mandate: Option<&Mandate>) -> Option<Hash> {
     mandate.filter(|mandate| mandate.tool == RELEASE).map(|mandate| *mandate.operation_hash.as_bytes())
 }
 
-fn needed_hash(arguments: &str) -> Hash {
-    *operation_hash(RELEASE, arguments).as_bytes()
-}
-
 fn decided(decided: mandate::Decided) -> Decided {
     match decided {
         mandate::Decided::No => Decided::No,
@@ -253,7 +246,7 @@ fn by_session(id: EntityId, state: &Session) -> Option<Shown> {
         id,
         decided: decided(state.decided()),
         operation_hash: hash_of(mandate),
-        needed_hash: needed_hash(""),
+        needed_hash: Hash::default(),
         expires_at: mandate.and_then(|mandate| mandate.expires_at),
         used_up: mandate.is_some_and(|mandate| state.uses.count() >= mandate.uses),
         fenced: mandate.is_some_and(|mandate| mandate.fence.is_some()),
@@ -273,7 +266,7 @@ fn by_proposal(id: EntityId, state: &Proposal) -> Option<Shown> {
         id,
         decided: decided(state.decided()),
         operation_hash: hash_of(mandate),
-        needed_hash: needed_hash(""),
+        needed_hash: Hash::default(),
         expires_at: mandate.and_then(|mandate| mandate.expires_at),
         used_up: mandate.is_some_and(|mandate| state.uses.count() >= mandate.uses),
         fenced: mandate.is_some_and(|mandate| mandate.fence.is_some()),

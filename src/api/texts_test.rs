@@ -31,6 +31,11 @@ const NAMES: &[(&str, &str)] = &[
     ("shed.check", "handler"),
     ("session.cancel", "cancelled_by"),
     ("session.spend", "by"),
+    ("voter.feedback", "by"),
+    ("candidate.register", "by"),
+    ("candidate.register", "kind"),
+    ("candidate.select", "by"),
+    ("voter.rotate", "by"),
     ("stop.engage", "by"),
     ("stop.release", "by"),
     ("consensus.spend", "by"),
@@ -38,6 +43,7 @@ const NAMES: &[(&str, &str)] = &[
 /// Words of a list that their own parts hold: another word is refused, and the error names the field.
 const WORDS: &[(&str, &str)] = &[
     ("job.submit", "timeout_rule"),
+    ("session.open", "weights"),
     ("job.submit", "dc_timeout_policy"),
     ("job.submit", "extension_mode"),
     ("job.submit", "downtime"),
@@ -104,6 +110,7 @@ const SENTENCES: &[(&str, &str)] = &[
     ("session.cancel", "reason"),
     ("voter.quarantine", "reason"),
     ("voter.release", "reason"),
+    ("voter.rotate", "reason"),
     ("retention.hold", "reason"),
     ("stop.engage", "reason"),
 ];

@@ -1,5 +1,7 @@
 //! Operations on the voters of sessions: register, look, quarantine, release.
 
+pub(in crate::api) mod trust;
+
 use std::time::Duration;
 
 use super::Quorate;
@@ -14,13 +16,13 @@ use crate::core::kernel::ids::{EntityId, StreamKind, VoterId};
 use crate::core::kernel::time::Timestamp;
 use crate::core::voting::signature::{Digest, Domain};
 use crate::core::voting::voter::{Cause, Command, Rejection, Reply, Standing, Voter};
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::shell::entity::Action;
 use crate::shell::lock;
 use crate::shell::runtime::ask;
 
 /// Words that stand where an id would in HTTP paths.
-const RESERVED: [&str; 1] = ["register"];
+const RESERVED: [&str; 2] = ["register", "feedback"];
 /// Fewest and most bytes of a handle.
 const HANDLE: std::ops::RangeInclusive<usize> = 16..=256;
 /// Shortest and longest quarantine that an operator may name, in milliseconds.
@@ -50,7 +52,11 @@ impl Voters<'_> {
         self.q.allow("voter.register", &request).await?;
         let RegisterVoter { voter_id, public_key, handle, weight } = request;
         if RESERVED.contains(&voter_id.as_str()) {
-            return Err(Error::invalid("voter_id", voter_id.as_str(), "an id other than register"));
+            return Err(Error::invalid(
+                "voter_id",
+                voter_id.as_str(),
+                "an id other than register and feedback",
+            ));
         }
         if let Some(given) = handle.as_ref().filter(|handle| !HANDLE.contains(&handle.len())) {
             // What it is stays a secret.
@@ -58,12 +64,11 @@ impl Voters<'_> {
         }
         let weight = millionths("weight", weight.unwrap_or(1.0), MAX_WEIGHT)?;
         let host = self.q.host();
+        let was_own = public_key.is_some_and(|key| lock(&host.counters.voters).is_own(&key, &voter_id));
         if let Some(key) = public_key
             && !lock(&host.counters.voters).claim(key, &voter_id)
         {
-            let message = "this key is another voter's; a key stands for one voter";
-            let error = Error::new(crate::error::ErrorKind::AlreadyExists, message);
-            return Err(error.with("field", "public_key"));
+            return Err(shared_key());
         }
         let known = lock(&host.counters.voters).contains(&voter_id);
         let mints = handle.is_none() && public_key.is_none() && !known;
@@ -77,7 +82,9 @@ impl Voters<'_> {
             let new = match view.reply {
                 Some(Ok(Reply::Registered { new })) => new,
                 Some(Err(rejection)) => return Err(Error::from(rejection)),
-                Some(Ok(Reply::State(_) | Reply::Done)) | None => return Err(Rejection::NotRegistered.into()),
+                Some(Ok(Reply::State(_) | Reply::Known(_) | Reply::Done)) | None => {
+                    return Err(Rejection::NotRegistered.into());
+                }
             };
             let seen = voter_view(view.state, view.now)?;
             Ok(VoterRegistered {
@@ -90,7 +97,7 @@ impl Voters<'_> {
             })
         });
         let registered = asked.await.map_err(Error::from).and_then(|answer| answer);
-        if let Some(key) = public_key.filter(|_| registered.is_err()) {
+        if let Some(key) = public_key.filter(|_| registered.is_err() && !was_own) {
             lock(&host.counters.voters).unclaim(&key, &voter_id);
         }
         registered
@@ -199,6 +206,12 @@ fn given_reason(reason: String) -> Result<String, Error> {
     Ok(reason)
 }
 
+/// The key is another voter's.
+pub(super) fn shared_key() -> Error {
+    let message = "this key is another voter's; a key stands for one voter";
+    Error::new(ErrorKind::AlreadyExists, message).with("field", "public_key")
+}
+
 /// A voter as it is shown.
 pub(super) fn voter_view(state: &Voter, now: Timestamp) -> Result<VoterView, Error> {
     let registered = state.registered.as_deref().ok_or(Rejection::NotRegistered)?;
@@ -243,6 +256,8 @@ pub(super) fn voter_view(state: &Voter, now: Timestamp) -> Result<VoterView, Err
         offences: state.offences,
         last_seen: state.last_seen,
         public_key: registered.public_key,
+        key_version: Some(state.key_version()).filter(|version| *version > 1),
+        learned: trust::learned_view(&state.record),
         weight: whole(registered.weight),
         power: whole(state.power()),
         registered_at: registered.at,

@@ -18,4 +18,8 @@ pub struct SessionConfig {
     /// Longest time for the votes of a session, default 366 days.
     #[serde(rename = "max_timeout_ms", with = "ms")]
     pub max_timeout: Duration,
+    /// How old a vote may be for a contradiction to it to be held against its voter, default 7 days. Evidence that is older
+    /// is kept all the same.
+    #[serde(rename = "evidence_max_age_ms", with = "ms")]
+    pub evidence_max_age: Duration,
 }

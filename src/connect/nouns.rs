@@ -9,6 +9,7 @@ use std::marker::PhantomData;
 use super::{At, Connected};
 use crate::api::agent::Agents;
 use crate::api::algorithm::Algorithms;
+use crate::api::candidate::Candidates;
 use crate::api::capacity::Capacity;
 use crate::api::cell::Cells;
 use crate::api::consensus::Consensus;
@@ -192,12 +193,18 @@ connected! {
     emergence: Emergence {
         scan "emergence.scan" (ScanEmergence) => EmergenceReport;
     }
+    candidates: Candidates {
+        register "candidate.register" (RegisterCandidate) => CandidateRegistered;
+        select "candidate.select" (SelectCandidates) => CandidatesSelected;
+    }
     voters: Voters {
         register "voter.register" (RegisterVoter) => VoterRegistered;
         state "voter.state" (VoterRef) => VoterView;
         list "voter.list" (ListVoters) => VoterPage;
         quarantine "voter.quarantine" (QuarantineVoter) => VoterView;
         release "voter.release" (ReleaseVoter) => VoterView;
+        feedback "voter.feedback" (TellTruth) => TruthTaken;
+        rotate "voter.rotate" (RotateKey) => KeyTaken;
     }
     jobs: Jobs {
         submit "job.submit" (SubmitJob) => JobSubmitted;

@@ -44,6 +44,7 @@ impl From<session::Rejection> for Error {
                     | Refusal::Unauthenticated
                     | Refusal::BadSignature
                     | Refusal::HashMismatch
+                    | Refusal::KeyEnded
                     | Refusal::Skew
                     | Refusal::Replay
                     | Refusal::Superseded
@@ -57,6 +58,21 @@ impl From<session::Rejection> for Error {
                     .with("layer", reason.layer())
                     .with("recorded", recorded)
             }
+            session::Rejection::StillOpen => Error::new(
+                ErrorKind::NotDecided,
+                "the session is open, so nobody knows yet what was right in it; tell it when it has ended",
+            ),
+            session::Rejection::ToldOtherwise { held } => Error::new(
+                ErrorKind::AlreadyExists,
+                format!("something else was told of the session before, and that stands. truth={held}"),
+            )
+            .with("field", "truth")
+            .with("held", held),
+            session::Rejection::OwnCause { voter } => Error::new(
+                ErrorKind::NotEligible,
+                format!("a voter of the question does not tell what was right in it. voter_id={voter}"),
+            )
+            .with("voter_id", voter.as_str()),
             session::Rejection::Unspendable(refusal) => (*refusal).into(),
             session::Rejection::Invalid { field, given, expected } => {
                 Error::invalid(field, typed(field, &given), &expected)
@@ -98,6 +114,37 @@ impl From<voter::Rejection> for Error {
                 "a fault of the voter is proven, which is more than quarantine; nothing changed",
             )
             .with("state", "byzantine"),
+            voter::Rejection::JudgedOtherwise { question } => Error::new(
+                ErrorKind::AlreadyExists,
+                format!(
+                    "something else was told of this question before, and that stands. question_id={question}"
+                ),
+            )
+            .with("field", "question_id"),
+            voter::Rejection::ChosenOtherwise { selection_id } => Error::new(
+                ErrorKind::AlreadyExists,
+                format!(
+                    "a choice of this id came out otherwise, and that stands; take another id. \
+                     selection_id={selection_id}"
+                ),
+            )
+            .with("field", "selection_id"),
+            voter::Rejection::NoKey => Error::new(
+                ErrorKind::NothingDone,
+                "the voter has no key that another could take the place of; nothing changed",
+            ),
+            voter::Rejection::OldKey { version } => Error::new(
+                ErrorKind::AlreadyExists,
+                format!(
+                    "the voter had this key before, and a key that ended stays so. key_version={version}"
+                ),
+            )
+            .with("field", "public_key")
+            .with("key_version", version),
+            voter::Rejection::NotSigned { version } => {
+                let expected = "the signature of the voter's present key over the change";
+                Error::invalid("signature", "another signature", expected).with("key_version", version)
+            }
         }
     }
 }

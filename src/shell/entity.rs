@@ -426,7 +426,7 @@ impl<M: Hosted> Entity<M> {
             Action::Alone(_, bearing) => bearing.clone(),
             Action::Read | Action::Until(..) => Bearing::Passes,
         };
-        if let Bearing::Acts(acting) = &mut bearing {
+        if let Some(acting) = bearing.acting_mut() {
             acting.parties.extend(ask.by.iter().map(|by| by.as_str().to_owned()));
             acting.parties.extend(ask.also.parties.iter().cloned());
             acting.class = acting.class.take().or_else(|| ask.also.class.clone());

@@ -310,7 +310,7 @@ impl Borrowed<'_> {
         release: Release,
     ) {
         let host = self.host.clone();
-        if let Bearing::Acts(acting) = &mut bearing {
+        if let Some(acting) = bearing.acting_mut() {
             acting.parties.extend(self.by.iter().map(|by| by.as_str().to_owned()));
         }
         let cleared = match host.stops.enter(StreamKind::Cell).look(&bearing) {

@@ -16,7 +16,9 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use crate::core::kernel::ids::{EntityId, StreamKind};
-use crate::core::trust::stop::{Acting, Engaged, Stops};
+use crate::core::trust::stop::{Acting, Engaged, RELEASE, Stops};
+use crate::core::voting::mandate::{Mandate, operation_hash};
+use crate::core::voting::signature::Digest;
 use crate::journal::Fault;
 
 /// What a command does, as the stops see it.
@@ -26,6 +28,9 @@ pub(crate) enum Bearing {
     Passes,
     /// Something is begun, decided or handed out.
     Acts(Acting),
+    /// It is about the operation with this hash: it passes while a stop is in force that this operation releases, and acts
+    /// otherwise.
+    Releases(Digest, Acting),
 }
 
 impl Bearing {
@@ -38,6 +43,27 @@ impl Bearing {
     pub(crate) fn unnamed() -> Self {
         Bearing::Acts(Acting::default())
     }
+
+    /// What those who are named need to release a stop, where the decision may allow that; else as it was.
+    pub(crate) fn about(self, mandate: Option<&Mandate>) -> Self {
+        match (self, mandate.filter(|mandate| mandate.tool == RELEASE)) {
+            (Bearing::Acts(acting), Some(mandate)) => Bearing::Releases(mandate.operation_hash, acting),
+            (bearing, _) => bearing,
+        }
+    }
+
+    /// Who acts, if somebody does.
+    pub(crate) fn acting_mut(&mut self) -> Option<&mut Acting> {
+        match self {
+            Bearing::Acts(acting) | Bearing::Releases(_, acting) => Some(acting),
+            Bearing::Passes => None,
+        }
+    }
+}
+
+/// The hash of the operation that releases a stop.
+pub(crate) fn release_hash(stop_id: &EntityId) -> Digest {
+    operation_hash(RELEASE, &serde_json::json!({ "stop_id": stop_id }).to_string())
 }
 
 type InForce = BTreeMap<u64, Engaged>;
@@ -107,6 +133,11 @@ impl<'a> Entered<'a> {
         !self.held().is_empty()
     }
 
+    /// Does this operation release a stop that is in force?
+    fn releases(&self, hash: &Digest) -> bool {
+        self.held().values().any(|engaged| release_hash(&engaged.stop_id) == *hash)
+    }
+
     /// The first stop that covers this.
     fn covering(&self, acting: &Acting) -> Option<&Engaged> {
         self.held().values().find(|engaged| engaged.scope.covers(acting))
@@ -119,12 +150,14 @@ impl<'a> Entered<'a> {
     ///
     /// [`Fault::Stopped`].
     pub(crate) fn look(self, bearing: &Bearing) -> Result<Cleared<'a>, Fault> {
-        match bearing {
-            Bearing::Acts(acting) => match self.covering(acting).map(stopped) {
-                Some(fault) => Err(fault),
-                None => Ok(Cleared(self)),
-            },
-            Bearing::Passes => Ok(Cleared(self)),
+        let acting = match bearing {
+            Bearing::Passes => return Ok(Cleared(self)),
+            Bearing::Releases(hash, _) if self.releases(hash) => return Ok(Cleared(self)),
+            Bearing::Acts(acting) | Bearing::Releases(_, acting) => acting,
+        };
+        match self.covering(acting).map(stopped) {
+            Some(fault) => Err(fault),
+            None => Ok(Cleared(self)),
         }
     }
 }

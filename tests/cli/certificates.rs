@@ -4,8 +4,10 @@ use quorate_runtime::shell::clock::Stopwatch;
 use std::process::Command;
 
 use ed25519_dalek::{Signer, SigningKey};
-use quorate::session::{Ballot, Binding, PublicKey, Signature, Vote};
-use quorate::{CertifySession, Choice, Config, OpenSession, Quorate, RegisterVoter, SessionVote};
+use quorate::session::{Ballot, Binding, PublicKey, Signature, Vote, rotation_message};
+use quorate::{
+    CertifySession, Choice, Config, OpenSession, Quorate, RegisterVoter, RotateKey, SessionVote, TellTruth,
+};
 use serde_json::{Value, json};
 
 use super::{file, project, run, text};
@@ -95,7 +97,52 @@ fn plain(vote: Option<Choice>) -> SessionVote {
     SessionVote { vote, ..SessionVote::new(&id, "v", Choice::For, "").unwrap() }
 }
 
-/// Of a hundred voters, for and against; of seven, by scores of candidates.
+/// Four voters whose powers were learned; the first one's key took the place of another, by the signature of that one.
+async fn learned() -> Value {
+    let q = Quorate::open(Config::memory()).await.unwrap();
+    let public = |k| PublicKey::new(key(k).verifying_key().to_bytes());
+    q.voters().register(RegisterVoter::new(&name(0)).unwrap().signing(public(50))).await.unwrap();
+    for k in 1..4 {
+        q.voters().register(RegisterVoter::new(&name(k)).unwrap().signing(public(k))).await.unwrap();
+    }
+    let voter_id: quorate::VoterId = name(0).parse().unwrap();
+    let rotate = async |by: usize| {
+        let message = rotation_message(&voter_id, 2, &public(50), &public(0));
+        let signature = Some(Signature::new(key(by).sign(&message).to_bytes()));
+        let (voter_id, public_key) = (voter_id.clone(), public(0));
+        q.voters().rotate(RotateKey { voter_id, public_key, signature, by: None, reason: None }).await
+    };
+    assert_eq!(rotate(0).await.unwrap_err().kind().name(), "invalid_argument");
+    assert_eq!(rotate(50).await.unwrap().key_version, 2);
+    for question in ["g1", "g2", "g3", "g4", "g5"] {
+        let truth = TellTruth {
+            session_id: None,
+            question_id: question.parse().ok(),
+            truth: "for".parse().unwrap(),
+            answers: Some((0..4).map(|k| (name(k).parse().unwrap(), "for".parse().unwrap())).collect()),
+            score: None,
+            ratings: None,
+            by: None,
+        };
+        q.voters().feedback(truth).await.unwrap();
+    }
+    let asked = OpenSession { weights: Some("factors".into()), ..OpenSession::new(json!("deploy")) };
+    let opened = q.sessions().open(asked).await.unwrap();
+    let binding = Binding {
+        session_id: opened.session_id.clone(),
+        electorate_hash: opened.electorate_hash,
+        terms_hash: opened.terms_hash,
+    };
+    for k in 0..3 {
+        let vote = signed(&q, &binding, k, 1, plain(Some(Choice::For)), Ballot::Approve(Choice::For));
+        q.sessions().vote(vote).await.unwrap();
+    }
+    let session_id = opened.session_id;
+    let certificate = q.sessions().certificate(CertifySession { session_id }).await.unwrap();
+    serde_json::to_value(certificate).unwrap()
+}
+
+/// Of a hundred voters, for and against; of seven, by scores of candidates; of four whose powers were learned.
 async fn certificates() -> Vec<Value> {
     let approved = certificate(100, OpenSession::new(json!({ "deploy": "é" })), |_| {
         (plain(Some(Choice::For)), Ballot::Approve(Choice::For))
@@ -112,7 +159,7 @@ async fn certificates() -> Vec<Value> {
         let asked = SessionVote { scores: Some([(a.clone(), 0.5), (b.clone(), 0.25)].into()), ..plain(None) };
         (asked, Ballot::Scores([(a, 500_000), (b, 250_000)].into()))
     });
-    vec![approved.await, scored.await]
+    vec![approved.await, scored.await, learned().await]
 }
 
 type Change = (&'static str, fn(&mut Value));
@@ -130,6 +177,19 @@ const FOREIGN: [(&str, Rewrite); 8] = [
     ("a key in capitals", |text| text.replacen("\"public_key\":\"d75a", "\"public_key\":\"D75A", 1)),
     ("a number as text", |text| text.replace("\"round\":1,", "\"round\":\"1\",")),
 ];
+
+/// Changes after which one that names its source of powers does not hold.
+const LEARNED: [Change; 4] = [
+    ("another version of the source", |c| c["weights"]["version"] = 2.into()),
+    ("more answers", |c| c["weights"]["answers"] = 1_000.into()),
+    ("no source", |c| drop(c.as_object_mut().unwrap().remove("weights"))),
+    ("another version of the key", |c| c["electorate"][0]["key_version"] = 3.into()),
+];
+
+fn changes(good: &Value) -> impl Iterator<Item = Change> {
+    let more: &[Change] = if good.get("weights").is_some() { &LEARNED } else { &[] };
+    CHANGES.into_iter().chain(more.iter().copied())
+}
 
 /// Changes after which no certificate holds.
 const CHANGES: [Change; 9] = [
@@ -153,7 +213,7 @@ async fn a_certificate_holds_without_the_store_and_no_changed_one_does() {
         let told = run(&["verify-certificate", text(&path), "--json"]).ok().json();
         assert_eq!((&told["valid"], &told["signed_heads"]), (&true.into(), &good["rule"]["heads"]));
         assert!(run(&["verify-certificate", text(&path)]).ok().out().contains("valid"));
-        for (what, change) in CHANGES {
+        for (what, change) in changes(&good) {
             let mut changed = good.clone();
             change(&mut changed);
             let (_folder, path) = file(changed.to_string());
@@ -194,7 +254,7 @@ async fn another_verifier_in_another_language_says_the_same() {
         let (_folder, path) = file(good.to_string());
         let ran = python(text(&path)).unwrap();
         assert_eq!(ran.status.code(), Some(0), "{}", String::from_utf8_lossy(&ran.stderr));
-        for (what, change) in CHANGES {
+        for (what, change) in changes(&good) {
             let mut changed = good.clone();
             change(&mut changed);
             let (_folder, path) = file(changed.to_string());

@@ -2,26 +2,32 @@
 
 use quorate_core::kernel::ids::{CandidateId, EntityId, IdempotencyKey, VoterId};
 use quorate_core::kernel::keyed::KeyedRequest;
+use quorate_core::voting::gates::{Remedy, Verdict};
+use quorate_core::voting::judgement::{Judgement, Part};
 use quorate_core::voting::mandate;
 use quorate_core::voting::rules::Choice;
+use quorate_core::voting::session::beside::{GateFinding, RemedyEnded, RemedyTriggered};
 use quorate_core::voting::session::event::{
     self as session, Exhibit, Flag, Promised, Received, Rejected, Selection,
 };
 use quorate_core::voting::session::{
     Authentication, Authenticity, Ballot, BallotType, Basis, Candidate, ClosePolicy, Credential, Elector,
-    Evidence, Exclusion, Opened, Outcome, Pick, Quorum, Refusal, Revision, SwitchPolicy, Terms, Threshold,
-    Vote,
+    Evidence, Exclusion, GateEvaluated, Gated, Opened, Outcome, Pick, Quorum, Refusal, Revision,
+    SwitchPolicy, Terms, Threshold, TruthTold, Vote, Weighed,
 };
 use quorate_core::voting::signature::{Digest, PublicKey, Signature};
 use quorate_core::voting::voter::event::{self as voter, Noted, StandingChanged};
 use quorate_core::voting::voter::{Cause, FaultKind, ProofLevel, Registered, Standing, Suspicion};
+use quorate_core::voting::voter::{Considered, Profile, Profiled};
 
 use crate::events::{at, variants};
 
-variants!(voter_variants of voter::Event: Registered, Noted, StandingChanged, WentOffline, Returned, Escalated, Spread);
+variants!(voter_variants of voter::Event: Registered, Noted, StandingChanged, WentOffline, Returned, Escalated, Spread,
+    Judged, KeyRotated, Profiled, Considered);
 variants!(session_variants of session::Event: Opened, VoteReceived, CommitReceived, VoteRejected, EvidenceRecorded,
     VoterExcluded, CommitsClosed, RoundClosed, Closed, DecisionTainted, SilenceNoted, Told, Keyed, Mandated,
-    Spent, Redeemed);
+    Spent, Redeemed, Weighed, KeysNamed, TruthTold, GatesSet, DeadlineExtended, GateEvaluated, RemedyTriggered, RemedyEnded,
+    OldEvidenceRecorded);
 
 fn named(name: &str) -> VoterId {
     VoterId::new(name).unwrap()
@@ -95,7 +101,68 @@ pub(crate) fn voters() -> Vec<voter::Event> {
     events.push(voter::Event::Returned { at: at(70_000_000) });
     events.push(voter::Event::Escalated { score: 700_001, at: at(10) });
     events.push(voter::Event::Spread { number: 300, at: at(11) });
+    let judged = |part, by: Option<&str>| {
+        voter::Event::Judged(Box::new(voter::Judged {
+            question: EntityId::new("窓").unwrap(),
+            judgement: judgement(part),
+            factors: [1, 2, 3, 4, 5, 6, 7, 1_000_000],
+            base: 500_000,
+            weight: 650_000,
+            bias: -300,
+            by: by.map(str::to_owned),
+            at: at(12),
+        }))
+    };
+    events.push(judged(true, None));
+    events.push(judged(false, Some("ops")));
+    events.push(voter::Event::KeyRotated(Box::new(voter::KeyRotated {
+        version: 2,
+        from: PublicKey::new([3; 32]),
+        to: PublicKey::new([5; 32]),
+        signature: Some(Signature::new(std::array::from_fn(|i| i as u8))),
+        by: Some("ops".into()),
+        reason: Some("é".into()),
+        at: at(13),
+    })));
+    let profile = voter_profile();
+    let profiled = Profiled { profile, by: Some("ops".into()), at: at(14) };
+    events.push(voter::Event::Profiled(Box::new(profiled)));
+    let considered = |place, why: Option<&str>| Considered {
+        selection_id: EntityId::new("窓").unwrap(),
+        place,
+        why: why.map(str::to_owned),
+        utility: place.map(|_| 700_000),
+        contributions: [("latency".to_owned(), 300)].into(),
+        candidates: 70_000,
+        settings: "{}".into(),
+        by: None,
+        at: at(15),
+    };
+    events.push(voter::Event::Considered(Box::new(considered(Some(300), None))));
+    events.push(voter::Event::Considered(Box::new(considered(None, Some("é")))));
     events
+}
+
+fn voter_profile() -> Profile {
+    Profile {
+        kind: "wasp".into(),
+        fitness: 800_000,
+        metrics: [("latency".to_owned(), -300)].into(),
+        traits: [("stealth".to_owned(), 1_000_000)].into(),
+    }
+}
+
+fn judgement(part: bool) -> Judgement {
+    let part = part.then_some(Part {
+        voted: true,
+        steady: false,
+        effect: Some(true),
+        outcome: 300,
+        latency_us: Some(70_000),
+        time_us: 30_000_000,
+        context: Some([1, 2, 3, 4, 1_000_000]),
+    });
+    Judgement { truth: true, said: Some(false), rating: Some(300), part }
 }
 
 fn vote(ballot: Ballot) -> Vote {
@@ -192,6 +259,7 @@ pub(crate) fn all_sessions() -> Vec<session::Event> {
         Refusal::Sealed,
         Refusal::NotSealed,
         Refusal::NotAsPromised,
+        Refusal::KeyEnded,
     ];
     let exhibit = |stance, signature| Exhibit {
         vote: vote(Ballot::Approve(stance)),
@@ -268,7 +336,7 @@ pub(crate) fn all_sessions() -> Vec<session::Event> {
             received_at: at(2),
         }))
     }));
-    events.push(session::Event::EvidenceRecorded(Box::new(evidence)));
+    events.push(session::Event::EvidenceRecorded(Box::new(evidence.clone())));
     events.extend(exclusions.map(|reason| session::Event::VoterExcluded {
         voter_id: named("ann"),
         reason,
@@ -285,6 +353,57 @@ pub(crate) fn all_sessions() -> Vec<session::Event> {
     events.push(session::Event::Mandated(Box::new(mandate)));
     events.push(session::Event::Spent(Box::new(spent)));
     events.push(session::Event::Redeemed(Box::new(redeemed)));
+    events.extend(trusted());
+    events.push(session::Event::OldEvidenceRecorded(Box::new(evidence)));
+    events
+}
+
+/// Where powers come from, what was right, and what gates found.
+fn trusted() -> Vec<session::Event> {
+    let (source, gates) = ("factors:decay=0.95".to_owned(), vec!["quorum".to_owned(), "faults".to_owned()]);
+    let weighed = Weighed { source, version: 1, questions: 300, answers: 70_000 };
+    let truth = TruthTold {
+        truth: Pick::Candidate(candidate("a")),
+        score: 300,
+        judged: vec![(named("ann"), judgement(true)), (named("bob"), judgement(false))],
+        by: Some("ops".into()),
+        at: at(12),
+    };
+    let verdicts =
+        [Verdict::Pass, Verdict::RequireRemediation, Verdict::Fail, Verdict::EscalateToHuman, Verdict::Block];
+    let finding = |verdict| GateFinding {
+        gate: "faults".into(),
+        input: "1".into(),
+        threshold: "0, at most 1".into(),
+        verdict,
+    };
+    let remedies = [
+        Remedy::ExtendDeadline,
+        Remedy::ReassignVoters,
+        Remedy::QuarantineNode,
+        Remedy::ReopenSession,
+        Remedy::RebuildIndex,
+        Remedy::RecomputeWeights,
+        Remedy::NotifyOperator,
+    ];
+    let gated = Gated { gates, retry_of: EntityId::new("窓").ok(), retries: 1 };
+    let found = verdicts.map(finding).into();
+    let evaluated = GateEvaluated { verdict: Verdict::Block, findings: found, at: at(13) };
+    let mut events = vec![
+        session::Event::Weighed(Box::new(weighed)),
+        session::Event::KeysNamed([(named("ann"), 300)].into()),
+        session::Event::TruthTold(Box::new(truth)),
+        session::Event::GatesSet(Box::new(gated)),
+        session::Event::DeadlineExtended { deadline: at(60_000_000), at: at(30_000_001) },
+        session::Event::GateEvaluated(Box::new(evaluated)),
+    ];
+    events.extend(remedies.map(|remedy| {
+        let triggered = RemedyTriggered { remedy, key: format!("s/{}", remedy.name()), at: at(14) };
+        session::Event::RemedyTriggered(Box::new(triggered))
+    }));
+    let ended =
+        RemedyEnded { key: "s/reopen_session".into(), outcome: "opened s-retry-1".into(), at: at(15) };
+    events.push(session::Event::RemedyEnded(Box::new(ended)));
     events
 }
 

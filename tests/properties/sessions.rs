@@ -15,7 +15,7 @@ use quorate_core::kernel::time::Timestamp;
 use quorate_core::voting::rules::Choice as Stance;
 use quorate_core::voting::session::certificate::{Place, certify};
 use quorate_core::voting::session::{
-    Authentication, Authenticity, Ballot, BallotType, Basis, Candidate, Cast, ClosePolicy, Command,
+    Authentication, Authenticity, Ballot, BallotType, Basis, Beside, Candidate, Cast, ClosePolicy, Command,
     Credential, Effect, Elector, Event, Exclusion, Open, Outcome, Pick, Proof, Refusal, Rejection, Reply,
     Revision, SessionMachine, SwitchPolicy, Terms, Threshold, Vote,
 };
@@ -124,7 +124,7 @@ impl World {
             round_timeout: (pick(2) == 0).then(|| Duration::from_secs(9)),
             commit_timeout: None,
             keyed: None,
-            mandate: None,
+            beside: Beside::default(),
         };
         let liars: BTreeSet<usize> = (0..pick(f as u64 + 1)).map(|_| pick(n as u64) as usize).collect();
         let mut world = World {
@@ -188,7 +188,7 @@ impl World {
         } else {
             Proof { handle_hash: Some(handle(k)), ..Proof::default() }
         };
-        let cast = Cast { version: 1, vote, reasoning: None, proof, salt: None, standing: None };
+        let cast = Cast::new(vote, proof);
         // A handle is a secret between the voter and this process: nobody can send it again.
         if self.signs || self.liars.contains(&k) {
             self.pool.push(cast.clone());
@@ -288,9 +288,9 @@ impl World {
 
     /// Voters hear what sessions saw of them, and the session what became of them; perhaps twice.
     fn tell(&mut self) {
-        for Effect::Tell(reports) in
-            self.session.state().opened.iter().flat_map(|_| owed(&self.session)).collect::<Vec<_>>()
+        for effect in self.session.state().opened.iter().flat_map(|_| owed(&self.session)).collect::<Vec<_>>()
         {
+            let Effect::Tell(reports) = effect else { continue };
             let upto = reports.iter().map(|report| report.number).max().unwrap_or(0);
             for k in 0..self.n {
                 let own =

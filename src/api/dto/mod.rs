@@ -4,6 +4,7 @@
 
 mod agent;
 mod audit;
+mod candidate;
 mod capacity;
 mod cell;
 mod consensus;
@@ -28,8 +29,10 @@ mod quorum_extend;
 mod quota;
 mod retention;
 mod session;
+mod session_part;
 mod spend;
 mod stop;
+mod trust;
 mod voter;
 mod worker;
 
@@ -46,6 +49,7 @@ use crate::error::Error;
 
 pub use self::agent::*;
 pub use self::audit::*;
+pub use self::candidate::*;
 pub use self::capacity::*;
 pub use self::cell::*;
 pub use self::consensus::*;
@@ -70,8 +74,10 @@ pub use self::quorum_extend::*;
 pub use self::quota::*;
 pub use self::retention::*;
 pub use self::session::*;
+pub use self::session_part::*;
 pub use self::spend::*;
 pub use self::stop::*;
+pub use self::trust::*;
 pub use self::voter::*;
 pub use self::worker::*;
 

@@ -6,14 +6,17 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{AllowedOperation, OperationView, id};
+use super::{
+    AllowedOperation, AskedGate, ElectorView, EvidenceView, ExclusionView, GatesView, OperationView,
+    SelectionView, SessionBallot, TruthView, WeightsView, id,
+};
 use crate::core::kernel::ids::{CandidateId, EntityId, IdempotencyKey, VoterId, known};
 use crate::core::kernel::time::Timestamp;
 use crate::core::voting::rules::Choice;
 use crate::core::voting::session::{
     Authentication, Basis, ClosePolicy, Outcome, Revision, SwitchPolicy, Threshold,
 };
-use crate::core::voting::signature::{Digest, PublicKey, Signature};
+use crate::core::voting::signature::{Digest, Signature};
 use crate::error::Error;
 
 /// How votes are cast.
@@ -96,6 +99,13 @@ pub struct OpenSession {
     /// Promise votes first and tell them when all have promised; false when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub commit_reveal: Option<bool>,
+    /// Learn the powers from what is on record of the voters: a source of weights, as `factors` or
+    /// `dawid_skene_online:revisits=2`. What it gives at the opening is frozen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weights: Option<String>,
+    /// Gates that look at the decision when the session ends; none when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gates: Option<Vec<AskedGate>>,
     /// Cut powers so that nobody holds a third; false when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub power_cap: Option<bool>,
@@ -396,79 +406,6 @@ pub struct SessionLine {
     pub proposal: Value,
 }
 
-/// An option and what it got.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct SelectionView {
-    /// The candidate, or `for` or `against`.
-    pub candidate: String,
-    /// What sort of thing it is.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub kind: Option<String>,
-    /// Its scores, weighed by all power there is, 0 to 1.
-    pub selection_score: f64,
-    /// The power behind it.
-    pub voting_power: f64,
-    /// The heads behind it.
-    pub votes_received: u32,
-    /// 1: nothing but proven collective intelligence changes the ranking.
-    pub emergence_factor: f64,
-}
-
-/// A voter that contributes nothing, and why.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct ExclusionView {
-    /// Who.
-    pub voter_id: VoterId,
-    /// `equivocation`, `inconsistent_across_rounds`, `quarantined` or `byzantine`.
-    pub reason: String,
-}
-
-/// A proven fault.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct EvidenceView {
-    /// Its hash.
-    pub evidence_id: Digest,
-    /// Whose.
-    pub voter_id: VoterId,
-    /// Which.
-    pub fault: String,
-    /// `observed` by this process, or `transferable`: everybody can check it.
-    pub level: String,
-    /// In which round.
-    pub round: u32,
-    /// The hashes of both votes; the votes themselves stand in the history.
-    pub votes: Vec<Digest>,
-    /// It came after the end.
-    pub late: bool,
-    /// When.
-    pub at: Timestamp,
-}
-
-/// A vote that stands.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct SessionBallot {
-    /// The options it supports.
-    pub supports: Vec<String>,
-    /// How good, 0 to 1.
-    pub score: f64,
-    /// How sure, 0 to 1.
-    pub confidence: f64,
-    /// The voter's own number of it.
-    pub seq: u64,
-    /// `signature`, `handle` or `none`.
-    pub authenticity: String,
-    /// How well it was verified.
-    pub verification_score: f64,
-    /// What is odd about it.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub flags: Vec<String>,
-    /// When it was received.
-    pub received_at: Timestamp,
-    /// What the voter says about it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub reasoning: Option<String>,
-}
-
 /// How a session stands, or ended.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SessionResult {
@@ -575,23 +512,17 @@ pub struct SessionResult {
     /// The operation that the decision allows, and what was used of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub operation: Option<OperationView>,
+    /// Where the powers come from, when they were learned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weights: Option<WeightsView>,
+    /// What the gates found, where some look.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gates: Option<GatesView>,
+    /// What had been right, once it was told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub truth: Option<TruthView>,
     /// The request was answered before: under the same idempotency key, or the session was cancelled before. Told by
     /// `session.open` and `session.cancel` alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub duplicate: Option<bool>,
-}
-
-/// One voter of the electorate as it was frozen.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct ElectorView {
-    /// Who.
-    pub voter_id: VoterId,
-    /// How much it counts.
-    pub power: f64,
-    /// How much it would count without the cap; left out when that is the same.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub uncapped_power: Option<f64>,
-    /// The key of its signatures.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub public_key: Option<PublicKey>,
 }

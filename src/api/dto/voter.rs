@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::id;
+use super::{LearnedView, id};
 use crate::core::kernel::ids::{VoterId, known, known_maybe};
 use crate::core::kernel::time::Timestamp;
 use crate::core::voting::signature::PublicKey;
@@ -140,10 +140,16 @@ pub struct VoterView {
     pub last_seen: Option<Timestamp>,
     /// The key of its signatures.
     pub public_key: Option<PublicKey>,
+    /// The version of that key, of one that took the place of another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_version: Option<u32>,
     /// How much it counts as registered.
     pub weight: f64,
     /// How much it counts in a new session: half of that on probation.
     pub power: f64,
+    /// What its answers were worth, once the truth of some was told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub learned: Option<LearnedView>,
     /// When it was registered.
     pub registered_at: Timestamp,
 }

@@ -97,7 +97,22 @@ const SESSION: Lines = &[
         "its decision allows {tool} and nothing else, {uses} times[, until {expires_at}][, under fence {fence}]",
     ),
     ("spent", "its decision was used, use {number}[; {by} asked for it][, under fence {fence}]"),
-    ("redeemed", "job {job_id} began under a use of its decision"),
+    ("redeemed", "use {number} of its decision was bound to job {job_id}, which it lets begin"),
+    (
+        "weighed",
+        "its powers were learned by {source}, version {version}, from {answers} answers to {questions} questions",
+    ),
+    ("keys_named", "keys of its voters had taken the place of others"),
+    ("truth_told", "{truth} had been right[, as {by} told]; it turned out {score:units}"),
+    ("gates_set", "gates look at its decision: {gates}[; it follows {retry_of}]"),
+    ("deadline_extended", "votes are taken until {deadline}"),
+    ("gate_evaluated", "the gates say {verdict}"),
+    ("remedy_triggered", "{remedy} was triggered, as {key}"),
+    ("remedy_ended", "{key} came to this: {outcome}"),
+    (
+        "old_evidence_recorded",
+        "{fault} of {first.vote.voter_id} was proven by votes too old to be held against it; evidence {evidence_id}",
+    ),
 ];
 
 const VOTER: Lines = &[
@@ -120,6 +135,20 @@ const VOTER: Lines = &[
         "it would be quarantined at the score {score:units}, but as many are as may be: a person is asked",
     ),
     ("spread", "~the open sessions know of change {number} of its standing"),
+    (
+        "judged",
+        "it was judged by {question}[, as {by} told]; by the eight measures it weighs {weight:units} then",
+    ),
+    (
+        "profiled",
+        "it may be chosen, as {profile.kind} with the fitness {profile.fitness:units}[; {by} declared it]",
+    ),
+    (
+        "considered",
+        "it stood in choice {selection_id} among {candidates}[; it was chosen at place {place}][ with {utility:units}]\
+         [; it was not chosen: {why}]",
+    ),
+    ("key_rotated", "it signs with another key, version {version}[; {by} asked for it][: {reason}]"),
 ];
 
 const AGENT: Lines = &[

@@ -174,7 +174,7 @@ impl Teller<'_> {
         };
         match stream.kind {
             StreamKind::Voter => {
-                const EVENTS: &[&str] = &["evidence_recorded", "voter_excluded"];
+                const EVENTS: &[&str] = &["evidence_recorded", "voter_excluded", "old_evidence_recorded"];
                 let sessions =
                     named(&["/session_id", "/cause/evidence/session_id", "/cause/violation/session_id"]);
                 of(StreamKind::Session, sessions, EVENTS, Some(&stream.id))

@@ -9,8 +9,8 @@
 //!
 //! | question | Spend | condition | events | answer |
 //! |---|---|---|---|---|
-//! | any | again under a key | the same operation | – | as the first time |
-//! | any | again under a key | another operation | – | `KeyReused` |
+//! | any | again under a key | the same operation and fencing token | – | as the first time |
+//! | any | again under a key | another operation, or another token | – | `KeyReused` |
 //! | without a mandate | | | – | `NoMandate` |
 //! | open | | | – | `Pending` |
 //! | ended otherwise | | | – | `NotApproved` |
@@ -241,6 +241,16 @@ impl Uses {
         self.redeemed.insert(redeemed.number, redeemed.job_id.clone());
     }
 
+    /// The job that is bound to the use of this token.
+    pub fn bound_to(&self, token: &EntityId) -> Option<&EntityId> {
+        self.redeemed.get(&self.of_token(token)?.number)
+    }
+
+    /// Would this be told again what was told before, and change nothing?
+    pub fn is_known(&self, key: &IdempotencyKey) -> bool {
+        self.spent.contains_key(key)
+    }
+
     /// How often it was used.
     pub fn count(&self) -> u32 {
         u32::try_from(self.spent.len()).unwrap_or(u32::MAX)
@@ -287,8 +297,8 @@ pub fn spend(
     let same = same_tool && spend.operation_hash == mandate.operation_hash;
     if let Some(spent) = uses.spent.get(&spend.key) {
         let spent = spent.clone();
-        // Who asks again under a lower token than it had is not the one who asked first.
-        return match same && spend.fence >= spent.fence {
+        // Who shows another fencing token is another leader, and no use of one is that of the other.
+        return match same && spend.fence == spent.fence {
             true => Ok(Use { spent, duplicate: true }),
             false => Err(Refusal::KeyReused { number: spent.number }),
         };

@@ -64,6 +64,11 @@ fn a_higher_token_fences_the_lower_ones_and_a_repeat_is_told_the_same() {
     let again = Spend { token: EntityId::new("another").unwrap(), ..ask("a", 7) };
     let again = spend(Some(&two), &uses, Decided::For, again, at(9_000)).unwrap();
     assert_eq!((again.duplicate, &again.spent), (true, &first.spent));
+    // Under another token it is another leader, whichever is higher.
+    for other in [6, 8] {
+        let other = spend(Some(&two), &uses, Decided::For, ask("a", other), at(0));
+        assert_eq!(other, Err(Refusal::KeyReused { number: 1 }));
+    }
     let other = Spend { operation_hash: operation_hash("pay", "null"), ..ask("a", 7) };
     assert_eq!(spend(Some(&two), &uses, Decided::For, other, at(0)), Err(Refusal::KeyReused { number: 1 }));
     uses.spend(&spend(Some(&two), &uses, Decided::For, ask("b", 7), at(0)).unwrap().spent);

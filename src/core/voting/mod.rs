@@ -9,6 +9,7 @@
 //! | [`proposal`] | a question put to the registered agents |
 //! | [`algorithms`] | rules under a name |
 //! | [`reliability`] | how far each voter can be relied on: sources of weights |
+//! | [`judgement`] | what came to light of a voter when it was told what was right |
 //! | [`independence`] | how many independent voices there are behind a number of heads |
 //! | [`attacks`] | patterns in votes that honest voters hardly make |
 //! | [`emergence`] | what a crowd does beyond its votes |
@@ -29,6 +30,7 @@ pub mod emergence;
 pub mod extension;
 pub mod gates;
 pub mod independence;
+pub mod judgement;
 pub mod mandate;
 pub mod proposal;
 pub mod quorum;

@@ -47,6 +47,8 @@ pub enum Domain {
     Evidence,
     /// An operation that is decided about.
     Operation,
+    /// A new key of a voter.
+    Rotation,
 }
 
 impl Domain {
@@ -61,6 +63,7 @@ impl Domain {
             Domain::Handle => "quorate voter handle v1",
             Domain::Evidence => "quorate session evidence v1",
             Domain::Operation => "quorate operation v1",
+            Domain::Rotation => "quorate voter rotation v1",
         }
     }
 

@@ -853,6 +853,8 @@ class Session:
         revision_policy: Literal["final", "revisable"] | None = None,
         authentication: Literal["required", "optional"] | None = None,
         commit_reveal: bool | None = None,
+        weights: str | None = None,
+        gates: Sequence[Mapping[str, Any]] | None = None,
         power_cap: bool | None = None,
         operation: Mapping[str, Any] | None = None,
         context: Mapping[str, Any] | None = None,
@@ -881,6 +883,8 @@ class Session:
         :param revision_policy: May votes change within a round? ``final`` (default) or ``revisable``.
         :param authentication: Must a vote show whose it is, by handle or signature? ``required`` (default), or ``optional`` for voters without a key.
         :param commit_reveal: Promise votes first and tell them when all have promised; false when left out.
+        :param weights: Learn the powers from what is on record of the voters: a source of weights, as ``factors`` or ``dawid_skene_online:revisits=2``. What it gives at the opening is frozen.
+        :param gates: Gates that look at the decision when the session ends; none when left out.
         :param power_cap: Cut powers so that nobody holds a third; false when left out.
         :param operation: The operation that the decision allows; a decision for is used with ``session.spend``.
         :param context: What the context of the decision is; kept with it.
@@ -1043,8 +1047,67 @@ class Emergence:
         :param outcome: The right score, from 0 to 1, where it became known. Only then collective intelligence is looked for.
         """
 
+class Candidate:
+    """Candidates: declare what there is to choose by, choose such that not all are alike."""
+
+    def __init__(self, core: Core) -> None: ...
+
+    def register(
+        self,
+        *,
+        candidate_id: str,
+        kind: str,
+        fitness: float,
+        metrics: Mapping[str, float] | None = None,
+        traits: Mapping[str, float] | None = None,
+        by: str | None = None,
+    ) -> replies.CandidateRegistered:
+        """Declare what there is to choose a voter by: ``candidate.register``.
+
+        :param candidate_id: Which voter.
+        :param kind: A label in your words; two of one kind are alike.
+        :param fitness: How fit it is, 0 to 1.
+        :param metrics: What was measured, by the names of the criteria: ``benefit_ratio``, ``success_rate``, ``latency``, ``resource_efficiency``, ``adaptability``, ``risk_adjusted_return``, ``context_correlation`` (-1 to 1), ``stability``.
+        :param traits: Its traits, each 0 to 1, under names of your own.
+        :param by: Who declares it.
+        """
+
+    def select(
+        self,
+        *,
+        selection_id: str | None = None,
+        candidates: Sequence[str] | None = None,
+        maximum: int | None = None,
+        diversity: float | None = None,
+        strict: bool | None = None,
+        least_fitness: float | None = None,
+        defaults: Mapping[str, float] | None = None,
+        criteria: Mapping[str, float] | None = None,
+        wanted: Mapping[str, Mapping[str, Any]] | None = None,
+        context: Mapping[str, Any] | None = None,
+        affinity: Mapping[str, Sequence[float]] | None = None,
+        sensitivity: float | None = None,
+        by: str | None = None,
+    ) -> replies.CandidatesSelected:
+        """Choose among candidates by eight criteria, traits and context: ``candidate.select``.
+
+        :param selection_id: Id of the choice; a random one when left out. Under one id one choice is made.
+        :param candidates: Who may be chosen; every candidate that may vote when left out.
+        :param maximum: Most that are chosen, 1 to 1000; 5 when left out.
+        :param diversity: From 0 (only what speaks for each) to 1 (only that they differ); 0.7 when left out.
+        :param strict: Choose only who is at least ``diversity`` away from all chosen ones; false when left out.
+        :param least_fitness: Less fit candidates are left out, 0 to 1; 0.6 when left out.
+        :param defaults: What a criterion counts as that was not measured, by its name; a candidate without it is left out otherwise.
+        :param criteria: How much each criterion counts, by its name; together 1, those left out as usual.
+        :param wanted: Traits that are asked for.
+        :param context: What surrounds the choice; no adjustment when left out.
+        :param affinity: How well a trait serves in each part of the context, in the order volatility, volume, spread, trend, noise; 0 to 1.
+        :param sensitivity: How much cooperation and adaptability count, 0.10 to 0.99; 0.8 when left out.
+        :param by: Who chooses.
+        """
+
 class Voter:
-    """Voters of sessions: register, look, quarantine, release."""
+    """Voters of sessions: register, look, quarantine, release, tell what was right, change keys."""
 
     def __init__(self, core: Core) -> None: ...
 
@@ -1111,6 +1174,46 @@ class Voter:
         :param voter_id: Which voter.
         :param reason: Why.
         :param pardon: Even though a fault of it is proven; false when left out.
+        """
+
+    def feedback(
+        self,
+        *,
+        truth: str,
+        session_id: str | None = None,
+        question_id: str | None = None,
+        answers: Mapping[str, str] | None = None,
+        score: float | None = None,
+        ratings: Mapping[str, float] | None = None,
+        by: str | None = None,
+    ) -> replies.TruthTaken:
+        """Tell what had been right, so that weights are learned from it: ``voter.feedback``.
+
+        :param truth: What had been right: ``for``, ``against``, or a candidate.
+        :param session_id: Which session; it has ended.
+        :param question_id: Your own name for a question that was asked elsewhere; told of a voter again, it is not counted again.
+        :param answers: Of a question that was asked elsewhere: what each voter answered.
+        :param score: How well the session turned out, 0 to 1; 1 when it decided for what had been right, else 0, when left out.
+        :param ratings: How useful the part of some voters was, 0 to 1: what is above a half raises their weight by ``factors``, what is below lowers it.
+        :param by: Who tells; no voter of the question.
+        """
+
+    def rotate(
+        self,
+        voter_id: str,
+        *,
+        public_key: str,
+        signature: str | None = None,
+        by: str | None = None,
+        reason: str | None = None,
+    ) -> replies.KeyTaken:
+        """Let another key take the place of the one a voter signs with: ``voter.rotate``.
+
+        :param voter_id: Which voter.
+        :param public_key: Its new Ed25519 key, 64 hexadecimal digits.
+        :param signature: The signature of its present key over the change; without it an admin has to ask.
+        :param by: Who asks for it.
+        :param reason: Why.
         """
 
 class Job(JobLeases):
@@ -2558,8 +2661,10 @@ class Nouns:
     """Questions that hold against voters that lie: open, vote, look, certify, use what was decided."""
     emergence: Emergence
     """What a crowd does beyond its votes: look for patterns."""
+    candidate: Candidate
+    """Candidates: declare what there is to choose by, choose such that not all are alike."""
     voter: Voter
-    """Voters of sessions: register, look, quarantine, release."""
+    """Voters of sessions: register, look, quarantine, release, tell what was right, change keys."""
     job: Job
     """Jobs: submit, lead, report, end, look."""
     lease: Lease
@@ -3443,6 +3548,8 @@ class AsyncSession:
         revision_policy: Literal["final", "revisable"] | None = None,
         authentication: Literal["required", "optional"] | None = None,
         commit_reveal: bool | None = None,
+        weights: str | None = None,
+        gates: Sequence[Mapping[str, Any]] | None = None,
         power_cap: bool | None = None,
         operation: Mapping[str, Any] | None = None,
         context: Mapping[str, Any] | None = None,
@@ -3471,6 +3578,8 @@ class AsyncSession:
         :param revision_policy: May votes change within a round? ``final`` (default) or ``revisable``.
         :param authentication: Must a vote show whose it is, by handle or signature? ``required`` (default), or ``optional`` for voters without a key.
         :param commit_reveal: Promise votes first and tell them when all have promised; false when left out.
+        :param weights: Learn the powers from what is on record of the voters: a source of weights, as ``factors`` or ``dawid_skene_online:revisits=2``. What it gives at the opening is frozen.
+        :param gates: Gates that look at the decision when the session ends; none when left out.
         :param power_cap: Cut powers so that nobody holds a third; false when left out.
         :param operation: The operation that the decision allows; a decision for is used with ``session.spend``.
         :param context: What the context of the decision is; kept with it.
@@ -3633,8 +3742,67 @@ class AsyncEmergence:
         :param outcome: The right score, from 0 to 1, where it became known. Only then collective intelligence is looked for.
         """
 
+class AsyncCandidate:
+    """Candidates: declare what there is to choose by, choose such that not all are alike."""
+
+    def __init__(self, core: AsyncCore) -> None: ...
+
+    async def register(
+        self,
+        *,
+        candidate_id: str,
+        kind: str,
+        fitness: float,
+        metrics: Mapping[str, float] | None = None,
+        traits: Mapping[str, float] | None = None,
+        by: str | None = None,
+    ) -> replies.CandidateRegistered:
+        """Declare what there is to choose a voter by: ``candidate.register``.
+
+        :param candidate_id: Which voter.
+        :param kind: A label in your words; two of one kind are alike.
+        :param fitness: How fit it is, 0 to 1.
+        :param metrics: What was measured, by the names of the criteria: ``benefit_ratio``, ``success_rate``, ``latency``, ``resource_efficiency``, ``adaptability``, ``risk_adjusted_return``, ``context_correlation`` (-1 to 1), ``stability``.
+        :param traits: Its traits, each 0 to 1, under names of your own.
+        :param by: Who declares it.
+        """
+
+    async def select(
+        self,
+        *,
+        selection_id: str | None = None,
+        candidates: Sequence[str] | None = None,
+        maximum: int | None = None,
+        diversity: float | None = None,
+        strict: bool | None = None,
+        least_fitness: float | None = None,
+        defaults: Mapping[str, float] | None = None,
+        criteria: Mapping[str, float] | None = None,
+        wanted: Mapping[str, Mapping[str, Any]] | None = None,
+        context: Mapping[str, Any] | None = None,
+        affinity: Mapping[str, Sequence[float]] | None = None,
+        sensitivity: float | None = None,
+        by: str | None = None,
+    ) -> replies.CandidatesSelected:
+        """Choose among candidates by eight criteria, traits and context: ``candidate.select``.
+
+        :param selection_id: Id of the choice; a random one when left out. Under one id one choice is made.
+        :param candidates: Who may be chosen; every candidate that may vote when left out.
+        :param maximum: Most that are chosen, 1 to 1000; 5 when left out.
+        :param diversity: From 0 (only what speaks for each) to 1 (only that they differ); 0.7 when left out.
+        :param strict: Choose only who is at least ``diversity`` away from all chosen ones; false when left out.
+        :param least_fitness: Less fit candidates are left out, 0 to 1; 0.6 when left out.
+        :param defaults: What a criterion counts as that was not measured, by its name; a candidate without it is left out otherwise.
+        :param criteria: How much each criterion counts, by its name; together 1, those left out as usual.
+        :param wanted: Traits that are asked for.
+        :param context: What surrounds the choice; no adjustment when left out.
+        :param affinity: How well a trait serves in each part of the context, in the order volatility, volume, spread, trend, noise; 0 to 1.
+        :param sensitivity: How much cooperation and adaptability count, 0.10 to 0.99; 0.8 when left out.
+        :param by: Who chooses.
+        """
+
 class AsyncVoter:
-    """Voters of sessions: register, look, quarantine, release."""
+    """Voters of sessions: register, look, quarantine, release, tell what was right, change keys."""
 
     def __init__(self, core: AsyncCore) -> None: ...
 
@@ -3701,6 +3869,46 @@ class AsyncVoter:
         :param voter_id: Which voter.
         :param reason: Why.
         :param pardon: Even though a fault of it is proven; false when left out.
+        """
+
+    async def feedback(
+        self,
+        *,
+        truth: str,
+        session_id: str | None = None,
+        question_id: str | None = None,
+        answers: Mapping[str, str] | None = None,
+        score: float | None = None,
+        ratings: Mapping[str, float] | None = None,
+        by: str | None = None,
+    ) -> replies.TruthTaken:
+        """Tell what had been right, so that weights are learned from it: ``voter.feedback``.
+
+        :param truth: What had been right: ``for``, ``against``, or a candidate.
+        :param session_id: Which session; it has ended.
+        :param question_id: Your own name for a question that was asked elsewhere; told of a voter again, it is not counted again.
+        :param answers: Of a question that was asked elsewhere: what each voter answered.
+        :param score: How well the session turned out, 0 to 1; 1 when it decided for what had been right, else 0, when left out.
+        :param ratings: How useful the part of some voters was, 0 to 1: what is above a half raises their weight by ``factors``, what is below lowers it.
+        :param by: Who tells; no voter of the question.
+        """
+
+    async def rotate(
+        self,
+        voter_id: str,
+        *,
+        public_key: str,
+        signature: str | None = None,
+        by: str | None = None,
+        reason: str | None = None,
+    ) -> replies.KeyTaken:
+        """Let another key take the place of the one a voter signs with: ``voter.rotate``.
+
+        :param voter_id: Which voter.
+        :param public_key: Its new Ed25519 key, 64 hexadecimal digits.
+        :param signature: The signature of its present key over the change; without it an admin has to ask.
+        :param by: Who asks for it.
+        :param reason: Why.
         """
 
 class AsyncJob(AsyncJobLeases):
@@ -5148,8 +5356,10 @@ class AsyncNouns:
     """Questions that hold against voters that lie: open, vote, look, certify, use what was decided."""
     emergence: AsyncEmergence
     """What a crowd does beyond its votes: look for patterns."""
+    candidate: AsyncCandidate
+    """Candidates: declare what there is to choose by, choose such that not all are alike."""
     voter: AsyncVoter
-    """Voters of sessions: register, look, quarantine, release."""
+    """Voters of sessions: register, look, quarantine, release, tell what was right, change keys."""
     job: AsyncJob
     """Jobs: submit, lead, report, end, look."""
     lease: AsyncLease

@@ -501,6 +501,49 @@ class Cancelled(_Cancelled, total=False):
     closed_at: str | None
 
 
+class CandidateRegistered(TypedDict):
+    """A candidate as declared."""
+
+    #: Which voter.
+    candidate_id: str
+    #: Its label.
+    kind: str
+    #: How fit it is.
+    fitness: float
+    #: What was measured.
+    metrics: dict[str, float]
+    #: Its traits.
+    traits: dict[str, float]
+    #: The same was declared before; nothing changed.
+    duplicate: bool
+
+
+class _CandidatesSelected(TypedDict):
+    #: Id of the choice.
+    selection_id: str
+    #: The chosen ones, in the order in which they were chosen.
+    chosen: list[ChosenView]
+    #: Their ids, as ``session.open`` takes them for its ``voters``.
+    voters: list[str]
+    #: Why each of the others was not chosen.
+    left_out: dict[str, str]
+    #: How many fewer were chosen than could have been, since the rest is too much alike; 0 unless strict.
+    shortfall: int
+    #: Those that no other beats in every criterion.
+    front: list[str]
+    #: How many kinds there effectively are among the chosen.
+    effective_kinds: float
+    #: The same choice was on record before; nothing changed.
+    duplicate: bool
+
+
+class CandidatesSelected(_CandidatesSelected, total=False):
+    """What was chosen, and why the others were not."""
+
+    #: The least distance of two chosen ones; none of fewer than two.
+    least_distance: float | None
+
+
 class CapView(TypedDict):
     """A cap that was met."""
 
@@ -820,6 +863,27 @@ class CheckpointCheck(_CheckpointCheck, total=False):
     size: int | None
     #: Why it is not contained.
     why: str | None
+
+
+class ChosenView(TypedDict):
+    """One that was chosen, and what speaks for it, each part from 0 to 1."""
+
+    #: Which.
+    candidate_id: str
+    #: Its label.
+    kind: str
+    #: All together.
+    utility: float
+    #: The weighted mean of the criteria.
+    criteria: float
+    #: What each criterion adds to that.
+    contributions: dict[str, float]
+    #: How well it has the traits that are asked for.
+    traits: float
+    #: How well its traits suit the context.
+    suitability: float
+    #: Its potential for emergence.
+    emergence: float
 
 
 _ClassEstimate = TypedDict("_ClassEstimate", {
@@ -1260,6 +1324,8 @@ class ElectorView(_ElectorView, total=False):
     uncapped_power: float | None
     #: The key of its signatures.
     public_key: str | None
+    #: The version of that key, of one that took the place of another.
+    key_version: int | None
 
 
 class EmergenceReport(TypedDict):
@@ -1307,6 +1373,17 @@ class EmergenceSignal(_EmergenceSignal, total=False):
     p_value: float | None
     #: One less the p-value. It is no probability that the pattern is there.
     confidence: float | None
+
+
+class EndedKeyView(TypedDict):
+    """A key that ended."""
+
+    #: Its version.
+    version: int
+    #: It.
+    public_key: str
+    #: When it ended.
+    ended_at: str
 
 
 class _EntityLog(TypedDict):
@@ -1686,6 +1763,37 @@ class GapView(TypedDict):
     first_seq: int
     #: The last of them.
     last_seq: int
+
+
+class GateView(TypedDict):
+    """A gate that does not pass."""
+
+    #: Which.
+    gate: str
+    #: What it looked at.
+    input: str
+    #: What it compared that with.
+    threshold: str
+    #: What it says.
+    verdict: str
+
+
+class _GatesView(TypedDict):
+    #: The gates that look.
+    gates: list[str]
+    #: Those that do not pass.
+    failed: list[GateView]
+    #: What was done about it, by its key, and what became of that; none while it is under way.
+    remedies: dict[str, str | None]
+
+
+class GatesView(_GatesView, total=False):
+    """What the gates found. They never change the decision."""
+
+    #: The worst of what they say: ``pass``, ``require_remediation``, ``fail``, ``escalate_to_human`` or ``block``; none before the end.
+    verdict: str | None
+    #: The session that this one follows, since a gate asked for it.
+    retry_of: str | None
 
 
 class GroupPage(TypedDict):
@@ -2297,6 +2405,38 @@ class JobWhy(TypedDict):
     status: str
     #: What led there, oldest first.
     chain: list[WhyLink]
+
+
+class KeyTaken(TypedDict):
+    """The keys of a voter after a change."""
+
+    #: Which voter.
+    voter_id: str
+    #: The key it signs with.
+    public_key: str
+    #: Its version: 1 is the one it was registered with.
+    key_version: int
+    #: Keys that ended, oldest first.
+    ended: list[EndedKeyView]
+    #: It signed with this one before; nothing changed.
+    duplicate: bool
+
+
+class LearnedView(TypedDict):
+    """What a voter's answers were worth, as far as the truth was told."""
+
+    #: Questions of which the truth was told, that it had a part in.
+    judged: int
+    #: Answers among the last 200 of them.
+    answers: int
+    #: Right ones.
+    right: int
+    #: Its weight by the source ``factors`` with its usual settings, as of the last of them.
+    weight: float
+    #: The eight measures behind it.
+    factors: dict[str, float]
+    #: The sum of ratings, as it moves the weight.
+    bias: float
 
 
 class LeaseLine(TypedDict):
@@ -3463,6 +3603,12 @@ class SessionResult(_SessionResult, total=False):
     noticed_at: str | None
     #: The operation that the decision allows, and what was used of it.
     operation: OperationView | None
+    #: Where the powers come from, when they were learned.
+    weights: WeightsView | None
+    #: What the gates found, where some look.
+    gates: GatesView | None
+    #: What had been right, once it was told.
+    truth: TruthView | None
     #: The request was answered before: under the same idempotency key, or the session was cancelled before. Told by ``session.open`` and ``session.cancel`` alone.
     duplicate: bool | None
 
@@ -3874,6 +4020,40 @@ class TokenView(_TokenView, total=False):
     expires_at: str | None
 
 
+class _TruthTaken(TypedDict):
+    #: What had been right.
+    truth: str
+    #: The voters of whom something came to light by it.
+    voters: list[str]
+    #: The same was told before; nothing changed.
+    duplicate: bool
+
+
+class TruthTaken(_TruthTaken, total=False):
+    """What had been right, as it is on record."""
+
+    #: Which session.
+    session_id: str | None
+    #: Which question that was asked elsewhere.
+    question_id: str | None
+
+
+class _TruthView(TypedDict):
+    #: The right option.
+    truth: str
+    #: How well the session turned out, 0 to 1.
+    score: float
+    #: When.
+    at: str
+
+
+class TruthView(_TruthView, total=False):
+    """What had been right in a session."""
+
+    #: Who told.
+    by: str | None
+
+
 class _Verified(TypedDict):
     #: Everything in the history fits, and nothing of it is missing.
     ok: bool
@@ -4064,6 +4244,10 @@ class VoterView(_VoterView, total=False):
     last_seen: str | None
     #: The key of its signatures.
     public_key: str | None
+    #: The version of that key, of one that took the place of another.
+    key_version: int | None
+    #: What its answers were worth, once the truth of some was told.
+    learned: LearnedView | None
 
 
 class VotersStatus(TypedDict):
@@ -4093,6 +4277,19 @@ class VotersStatus(TypedDict):
     safety_margin: int
     #: What follows.
     recommended_actions: list[str]
+
+
+class WeightsView(TypedDict):
+    """Where the powers of a session come from."""
+
+    #: The source with all its parameters.
+    source: str
+    #: Its version.
+    version: int
+    #: Questions whose truth was told, that it learned from.
+    questions: int
+    #: Answers to them.
+    answers: int
 
 
 class WhyLink(TypedDict):
@@ -4261,6 +4458,8 @@ __all__ = [
     "ByClass",
     "ByPriority",
     "Cancelled",
+    "CandidateRegistered",
+    "CandidatesSelected",
     "CapView",
     "CapacityConfigured",
     "CapacityOffered",
@@ -4276,6 +4475,7 @@ __all__ = [
     "CellView",
     "Certificate",
     "CheckpointCheck",
+    "ChosenView",
     "ClassEstimate",
     "ClassView",
     "ConsensusHistoryPage",
@@ -4299,6 +4499,7 @@ __all__ = [
     "ElectorView",
     "EmergenceReport",
     "EmergenceSignal",
+    "EndedKeyView",
     "EntityLog",
     "EntityWhy",
     "EventCount",
@@ -4316,6 +4517,8 @@ __all__ = [
     "FlowStatus",
     "GapView",
     "GateStatus",
+    "GateView",
+    "GatesView",
     "GroupPage",
     "HealthDistribution",
     "HistoryCounts",
@@ -4341,6 +4544,8 @@ __all__ = [
     "JobStatusView",
     "JobSubmitted",
     "JobWhy",
+    "KeyTaken",
+    "LearnedView",
     "LeaseLine",
     "LeasePage",
     "LoadRecorded",
@@ -4413,6 +4618,8 @@ __all__ = [
     "TakenWork",
     "TiersView",
     "TokenView",
+    "TruthTaken",
+    "TruthView",
     "Verified",
     "VerifiedPart",
     "VivaldiCoordinate",
@@ -4422,6 +4629,7 @@ __all__ = [
     "VoterRegistered",
     "VoterView",
     "VotersStatus",
+    "WeightsView",
     "WhyLink",
     "WhyStep",
     "WorkTaken",

@@ -46,6 +46,7 @@ use tokio::sync::oneshot;
 pub(in crate::shell) use self::cell::cell_of;
 pub(crate) use self::datacenter::datacenters_id;
 pub(crate) use self::retention::retention_id;
+pub(crate) use self::session::tell_voters;
 pub(crate) use self::stops::stops_id;
 pub(crate) use self::topology::mesh_id;
 use super::asked::Question;

@@ -6,9 +6,8 @@ use super::{Carried, Hosted, track};
 use crate::config::Config;
 use crate::core::kernel::ids::{EntityId, StreamId, StreamKind, VoterId};
 use crate::core::kernel::time::Timestamp;
-use crate::core::trust::stop::RELEASE;
 use crate::core::voting::agent::Command as AgentCommand;
-use crate::core::voting::mandate::{Mandate, is_usable};
+use crate::core::voting::mandate::is_usable;
 use crate::core::voting::proposal::event::VoteCast;
 use crate::core::voting::proposal::{Command, Effect, Event, Lookup, Proposal, ProposalMachine};
 use crate::shell::asked::Question;
@@ -29,16 +28,18 @@ impl Hosted for ProposalMachine {
     }
 
     fn bearing(_: &EntityId, state: &Proposal, command: &Self::Command) -> Bearing {
-        // What those who are named need to release a stop passes.
-        let releases = |mandate: Option<&Mandate>| mandate.is_some_and(|mandate| mandate.tool == RELEASE);
-        let releasing = releases(state.mandate.as_deref());
+        let mandate = state.mandate.as_deref();
         match command {
-            Command::Open(open) if releases(open.mandate.as_ref()) => Bearing::Passes,
-            Command::Vote(_) | Command::Delegate(_) | Command::Extend(_) if releasing => Bearing::Passes,
-            Command::Open(_) | Command::Redeem(..) => Bearing::unnamed(),
-            Command::Extend(extend) => Bearing::of(extend.by.iter()),
-            Command::Vote(ballot) => Bearing::of([ballot.voter_id.as_str()]),
-            Command::Delegate(delegate) => Bearing::of([delegate.from.as_str(), delegate.to.as_str()]),
+            // What was told before is told again, whatever is stopped since.
+            Command::Spend(spend) if state.uses.is_known(&spend.key) => Bearing::Passes,
+            Command::Redeem(redeem, _) if state.uses.bound_to(&redeem.token).is_some() => Bearing::Passes,
+            Command::Open(open) => Bearing::unnamed().about(open.mandate.as_ref()),
+            Command::Redeem(..) => Bearing::unnamed(),
+            Command::Extend(extend) => Bearing::of(extend.by.iter()).about(mandate),
+            Command::Vote(ballot) => Bearing::of([ballot.voter_id.as_str()]).about(mandate),
+            Command::Delegate(delegate) => {
+                Bearing::of([delegate.from.as_str(), delegate.to.as_str()]).about(mandate)
+            }
             Command::Spend(spend) => Bearing::of(spend.by.iter()),
             Command::RecordBroadcast(_)
             | Command::RecordHanded { .. }

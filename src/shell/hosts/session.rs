@@ -7,9 +7,8 @@ use super::{Carried, Hosted, track};
 use crate::config::Config;
 use crate::core::kernel::ids::{EntityId, StreamId, StreamKind, VoterId};
 use crate::core::kernel::time::Timestamp;
-use crate::core::trust::stop::RELEASE;
-use crate::core::voting::mandate::{Mandate, is_usable};
-use crate::core::voting::session::{Command, Effect, Event, Session, SessionMachine};
+use crate::core::voting::mandate::is_usable;
+use crate::core::voting::session::{Command, Effect, Event, Rejection, Session, SessionMachine, reopened};
 use crate::core::voting::voter::{Command as VoterCommand, Report};
 use crate::shell::asked::Question;
 use crate::shell::bus::{Notice, What};
@@ -30,16 +29,18 @@ impl Hosted for SessionMachine {
     }
 
     fn bearing(_: &EntityId, state: &Session, command: &Self::Command) -> Bearing {
-        // What those who are named need to release a stop passes.
-        let releases = |mandate: Option<&Mandate>| mandate.is_some_and(|mandate| mandate.tool == RELEASE);
-        let releasing = releases(state.mandate.as_deref());
+        let mandate = state.mandate.as_deref();
         match command {
-            Command::Open(open) if releases(open.mandate.as_ref()) => Bearing::Passes,
-            Command::Vote(_) | Command::Commit(_) | Command::EndRound { .. } if releasing => Bearing::Passes,
-            Command::Open(_) | Command::EndRound { .. } | Command::Redeem(..) => Bearing::unnamed(),
-            Command::Vote(cast) => Bearing::of([cast.vote.voter_id.as_str()]),
-            Command::Commit(commit) => Bearing::of([commit.voter_id.as_str()]),
+            // What was told before is told again, whatever is stopped since.
+            Command::Spend(spend) if state.uses.is_known(&spend.key) => Bearing::Passes,
+            Command::Redeem(redeem, _) if state.uses.bound_to(&redeem.token).is_some() => Bearing::Passes,
+            Command::Open(open) => Bearing::unnamed().about(open.beside.mandate.as_ref()),
+            Command::EndRound { .. } => Bearing::unnamed().about(mandate),
+            Command::Redeem(..) => Bearing::unnamed(),
+            Command::Vote(cast) => Bearing::of([cast.vote.voter_id.as_str()]).about(mandate),
+            Command::Commit(commit) => Bearing::of([commit.voter_id.as_str()]).about(mandate),
             Command::Spend(spend) => Bearing::of(spend.by.iter()),
+            Command::Judge(_) | Command::EndRemedy { .. } => Bearing::Passes,
             Command::Cancel { .. } | Command::Exclude { .. } | Command::RecordTold { .. } | Command::Tick => {
                 Bearing::Passes
             }
@@ -71,7 +72,16 @@ impl Hosted for SessionMachine {
             | Event::Keyed(_)
             | Event::Mandated(_)
             | Event::Spent(_)
-            | Event::Redeemed(_) => None,
+            | Event::Redeemed(_)
+            | Event::Weighed(_)
+            | Event::KeysNamed(_)
+            | Event::TruthTold(_)
+            | Event::GatesSet(_)
+            | Event::DeadlineExtended { .. }
+            | Event::GateEvaluated(_)
+            | Event::RemedyTriggered(_)
+            | Event::RemedyEnded(_)
+            | Event::OldEvidenceRecorded(_) => None,
         };
         events.iter().filter_map(heard).collect()
     }
@@ -91,6 +101,11 @@ impl Hosted for SessionMachine {
                 Event::EvidenceRecorded(evidence) => {
                     let voter = &evidence.first.vote.voter_id;
                     tracing::warn!(kind = "session", entity_id = %id, event = event.name(), %voter);
+                }
+                Event::RemedyTriggered(triggered) => {
+                    // A person is to look at it, whatever is done by itself.
+                    let remedy = triggered.remedy.name();
+                    tracing::warn!(kind = "session", entity_id = %id, event = event.name(), remedy);
                 }
                 _ => tracing::debug!(kind = "session", entity_id = %id, event = event.name()),
             }
@@ -114,21 +129,56 @@ impl Hosted for SessionMachine {
     }
 
     fn carry_out(host: Arc<Host>, id: EntityId, effect: Effect) -> Carried {
-        let Effect::Tell(reports) = effect;
-        Box::pin(tell(host, id, reports))
+        match effect {
+            Effect::Tell(reports) => Box::pin(async move { tell_voters(&host, id, reports).await }),
+            Effect::Reopen { key } => Box::pin(reopen(host, id, key)),
+        }
     }
 }
 
 /// Tells each voter what the session saw of it, then the session that they know.
-async fn tell(host: Arc<Host>, id: EntityId, reports: Vec<Report>) -> Result<(), Failure> {
+pub(crate) async fn tell_voters(host: &Arc<Host>, id: EntityId, reports: Vec<Report>) -> Result<(), Failure> {
     let Some(upto) = reports.iter().map(|report| report.number).max() else { return Ok(()) };
     let mut by_voter: BTreeMap<VoterId, Vec<Report>> = BTreeMap::new();
     for report in reports {
         by_voter.entry(report.voter_id.clone()).or_default().push(report);
     }
     for (voter, reports) in by_voter {
-        note(&host, &voter, Some(id.clone()), reports).await?;
+        note(host, &voter, Some(id.clone()), reports).await?;
     }
     let action = Action::Command(Command::RecordTold { upto }, None);
+    ask(host, &host.kinds.sessions, &id, action, |_| ()).await
+}
+
+/// Opens the same question anew, as a gate asked for, then tells the session what became of that. Tried again, it finds the
+/// session that it opened.
+async fn reopen(host: Arc<Host>, id: EntityId, key: String) -> Result<(), Failure> {
+    let planned = ask(&host, &host.kinds.sessions, &id, Action::Read, |view| reopened(view.state)).await?;
+    let outcome = match planned {
+        None => "none may follow".to_owned(),
+        Some(open) => {
+            let new = open.session_id.clone();
+            if lock(&host.counters.sessions).reserve(&new, host.config.session.max_open) {
+                let action = Action::Command(Command::Open(Box::new(open)), None);
+                let opened = ask(&host, &host.kinds.sessions, &new, action, |view| match view.reply {
+                    // It was opened before a crash cut this off; it takes no further place.
+                    Some(Err(Rejection::AlreadyExists)) => Ok(false),
+                    Some(Ok(_)) | None => Ok(true),
+                    Some(Err(rejection)) => Err(rejection),
+                });
+                let opened = opened.await;
+                if !matches!(opened, Ok(Ok(true))) {
+                    lock(&host.counters.sessions).unreserve(&new);
+                }
+                match opened? {
+                    Ok(_) => format!("opened {new}"),
+                    Err(rejection) => format!("refused: {rejection:?}"),
+                }
+            } else {
+                "as many sessions are open as may be".to_owned()
+            }
+        }
+    };
+    let action = Action::Command(Command::EndRemedy { key, outcome }, None);
     ask(&host, &host.kinds.sessions, &id, action, |_| ()).await
 }

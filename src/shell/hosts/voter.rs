@@ -20,6 +20,10 @@ impl Hosted for VoterMachine {
             | VoterCommand::Seen { .. }
             | VoterCommand::Quarantine { .. }
             | VoterCommand::Release { .. }
+            | VoterCommand::Judge { .. }
+            | VoterCommand::Rotate { .. }
+            | VoterCommand::Profile { .. }
+            | VoterCommand::Consider(_)
             | VoterCommand::RecordSpread { .. }
             | VoterCommand::Tick => Bearing::Passes,
         }

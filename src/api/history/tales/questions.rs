@@ -63,5 +63,5 @@ pub(super) const PROPOSAL: Lines = &[
         "its decision allows {tool} and nothing else, {uses} times[, until {expires_at}][, under fence {fence}]",
     ),
     ("spent", "its decision was used, use {number}[; {by} asked for it][, under fence {fence}]"),
-    ("redeemed", "job {job_id} began under a use of its decision"),
+    ("redeemed", "use {number} of its decision was bound to job {job_id}, which it lets begin"),
 ];

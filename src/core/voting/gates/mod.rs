@@ -22,10 +22,13 @@ mod remedy;
 
 use std::time::Duration;
 
-pub use remedy::{Remedies, Remedy};
+use serde::{Deserialize, Serialize};
+
+pub use remedy::{MOST_RETRIES, Remedies, Remedy};
 
 /// What a gate says, from best to worst.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// Nothing is wrong.
     Pass,
@@ -37,6 +40,19 @@ pub enum Verdict {
     EscalateToHuman,
     /// Nothing may follow from it.
     Block,
+}
+
+impl Verdict {
+    /// The name in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Verdict::Pass => "pass",
+            Verdict::RequireRemediation => "require_remediation",
+            Verdict::Fail => "fail",
+            Verdict::EscalateToHuman => "escalate_to_human",
+            Verdict::Block => "block",
+        }
+    }
 }
 
 /// How grave a finding of somebody else is.

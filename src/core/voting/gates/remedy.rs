@@ -2,13 +2,16 @@
 
 use std::collections::BTreeSet;
 
+use serde::{Deserialize, Serialize};
+
 use super::{Evaluation, Verdict};
 
 /// Sessions that may follow one that did not pass.
-const MOST_RETRIES: u32 = 2;
+pub const MOST_RETRIES: u32 = 2;
 
 /// Something that is done about a finding.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Remedy {
     /// More time, once, at most twice as long.
     ExtendDeadline,

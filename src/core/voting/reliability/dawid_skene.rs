@@ -57,6 +57,7 @@ pub const ENTRY: SourceEntry = SourceEntry {
     name: "dawid_skene",
     summary: "error tables and answers learned together over the whole history",
     source: "Dawid, Skene, Applied Statistics 28, 1979",
+    version: 1,
     parameters: PARAMETERS,
     build: |given| Box::new(Settings::read(given)),
 };

@@ -18,6 +18,7 @@ pub const ENTRY: SourceEntry = SourceEntry {
     name: "eigentrust",
     summary: "trust that flows along endorsements from voters trusted to begin with; the mean is one",
     source: "Kamvar, Schlosser, Garcia-Molina, WWW 2003",
+    version: 1,
     parameters: &[
         Parameter {
             name: "jump",

@@ -47,6 +47,7 @@ pub const ENTRY: SourceEntry = SourceEntry {
     name: "factors",
     summary: "eight measures of conduct with ageing and feedback, from 0.1 to 3",
     source: "CWTS Ultra, performance weights; the definitions are ours",
+    version: 1,
     parameters: &[
         Parameter {
             name: "decay",
@@ -458,13 +459,14 @@ pub fn answers(history: &History, at: Timestamp) -> BTreeMap<VoterId, Vec<Marked
 impl Source for Settings {
     fn learn(&self, past: &Past) -> Result<Learned, Unfit> {
         let mut answers = answers(&past.history, past.now);
+        let settings = Settings { context: self.context.or(past.context), ..self.clone() };
         let mut weights = BTreeMap::new();
         for voter in past.history.voters() {
             let mut conduct = past.conduct.get(voter).cloned().unwrap_or_default();
             if conduct.answers.is_empty() {
                 conduct.answers = answers.remove(voter).unwrap_or_default();
             }
-            weights.insert(voter.clone(), reckon(&conduct, past.now, self)?.weight);
+            weights.insert(voter.clone(), reckon(&conduct, past.now, &settings)?.weight);
         }
         let estimates = by_weight(&past.history, &weights);
         let unanchored = !past.history.is_anchored();

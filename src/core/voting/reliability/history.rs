@@ -72,6 +72,11 @@ impl History {
         cast
     }
 
+    /// Makes a voter known that may never have voted: it weighs what its source gives a stranger.
+    pub fn voter_known(&mut self, voter: &VoterId) {
+        self.voters.number(voter);
+    }
+
     /// Makes an option known that nobody may have voted for.
     pub fn option(&mut self, option: &str) -> u32 {
         self.options.number(&option.to_owned())

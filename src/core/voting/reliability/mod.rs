@@ -56,6 +56,8 @@ pub struct Past {
     pub endorsements: Vec<eigentrust::Endorsement>,
     /// Voters who are trusted to begin with.
     pub trusted: Vec<VoterId>,
+    /// What surrounds what is weighed for; without it no adjustment.
+    pub context: Option<factors::Context>,
     /// The time up to which records count, and from which their age is taken.
     pub now: Timestamp,
 }
@@ -138,6 +140,8 @@ pub struct SourceEntry {
     pub summary: &'static str,
     /// Where it comes from.
     pub source: &'static str,
+    /// Counts up whenever the same past and parameters would give other weights than before.
+    pub version: u32,
     /// Its parameters.
     pub parameters: &'static [Parameter],
     /// Builds it from parameters that lie in their ranges.
@@ -179,6 +183,26 @@ pub fn build(name: &str, values: &BTreeMap<String, f64>) -> Result<Box<dyn Sourc
 /// # Errors
 /// As [`build`], and [`Unfit`] for what is not written so.
 pub fn read(text: &str) -> Result<Box<dyn Source>, Unfit> {
+    let (name, values) = split(text)?;
+    build(name, &values)
+}
+
+/// A source as it is put on record: with every parameter, whatever its default will be later, and with its version.
+///
+/// # Errors
+/// As [`read`].
+pub fn described(text: &str) -> Result<(String, u32), Unfit> {
+    let (name, values) = split(text)?;
+    build(name, &values)?;
+    let entry = SOURCES.iter().find(|entry| entry.name == name);
+    let entry = entry.ok_or_else(|| Unfit::new("weights", name, "a source of weights"))?;
+    let given = Given { parameters: entry.parameters, values: &values };
+    let all = entry.parameters.iter().map(|one| format!("{}={}", one.name, given.number(one.name)));
+    let all = all.collect::<Vec<_>>().join(",");
+    Ok((if all.is_empty() { name.to_owned() } else { format!("{name}:{all}") }, entry.version))
+}
+
+fn split(text: &str) -> Result<(&str, BTreeMap<String, f64>), Unfit> {
     let (name, rest) = text.split_once(':').unwrap_or((text, ""));
     let mut values = BTreeMap::new();
     for pair in rest.split(',').filter(|pair| !pair.is_empty()) {
@@ -191,7 +215,7 @@ pub fn read(text: &str) -> Result<Box<dyn Source>, Unfit> {
             return Err(Unfit::new("weights", text, "name:parameter=number,… with each parameter once"));
         }
     }
-    build(name, &values)
+    Ok((name, values))
 }
 
 /// The option with the most of something, ties kept apart; shares in millionths of the sum.

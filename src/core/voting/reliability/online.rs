@@ -18,6 +18,7 @@ pub const ENTRY: SourceEntry = SourceEntry {
     name: "dawid_skene_online",
     summary: "the same vote by vote: each vote is taken once, in order",
     source: "Neal, Hinton, Learning in Graphical Models, 1998",
+    version: 1,
     parameters: &[
         Parameter {
             name: "agree",

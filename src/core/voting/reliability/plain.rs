@@ -11,6 +11,7 @@ pub const EQUAL: SourceEntry = SourceEntry {
     name: "equal",
     summary: "everyone weighs one; the answer with the most votes leads",
     source: "majority rule",
+    version: 1,
     parameters: &[],
     build: |_| Box::new(Equal),
 };
@@ -20,6 +21,7 @@ pub const DECLARED: SourceEntry = SourceEntry {
     name: "declared",
     summary: "the weights voters were given when they were registered; one for everybody else",
     source: "as given",
+    version: 1,
     parameters: &[],
     build: |_| Box::new(Declared),
 };
@@ -29,6 +31,7 @@ pub const WAWA: SourceEntry = SourceEntry {
     name: "wawa",
     summary: "log-odds of agreeing with the majority, or with outcomes where they are known",
     source: "worker agreement with aggregate, Appen; as in Toloka crowd-kit",
+    version: 1,
     parameters: &[],
     build: |_| Box::new(Wawa),
 };

@@ -12,6 +12,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use super::ballot::{Ballot, BallotType, Pick, WHOLE};
+use super::beside::{Beside, Weighed};
 use super::event::{Opened, Outcome, Terms, electorate_hash};
 use super::state::Session;
 use super::threshold::{FEWEST_VOTERS, Quorum, heads};
@@ -49,11 +50,14 @@ pub struct Certificate {
     /// The operation that the decision allows, if it allows one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub operation: Option<CertifiedOperation>,
+    /// Where the powers come from, when they were learned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weights: Option<Weighed>,
     /// Who could vote, by id.
     pub electorate: Vec<CertifiedElector>,
     /// The hash of the electorate.
     pub electorate_hash: Digest,
-    /// The hash of terms, rule and operation.
+    /// The hash of terms, rule, operation, weights and versions of keys.
     pub terms_hash: Digest,
     /// The votes behind the decision, by voter.
     pub ballots: Vec<CertifiedBallot>,
@@ -99,6 +103,9 @@ pub struct CertifiedElector {
     pub public_key: Option<PublicKey>,
     /// How much it counts, in millionths.
     pub power: u64,
+    /// The version of the key, of one that took the place of another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_version: Option<u32>,
 }
 
 /// One signed vote.
@@ -277,9 +284,14 @@ impl Certificate {
         if electorate_hash(electors) != self.electorate_hash {
             return Err(Flaw::Hash("electorate_hash"));
         }
-        if self.terms.hash(rule, self.operation.as_ref().map(CertifiedOperation::mandate).as_ref())
-            != self.terms_hash
-        {
+        let versions = self.electorate.iter().filter_map(|e| Some((e.voter_id.clone(), e.key_version?)));
+        let beside = Beside {
+            mandate: self.operation.as_ref().map(CertifiedOperation::mandate),
+            weighed: self.weights.clone(),
+            keys: versions.collect(),
+            gated: None,
+        };
+        if self.terms.hash(rule, &beside) != self.terms_hash {
             return Err(Flaw::Hash("terms_hash"));
         }
         Ok(())
@@ -410,6 +422,7 @@ pub fn certify(state: &Session, position: Place) -> Result<Certificate, Uncertif
         voter_id: elector.voter_id.clone(),
         public_key: elector.credential.public_key,
         power: elector.power,
+        key_version: state.key_versions.get(&elector.voter_id).copied(),
     };
     Ok(Certificate {
         format: FORMAT.to_owned(),
@@ -427,6 +440,7 @@ pub fn certify(state: &Session, position: Place) -> Result<Certificate, Uncertif
             uses: mandate.uses,
             fence: mandate.fence,
         }),
+        weights: state.weighed.as_deref().cloned(),
         electorate: opened.electors.iter().map(elector).collect(),
         electorate_hash: opened.electorate_hash,
         terms_hash: opened.terms_hash,

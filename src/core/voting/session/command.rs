@@ -2,14 +2,16 @@
 
 use std::time::Duration;
 
+use super::beside::Beside;
 use super::event::{Credential, Elector, Exclusion, Outcome, Refusal, Terms};
 use super::threshold::{Basis, Threshold};
-use super::vote::Vote;
+use super::truth::Judge;
+use super::vote::{VOTE_VERSION, Vote};
 use crate::kernel::ids::{EntityId, VoterId};
 use crate::kernel::keyed::KeyedRequest;
 use crate::kernel::time::Timestamp;
-use crate::voting::mandate::{Begin, Mandate, Redeem, Refusal as Unspendable, Spend, Use};
-use crate::voting::signature::{Digest, Signature};
+use crate::voting::mandate::{Begin, Redeem, Refusal as Unspendable, Spend, Use};
+use crate::voting::signature::{Digest, PublicKey, Signature};
 use crate::voting::voter::{Report, Standing};
 
 /// A request to a session.
@@ -49,6 +51,15 @@ pub enum Command {
     Spend(Box<Spend>),
     /// Begin a job under a use; `true` when the caller named the job.
     Redeem(Box<Redeem>, bool),
+    /// Be told what had been right.
+    Judge(Box<Judge>),
+    /// This became of a remedy.
+    EndRemedy {
+        /// Which.
+        key: String,
+        /// What.
+        outcome: String,
+    },
     /// Time has passed.
     Tick,
 }
@@ -80,8 +91,8 @@ pub struct Open {
     pub commit_timeout: Option<Duration>,
     /// What was asked for, when the request bears an idempotency key.
     pub keyed: Option<KeyedRequest>,
-    /// The operation that the decision allows.
-    pub mandate: Option<Mandate>,
+    /// What else is frozen with it.
+    pub beside: Beside,
 }
 
 /// What comes with a vote besides the vote.
@@ -93,6 +104,8 @@ pub struct Proof {
     pub handle_hash: Option<Digest>,
     /// The integrity hash as the sender has it.
     pub hash: Option<Digest>,
+    /// The key that the voter signs with now, as far as that is known: one that it took the place of counts no more.
+    pub present_key: Option<PublicKey>,
 }
 
 impl Proof {
@@ -117,7 +130,20 @@ pub struct Cast {
     pub salt: Option<Vec<u8>>,
     /// How far the voter is trusted now; none when it is not registered.
     pub standing: Option<Standing>,
+    /// How old a vote may be to be held against the voter.
+    pub evidence_max_age: Duration,
 }
+
+impl Cast {
+    /// A vote of the present layout with what shows whose it is, and nothing else.
+    pub fn new(vote: Vote, proof: Proof) -> Self {
+        let (version, evidence_max_age) = (VOTE_VERSION, EVIDENCE_MAX_AGE);
+        Cast { version, vote, reasoning: None, proof, salt: None, standing: None, evidence_max_age }
+    }
+}
+
+/// How old a vote may be to be held against its voter, unless something else is configured.
+pub const EVIDENCE_MAX_AGE: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 /// A promise of a vote.
 #[derive(Clone, Debug, PartialEq)]
@@ -155,6 +181,11 @@ pub enum Reply {
         /// It was before.
         duplicate: bool,
     },
+    /// It knows what had been right.
+    Judged {
+        /// It was told the same before.
+        duplicate: bool,
+    },
     /// Nothing to say.
     Done,
 }
@@ -185,6 +216,11 @@ pub struct Receipt {
 pub enum Effect {
     /// Tell the voters what was seen of them.
     Tell(Vec<Report>),
+    /// Open the same question anew, see [`reopened`](super::reopened).
+    Reopen {
+        /// The remedy that asks for it.
+        key: String,
+    },
 }
 
 /// How a session says no. Each variant carries both sides.
@@ -221,6 +257,18 @@ pub enum Rejection {
         detail: String,
         /// The attempt is on record.
         recorded: bool,
+    },
+    /// It has not ended, so nobody knows what was right in it.
+    StillOpen,
+    /// Something else was told before.
+    ToldOtherwise {
+        /// What was right by that.
+        held: String,
+    },
+    /// A voter of the session does not tell it what was right.
+    OwnCause {
+        /// Which.
+        voter: VoterId,
     },
     /// The decision is not used.
     Unspendable(Box<Unspendable>),

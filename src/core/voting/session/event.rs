@@ -1,9 +1,13 @@
 //! What happened to a session. Stored: variants and fields are only ever appended, at the end.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::ballot::BallotType;
+use super::beside::{GateEvaluated, Gated, RemedyEnded, RemedyTriggered, Weighed};
 use super::threshold::Quorum;
+use super::truth::TruthTold;
 use super::vote::{Authenticity, Vote};
 use crate::kernel::ids::{CandidateId, EntityId, VoterId};
 use crate::kernel::keyed::KeyedRequest;
@@ -84,6 +88,29 @@ pub enum Event {
     Spent(Box<Spent>),
     /// A job begins under a use.
     Redeemed(Box<Redeemed>),
+    /// The powers were learned; where from.
+    Weighed(Box<Weighed>),
+    /// Keys of the electorate that took the place of others, with their versions.
+    KeysNamed(BTreeMap<VoterId, u32>),
+    /// It was told what had been right.
+    TruthTold(Box<TruthTold>),
+    /// Gates look at the decision.
+    GatesSet(Box<Gated>),
+    /// Votes are taken longer, since a gate asked for it.
+    DeadlineExtended {
+        /// The last instant at which a vote is on time.
+        deadline: Timestamp,
+        /// When.
+        at: Timestamp,
+    },
+    /// The gates have looked.
+    GateEvaluated(Box<GateEvaluated>),
+    /// Something is done about what they found.
+    RemedyTriggered(Box<RemedyTriggered>),
+    /// What became of that.
+    RemedyEnded(Box<RemedyEnded>),
+    /// A fault was proven by votes that are too old for anybody to be held to them: it is kept, and nobody is told.
+    OldEvidenceRecorded(Box<Evidence>),
 }
 
 impl Event {
@@ -106,6 +133,15 @@ impl Event {
             Event::Mandated(_) => "mandated",
             Event::Spent(_) => "spent",
             Event::Redeemed(_) => "redeemed",
+            Event::Weighed(_) => "weighed",
+            Event::KeysNamed(_) => "keys_named",
+            Event::TruthTold(_) => "truth_told",
+            Event::GatesSet(_) => "gates_set",
+            Event::DeadlineExtended { .. } => "deadline_extended",
+            Event::GateEvaluated(_) => "gate_evaluated",
+            Event::RemedyTriggered(_) => "remedy_triggered",
+            Event::RemedyEnded(_) => "remedy_ended",
+            Event::OldEvidenceRecorded(_) => "old_evidence_recorded",
         }
     }
 }
@@ -214,34 +250,6 @@ pub struct Terms {
     pub power_cap: bool,
 }
 
-impl Terms {
-    /// The hash of the terms, the rule and the operation that is allowed among them.
-    pub fn hash(&self, quorum: &Quorum, mandate: Option<&Mandate>) -> Digest {
-        let canon = Canon::new(1).text(&self.proposal);
-        let most = match self.ballot_type {
-            BallotType::Approve => canon.u8(1),
-            BallotType::Choice => canon.u8(2),
-            BallotType::Approval { most } => canon.u8(3).u32(most),
-            BallotType::Scores => canon.u8(4),
-        };
-        let canon = most.each(self.candidates.iter(), |canon, candidate| {
-            canon.text(candidate.candidate_id.as_str()).text(&candidate.kind)
-        });
-        let number = |canon: Canon, value: u8| canon.u8(value);
-        let canon = number(canon.u32(self.rounds), self.switch_policy as u8 + 1);
-        let canon = number(number(canon, self.close_policy as u8 + 1), self.revision as u8 + 1);
-        let canon = number(number(canon, self.authentication as u8 + 1), u8::from(self.commit_reveal));
-        let canon = number(number(canon, u8::from(self.power_cap)), quorum.basis as u8 + 1);
-        let canon = number(canon, quorum.threshold as u8 + 1).maybe(quorum.declared_faults, Canon::u32);
-        let canon = match mandate {
-            Some(mandate) => mandate.write(canon.u8(1)),
-            // Nothing follows: questions that allow no operation are hashed as they ever were.
-            None => canon,
-        };
-        Domain::Terms.hash(&canon.done())
-    }
-}
-
 /// The hash of an electorate: who, under which key, with how much power.
 pub fn electorate_hash<'a>(
     electors: impl ExactSizeIterator<Item = (&'a VoterId, Option<&'a PublicKey>, u64)>,
@@ -269,7 +277,7 @@ pub struct Opened {
     pub cap_failed: bool,
     /// See [`electorate_hash`].
     pub electorate_hash: Digest,
-    /// See [`Terms::hash`].
+    /// See [`Terms::hash`](Terms::hash).
     pub terms_hash: Digest,
     /// What the context of the decision was, as JSON text.
     pub context: Option<String>,
@@ -377,6 +385,8 @@ pub enum Refusal {
     NotSealed,
     /// No promise of this voter, or not of this vote.
     NotAsPromised,
+    /// The key it is signed with has ended: another took its place.
+    KeyEnded,
 }
 
 impl Refusal {
@@ -403,6 +413,7 @@ impl Refusal {
             Refusal::Sealed => "sealed",
             Refusal::NotSealed => "not_sealed",
             Refusal::NotAsPromised => "not_as_promised",
+            Refusal::KeyEnded => "key_ended",
         }
     }
 
@@ -416,7 +427,7 @@ impl Refusal {
             | Refusal::Sealed
             | Refusal::NotSealed => 2,
             Refusal::NotEligible | Refusal::Quarantined | Refusal::Byzantine | Refusal::Excluded => 3,
-            Refusal::Unauthenticated | Refusal::BadSignature | Refusal::HashMismatch => 4,
+            Refusal::Unauthenticated | Refusal::BadSignature | Refusal::HashMismatch | Refusal::KeyEnded => 4,
             Refusal::Skew | Refusal::Replay | Refusal::Superseded => 5,
             Refusal::Equivocation | Refusal::Changed | Refusal::AlreadyVoted | Refusal::NotAsPromised => 6,
         }
@@ -442,6 +453,7 @@ impl Refusal {
             | Refusal::Unauthenticated
             | Refusal::BadSignature
             | Refusal::HashMismatch
+            | Refusal::KeyEnded
             | Refusal::Superseded
             | Refusal::AlreadyVoted
             | Refusal::Sealed

@@ -32,6 +32,15 @@
 //! | open | Tick | 60 s after opening | SilenceNoted | – |
 //! | any | RecordTold | voters know | Told | – |
 //! | nothing | Open | names the operation it allows | Opened, Mandated (+ Keyed) | opened |
+//! | nothing | Open | with learned powers, changed keys, gates | Opened, Weighed, KeysNamed, GatesSet | opened |
+//! | open | Vote | signed with a key that ended | VoteRejected | `Vote(KeyEnded)` |
+//! | any | Vote | contradicts one that is older than evidence may be | OldEvidenceRecorded (+ VoterExcluded …) | `Vote(Equivocation)` |
+//! | open | Tick | the deadline is over, few voted, and a gate asks for more time | RemedyTriggered, DeadlineExtended | – |
+//! | any | what ends it | gates were named | …, GateEvaluated (+ RemedyTriggered) | |
+//! | ended | Judge | the first time | TruthTold | judged |
+//! | ended | Judge | the same; something else; a voter of it tells | – | judged; `ToldOtherwise`; `OwnCause` |
+//! | open | Judge | | – | `StillOpen` |
+//! | any | EndRemedy | one that was triggered | RemedyEnded | done |
 //! | any | Spend, Redeem | see [`mandate`](crate::voting::mandate) | Spent, Redeemed | the use, the job |
 //!
 //! *Layers.* 0 is the door's (size, rate of the channel). 1 structure, 2 session, 3 eligibility, 4 authenticity, 5 freshness,
@@ -49,6 +58,7 @@
 //! 2007 (evidence that convicts only the guilty). The evidence of CometBFT and of Malachite.
 
 pub mod ballot;
+pub mod beside;
 pub mod certificate;
 pub mod command;
 mod decide;
@@ -58,10 +68,12 @@ mod scene;
 pub mod state;
 mod tally;
 pub mod threshold;
+pub mod truth;
 pub mod vote;
 pub mod watch;
 
 pub use ballot::{Ballot, BallotType, Pick, Promise};
+pub use beside::{Beside, GateEvaluated, Gated, Weighed};
 pub use command::{Cast, Command, Commit, Effect, Open, Proof, Receipt, Rejection, Reply};
 pub use event::{
     Authentication, Candidate, ClosePolicy, Closed, Credential, Elector, Event, Evidence, Exclusion, Opened,
@@ -69,6 +81,7 @@ pub use event::{
 };
 pub use state::Session;
 pub use threshold::{Basis, Quorum, Threshold};
+pub use truth::{Judge, TruthTold};
 pub use vote::{Authenticity, Binding, Vote};
 
 use crate::kernel::ids::{StreamKind, VoterId};
@@ -81,13 +94,21 @@ pub fn commit_message(opened: &Opened, voter: &VoterId, commit: &Digest) -> Vec<
     decide::commit_message(opened, voter, commit)
 }
 
+/// The gates that a session can name, in the order of their table.
+pub const GATES: [&str; 8] = decide::GATES;
+
+/// The session that a gate asks to open anew; none where there is nothing to open.
+pub fn reopened(state: &Session) -> Option<Open> {
+    decide::reopened(state)
+}
+
 /// The machine of a session.
 #[derive(Debug)]
 pub struct SessionMachine;
 
 impl Machine for SessionMachine {
     const KIND: StreamKind = StreamKind::Session;
-    const STATE_VERSION: u16 = 2;
+    const STATE_VERSION: u16 = 3;
     type State = Session;
     type Command = Command;
     type Event = Event;
@@ -129,3 +150,7 @@ impl Machine for SessionMachine {
 #[cfg(test)]
 #[path = "session_test.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "session_trust_test.rs"]
+mod trust_tests;

@@ -11,33 +11,33 @@ use crate::voting::rules::Choice as Stance;
 use crate::voting::signature::{Domain, PublicKey, Signature};
 use crate::voting::voter::{FaultKind, Mark, ProofLevel};
 
-fn at(ms: i64) -> Timestamp {
+pub(super) fn at(ms: i64) -> Timestamp {
     Timestamp::from_millis(ms)
 }
 
-fn voter(k: usize) -> VoterId {
+pub(super) fn voter(k: usize) -> VoterId {
     VoterId::new(format!("v{k}")).unwrap()
 }
 
-fn candidate(name: &str) -> CandidateId {
+pub(super) fn candidate(name: &str) -> CandidateId {
     CandidateId::new(name).unwrap()
 }
 
-fn key(k: usize) -> SigningKey {
+pub(super) fn key(k: usize) -> SigningKey {
     SigningKey::from_bytes(&[k as u8 + 1; 32])
 }
 
-fn handle(k: usize) -> Digest {
+pub(super) fn handle(k: usize) -> Digest {
     Domain::Handle.hash(&[k as u8])
 }
 
-fn elector(k: usize, signs: bool) -> Elector {
+pub(super) fn elector(k: usize, signs: bool) -> Elector {
     let public_key = signs.then(|| PublicKey::new(key(k).verifying_key().to_bytes()));
     let credential = Credential { public_key, handle_hash: (!signs).then(|| handle(k)) };
     Elector { voter_id: voter(k), credential, power: 1_000_000, uncapped: 1_000_000 }
 }
 
-fn terms() -> Terms {
+pub(super) fn terms() -> Terms {
     Terms {
         proposal: "\"deploy\"".into(),
         ballot_type: BallotType::Approve,
@@ -52,9 +52,9 @@ fn terms() -> Terms {
     }
 }
 
-fn open(n: usize, terms: Terms) -> Open {
+pub(super) fn open(n: usize, terms: Terms) -> Open {
     Open {
-        mandate: None,
+        beside: Beside::default(),
         session_id: EntityId::new("s").unwrap(),
         terms,
         electors: (0..n).map(|k| elector(k, false)).collect(),
@@ -70,29 +70,29 @@ fn open(n: usize, terms: Terms) -> Open {
     }
 }
 
-struct Room {
-    driver: Driver<SessionMachine>,
-    log: Vec<Event>,
+pub(super) struct Room {
+    pub(super) driver: Driver<SessionMachine>,
+    pub(super) log: Vec<Event>,
 }
 
 impl Room {
-    fn open(open: Open) -> Room {
+    pub(super) fn open(open: Open) -> Room {
         let mut room = Room { driver: Driver::default(), log: Vec::new() };
         room.step(Command::Open(Box::new(open)), 0).unwrap();
         room
     }
 
-    fn of(n: usize) -> Room {
+    pub(super) fn of(n: usize) -> Room {
         Room::open(super::tests::open(n, terms()))
     }
 
-    fn step(&mut self, command: Command, ms: i64) -> Result<Reply, Rejection> {
+    pub(super) fn step(&mut self, command: Command, ms: i64) -> Result<Reply, Rejection> {
         let Step { events, reply, .. } = self.driver.step(command, at(ms));
         self.log.extend(events);
         reply
     }
 
-    fn cast(&self, k: usize, ballot: Ballot, ms: i64) -> Cast {
+    pub(super) fn cast(&self, k: usize, ballot: Ballot, ms: i64) -> Cast {
         let vote = Vote {
             round: self.state().round,
             voter_id: voter(k),
@@ -105,10 +105,10 @@ impl Room {
             reasoning_hash: None,
         };
         let proof = Proof { handle_hash: Some(handle(k)), ..Proof::default() };
-        Cast { version: vote::VOTE_VERSION, vote, reasoning: None, proof, salt: None, standing: None }
+        Cast::new(vote, proof)
     }
 
-    fn signed(&self, k: usize, seq: u64, ballot: Ballot, ms: i64) -> Cast {
+    pub(super) fn signed(&self, k: usize, seq: u64, ballot: Ballot, ms: i64) -> Cast {
         let mut cast = self.cast(k, ballot, ms);
         cast.vote.seq = seq;
         let message = cast.vote.message(&self.state().binding().unwrap());
@@ -117,31 +117,31 @@ impl Room {
         cast
     }
 
-    fn vote(&mut self, k: usize, stance: Stance, ms: i64) -> Result<Reply, Rejection> {
+    pub(super) fn vote(&mut self, k: usize, stance: Stance, ms: i64) -> Result<Reply, Rejection> {
         let cast = self.cast(k, Ballot::Approve(stance), ms);
         self.step(Command::Vote(Box::new(cast)), ms)
     }
 
-    fn choose(&mut self, k: usize, name: &str, score: u32, ms: i64) -> Result<Reply, Rejection> {
+    pub(super) fn choose(&mut self, k: usize, name: &str, score: u32, ms: i64) -> Result<Reply, Rejection> {
         let mut cast = self.cast(k, Ballot::Choice(candidate(name)), ms);
         cast.vote.score = score;
         self.step(Command::Vote(Box::new(cast)), ms)
     }
 
-    fn state(&self) -> &Session {
+    pub(super) fn state(&self) -> &Session {
         self.driver.state()
     }
 
-    fn outcome(&self) -> Option<Outcome> {
+    pub(super) fn outcome(&self) -> Option<Outcome> {
         self.state().outcome()
     }
 
-    fn names(&self) -> Vec<&'static str> {
+    pub(super) fn names(&self) -> Vec<&'static str> {
         self.log.iter().map(Event::name).collect()
     }
 
     /// The state is the fold of the events, whatever was decided on the way.
-    fn replays(&self) {
+    pub(super) fn replays(&self) {
         let mut again = Driver::<SessionMachine>::default();
         self.log.iter().for_each(|event| again.replay(event));
         assert_eq!(again.state(), self.state());
@@ -278,7 +278,7 @@ fn an_equivocation_is_kept_and_costs_the_voter_its_vote() {
     }
     assert_eq!(room.state().excluded[&voter(0)], Exclusion::Equivocation);
     let told = room.state().owed();
-    let Effect::Tell(reports) = &told[0];
+    let Effect::Tell(reports) = &told[0] else { panic!("{told:?}") };
     assert!(matches!(reports.last().unwrap().mark, Mark::Proven { .. }));
     // Sent again it is the same pair, kept once.
     assert_eq!(reason(room.step(Command::Vote(Box::new(no)), 12)), Refusal::Equivocation);
@@ -591,7 +591,7 @@ fn silent_voters_are_told_of_once_and_votes_when_the_session_ends() {
     room.vote(0, Stance::For, 10).unwrap();
     assert!(room.state().owed().is_empty(), "a vote can wait");
     room.step(Command::Tick, 60_000).unwrap();
-    let Effect::Tell(reports) = &room.state().owed()[0];
+    let [Effect::Tell(reports)] = &room.state().owed()[..] else { panic!() };
     assert_eq!(reports.iter().filter(|report| report.mark == Mark::Silent).count(), 3);
     room.step(Command::RecordTold { upto: 4 }, 60_001).unwrap();
     assert!(room.state().owed().is_empty());

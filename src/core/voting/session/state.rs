@@ -4,14 +4,17 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::beside::{GateEvaluated, Gated, RemedyTriggered, Weighed};
 use super::command::Effect;
 use super::event::{
     Closed, Elector, Event, Evidence, Exclusion, Opened, Outcome, Promised, Received, Refusal, Rejected,
 };
 use super::tally::{After, Tally};
+use super::truth::TruthTold;
 use super::vote::Binding;
 use crate::kernel::ids::VoterId;
 use crate::kernel::time::{Timestamp, micros};
+use crate::voting::gates::Remedy;
 use crate::voting::mandate::{Decided, Mandate, Uses};
 use crate::voting::voter::state::OFFLINE_AFTER;
 use crate::voting::voter::{Mark, Report};
@@ -86,6 +89,22 @@ pub struct Session {
     pub mandate: Option<Box<Mandate>>,
     /// What was used of it.
     pub uses: Uses,
+    /// Where the powers come from, when they were learned.
+    pub weighed: Option<Box<Weighed>>,
+    /// The versions of the keys that took the place of others.
+    pub key_versions: BTreeMap<VoterId, u32>,
+    /// What had been right.
+    pub truth: Option<Box<TruthTold>>,
+    /// Which gates look at the decision.
+    pub gated: Option<Box<Gated>>,
+    /// Until when votes are taken, where that was extended.
+    pub extended: Option<Timestamp>,
+    /// What the gates found.
+    pub gate: Option<Box<GateEvaluated>>,
+    /// What was done about it, by key, and what became of it.
+    pub remedies: BTreeMap<String, Option<String>>,
+    /// The session is to be opened anew under this key.
+    pub to_reopen: Option<String>,
 }
 
 impl Session {
@@ -102,6 +121,11 @@ impl Session {
             (Some(Outcome::Decided), Some(_)) => Decided::Tainted,
             (Some(outcome), _) => Decided::Otherwise(outcome.name()),
         }
+    }
+
+    /// The last instant at which a vote is on time.
+    pub fn deadline(&self, opened: &Opened) -> Timestamp {
+        self.extended.unwrap_or(opened.deadline)
     }
 
     /// A voter of the electorate.
@@ -182,7 +206,7 @@ impl Session {
         }
         let silence = opened.opened_at.plus(OFFLINE_AFTER);
         let instants = [
-            (opened.deadline < Timestamp::MAX).then(|| opened.deadline.next()),
+            (self.deadline(opened) < Timestamp::MAX).then(|| self.deadline(opened).next()),
             opened.commits_until.filter(|_| self.sealed).map(Timestamp::next),
             self.round_ends(opened).map(Timestamp::next),
             Some(silence).filter(|_| !self.silence_noted),
@@ -190,12 +214,18 @@ impl Session {
         instants.into_iter().flatten().min()
     }
 
-    pub(super) fn owes(&self) -> bool {
+    fn owes_word(&self) -> bool {
         !self.outbox.is_empty() && (self.urgent || self.closed.is_some())
     }
 
+    pub(super) fn owes(&self) -> bool {
+        self.owes_word() || self.to_reopen.is_some()
+    }
+
     pub(super) fn owed(&self) -> Vec<Effect> {
-        if self.owes() { vec![Effect::Tell(self.outbox.values().cloned().collect())] } else { Vec::new() }
+        let word = self.owes_word().then(|| Effect::Tell(self.outbox.values().cloned().collect()));
+        let anew = self.to_reopen.clone().map(|key| Effect::Reopen { key });
+        word.into_iter().chain(anew).collect()
     }
 
     pub(super) fn evolve(&mut self, event: &Event) {
@@ -240,6 +270,18 @@ impl Session {
             Event::Mandated(mandate) => self.mandate = Some(mandate.clone()),
             Event::Spent(spent) => self.uses.spend(spent),
             Event::Redeemed(redeemed) => self.uses.redeem(redeemed),
+            Event::OldEvidenceRecorded(evidence) => self.evidence.push(evidence.as_ref().clone()),
+            Event::Weighed(weighed) => self.weighed = Some(weighed.clone()),
+            Event::KeysNamed(keys) => self.key_versions = keys.clone(),
+            Event::TruthTold(told) => self.truth = Some(told.clone()),
+            Event::GatesSet(gated) => self.gated = Some(gated.clone()),
+            Event::DeadlineExtended { deadline, at: _ } => self.extended = Some(*deadline),
+            Event::GateEvaluated(evaluated) => self.gate = Some(evaluated.clone()),
+            Event::RemedyTriggered(triggered) => self.remedy(triggered),
+            Event::RemedyEnded(ended) => {
+                self.remedies.insert(ended.key.clone(), Some(ended.outcome.clone()));
+                self.to_reopen = self.to_reopen.take().filter(|key| *key != ended.key);
+            }
         }
     }
 
@@ -250,6 +292,24 @@ impl Session {
         if let Some(before) = before {
             self.superseded.entry(voter.clone()).or_default().insert(before.vote.seq, before);
         }
+    }
+
+    /// Of the remedies only one has to be waited for; the others are done with being on record.
+    fn remedy(&mut self, triggered: &RemedyTriggered) {
+        let RemedyTriggered { remedy, key, at: _ } = triggered;
+        let outcome = match remedy {
+            Remedy::ReopenSession => {
+                self.to_reopen = Some(key.clone());
+                None
+            }
+            Remedy::ExtendDeadline => Some("extended"),
+            Remedy::QuarantineNode => Some("told_to_voters"),
+            Remedy::ReassignVoters
+            | Remedy::RebuildIndex
+            | Remedy::RecomputeWeights
+            | Remedy::NotifyOperator => Some("told_to_operator"),
+        };
+        self.remedies.insert(key.clone(), outcome.map(str::to_owned));
     }
 
     fn refuse(&mut self, rejected: &Rejected) {
@@ -307,6 +367,10 @@ pub(super) fn marks(event: &Event) -> Vec<(VoterId, Mark, Timestamp)> {
         Event::SilenceNoted { voters, at } => {
             voters.iter().map(|voter| (voter.clone(), Mark::Silent, *at)).collect()
         }
+        Event::TruthTold(told) => {
+            let mark = |(voter, judgement): &(VoterId, _)| (voter.clone(), Mark::Judged(*judgement), told.at);
+            told.judged.iter().map(mark).collect()
+        }
         Event::Closed(closed) => {
             let mark = Mark::Violation(crate::voting::voter::FaultKind::ProtocolViolation);
             closed.unrevealed.iter().map(|voter| (voter.clone(), mark, closed.closed_at)).collect()
@@ -323,7 +387,15 @@ pub(super) fn marks(event: &Event) -> Vec<(VoterId, Mark, Timestamp)> {
         | Event::Keyed(_)
         | Event::Mandated(_)
         | Event::Spent(_)
-        | Event::Redeemed(_) => Vec::new(),
+        | Event::Redeemed(_)
+        | Event::Weighed(_)
+        | Event::KeysNamed(_)
+        | Event::GatesSet(_)
+        | Event::DeadlineExtended { .. }
+        | Event::GateEvaluated(_)
+        | Event::RemedyTriggered(_)
+        | Event::RemedyEnded(_)
+        | Event::OldEvidenceRecorded(_) => Vec::new(),
     }
 }
 

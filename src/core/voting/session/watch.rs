@@ -60,7 +60,16 @@ impl Watch {
             | Event::Keyed(_)
             | Event::Mandated(_)
             | Event::Spent(_)
-            | Event::Redeemed(_) => {}
+            | Event::Redeemed(_)
+            | Event::Weighed(_)
+            | Event::KeysNamed(_)
+            | Event::TruthTold(_)
+            | Event::GatesSet(_)
+            | Event::DeadlineExtended { .. }
+            | Event::GateEvaluated(_)
+            | Event::RemedyTriggered(_)
+            | Event::RemedyEnded(_)
+            | Event::OldEvidenceRecorded(_) => {}
         }
     }
 

@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use super::event::Mark;
+use super::profile::{Considered, Profile};
 use super::state::Voter;
 use crate::kernel::ids::{EntityId, VoterId};
 use crate::kernel::time::Timestamp;
-use crate::voting::signature::{Digest, PublicKey};
+use crate::voting::judgement::Judgement;
+use crate::voting::signature::{Digest, PublicKey, Signature};
 
 /// A request to a voter.
 #[derive(Clone, Debug, PartialEq)]
@@ -52,6 +54,35 @@ pub enum Command {
         /// Even though a fault of it was proven.
         pardon: bool,
     },
+    /// It answered a gold question so.
+    Judge {
+        /// Which question.
+        question: EntityId,
+        /// What came to light.
+        judgement: Judgement,
+        /// Who tells.
+        by: Option<String>,
+    },
+    /// It signs with another key from now on.
+    Rotate {
+        /// The new one.
+        to: PublicKey,
+        /// The signature of the old one over the change; none where an operator asks.
+        signature: Option<Signature>,
+        /// Who asks.
+        by: Option<String>,
+        /// Why.
+        reason: Option<String>,
+    },
+    /// It may be chosen by this.
+    Profile {
+        /// What is declared of it.
+        profile: Profile,
+        /// Who declares it.
+        by: Option<String>,
+    },
+    /// It stood in a choice.
+    Consider(Box<Considered>),
     /// The open sessions know of this change of standing.
     RecordSpread {
         /// Which.
@@ -84,6 +115,8 @@ pub enum Reply {
     },
     /// The state after the command.
     State(Box<Voter>),
+    /// The same was told, or done, before.
+    Known(Box<Voter>),
     /// Nothing to say.
     Done,
 }

@@ -2,14 +2,16 @@
 
 use super::VoterMachine;
 use super::command::{Command, Effect, Reply, Report};
-use super::event::{Cause, Event, FaultKind, Mark, Noted, Registered, Standing, StandingChanged};
+use super::event::{Cause, Event, FaultKind, KeyRotated, Mark, Noted, Registered, Standing, StandingChanged};
+use super::profile::{Considered, Profiled};
 use super::rejection::Rejection;
 use super::state::{CLEAN_VOTES, HONEST_BELOW, OFFLINE_AFTER, QUARANTINED_ABOVE, SUSPICIOUS_ABOVE, Voter};
 use super::suspicion::{Severity, Suspicion};
 use crate::kernel::Decision;
 use crate::kernel::draft::Draft;
-use crate::kernel::ids::EntityId;
+use crate::kernel::ids::{EntityId, VoterId};
 use crate::kernel::time::Timestamp;
+use crate::voting::signature::{Canon, Domain, PublicKey};
 
 type Decided = Result<Decision<VoterMachine>, Rejection>;
 
@@ -51,6 +53,56 @@ pub(super) fn decide(state: &Voter, command: Command, now: Timestamp) -> Decided
             }
             release(&mut draft, Cause::Operator { reason });
         }
+        Command::Judge { question, judgement, by } => {
+            match state.record.gold.get(&question) {
+                Some((_, held)) if *held == judgement => {
+                    return Ok(Decision::answer(Reply::Known(Box::new(state.clone()))));
+                }
+                Some(_) => return Err(Rejection::JudgedOtherwise { question }),
+                None => {}
+            }
+            let judged = state.record.judge(question, judgement, by, now);
+            draft.push(Event::Judged(Box::new(judged)));
+        }
+        Command::Profile { profile, by } => {
+            if state.profile.as_deref() == Some(&profile) {
+                return Ok(Decision::answer(Reply::Known(Box::new(state.clone()))));
+            }
+            draft.push(Event::Profiled(Box::new(Profiled { profile, by, at: now })));
+        }
+        Command::Consider(considered) => {
+            let same = |held: &&Considered| held.selection_id == considered.selection_id;
+            match state.considered.iter().find(same) {
+                Some(held) if held.agrees_with(&considered) => {
+                    return Ok(Decision::answer(Reply::Known(Box::new(state.clone()))));
+                }
+                Some(_) => {
+                    let selection_id = considered.selection_id;
+                    return Err(Rejection::ChosenOtherwise { selection_id });
+                }
+                None => draft.push(Event::Considered(considered)),
+            }
+        }
+        Command::Rotate { to, signature, by, reason } => {
+            let version = state.key_version();
+            let (id, from) = match state.registered.as_deref() {
+                Some(Registered { voter_id, public_key: Some(key), .. }) => (voter_id, *key),
+                Some(_) | None => return Err(Rejection::NoKey),
+            };
+            if from == to {
+                return Ok(Decision::answer(Reply::Known(Box::new(state.clone()))));
+            }
+            to.check().map_err(Rejection::BadKey)?;
+            if let Some(ended) = state.ended_keys.iter().find(|ended| ended.key == to) {
+                return Err(Rejection::OldKey { version: ended.version });
+            }
+            let message = rotation_message(id, version + 1, &from, &to);
+            if signature.is_some_and(|signature| !from.verifies(&message, &signature)) {
+                return Err(Rejection::NotSigned { version });
+            }
+            let rotated = KeyRotated { version: version + 1, from, to, signature, by, reason, at: now };
+            draft.push(Event::KeyRotated(Box::new(rotated)));
+        }
         Command::RecordSpread { number } => {
             if state.to_spread == Some(number) {
                 draft.push(Event::Spread { number, at: now });
@@ -73,6 +125,17 @@ pub(super) fn decide(state: &Voter, command: Command, now: Timestamp) -> Decided
     }
     let after = Reply::State(Box::new(draft.state().clone()));
     draft.finish(Ok(after))
+}
+
+/// What a voter signs with its present key to give its place to another: who, which version the new key is, both keys.
+pub(in crate::voting::voter) fn rotation_message(
+    voter: &VoterId,
+    version: u32,
+    from: &PublicKey,
+    to: &PublicKey,
+) -> Vec<u8> {
+    let canon = Canon::new(1).text(voter.as_str()).u32(version);
+    Domain::Rotation.message(&canon.fixed(from.as_bytes()).fixed(to.as_bytes()).done())
 }
 
 fn register(state: &Voter, asked: Registered) -> Decided {
@@ -208,11 +271,18 @@ fn mark(
     report: &Report,
 ) {
     let at = report.at;
-    if report.mark != Mark::Silent {
+    // What is told of an old vote is no sign of life.
+    if !matches!(report.mark, Mark::Silent | Mark::Judged(_)) {
         sums.last_seen = sums.last_seen.max(Some(at));
     }
     match report.mark {
         Mark::Silent => {}
+        Mark::Judged(judgement) => {
+            if let Some(session) = session_id {
+                let judged = draft.state().record.judge(session.clone(), judgement, None, at);
+                draft.push(Event::Judged(Box::new(judged)));
+            }
+        }
         Mark::Clean => {
             sums.suspicion = sums.suspicion.with(Severity::Clean, at);
             sums.clean_needed = sums.clean_needed.map(|needed| needed.saturating_sub(1));

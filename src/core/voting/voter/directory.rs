@@ -108,13 +108,28 @@ impl Directory {
             }
             Event::WentOffline { .. } => self.voters.entry(id.clone()).or_default().offline = true,
             Event::Returned { .. } => self.voters.entry(id.clone()).or_default().offline = false,
-            Event::Noted(_) | Event::Escalated { .. } | Event::Spread { .. } => {}
+            // An ended key stays this voter's: it is never that of another.
+            Event::KeyRotated(rotated) => {
+                self.voters.entry(id.clone()).or_default().key = Some(rotated.to);
+                self.keys.insert(rotated.to, id.clone());
+            }
+            Event::Noted(_)
+            | Event::Escalated { .. }
+            | Event::Spread { .. }
+            | Event::Judged(_)
+            | Event::Profiled(_)
+            | Event::Considered(_) => {}
         }
     }
 
     /// Takes a key for a voter that is about to be registered. False when it is another voter's.
     pub fn claim(&mut self, key: PublicKey, voter: &VoterId) -> bool {
         self.keys.entry(key).or_insert_with(|| voter.clone()) == voter
+    }
+
+    /// Is it this voter's, or was it?
+    pub fn is_own(&self, key: &PublicKey, voter: &VoterId) -> bool {
+        self.keys.get(key) == Some(voter)
     }
 
     /// The voter was not registered under this key.

@@ -2,10 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::profile::{Considered, Profiled};
 use super::suspicion::Suspicion;
 use crate::kernel::ids::{EntityId, VoterId};
 use crate::kernel::time::Timestamp;
-use crate::voting::signature::{Digest, PublicKey};
+use crate::voting::judgement::Judgement;
+use crate::voting::signature::{Digest, PublicKey, Signature};
 
 /// One thing that happened.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -43,6 +45,14 @@ pub enum Event {
         /// When.
         at: Timestamp,
     },
+    /// It was told what had been right.
+    Judged(Box<Judged>),
+    /// It signs with another key.
+    KeyRotated(Box<KeyRotated>),
+    /// It may be chosen among others by what is declared of it.
+    Profiled(Box<Profiled>),
+    /// It stood in a choice.
+    Considered(Box<Considered>),
 }
 
 impl Event {
@@ -56,6 +66,10 @@ impl Event {
             Event::Returned { .. } => "returned",
             Event::Escalated { .. } => "escalated",
             Event::Spread { .. } => "spread",
+            Event::Judged(_) => "judged",
+            Event::KeyRotated(_) => "key_rotated",
+            Event::Profiled(_) => "profiled",
+            Event::Considered(_) => "considered",
         }
     }
 }
@@ -216,6 +230,48 @@ pub enum Mark {
     },
     /// It owes a vote, and has been silent since the session opened.
     Silent,
+    /// It was told what had been right.
+    Judged(Judgement),
+}
+
+/// What came to light of the voter, and what it weighs by that. Stored: fields are only ever appended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Judged {
+    /// The session, or the gold question.
+    pub question: EntityId,
+    /// What came to light.
+    pub judgement: Judgement,
+    /// The eight measures after it, in millionths, with their usual settings.
+    pub factors: [u64; 8],
+    /// Their mean by importance, in millionths.
+    pub base: u64,
+    /// The weight that follows, in millionths.
+    pub weight: u64,
+    /// The sum of ratings so far, in millionths.
+    pub bias: i64,
+    /// Who told, of a gold question; who told of a session stands in its log.
+    pub by: Option<String>,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// It signs with another key. Stored: fields are only ever appended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeyRotated {
+    /// The version of the new key; the one it was registered with is 1.
+    pub version: u32,
+    /// The key that ends.
+    pub from: PublicKey,
+    /// The key that takes its place.
+    pub to: PublicKey,
+    /// The signature of the old key over this, where the voter asked for it itself; else an operator did.
+    pub signature: Option<Signature>,
+    /// Who asked for it.
+    pub by: Option<String>,
+    /// Why.
+    pub reason: Option<String>,
+    /// When.
+    pub at: Timestamp,
 }
 
 /// What became of marks.

@@ -27,6 +27,13 @@
 //! | quarantined | Tick | until has come | StandingChanged (probation) | – |
 //! | suspicious | Tick | S has fallen below 0.20 | StandingChanged (honest) | – |
 //! | any | RecordSpread | sessions were told of this state | Spread | – |
+//! | any | Judge | a question of which nothing was told | Judged | state |
+//! | any | Judge | the same again; something else | – | known; `JudgedOtherwise` |
+//! | any | Note | with what was right in a session | Judged, Noted | done |
+//! | any | Profile | another one than it has; the same | Profiled; – | state; known |
+//! | any | Consider | a new choice; the same again; one that came out otherwise | Considered; –; – | state; known; `ChosenOtherwise` |
+//! | any | Rotate | signed by the present key, or by an operator | KeyRotated | state |
+//! | any | Rotate | to the present key; to one it had; not signed by its own; it has none | – | known; `OldKey`; `NotSigned`; `NoKey` |
 //!
 //! *Suspicion.* `S = (0.5 + Σ v·δ) / (5 + Σ m·δ)`, δ halving each hour; a vote of one's own adds m = 1 and v = 0, one with a
 //! flag v = 0.25, a violation v = 1, at most one a second. Weak flags alone never rise above 0.25: they convict nobody.
@@ -44,21 +51,31 @@ pub mod command;
 mod decide;
 pub mod directory;
 pub mod event;
+pub mod profile;
 pub mod rate;
+pub mod record;
 pub mod rejection;
 pub mod state;
 pub mod suspicion;
 
 pub use command::{Command, Effect, Reply, Report};
 pub use directory::Directory;
-pub use event::{Cause, Event, FaultKind, Mark, ProofLevel, Registered, Standing};
+pub use event::{Cause, Event, FaultKind, Judged, KeyRotated, Mark, ProofLevel, Registered, Standing};
+pub use profile::{Considered, Profile, Profiled};
+pub use record::Record;
 pub use rejection::Rejection;
 pub use state::Voter;
 pub use suspicion::Suspicion;
 
-use crate::kernel::ids::StreamKind;
+use crate::kernel::ids::{StreamKind, VoterId};
 use crate::kernel::time::Timestamp;
 use crate::kernel::{Decision, Machine};
+use crate::voting::signature::PublicKey;
+
+/// What a voter signs with its present key to give its place to another.
+pub fn rotation_message(voter: &VoterId, version: u32, from: &PublicKey, to: &PublicKey) -> Vec<u8> {
+    decide::rotation_message(voter, version, from, to)
+}
 
 /// The machine of a voter.
 #[derive(Debug)]
@@ -66,7 +83,7 @@ pub struct VoterMachine;
 
 impl Machine for VoterMachine {
     const KIND: StreamKind = StreamKind::Voter;
-    const STATE_VERSION: u16 = 1;
+    const STATE_VERSION: u16 = 2;
     type State = Voter;
     type Command = Command;
     type Event = Event;

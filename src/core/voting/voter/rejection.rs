@@ -1,5 +1,6 @@
 //! How a voter says no. Each variant carries both sides.
 
+use crate::kernel::ids::EntityId;
 use crate::voting::signature::BadKey;
 
 /// The domain says no; nothing is recorded.
@@ -23,4 +24,26 @@ pub enum Rejection {
     },
     /// A fault of it was proven, which is more than quarantine.
     Proven,
+    /// Something else was told of this question before.
+    JudgedOtherwise {
+        /// Which.
+        question: EntityId,
+    },
+    /// A choice of this id came out otherwise.
+    ChosenOtherwise {
+        /// Which.
+        selection_id: EntityId,
+    },
+    /// It has no key that another could take the place of.
+    NoKey,
+    /// The new key was the voter's before.
+    OldKey {
+        /// Its version.
+        version: u32,
+    },
+    /// The signature is not that of the voter's present key over the change.
+    NotSigned {
+        /// The version of the present key.
+        version: u32,
+    },
 }

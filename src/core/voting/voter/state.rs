@@ -1,18 +1,23 @@
 //! What is known of a voter: the fold of its events.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::command::Effect;
-use super::event::{Event, Noted, Registered, Standing, StandingChanged};
+use super::event::{Event, KeyRotated, Noted, Registered, Standing, StandingChanged};
+use super::profile::{Considered, Profile};
+use super::record::Record;
 use super::suspicion::Suspicion;
 use crate::kernel::ids::EntityId;
 use crate::kernel::time::Timestamp;
+use crate::voting::signature::PublicKey;
 
 /// Sessions whose last mark is remembered, so that marks told again are not counted again.
 const MOST_SESSIONS: usize = 1_000;
+/// Choices that are remembered, so that one that is told again is not counted again.
+const MOST_CHOICES: usize = 100;
 /// From a score above so many hundredths on a voter is suspicious.
 pub const SUSPICIOUS_ABOVE: u32 = 30;
 /// Below so many hundredths it is no more.
@@ -64,12 +69,41 @@ pub struct Voter {
     pub last_change: Option<Box<StandingChanged>>,
     /// A change that open sessions are still to be told.
     pub to_spread: Option<u64>,
+    /// What its answers were worth.
+    pub record: Record,
+    /// The keys it had before, oldest first, each with its end. The present one is that of `registered`.
+    pub ended_keys: Vec<EndedKey>,
+    /// What is declared of it, where it may be chosen.
+    pub profile: Option<Box<Profile>>,
+    /// The last choices it stood in, oldest first.
+    pub considered: VecDeque<Considered>,
+}
+
+/// A key that a voter had.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EndedKey {
+    /// Its version, from 1.
+    pub version: u32,
+    /// It.
+    pub key: PublicKey,
+    /// When it ended.
+    pub at: Timestamp,
 }
 
 impl Voter {
     /// The name of its state.
     pub fn state_name(&self) -> &'static str {
         if self.offline.is_some() { "offline" } else { self.standing.name() }
+    }
+
+    /// The key of its signatures.
+    pub fn key(&self) -> Option<PublicKey> {
+        self.registered.as_ref().and_then(|registered| registered.public_key)
+    }
+
+    /// The version of that key: 1 is the one it was registered with.
+    pub fn key_version(&self) -> u32 {
+        u32::try_from(self.ended_keys.len()).unwrap_or(u32::MAX).saturating_add(1)
     }
 
     /// Its weight in a new session, in millionths.
@@ -120,6 +154,22 @@ impl Voter {
             Event::Spread { number, at: _ } => {
                 if self.to_spread == Some(*number) {
                     self.to_spread = None;
+                }
+            }
+            Event::Judged(judged) => self.record.apply(judged),
+            Event::Profiled(profiled) => self.profile = Some(Box::new(profiled.profile.clone())),
+            Event::Considered(considered) => {
+                self.considered.push_back(considered.as_ref().clone());
+                if self.considered.len() > MOST_CHOICES {
+                    self.considered.pop_front();
+                }
+            }
+            Event::KeyRotated(rotated) => {
+                let KeyRotated { version, from, to, at, .. } = rotated.as_ref();
+                let ended = EndedKey { version: version.saturating_sub(1), key: *from, at: *at };
+                self.ended_keys.push(ended);
+                if let Some(registered) = &mut self.registered {
+                    registered.public_key = Some(*to);
                 }
             }
         }

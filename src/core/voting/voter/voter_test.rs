@@ -4,7 +4,10 @@ use super::state::OFFLINE_AFTER;
 use super::*;
 use crate::kernel::driver::Driver;
 use crate::kernel::ids::{EntityId, VoterId};
-use crate::voting::signature::{BadKey, Digest, PublicKey};
+use ed25519_dalek::{Signer, SigningKey};
+
+use crate::voting::judgement::{Judgement, Part};
+use crate::voting::signature::{BadKey, Digest, PublicKey, Signature};
 
 fn at(ms: i64) -> Timestamp {
     Timestamp::from_millis(ms)
@@ -186,4 +189,120 @@ fn the_directory_counts_each_voter_once_and_keeps_a_third_free() {
     assert_eq!((counts.fault_capacity(), counts.current_faults(), counts.safety_margin()), (2, 1, 1));
     assert!(counts.is_fault_tolerant());
     assert!(!Directory::default().counts().is_fault_tolerant());
+}
+
+fn right(session: bool) -> Judgement {
+    let part = Part {
+        voted: true,
+        steady: true,
+        effect: Some(true),
+        outcome: 1_000_000,
+        latency_us: Some(0),
+        time_us: 1_000_000,
+        context: None,
+    };
+    Judgement { truth: true, said: Some(true), rating: None, part: session.then_some(part) }
+}
+
+#[test]
+fn what_was_right_raises_the_weight_and_counts_once() {
+    let mut voter = registered();
+    for k in 1..=5 {
+        let names = note(&mut voter, &[(k, Mark::Judged(right(true)))], 1_000 * k as i64);
+        assert_eq!(names, ["judged", "noted"]);
+    }
+    // Six measures are at (1 + 5)/(2 + 5) or 1 by now; two have no samples.
+    let last = voter.state().record.judged.back().unwrap().clone();
+    assert_eq!((last.factors[0], last.factors[4], last.factors[5]), (1_000_000, 1_000_000, 500_000));
+    assert!(last.factors[3] > 850_000 && last.weight > 600_000, "{last:?}");
+    assert_eq!(note(&mut voter, &[(5, Mark::Judged(right(true)))], 9_000), Vec::<&str>::new());
+    assert_eq!(voter.state().record.count, 5);
+    assert_eq!(voter.state().last_seen, None, "an old vote is no sign of life");
+    let gold = |question: &str, judgement| Command::Judge {
+        question: EntityId::new(question).unwrap(),
+        judgement,
+        by: Some("ops".into()),
+    };
+    let rated = Judgement { rating: Some(1_000_000), ..right(false) };
+    voter.step(gold("g", rated), at(10_000)).reply.unwrap();
+    assert_eq!(voter.state().record.bias(), 50_000);
+    let again = voter.step(gold("g", rated), at(11_000));
+    assert!(again.events.is_empty() && matches!(again.reply, Ok(Reply::Known(_))));
+    let other = voter.step(gold("g", right(false)), at(11_000)).reply;
+    assert!(matches!(other, Err(Rejection::JudgedOtherwise { .. })));
+    let conduct = voter.state().record.conduct();
+    assert_eq!((conduct.answers.len(), conduct.duties.len(), conduct.bases.len()), (6, 5, 6));
+}
+
+#[test]
+fn a_key_is_followed_by_another_that_it_signs_for() {
+    let pair = |k: u8| SigningKey::from_bytes(&[k; 32]);
+    let public = |k: u8| PublicKey::new(pair(k).verifying_key().to_bytes());
+    let mut voter = Driver::<VoterMachine>::default();
+    let register =
+        Command::Register { voter_id: id(), public_key: Some(public(1)), handle_hash: None, weight: 1 };
+    voter.step(register, at(0)).reply.unwrap();
+    let signed = |by: u8, version, from: u8, to: u8| {
+        let message = rotation_message(&id(), version, &public(from), &public(to));
+        let signature = Some(Signature::new(pair(by).sign(&message).to_bytes()));
+        Command::Rotate { to: public(to), signature, by: None, reason: None }
+    };
+    let refused = voter.step(signed(2, 2, 1, 2), at(1)).reply.unwrap_err();
+    assert_eq!(refused, Rejection::NotSigned { version: 1 });
+    voter.step(signed(1, 2, 1, 2), at(2)).reply.unwrap();
+    assert_eq!((voter.state().key(), voter.state().key_version()), (Some(public(2)), 2));
+    // What the old key signed once does not bring it back, and what it signs now counts no more.
+    assert_eq!(voter.step(signed(1, 2, 1, 2), at(3)).events, []);
+    assert_eq!(voter.step(signed(1, 3, 1, 3), at(3)).reply, Err(Rejection::NotSigned { version: 2 }));
+    assert_eq!(voter.step(signed(2, 3, 2, 1), at(3)).reply, Err(Rejection::OldKey { version: 1 }));
+    let operator = Command::Rotate { to: public(3), signature: None, by: None, reason: Some("lost".into()) };
+    voter.step(operator, at(4)).reply.unwrap();
+    assert_eq!((voter.state().ended_keys.len(), voter.state().key_version()), (2, 3));
+    let mut directory = Directory::default();
+    for event in voter.state().registered.iter().map(|r| Event::Registered(r.clone())) {
+        directory.apply(&id(), &event);
+    }
+    let other = VoterId::new("bob").unwrap();
+    let rotated = KeyRotated {
+        version: 2,
+        from: public(3),
+        to: public(4),
+        signature: None,
+        by: None,
+        reason: None,
+        at: at(5),
+    };
+    directory.apply(&id(), &Event::KeyRotated(Box::new(rotated)));
+    assert!(!directory.claim(public(3), &other) && !directory.claim(public(4), &other));
+}
+
+#[test]
+fn a_choice_is_on_record_once_with_its_reason() {
+    let mut voter = registered();
+    let profile = Profile { kind: "wasp".into(), fitness: 800_000, ..Profile::default() };
+    let declare = |profile: Profile| Command::Profile { profile, by: None };
+    assert_eq!(voter.step(declare(profile.clone()), at(1)).events.len(), 1);
+    assert!(voter.step(declare(profile.clone()), at(2)).events.is_empty());
+    let fitter = Profile { fitness: 900_000, ..profile };
+    assert_eq!(voter.step(declare(fitter.clone()), at(3)).events.len(), 1);
+    assert_eq!(voter.state().profile.as_deref(), Some(&fitter));
+    let considered = Considered {
+        selection_id: EntityId::new("first").unwrap(),
+        place: Some(2),
+        why: None,
+        utility: Some(700_000),
+        contributions: [("latency".to_owned(), 50_000)].into(),
+        candidates: 9,
+        settings: "{}".into(),
+        by: None,
+        at: at(4),
+    };
+    let consider = |considered: &Considered| Command::Consider(Box::new(considered.clone()));
+    assert_eq!(voter.step(consider(&considered), at(4)).events.len(), 1);
+    let again = Considered { at: at(5), by: Some("ops".into()), ..considered.clone() };
+    assert!(voter.step(consider(&again), at(5)).events.is_empty());
+    let otherwise = Considered { place: None, why: Some("unfit".into()), ..considered };
+    let refused = voter.step(consider(&otherwise), at(6)).reply.unwrap_err();
+    let selection_id = EntityId::new("first").unwrap();
+    assert_eq!(refused, Rejection::ChosenOtherwise { selection_id });
 }

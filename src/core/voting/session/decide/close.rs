@@ -6,7 +6,7 @@ use super::super::command::{Rejection, Reply};
 use super::super::event::{ClosePolicy, Closed, Event, Opened, Outcome};
 use super::super::state::Session;
 use super::super::tally::{After, Tally, share};
-use super::{Decided, Sketch};
+use super::{Decided, Sketch, gate};
 use crate::kernel::Decision;
 use crate::kernel::draft::Draft;
 use crate::kernel::ids::VoterId;
@@ -70,18 +70,19 @@ pub(super) fn cancel(
     let mut draft = Draft::<SessionMachine>::new(state, now);
     let mut closed = closed(state, opened, End::plain(Outcome::Cancelled), now, now);
     closed.cancelled = Some(cancelled);
-    push(&mut draft, closed);
+    push(&mut draft, opened, closed);
     draft.finish(Ok(Reply::Cancelled { duplicate: false }))
 }
 
 /// Ends the session as of an instant.
 pub(super) fn close(draft: &mut Sketch<'_>, opened: &Opened, end: End, at: Timestamp) {
     let closed = closed(draft.state(), opened, end, at, draft.now);
-    push(draft, closed);
+    push(draft, opened, closed);
 }
 
-fn push(draft: &mut Sketch<'_>, closed: Closed) {
+fn push(draft: &mut Sketch<'_>, opened: &Opened, closed: Closed) {
     draft.push(Event::Closed(Box::new(closed)));
+    gate::evaluate(draft, opened);
     for effect in draft.state().owed() {
         draft.owe(effect);
     }

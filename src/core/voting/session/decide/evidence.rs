@@ -5,7 +5,7 @@ use super::super::command::{Cast, Rejection};
 use super::super::event::{Event, Evidence, Exclusion, Exhibit, Opened, Outcome, Refusal};
 use super::super::state::{Session, Standing};
 use super::super::vote::{Authenticity, VOTE_VERSION};
-use super::{Decided, Sketch, follow, tell_at_once};
+use super::{Decided, Sketch, follow, gate, tell_at_once};
 use crate::kernel::draft::Draft;
 use crate::kernel::time::Timestamp;
 use crate::voting::signature::{Canon, Digest, Domain};
@@ -41,6 +41,7 @@ pub(super) fn equivocation(
     let Some(elector) = state.elector(&voter_id).filter(|_| !is_known && of_voter.count() < KEPT) else {
         return Err(rejection(false));
     };
+    let cast_max_age = cast.evidence_max_age;
     let signed = authenticity == Authenticity::Signature && first.authenticity == Authenticity::Signature;
     let evidence = Evidence {
         evidence_id: id,
@@ -68,8 +69,12 @@ pub(super) fn equivocation(
         verifier_version: VOTE_VERSION,
         at: now,
     };
+    let is_old = now.since(first.received_at) > cast_max_age;
     let mut draft = Draft::<SessionMachine>::new(state, now);
-    draft.push(Event::EvidenceRecorded(Box::new(evidence)));
+    draft.push(match is_old {
+        true => Event::OldEvidenceRecorded(Box::new(evidence)),
+        false => Event::EvidenceRecorded(Box::new(evidence)),
+    });
     if state.closed.is_none() {
         if !state.excluded.contains_key(&voter_id) {
             let reason = Exclusion::Equivocation;
@@ -105,5 +110,6 @@ fn taint(draft: &mut Sketch<'_>, opened: &Opened) {
     if !opened.quorum.is_reached(heads, power) {
         let at = draft.now;
         draft.push(Event::DecisionTainted { voters: malicious, at });
+        gate::evaluate(draft, opened);
     }
 }

@@ -2,11 +2,14 @@
 
 mod close;
 mod evidence;
+mod gate;
 mod open;
+mod truth;
 mod verify;
 mod vote;
 
 use super::SessionMachine;
+use super::beside::RemedyEnded;
 use super::command::{Command, Rejection, Reply};
 use super::event::{Event, Opened};
 use super::state::Session;
@@ -18,6 +21,8 @@ use crate::voting::mandate;
 use crate::voting::voter::state::OFFLINE_AFTER;
 
 pub(super) use close::standing_end;
+pub(in crate::voting) use gate::GATES;
+pub(super) use gate::reopened;
 pub(super) use vote::commit_message;
 
 type Decided = Result<Decision<SessionMachine>, Rejection>;
@@ -63,6 +68,13 @@ pub(super) fn decide(state: &Session, command: Command, now: Timestamp) -> Decid
             let begun = begun.map_err(|refusal| Rejection::Unspendable(Box::new(refusal)))?;
             let event = (!begun.duplicate).then(|| Event::Redeemed(Box::new(begun.redeemed.clone())));
             Ok(Decision::accept(event.into_iter().collect(), Reply::Redeemed(Box::new(begun))))
+        }
+        Command::Judge(judge) => truth::judge(state, opened, *judge, now),
+        Command::EndRemedy { key, outcome } => {
+            let is_due = state.remedies.get(&key).is_some_and(Option::is_none);
+            let ended = RemedyEnded { key, outcome, at: now };
+            let events = is_due.then(|| Event::RemedyEnded(Box::new(ended))).into_iter().collect();
+            Ok(Decision::accept(events, Reply::Done))
         }
         Command::Tick => tick(state, opened, now),
     }
@@ -149,10 +161,11 @@ fn tick(state: &Session, opened: &Opened, now: Timestamp) -> Decided {
         close::close(&mut draft, opened, end, decided_at);
         return draft.finish(Ok(Reply::Done));
     }
-    let commits_until = opened.commits_until.filter(|at| state.sealed && *at < opened.deadline);
-    let round_ends = state.round_ends(opened).filter(|at| *at < opened.deadline);
+    let deadline = state.deadline(opened);
+    let commits_until = opened.commits_until.filter(|at| state.sealed && *at < deadline);
+    let round_ends = state.round_ends(opened).filter(|at| *at < deadline);
     let silence = opened.opened_at.plus(OFFLINE_AFTER);
-    if !state.silence_noted && silence <= now && silence <= opened.deadline {
+    if !state.silence_noted && silence <= now && silence <= deadline {
         draft.push(Event::SilenceNoted { voters: state.outstanding(), at: silence });
         tell_at_once(&mut draft);
     } else if let Some(at) = commits_until.filter(|at| *at < now) {
@@ -161,9 +174,11 @@ fn tick(state: &Session, opened: &Opened, now: Timestamp) -> Decided {
     } else if let Some(at) = round_ends.filter(|at| *at < now) {
         close_round(&mut draft, at);
         follow_as_of(&mut draft, opened, at);
-    } else if opened.deadline < now {
+    } else if deadline < now && gate::extends(state, opened) {
+        gate::extend(&mut draft, opened, now);
+    } else if deadline < now {
         let end = close::final_end(state, opened, super::event::Outcome::Timeout);
-        close::close(&mut draft, opened, end, opened.deadline);
+        close::close(&mut draft, opened, end, deadline);
     }
     draft.finish(Ok(Reply::Done))
 }

@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::super::ballot::BallotType;
+use super::super::beside::Beside;
 use super::super::command::{Open, Rejection, Reply};
 use super::super::event::{Event, Opened, electorate_hash};
 use super::super::state::Session;
 use super::super::threshold::{FEWEST_VOTERS, Quorum, capped, most_faults};
-use super::Decided;
+use super::{Decided, gate};
 use crate::kernel::Decision;
 use crate::kernel::time::{Timestamp, micros};
 
@@ -58,7 +59,7 @@ pub(super) fn open(state: &Session, mut open: Open, now: Timestamp) -> Decided {
     let opened = Opened {
         session_id: open.session_id,
         electorate_hash: electorate_hash(keys),
-        terms_hash: open.terms.hash(&quorum, open.mandate.as_ref()),
+        terms_hash: open.terms.hash(&quorum, &open.beside),
         most_faults: most_faults(n),
         cap_failed,
         quorum,
@@ -71,7 +72,11 @@ pub(super) fn open(state: &Session, mut open: Open, now: Timestamp) -> Decided {
         deadline,
     };
     let mut events = vec![Event::Opened(Box::new(opened))];
-    events.extend(open.mandate.map(|mandate| Event::Mandated(Box::new(mandate))));
+    let Beside { mandate, weighed, keys, gated } = open.beside;
+    events.extend(mandate.map(|mandate| Event::Mandated(Box::new(mandate))));
+    events.extend(weighed.map(|weighed| Event::Weighed(Box::new(weighed))));
+    events.extend((!keys.is_empty()).then_some(Event::KeysNamed(keys)));
+    events.extend(gated.map(|gated| Event::GatesSet(Box::new(gated))));
     events.extend(open.keyed.map(Event::Keyed));
     Ok(Decision::accept(events, Reply::Opened))
 }
@@ -105,7 +110,8 @@ fn check(open: &Open) -> Result<(), Rejection> {
     if names.len() > MOST_CANDIDATES {
         return Err(invalid("candidates", names.len(), format!("up to {MOST_CANDIDATES}")));
     }
-    if let Some(mandate) = &open.mandate {
+    gate::check(open)?;
+    if let Some(mandate) = &open.beside.mandate {
         mandate.check().map_err(|(field, given, expected)| Rejection::Invalid { field, given, expected })?;
         if terms.ballot_type != BallotType::Approve {
             return Err(invalid("operation", &mandate.tool, "none, where candidates are chosen among"));

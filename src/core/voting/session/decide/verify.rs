@@ -64,7 +64,7 @@ pub(super) fn session(state: &Session, opened: &Opened, cast: &Cast, now: Timest
     if let Some(outcome) = state.outcome() {
         return no(Refusal::SessionClosed, format!("the session has ended. outcome={}", outcome.name()));
     }
-    if now > opened.deadline {
+    if now > state.deadline(opened) {
         return no(Refusal::SessionClosed, "the deadline has passed");
     }
     if state.sealed {
@@ -131,6 +131,11 @@ pub(super) fn authenticity(
         (Some(signature), Some(key)) => {
             if !key.verifies(&message(), signature) {
                 return no(Refusal::BadSignature, "the signature is not one of the voter over this vote");
+            }
+            if proof.present_key.is_some_and(|present| present != *key) {
+                let detail =
+                    "the key it is signed with has ended; the new one counts in sessions that open after it";
+                return no(Refusal::KeyEnded, detail);
             }
             Authenticity::Signature
         }

@@ -35,6 +35,10 @@ pub(super) fn vote(state: &Session, opened: &Opened, mut cast: Cast, now: Timest
     // session still takes votes or not.
     if let (Some(prior), Some(elector)) = (state.vote_of(cast.vote.round, &voter), state.elector(&voter)) {
         return match shown(elector) {
+            // A vote that is in stays in, and who sends it again is told so.
+            Err((Refusal::KeyEnded, _)) if cast.vote.repeats(&prior.vote) => {
+                Ok(Decision::answer(Reply::Voted(Box::new(receipt(prior, true)))))
+            }
             Err(no) => refuse(state, &cast, no, Authenticity::None, now),
             Ok(authenticity) => again(state, opened, cast, prior, (hash, authenticity), now),
         };
