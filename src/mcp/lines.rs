@@ -14,7 +14,9 @@
 use rmcp::model::{CallToolRequestParams, CancelTaskParams, GetTaskParams, ReadResourceRequestParams};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
-use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader, DuplexStream};
+use tokio::io::{
+    AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader, DuplexStream,
+};
 use tokio::sync::mpsc;
 
 /// What waits between the client and the protocol, in each direction.

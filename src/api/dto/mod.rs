@@ -3,6 +3,7 @@
 //! Requests refuse unknown fields. Instants are RFC 3339 strings; durations say their unit in their name.
 
 mod agent;
+mod algorithm;
 mod audit;
 mod candidate;
 mod capacity;
@@ -48,6 +49,7 @@ use crate::core::voting::quorum::QuorumType;
 use crate::error::Error;
 
 pub use self::agent::*;
+pub use self::algorithm::*;
 pub use self::audit::*;
 pub use self::candidate::*;
 pub use self::capacity::*;
