@@ -153,10 +153,11 @@ pub use quorate_runtime::api::dto::{
 #[cfg(feature = "runtime")]
 #[doc(inline)]
 pub use quorate_runtime::api::dto::{
-    AllowedOperation, AskedBallot, CancelSession, CertifySession, DecisionSpent, Diagnosis, ElectorView,
-    EmergenceReport, EmergenceSignal, EndRound, EvidenceView, ExclusionView, ListSessions, ListVoters,
-    ListedSessions, OpenSession, OperationView, QuarantineVoter, RegisterVoter, ReleaseVoter, ScanEmergence,
-    SelectionView, SessionAlgorithm, SessionBallot, SessionLine, SessionPage, SessionRef, SessionResult,
+    AllowedOperation, AskedBallot, Asker, CancelSession, CertifySession, DecisionSpent, DelegateSession,
+    Diagnosis, ElectorView, EmergenceReport, EmergenceSignal, EndRound, EvidenceView, ExclusionView,
+    ExtendSession, ListSessions, ListVoters, ListedSessions, OpenSession, OperationView, QuarantineVoter,
+    RegisterVoter, ReleaseVoter, RemindSession, ScanEmergence, SelectionView, SessionAlgorithm,
+    SessionBallot, SessionDelegation, SessionLine, SessionPage, SessionRef, SessionReminded, SessionResult,
     SessionVote, SessionVoted, SpendConsensus, SpendSession, SpentFor, VoterPage, VoterRef, VoterRegistered,
     VoterView, VotersStatus,
 };
@@ -218,7 +219,7 @@ pub use quorate_runtime::api::dto::{
 };
 #[cfg(feature = "runtime")]
 #[doc(inline)]
-pub use quorate_runtime::api::job::Jobs;
+pub use quorate_runtime::api::job::{Jobs, Led};
 #[cfg(feature = "runtime")]
 #[doc(inline)]
 pub use quorate_runtime::api::lease::Leases;
@@ -411,6 +412,8 @@ pub mod session {
     pub use quorate_core::voting::session::ballot::{Ballot, BallotType, Pick, Promise};
     #[doc(inline)]
     pub use quorate_core::voting::session::certificate::{Certificate, Checked, Flaw};
+    #[doc(inline)]
+    pub use quorate_core::voting::session::delegation::Delegation;
     #[doc(inline)]
     pub use quorate_core::voting::session::event::{
         Authentication, ClosePolicy, Outcome, Revision, SwitchPolicy,

@@ -2,15 +2,17 @@
 
 use quorate_core::kernel::ids::{CandidateId, EntityId, IdempotencyKey, VoterId};
 use quorate_core::kernel::keyed::KeyedRequest;
+use quorate_core::voting::extension::Extended;
 use quorate_core::voting::mandate;
+use quorate_core::voting::people::Reminded;
 use quorate_core::voting::rules::Choice;
 use quorate_core::voting::session::event::{
     self as session, Exhibit, Flag, Promised, Received, Rejected, Selection,
 };
 use quorate_core::voting::session::{
-    Authentication, Authenticity, Ballot, BallotType, Basis, Candidate, ClosePolicy, Credential, Elector,
-    Evidence, Exclusion, Opened, Outcome, Pick, Quorum, Refusal, Revision, SwitchPolicy, Terms, Threshold,
-    Vote,
+    Authentication, Authenticity, Ballot, BallotType, Basis, Candidate, ClosePolicy, Credential, Delegated,
+    Elector, Evidence, Exclusion, Opened, Outcome, Pick, Quorum, Refusal, Revision, SwitchPolicy, Terms,
+    Threshold, Vote,
 };
 use quorate_core::voting::signature::{Digest, PublicKey, Signature};
 use quorate_core::voting::voter::event::{self as voter, Noted, StandingChanged};
@@ -21,7 +23,7 @@ use crate::events::{at, variants};
 variants!(voter_variants of voter::Event: Registered, Noted, StandingChanged, WentOffline, Returned, Escalated, Spread);
 variants!(session_variants of session::Event: Opened, VoteReceived, CommitReceived, VoteRejected, EvidenceRecorded,
     VoterExcluded, CommitsClosed, RoundClosed, Closed, DecisionTainted, SilenceNoted, Told, Keyed, Mandated,
-    Spent, Redeemed);
+    Spent, Redeemed, Extended, Delegated, RemindersAsked, Reminded);
 
 fn named(name: &str) -> VoterId {
     VoterId::new(name).unwrap()
@@ -192,6 +194,7 @@ pub(crate) fn all_sessions() -> Vec<session::Event> {
         Refusal::Sealed,
         Refusal::NotSealed,
         Refusal::NotAsPromised,
+        Refusal::Delegated,
     ];
     let exhibit = |stance, signature| Exhibit {
         vote: vote(Ballot::Approve(stance)),
@@ -285,6 +288,36 @@ pub(crate) fn all_sessions() -> Vec<session::Event> {
     events.push(session::Event::Mandated(Box::new(mandate)));
     events.push(session::Event::Spent(Box::new(spent)));
     events.push(session::Event::Redeemed(Box::new(redeemed)));
+    events.push(session::Event::Extended(Box::new(Extended {
+        deadline: at(60_000_000),
+        before: at(30_000_000),
+        by: Some("ops".into()),
+        reason: Some("bob is away".into()),
+        at: at(10),
+    })));
+    let delegated = |authenticity, signature| {
+        let credential =
+            Credential { public_key: Some(PublicKey::new([5; 32])), handle_hash: Some(digest(4)) };
+        session::Event::Delegated(Box::new(Delegated {
+            from: named("bob"),
+            to: Elector { voter_id: named("eve"), credential, power: 300, uncapped: 301 },
+            place: named("ann"),
+            issued_at: at(11),
+            authenticity,
+            signature,
+            reason: Some("on leave".into()),
+            at: at(12),
+        }))
+    };
+    events.push(delegated(Authenticity::Signature, Some(signature)));
+    events.push(delegated(Authenticity::Handle, None));
+    events.push(session::Event::RemindersAsked { every_ms: 60_000 });
+    events.push(session::Event::Reminded(Box::new(Reminded {
+        voter_ids: vec![named("ann"), named("bob")],
+        by_itself: true,
+        by: Some("ops".into()),
+        at: at(13),
+    })));
     events
 }
 

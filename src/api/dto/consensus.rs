@@ -366,10 +366,13 @@ pub struct ConsensusResult {
     /// The operation that the decision allows, and what was used of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub operation: Option<OperationView>,
-    /// The request was answered before under the same idempotency key, or an extension or cancellation changed nothing; told by
-    /// those alone.
+    /// The request was answered before under the same idempotency key, or an extension, a delegation or a cancellation changed
+    /// nothing; told by those alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub duplicate: Option<bool>,
+    /// What of a repeated delegation is not as it was the first time, which stands: `reason`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub differs: Vec<String>,
 }
 
 /// Asks for ended proposals.

@@ -6,14 +6,16 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{AllowedOperation, OperationView, id};
+use super::{
+    AllowedOperation, ElectorView, EvidenceView, ExclusionView, OperationView, SessionDelegation, id,
+};
 use crate::core::kernel::ids::{CandidateId, EntityId, IdempotencyKey, VoterId, known};
 use crate::core::kernel::time::Timestamp;
 use crate::core::voting::rules::Choice;
 use crate::core::voting::session::{
     Authentication, Basis, ClosePolicy, Outcome, Revision, SwitchPolicy, Threshold,
 };
-use crate::core::voting::signature::{Digest, PublicKey, Signature};
+use crate::core::voting::signature::{Digest, Signature};
 use crate::error::Error;
 
 /// How votes are cast.
@@ -114,6 +116,9 @@ pub struct OpenSession {
     /// How long promises are taken at most; half the time for votes when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub commit_timeout_ms: Option<i64>,
+    /// How often those whose votes are outstanding are reminded, 60000 or more, of up to 1000 voters; never when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remind_every_ms: Option<i64>,
     /// Id of the session; a random one when left out. An id is never used twice.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session_id: Option<EntityId>,
@@ -411,36 +416,6 @@ pub struct SelectionView {
     pub emergence_factor: f64,
 }
 
-/// A voter that contributes nothing, and why.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct ExclusionView {
-    /// Who.
-    pub voter_id: VoterId,
-    /// `equivocation`, `inconsistent_across_rounds`, `quarantined` or `byzantine`.
-    pub reason: String,
-}
-
-/// A proven fault.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct EvidenceView {
-    /// Its hash.
-    pub evidence_id: Digest,
-    /// Whose.
-    pub voter_id: VoterId,
-    /// Which.
-    pub fault: String,
-    /// `observed` by this process, or `transferable`: everybody can check it.
-    pub level: String,
-    /// In which round.
-    pub round: u32,
-    /// The hashes of both votes; the votes themselves stand in the history.
-    pub votes: Vec<Digest>,
-    /// It came after the end.
-    pub late: bool,
-    /// When.
-    pub at: Timestamp,
-}
-
 /// A vote that stands.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SessionBallot {
@@ -464,6 +439,9 @@ pub struct SessionBallot {
     /// What the voter says about it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reasoning: Option<String>,
+    /// Whose place it was cast in, when that one had handed it on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub in_place_of: Option<VoterId>,
 }
 
 /// How a session stands, or ended.
@@ -563,8 +541,20 @@ pub struct SessionResult {
     pub electorate: Vec<ElectorView>,
     /// When it was opened.
     pub opened_at: Timestamp,
-    /// The last instant at which a vote is on time.
+    /// The last instant at which a vote is on time, after all extensions.
     pub deadline: Timestamp,
+    /// Who asked for the last extension.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub extended_by: Option<String>,
+    /// Places that went to other voters, in that order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub delegations: Vec<SessionDelegation>,
+    /// How often those whose votes are outstanding were reminded, if they were.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub reminded: BTreeMap<VoterId, u32>,
+    /// How often they are reminded by themselves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remind_every_ms: Option<u64>,
     /// When it ended: the deciding vote or the deadline.
     pub closed_at: Option<Timestamp>,
     /// When the end was noticed; later than `closed_at` after downtime.
@@ -572,23 +562,11 @@ pub struct SessionResult {
     /// The operation that the decision allows, and what was used of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub operation: Option<OperationView>,
-    /// The request was answered before: under the same idempotency key, or the session was cancelled before. Told by
-    /// `session.open` and `session.cancel` alone.
+    /// The request was answered before: under the same idempotency key, or an extension, a delegation or a cancellation changed
+    /// nothing. Told by those alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub duplicate: Option<bool>,
-}
-
-/// One voter of the electorate as it was frozen.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct ElectorView {
-    /// Who.
-    pub voter_id: VoterId,
-    /// How much it counts.
-    pub power: f64,
-    /// How much it would count without the cap; left out when that is the same.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub uncapped_power: Option<f64>,
-    /// The key of its signatures.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub public_key: Option<PublicKey>,
+    /// What of a repeated delegation is not as it was the first time, which stands: `reason`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub differs: Vec<String>,
 }

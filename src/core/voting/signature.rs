@@ -47,6 +47,8 @@ pub enum Domain {
     Evidence,
     /// An operation that is decided about.
     Operation,
+    /// A place in a session that goes to another voter.
+    Delegation,
 }
 
 impl Domain {
@@ -61,6 +63,7 @@ impl Domain {
             Domain::Handle => "quorate voter handle v1",
             Domain::Evidence => "quorate session evidence v1",
             Domain::Operation => "quorate operation v1",
+            Domain::Delegation => "quorate session delegation v1",
         }
     }
 

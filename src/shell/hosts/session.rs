@@ -35,11 +35,20 @@ impl Hosted for SessionMachine {
         let releasing = releases(state.mandate.as_deref());
         match command {
             Command::Open(open) if releases(open.mandate.as_ref()) => Bearing::Passes,
-            Command::Vote(_) | Command::Commit(_) | Command::EndRound { .. } if releasing => Bearing::Passes,
+            Command::Vote(_) | Command::Commit(_) | Command::EndRound { .. } | Command::Extend(_)
+                if releasing =>
+            {
+                Bearing::Passes
+            }
             Command::Open(_) | Command::EndRound { .. } | Command::Redeem(..) => Bearing::unnamed(),
             Command::Vote(cast) => Bearing::of([cast.vote.voter_id.as_str()]),
             Command::Commit(commit) => Bearing::of([commit.voter_id.as_str()]),
             Command::Spend(spend) => Bearing::of(spend.by.iter()),
+            Command::Extend(extend) => Bearing::of(extend.by.iter()),
+            Command::Delegate(delegate) => {
+                Bearing::of([delegate.from.as_str(), delegate.to.voter_id.as_str()])
+            }
+            Command::Remind { by, .. } => Bearing::of(by.iter()),
             Command::Cancel { .. } | Command::Exclude { .. } | Command::RecordTold { .. } | Command::Tick => {
                 Bearing::Passes
             }
@@ -58,6 +67,12 @@ impl Hosted for SessionMachine {
             Event::Closed(closed) => {
                 Some(notice(closed.closed_at, What::SessionEnded { outcome: closed.outcome }))
             }
+            Event::Delegated(delegated) => {
+                Some(notice(delegated.at, What::Delegated { to: delegated.to.voter_id.clone() }))
+            }
+            Event::Reminded(reminded) => {
+                Some(notice(reminded.at, What::Reminded { voter_ids: reminded.voter_ids.clone() }))
+            }
             Event::VoteReceived(_)
             | Event::CommitReceived(_)
             | Event::VoteRejected(_)
@@ -71,7 +86,9 @@ impl Hosted for SessionMachine {
             | Event::Keyed(_)
             | Event::Mandated(_)
             | Event::Spent(_)
-            | Event::Redeemed(_) => None,
+            | Event::Redeemed(_)
+            | Event::Extended(_)
+            | Event::RemindersAsked { .. } => None,
         };
         events.iter().filter_map(heard).collect()
     }

@@ -3,12 +3,15 @@
 use serde::{Deserialize, Serialize};
 
 use super::ballot::BallotType;
+use super::delegation::Delegated;
 use super::threshold::Quorum;
 use super::vote::{Authenticity, Vote};
 use crate::kernel::ids::{CandidateId, EntityId, VoterId};
 use crate::kernel::keyed::KeyedRequest;
 use crate::kernel::time::Timestamp;
+use crate::voting::extension::Extended;
 use crate::voting::mandate::{Mandate, Redeemed, Spent};
+use crate::voting::people::Reminded;
 use crate::voting::signature::{Canon, Digest, Domain, PublicKey, Signature};
 use crate::voting::voter::{FaultKind, ProofLevel};
 
@@ -84,6 +87,17 @@ pub enum Event {
     Spent(Box<Spent>),
     /// A job begins under a use.
     Redeemed(Box<Redeemed>),
+    /// Votes are taken longer than was said.
+    Extended(Box<Extended>),
+    /// A place went from one voter to another.
+    Delegated(Box<Delegated>),
+    /// Those whose votes are outstanding are told again every so often.
+    RemindersAsked {
+        /// How often, in milliseconds.
+        every_ms: u64,
+    },
+    /// Outstanding voters are told again: whoever listens hears it, and inboxes count it.
+    Reminded(Box<Reminded>),
 }
 
 impl Event {
@@ -106,6 +120,10 @@ impl Event {
             Event::Mandated(_) => "mandated",
             Event::Spent(_) => "spent",
             Event::Redeemed(_) => "redeemed",
+            Event::Extended(_) => "extended",
+            Event::Delegated(_) => "delegated",
+            Event::RemindersAsked { .. } => "reminders_asked",
+            Event::Reminded(_) => "reminded",
         }
     }
 }
@@ -377,6 +395,8 @@ pub enum Refusal {
     NotSealed,
     /// No promise of this voter, or not of this vote.
     NotAsPromised,
+    /// The voter handed its place on.
+    Delegated,
 }
 
 impl Refusal {
@@ -403,6 +423,7 @@ impl Refusal {
             Refusal::Sealed => "sealed",
             Refusal::NotSealed => "not_sealed",
             Refusal::NotAsPromised => "not_as_promised",
+            Refusal::Delegated => "delegated",
         }
     }
 
@@ -415,7 +436,11 @@ impl Refusal {
             | Refusal::UnknownCandidate
             | Refusal::Sealed
             | Refusal::NotSealed => 2,
-            Refusal::NotEligible | Refusal::Quarantined | Refusal::Byzantine | Refusal::Excluded => 3,
+            Refusal::NotEligible
+            | Refusal::Quarantined
+            | Refusal::Byzantine
+            | Refusal::Excluded
+            | Refusal::Delegated => 3,
             Refusal::Unauthenticated | Refusal::BadSignature | Refusal::HashMismatch => 4,
             Refusal::Skew | Refusal::Replay | Refusal::Superseded => 5,
             Refusal::Equivocation | Refusal::Changed | Refusal::AlreadyVoted | Refusal::NotAsPromised => 6,
@@ -445,7 +470,8 @@ impl Refusal {
             | Refusal::Superseded
             | Refusal::AlreadyVoted
             | Refusal::Sealed
-            | Refusal::NotSealed => None,
+            | Refusal::NotSealed
+            | Refusal::Delegated => None,
         }
     }
 }

@@ -25,13 +25,18 @@
 //! | sealed | Commit | first of the voter | CommitReceived (+ CommitsClosed) | promised |
 //! | open | EndRound | the round that is open | RoundClosed, CommitsClosed or Closed | done |
 //! | open | Exclude | a voter of the electorate | VoterExcluded (+ Closed) | done |
+//! | open | Extend | a later deadline than so far, within what may be | Extended | extended |
+//! | open | Delegate | shown to be of who has the place and said nothing yet, to a voter who is not asked | Delegated | delegated |
+//! | any | Delegate | as it is on record | – | delegated before |
+//! | open | Remind | somebody outstanding was not reminded within a minute | Reminded | reminded |
 //! | open | Cancel | | Closed (cancelled) | cancelled |
 //! | cancelled | Cancel | | – | cancelled before |
 //! | open | Tick | the votes decide (a log that ended early) | Closed, as of the last vote | – |
 //! | open | Tick | a round, the time for promises, the deadline is over | RoundClosed, CommitsClosed, Closed, as of then | – |
 //! | open | Tick | 60 s after opening | SilenceNoted | – |
+//! | open | Tick | outstanding voters are due to be told again | Reminded | – |
 //! | any | RecordTold | voters know | Told | – |
-//! | nothing | Open | names the operation it allows | Opened, Mandated (+ Keyed) | opened |
+//! | nothing | Open | names the operation it allows; reminders | Opened, Mandated, RemindersAsked (+ Keyed) | opened |
 //! | any | Spend, Redeem | see [`mandate`](crate::voting::mandate) | Spent, Redeemed | the use, the job |
 //!
 //! *Layers.* 0 is the door's (size, rate of the channel). 1 structure, 2 session, 3 eligibility, 4 authenticity, 5 freshness,
@@ -39,7 +44,8 @@
 //! only what layer 4 let through is told of its voter.
 //!
 //! *Frozen.* The electorate with its powers and keys, the rule and its numbers are those of the opening. The denominator is
-//! always that electorate: voters that are silent, excluded or quarantined stay in it.
+//! always that electorate: voters that are silent, excluded or quarantined stay in it. A place may go to another voter, who
+//! votes in it under its own key ([`delegation`]); what the place counts stays as it was.
 //!
 //! *What this holds against, and what not,* stands in `docs/sessions.md`.
 //!
@@ -52,6 +58,7 @@ pub mod ballot;
 pub mod certificate;
 pub mod command;
 mod decide;
+pub mod delegation;
 pub mod event;
 pub mod outcome;
 mod scene;
@@ -63,6 +70,7 @@ pub mod watch;
 
 pub use ballot::{Ballot, BallotType, Pick, Promise};
 pub use command::{Cast, Command, Commit, Effect, Open, Proof, Receipt, Rejection, Reply};
+pub use delegation::{Delegate, Delegated, Delegation};
 pub use event::{
     Authentication, Candidate, ClosePolicy, Closed, Credential, Elector, Event, Evidence, Exclusion, Opened,
     Outcome, Refusal, Revision, SwitchPolicy, Terms,
@@ -87,7 +95,7 @@ pub struct SessionMachine;
 
 impl Machine for SessionMachine {
     const KIND: StreamKind = StreamKind::Session;
-    const STATE_VERSION: u16 = 2;
+    const STATE_VERSION: u16 = 3;
     type State = Session;
     type Command = Command;
     type Event = Event;

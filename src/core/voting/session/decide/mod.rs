@@ -3,6 +3,7 @@
 mod close;
 mod evidence;
 mod open;
+mod people;
 mod verify;
 mod vote;
 
@@ -34,10 +35,13 @@ pub(super) fn decide(state: &Session, command: Command, now: Timestamp) -> Decid
         Command::Vote(cast) => vote::vote(state, opened, *cast, now),
         Command::Commit(commit) => vote::commit(state, opened, *commit, now),
         Command::EndRound { round } => end_round(state, opened, round, now),
+        Command::Extend(extend) => people::extend(state, opened, extend, now),
+        Command::Delegate(delegate) => people::delegate(state, opened, *delegate, now),
+        Command::Remind { voter, by } => people::remind(state, opened, voter, by, now),
         Command::Cancel { by, reason } => close::cancel(state, opened, (by, reason), now),
         Command::Exclude { voter_id, reason } => {
             let concerns = state.closed.is_none()
-                && state.elector(&voter_id).is_some()
+                && (state.elector(&voter_id).is_some() || state.delegated.contains_key(&voter_id))
                 && !state.excluded.contains_key(&voter_id);
             let mut draft = Draft::new(state, now);
             if concerns {
@@ -149,11 +153,15 @@ fn tick(state: &Session, opened: &Opened, now: Timestamp) -> Decided {
         close::close(&mut draft, opened, end, decided_at);
         return draft.finish(Ok(Reply::Done));
     }
-    let commits_until = opened.commits_until.filter(|at| state.sealed && *at < opened.deadline);
-    let round_ends = state.round_ends(opened).filter(|at| *at < opened.deadline);
+    let deadline = state.deadline(opened);
+    let commits_until = opened.commits_until.filter(|at| state.sealed && *at < deadline);
+    let round_ends = state.round_ends(opened).filter(|at| *at < deadline);
     let silence = opened.opened_at.plus(OFFLINE_AFTER);
-    if !state.silence_noted && silence <= now && silence <= opened.deadline {
-        draft.push(Event::SilenceNoted { voters: state.outstanding(), at: silence });
+    if !state.silence_noted && silence <= now && silence <= deadline {
+        // Who took a place over later was not asked since then.
+        let mut voters = state.outstanding();
+        voters.retain(|voter| !state.substitutes.contains_key(voter));
+        draft.push(Event::SilenceNoted { voters, at: silence });
         tell_at_once(&mut draft);
     } else if let Some(at) = commits_until.filter(|at| *at < now) {
         close_commits(&mut draft, at);
@@ -161,9 +169,11 @@ fn tick(state: &Session, opened: &Opened, now: Timestamp) -> Decided {
     } else if let Some(at) = round_ends.filter(|at| *at < now) {
         close_round(&mut draft, at);
         follow_as_of(&mut draft, opened, at);
-    } else if opened.deadline < now {
+    } else if deadline < now {
         let end = close::final_end(state, opened, super::event::Outcome::Timeout);
-        close::close(&mut draft, opened, end, opened.deadline);
+        close::close(&mut draft, opened, end, deadline);
+    } else if let Some(event) = people::due_again(state, opened, now) {
+        draft.push(event);
     }
     draft.finish(Ok(Reply::Done))
 }
