@@ -41,7 +41,7 @@ async fn a_token_says_which_identity_asked_for_it_also_when_it_waited_was_lent_o
     let mut q = opened(&folder).await;
     for (name, scopes, parties) in [
         ("root", vec!["admin"], vec!["*"]),
-        ("ci", vec!["read", "write"], vec!["cell:a", "cell:c"]),
+        ("ci", vec!["read", "capacity.*"], vec!["cell:a", "cell:c"]),
         ("guest", vec!["read"], vec![]),
     ] {
         let create = CreateIdentity::new(name, scopes).unwrap().acting_as(parties);
@@ -94,7 +94,7 @@ async fn a_lease_says_which_identity_took_it_to_those_who_may_act_as_its_holder(
     let q = opened(&folder).await;
     for (name, scopes, parties) in [
         ("root", vec!["admin"], vec!["*"]),
-        ("ci", vec!["read", "write"], vec!["holder:w1"]),
+        ("ci", vec!["read", "job.*"], vec!["holder:w1"]),
         ("guest", vec!["read"], vec![]),
     ] {
         q.identities().create(CreateIdentity::new(name, scopes).unwrap().acting_as(parties)).await.unwrap();
