@@ -1,4 +1,4 @@
-//! Requests and replies about proposals and the algorithms that decide them.
+//! Requests and replies about proposals.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use crate::core::kernel::ids::{EntityId, IdempotencyKey, VoterId, known};
 use crate::core::kernel::time::Timestamp;
 use crate::core::voting::agent::Grade;
 use crate::core::voting::proposal::{Verdict, VoteChange, VoteOutcome};
-use crate::core::voting::rules::{Choice, Param, RuleSpec};
+use crate::core::voting::rules::Choice;
 use crate::error::Error;
 
 /// Puts a question to the registered agents.
@@ -366,10 +366,13 @@ pub struct ConsensusResult {
     /// The operation that the decision allows, and what was used of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub operation: Option<OperationView>,
-    /// The request was answered before under the same idempotency key, or an extension or cancellation changed nothing; told by
-    /// those alone.
+    /// The request was answered before under the same idempotency key, or an extension, a delegation or a cancellation changed
+    /// nothing; told by those alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub duplicate: Option<bool>,
+    /// What of a repeated delegation is not as it was the first time, which stands: `reason`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub differs: Vec<String>,
 }
 
 /// Asks for ended proposals.
@@ -481,123 +484,4 @@ pub struct ConsensusStats {
     pub late_votes: u64,
     /// By registered name of the algorithm.
     pub by_algorithm: BTreeMap<String, AlgorithmStats>,
-}
-
-/// Gives a rule a name.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct RegisterAlgorithm {
-    /// The name, 1 to 256 bytes.
-    pub name: String,
-    /// The rule: a name of the table, a text such as `at_least:2/3`, or `{"rule": …, "params": {…}}`.
-    pub rule: Param,
-    /// Parameters of the rule.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub params: Option<BTreeMap<String, Param>>,
-    /// Let the rule take the place of another one of this name; false when left out. Open proposals keep the rule they
-    /// were opened with.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub replace: Option<bool>,
-    /// Who registers it, up to 256 bytes; kept on record when it replaces another.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub by: Option<String>,
-}
-
-impl RegisterAlgorithm {
-    /// A name for a rule that is not registered yet.
-    pub fn new(name: &str, rule: Param) -> Self {
-        RegisterAlgorithm { name: name.to_owned(), rule, params: None, replace: None, by: None }
-    }
-}
-
-/// A name stands for a rule.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct AlgorithmRegistered {
-    /// The name.
-    pub name: String,
-    /// False when the name stood for the same rule before; nothing changed.
-    pub registered: bool,
-    /// The rule under this name.
-    pub rule: Option<RuleSpec>,
-    /// The rule it took the place of.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub replaced: Option<RuleSpec>,
-}
-
-/// Names an algorithm.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct AlgorithmRef {
-    /// Its registered name.
-    pub name: String,
-}
-
-/// A name was taken away, if there was one.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct AlgorithmUnregistered {
-    /// The name.
-    pub name: String,
-    /// False when nothing was registered under it.
-    pub unregistered: bool,
-    /// The default from now on.
-    pub default: Option<String>,
-}
-
-/// The default was set, if there is such an algorithm.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct AlgorithmDefault {
-    /// The name asked for.
-    pub name: String,
-    /// False when nothing is registered under it.
-    pub set: bool,
-    /// The default from now on.
-    pub default: Option<String>,
-}
-
-/// A registered algorithm.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct AlgorithmView {
-    /// Its name.
-    pub name: String,
-    /// Its rule; none for a custom one.
-    pub rule: Option<RuleSpec>,
-    /// It is a function registered in this process.
-    pub custom: bool,
-    /// It decides when no other is named.
-    pub default: bool,
-}
-
-/// A parameter of a rule.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct ParameterView {
-    /// Its name.
-    pub name: String,
-    /// What it takes.
-    pub summary: String,
-}
-
-/// A rule that can be given a name.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct RuleView {
-    /// Its name in the table.
-    pub name: String,
-    /// What it says.
-    pub summary: String,
-    /// Its parameters.
-    pub parameters: Vec<ParameterView>,
-    /// What it keeps to.
-    pub law: String,
-    /// Where it comes from.
-    pub source: String,
-}
-
-/// What can decide.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct AlgorithmList {
-    /// Registered algorithms, in the order in which they were registered; custom ones last.
-    pub algorithms: Vec<AlgorithmView>,
-    /// The default, when there is one.
-    pub default: Option<String>,
-    /// The rules that can be given a name.
-    pub rules: Vec<RuleView>,
 }
