@@ -47,7 +47,11 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     {
         println!("consistent: the log of {size} records begins with the {old_size} that the auditor saw");
     }
-    let request = VerifyHistory { checkpoint: Some(kept.checkpoint), public_key: Some(kept.public_key) };
+    let request = VerifyHistory {
+        checkpoint: Some(kept.checkpoint),
+        public_key: Some(kept.public_key),
+        ..VerifyHistory::default()
+    };
     let verified = q.history().verify_against(request, |_| ()).await?;
     println!(
         "the whole journal: ok={}, contained={:?}",
