@@ -14,7 +14,6 @@ PERMUTED = [2, 6, 3, 10, 7, 0, 4, 13, 1, 11, 12, 5, 9, 14, 15, 8]
 START, END, PARENT, ROOT, CONTEXT, MATERIAL = 1, 2, 4, 8, 32, 64
 LANES = [(0, 4, 8, 12), (1, 5, 9, 13), (2, 6, 10, 14), (3, 7, 11, 15),
          (0, 5, 10, 15), (1, 6, 11, 12), (2, 7, 8, 13), (3, 4, 9, 14)]
-
 def compress(chain, block, counter, flags):
     words = list(struct.unpack("<16I", block.ljust(64, b"\0")))
     s = list(chain) + IV[:4] + [counter & 0xFFFFFFFF, counter >> 32, len(block), flags]
@@ -40,7 +39,6 @@ def blake3_node(data, key, flags, first, root):
     pair = [blake3_node(data[:left * 1024], key, flags, first, 0),
             blake3_node(data[left * 1024:], key, flags, first + left, 0)]
     return compress(key, struct.pack("<16I", *pair[0], *pair[1]), 0, flags | PARENT | root)
-
 blake3 = lambda data, key=IV, flags=0: struct.pack("<8I", *blake3_node(data, key, flags, 0, ROOT))
 derived = lambda of, data: blake3(data, list(struct.unpack("<8I", blake3(of.encode(), IV, CONTEXT))), MATERIAL)
 class Flaw(Exception): pass
@@ -48,8 +46,7 @@ def need(holds, why, kind=Flaw):
     if not holds:
         raise kind(why)
 
-u32 = lambda n: struct.pack(">I", n)
-text = lambda s: u32(len(s.encode())) + s.encode()
+u32, text = lambda n: struct.pack(">I", n), lambda s: u32(len(s.encode())) + s.encode()
 maybe = lambda x, write: b"\0" if x is None else b"\1" + write(x)
 each = lambda items, write: u32(len(items)) + b"".join(write(item) for item in items)
 def one_of(value, *names):
@@ -94,13 +91,13 @@ FORM = {
     "operation": (None, {"tool": str, "operation_hash": str, "expires_at_us": (None, int), "uses": int, "fence": (None, int)}),
     "electorate": [{"voter_id": str, "public_key": (None, str), "power": int, "key_version": (None, int)}],
     "weights": (None, {"source": str, "version": int, "questions": int, "answers": int}), "electorate_hash": str, "terms_hash": str,
+    "delegations": [{"from": str, "to": str, "public_key": str, "issued_at_us": int, "signature": str}],
     "ballots": [{"voter_id": str, "seq": int, "issued_at_us": int, "score": int, "confidence": int, "signature": str,
                  "claimed_weight": (None, int), "reasoning_hash": (None, str),
                  "ballot": ({"approve": str}, {"choice": str}, {"approval": [str]}, {"scores": {str: int}})}],
     "position": {"seq": int, "position": int, "record_hash": str}}
 def fits(value, form):
-    if type(form) is tuple:
-        return any(fits(value, one) for one in form)
+    if type(form) is tuple: return any(fits(value, one) for one in form)
     if type(form) not in (list, dict) or type(value) is not type(form):
         return type(value) is form or value is form is None
     if type(form) is list:
@@ -118,15 +115,14 @@ def operation(o):
         o["expires_at_us"], lambda us: struct.pack(">q", us)) + u32(o["uses"]) + maybe(o["fence"], lambda n: struct.pack(">Q", n))
 learned = lambda w: b"\2" + text(w["source"]) + u32(w["version"]) + u32(w["questions"]) + u32(w["answers"])
 def check(c):
-    c.update({name: c.get(name) for name in ("operation", "weights")})
+    c = {"operation": None, "weights": None, "delegations": [], **c}
     c["electorate"] = [{"key_version": None, **v} for v in c["electorate"]]
     need(fits(c, FORM), "a field is missing, unknown or of another type", ValueError)
     need((c["format"], c["version"]) == ("quorate decision certificate", 1), "another format")
     rule, terms, voters, changed = c["rule"], c["terms"], c["electorate"], [v for v in c["electorate"] if v["key_version"] is not None]
     names, keys = [v["voter_id"] for v in voters], [v["public_key"] for v in voters if v["public_key"]]
     need(names == sorted(set(names), key=str.encode), "the electorate is not in order")
-    need(len(keys) == len(set(keys)), "two voters have one key")
-    need(all(good_key(raw(key)) for key in keys), "a weak key")
+    need(len(keys) == len(set(keys)) and all(good_key(raw(key)) for key in keys), "two voters have one key, or a weak one")
     n, power, f = len(voters), sum(v["power"] for v in voters), rule["declared_faults"]
     heads = (n + f) // 2 + 1 if f is not None else 2 * n // 3 + 1 if rule["threshold"] == "strict" else -(-2 * n // 3)
     need(n >= 3 and (f is None or n > 3 * f), "too few voters")
@@ -148,36 +144,40 @@ def check(c):
         learned(c["weights"]) if c["weights"] else b"",
         b"\3" + each(changed, lambda v: text(v["voter_id"]) + u32(v["key_version"])) if changed else b""]))
     need(terms_hash.hex() == c["terms_hash"], "the hash of the terms")
-    pick, outcome = c["pick"], c["outcome"]
+    pick, outcome, binding = c["pick"], c["outcome"], b"\1\1" + text(c["session_id"]) + electorate + terms_hash
     if kind == "approve":
         need((pick, outcome) in (("for", "decided"), ("against", "rejected")), "the outcome")
     else:
         listed = [one["candidate_id"] for one in terms["candidates"]]
         need(outcome == "decided" and isinstance(pick, dict) and pick.get("candidate") in listed, "the outcome")
-    need(c["round"] == terms["rounds"], "the round")
     signers = [b["voter_id"] for b in c["ballots"]]
-    need(signers == sorted(set(signers), key=str.encode), "the ballots are not in order")
-    by_name, signed = {v["voter_id"]: v for v in voters}, 0
+    need(c["round"] == terms["rounds"] and signers == sorted(set(signers), key=str.encode), "the round, or the order of ballots")
+    holders, signed, instead = {v["voter_id"]: (v["public_key"], v["power"], v["voter_id"]) for v in voters}, 0, ""
+    for d in c["delegations"]:  # who ever had a place takes none, and no key stands for two
+        key, held, place = holders.pop(d["from"], (None, 0, ""))
+        need(key and d["to"] not in names and d["public_key"] not in keys, f"the place of {d['from']} goes astray")
+        message = b"quorate session delegation v1\0" + binding + text(d["from"]) + text(d["to"]) + b"\1" + raw(
+            d["public_key"]) + struct.pack(">q", d["issued_at_us"])
+        need(good_key(raw(d["public_key"])) and verifies(raw(key), message, raw(d["signature"], 64)), "a place's signature")
+        names, keys, holders[d["to"]] = names + [d["to"]], keys + [d["public_key"]], (d["public_key"], held, place)
     for b in c["ballots"]:
-        voter = by_name.get(b["voter_id"])
-        need(voter and voter["public_key"], f"{b['voter_id']} is a stranger")
+        key, held, place = holders.get(b["voter_id"], (None, 0, ""))
+        need(key, f"{b['voter_id']} is a stranger")
         need(supports(b["ballot"], pick) and max(b["score"], b["confidence"]) <= 1_000_000, "another vote")
-        message = b"quorate session vote v1\0" + b"".join([
-            b"\1\1", text(c["session_id"]), electorate, terms_hash, u32(c["round"]), text(b["voter_id"]),
+        message = b"quorate session vote v1\0" + binding + b"".join([u32(c["round"]), text(b["voter_id"]),
             struct.pack(">Qq", b["seq"], b["issued_at_us"]), ballot_bytes(b["ballot"]), u32(b["score"]),
             u32(b["confidence"]), maybe(b["claimed_weight"], lambda w: struct.pack(">Q", w)),
             maybe(b["reasoning_hash"], raw)])
-        need(verifies(raw(voter["public_key"]), message, raw(b["signature"], 64)), f"the signature of {b['voter_id']}")
-        signed += voter["power"]
+        need(verifies(raw(key), message, raw(b["signature"], 64)), f"the signature of {b['voter_id']}")
+        signed, instead = signed + held, instead + (f", {b['voter_id']} for {place}" if place != b["voter_id"] else "")
     enough = 3 * signed >= 2 * power if rule["threshold"] == "at_least" and f is None else 3 * signed > 2 * power
     need((rule["basis"] == "power" or len(signers) >= heads) and (rule["basis"] == "heads" or enough), "no quorum")
-    return f"{c['session_id']}: {outcome}, {len(signers)} of {n} voters signed, {heads} are needed"
+    return f"{c['session_id']}: {outcome}, {len(signers)} of {n} voters signed, {heads} are needed{instead}"
 VECTORS = [
     ("d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a", "",
      "e5564300c360ac729086e2cc806e828a84877f1eb8e5d974d873e065224901555fb8821590a33bacc61e39701cf9b46bd25bf5f0595bbe24655141438e7a100b"),
     ("3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c", "72",
      "92a009a9f0d4cab8720e820b5f642540a2b27b5416503f8fb3762223ebdb69da085ac1e43e15996e458f3613d0f11d8c387b2eaeb4302aeeb00d291612bb0c00")]
-
 def main():
     if sys.argv[1:] == ["--self-test"]:
         for key, message, signature in VECTORS:

@@ -156,14 +156,15 @@ pub use quorate_runtime::api::candidate::Candidates;
 #[cfg(feature = "runtime")]
 #[doc(inline)]
 pub use quorate_runtime::api::dto::{
-    AllowedOperation, AskedBallot, AskedGate, CancelSession, CandidateRegistered, CandidatesSelected,
-    CertifySession, ChoiceContext, ChosenView, DecisionSpent, Diagnosis, ElectorView, EmergenceReport,
-    EmergenceSignal, EndRound, EndedKeyView, EvidenceView, ExclusionView, GateView, GatesView, KeyTaken,
-    LearnedView, ListSessions, ListVoters, ListedSessions, OpenSession, OperationView, QuarantineVoter,
-    RegisterCandidate, RegisterVoter, ReleaseVoter, RotateKey, ScanEmergence, SelectCandidates,
-    SelectionView, SessionAlgorithm, SessionBallot, SessionLine, SessionPage, SessionRef, SessionResult,
-    SessionVote, SessionVoted, SpendConsensus, SpendSession, SpentFor, TellTruth, TruthTaken, TruthView,
-    VoterPage, VoterRef, VoterRegistered, VoterView, VotersStatus, WantedTrait, WeightsView,
+    AllowedOperation, AskedBallot, AskedGate, Asker, CancelSession, CandidateRegistered, CandidatesSelected,
+    CertifySession, ChoiceContext, ChosenView, DecisionSpent, DelegateSession, Diagnosis, ElectorView,
+    EmergenceReport, EmergenceSignal, EndRound, EndedKeyView, EvidenceView, ExclusionView, ExtendSession,
+    GateView, GatesView, KeyTaken, LearnedView, ListSessions, ListVoters, ListedSessions, OpenSession,
+    OperationView, QuarantineVoter, RegisterCandidate, RegisterVoter, ReleaseVoter, RemindSession, RotateKey,
+    ScanEmergence, SelectCandidates, SelectionView, SessionAlgorithm, SessionBallot, SessionDelegation,
+    SessionLine, SessionPage, SessionRef, SessionReminded, SessionResult, SessionVote, SessionVoted,
+    SpendConsensus, SpendSession, SpentFor, TellTruth, TruthTaken, TruthView, VoterPage, VoterRef,
+    VoterRegistered, VoterView, VotersStatus, WantedTrait, WeightsView,
 };
 #[cfg(feature = "runtime")]
 #[doc(inline)]
@@ -223,7 +224,7 @@ pub use quorate_runtime::api::dto::{
 };
 #[cfg(feature = "runtime")]
 #[doc(inline)]
-pub use quorate_runtime::api::job::Jobs;
+pub use quorate_runtime::api::job::{Jobs, Led};
 #[cfg(feature = "runtime")]
 #[doc(inline)]
 pub use quorate_runtime::api::lease::Leases;
@@ -416,6 +417,8 @@ pub mod session {
     pub use quorate_core::voting::session::ballot::{Ballot, BallotType, Pick, Promise};
     #[doc(inline)]
     pub use quorate_core::voting::session::certificate::{Certificate, Checked, Flaw};
+    #[doc(inline)]
+    pub use quorate_core::voting::session::delegation::Delegation;
     #[doc(inline)]
     pub use quorate_core::voting::session::event::{
         Authentication, ClosePolicy, Outcome, Revision, SwitchPolicy,

@@ -23,6 +23,7 @@ use crate::core::capacity::cell::{
 };
 use crate::core::kernel::ids::{BudgetId, CellId, EntityId, NeedId, OfferId, Resource, TokenId};
 use crate::error::{Error, ErrorKind};
+use crate::shell::access::Asks;
 use crate::shell::entity::Action;
 use crate::shell::hosts::mesh_id;
 use crate::shell::joint::{self, Told};
@@ -118,6 +119,7 @@ impl Capacity<'_> {
             wait,
             lease,
             budgets: request.budgets,
+            by: self.q.host().by().cloned(),
         })
     }
 

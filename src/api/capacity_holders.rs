@@ -2,9 +2,10 @@
 
 use super::capacity::Capacity;
 use super::cursor;
-use super::dto::{HolderLine, HolderPage, ListHolders};
+use super::dto::{Asker, HolderLine, HolderPage, ListHolders};
 use super::quorum::page_limit;
 use crate::core::capacity::cell::event::Token;
+use crate::core::capacity::cell::state::LentToken;
 use crate::core::kernel::ids::EntityId;
 use crate::core::kernel::time::Timestamp;
 use crate::core::trust::identity::PartyKind;
@@ -46,10 +47,11 @@ impl Capacity<'_> {
         let (host, cell_id, resource) = (self.q.host(), request.cell_id.clone(), request.resource);
         let id = EntityId::from(&cell_id);
         let seen = ask(host, &host.kinds.cells, &id, Action::Read, move |view| {
-            let lent = view.state.lent.values().map(|lent| &lent.token);
-            let asked = lent.filter(|token| resource.as_ref().is_none_or(|of| token.resource == *of));
-            let mut tokens: Vec<(Place, Token)> =
-                asked.map(|token| (place(token), Token::clone(token))).collect();
+            let lent = view.state.lent.values();
+            let asked = lent.filter(|lent| resource.as_ref().is_none_or(|of| lent.token.resource == *of));
+            let line =
+                |lent: &LentToken| (place(&lent.token), (Token::clone(&lent.token), lent.asked_by.clone()));
+            let mut tokens: Vec<(Place, _)> = asked.map(line).collect();
             tokens.sort_unstable_by(|(left, _), (right, _)| right.cmp(left));
             let total = tokens.len() as u64;
             tokens.retain(|(place, _)| before.as_ref().is_none_or(|before| place < before));
@@ -64,8 +66,12 @@ impl Capacity<'_> {
             may(token.holder.as_str()) || may(token.source.as_str())
         };
         let next_cursor = tokens.last().map(|(place, _)| cursor_of(place)).or(request.cursor);
-        let holders = tokens.into_iter().map(|(_, token)| HolderLine {
+        let holders = tokens.into_iter().map(|(_, (token, asked_by))| HolderLine {
             token_id: shown(&token).then(|| token.id.clone()),
+            asked_by: asked_by.filter(|_| shown(&token)).map(|(identity, cell)| Asker {
+                identity,
+                party: format!("{}:{cell}", PartyKind::Cell.name()),
+            }),
             amount: token.amount.to_f64(),
             acked: token.acked,
             granted_at: token.granted_at,

@@ -17,7 +17,7 @@ pub fn check_certificate(text: &str) -> Result<Value, Error> {
         Error::new(ErrorKind::MalformedRequest, format!("the text is not a certificate. cause={e}"))
     })?;
     let checked = certificate.check()?;
-    Ok(serde_json::json!({
+    let mut told = serde_json::json!({
         "valid": true,
         "session_id": certificate.session_id.as_str(),
         "outcome": certificate.outcome.name(),
@@ -31,5 +31,9 @@ pub fn check_certificate(text: &str) -> Result<Value, Error> {
         "terms_hash": certificate.terms_hash.to_string(),
         "electorate_hash": certificate.electorate_hash.to_string(),
         "position": certificate.position.position,
-    }))
+    });
+    if !checked.in_place_of.is_empty() {
+        told["in_place_of"] = serde_json::json!(checked.in_place_of);
+    }
+    Ok(told)
 }

@@ -20,6 +20,7 @@ use super::dto::{
 use super::inbox::until_awaited;
 use super::known::Sort;
 use super::quorum::{MAX_REASON, check_sentence, page_limit};
+use super::session_plan::remind_every;
 use super::spend::mandate;
 use super::{Quorate, closed, json, keyed, opened, wait};
 use crate::config::HealthPolicy;
@@ -32,8 +33,7 @@ use crate::core::voting::proposal::command::Decider;
 use crate::core::voting::proposal::stats::Tallied;
 use crate::core::voting::proposal::watch::Watch as Watched;
 use crate::core::voting::proposal::{
-    Ballot, Command, Open, Proposal, ProposalMachine, REMINDED_EVERY, Rejection, Reply, VoteChange,
-    VoteOutcome,
+    Ballot, Command, Open, Proposal, ProposalMachine, Rejection, Reply, VoteChange, VoteOutcome,
 };
 use crate::error::{Error, ErrorKind};
 use crate::journal::Fault;
@@ -446,13 +446,7 @@ impl Plan {
             return Err(Error::invalid("exclude_grade", grade.name(), expected));
         }
         let answer = request.answer_schema.as_ref().map(answer::read).transpose()?.map(Box::new);
-        let every = |ms: i64| {
-            let fits =
-                u64::try_from(ms).ok().map(Duration::from_millis).filter(|every| *every >= REMINDED_EVERY);
-            let expected = format!("{} or more", REMINDED_EVERY.as_millis());
-            fits.ok_or_else(|| Error::invalid("remind_every_ms", ms, &expected))
-        };
-        let remind_every = request.remind_every_ms.map(every).transpose()?;
+        let remind_every = remind_every(request.remind_every_ms)?;
         Ok(Plan { proposal, timeout, answer, remind_every })
     }
 

@@ -150,6 +150,10 @@ impl Sight {
     pub(super) fn job(&self, view: &mut JobStatusView) {
         view.fence_token = self.token(&view.leader_id, view.fence_token);
         view.timeout_fence_token = self.token(&view.leader_id, view.timeout_fence_token);
+        let holder = view.lease_holder.as_ref();
+        if !holder.is_some_and(|holder| self.may(PartyKind::Holder, holder.as_str())) {
+            view.lease_asked_by = None;
+        }
     }
 
     /// What led to how a job stands, as it is shown to whoever does not lead it.

@@ -8,7 +8,7 @@ use tokio::sync::broadcast::error::RecvError;
 use super::caller::Watch;
 use super::dto::{AskInbox, Inbox};
 use super::known::Sort;
-use super::overview::{Overviews, Question, proposal_for, quorum, seen_at, session};
+use super::overview::{Overviews, Question, proposal_for, quorum, seen_at, session_for};
 use super::quorum::page_limit;
 use super::wait;
 use crate::core::kernel::ids::{EntityId, StreamId, StreamKind, VoterId};
@@ -158,7 +158,7 @@ fn awaits(
             }
             StreamKind::Session => {
                 ask(&host, &host.kinds.sessions, &id, Action::<SessionMachine>::Read, move |view| {
-                    session(&named, view.state).filter(|_| view.state.awaits(&voter))
+                    session_for(&named, view.state, &voter).filter(|_| view.state.awaits(&voter))
                 })
                 .await
             }

@@ -1,5 +1,8 @@
 //! Operations on jobs, their gates and their workers.
 
+mod lead;
+
+pub use self::lead::Led;
 use super::Quorate;
 use super::dto::{
     CancelJob, CompleteJob, JobCancelled, JobChanged, JobProgress, JobRef, JobStats, JobStatusReply,

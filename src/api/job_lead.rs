@@ -10,6 +10,7 @@ use crate::core::jobs::gate::status::GateStatus;
 use crate::core::jobs::manager::{self as job, JobMachine, Reply};
 use crate::core::kernel::ids::EntityId;
 use crate::error::{Error, ErrorKind};
+use crate::shell::access::Asks;
 use crate::shell::entity::{Action, View};
 use crate::shell::jobs::{self, HERE};
 use crate::shell::runtime::ask;
@@ -91,6 +92,7 @@ impl Jobs<'_> {
             force: request.force,
             lease_ms,
             in_process,
+            by: self.q.host().by().cloned(),
         };
         self.led((request.job_id, request.datacenter), said).await
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::dto::{JobLine, JobPage, LeaseLine, LeasePage, ListJobs, ListLeases};
+use super::dto::{Asker, JobLine, JobPage, LeaseLine, LeasePage, ListJobs, ListLeases};
 use super::hidden::Sight;
 use super::job::Jobs;
 use super::job_view::{line_of, millis};
@@ -12,9 +12,11 @@ use super::quorum::page_limit;
 use super::{closed, opened};
 use crate::core::jobs::manager::index::JobIndex;
 use crate::core::jobs::manager::{Job, JobMachine, JobStatus};
+use crate::core::jobs::protocol::message::Leader;
 use crate::core::kernel::ids::{EntityId, StreamKind};
 use crate::core::kernel::openings::Openings;
 use crate::core::kernel::time::Timestamp;
+use crate::core::trust::identity::PartyKind;
 use crate::error::Error;
 use crate::shell::access::Access;
 use crate::shell::entity::Action;
@@ -198,6 +200,8 @@ impl Leases<'_> {
         let sight = self.q.sight();
         for line in &mut leases {
             line.fence_token = shown(sight.as_ref(), &line.holder_id, line.fence_token);
+            let may = |sight: &Sight| sight.may(PartyKind::Holder, line.holder_id.as_str());
+            line.asked_by = line.asked_by.take().filter(|_| sight.as_ref().is_none_or(may));
         }
         let mut page = LeasePage { leases, next_cursor, more, unknown: Vec::new() };
         if page.leases.is_empty() && !page.more && request.cursor.is_none() {
@@ -217,6 +221,11 @@ fn is_held_by(request: &ListLeases, line: &LeaseLine) -> bool {
         && request.datacenter.as_ref().is_none_or(|datacenter| line.datacenter == *datacenter)
 }
 
+/// Who asked for a lease that this one holds.
+pub(super) fn asker(identity: EntityId, holder: &Leader) -> Asker {
+    Asker { identity, party: format!("{}:{}", PartyKind::Holder.name(), holder.node) }
+}
+
 fn lease_of(job: &Job, now: Timestamp) -> Option<LeaseLine> {
     let holder = job.lease.holder_at(now)?;
     let run = job.run.as_ref()?;
@@ -233,5 +242,6 @@ fn lease_of(job: &Job, now: Timestamp) -> Option<LeaseLine> {
         expires_at,
         left_ms: u64::try_from(expires_at.since(now).as_millis()).unwrap_or(u64::MAX),
         in_process: job.lease.in_process,
+        asked_by: job.lease.asked_by.clone().map(|identity| asker(identity, holder)),
     })
 }

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use serde_json::Value;
 
 use super::dto::{JobCancelled, JobExtended, JobLine, JobStats, JobStatusView, LeaseJob, SubmitJob};
+use super::job_list::asker;
 use crate::core::jobs::gate::status::GateStatus;
 use crate::core::jobs::manager::settings::{DowntimePolicy, ExtensionMode, MAX_LEASE_MS};
 use crate::core::jobs::manager::{self as job, Job, JobStatus, JobView, Reply};
@@ -128,6 +129,10 @@ pub(super) fn status_view(
         leader_addr: view.leader_addr,
         fence_token: view.token.get(),
         timeout_fence_token: view.token.get(),
+        lease_asked_by: view
+            .lease_holder
+            .as_ref()
+            .and_then(|holder| Some(asker(view.lease_asked_by?, holder))),
         lease_holder: view.lease_holder.map(|holder| holder.node),
         workflow_counts: view
             .workflows

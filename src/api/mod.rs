@@ -5,9 +5,9 @@
 //!           ├─ consensus()   request · vote · result · spend · extend · cancel · inbox · list_open · history · stats
 //!           ├─ algorithms()  register · register_custom · unregister · set_default · list
 //!           ├─ capacity()  request · cancel · acquire · offer · ack · release · renew · transfer · revoke · configure · status · holders · stats
-//!           ├─ sessions()  open · vote · end_round · result · spend · list · cancel · certificate
+//!           ├─ sessions()  open · vote · end_round · result · spend · list · extend · delegate · remind · cancel · certificate
 //!           ├─ voters()    register · state · list · quarantine · release · feedback · rotate,  candidates()  register · select
-//!           ├─ jobs()      submit · progress · extend · workflow · transfer · complete · cancel · status · list · why
+//!           ├─ jobs()      submit · lead · progress · extend · workflow · transfer · complete · cancel · status · list · why
 //!           ├─ workers()   register · take · beat · report · list · lost · healthy · leave · status
 //!           ├─ cells()       register · list · mesh · register_authority
 //!           ├─ agents()      register · leave · beat · health · monitor · unmonitor · history · list · stats

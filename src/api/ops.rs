@@ -16,7 +16,7 @@ use serde::Serialize;
 use serde::de::IgnoredAny;
 use serde_json::{Map, Value};
 
-pub use self::fields::Field;
+pub use self::fields::{Field, Method};
 use self::fields::{choices_of, field_types, types_of};
 use self::parse::inside;
 pub use self::parse::parse;
@@ -34,15 +34,6 @@ use crate::core::network::route::RoutingDecision;
 use crate::core::trust::identity::check::Need;
 use crate::core::voting::session::certificate::Certificate;
 use crate::error::{Error, ErrorKind};
-
-/// How an operation is called over HTTP.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Method {
-    /// Reads; fields stand in path and query.
-    Get,
-    /// Writes; fields stand in path and JSON body.
-    Post,
-}
 
 /// The answer of an operation, some time later.
 pub type Called = Pin<Box<dyn Future<Output = Result<Value, Error>> + Send>>;
@@ -242,6 +233,14 @@ pub static OPERATIONS: &[Operation] = &[
         |q, r| q.sessions().spend(r).await?),
     operation!("session.list", "list open sessions, or ended ones", Data Get "/sessions",
         Read by [], key: None, ListSessions => SessionPage, |q, r| q.sessions().list(r).await?),
+    operation!("session.extend", "take votes in a session longer", Control Post "/sessions/{session_id}/extend",
+        Write by [Any "by"], key: Some("session"), ExtendSession => SessionResult, |q, r| q.sessions().extend(r).await?),
+    operation!("session.delegate", "hand a place in a session to another voter", Control Post
+        "/sessions/{session_id}/delegate", Write by [Voter "from"], key: Some("session"),
+        DelegateSession => SessionResult, |q, r| q.sessions().delegate(r).await?),
+    operation!("session.remind", "tell those whose votes in a session are outstanding again", Control Post
+        "/sessions/{session_id}/remind", Write by [Any "by"], key: Some("reminded"), RemindSession => SessionReminded,
+        |q, r| q.sessions().remind(r).await?),
     operation!("session.cancel", "end a session without a decision", Control Post "/sessions/{session_id}/cancel",
         Write by [Any "cancelled_by"], key: Some("session"), CancelSession => SessionResult, |q, r| q.sessions().cancel(r).await?),
     operation!("session.certificate", "give what proves a decision to anybody", Data Get

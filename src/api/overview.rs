@@ -362,7 +362,7 @@ pub(super) fn session(id: &EntityId, state: &Session) -> Option<Question> {
         id: id.clone(),
         question: json(&opened.terms.proposal),
         opened_at: opened.opened_at,
-        deadline: opened.deadline,
+        deadline: state.deadline(opened),
         voted: state.votes.get(&state.round).map_or(0, |votes| votes.len()),
         asked: Some(opened.electors.len() as u64),
         outstanding: state.outstanding(),
@@ -370,6 +370,14 @@ pub(super) fn session(id: &EntityId, state: &Session) -> Option<Question> {
         in_place_of: None,
         reminded: None,
     })
+}
+
+/// The same as it stands for one who may vote.
+pub(super) fn session_for(id: &EntityId, state: &Session, voter: &VoterId) -> Option<Question> {
+    let question = session(id, state)?;
+    let in_place_of = state.substitutes.get(voter).cloned();
+    let reminded = state.reminded.get(voter).map(|(count, _)| *count).filter(|count| *count > 0);
+    Some(Question { in_place_of, reminded, ..question })
 }
 
 /// A job whose time is over and that has not ended: it is being stopped, or its gate has not decided.

@@ -1,5 +1,7 @@
 //! Operations on sessions: open, vote, look, end, and the certificate of a decision.
 
+mod people;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -12,7 +14,7 @@ use super::dto::{
 };
 use super::known::Sort;
 use super::quorum::{MAX_LABEL, MAX_REASON, check_label, check_sentence, page_limit};
-use super::session_plan::{cast, elector, gated, keyed_fields, span, terms, text_of, whole};
+use super::session_plan::{cast, elector, gated, keyed_fields, remind_every, span, terms, text_of, whole};
 use super::session_view::{held_view, line_view, result_view, status_name};
 use super::spend::mandate;
 use super::voter::handle_hash;
@@ -163,6 +165,7 @@ impl Sessions<'_> {
             commit_timeout: span("commit_timeout_ms", request.commit_timeout_ms)?,
             keyed: None,
             beside: Beside { mandate: allowed, weighed, keys, gated },
+            remind_every: remind_every(request.remind_every_ms)?,
         })
     }
 
@@ -291,6 +294,8 @@ impl Sessions<'_> {
                 let outcome = view.state.outcome();
                 let round = view.state.round;
                 let held = in_round.and_then(|round| view.state.vote_of(round, &voter)).map(held_view);
+                let handed_to =
+                    view.state.delegated.get(&voter).map(|_| view.state.holder_of(&voter).clone());
                 let plain = SessionVoted {
                     session_id: id,
                     voter_id: voter,
@@ -322,16 +327,19 @@ impl Sessions<'_> {
                     Some(Ok(Reply::Promised { duplicate })) => {
                         Ok(SessionVoted { promised: true, duplicate, ..plain })
                     }
-                    Some(Err(rejection)) => Err(Box::new((rejection, held))),
+                    Some(Err(rejection)) => Err(Box::new((rejection, held, handed_to))),
                     Some(Ok(
                         Reply::Opened
+                        | Reply::Extended { .. }
+                        | Reply::Delegated { .. }
+                        | Reply::Reminded(_)
                         | Reply::Cancelled { .. }
                         | Reply::Spent(_)
                         | Reply::Redeemed(_)
                         | Reply::Judged { .. }
                         | Reply::Done,
                     ))
-                    | None => Err(Box::new((Rejection::NotFound, None))),
+                    | None => Err(Box::new((Rejection::NotFound, None, None))),
                 }
             });
         let answer = asked.await?;
@@ -342,7 +350,13 @@ impl Sessions<'_> {
         if let Some(channel) = key_channel.filter(|_| was_signed) {
             lock(&host.counters.rates).admitted(channel, now);
         }
-        let mut voted = answer.map_err(|refused| beside(refused.0, refused.1))?;
+        let mut voted = answer.map_err(|refused| {
+            let (rejection, held, handed_to) = *refused;
+            match handed_to {
+                Some(to) => beside(rejection, held).with("to", to.as_str()),
+                None => beside(rejection, held),
+            }
+        })?;
         if let Some(seq) = voted.log_seq {
             voted.entry_hash = record_at(host, &session_id, seq).await?.map(|(_, hash)| hash);
         }

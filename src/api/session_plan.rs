@@ -12,6 +12,7 @@ use super::voter::MAX_WEIGHT;
 use crate::core::kernel::ids::CandidateId;
 use crate::core::kernel::keyed::KeyedRequest;
 use crate::core::kernel::time::Timestamp;
+use crate::core::voting::people::REMINDED_EVERY;
 use crate::core::voting::session::ballot::WHOLE;
 use crate::core::voting::session::vote::{VOTE_VERSION, reasoning_hash};
 use crate::core::voting::session::{
@@ -60,6 +61,17 @@ pub(super) fn span(field: &str, ms: Option<i64>) -> Result<Option<Duration>, Err
     ms.map(|ms| {
         let span = u64::try_from(ms).ok().filter(|ms| *ms > 0).map(Duration::from_millis);
         span.ok_or_else(|| Error::invalid(field, ms, "more than 0, less than timeout_ms"))
+    })
+    .transpose()
+}
+
+/// How often outstanding voters are reminded, as a request says.
+pub(super) fn remind_every(ms: Option<i64>) -> Result<Option<Duration>, Error> {
+    ms.map(|ms| {
+        let every =
+            u64::try_from(ms).ok().map(Duration::from_millis).filter(|every| *every >= REMINDED_EVERY);
+        let expected = format!("{} or more", REMINDED_EVERY.as_millis());
+        every.ok_or_else(|| Error::invalid("remind_every_ms", ms, &expected))
     })
     .transpose()
 }

@@ -1,9 +1,12 @@
 //! Sessions as they are shown.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 
 use super::dto::{
-    ElectorView, EvidenceView, ExclusionView, SelectionView, SessionBallot, SessionLine, SessionResult,
+    ElectorView, EvidenceView, ExclusionView, SelectionView, SessionBallot, SessionDelegation, SessionLine,
+    SessionResult,
 };
 use super::session_plan::whole;
 use super::spend::operation_view;
@@ -12,7 +15,7 @@ use crate::core::kernel::ids::VoterId;
 use crate::core::voting::session::ballot::{Ballot, WHOLE};
 use crate::core::voting::session::event::{Flag, Selection};
 use crate::core::voting::session::state::Standing;
-use crate::core::voting::session::{Evidence, Opened, Outcome, Pick, Rejection, Session};
+use crate::core::voting::session::{Delegated, Evidence, Opened, Outcome, Pick, Rejection, Session};
 use crate::error::Error;
 
 /// Where a session stands, in a word.
@@ -40,7 +43,7 @@ fn flag_name(flag: Flag) -> &'static str {
     }
 }
 
-fn ballot_view(vote: &Standing) -> SessionBallot {
+fn ballot_view(state: &Session, vote: &Standing) -> SessionBallot {
     let supports = vote.vote.ballot.supports(WHOLE);
     SessionBallot {
         supports: supports.iter().map(|(pick, _)| pick.name().to_owned()).collect(),
@@ -52,6 +55,7 @@ fn ballot_view(vote: &Standing) -> SessionBallot {
         flags: vote.flags.iter().map(|flag| flag_name(*flag).to_owned()).collect(),
         received_at: vote.received_at,
         reasoning: vote.reasoning.clone(),
+        in_place_of: state.substitutes.get(&vote.vote.voter_id).cloned(),
     }
 }
 
@@ -100,6 +104,28 @@ fn evidence_view(evidence: &Evidence) -> EvidenceView {
 
 fn decision(state: &Session) -> Option<String> {
     state.closed.as_ref().and_then(|closed| closed.pick.as_ref()).map(|pick| pick.name().to_owned())
+}
+
+/// Places that went to other voters, in that order.
+fn delegations(state: &Session) -> Vec<SessionDelegation> {
+    let view = |one: &Delegated| SessionDelegation {
+        from: one.from.clone(),
+        to: one.to.voter_id.clone(),
+        in_place_of: one.place.clone(),
+        public_key: one.to.credential.public_key,
+        signed: one.signature.is_some(),
+        reason: one.reason.clone(),
+        at: one.at,
+    };
+    let mut views: Vec<SessionDelegation> = state.delegated.values().map(view).collect();
+    views.sort_by(|one, other| (one.at, &one.from).cmp(&(other.at, &other.from)));
+    views
+}
+
+/// How often those whose votes are outstanding were reminded.
+pub(super) fn reminded(state: &Session) -> BTreeMap<VoterId, u32> {
+    let reminded = state.reminded.iter().filter(|(voter, (count, _))| *count > 0 && state.awaits(voter));
+    reminded.map(|(voter, (count, _))| (voter.clone(), *count)).collect()
 }
 
 /// A session in a list; none before it is opened.
@@ -182,7 +208,11 @@ pub(super) fn result_view(state: &Session) -> Result<SessionResult, Error> {
         outstanding: state.outstanding(),
         evidence: state.evidence.iter().map(evidence_view).collect(),
         rejections: state.rejections,
-        votes: votes.into_iter().flatten().map(|(voter, vote)| (voter.clone(), ballot_view(vote))).collect(),
+        votes: votes
+            .into_iter()
+            .flatten()
+            .map(|(voter, vote)| (voter.clone(), ballot_view(state, vote)))
+            .collect(),
         decided_by: closed.and_then(|closed| closed.decided_by.clone()),
         decided_at_seq: state.closed_seq,
         cancelled_by: cancelled.0,
@@ -194,6 +224,10 @@ pub(super) fn result_view(state: &Session) -> Result<SessionResult, Error> {
         electorate: opened.electors.iter().map(elector).collect(),
         opened_at: opened.opened_at,
         deadline: state.deadline(opened),
+        extended_by: state.extension.as_ref().and_then(|extension| extension.by.clone()),
+        delegations: delegations(state),
+        reminded: reminded(state),
+        remind_every_ms: state.remind_every_ms,
         closed_at: closed.map(|closed| closed.closed_at),
         noticed_at: closed.map(|closed| closed.noticed_at),
         operation: operation_view(state.mandate.as_deref(), &state.uses),
@@ -201,5 +235,6 @@ pub(super) fn result_view(state: &Session) -> Result<SessionResult, Error> {
         gates: gates_view(state),
         truth: truth_view(state),
         duplicate: None,
+        differs: Vec::new(),
     })
 }

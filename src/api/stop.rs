@@ -238,7 +238,7 @@ fn by_session(id: EntityId, state: &Session) -> Option<Shown> {
     let opened = state.opened.as_deref()?;
     let votes = state.votes.get(&state.round).into_iter().flatten();
     let malicious = state.malicious();
-    let supports = |voter: &VoterId| !state.excluded.contains_key(voter) && !malicious.contains(voter);
+    let supports = |voter: &VoterId| !state.is_excluded(voter) && !malicious.contains(voter);
     let mandate = state.mandate.as_deref();
     let for_it = votes.filter(|&(voter, vote)| vote.vote.ballot.picks(&Pick::For) && supports(voter));
     Some(Shown {
@@ -250,7 +250,8 @@ fn by_session(id: EntityId, state: &Session) -> Option<Shown> {
         expires_at: mandate.and_then(|mandate| mandate.expires_at),
         used_up: mandate.is_some_and(|mandate| state.uses.count() >= mandate.uses),
         fenced: mandate.is_some_and(|mandate| mandate.fence.is_some()),
-        electorate: opened.electors.iter().map(|elector| elector.voter_id.clone()).collect(),
+        // Who votes in a place now: one that went to a stranger is none of those who were named.
+        electorate: state.places(opened).map(|(_, holder)| holder.voter_id.clone()).collect(),
         supporters: for_it.map(|(voter, _)| voter.clone()).collect(),
         by: None,
     })

@@ -30,6 +30,8 @@ const NAMES: &[(&str, &str)] = &[
     ("flow.offer", "key"),
     ("shed.check", "handler"),
     ("session.cancel", "cancelled_by"),
+    ("session.extend", "by"),
+    ("session.remind", "by"),
     ("session.spend", "by"),
     ("voter.feedback", "by"),
     ("candidate.register", "by"),
@@ -80,6 +82,7 @@ const WORDS: &[(&str, &str)] = &[
     ("history.consistency", "old_checkpoint"),
     ("history.verify", "public_key"),
     ("session.vote", "signature"),
+    ("session.delegate", "signature"),
     ("session.vote", "hash"),
     ("session.vote", "commit"),
     ("voter.register", "public_key"),
@@ -108,6 +111,8 @@ const SENTENCES: &[(&str, &str)] = &[
     ("consensus.cancel", "reason"),
     ("identity.revoke", "reason"),
     ("session.cancel", "reason"),
+    ("session.extend", "reason"),
+    ("session.delegate", "reason"),
     ("voter.quarantine", "reason"),
     ("voter.release", "reason"),
     ("voter.rotate", "reason"),
@@ -139,6 +144,7 @@ const FREE: &[(&str, &str)] = &[
     ("session.vote", "reasoning"),
     // Secrets: only their hashes are compared.
     ("session.vote", "handle"),
+    ("session.delegate", "handle"),
     ("session.vote", "salt"),
     ("voter.register", "handle"),
     // A text whose signature does not fit is an answer, not an error.
@@ -224,7 +230,7 @@ async fn refusal(q: &Quorate, op: &'static Operation, field: &str, text: &str) -
     match op.name {
         // What waits would wait here.
         "consensus.request" => drop(fields.insert("wait".into(), false.into())),
-        "consensus.extend" => drop(fields.insert("timeout_ms".into(), 1_000.into())),
+        "consensus.extend" | "session.extend" => drop(fields.insert("timeout_ms".into(), 1_000.into())),
         // It is looked at first.
         "hook.register" => drop(fields.insert("url".into(), "https://hooks.example.com/".into())),
         "quorum.extend" => drop(fields.insert("timeout_seconds".into(), 1.into())),

@@ -187,6 +187,9 @@ connected! {
         result "session.result" (SessionRef) => SessionResult;
         spend "session.spend" (SpendSession) => DecisionSpent;
         list "session.list" (ListSessions) => SessionPage;
+        extend "session.extend" (ExtendSession) => SessionResult;
+        delegate "session.delegate" (DelegateSession) => SessionResult;
+        remind "session.remind" (RemindSession) => SessionReminded;
         cancel "session.cancel" (CancelSession) => SessionResult;
         certificate "session.certificate" (CertifySession) => Certificate;
     }

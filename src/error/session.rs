@@ -1,9 +1,37 @@
 //! What sessions and voters reject, in the words of the public interface.
 
+use super::voting::{delegated, reminded_before};
 use super::{Error, ErrorKind, typed};
 use crate::core::voting::session::certificate::{Flaw, Uncertifiable};
 use crate::core::voting::session::{self, Refusal};
 use crate::core::voting::voter;
+
+/// The kind of error of a vote, or of a request shown as a vote is, that is refused for this reason.
+fn kind_of(reason: Refusal) -> ErrorKind {
+    match reason {
+        Refusal::SessionClosed => ErrorKind::SessionClosed,
+        Refusal::NotEligible => ErrorKind::NotEligible,
+        Refusal::AlreadyVoted => ErrorKind::AlreadyVoted,
+        Refusal::Delegated => ErrorKind::Delegated,
+        Refusal::Quarantined | Refusal::Byzantine | Refusal::Excluded | Refusal::Equivocation => {
+            ErrorKind::ByzantineFault
+        }
+        Refusal::Malformed
+        | Refusal::WrongRound
+        | Refusal::UnknownCandidate
+        | Refusal::Unauthenticated
+        | Refusal::BadSignature
+        | Refusal::HashMismatch
+        | Refusal::KeyEnded
+        | Refusal::Skew
+        | Refusal::Replay
+        | Refusal::Superseded
+        | Refusal::Changed
+        | Refusal::Sealed
+        | Refusal::NotSealed
+        | Refusal::NotAsPromised => ErrorKind::InvalidVote,
+    }
+}
 
 impl From<session::Rejection> for Error {
     fn from(rejection: session::Rejection) -> Self {
@@ -31,28 +59,7 @@ impl From<session::Rejection> for Error {
                 Error::invalid("round", given, &format!("{held}, the round that is open"))
             }
             session::Rejection::Vote { reason, detail, recorded } => {
-                let kind = match reason {
-                    Refusal::SessionClosed => ErrorKind::SessionClosed,
-                    Refusal::NotEligible => ErrorKind::NotEligible,
-                    Refusal::AlreadyVoted => ErrorKind::AlreadyVoted,
-                    Refusal::Quarantined | Refusal::Byzantine | Refusal::Excluded | Refusal::Equivocation => {
-                        ErrorKind::ByzantineFault
-                    }
-                    Refusal::Malformed
-                    | Refusal::WrongRound
-                    | Refusal::UnknownCandidate
-                    | Refusal::Unauthenticated
-                    | Refusal::BadSignature
-                    | Refusal::HashMismatch
-                    | Refusal::KeyEnded
-                    | Refusal::Skew
-                    | Refusal::Replay
-                    | Refusal::Superseded
-                    | Refusal::Changed
-                    | Refusal::Sealed
-                    | Refusal::NotSealed
-                    | Refusal::NotAsPromised => ErrorKind::InvalidVote,
-                };
+                let kind = kind_of(reason);
                 Error::new(kind, format!("the vote does not count: {detail}"))
                     .with("reason", reason.name())
                     .with("layer", reason.layer())
@@ -73,6 +80,13 @@ impl From<session::Rejection> for Error {
                 format!("a voter of the question does not tell what was right in it. voter_id={voter}"),
             )
             .with("voter_id", voter.as_str()),
+            session::Rejection::Delegation { reason, detail } => {
+                Error::new(kind_of(reason), format!("the place is not handed on: {detail}"))
+                    .with("reason", reason.name())
+                    .with("layer", reason.layer())
+            }
+            session::Rejection::Delegated { to } => delegated(to.as_str()),
+            session::Rejection::RemindedBefore { retry_after_ms } => reminded_before(retry_after_ms),
             session::Rejection::Unspendable(refusal) => (*refusal).into(),
             session::Rejection::Invalid { field, given, expected } => {
                 Error::invalid(field, typed(field, &given), &expected)

@@ -7,7 +7,7 @@ use crate::core::voting::agent;
 use crate::core::voting::agent::rejection::Differs;
 use crate::core::voting::algorithms;
 use crate::core::voting::proposal;
-use crate::core::voting::rules::Unmeetable;
+use crate::core::voting::rules::{Choice, Unmeetable};
 
 /// The rule in this field is one that no votes can meet.
 pub(super) fn unmeetable(field: &str, unmet: Unmeetable) -> Error {
@@ -24,6 +24,39 @@ pub(super) fn unmeetable(field: &str, unmet: Unmeetable) -> Error {
         .with("required", required.map_or(Value::from(rule), Value::from))
         .with("available", available);
     if weightless { error.with("available_weight", 0) } else { error }
+}
+
+/// The vote that stands and the one that does not count, in words.
+fn beside(held: Choice, held_value: &Option<String>, given: Choice, given_value: &Option<String>) -> String {
+    let told = |vote: Choice, value: &Option<String>| match value {
+        Some(value) => format!("{} {value}", vote.name()),
+        None => vote.name().to_owned(),
+    };
+    format!("held={}, given={}", told(held, held_value), told(given, given_value))
+}
+
+/// The error with both votes, and with both answers where one of them brought one.
+fn both_votes(error: Error, held: (Choice, Option<String>), given: (Choice, Option<String>)) -> Error {
+    let error = error.with("held", held.0.name()).with("given", given.0.name());
+    let json = |text: String| serde_json::from_str(&text).unwrap_or(Value::Null);
+    match (held.1.map(json), given.1.map(json)) {
+        (None, None) => error,
+        (held, given) => error.with("held_value", held).with("given_value", given),
+    }
+}
+
+/// A place that went to this one before.
+pub(super) fn delegated(to: &str) -> Error {
+    let message = format!("the voter handed its place on, and does not vote any more. to={to}");
+    Error::new(ErrorKind::Delegated, message).with("to", to)
+}
+
+/// Reminding those who were reminded just now.
+pub(super) fn reminded_before(retry_after_ms: u64) -> Error {
+    let message = format!("nobody is reminded more than once a minute. retry_after_ms={retry_after_ms}");
+    Error::new(ErrorKind::RateLimited, message)
+        .with("retry_after_ms", retry_after_ms)
+        .advising("wait as long as retry_after_ms says, then remind them again")
 }
 
 impl From<proposal::Rejection> for Error {
@@ -45,38 +78,28 @@ impl From<proposal::Rejection> for Error {
             )
             .with("state", decision.name()),
             proposal::Rejection::AlreadyVoted { held, given, held_value, given_value } => {
-                let told = |vote: &str, value: &Option<String>| match value {
-                    Some(value) => format!("{vote} {value}"),
-                    None => vote.to_owned(),
-                };
-                let (held, given) = (held.name(), given.name());
-                let both = format!("held={}, given={}", told(held, &held_value), told(given, &given_value));
+                let both = beside(held, &held_value, given, &given_value);
                 let message = format!("the first vote is final in this proposal. {both}");
-                let error =
-                    Error::new(ErrorKind::AlreadyVoted, message).with("held", held).with("given", given);
-                let json = |text: &String| serde_json::from_str(text).unwrap_or(Value::Null);
-                match (held_value.as_ref().map(json), given_value.as_ref().map(json)) {
-                    (None, None) => error,
-                    (held, given) => error.with("held_value", held).with("given_value", given),
-                }
+                let error = Error::new(ErrorKind::AlreadyVoted, message);
+                both_votes(error, (held, held_value), (given, given_value))
             }
-            proposal::Rejection::Delegated { to } => Error::new(
-                ErrorKind::Delegated,
-                format!("the voter handed its place on, and does not vote any more. to={to}"),
-            )
-            .with("to", to.as_str()),
+            proposal::Rejection::Late { decision, held, given, held_value, given_value } => {
+                let both = beside(held, &held_value, given, &given_value);
+                let state = decision.name();
+                let message = format!(
+                    "the proposal has ended; the vote does not count, and is on record. state={state}, {both}"
+                );
+                let error = Error::new(ErrorKind::ProposalClosed, message).with("state", state);
+                both_votes(error, (held, held_value), (given, given_value))
+            }
+            proposal::Rejection::Delegated { to } => delegated(to.as_str()),
             proposal::Rejection::Misfit(misfit) => {
                 let given = misfit
                     .given
                     .map_or(Value::Null, |json| serde_json::from_str(&json).unwrap_or(Value::String(json)));
                 Error::invalid(&misfit.path, given, &misfit.expected)
             }
-            proposal::Rejection::RemindedBefore { retry_after_ms } => Error::new(
-                ErrorKind::RateLimited,
-                format!("nobody is reminded more than once a minute. retry_after_ms={retry_after_ms}"),
-            )
-            .with("retry_after_ms", retry_after_ms)
-            .advising("wait as long as retry_after_ms says, then remind them again"),
+            proposal::Rejection::RemindedBefore { retry_after_ms } => reminded_before(retry_after_ms),
             proposal::Rejection::Unspendable(refusal) => (*refusal).into(),
             proposal::Rejection::Unmeetable(unmet) => unmeetable("algorithm", unmet),
             proposal::Rejection::NotParticipant => Error::new(

@@ -84,6 +84,8 @@ impl Needs {
                 | Event::Configured { .. }
                 | Event::NeedQueued(_)
                 | Event::NeedBlocked { .. }
+                | Event::NeedAskedBy { .. }
+                | Event::TokenAskedBy { .. }
                 | Event::OverloadRaised { .. }
                 | Event::OverloadCleared { .. }
                 | Event::OfferMade(_)

@@ -4,9 +4,10 @@ use quorate_runtime::shell::clock::Stopwatch;
 use std::process::Command;
 
 use ed25519_dalek::{Signer, SigningKey};
-use quorate::session::{Ballot, Binding, PublicKey, Signature, Vote, rotation_message};
+use quorate::session::{Ballot, Binding, Delegation, PublicKey, Signature, Vote, rotation_message};
 use quorate::{
-    CertifySession, Choice, Config, OpenSession, Quorate, RegisterVoter, RotateKey, SessionVote, TellTruth,
+    CertifySession, Choice, Config, DelegateSession, OpenSession, Quorate, RegisterVoter, RotateKey,
+    SessionVote, TellTruth,
 };
 use serde_json::{Value, json};
 
@@ -142,7 +143,64 @@ async fn learned() -> Value {
     serde_json::to_value(certificate).unwrap()
 }
 
-/// Of a hundred voters, for and against; of seven, by scores of candidates; of four whose powers were learned.
+/// Of four voters, of whom the first handed its place on, and the one who took it did too.
+async fn handed_on() -> Value {
+    let q = Quorate::open(Config::memory()).await.unwrap();
+    register(&q, 6).await;
+    let four: Vec<String> = (0..4).map(name).collect();
+    let asked = OpenSession::new(json!("deploy")).to(four.iter().map(String::as_str)).unwrap();
+    let opened = q.sessions().open(asked).await.unwrap();
+    let binding = Binding {
+        session_id: opened.session_id.clone(),
+        electorate_hash: opened.electorate_hash,
+        terms_hash: opened.terms_hash,
+    };
+    for (from, to) in [(0, 4), (4, 5)] {
+        let (issued_at, public) = (q.now(), PublicKey::new(key(to).verifying_key().to_bytes()));
+        let given = Delegation {
+            from: name(from).parse().unwrap(),
+            to: name(to).parse().unwrap(),
+            public_key: Some(public),
+            issued_at,
+        };
+        let signature = Signature::new(key(from).sign(&given.message(&binding)).to_bytes());
+        let hand = DelegateSession {
+            session_id: binding.session_id.clone(),
+            from: given.from,
+            to: given.to,
+            reason: None,
+            issued_at: Some(issued_at),
+            handle: None,
+            signature: Some(signature),
+        };
+        q.sessions().delegate(hand).await.unwrap();
+    }
+    for k in [5, 1, 2] {
+        let vote = signed(&q, &binding, k, 1, plain(Some(Choice::For)), Ballot::Approve(Choice::For));
+        q.sessions().vote(vote).await.unwrap();
+    }
+    let asked = CertifySession { session_id: binding.session_id };
+    serde_json::to_value(q.sessions().certificate(asked).await.unwrap()).unwrap()
+}
+
+/// Changes after which no certificate with places in other hands holds.
+const HANDED: [Change; 8] = [
+    ("no delegation", |c| drop(c["delegations"].as_array_mut().unwrap().pop())),
+    ("not the first one", |c| drop(c["delegations"].as_array_mut().unwrap().remove(0))),
+    ("another order", |c| c["delegations"].as_array_mut().unwrap().swap(0, 1)),
+    ("to one who is asked", |c| c["delegations"][1]["to"] = name(1).into()),
+    ("of another place", |c| c["delegations"][0]["from"] = name(3).into()),
+    ("at another time", |c| c["delegations"][0]["issued_at_us"] = 0.into()),
+    ("under the key of another", |c| {
+        c["delegations"][1]["public_key"] = c["electorate"][1]["public_key"].clone()
+    }),
+    ("with another signature", |c| {
+        c["delegations"][0]["signature"] = c["delegations"][1]["signature"].clone()
+    }),
+];
+
+/// Of a hundred voters, for and against; of seven, by scores of candidates; of four whose powers were learned; of four, with
+/// places in other hands.
 async fn certificates() -> Vec<Value> {
     let approved = certificate(100, OpenSession::new(json!({ "deploy": "é" })), |_| {
         (plain(Some(Choice::For)), Ballot::Approve(Choice::For))
@@ -159,7 +217,7 @@ async fn certificates() -> Vec<Value> {
         let asked = SessionVote { scores: Some([(a.clone(), 0.5), (b.clone(), 0.25)].into()), ..plain(None) };
         (asked, Ballot::Scores([(a, 500_000), (b, 250_000)].into()))
     });
-    vec![approved.await, scored.await, learned().await]
+    vec![approved.await, scored.await, learned().await, handed_on().await]
 }
 
 type Change = (&'static str, fn(&mut Value));
@@ -303,6 +361,36 @@ async fn a_decision_that_rests_on_a_proven_liar_is_not_safe_and_its_certificate_
         (&refused["kind"], &refused["malicious_agents"]),
         (&"not_certifiable".into(), &json!([name(0)]))
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_certificate_tells_who_voted_in_whose_place_and_no_changed_one_holds() {
+    let good = handed_on().await;
+    assert_eq!(good["delegations"].as_array().unwrap().len(), 2);
+    let (_folder, path) = file(good.to_string());
+    let told = run(&["verify-certificate", text(&path), "--json"]).ok().json();
+    assert_eq!(told["in_place_of"], json!({ name(5): name(0) }));
+    let python = |path: &str| {
+        let script = project("examples/verify_certificate.py");
+        Command::new("python3").arg(script).arg(path).output().unwrap()
+    };
+    let available = Command::new("python3").args(["-c", "import cryptography"]).output();
+    let available = available.is_ok_and(|ran| ran.status.success());
+    if available {
+        let said = String::from_utf8(python(text(&path)).stdout).unwrap();
+        assert!(said.contains(&format!("{} for {}", name(5), name(0))), "{said}");
+    } else {
+        eprintln!("SKIPPED: the second verifier was not run");
+    }
+    for (what, change) in HANDED {
+        let mut changed = good.clone();
+        change(&mut changed);
+        let (_folder, path) = file(changed.to_string());
+        assert_eq!(run(&["verify-certificate", text(&path), "--json"]).code(), 18, "{what}");
+        if available {
+            assert_eq!(python(text(&path)).status.code(), Some(18), "{what}");
+        }
+    }
 }
 
 /// Measured, not asserted: the machine may be busy with other things.

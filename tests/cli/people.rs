@@ -218,6 +218,16 @@ fn a_person_answers_with_a_value_hands_a_place_on_and_is_told_what_does_not_fit(
     assert_eq!((refused.code(), &error["kind"], &error["to"]), (40, &json!("delegated"), &json!("cyd")));
     of(&["consensus", "remind", "much", "--by", "ops"]).ok();
     assert_eq!(of(&["consensus", "remind", "much"]).code(), 7);
+    // Whoever reads the table sees what an answer must be, and why the question is asked of this one.
+    let wide = quorate(&[&["inbox", "cyd"], &at[..]].concat()).env("COLUMNS", "200").output().unwrap();
+    let wide = String::from_utf8(wide.stdout).unwrap();
+    for seen in ["IN_PLACE_OF", "bob", "REMINDED", "ANSWER_SCHEMA", "amount"] {
+        assert!(wide.contains(seen), "{seen}\n{wide}");
+    }
+    let again =
+        of(&["consensus", "delegate", "much", "--from", "bob", "--to", "cyd", "--reason", "ill", "--json"]);
+    let again = again.ok().json();
+    assert_eq!((&again["duplicate"], &again["differs"]), (&json!(true), &json!(["reason"])));
     let inbox = of(&["inbox", "cyd", "--json"]).ok().json();
     let question = &inbox["questions"][0];
     assert_eq!((&question["in_place_of"], &question["reminded"]), (&json!("bob"), &json!(1)));

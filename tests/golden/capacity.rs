@@ -168,6 +168,13 @@ pub(crate) fn cells() -> Vec<cell::Event> {
         cell::Event::Received { token: token(), from: cell_id("c"), at: at(15) },
         cell::Event::Released { key, resource: resource(), asked: amount(9), amount: amount(8), at: at(16) },
         cell::Event::NeedCancelled { need: need_id(), at: at(17) },
+        cell::Event::NeedAskedBy { need: need_id(), by: EntityId::new("ci").unwrap(), at: at(18) },
+        cell::Event::TokenAskedBy {
+            token: token_id(),
+            by: EntityId::new("ci").unwrap(),
+            cell: cell_id("a"),
+            at: at(19),
+        },
     ]
 }
 
@@ -228,6 +235,6 @@ pub(crate) fn all_budgets() -> Vec<budget::Event> {
 
 variants!(cell_variants of cell::Event: Opened, Configured, NeedQueued, NeedExpired, NeedBlocked, Granted, OverloadRaised,
     OverloadCleared, OfferMade, OfferReceived, OfferClosed, Lent, Acked, Renewed, UseRefused, Returned, HandedOver,
-    Received, Released, NeedCancelled);
+    Received, Released, NeedCancelled, NeedAskedBy, TokenAskedBy);
 variants!(budget_variants of budget::Event: LimitsSet, Charged, Extended, Refunded, Waiting, WaitEnded, RatesSet,
     Reserved, Settled, ReservationExpired);

@@ -351,6 +351,7 @@ pub(crate) fn all_jobs() -> Vec<job::Event> {
     all.push(job::Event::ExtensionKeyed { worker_id: id("w"), asked, at: at(35) });
     all.push(dropped);
     all.push(job::Event::PayloadNoted { payloads: Box::new(payloads()), at: at(37) });
+    all.push(job::Event::LeaseAskedBy { by: id("ci"), at: at(38) });
     all
 }
 
@@ -679,7 +680,7 @@ variants!(job_variants of job::Event: Submitted, ProgressNoted, WorkflowMoved, A
     GlobalTimeoutAccepted, GateChanged, Ended, Queued, Acked, Deferred, CancelNarrowed, CancelUnconfirmed, LeaderChanged,
     Suspended, Resumed, TokenAdopted, LeaseTaken, LeaseRenewed, LeaseReleased, FenceRejected, StoppingResumed,
     CharterNoted, RecallAsked, GateCancelAccepted, LeaseGranted, LeaseResized, DispatchDelayed,
-    ClockStepped, ExtensionKeyed, ReportsDropped, PayloadNoted);
+    ClockStepped, ExtensionKeyed, ReportsDropped, PayloadNoted, LeaseAskedBy);
 variants!(gate_variants of gate::Event: Tracked, LeaderChanged, Progressed, DatacenterTimedOut, DatacenterEnded, Declared,
     Delivered, CancelRequested, CancelDelivered, Abandoned, Finished, GateTransferred, Resumed, FenceRejected,
     LateFinal, Rebuilt, Recalled, EpochAdopted, PayloadNoted, Redirected, TakenOver, GateReplaced, LeadershipAsked);

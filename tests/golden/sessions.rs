@@ -2,17 +2,19 @@
 
 use quorate_core::kernel::ids::{CandidateId, EntityId, IdempotencyKey, VoterId};
 use quorate_core::kernel::keyed::KeyedRequest;
+use quorate_core::voting::extension::Extended;
 use quorate_core::voting::gates::{Remedy, Verdict};
 use quorate_core::voting::judgement::{Judgement, Part};
 use quorate_core::voting::mandate;
+use quorate_core::voting::people::Reminded;
 use quorate_core::voting::rules::Choice;
 use quorate_core::voting::session::beside::{GateFinding, RemedyEnded, RemedyTriggered};
 use quorate_core::voting::session::event::{
     self as session, Exhibit, Flag, Promised, Received, Rejected, Selection,
 };
 use quorate_core::voting::session::{
-    Authentication, Authenticity, Ballot, BallotType, Basis, Candidate, ClosePolicy, Credential, Elector,
-    Evidence, Exclusion, GateEvaluated, Gated, Opened, Outcome, Pick, Quorum, Refusal, Revision,
+    Authentication, Authenticity, Ballot, BallotType, Basis, Candidate, ClosePolicy, Credential, Delegated,
+    Elector, Evidence, Exclusion, GateEvaluated, Gated, Opened, Outcome, Pick, Quorum, Refusal, Revision,
     SwitchPolicy, Terms, Threshold, TruthTold, Vote, Weighed,
 };
 use quorate_core::voting::signature::{Digest, PublicKey, Signature};
@@ -27,7 +29,7 @@ variants!(voter_variants of voter::Event: Registered, Noted, StandingChanged, We
 variants!(session_variants of session::Event: Opened, VoteReceived, CommitReceived, VoteRejected, EvidenceRecorded,
     VoterExcluded, CommitsClosed, RoundClosed, Closed, DecisionTainted, SilenceNoted, Told, Keyed, Mandated,
     Spent, Redeemed, Weighed, KeysNamed, TruthTold, GatesSet, DeadlineExtended, GateEvaluated, RemedyTriggered, RemedyEnded,
-    OldEvidenceRecorded);
+    OldEvidenceRecorded, Extended, Delegated, RemindersAsked, Reminded);
 
 fn named(name: &str) -> VoterId {
     VoterId::new(name).unwrap()
@@ -260,6 +262,7 @@ pub(crate) fn all_sessions() -> Vec<session::Event> {
         Refusal::NotSealed,
         Refusal::NotAsPromised,
         Refusal::KeyEnded,
+        Refusal::Delegated,
     ];
     let exhibit = |stance, signature| Exhibit {
         vote: vote(Ballot::Approve(stance)),
@@ -355,6 +358,7 @@ pub(crate) fn all_sessions() -> Vec<session::Event> {
     events.push(session::Event::Redeemed(Box::new(redeemed)));
     events.extend(trusted());
     events.push(session::Event::OldEvidenceRecorded(Box::new(evidence)));
+    events.extend(handed_on(signature));
     events
 }
 
@@ -404,6 +408,41 @@ fn trusted() -> Vec<session::Event> {
     let ended =
         RemedyEnded { key: "s/reopen_session".into(), outcome: "opened s-retry-1".into(), at: at(15) };
     events.push(session::Event::RemedyEnded(Box::new(ended)));
+    events
+}
+
+/// More time, a place that went to another voter, and who was told again.
+fn handed_on(signature: Signature) -> Vec<session::Event> {
+    let mut events = vec![session::Event::Extended(Box::new(Extended {
+        deadline: at(60_000_000),
+        before: at(30_000_000),
+        by: Some("ops".into()),
+        reason: Some("bob is away".into()),
+        at: at(10),
+    }))];
+    let delegated = |authenticity, signature| {
+        let credential =
+            Credential { public_key: Some(PublicKey::new([5; 32])), handle_hash: Some(digest(4)) };
+        session::Event::Delegated(Box::new(Delegated {
+            from: named("bob"),
+            to: Elector { voter_id: named("eve"), credential, power: 300, uncapped: 301 },
+            place: named("ann"),
+            issued_at: at(11),
+            authenticity,
+            signature,
+            reason: Some("on leave".into()),
+            at: at(12),
+        }))
+    };
+    events.push(delegated(Authenticity::Signature, Some(signature)));
+    events.push(delegated(Authenticity::Handle, None));
+    events.push(session::Event::RemindersAsked { every_ms: 60_000 });
+    events.push(session::Event::Reminded(Box::new(Reminded {
+        voter_ids: vec![named("ann"), named("bob")],
+        by_itself: true,
+        by: Some("ops".into()),
+        at: at(13),
+    })));
     events
 }
 

@@ -287,7 +287,11 @@ impl Twin {
                     }
                     (None, _) => Err(Rejection::NotParticipant),
                     (Some(Some(standing)), _) if standing == *vote => Ok(VoteOutcome::Duplicate),
-                    (Some(_), Some(decision)) => Err(Rejection::Closed { decision }),
+                    (Some(Some(held)), Some(decision)) => {
+                        let (held_value, given_value) = (None, None);
+                        Err(Rejection::Late { decision, held, given: *vote, held_value, given_value })
+                    }
+                    (Some(None), Some(decision)) => Err(Rejection::Closed { decision }),
                     (Some(Some(held)), None) if !script.replace => {
                         let given = *vote;
                         Err(Rejection::AlreadyVoted { held, given, held_value: None, given_value: None })

@@ -4,6 +4,9 @@
 //!
 //! Beside the world runs a naive twin: it keeps one exact fraction per rate, and adds to it whenever time has passed. A
 //! case has some thirty acts over three budgets; `PROPTEST_CASES=100000` in a release build asks for three million.
+//!
+//! Beside the cases that shrink there are schedules by seed, each of sixty acts in which the process dies now and then: a
+//! thousand, or as many as `QUORATE_RATE_SCHEDULES` says, from `QUORATE_RATE_SEED` on. A failure prints its seed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -12,6 +15,7 @@ use proptest::prelude::*;
 use quorate_core::capacity::cell::reservation::{Difference, ReservationEnd};
 use quorate_core::capacity::cell::{Op, Rate, Rejection, Reply, Reserve, Settings, Units, World};
 use quorate_core::kernel::ids::{BudgetId, CellId, Resource, TokenId};
+use quorate_core::kernel::rng::Rng;
 use quorate_core::kernel::time::Timestamp;
 
 #[derive(Clone, Debug)]
@@ -330,5 +334,79 @@ proptest! {
             run.act(act, &mut last);
         }
         run.twins.iter().flatten().for_each(Twin::check);
+    }
+}
+
+/// What came of many schedules.
+#[derive(Debug, Default)]
+struct Sums {
+    acts: u64,
+    granted: u64,
+    settled: u64,
+    deaths: u64,
+    units_granted: i128,
+    units_settled_back: i128,
+}
+
+/// One schedule: everything it does follows from its seed.
+fn schedule(seed: u64, sums: &mut Sums) {
+    let mut rng = Rng::new(seed);
+    let mut below = |n: u64| rng.next_u64() % n;
+    let mut one_rate = || {
+        let weights = match below(2) {
+            0 => Units::default(),
+            _ => Units::from([(unit(0), 1 + below(3)), (unit(1), 1 + below(3))]),
+        };
+        Rate {
+            amount: (1 + below(8)) * 97,
+            period_us: 1_000 + below(11),
+            burst: 1 + below(11),
+            debt: below(4),
+            weights,
+        }
+    };
+    let rates: Vec<Vec<Rate>> =
+        (0..3_u64).map(|n| (0..=(seed + n) % 2).map(|_| one_rate()).collect()).collect();
+    let (mut run, mut last) = (Run::new(&rates), None);
+    for _ in 0..60 {
+        let act = match below(20) {
+            0..=4 => Act::Move(below(80) as i64 - 20, below(2) == 0),
+            5..=11 => Act::Reserve {
+                units: (below(9) as u8, below(9) as u8),
+                budgets: 1 + below(7) as u8,
+                lease: 20 + below(100) as u8,
+            },
+            12..=16 => Act::Settle { back: below(4) as u8, units: (below(14) as u8, below(14) as u8) },
+            17 => Act::Repeat,
+            _ => Act::Restart,
+        };
+        sums.acts += 1;
+        sums.deaths += u64::from(matches!(act, Act::Restart));
+        run.act(&act, &mut last);
+    }
+    run.twins.iter().flatten().for_each(Twin::check);
+    sums.granted += run.made.len() as u64;
+    sums.settled += run.settled.len() as u64;
+    let twins = || run.twins.iter().flatten();
+    sums.units_granted += twins().flat_map(|twin| &twin.granted).map(|(_, count)| *count).sum::<i128>();
+    let back = twins().flat_map(|twin| &twin.settled).map(|(_, count)| *count).filter(|count| *count < 0);
+    sums.units_settled_back -= back.sum::<i128>();
+}
+
+#[test]
+fn rates_are_conserved_over_many_schedules_in_which_the_process_dies() {
+    let number = |variable: &str, otherwise: u64| {
+        std::env::var(variable).ok().and_then(|text| text.parse().ok()).unwrap_or(otherwise)
+    };
+    let (first, count) = (number("QUORATE_RATE_SEED", 1), number("QUORATE_RATE_SCHEDULES", 1_000));
+    let mut sums = Sums::default();
+    for seed in first..first + count {
+        let held = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| schedule(seed, &mut sums)));
+        assert!(held.is_ok(), "QUORATE_RATE_SEED={seed} QUORATE_RATE_SCHEDULES=1");
+    }
+    println!("{count} schedules: {sums:?}");
+    // The schedules are such that much is granted, settled, and survives a death.
+    if count >= 1_000 {
+        assert!(sums.granted > 2 * count && sums.settled * 2 > count && sums.deaths > 2 * count, "{sums:?}");
     }
 }

@@ -124,6 +124,7 @@ impl World {
             round_timeout: (pick(2) == 0).then(|| Duration::from_secs(9)),
             commit_timeout: None,
             keyed: None,
+            remind_every: None,
             beside: Beside::default(),
         };
         let liars: BTreeSet<usize> = (0..pick(f as u64 + 1)).map(|_| pick(n as u64) as usize).collect();

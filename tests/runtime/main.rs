@@ -1,6 +1,7 @@
 //! Does the real runtime keep its promises from outside?
 
 mod agents;
+mod askers;
 #[path = "../support/books.rs"]
 mod books;
 mod capacity;
@@ -17,6 +18,7 @@ mod hooked;
 mod hooks;
 mod inboxes;
 mod jobs;
+mod lead;
 mod leadership;
 mod lifecycle;
 mod limits;

@@ -347,6 +347,21 @@ pub const RIGHTS: &[Right] = &[
     ),
     right("session.list", "read", &[], "{}", "ok"),
     right(
+        "session.extend",
+        "write",
+        &[("by", "voter:v")],
+        r#"{"session_id":"s","timeout_ms":1000,"by":"v"}"#,
+        "not_found",
+    ),
+    right(
+        "session.delegate",
+        "write",
+        &[("from", "voter:v")],
+        r#"{"session_id":"s","from":"v","to":"v"}"#,
+        "not_found",
+    ),
+    right("session.remind", "write", &[("by", "voter:v")], r#"{"session_id":"s","by":"v"}"#, "not_found"),
+    right(
         "session.cancel",
         "write",
         &[("cancelled_by", "voter:v")],

@@ -85,7 +85,17 @@ const MEMBERS: &[(&str, &[&str])] = &[
     ),
     (
         "src/mcp/Cargo.toml",
-        &["bytes", "http", "http-body", "http-body-util", "quorate-runtime", "rmcp", "serde_json", "tokio"],
+        &[
+            "bytes",
+            "http",
+            "http-body",
+            "http-body-util",
+            "quorate-runtime",
+            "rmcp",
+            "serde",
+            "serde_json",
+            "tokio",
+        ],
     ),
     (
         "src/node/Cargo.toml",

@@ -14,14 +14,12 @@
 use serde_json::{Map, Value};
 
 use crate::core::voting::proposal::answer::{
-    AnswerField, AnswerSchema, AnswerShape, AnswerValue, MOST_PARTS, SCHEMA,
+    AnswerField, AnswerSchema, AnswerShape, AnswerValue, LARGEST, MOST_PARTS, SCHEMA,
 };
 use crate::error::Error;
 
 /// Bytes of what is asked for as an answer, as JSON.
 const MAX_SCHEMA_BYTES: usize = 8 << 10;
-/// Bytes of an answer, as JSON.
-const MAX_VALUE_BYTES: usize = 16 << 10;
 /// Bytes of a title or a description.
 const MAX_WORDS: usize = 1_024;
 /// How deep it is looked at all; how deep it may be, its own check says.
@@ -192,8 +190,8 @@ fn fields(path: &str, words: &Map<String, Value>, depth: usize) -> Result<Vec<An
 /// `invalid_argument` when it is too large.
 pub(super) fn value(given: &Value) -> Result<AnswerValue, Error> {
     let bytes = given.to_string().len();
-    if bytes > MAX_VALUE_BYTES {
-        let expected = format!("up to {MAX_VALUE_BYTES} bytes of JSON");
+    if bytes > LARGEST {
+        let expected = format!("up to {LARGEST} bytes of JSON");
         return Err(Error::invalid("value", format!("{bytes} bytes"), &expected));
     }
     Ok(value_of(given))

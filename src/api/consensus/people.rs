@@ -22,7 +22,7 @@ use crate::shell::runtime::ask;
 impl Consensus<'_> {
     /// Hands the place of an agent that is asked and has not voted to another registered agent. From then on that one is
     /// asked, its vote counts as the vote of the one whose place it was, and the first one may not vote any more. Durable
-    /// on return; repeating it is safe. Nobody has two places, and a place goes on eight times at most.
+    /// on return; repeating it is safe, and the first reason stands. Nobody has two places, and a place goes on eight times at most.
     ///
     /// # Errors
     /// `invalid_argument` for one who has voted or may not take the place, `not_found`, `not_eligible` for one who has no
@@ -45,17 +45,18 @@ impl Consensus<'_> {
         let command = Command::Delegate(Box::new(Delegate { from, to, absent, reason }));
         let (action, named) = (Action::Command(command, None), proposal_id.clone());
         ask(host, &host.kinds.proposals, &proposal_id, action, move |view| {
-            let duplicate = match view.reply {
-                Some(Ok(Reply::Delegated { duplicate })) => duplicate,
+            let (duplicate, other_reason) = match view.reply {
+                Some(Ok(Reply::Delegated { duplicate, other_reason })) => (duplicate, other_reason),
                 Some(Err(Rejection::NotParticipant)) => {
                     let message = "who is to hand its place on has none in this proposal";
                     return Err(Error::new(ErrorKind::NotEligible, message));
                 }
                 Some(Err(rejection)) => return Err(unchanged(rejection)),
-                Some(Ok(_)) | None => false,
+                Some(Ok(_)) | None => (false, false),
             };
             let result = result_view(&named, view.state, view.now)?;
-            Ok(ConsensusResult { duplicate: Some(duplicate), ..result })
+            let differs = other_reason.then(|| "reason".to_owned()).into_iter().collect();
+            Ok(ConsensusResult { duplicate: Some(duplicate), differs, ..result })
         })
         .await?
     }

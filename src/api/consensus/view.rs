@@ -73,6 +73,7 @@ pub(in crate::api) fn result_view(
         noticed_at: closed.map(|closed| closed.noticed_at),
         operation: operation_view(state.mandate.as_deref(), &state.uses),
         duplicate: None,
+        differs: Vec::new(),
     })
 }
 

@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::id;
 use super::quota::{RateStatus, SetRate};
+use super::{Asker, id};
 use crate::core::kernel::ids::{BudgetId, CellId, IdempotencyKey, NeedId, OfferId, Resource, TokenId, known};
 use crate::core::kernel::time::Timestamp;
 use crate::error::Error;
@@ -530,4 +530,7 @@ pub struct HolderLine {
     pub renewable: bool,
     /// The budgets it is charged to.
     pub budgets: BTreeSet<BudgetId>,
+    /// Who asked for it, where an identity did; none for a caller to whom the token is not shown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked_by: Option<Asker>,
 }

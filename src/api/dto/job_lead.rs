@@ -3,8 +3,10 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::{Asker, id};
 use crate::core::kernel::ids::{EntityId, known};
 use crate::core::kernel::time::Timestamp;
+use crate::error::Error;
 
 /// Gives leadership of a job to another leader.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -82,6 +84,24 @@ pub struct LeaseJob {
 }
 
 impl LeaseJob {
+    /// The lease of this job for this holder, as long each time as the job says.
+    ///
+    /// # Errors
+    /// `invalid_argument` when a name is not an id.
+    pub fn new(job_id: &str, holder_id: &str) -> Result<Self, Error> {
+        Ok(LeaseJob {
+            job_id: id("job_id", job_id)?,
+            datacenter: None,
+            holder_id: id("holder_id", holder_id)?,
+            incarnation: 0,
+            holder_addr: String::new(),
+            force: false,
+            fence_token: None,
+            lease_ms: None,
+            in_process: None,
+        })
+    }
+
     /// The request of a holder that most likely does not live in this process.
     pub(crate) fn held_elsewhere(self) -> Self {
         LeaseJob { in_process: Some(self.in_process.unwrap_or(false)), ..self }
@@ -143,6 +163,9 @@ pub struct LeaseLine {
     pub left_ms: u64,
     /// The holder lives in the process that serves the job.
     pub in_process: bool,
+    /// Who took it, where an identity did and the caller may act as the holder.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked_by: Option<Asker>,
 }
 
 /// Asks which workflows of a job did not get on for long.

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::{
     AllowedOperation, AskedGate, ElectorView, EvidenceView, ExclusionView, GatesView, OperationView,
-    SelectionView, SessionBallot, TruthView, WeightsView, id,
+    SelectionView, SessionBallot, SessionDelegation, TruthView, WeightsView, id,
 };
 use crate::core::kernel::ids::{CandidateId, EntityId, IdempotencyKey, VoterId, known};
 use crate::core::kernel::time::Timestamp;
@@ -124,6 +124,9 @@ pub struct OpenSession {
     /// How long promises are taken at most; half the time for votes when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub commit_timeout_ms: Option<i64>,
+    /// How often those whose votes are outstanding are reminded, 60000 or more, of up to 1000 voters; never when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remind_every_ms: Option<i64>,
     /// Id of the session; a random one when left out. An id is never used twice.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session_id: Option<EntityId>,
@@ -503,8 +506,20 @@ pub struct SessionResult {
     pub electorate: Vec<ElectorView>,
     /// When it was opened.
     pub opened_at: Timestamp,
-    /// The last instant at which a vote is on time.
+    /// The last instant at which a vote is on time, after all extensions.
     pub deadline: Timestamp,
+    /// Who asked for the last extension.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub extended_by: Option<String>,
+    /// Places that went to other voters, in that order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub delegations: Vec<SessionDelegation>,
+    /// How often those whose votes are outstanding were reminded, if they were.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub reminded: BTreeMap<VoterId, u32>,
+    /// How often they are reminded by themselves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remind_every_ms: Option<u64>,
     /// When it ended: the deciding vote or the deadline.
     pub closed_at: Option<Timestamp>,
     /// When the end was noticed; later than `closed_at` after downtime.
@@ -521,8 +536,11 @@ pub struct SessionResult {
     /// What had been right, once it was told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub truth: Option<TruthView>,
-    /// The request was answered before: under the same idempotency key, or the session was cancelled before. Told by
-    /// `session.open` and `session.cancel` alone.
+    /// The request was answered before: under the same idempotency key, or an extension, a delegation or a cancellation changed
+    /// nothing. Told by those alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub duplicate: Option<bool>,
+    /// What of a repeated delegation is not as it was the first time, which stands: `reason`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub differs: Vec<String>,
 }

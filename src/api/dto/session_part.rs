@@ -78,6 +78,9 @@ pub struct SessionBallot {
     /// What the voter says about it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reasoning: Option<String>,
+    /// Whose place it was cast in, when that one had handed it on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub in_place_of: Option<VoterId>,
 }
 
 /// One voter of the electorate as it was frozen.

@@ -89,6 +89,16 @@ const SESSION: Lines = &[
          {power_share:units} of the power][; the vote of {decided_by} decided][; ended by {cancelled}]\
          [; dissenters: {dissenters}]",
     ),
+    (
+        "extended",
+        "votes are taken until {deadline}, not only until {before}[; {by} asked for it][: {reason}]",
+    ),
+    (
+        "delegated",
+        "{from} handed its place on to {to.voter_id}, who votes in the place of {place}[: {reason}]",
+    ),
+    ("reminders_asked", "those whose votes are outstanding are told again every {every_ms} ms"),
+    ("reminded", "{voter_ids} were told again[; {by} asked for it]"),
     ("decision_tainted", "the decision does not stand without {voters}, whose fault was proven since"),
     ("silence_noted", "{voters} owe a vote and have been silent"),
     ("told", "~the voters' records were told what was seen of them"),
@@ -176,6 +186,8 @@ const CELL: Lines = &[
     ("need_blocked", "need {need} is the first to be served[, and waits for budget {budget}]"),
     ("need_expired", "need {need} waited until its deadline in vain"),
     ("need_cancelled", "need {need} is no longer wanted"),
+    ("need_asked_by", "identity {by} asks for need {need}"),
+    ("token_asked_by", "a token was granted that identity {by} asked for, in the name of cell {cell}"),
     (
         "granted",
         "need {need.id} of {need.amount:units} {need.resource} was granted from {tokens.*.source}[, as {tokens.*.id}]\

@@ -2,6 +2,15 @@
 
 use serde_json::Value;
 
+/// How an operation is called over HTTP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    /// Reads; fields stand in path and query.
+    Get,
+    /// Writes; fields stand in path and JSON body.
+    Post,
+}
+
 /// A field of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Field {

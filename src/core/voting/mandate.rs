@@ -60,16 +60,20 @@ pub fn operation_hash(tool: &str, arguments: &str) -> Digest {
 }
 
 impl Mandate {
-    /// Is it within its bounds? Else the field, what was given and what is allowed.
+    /// Is it within its bounds, and can it be used at all? Else the field, what was given and what is allowed.
     ///
     /// # Errors
     /// The first field that is not.
-    pub fn check(&self) -> Result<(), (&'static str, String, String)> {
+    pub fn check(&self, now: Timestamp) -> Result<(), (&'static str, String, String)> {
         if self.uses == 0 || self.uses > MOST_USES {
             return Err(("operation.uses", self.uses.to_string(), format!("1 to {MOST_USES}")));
         }
         if self.fence == Some(0) {
             return Err(("operation.fence", "0".into(), "1 or more: no fencing token is 0".into()));
+        }
+        if let Some(at) = self.expires_at.filter(|at| *at < now) {
+            let expected = format!("an instant from now on, {now}: the decision could never be used");
+            return Err(("operation.expires_at", at.to_string(), expected));
         }
         Ok(())
     }

@@ -20,6 +20,7 @@
 //! | [`session`] | a question that holds against voters that lie |
 //! | [`voter`] | who may vote in sessions, and how far each is trusted |
 //! | [`extension`] | votes that are taken longer than was said |
+//! | [`people`] | places that go to somebody else, and being told again |
 //! | [`mandate`] | the one operation that a decision allows, and what was used of it |
 //! | [`signature`] | keys, signatures, hashes and canonical bytes |
 
@@ -32,6 +33,7 @@ pub mod gates;
 pub mod independence;
 pub mod judgement;
 pub mod mandate;
+pub mod people;
 pub mod proposal;
 pub mod quorum;
 pub mod reliability;

@@ -49,6 +49,8 @@ pub enum Domain {
     Operation,
     /// A new key of a voter.
     Rotation,
+    /// A place in a session that goes to another voter.
+    Delegation,
 }
 
 impl Domain {
@@ -64,6 +66,7 @@ impl Domain {
             Domain::Evidence => "quorate session evidence v1",
             Domain::Operation => "quorate operation v1",
             Domain::Rotation => "quorate voter rotation v1",
+            Domain::Delegation => "quorate session delegation v1",
         }
     }
 

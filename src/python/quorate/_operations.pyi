@@ -861,6 +861,7 @@ class Session:
         timeout_ms: int | None = None,
         round_timeout_ms: int | None = None,
         commit_timeout_ms: int | None = None,
+        remind_every_ms: int | None = None,
         session_id: str | None = None,
         idempotency_key: str | None = None,
     ) -> replies.SessionResult:
@@ -891,6 +892,7 @@ class Session:
         :param timeout_ms: How long votes are taken, from 100 up to the configured ``session.max_timeout`` (366 days); 30000 when left out.
         :param round_timeout_ms: How long a round but the last one lasts at most; until all have voted or it is ended when left out.
         :param commit_timeout_ms: How long promises are taken at most; half the time for votes when left out.
+        :param remind_every_ms: How often those whose votes are outstanding are reminded, 60000 or more, of up to 1000 voters; never when left out.
         :param session_id: Id of the session; a random one when left out. An id is never used twice.
         :param idempotency_key: The caller's own name for this request: the same request again is answered with the session it opened first.
         """
@@ -1003,6 +1005,60 @@ class Session:
         :param newest_first: Newest first; false when left out.
         :param limit: How many are looked at, 0 to 1000; 100 when left out.
         :param cursor: A ``next_cursor`` of an earlier page.
+        """
+
+    def extend(
+        self,
+        session_id: str,
+        *,
+        timeout_ms: int | None = None,
+        deadline: str | None = None,
+        by: str | None = None,
+        reason: str | None = None,
+    ) -> replies.SessionResult:
+        """Take votes in a session longer: ``session.extend``.
+
+        :param session_id: Which session.
+        :param timeout_ms: How long from now on, in milliseconds, above 0.
+        :param deadline: The last instant at which a vote is on time, later than so far.
+        :param by: Who asks for it, up to 256 bytes; on record.
+        :param reason: Why, up to 1024 bytes; on record.
+        """
+
+    def delegate(
+        self,
+        session_id: str,
+        *,
+        from_: str,
+        to: str,
+        reason: str | None = None,
+        issued_at: str | None = None,
+        handle: str | None = None,
+        signature: str | None = None,
+    ) -> replies.SessionResult:
+        """Hand a place in a session to another voter: ``session.delegate``.
+
+        :param session_id: Which session.
+        :param from_: Who may vote and neither voted nor promised a vote.
+        :param to: Who votes in its place: a registered voter that may not vote in this session and is trusted in full.
+        :param reason: Why, up to 1024 bytes; on record.
+        :param issued_at: When, by the clock of who has the place, at most 60 s off; now when left out. A signed request names it.
+        :param handle: The handle that who has the place was given when it was registered.
+        :param signature: The signature of who has the place, 128 hexadecimal digits; what is signed stands in ``certificate_format``.
+        """
+
+    def remind(
+        self,
+        session_id: str,
+        *,
+        voter: str | None = None,
+        by: str | None = None,
+    ) -> replies.SessionReminded:
+        """Tell those whose votes in a session are outstanding again: ``session.remind``.
+
+        :param session_id: Which session.
+        :param voter: Only this voter; all of them when left out.
+        :param by: Who asks for it, up to 256 bytes; on record.
         """
 
     def cancel(
@@ -3556,6 +3612,7 @@ class AsyncSession:
         timeout_ms: int | None = None,
         round_timeout_ms: int | None = None,
         commit_timeout_ms: int | None = None,
+        remind_every_ms: int | None = None,
         session_id: str | None = None,
         idempotency_key: str | None = None,
     ) -> replies.SessionResult:
@@ -3586,6 +3643,7 @@ class AsyncSession:
         :param timeout_ms: How long votes are taken, from 100 up to the configured ``session.max_timeout`` (366 days); 30000 when left out.
         :param round_timeout_ms: How long a round but the last one lasts at most; until all have voted or it is ended when left out.
         :param commit_timeout_ms: How long promises are taken at most; half the time for votes when left out.
+        :param remind_every_ms: How often those whose votes are outstanding are reminded, 60000 or more, of up to 1000 voters; never when left out.
         :param session_id: Id of the session; a random one when left out. An id is never used twice.
         :param idempotency_key: The caller's own name for this request: the same request again is answered with the session it opened first.
         """
@@ -3698,6 +3756,60 @@ class AsyncSession:
         :param newest_first: Newest first; false when left out.
         :param limit: How many are looked at, 0 to 1000; 100 when left out.
         :param cursor: A ``next_cursor`` of an earlier page.
+        """
+
+    async def extend(
+        self,
+        session_id: str,
+        *,
+        timeout_ms: int | None = None,
+        deadline: str | None = None,
+        by: str | None = None,
+        reason: str | None = None,
+    ) -> replies.SessionResult:
+        """Take votes in a session longer: ``session.extend``.
+
+        :param session_id: Which session.
+        :param timeout_ms: How long from now on, in milliseconds, above 0.
+        :param deadline: The last instant at which a vote is on time, later than so far.
+        :param by: Who asks for it, up to 256 bytes; on record.
+        :param reason: Why, up to 1024 bytes; on record.
+        """
+
+    async def delegate(
+        self,
+        session_id: str,
+        *,
+        from_: str,
+        to: str,
+        reason: str | None = None,
+        issued_at: str | None = None,
+        handle: str | None = None,
+        signature: str | None = None,
+    ) -> replies.SessionResult:
+        """Hand a place in a session to another voter: ``session.delegate``.
+
+        :param session_id: Which session.
+        :param from_: Who may vote and neither voted nor promised a vote.
+        :param to: Who votes in its place: a registered voter that may not vote in this session and is trusted in full.
+        :param reason: Why, up to 1024 bytes; on record.
+        :param issued_at: When, by the clock of who has the place, at most 60 s off; now when left out. A signed request names it.
+        :param handle: The handle that who has the place was given when it was registered.
+        :param signature: The signature of who has the place, 128 hexadecimal digits; what is signed stands in ``certificate_format``.
+        """
+
+    async def remind(
+        self,
+        session_id: str,
+        *,
+        voter: str | None = None,
+        by: str | None = None,
+    ) -> replies.SessionReminded:
+        """Tell those whose votes in a session are outstanding again: ``session.remind``.
+
+        :param session_id: Which session.
+        :param voter: Only this voter; all of them when left out.
+        :param by: Who asks for it, up to 256 bytes; on record.
         """
 
     async def cancel(

@@ -275,6 +275,15 @@ class AlgorithmView(_AlgorithmView, total=False):
     rule: dict[str, Any] | None
 
 
+class Asker(TypedDict):
+    """The identity that asked for something, and the party in whose name it did."""
+
+    #: The identity.
+    identity: str
+    #: The party it acted as: ``cell:NAME`` for capacity, ``holder:NAME`` for a lease.
+    party: str
+
+
 class _AuditBallotView(TypedDict):
     #: Place in the proposal's log.
     seq: int
@@ -1053,8 +1062,10 @@ class ConsensusResult(_ConsensusResult, total=False):
     noticed_at: str | None
     #: The operation that the decision allows, and what was used of it.
     operation: OperationView | None
-    #: The request was answered before under the same idempotency key, or an extension or cancellation changed nothing; told by those alone.
+    #: The request was answered before under the same idempotency key, or an extension, a delegation or a cancellation changed nothing; told by those alone.
     duplicate: bool | None
+    #: What of a repeated delegation is not as it was the first time, which stands: ``reason``.
+    differs: list[str]
 
 
 class ConsensusStats(TypedDict):
@@ -1880,6 +1891,8 @@ class HolderLine(_HolderLine, total=False):
     expires_at: str | None
     #: How long until then, in seconds.
     left_seconds: float | None
+    #: Who asked for it, where an identity did; none for a caller to whom the token is not shown.
+    asked_by: Asker | None
 
 
 class _HolderPage(TypedDict):
@@ -2360,6 +2373,8 @@ class JobStatusView(_JobStatusView, total=False):
     last_decision_id: int | None
     #: Who holds the lease.
     lease_holder: str | None
+    #: Who took it, where an identity did and the caller may act as the holder.
+    lease_asked_by: Asker | None
     #: Workflows that were to stop, and nobody confirmed that they did (``cancel_unconfirmed`` on record): they may still run. The first thousand.
     cancel_unconfirmed: list[str]
     #: Reports of progress that workers dropped because they were asked for less, as far as they told.
@@ -2439,9 +2454,7 @@ class LearnedView(TypedDict):
     bias: float
 
 
-class LeaseLine(TypedDict):
-    """A lease that is held."""
-
+class _LeaseLine(TypedDict):
     #: Of which job.
     job_id: str
     #: In which datacenter.
@@ -2462,6 +2475,13 @@ class LeaseLine(TypedDict):
     left_ms: int
     #: The holder lives in the process that serves the job.
     in_process: bool
+
+
+class LeaseLine(_LeaseLine, total=False):
+    """A lease that is held."""
+
+    #: Who took it, where an identity did and the caller may act as the holder.
+    asked_by: Asker | None
 
 
 class _LeasePage(TypedDict):
@@ -3449,6 +3469,25 @@ class SessionBallot(_SessionBallot, total=False):
 
     #: What the voter says about it.
     reasoning: str | None
+    #: Whose place it was cast in, when that one had handed it on.
+    in_place_of: str | None
+
+
+_SessionDelegation = TypedDict("_SessionDelegation", {
+    "from": "str",
+    "to": "str",
+    "in_place_of": "str",
+    "signed": "bool",
+    "at": "str",
+})
+_SessionDelegationOther = TypedDict("_SessionDelegationOther", {
+    "public_key": "str | None",
+    "reason": "str | None",
+}, total=False)
+
+
+class SessionDelegation(_SessionDelegation, _SessionDelegationOther):
+    """A place in a session that went to another voter."""
 
 
 class _SessionLine(TypedDict):
@@ -3497,6 +3536,17 @@ class SessionPage(_SessionPage, total=False):
     next_cursor: str | None
     #: Filters whose names nobody here has, where nothing fits them: they may be misspelt.
     unknown: list[str]
+
+
+class SessionReminded(TypedDict):
+    """Who was told again."""
+
+    #: Which session.
+    session_id: str
+    #: Who was told again, by name, and how often each of them was reminded so far; those who were within the last minute are left out.
+    reminded: dict[str, int]
+    #: The voters whose votes are outstanding, by name.
+    outstanding: list[str]
 
 
 class _SessionResult(TypedDict):
@@ -3568,7 +3618,7 @@ class _SessionResult(TypedDict):
     electorate: list[ElectorView]
     #: When it was opened.
     opened_at: str
-    #: The last instant at which a vote is on time.
+    #: The last instant at which a vote is on time, after all extensions.
     deadline: str
 
 
@@ -3597,6 +3647,14 @@ class SessionResult(_SessionResult, total=False):
     reason: str | None
     #: In which context.
     context: Any
+    #: Who asked for the last extension.
+    extended_by: str | None
+    #: Places that went to other voters, in that order.
+    delegations: list[SessionDelegation]
+    #: How often those whose votes are outstanding were reminded, if they were.
+    reminded: dict[str, int]
+    #: How often they are reminded by themselves.
+    remind_every_ms: int | None
     #: When it ended: the deciding vote or the deadline.
     closed_at: str | None
     #: When the end was noticed; later than ``closed_at`` after downtime.
@@ -3609,8 +3667,10 @@ class SessionResult(_SessionResult, total=False):
     gates: GatesView | None
     #: What had been right, once it was told.
     truth: TruthView | None
-    #: The request was answered before: under the same idempotency key, or the session was cancelled before. Told by ``session.open`` and ``session.cancel`` alone.
+    #: The request was answered before: under the same idempotency key, or an extension, a delegation or a cancellation changed nothing. Told by those alone.
     duplicate: bool | None
+    #: What of a repeated delegation is not as it was the first time, which stands: ``reason``.
+    differs: list[str]
 
 
 class _SessionVoted(TypedDict):
@@ -4445,6 +4505,7 @@ __all__ = [
     "AlgorithmStats",
     "AlgorithmUnregistered",
     "AlgorithmView",
+    "Asker",
     "AuditBallotView",
     "AuditVoteView",
     "AuthorityRegistered",
@@ -4598,8 +4659,10 @@ __all__ = [
     "RuleView",
     "SelectionView",
     "SessionBallot",
+    "SessionDelegation",
     "SessionLine",
     "SessionPage",
+    "SessionReminded",
     "SessionResult",
     "SessionVoted",
     "ShedChecked",

@@ -40,6 +40,11 @@ impl Hosted for SessionMachine {
             Command::Vote(cast) => Bearing::of([cast.vote.voter_id.as_str()]).about(mandate),
             Command::Commit(commit) => Bearing::of([commit.voter_id.as_str()]).about(mandate),
             Command::Spend(spend) => Bearing::of(spend.by.iter()),
+            Command::Extend(extend) => Bearing::of(extend.by.iter()).about(mandate),
+            Command::Delegate(delegate) => {
+                Bearing::of([delegate.from.as_str(), delegate.to.voter_id.as_str()])
+            }
+            Command::Remind { by, .. } => Bearing::of(by.iter()),
             Command::Judge(_) | Command::EndRemedy { .. } => Bearing::Passes,
             Command::Cancel { .. } | Command::Exclude { .. } | Command::RecordTold { .. } | Command::Tick => {
                 Bearing::Passes
@@ -58,6 +63,12 @@ impl Hosted for SessionMachine {
             Event::Opened(opened) => Some(notice(opened.opened_at, What::Opened)),
             Event::Closed(closed) => {
                 Some(notice(closed.closed_at, What::SessionEnded { outcome: closed.outcome }))
+            }
+            Event::Delegated(delegated) => {
+                Some(notice(delegated.at, What::Delegated { to: delegated.to.voter_id.clone() }))
+            }
+            Event::Reminded(reminded) => {
+                Some(notice(reminded.at, What::Reminded { voter_ids: reminded.voter_ids.clone() }))
             }
             Event::VoteReceived(_)
             | Event::CommitReceived(_)
@@ -81,7 +92,9 @@ impl Hosted for SessionMachine {
             | Event::GateEvaluated(_)
             | Event::RemedyTriggered(_)
             | Event::RemedyEnded(_)
-            | Event::OldEvidenceRecorded(_) => None,
+            | Event::OldEvidenceRecorded(_)
+            | Event::Extended(_)
+            | Event::RemindersAsked { .. } => None,
         };
         events.iter().filter_map(heard).collect()
     }

@@ -28,7 +28,7 @@ pub(super) fn stale_at_manager(job: &Job, message: &Message) -> bool {
             body.gate_epoch < epoch || (run.ended.is_none() && body.fence_token < run.token)
         }
         Body::JobLeaderGateTransfer(body) => body.gate_epoch < epoch,
-        Body::JobDispatch(body) => body.plan.gate_epoch < job.highest_epoch,
+        Body::JobDispatch(body) => body.led.max(body.plan.gate_epoch) < job.highest_epoch,
         Body::WorkflowReport(body) => {
             run.workflows.get(&body.workflow_id).unwrap().dispatch_token != body.dispatch_token
         }

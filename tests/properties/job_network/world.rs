@@ -441,6 +441,7 @@ impl World {
                     force: false,
                     lease_ms: None,
                     in_process: self.below(4) == 0,
+                    by: (self.below(4) == 0).then(|| id("ci")),
                 };
                 self.ask_manager(n, lease, false);
             }

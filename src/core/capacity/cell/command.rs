@@ -130,13 +130,16 @@ pub struct Request {
     pub lease: Lease,
     /// Budgets it is charged to besides those of the cell.
     pub budgets: BTreeSet<BudgetId>,
+    /// The identity in whose name.
+    pub by: Option<EntityId>,
 }
 
 impl Request {
     /// A request for `capacity` with the default wait and lease.
     pub fn new(cell: CellId, need: NeedId, token: TokenId, amount: Amount) -> Self {
         let (resource, lease) = (Resource::capacity(), Lease::default());
-        Request { cell, need, token, resource, amount, wait: DEFAULT_WAIT, lease, budgets: BTreeSet::new() }
+        let (wait, budgets) = (DEFAULT_WAIT, BTreeSet::new());
+        Request { cell, need, token, resource, amount, wait, lease, budgets, by: None }
     }
 }
 

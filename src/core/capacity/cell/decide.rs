@@ -86,8 +86,12 @@ pub(super) fn returned(token: &Token, why: Return, at: Timestamp) -> Returned {
 pub(super) fn serve_alone(cell: &mut Cell, now: Timestamp, events: &mut Vec<Event>) {
     while let (Some(id), Some(need)) = (&cell.id, first_servable_alone(cell)) {
         let token = make_token(need, need.token.clone(), id, id, need.amount, now);
+        let by = cell.asked_by.get(&need.id).cloned();
+        let asked =
+            by.map(|by| Event::TokenAskedBy { token: token.id.clone(), by, cell: id.clone(), at: now });
         let granted = Granted { need: need.clone(), tokens: vec![token], offers: Vec::new(), at: now };
         happen(cell, Event::Granted(granted), events);
+        asked.into_iter().for_each(|event| happen(cell, event, events));
     }
     if cell.is_relieved() {
         let pending = cell.pending();

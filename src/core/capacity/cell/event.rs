@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::amount::Amount;
 use super::settings::{Lease, Settings};
-use crate::kernel::ids::{BudgetId, CellId, IdempotencyKey, NeedId, OfferId, Resource, TokenId};
+use crate::kernel::ids::{BudgetId, CellId, EntityId, IdempotencyKey, NeedId, OfferId, Resource, TokenId};
 use crate::kernel::time::Timestamp;
 
 /// A request for capacity.
@@ -292,6 +292,26 @@ pub enum Event {
         /// When.
         at: Timestamp,
     },
+    /// An identity asked for the need that follows.
+    NeedAskedBy {
+        /// Which need.
+        need: NeedId,
+        /// The identity.
+        by: EntityId,
+        /// When.
+        at: Timestamp,
+    },
+    /// A token that was granted or lent was asked for by an identity. On the stream of the source.
+    TokenAskedBy {
+        /// Which token.
+        token: TokenId,
+        /// The identity.
+        by: EntityId,
+        /// The cell in whose name it asked.
+        cell: CellId,
+        /// When it was granted.
+        at: Timestamp,
+    },
 }
 
 impl Event {
@@ -318,6 +338,8 @@ impl Event {
             Event::Received { .. } => "received",
             Event::Released { .. } => "released",
             Event::NeedCancelled { .. } => "need_cancelled",
+            Event::NeedAskedBy { .. } => "need_asked_by",
+            Event::TokenAskedBy { .. } => "token_asked_by",
         }
     }
 }

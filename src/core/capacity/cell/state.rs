@@ -10,7 +10,7 @@ use super::event::{Event, Granted, Need, Offer, Return, Returned, Token, Unused}
 use super::kept::Kept;
 use super::settings::Settings;
 use super::shared::Shared;
-use crate::kernel::ids::{BudgetId, CellId, IdempotencyKey, NeedId, OfferId, Resource, TokenId};
+use crate::kernel::ids::{BudgetId, CellId, EntityId, IdempotencyKey, NeedId, OfferId, Resource, TokenId};
 use crate::kernel::layered::Layered;
 use crate::kernel::time::Timestamp;
 
@@ -41,6 +41,8 @@ pub struct LentToken {
     pub token: Shared<Token>,
     /// The last stranger who tried to use it; its next try is not recorded again.
     pub refused: Option<CellId>,
+    /// The identity that asked for it, and in the name of which cell.
+    pub asked_by: Option<(EntityId, CellId)>,
 }
 
 /// How a need ended.
@@ -121,6 +123,8 @@ pub struct Cell {
     pub ended_tokens: Kept<TokenId, EndedToken>,
     /// Amounts this cell released under a name.
     pub releases: Kept<IdempotencyKey, ReleasedBefore>,
+    /// The identities that asked for the needs that wait.
+    pub asked_by: Shared<BTreeMap<NeedId, EntityId>>,
 }
 
 impl Cell {
@@ -290,6 +294,12 @@ impl Cell {
                 }
             }
             Event::Received { token, from, at: _ } => self.hold(token.clone().into(), Some(from.clone())),
+            Event::NeedAskedBy { need, by, at: _ } => drop(self.asked_by.insert(need.clone(), by.clone())),
+            Event::TokenAskedBy { token, by, cell, at: _ } => {
+                if let Some(lent) = self.lent.get_mut(token) {
+                    lent.asked_by = Some((by.clone(), cell.clone()));
+                }
+            }
             Event::Released { key, resource, asked, amount, at: _ } => {
                 let before = ReleasedBefore { resource: resource.clone(), asked: *asked, amount: *amount };
                 self.releases.keep(key.clone(), before);
@@ -306,6 +316,9 @@ impl Cell {
     }
 
     fn unqueue(&mut self, id: &NeedId) -> Option<Shared<Need>> {
+        if self.asked_by.contains_key(id) {
+            self.asked_by.remove(id);
+        }
         let at = self.queue.iter().position(|queued| &queued.need.id == id)?;
         let need = self.queue.remove(at)?.need;
         self.ended_at(need.deadline);
@@ -332,7 +345,7 @@ impl Cell {
         if let Some(last) = token.expires {
             self.ends_at(last);
         }
-        self.lent.insert(token.id.clone(), LentToken { token, refused: None });
+        self.lent.insert(token.id.clone(), LentToken { token, refused: None, asked_by: None });
     }
 
     fn hold(&mut self, token: Shared<Token>, from: Option<CellId>) {
@@ -365,7 +378,7 @@ impl Cell {
             }
             return;
         }
-        if let Some(LentToken { token, refused: _ }) = self.lent.remove(id) {
+        if let Some(LentToken { token, .. }) = self.lent.remove(id) {
             self.give_back(&returned.resource, returned.amount);
             if let Some(last) = token.expires {
                 self.ended_at(last);

@@ -65,6 +65,7 @@ impl CellStats {
             }
             Event::NeedExpired { .. } => self.needs_expired += 1,
             Event::NeedCancelled { .. } => self.needs_cancelled += 1,
+            Event::NeedAskedBy { .. } | Event::TokenAskedBy { .. } => {}
             Event::Granted(granted) => {
                 self.granted += 1;
                 for token in granted.tokens.iter().filter(|token| &token.source == cell) {

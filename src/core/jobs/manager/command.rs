@@ -129,6 +129,8 @@ pub enum Command {
         lease_ms: Option<u64>,
         /// The holder lives in the process that serves the job, and its lease ends with it.
         in_process: bool,
+        /// The identity in whose name.
+        by: Option<EntityId>,
     },
     /// Keep the lease.
     RenewLease {

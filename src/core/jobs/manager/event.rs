@@ -295,6 +295,13 @@ pub enum Event {
         /// When.
         at: Timestamp,
     },
+    /// The lease that was taken just before was asked for by an identity.
+    LeaseAskedBy {
+        /// The identity.
+        by: EntityId,
+        /// When.
+        at: Timestamp,
+    },
 }
 
 impl Event {
@@ -341,6 +348,7 @@ impl Event {
             Event::ExtensionKeyed { .. } => "extension_keyed",
             Event::ReportsDropped { .. } => "reports_dropped",
             Event::PayloadNoted { .. } => "payload_noted",
+            Event::LeaseAskedBy { .. } => "lease_asked_by",
         }
     }
 
@@ -386,6 +394,7 @@ impl Event {
             | Event::ClockStepped { at, .. }
             | Event::ReportsDropped { at, .. }
             | Event::PayloadNoted { at, .. }
+            | Event::LeaseAskedBy { at, .. }
             | Event::LeaseReleased { at } => *at,
         }
     }

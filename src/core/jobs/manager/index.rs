@@ -171,6 +171,7 @@ impl JobIndex {
             | Event::LeaseReleased { .. }
             | Event::LeaseGranted { .. }
             | Event::LeaseResized { .. }
+            | Event::LeaseAskedBy { .. }
             | Event::DispatchDelayed { .. }
             | Event::ClockStepped { .. }
             | Event::ReportsDropped { .. }

@@ -12,7 +12,15 @@ fn transfer(to: &str, force: bool, shown: Option<u64>) -> Command {
 
 fn acquire(holder: &str, seen: Option<u64>, force: bool) -> Command {
     let addr = format!("{holder}:1");
-    Command::AcquireLease { holder: leader(holder), addr, seen, force, lease_ms: None, in_process: false }
+    Command::AcquireLease {
+        holder: leader(holder),
+        addr,
+        seen,
+        force,
+        lease_ms: None,
+        in_process: false,
+        by: None,
+    }
 }
 
 fn away(last_alive: i64, began: i64) -> Downtime {
@@ -449,7 +457,7 @@ fn lease_of(length_ms: Option<u64>, in_process: bool) -> Command {
     let Command::AcquireLease { holder, addr, seen, force, .. } = acquire("m1", None, false) else {
         panic!()
     };
-    Command::AcquireLease { holder, addr, seen, force, lease_ms: length_ms, in_process }
+    Command::AcquireLease { holder, addr, seen, force, lease_ms: length_ms, in_process, by: None }
 }
 
 #[test]
@@ -501,7 +509,7 @@ fn a_later_life_of_the_holder_need_not_wait_for_a_process_that_is_gone() {
             panic!()
         };
         let holder = Leader { incarnation, ..leader("m1") };
-        Command::AcquireLease { holder, addr, seen, force, lease_ms, in_process }
+        Command::AcquireLease { holder, addr, seen, force, lease_ms, in_process, by: None }
     };
     let mut job = started(plain());
     job.step(life(5), us(0));

@@ -320,6 +320,7 @@ fn nothing_is_known_of_a_job_that_was_never_submitted() {
             force: true,
             lease_ms: None,
             in_process: false,
+            by: None,
         },
         Command::RenewLease { holder: leader("m2"), token: token(1), lease_ms: None },
     ];

@@ -25,6 +25,7 @@ use serde::{Deserialize, Serialize};
 use super::settings::LeaseSettings;
 use crate::jobs::protocol::message::Leader;
 use crate::jobs::protocol::token::FenceToken;
+use crate::kernel::ids::EntityId;
 use crate::kernel::time::Timestamp;
 
 /// The lease on a job.
@@ -45,6 +46,8 @@ pub struct Lease {
     pub length_ms: Option<u64>,
     /// Its holder lives in the process that serves the job.
     pub in_process: bool,
+    /// The identity that took it for its holder.
+    pub asked_by: Option<EntityId>,
 }
 
 impl Lease {

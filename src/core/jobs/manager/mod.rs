@@ -119,7 +119,7 @@ pub fn errand(state: &Job, after: Timestamp) -> Option<Timestamp> {
 
 impl Machine for JobMachine {
     const KIND: StreamKind = StreamKind::Job;
-    const STATE_VERSION: u16 = 7;
+    const STATE_VERSION: u16 = 8;
     type State = Job;
     type Command = Command;
     type Event = Event;

@@ -119,6 +119,7 @@ impl Work {
             | Event::LeaseReleased { .. }
             | Event::LeaseGranted { .. }
             | Event::LeaseResized { .. }
+            | Event::LeaseAskedBy { .. }
             | Event::FenceRejected(_)
             | Event::CharterNoted { .. }
             | Event::RecallAsked { .. }

@@ -98,6 +98,7 @@ impl Run {
             | Event::LeaseReleased { .. }
             | Event::LeaseGranted { .. }
             | Event::LeaseResized { .. }
+            | Event::LeaseAskedBy { .. }
             | Event::DispatchDelayed { .. }
             | Event::ClockStepped { .. }
             | Event::StoppingResumed { .. }

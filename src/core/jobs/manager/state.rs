@@ -275,6 +275,7 @@ impl Job {
                 self.lease.length_ms = Some(*lease_ms);
             }
             Event::LeaseReleased { .. } => self.lease.void(),
+            Event::LeaseAskedBy { by, .. } => self.lease.asked_by = Some(by.clone()),
             Event::TokenAdopted { token, .. } => self.mint(*token),
             Event::LeaderChanged(event) => {
                 self.outbox.retain(|_, entry| !entry.is_transfer());
@@ -363,6 +364,7 @@ impl Job {
             taken_under: token,
             length_ms: None,
             in_process: false,
+            asked_by: None,
         };
     }
 

@@ -116,6 +116,8 @@ pub struct JobView {
     pub token: FenceToken,
     /// Who holds the lease, if anybody does now.
     pub lease_holder: Option<Leader>,
+    /// The identity that took it for its holder.
+    pub lease_asked_by: Option<EntityId>,
     /// The gate, if one coordinates it.
     pub gate: Option<GateSeat>,
     /// Highest epoch of a gate ever seen.
@@ -183,6 +185,7 @@ impl Job {
             leader_addr: run.leader_addr.clone(),
             token: run.token,
             lease_holder: self.lease.holder_at(now).cloned(),
+            lease_asked_by: self.lease.holder_at(now).and(self.lease.asked_by.clone()),
             gate: run.gate.clone(),
             gate_epoch: self.highest_epoch,
             limits: run.limits.clone(),

@@ -177,6 +177,7 @@ fn sentence(event: &Event) -> Option<String> {
         Event::LeaseResized { lease_ms, expires_at, .. } => {
             format!("the lease was kept until {expires_at}, for {lease_ms} ms each time from then on")
         }
+        Event::LeaseAskedBy { by, .. } => format!("identity {by} asked for that lease"),
         Event::ClockStepped { by_us, .. } => {
             let (where_to, ms) = (if *by_us < 0 { "back" } else { "ahead" }, by_us.unsigned_abs() / 1_000);
             format!("the wall clock was set {where_to} by {ms} ms, which moves no deadline")

@@ -23,6 +23,8 @@ use serde::{Deserialize, Serialize};
 pub const DEEPEST: usize = 4;
 /// Fields of one object, and choices of one shape, at most.
 pub const MOST_PARTS: usize = 64;
+/// Bytes of an answer as JSON, at most.
+pub const LARGEST: usize = 16 << 10;
 /// What a path begins with in what is asked for.
 pub const SCHEMA: &str = "answer_schema";
 /// What a path begins with in an answer.
@@ -168,12 +170,41 @@ impl AnswerSchema {
         AnswerSchema { title: None, description: None, shape }
     }
 
-    /// Is there an answer that fits, and is nothing said twice?
+    /// Is there an answer that fits and may be given, and is nothing said twice?
     ///
     /// # Errors
     /// [`AnswerMisfit`] for the first place where it is not so.
     pub fn check(&self) -> Result<(), AnswerMisfit> {
-        self.check_at(SCHEMA, DEEPEST)
+        self.check_at(SCHEMA, DEEPEST)?;
+        let least = self.fewest_bytes();
+        if least > LARGEST {
+            let given = Some(format!("\"at least {least} bytes\""));
+            let expected = format!("what an answer of up to {LARGEST} bytes of JSON can bring");
+            return Err(AnswerMisfit { path: SCHEMA.to_owned(), given, expected });
+        }
+        Ok(())
+    }
+
+    /// Bytes of the shortest answer that fits, as JSON.
+    fn fewest_bytes(&self) -> usize {
+        match &self.shape {
+            AnswerShape::Boolean => "true".len(),
+            AnswerShape::Integer { minimum, maximum, choices } => {
+                let digits = |n: &i64| n.to_string().len();
+                let nearest = 0_i64.max(minimum.unwrap_or(0)).min(maximum.unwrap_or(i64::MAX));
+                choices.iter().map(digits).min().unwrap_or_else(|| digits(&nearest))
+            }
+            AnswerShape::Text { min_length, max_length: _, choices } => {
+                let shortest = choices.iter().map(|text| quoted(text).len()).min();
+                shortest.unwrap_or_else(|| min_length.map_or(0, |least| least as usize).saturating_add(2))
+            }
+            AnswerShape::Object { fields } => {
+                let needed = fields.iter().filter(|field| field.required);
+                // A comma more than there are is a brace less.
+                let part = |field: &AnswerField| quoted(&field.name).len() + 2 + field.schema.fewest_bytes();
+                needed.map(part).fold(1, usize::saturating_add).max(2)
+            }
+        }
     }
 
     fn check_at(&self, path: &str, depth: usize) -> Result<(), AnswerMisfit> {
@@ -198,6 +229,14 @@ impl AnswerSchema {
                     && least > most
                 {
                     return misfit("maxLength", most.to_string(), format!("at least the minLength, {least}"));
+                }
+                if let Some(least) = min_length.filter(|least| *least as usize > LARGEST - 2) {
+                    let most = LARGEST - 2;
+                    return misfit(
+                        "minLength",
+                        least.to_string(),
+                        format!("up to {most}, as long as an answer may be"),
+                    );
                 }
                 let fits = |text: &String| {
                     let long = text.chars().count();

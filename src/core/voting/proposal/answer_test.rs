@@ -26,6 +26,35 @@ fn words(word: &str) -> AnswerValue {
 }
 
 #[test]
+fn what_no_answer_could_ever_be_is_not_asked_for() {
+    let long = |least: usize| {
+        let min_length = Some(u32::try_from(least).unwrap());
+        AnswerSchema::of(AnswerShape::Text { min_length, max_length: None, choices: Vec::new() })
+    };
+    let place = |schema: &AnswerSchema| schema.check().err().map(|misfit| misfit.path);
+    assert_eq!(place(&long(LARGEST - 2)), None);
+    let longest = AnswerValue::Text("x".repeat(LARGEST - 2));
+    assert_eq!((long(LARGEST - 2).fits(&longest), longest.to_json().len()), (Ok(()), LARGEST));
+    assert_eq!(place(&long(LARGEST - 1)).as_deref(), Some("answer_schema.minLength"));
+    // Each may be given, and both together may not; one of them need not be.
+    let both = |required| object(vec![field("a", true, long(9_000)), field("b", required, long(9_000))]);
+    assert_eq!(place(&both(true)).as_deref(), Some("answer_schema"));
+    assert_eq!(place(&both(false)), None);
+    // To the byte: {"a":"…"} is nine bytes beside the text.
+    let one = |least| object(vec![field("a", true, long(least))]);
+    assert_eq!(place(&one(LARGEST - 8)), None);
+    let text = AnswerValue::Text("x".repeat(LARGEST - 8));
+    assert_eq!(given(&[("a", text)]).to_json().len(), LARGEST);
+    assert_eq!(place(&one(LARGEST - 7)).as_deref(), Some("answer_schema"));
+    for schema in [integer(None, None), integer(Some(-5), Some(-2)), integer(Some(10), None)] {
+        assert_eq!(schema.check(), Ok(()));
+    }
+    let shortest =
+        [integer(None, None), integer(Some(-5), Some(-2)), integer(Some(10), None), object(Vec::new())];
+    assert_eq!(shortest.map(|schema| schema.fewest_bytes()), [1, 2, 2, 2]);
+}
+
+#[test]
 fn an_answer_is_refused_at_the_place_that_does_not_fit() {
     let schema = object(vec![
         field("amount", true, integer(Some(1), Some(100))),

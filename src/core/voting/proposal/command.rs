@@ -163,6 +163,8 @@ pub enum Reply {
     Delegated {
         /// It was before; nothing changed.
         duplicate: bool,
+        /// It was for another reason, which stands.
+        other_reason: bool,
     },
     /// These are told again.
     Reminded(Vec<VoterId>),

@@ -10,6 +10,7 @@ use crate::voting::mandate::{Mandate, Redeemed, Spent};
 use crate::voting::rules::{Choice, Formula, RuleSpec};
 
 pub use crate::voting::extension::Extended;
+pub use crate::voting::people::Reminded;
 pub use crate::voting::quorum::event::VoteChange;
 
 /// One thing that happened.
@@ -299,19 +300,6 @@ pub struct Delegated {
     pub absent: bool,
     /// Why.
     pub reason: Option<String>,
-    /// When.
-    pub at: Timestamp,
-}
-
-/// Outstanding voters are to be told again.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Reminded {
-    /// Who.
-    pub voter_ids: Vec<VoterId>,
-    /// Nobody asked for it: their time had come.
-    pub by_itself: bool,
-    /// Who asked for it.
-    pub by: Option<String>,
     /// When.
     pub at: Timestamp,
 }

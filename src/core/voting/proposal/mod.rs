@@ -24,6 +24,7 @@
 //! | open | Vote | an answer that does not fit, none with a vote for where one is asked for, one where none is | – | `Misfit` |
 //! | open, closed | Vote | handed its place on | VoteRefused | `Delegated` |
 //! | open | Vote | another choice or answer, the first vote is final | VoteRefused | `AlreadyVoted` |
+//! | ended | Vote | another choice or answer than stands | VoteRefused | `Late` |
 //! | open, closed | Vote | not a participant | VoteRefused | `NotParticipant` |
 //! | closed | Vote | a new vote, or another choice | VoteRefused | `Closed` |
 //! | open | RecordBroadcast | agents told | Broadcast | – |
@@ -74,8 +75,8 @@ pub mod watch;
 
 use std::sync::Arc;
 
+pub use crate::voting::people::{MOST_HANDOVERS, REMINDED_EVERY};
 pub use command::{Ballot, Command, Delegate, Effect, Extend, Open, Reply, Until, VoteOutcome};
-pub use decide::{MOST_HANDOVERS, REMINDED_EVERY};
 pub use event::{Algorithm, Closed, Decision as Verdict, Event, Opened, VoteChange};
 pub use rejection::Rejection;
 pub use state::Proposal;

@@ -143,7 +143,7 @@ fn hand(from: &str, to: &str) -> Command {
 #[track_caller]
 fn handed(p: &mut P, from: &str, to: &str) {
     let step = p.step(hand(from, to), ms(1));
-    assert_eq!(step.reply, Ok(Reply::Delegated { duplicate: false }), "{from} to {to}");
+    assert_eq!(step.reply, Ok(Reply::Delegated { duplicate: false, other_reason: false }), "{from} to {to}");
 }
 
 #[test]
@@ -186,7 +186,10 @@ fn nobody_has_two_places_and_no_place_comes_back_or_goes_on_for_ever() {
     let mut p = open(by("unanimous", &["a", "b", "c"]));
     handed(&mut p, "a", "x");
     let again = p.step(hand("a", "x"), ms(2));
-    assert_eq!((again.reply, again.events), (Ok(Reply::Delegated { duplicate: true }), vec![]));
+    assert_eq!(
+        (again.reply, again.events),
+        (Ok(Reply::Delegated { duplicate: true, other_reason: false }), vec![])
+    );
     assert_eq!(p.step(hand("a", "y"), ms(2)).reply, Err(Rejection::Delegated { to: agent("x") }));
     assert_eq!(p.step(hand("z", "y"), ms(2)).reply, Err(Rejection::NotParticipant));
     let field = |p: &mut P, from: &str, to: &str| match p.step(hand(from, to), ms(2)) {

@@ -384,7 +384,14 @@ fn where_votes_may_change_the_count_moves_and_the_place_stays() {
     // What stands is answered from the record, and a change of mind is late.
     check(&mut p, no("a"), ms(5), &[], voted(VoteOutcome::Duplicate));
     let late = refused("a", Choice::For, ms(5), Refusal::Late);
-    check(&mut p, yes("a"), ms(5), &[late], over(Verdict::Rejected));
+    let rejection = Rejection::Late {
+        decision: Verdict::Rejected,
+        held: Choice::Against,
+        given: Choice::For,
+        held_value: None,
+        given_value: None,
+    };
+    check(&mut p, yes("a"), ms(5), &[late], Err(rejection));
 }
 
 #[test]

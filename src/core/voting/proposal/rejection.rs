@@ -20,6 +20,19 @@ pub enum Rejection {
         /// How.
         decision: Decision,
     },
+    /// The question has ended, and another vote of the agent stood in it.
+    Late {
+        /// How.
+        decision: Decision,
+        /// The vote that stands.
+        held: Choice,
+        /// The vote that came late.
+        given: Choice,
+        /// The answer that stands, as JSON text.
+        held_value: Option<String>,
+        /// The answer that came late.
+        given_value: Option<String>,
+    },
     /// The agent's first vote is final.
     AlreadyVoted {
         /// The vote that stands.

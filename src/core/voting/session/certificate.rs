@@ -7,12 +7,13 @@
 //! It shows that enough voters signed this. It cannot show that no other vote was left out, and the place in the history
 //! that it names can be checked only against that history.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
 use super::ballot::{Ballot, BallotType, Pick, WHOLE};
 use super::beside::{Beside, Weighed};
+use super::delegation::Delegation;
 use super::event::{Opened, Outcome, Terms, electorate_hash};
 use super::state::Session;
 use super::threshold::{FEWEST_VOTERS, Quorum, heads};
@@ -59,6 +60,10 @@ pub struct Certificate {
     pub electorate_hash: Digest,
     /// The hash of terms, rule, operation, weights and versions of keys.
     pub terms_hash: Digest,
+    /// The places that went to other voters before those voted, each by its signature: by place, in the order in which it
+    /// went from one to the next.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub delegations: Vec<CertifiedDelegation>,
     /// The votes behind the decision, by voter.
     pub ballots: Vec<CertifiedBallot>,
     /// Where the decision stands in the history.
@@ -108,6 +113,22 @@ pub struct CertifiedElector {
     pub key_version: Option<u32>,
 }
 
+/// One place that went to another voter.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CertifiedDelegation {
+    /// Who had it.
+    pub from: VoterId,
+    /// Who has it from then on.
+    pub to: VoterId,
+    /// The key of that one's signatures.
+    pub public_key: PublicKey,
+    /// When, by the clock of who had it: microseconds since 1970.
+    pub issued_at_us: i64,
+    /// Of who had it, over all of this and the session.
+    pub signature: Signature,
+}
+
 /// One signed vote.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -151,6 +172,8 @@ pub struct Checked {
     pub heads: u32,
     /// Their power, in millionths.
     pub power: u64,
+    /// In whose place of the electorate those voted who have none of their own in it.
+    pub in_place_of: BTreeMap<VoterId, VoterId>,
 }
 
 /// Why a certificate does not hold.
@@ -189,6 +212,14 @@ pub enum Flaw {
     /// The signature is not one over this vote.
     #[error("the signature is not one of the voter over this vote. voter_id={0}")]
     Signature(VoterId),
+    /// Nobody who has a place and a key gave it away so, or to one who may not take it.
+    #[error(
+        "the place is not that of a voter with a key, or goes to one who has or had one. from={0}, to={1}"
+    )]
+    Handover(VoterId, VoterId),
+    /// The place was not given away so.
+    #[error("the signature is not one of the voter over giving its place away. from={0}")]
+    HandoverSignature(VoterId),
     /// The votes do not reach the quorum.
     #[error(
         "the votes do not reach the quorum. heads={heads} of {needed}, power={power} of {whole} millionths"
@@ -297,21 +328,57 @@ impl Certificate {
         Ok(())
     }
 
+    /// Who may vote, in whose place, under which key, and how much each counts, after all places went where they went.
+    fn holders(&self, binding: &Binding) -> Result<Holders<'_>, Flaw> {
+        let frozen = self.electorate.iter().map(|one| {
+            let holder = Holder { place: &one.voter_id, key: one.public_key.as_ref(), power: one.power };
+            (&one.voter_id, holder)
+        });
+        let mut holders: Holders<'_> = frozen.collect();
+        // Whoever ever had a place takes none, and no key stands for two.
+        let mut names: BTreeSet<&VoterId> = holders.keys().copied().collect();
+        let mut keys: BTreeSet<&PublicKey> = holders.values().filter_map(|holder| holder.key).collect();
+        for one in &self.delegations {
+            let CertifiedDelegation { from, to, public_key, issued_at_us, signature } = one;
+            let astray = || Flaw::Handover(from.clone(), to.clone());
+            let held = holders.remove(from).ok_or_else(astray)?;
+            let key = held.key.ok_or_else(astray)?;
+            if !names.insert(to) {
+                return Err(astray());
+            }
+            public_key.check().map_err(|bad| Flaw::Key(to.clone(), bad))?;
+            if !keys.insert(public_key) {
+                return Err(Flaw::SharedKey(to.clone()));
+            }
+            let given = Delegation {
+                from: from.clone(),
+                to: to.clone(),
+                public_key: Some(*public_key),
+                issued_at: Timestamp::from_micros(*issued_at_us),
+            };
+            if !key.verifies(&given.message(binding), signature) {
+                return Err(Flaw::HandoverSignature(from.clone()));
+            }
+            holders.insert(to, Holder { key: Some(public_key), ..held });
+        }
+        Ok(holders)
+    }
+
     fn check_ballots(&self) -> Result<Checked, Flaw> {
         let binding = Binding {
             session_id: self.session_id.clone(),
             electorate_hash: self.electorate_hash,
             terms_hash: self.terms_hash,
         };
-        let mut sum = Checked { heads: 0, power: 0 };
+        let holders = self.holders(&binding)?;
+        let mut sum = Checked { heads: 0, power: 0, in_place_of: BTreeMap::new() };
         for (at, ballot) in self.ballots.iter().enumerate() {
             let name = || ballot.voter_id.clone();
             if at > 0 && self.ballots[at - 1].voter_id >= ballot.voter_id {
                 return Err(Flaw::Signer(name()));
             }
-            let found = self.electorate.binary_search_by(|elector| elector.voter_id.cmp(&ballot.voter_id));
-            let elector = found.ok().and_then(|at| self.electorate.get(at));
-            let Some((elector, key)) = elector.and_then(|e| Some((e, e.public_key.as_ref()?))) else {
+            let holder = holders.get(&ballot.voter_id);
+            let Some((holder, key)) = holder.and_then(|holder| Some((holder, holder.key?))) else {
                 return Err(Flaw::Stranger(name()));
             };
             if !ballot.ballot.picks(&self.pick) || ballot.score > WHOLE || ballot.confidence > WHOLE {
@@ -322,7 +389,10 @@ impl Certificate {
             }
             sum.heads += 1;
             // All power there is fits, so a part of it does.
-            sum.power += elector.power;
+            sum.power += holder.power;
+            if *holder.place != ballot.voter_id {
+                sum.in_place_of.insert(name(), holder.place.clone());
+            }
         }
         if !self.rule.is_reached(sum.heads, sum.power) {
             let (needed, whole) = (self.rule.heads, self.rule.power);
@@ -331,6 +401,15 @@ impl Certificate {
         Ok(sum)
     }
 }
+
+/// Who votes in a place.
+struct Holder<'a> {
+    place: &'a VoterId,
+    key: Option<&'a PublicKey>,
+    power: u64,
+}
+
+type Holders<'a> = BTreeMap<&'a VoterId, Holder<'a>>;
 
 /// Why there is no certificate of a session.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -376,6 +455,7 @@ pub fn certify(state: &Session, position: Place) -> Result<Certificate, Uncertif
     let pick = closed.pick.clone().ok_or_else(undecided)?;
     let malicious = state.malicious();
     let mut ballots = Vec::new();
+    let mut delegations = BTreeMap::new();
     let (mut heads, mut power) = (0, 0);
     // What was signed by voters proven to lie, as heads and power.
     let (mut proven, mut lies) = (Vec::new(), (0, 0));
@@ -385,16 +465,18 @@ pub fn certify(state: &Session, position: Place) -> Result<Certificate, Uncertif
         if is_liar {
             proven.push(voter.clone());
         }
-        let counts = supports
-            && standing.authenticity == Authenticity::Signature
-            && !state.excluded.contains_key(voter);
+        let counts =
+            supports && standing.authenticity == Authenticity::Signature && !state.is_excluded(voter);
         let Some(signature) = standing.signature.filter(|_| counts) else { continue };
+        // A place that went to this voter without a signature proves nothing to others, whatever was signed in it.
+        let Some(handed) = handed(state, voter) else { continue };
         let Some(elector) = state.elector(voter) else { continue };
         if is_liar {
             lies = (lies.0 + 1, lies.1 + elector.power);
             continue;
         }
         (heads, power) = (heads + 1, power + elector.power);
+        delegations.insert(state.place_of(voter), handed);
         let vote = &standing.vote;
         ballots.push(CertifiedBallot {
             voter_id: voter.clone(),
@@ -444,7 +526,22 @@ pub fn certify(state: &Session, position: Place) -> Result<Certificate, Uncertif
         electorate: opened.electors.iter().map(elector).collect(),
         electorate_hash: opened.electorate_hash,
         terms_hash: opened.terms_hash,
+        delegations: delegations.into_values().flatten().collect(),
         ballots,
         position,
     })
+}
+
+/// How a voter came to its place, if others can see that: none in its own, and no answer where a signature is missing.
+fn handed(state: &Session, voter: &VoterId) -> Option<Vec<CertifiedDelegation>> {
+    let certified = |one: &super::delegation::Delegated| {
+        Some(CertifiedDelegation {
+            from: one.from.clone(),
+            to: one.to.voter_id.clone(),
+            public_key: one.to.credential.public_key?,
+            issued_at_us: one.issued_at.as_micros(),
+            signature: one.signature?,
+        })
+    };
+    state.handed(state.place_of(voter)).map(certified).collect()
 }

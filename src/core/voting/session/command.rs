@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::beside::Beside;
+use super::delegation::Delegate;
 use super::event::{Credential, Elector, Exclusion, Outcome, Refusal, Terms};
 use super::threshold::{Basis, Threshold};
 use super::truth::Judge;
@@ -10,6 +11,7 @@ use super::vote::{VOTE_VERSION, Vote};
 use crate::kernel::ids::{EntityId, VoterId};
 use crate::kernel::keyed::KeyedRequest;
 use crate::kernel::time::Timestamp;
+use crate::voting::extension::Extend;
 use crate::voting::mandate::{Begin, Redeem, Refusal as Unspendable, Spend, Use};
 use crate::voting::signature::{Digest, PublicKey, Signature};
 use crate::voting::voter::{Report, Standing};
@@ -27,6 +29,17 @@ pub enum Command {
     EndRound {
         /// Which round, so that a repeat does not end the next one.
         round: Option<u32>,
+    },
+    /// Take votes longer.
+    Extend(Extend),
+    /// Give a place to another voter.
+    Delegate(Box<Delegate>),
+    /// Tell outstanding voters again.
+    Remind {
+        /// Only this one.
+        voter: Option<VoterId>,
+        /// Who asks for it.
+        by: Option<String>,
     },
     /// End the session without a decision.
     Cancel {
@@ -91,6 +104,8 @@ pub struct Open {
     pub commit_timeout: Option<Duration>,
     /// What was asked for, when the request bears an idempotency key.
     pub keyed: Option<KeyedRequest>,
+    /// How often those whose votes are outstanding are told again, from a minute on.
+    pub remind_every: Option<Duration>,
     /// What else is frozen with it.
     pub beside: Beside,
 }
@@ -176,6 +191,20 @@ pub enum Reply {
     Spent(Box<Use>),
     /// The job begins, or did before.
     Redeemed(Box<Begin>),
+    /// Votes are taken until then.
+    Extended {
+        /// So they were before; nothing changed.
+        duplicate: bool,
+    },
+    /// The place is another voter's.
+    Delegated {
+        /// It was before; nothing changed.
+        duplicate: bool,
+        /// It was for another reason, which stands.
+        other_reason: bool,
+    },
+    /// These are told again.
+    Reminded(Vec<VoterId>),
     /// The session is cancelled.
     Cancelled {
         /// It was before.
@@ -269,6 +298,23 @@ pub enum Rejection {
     OwnCause {
         /// Which.
         voter: VoterId,
+    },
+    /// The place is not handed on.
+    Delegation {
+        /// Why.
+        reason: Refusal,
+        /// In words.
+        detail: String,
+    },
+    /// The place was handed on before.
+    Delegated {
+        /// Who has it now.
+        to: VoterId,
+    },
+    /// All of them were reminded within the last minute.
+    RemindedBefore {
+        /// When one of them may be again.
+        retry_after_ms: u64,
     },
     /// The decision is not used.
     Unspendable(Box<Unspendable>),

@@ -6,13 +6,16 @@ use serde::{Deserialize, Serialize};
 
 use super::ballot::BallotType;
 use super::beside::{GateEvaluated, Gated, RemedyEnded, RemedyTriggered, Weighed};
+use super::delegation::Delegated;
 use super::threshold::Quorum;
 use super::truth::TruthTold;
 use super::vote::{Authenticity, Vote};
 use crate::kernel::ids::{CandidateId, EntityId, VoterId};
 use crate::kernel::keyed::KeyedRequest;
 use crate::kernel::time::Timestamp;
+use crate::voting::extension::Extended;
 use crate::voting::mandate::{Mandate, Redeemed, Spent};
+use crate::voting::people::Reminded;
 use crate::voting::signature::{Canon, Digest, Domain, PublicKey, Signature};
 use crate::voting::voter::{FaultKind, ProofLevel};
 
@@ -111,6 +114,17 @@ pub enum Event {
     RemedyEnded(Box<RemedyEnded>),
     /// A fault was proven by votes that are too old for anybody to be held to them: it is kept, and nobody is told.
     OldEvidenceRecorded(Box<Evidence>),
+    /// Votes are taken longer than was said.
+    Extended(Box<Extended>),
+    /// A place went from one voter to another.
+    Delegated(Box<Delegated>),
+    /// Those whose votes are outstanding are told again every so often.
+    RemindersAsked {
+        /// How often, in milliseconds.
+        every_ms: u64,
+    },
+    /// Outstanding voters are told again: whoever listens hears it, and inboxes count it.
+    Reminded(Box<Reminded>),
 }
 
 impl Event {
@@ -142,6 +156,10 @@ impl Event {
             Event::RemedyTriggered(_) => "remedy_triggered",
             Event::RemedyEnded(_) => "remedy_ended",
             Event::OldEvidenceRecorded(_) => "old_evidence_recorded",
+            Event::Extended(_) => "extended",
+            Event::Delegated(_) => "delegated",
+            Event::RemindersAsked { .. } => "reminders_asked",
+            Event::Reminded(_) => "reminded",
         }
     }
 }
@@ -387,6 +405,8 @@ pub enum Refusal {
     NotAsPromised,
     /// The key it is signed with has ended: another took its place.
     KeyEnded,
+    /// The voter handed its place on.
+    Delegated,
 }
 
 impl Refusal {
@@ -414,6 +434,7 @@ impl Refusal {
             Refusal::NotSealed => "not_sealed",
             Refusal::NotAsPromised => "not_as_promised",
             Refusal::KeyEnded => "key_ended",
+            Refusal::Delegated => "delegated",
         }
     }
 
@@ -426,7 +447,11 @@ impl Refusal {
             | Refusal::UnknownCandidate
             | Refusal::Sealed
             | Refusal::NotSealed => 2,
-            Refusal::NotEligible | Refusal::Quarantined | Refusal::Byzantine | Refusal::Excluded => 3,
+            Refusal::NotEligible
+            | Refusal::Quarantined
+            | Refusal::Byzantine
+            | Refusal::Excluded
+            | Refusal::Delegated => 3,
             Refusal::Unauthenticated | Refusal::BadSignature | Refusal::HashMismatch | Refusal::KeyEnded => 4,
             Refusal::Skew | Refusal::Replay | Refusal::Superseded => 5,
             Refusal::Equivocation | Refusal::Changed | Refusal::AlreadyVoted | Refusal::NotAsPromised => 6,
@@ -457,7 +482,8 @@ impl Refusal {
             | Refusal::Superseded
             | Refusal::AlreadyVoted
             | Refusal::Sealed
-            | Refusal::NotSealed => None,
+            | Refusal::NotSealed
+            | Refusal::Delegated => None,
         }
     }
 }

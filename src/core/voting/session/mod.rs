@@ -25,17 +25,22 @@
 //! | sealed | Commit | first of the voter | CommitReceived (+ CommitsClosed) | promised |
 //! | open | EndRound | the round that is open | RoundClosed, CommitsClosed or Closed | done |
 //! | open | Exclude | a voter of the electorate | VoterExcluded (+ Closed) | done |
+//! | open | Extend | a later deadline than so far, within what may be | Extended | extended |
+//! | open | Delegate | shown to be of who has the place and said nothing yet, to a voter who is not asked | Delegated | delegated |
+//! | any | Delegate | as it is on record | – | delegated before |
+//! | open | Remind | somebody outstanding was not reminded within a minute | Reminded | reminded |
 //! | open | Cancel | | Closed (cancelled) | cancelled |
 //! | cancelled | Cancel | | – | cancelled before |
 //! | open | Tick | the votes decide (a log that ended early) | Closed, as of the last vote | – |
 //! | open | Tick | a round, the time for promises, the deadline is over | RoundClosed, CommitsClosed, Closed, as of then | – |
 //! | open | Tick | 60 s after opening | SilenceNoted | – |
+//! | open | Tick | outstanding voters are due to be told again | Reminded | – |
 //! | any | RecordTold | voters know | Told | – |
-//! | nothing | Open | names the operation it allows | Opened, Mandated (+ Keyed) | opened |
+//! | nothing | Open | names the operation it allows; reminders | Opened, Mandated, RemindersAsked (+ Keyed) | opened |
 //! | nothing | Open | with learned powers, changed keys, gates | Opened, Weighed, KeysNamed, GatesSet | opened |
 //! | open | Vote | signed with a key that ended | VoteRejected | `Vote(KeyEnded)` |
 //! | any | Vote | contradicts one that is older than evidence may be | OldEvidenceRecorded (+ VoterExcluded …) | `Vote(Equivocation)` |
-//! | open | Tick | the deadline is over, few voted, and a gate asks for more time | RemedyTriggered, DeadlineExtended | – |
+//! | open | Tick, Extend | the deadline is over, few voted, and a gate asks for more time | RemedyTriggered, DeadlineExtended | – |
 //! | any | what ends it | gates were named | …, GateEvaluated (+ RemedyTriggered) | |
 //! | ended | Judge | the first time | TruthTold | judged |
 //! | ended | Judge | the same; something else; a voter of it tells | – | judged; `ToldOtherwise`; `OwnCause` |
@@ -48,7 +53,8 @@
 //! only what layer 4 let through is told of its voter.
 //!
 //! *Frozen.* The electorate with its powers and keys, the rule and its numbers are those of the opening. The denominator is
-//! always that electorate: voters that are silent, excluded or quarantined stay in it.
+//! always that electorate: voters that are silent, excluded or quarantined stay in it. A place may go to another voter, who
+//! votes in it under its own key ([`delegation`]); what the place counts stays as it was.
 //!
 //! *What this holds against, and what not,* stands in `docs/sessions.md`.
 //!
@@ -62,6 +68,7 @@ pub mod beside;
 pub mod certificate;
 pub mod command;
 mod decide;
+pub mod delegation;
 pub mod event;
 pub mod outcome;
 mod scene;
@@ -75,6 +82,7 @@ pub mod watch;
 pub use ballot::{Ballot, BallotType, Pick, Promise};
 pub use beside::{Beside, GateEvaluated, Gated, Weighed};
 pub use command::{Cast, Command, Commit, Effect, Open, Proof, Receipt, Rejection, Reply};
+pub use delegation::{Delegate, Delegated, Delegation};
 pub use event::{
     Authentication, Candidate, ClosePolicy, Closed, Credential, Elector, Event, Evidence, Exclusion, Opened,
     Outcome, Refusal, Revision, SwitchPolicy, Terms,
@@ -108,7 +116,7 @@ pub struct SessionMachine;
 
 impl Machine for SessionMachine {
     const KIND: StreamKind = StreamKind::Session;
-    const STATE_VERSION: u16 = 3;
+    const STATE_VERSION: u16 = 4;
     type State = Session;
     type Command = Command;
     type Event = Event;

@@ -55,7 +55,7 @@ impl Session {
                 .get(&number)
                 .into_iter()
                 .flatten()
-                .filter(|(voter, _)| !self.excluded.contains_key(*voter))
+                .filter(|(voter, _)| !self.is_excluded(voter))
                 .map(|(_, standing)| vote_of(opened, standing))
                 .collect(),
         };
@@ -65,7 +65,7 @@ impl Session {
             winner: pick.map(|pick| option_of(opened, pick)),
             sealed: opened.terms.commit_reveal,
             outcome,
-            powers: opened.electors.iter().map(|one| (one.voter_id.clone(), one.power)).collect(),
+            powers: self.places(opened).map(|(_, one)| (one.voter_id.clone(), one.power)).collect(),
             alarms: Alarms::default(),
         })
     }

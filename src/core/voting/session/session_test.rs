@@ -67,6 +67,7 @@ pub(super) fn open(n: usize, terms: Terms) -> Open {
         round_timeout: None,
         commit_timeout: None,
         keyed: None,
+        remind_every: None,
     }
 }
 
@@ -585,16 +586,5 @@ fn a_certificate_holds_and_no_changed_one_does() {
     assert_eq!(certify(seen.state(), place()), Err(Uncertifiable::Unsigned { signed: 0, needed: 3 }));
 }
 
-#[test]
-fn silent_voters_are_told_of_once_and_votes_when_the_session_ends() {
-    let mut room = Room::open(Open { timeout: Duration::from_secs(300), ..open(4, terms()) });
-    room.vote(0, Stance::For, 10).unwrap();
-    assert!(room.state().owed().is_empty(), "a vote can wait");
-    room.step(Command::Tick, 60_000).unwrap();
-    let [Effect::Tell(reports)] = &room.state().owed()[..] else { panic!() };
-    assert_eq!(reports.iter().filter(|report| report.mark == Mark::Silent).count(), 3);
-    room.step(Command::RecordTold { upto: 4 }, 60_001).unwrap();
-    assert!(room.state().owed().is_empty());
-    room.step(Command::Tick, 70_000).unwrap();
-    assert_eq!(room.names().iter().filter(|name| **name == "silence_noted").count(), 1);
-}
+#[path = "session_people_test.rs"]
+mod people;

@@ -6,6 +6,7 @@ use super::tests::{Room, at, candidate, elector, key, open, terms, voter};
 use super::*;
 use crate::kernel::driver::Driver;
 use crate::kernel::ids::EntityId;
+use crate::voting::extension::{Extend, Until};
 use crate::voting::gates::Verdict;
 use crate::voting::judgement::Judgement;
 use crate::voting::rules::Choice as Stance;
@@ -191,5 +192,63 @@ fn weights_and_versions_of_keys_are_part_of_what_is_signed() {
     let hashes = [plain, room.state().opened.clone().unwrap(), keyed.state().opened.clone().unwrap()];
     let hashes: std::collections::BTreeSet<_> = hashes.iter().map(|opened| opened.terms_hash).collect();
     assert_eq!(hashes.len(), 3);
+    room.replays();
+}
+
+#[test]
+fn who_votes_in_a_place_is_judged_and_nobody_who_had_it_tells_the_truth() {
+    let mut room = Room::of(4);
+    let delegate = Delegate {
+        from: voter(0),
+        to: elector(7, false),
+        issued_at: at(5),
+        proof: Proof { handle_hash: Some(super::tests::handle(0)), ..Proof::default() },
+        standing: None,
+        reason: None,
+    };
+    room.step(Command::Delegate(Box::new(delegate)), 5).unwrap();
+    for k in [7, 1, 2] {
+        room.vote(k, Stance::For, 10).unwrap();
+    }
+    for k in [0, 7] {
+        let own = Judge { by: Some(voter(k).to_string()), ..told("for") };
+        assert_eq!(judged(&mut room, own, 20), Err(Rejection::OwnCause { voter: voter(k) }));
+    }
+    judged(&mut room, told("for"), 20).unwrap();
+    let told = room.state().truth.clone().unwrap();
+    let names: Vec<_> = told.judged.iter().map(|(name, _)| name.clone()).collect();
+    assert_eq!(names, [voter(1), voter(2), voter(3), voter(7)]);
+    assert_eq!((of(&room, 7).is_right(), of(&room, 3).is_right()), (Some(true), None));
+    room.replays();
+}
+
+#[test]
+fn time_that_a_gate_gives_comes_on_top_of_what_somebody_asked_for() {
+    let extend = |ms| {
+        let (until, longest) = (Until::FromNow(Duration::from_millis(ms)), Duration::from_secs(600));
+        Command::Extend(Extend { until, longest, by: Some("ops".into()), reason: None })
+    };
+    let given = |room: &Room| {
+        let extension = room.state().extension.as_ref().map(|extension| extension.deadline);
+        (room.outcome(), room.state().extended, extension)
+    };
+    let open = || Room::open(Open { beside: gated(&["participation"]), ..open(4, terms()) });
+    let mut room = open();
+    room.step(extend(35_000), 5_000).unwrap();
+    assert_eq!(given(&room), (None, Some(at(40_000)), Some(at(40_000))));
+    room.step(Command::Tick, 40_001).unwrap();
+    assert_eq!(given(&room), (None, Some(at(70_000)), Some(at(40_000))));
+    room.step(extend(80_000), 50_000).unwrap();
+    assert_eq!(given(&room), (None, Some(at(130_000)), Some(at(130_000))));
+    // Once: the gate gives no more when that is over.
+    room.step(Command::Tick, 130_001).unwrap();
+    room.step(Command::Tick, 130_002).unwrap();
+    assert_eq!(room.outcome(), Some(Outcome::Timeout));
+    room.replays();
+    // Nobody has noticed yet that the time is over: the gate gives some first.
+    let mut room = open();
+    assert_eq!(room.step(extend(50_000), 31_000), Ok(Reply::Extended { duplicate: false }));
+    assert_eq!(given(&room), (None, Some(at(81_000)), Some(at(81_000))));
+    assert_eq!(room.names()[2..], ["remedy_triggered", "deadline_extended", "extended"]);
     room.replays();
 }

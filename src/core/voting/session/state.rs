@@ -1,11 +1,13 @@
 //! What a session knows: the fold of its events.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::beside::{GateEvaluated, Gated, RemedyTriggered, Weighed};
 use super::command::Effect;
+use super::delegation::Delegated;
 use super::event::{
     Closed, Elector, Event, Evidence, Exclusion, Opened, Outcome, Promised, Received, Refusal, Rejected,
 };
@@ -14,6 +16,7 @@ use super::truth::TruthTold;
 use super::vote::Binding;
 use crate::kernel::ids::VoterId;
 use crate::kernel::time::{Timestamp, micros};
+use crate::voting::extension::Extended;
 use crate::voting::gates::Remedy;
 use crate::voting::mandate::{Decided, Mandate, Uses};
 use crate::voting::voter::state::OFFLINE_AFTER;
@@ -105,6 +108,16 @@ pub struct Session {
     pub remedies: BTreeMap<String, Option<String>>,
     /// The session is to be opened anew under this key.
     pub to_reopen: Option<String>,
+    /// The last time that somebody asked for more time.
+    pub extension: Option<Box<Extended>>,
+    /// Places that were handed on, by who gave them away.
+    pub delegated: BTreeMap<VoterId, Delegated>,
+    /// Whose place it is, by who has it now instead.
+    pub substitutes: BTreeMap<VoterId, VoterId>,
+    /// How often those whose votes are outstanding are told again, in milliseconds.
+    pub remind_every_ms: Option<u64>,
+    /// How often voters were told again, and when last; a place that was handed on begins with none.
+    pub reminded: BTreeMap<VoterId, (u32, Timestamp)>,
 }
 
 impl Session {
@@ -123,16 +136,79 @@ impl Session {
         }
     }
 
+    /// A voter that has a place, and how much it counts in it.
+    pub fn elector(&self, voter: &VoterId) -> Option<&Elector> {
+        if self.delegated.contains_key(voter) {
+            return None;
+        }
+        if let Some(place) = self.substitutes.get(voter) {
+            return self.handed(place).last().map(|one| &one.to);
+        }
+        self.frozen(voter)
+    }
+
+    /// A voter of the electorate as it was frozen.
+    pub fn frozen(&self, voter: &VoterId) -> Option<&Elector> {
+        let electors = &self.opened.as_ref()?.electors;
+        let at = electors.binary_search_by(|elector| elector.voter_id.cmp(voter)).ok()?;
+        electors.get(at)
+    }
+
+    /// How this place went from one voter to the next.
+    pub fn handed(&self, place: &VoterId) -> impl Iterator<Item = &Delegated> {
+        let first = self.delegated.get(place);
+        std::iter::successors(first, |before| self.delegated.get(&before.to.voter_id))
+    }
+
+    /// Whose place a voter votes in: its own, if nobody handed one to it.
+    pub fn place_of<'a>(&'a self, voter: &'a VoterId) -> &'a VoterId {
+        self.substitutes.get(voter).unwrap_or(voter)
+    }
+
+    /// Who has the place now that this voter had.
+    pub fn holder_of<'a>(&'a self, voter: &'a VoterId) -> &'a VoterId {
+        self.handed(voter).last().map_or(voter, |one| &one.to.voter_id)
+    }
+
+    /// Every place of the electorate, with who votes in it.
+    pub fn places<'a>(&'a self, opened: &'a Opened) -> impl Iterator<Item = (&'a VoterId, &'a Elector)> {
+        opened.electors.iter().map(move |elector| {
+            let holder = self.handed(&elector.voter_id).last().map(|one| &one.to);
+            (&elector.voter_id, holder.unwrap_or(elector))
+        })
+    }
+
+    /// Does this voter contribute nothing? Nor does one to whom a voter handed its place that does not: its choice of who votes
+    /// would count else.
+    pub fn is_excluded(&self, voter: &VoterId) -> bool {
+        self.excluded.contains_key(voter)
+            || self
+                .substitutes
+                .get(voter)
+                .is_some_and(|place| self.handed(place).any(|one| self.excluded.contains_key(&one.from)))
+    }
+
+    /// Did this voter vote, or promise a vote, in any round?
+    pub(super) fn has_spoken(&self, voter: &VoterId) -> bool {
+        self.commits.contains_key(voter) || self.votes.values().any(|votes| votes.contains_key(voter))
+    }
+
     /// The last instant at which a vote is on time.
     pub fn deadline(&self, opened: &Opened) -> Timestamp {
         self.extended.unwrap_or(opened.deadline)
     }
 
-    /// A voter of the electorate.
-    pub fn elector(&self, voter: &VoterId) -> Option<&Elector> {
-        let electors = &self.opened.as_ref()?.electors;
-        let at = electors.binary_search_by(|elector| elector.voter_id.cmp(voter)).ok()?;
-        electors.get(at)
+    /// When this outstanding voter is told again by the session's own timer.
+    pub(super) fn reminder_of(&self, opened: &Opened, voter: &VoterId) -> Option<Timestamp> {
+        let every = Duration::from_millis(self.remind_every_ms?);
+        let last = self.reminded.get(voter).map_or(opened.opened_at, |(_, last)| *last);
+        Some(last.plus(every))
+    }
+
+    /// When the first of the outstanding voters is.
+    pub(super) fn next_reminder(&self, opened: &Opened) -> Option<Timestamp> {
+        self.remind_every_ms?;
+        self.outstanding().iter().filter_map(|voter| self.reminder_of(opened, voter)).min()
     }
 
     /// What votes are bound to.
@@ -176,7 +252,7 @@ impl Session {
     pub fn awaits(&self, voter: &VoterId) -> bool {
         self.closed.is_none()
             && self.elector(voter).is_some()
-            && !self.excluded.contains_key(voter)
+            && !self.is_excluded(voter)
             && match self.sealed {
                 true => !self.commits.contains_key(voter),
                 false => {
@@ -188,14 +264,19 @@ impl Session {
 
     /// The voters that do.
     pub fn outstanding(&self) -> Vec<VoterId> {
-        let electors = self.opened.iter().flat_map(|opened| &opened.electors);
-        electors.map(|elector| &elector.voter_id).filter(|voter| self.awaits(voter)).cloned().collect()
+        let holders = self.opened.iter().flat_map(|opened| self.places(opened)).map(|(_, holder)| holder);
+        let awaited = holders.map(|holder| &holder.voter_id).filter(|voter| self.awaits(voter));
+        let mut outstanding: Vec<VoterId> = awaited.cloned().collect();
+        if !self.substitutes.is_empty() {
+            outstanding.sort();
+        }
+        outstanding
     }
 
     /// When the round ends by itself; never for the last one, which ends with the session.
     pub(super) fn round_ends(&self, opened: &Opened) -> Option<Timestamp> {
         let round = opened.round_us.filter(|_| self.round < opened.terms.rounds)?;
-        Some(self.round_since.plus(std::time::Duration::from_micros(round)))
+        Some(self.round_since.plus(Duration::from_micros(round)))
     }
 
     pub(super) fn due(&self) -> Option<Timestamp> {
@@ -205,8 +286,10 @@ impl Session {
             return Some(self.round_since);
         }
         let silence = opened.opened_at.plus(OFFLINE_AFTER);
+        let deadline = self.deadline(opened);
         let instants = [
-            (self.deadline(opened) < Timestamp::MAX).then(|| self.deadline(opened).next()),
+            (deadline < Timestamp::MAX).then(|| deadline.next()),
+            self.next_reminder(opened).filter(|due| *due <= deadline),
             opened.commits_until.filter(|_| self.sealed).map(Timestamp::next),
             self.round_ends(opened).map(Timestamp::next),
             Some(silence).filter(|_| !self.silence_noted),
@@ -282,7 +365,28 @@ impl Session {
                 self.remedies.insert(ended.key.clone(), Some(ended.outcome.clone()));
                 self.to_reopen = self.to_reopen.take().filter(|key| *key != ended.key);
             }
+            Event::Extended(extended) => {
+                self.extended = Some(extended.deadline);
+                self.extension = Some(extended.clone());
+            }
+            Event::Delegated(delegated) => self.hand_on(delegated),
+            Event::RemindersAsked { every_ms } => self.remind_every_ms = Some(*every_ms),
+            Event::Reminded(reminded) => {
+                for voter in &reminded.voter_ids {
+                    let (count, last) = self.reminded.entry(voter.clone()).or_insert((0, reminded.at));
+                    (*count, *last) = (count.saturating_add(1), reminded.at);
+                }
+            }
         }
+    }
+
+    fn hand_on(&mut self, delegated: &Delegated) {
+        let (from, to) = (&delegated.from, &delegated.to.voter_id);
+        self.substitutes.remove(from);
+        self.substitutes.insert(to.clone(), delegated.place.clone());
+        self.reminded.remove(from);
+        self.reminded.insert(to.clone(), (0, delegated.at));
+        self.delegated.insert(from.clone(), delegated.clone());
     }
 
     fn receive(&mut self, received: &Received) {
@@ -395,7 +499,11 @@ pub(super) fn marks(event: &Event) -> Vec<(VoterId, Mark, Timestamp)> {
         | Event::GateEvaluated(_)
         | Event::RemedyTriggered(_)
         | Event::RemedyEnded(_)
-        | Event::OldEvidenceRecorded(_) => Vec::new(),
+        | Event::OldEvidenceRecorded(_)
+        | Event::Extended(_)
+        | Event::Delegated(_)
+        | Event::RemindersAsked { .. }
+        | Event::Reminded(_) => Vec::new(),
     }
 }
 

@@ -56,9 +56,9 @@ impl Tally {
             options: options(opened).into_iter().map(|pick| (pick, Support::default())).collect(),
             outstanding: 0,
         };
-        for elector in &opened.electors {
+        for (_, elector) in state.places(opened) {
             let voter = &elector.voter_id;
-            if state.excluded.contains_key(voter) {
+            if state.is_excluded(voter) {
                 continue;
             }
             let ballot = match after {

@@ -33,7 +33,7 @@ pub struct TruthTold {
     pub truth: Pick,
     /// How well the session turned out, in millionths.
     pub score: u32,
-    /// What came to light of each voter of the electorate, by id.
+    /// What came to light of each voter that had a place when it ended, by id.
     pub judged: Vec<(VoterId, Judgement)>,
     /// Who told.
     pub by: Option<String>,

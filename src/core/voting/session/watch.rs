@@ -43,6 +43,10 @@ impl Watch {
                 });
                 *self.ended.entry(closed.outcome.name().to_owned()).or_default() += 1;
             }
+            Event::Delegated(delegated) => {
+                // Who handed its place on is still heard of: what becomes of it concerns the place.
+                self.of_voter.entry(delegated.to.voter_id.clone()).or_default().insert(id.clone());
+            }
             Event::VoteReceived(received) if received.authenticity.is_shown() => {
                 let seen = self.seen.entry(received.vote.voter_id.clone()).or_insert(received.received_at);
                 *seen = received.received_at.max(*seen);
@@ -69,7 +73,10 @@ impl Watch {
             | Event::GateEvaluated(_)
             | Event::RemedyTriggered(_)
             | Event::RemedyEnded(_)
-            | Event::OldEvidenceRecorded(_) => {}
+            | Event::OldEvidenceRecorded(_)
+            | Event::Extended(_)
+            | Event::RemindersAsked { .. }
+            | Event::Reminded(_) => {}
         }
     }
 

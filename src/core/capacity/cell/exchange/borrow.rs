@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use super::super::budget::{self, Charge, WaitEnd, Waiter};
 use super::super::command::{MakeOffer, OfferFate, Reply, Request};
 use super::super::decide::{self, Cover};
-use super::super::event::{Event, Granted, Need, Offer, Unused};
+use super::super::event::{Event, Granted, Need, Offer, Token, Unused};
 use super::super::rejection::{Rejection, invalid};
 use super::super::settings::{MAX_WAIT, Settings, check_amounts, check_budgets, check_span};
 use super::super::state::{NeedState, Queued};
 use super::super::{Amount, MAX_OPEN_OFFERS};
 use super::desk::{Desk, Stop};
-use crate::kernel::ids::{BudgetId, CellId, NeedId, Resource};
+use crate::kernel::ids::{BudgetId, CellId, EntityId, NeedId, Resource};
 
 fn above_zero(amount: Amount) -> Result<(), Rejection> {
     if amount.is_zero() { Err(invalid("amount", amount, "at least 0.000001")) } else { Ok(()) }
@@ -71,10 +71,16 @@ pub(super) fn request(desk: &mut Desk<'_>, asked: &Request) -> Result<Reply, Sto
     desk.open(&asked.cell);
     let alone = desk.cell(&asked.cell).head(&need.resource).is_none();
     let own = decide::cover(desk.cell(&asked.cell), &need) == Cover::Own;
-    if alone && own && held_up_by(desk, &asked.cell, &need).is_none() {
+    let at_once = alone && own && held_up_by(desk, &asked.cell, &need).is_none();
+    let is_taken = at_once || desk.cell(&asked.cell).pending() < settings.max_pending;
+    if let Some(by) = asked.by.clone().filter(|_| is_taken) {
+        let (need, at) = (need.id.clone(), desk.now);
+        desk.happen(&asked.cell, Event::NeedAskedBy { need, by, at });
+    }
+    if at_once {
         let granted = grant(desk, &asked.cell, need, None, Cover::Own)?;
         return Ok(Reply::Granted { cell: asked.cell.clone(), granted });
-    } else if desk.cell(&asked.cell).pending() >= settings.max_pending {
+    } else if !is_taken {
         let (pending, at) = (desk.cell(&asked.cell).pending(), desk.now);
         desk.happen(&asked.cell, Event::OverloadRaised { pending, at });
         return Ok(overloaded(desk, &asked.cell, settings.low_water));
@@ -211,6 +217,15 @@ fn end_wait(desk: &mut Desk<'_>, budget: &BudgetId, cell: &CellId, need: &NeedId
     desk.happen_to_budget(budget, budget::Event::WaitEnded { cell, need, why, at });
 }
 
+/// Puts on record, with the source of each token, which identity asked for it.
+fn asked_for(desk: &mut Desk<'_>, cell: &CellId, by: Option<&EntityId>, tokens: &[Token]) {
+    let Some(by) = by else { return };
+    for token in tokens {
+        let (id, by, cell, at) = (token.id.clone(), by.clone(), cell.clone(), desk.now);
+        desk.happen(&token.source, Event::TokenAskedBy { token: id, by, cell, at });
+    }
+}
+
 /// Grants a need that is covered and that all its budgets admit.
 fn grant(
     desk: &mut Desk<'_>,
@@ -250,11 +265,17 @@ fn grant(
             desk.happen_to_budget(budget, budget::Event::Charged { charge, at });
         }
     }
+    let by = desk.cell(cell).asked_by.get(&need.id).cloned();
     let granted = Granted { need, tokens, offers: decide::names(&used), at };
     desk.happen(cell, Event::Granted(granted.clone()));
+    if used.is_empty() {
+        asked_for(desk, cell, by.as_ref(), &granted.tokens);
+    }
     for ((offer, part), token) in used.into_iter().zip(&granted.tokens) {
         let (returned, token) = (offer.amount.minus(part), token.clone());
+        let lent = [token.clone()];
         desk.happen(&offer.source, Event::Lent { offer: offer.id.clone(), token, returned, at });
+        asked_for(desk, cell, by.as_ref(), &lent);
         desk.serve_alone(&offer.source);
     }
     Ok(granted)

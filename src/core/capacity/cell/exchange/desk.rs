@@ -64,6 +64,8 @@ impl Party for CellMachine {
             | event::Event::Configured { .. }
             | event::Event::NeedExpired { .. }
             | event::Event::NeedCancelled { .. }
+            | event::Event::NeedAskedBy { .. }
+            | event::Event::TokenAskedBy { .. }
             | event::Event::NeedBlocked { .. }
             | event::Event::Granted(_)
             | event::Event::OverloadCleared { .. }

@@ -10,6 +10,7 @@ use crate::jobs::manager::settings::{DowntimePolicy, MAX_LEASE_MS, check_addr, c
 use crate::jobs::manager::state::Job;
 use crate::jobs::protocol::message::Leader;
 use crate::jobs::protocol::token::{FenceToken, Standing, standing};
+use crate::kernel::ids::EntityId;
 use crate::kernel::time::{ClockStep, Downtime, Gap, millis};
 
 pub(super) fn transfer(
@@ -146,6 +147,8 @@ pub(super) struct Terms {
     pub(super) force: bool,
     pub(super) lease_ms: Option<u64>,
     pub(super) in_process: bool,
+    /// The identity in whose name.
+    pub(super) by: Option<EntityId>,
 }
 
 pub(super) fn acquire(
@@ -154,7 +157,7 @@ pub(super) fn acquire(
     addr: String,
     asked: Terms,
 ) -> Result<Reply, Rejection> {
-    let Terms { seen, force, lease_ms, in_process } = asked;
+    let Terms { seen, force, lease_ms, in_process, by } = asked;
     check_addr("holder_addr", &addr)?;
     check_length(lease_ms)?;
     check_open(draft)?;
@@ -170,6 +173,7 @@ pub(super) fn acquire(
         let (token, asked_ms) = (lease.token, lease_ms.or(lease.length_ms));
         let (expires_at, lease_ms) = (settings.expiry(asked_ms, at), settings.length_ms(asked_ms));
         draft.push(Event::LeaseGranted { holder, token, expires_at, lease_ms, in_process, at });
+        asked_for(draft, by);
         return held(draft);
     }
     if !force && !lease.is_left_to(&holder) {
@@ -184,7 +188,16 @@ pub(super) fn acquire(
         let lease_ms = settings.length_ms(lease_ms);
         Event::LeaseGranted { holder, token, expires_at, lease_ms, in_process, at }
     });
+    asked_for(draft, by);
     held(draft)
+}
+
+/// Puts on record which identity took the lease.
+fn asked_for(draft: &mut Draft<'_>, by: Option<EntityId>) {
+    let at = draft.now;
+    if let Some(by) = by {
+        draft.push(Event::LeaseAskedBy { by, at });
+    }
 }
 
 fn check_length(lease_ms: Option<u64>) -> Result<(), Rejection> {

@@ -64,8 +64,8 @@ fn handle(draft: &mut Draft<'_>, command: Command, heard: &Heard) -> Result<Repl
         Command::WorkerReady { worker_id, places } => Ok(work::worker_ready(draft, &worker_id, places)),
         Command::Claim { worker_id, places } => work::claim(draft, &worker_id, places),
         Command::Suspend { token, reason } => lead::suspend(draft, token, &reason),
-        Command::AcquireLease { holder, addr, seen, force, lease_ms, in_process } => {
-            lead::acquire(draft, holder, addr, lead::Terms { seen, force, lease_ms, in_process })
+        Command::AcquireLease { holder, addr, seen, force, lease_ms, in_process, by } => {
+            lead::acquire(draft, holder, addr, lead::Terms { seen, force, lease_ms, in_process, by })
         }
         Command::RenewLease { holder, token, lease_ms } => lead::renew(draft, &holder, token, lease_ms),
         Command::ReleaseLease { holder, token } => lead::release(draft, &holder, token),

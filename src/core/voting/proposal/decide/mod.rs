@@ -3,8 +3,6 @@
 mod people;
 mod vote;
 
-pub use people::{MOST_HANDOVERS, REMINDED_EVERY};
-
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -17,6 +15,7 @@ use crate::kernel::Decision;
 use crate::kernel::ids::VoterId;
 use crate::kernel::time::{Timestamp, millis};
 use crate::voting::mandate;
+use crate::voting::people::check_reminders;
 use crate::voting::rules::{
     self, Choice, Count, CustomRules, Outcome, Poll, Prepared, Rule, RuleSpec, Ruling, Unmeetable,
     WeightTable,
@@ -146,7 +145,11 @@ fn put(open: Open, now: Timestamp, custom: &dyn CustomRules) -> Decided {
         return Err(invalid("timeout_ms", open.timeout.as_millis(), expected));
     }
     if let Some(mandate) = &open.mandate {
-        mandate.check().map_err(|(field, given, expected)| Rejection::Invalid { field, given, expected })?;
+        mandate.check(now).map_err(|(field, given, expected)| Rejection::Invalid {
+            field,
+            given,
+            expected,
+        })?;
     }
     if let Some(answer) = &open.answer {
         answer.check().map_err(|misfit| Rejection::Misfit(Box::new(misfit)))?;
@@ -154,7 +157,8 @@ fn put(open: Open, now: Timestamp, custom: &dyn CustomRules) -> Decided {
     participants.sort();
     participants.dedup();
     if let Some(every) = open.remind_every {
-        people::check_reminders(every, participants.len())?;
+        check_reminders(every, participants.len(), "participants")
+            .map_err(|(field, given, expected)| Rejection::Invalid { field, given, expected })?;
     }
     let Ready { decider, threshold, weights, zero_weight, unmeetable, too_light } =
         ready(decider, &participants, &excluded)?;

@@ -1,7 +1,5 @@
 //! What people need beside votes: places that go to somebody else, and being told again.
 
-use std::time::Duration;
-
 use super::super::ProposalMachine;
 use super::super::command::{Delegate, Reply};
 use super::super::event::{Delegated, Event, Opened, Reminded, Told};
@@ -10,34 +8,18 @@ use super::super::state::Proposal;
 use super::{Decided, close, invalid, unreachable_without};
 use crate::kernel::Decision;
 use crate::kernel::ids::VoterId;
-use crate::kernel::time::{Timestamp, millis};
-
-/// How often a place may go from one head to the next.
-pub const MOST_HANDOVERS: usize = 8;
-/// Nobody is reminded of a question more often than this.
-pub const REMINDED_EVERY: Duration = Duration::from_secs(60);
-/// A question with more participants reminds nobody by itself.
-pub const MOST_REMINDED: usize = 1_000;
-
-/// May a question of so many participants remind them this often?
-pub(super) fn check_reminders(every: Duration, participants: usize) -> Result<(), Rejection> {
-    if every < REMINDED_EVERY {
-        let expected = format!("{} or more", REMINDED_EVERY.as_millis());
-        return Err(invalid("remind_every_ms", every.as_millis(), expected));
-    }
-    if participants > MOST_REMINDED {
-        let expected = format!("none for a question of more than {MOST_REMINDED} participants");
-        return Err(invalid("remind_every_ms", every.as_millis(), expected));
-    }
-    Ok(())
-}
+use crate::kernel::time::Timestamp;
+use crate::voting::people::{MOST_HANDOVERS, remindable};
 
 /// Hands a place on. Whoever gave one away has none any more and takes none, so no place comes back and no head has two.
 pub(super) fn delegate(state: &Proposal, opened: &Opened, delegate: Delegate, now: Timestamp) -> Decided {
     let Delegate { from, to, absent, reason } = delegate;
     match state.delegated.get(&from) {
         // The same again is answered from the record, also after the end.
-        Some(before) if before.to == to => return Ok(Decision::answer(Reply::Delegated { duplicate: true })),
+        Some(before) if before.to == to => {
+            let other_reason = reason.is_some() && before.reason != reason;
+            return Ok(Decision::answer(Reply::Delegated { duplicate: true, other_reason }));
+        }
         Some(_) => return Err(Rejection::Delegated { to: state.holder_of(&from).clone() }),
         None => {}
     }
@@ -67,7 +49,8 @@ pub(super) fn delegate(state: &Proposal, opened: &Opened, delegate: Delegate, no
     let mut events = vec![event];
     events.extend(end.map(|end| close(&after, opened, end, now, now, None)));
     let effects = if events.len() == 1 { after.tell().into_iter().collect() } else { Vec::new() };
-    Ok(Decision::accept(events, Reply::Delegated { duplicate: false }).with_effects(effects))
+    Ok(Decision::accept(events, Reply::Delegated { duplicate: false, other_reason: false })
+        .with_effects(effects))
 }
 
 /// Tells outstanding voters again: all of them who were not told again just now, or the one that is named.
@@ -92,19 +75,9 @@ pub(super) fn remind(
     if meant.is_empty() {
         return Ok(Decision::answer(Reply::Reminded(Vec::new())));
     }
-    let again = |voter: &VoterId| {
-        let (count, last) = state.told.get(voter).copied().unwrap_or_default();
-        let next = last.plus(REMINDED_EVERY);
-        (count > 0 && next > now).then_some(next)
-    };
-    let first = meant.iter().filter_map(&again).min();
-    let voter_ids: Vec<VoterId> = meant.into_iter().filter(|voter| again(voter).is_none()).collect();
-    match first {
-        Some(next) if voter_ids.is_empty() => {
-            Err(Rejection::RemindedBefore { retry_after_ms: millis(next.since(now)).max(1) })
-        }
-        Some(_) | None => Ok(reminding(state, voter_ids, by, false, now)),
-    }
+    let voter_ids = remindable(meant, |voter| state.told.get(voter).copied(), now)
+        .map_err(|retry_after_ms| Rejection::RemindedBefore { retry_after_ms })?;
+    Ok(reminding(state, voter_ids, by, false, now))
 }
 
 /// Tells those again whose time has come by the question's own timer.

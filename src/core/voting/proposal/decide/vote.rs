@@ -37,7 +37,11 @@ pub(super) fn vote(
         return Ok(Decision::answer(Reply::Voted { outcome: VoteOutcome::Duplicate, changed: false }));
     }
     if let Some(decision) = state.decision() {
-        return Ok(refuse(state, ballot, Refusal::Late, Rejection::Closed { decision }, now));
+        let rejection = standing_vote.map_or(Rejection::Closed { decision }, |held| {
+            let (held, held_value) = (held.vote, held.value.clone());
+            Rejection::Late { decision, held, given: ballot.vote, held_value, given_value: value }
+        });
+        return Ok(refuse(state, ballot, Refusal::Late, rejection, now));
     }
     if let Some(held) = standing_vote
         && opened.vote_change == VoteChange::Reject

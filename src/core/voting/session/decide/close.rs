@@ -97,7 +97,7 @@ fn closed(state: &Session, opened: &Opened, end: End, at: Timestamp, now: Timest
     let best = selections.first();
     let (heads, power) = best.map_or((0, 0), |best| (best.votes_received, best.voting_power));
     let votes = state.votes.get(&state.round);
-    let counted = || votes.into_iter().flatten().filter(|(voter, _)| !state.excluded.contains_key(*voter));
+    let counted = || votes.into_iter().flatten().filter(|(voter, _)| !state.is_excluded(voter));
     let dissents = |pick: &Pick| -> Vec<VoterId> {
         let other = counted().filter(|(_, vote)| !vote.vote.ballot.picks(pick));
         other.map(|(voter, _)| voter.clone()).collect()

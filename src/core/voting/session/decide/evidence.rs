@@ -101,7 +101,7 @@ fn taint(draft: &mut Sketch<'_>, opened: &Opened) {
     let malicious = state.malicious();
     let votes = state.votes.get(&closed.round).into_iter().flatten();
     let supporters = votes.filter(|(voter, vote)| {
-        vote.vote.ballot.picks(pick) && !state.excluded.contains_key(*voter) && !malicious.contains(voter)
+        vote.vote.ballot.picks(pick) && !state.is_excluded(voter) && !malicious.contains(voter)
     });
     let (mut heads, mut power) = (0, 0);
     for elector in supporters.filter_map(|(voter, _)| state.elector(voter)) {

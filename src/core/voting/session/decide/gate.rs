@@ -101,21 +101,26 @@ pub(super) fn evaluate(draft: &mut Sketch<'_>, opened: &Opened) {
     }
 }
 
-/// More time, once: as much again as there was, where the gate on participation would fail and nothing is decided.
+/// More time, once: as much more as there was at first, where the gate on participation would fail and nothing is decided.
 pub(super) fn extends(state: &Session, opened: &Opened) -> bool {
     let named =
         state.gated.as_ref().is_some_and(|gated| gated.gates.iter().any(|gate| gate == "participation"));
     let votes = state.votes.get(&state.round).map_or(0, |votes| votes.len() as u64);
     let few = votes * 3 < u64::from(opened.quorum.n) * 2;
     let reached = || Tally::count(state, opened, After::Now).reached(&opened.quorum).is_some();
-    named && few && state.extended.is_none() && !state.sealed && !reached()
+    named && few && !state.remedies.contains_key(&extension(opened)) && !state.sealed && !reached()
+}
+
+/// By which more time is given once.
+fn extension(opened: &Opened) -> String {
+    format!("{}/{}", opened.session_id, Remedy::ExtendDeadline.name())
 }
 
 pub(super) fn extend(draft: &mut Sketch<'_>, opened: &Opened, now: Timestamp) {
-    let key = format!("{}/{}", opened.session_id, Remedy::ExtendDeadline.name());
+    let key = extension(opened);
     let triggered = RemedyTriggered { remedy: Remedy::ExtendDeadline, key, at: now };
     draft.push(Event::RemedyTriggered(Box::new(triggered)));
-    let deadline = opened.deadline.plus(opened.deadline.since(opened.opened_at));
+    let deadline = draft.state().deadline(opened).plus(opened.deadline.since(opened.opened_at));
     draft.push(Event::DeadlineExtended { deadline, at: now });
 }
 
@@ -157,6 +162,7 @@ pub(in crate::voting::session) fn reopened(state: &Session) -> Option<Open> {
         round_timeout: opened.round_us.map(std::time::Duration::from_micros),
         commit_timeout: opened.commits_until.map(|until| until.since(opened.opened_at)),
         keyed: None,
+        remind_every: state.remind_every_ms.map(std::time::Duration::from_millis),
         beside: Beside {
             mandate: state.mandate.as_deref().cloned(),
             weighed: state.weighed.as_deref().cloned(),

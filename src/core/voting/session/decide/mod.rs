@@ -4,6 +4,7 @@ mod close;
 mod evidence;
 mod gate;
 mod open;
+mod people;
 mod truth;
 mod verify;
 mod vote;
@@ -39,10 +40,13 @@ pub(super) fn decide(state: &Session, command: Command, now: Timestamp) -> Decid
         Command::Vote(cast) => vote::vote(state, opened, *cast, now),
         Command::Commit(commit) => vote::commit(state, opened, *commit, now),
         Command::EndRound { round } => end_round(state, opened, round, now),
+        Command::Extend(extend) => people::extend(state, opened, extend, now),
+        Command::Delegate(delegate) => people::delegate(state, opened, *delegate, now),
+        Command::Remind { voter, by } => people::remind(state, opened, voter, by, now),
         Command::Cancel { by, reason } => close::cancel(state, opened, (by, reason), now),
         Command::Exclude { voter_id, reason } => {
             let concerns = state.closed.is_none()
-                && state.elector(&voter_id).is_some()
+                && (state.elector(&voter_id).is_some() || state.delegated.contains_key(&voter_id))
                 && !state.excluded.contains_key(&voter_id);
             let mut draft = Draft::new(state, now);
             if concerns {
@@ -166,7 +170,10 @@ fn tick(state: &Session, opened: &Opened, now: Timestamp) -> Decided {
     let round_ends = state.round_ends(opened).filter(|at| *at < deadline);
     let silence = opened.opened_at.plus(OFFLINE_AFTER);
     if !state.silence_noted && silence <= now && silence <= deadline {
-        draft.push(Event::SilenceNoted { voters: state.outstanding(), at: silence });
+        // Who took a place over later was not asked since then.
+        let mut voters = state.outstanding();
+        voters.retain(|voter| !state.substitutes.contains_key(voter));
+        draft.push(Event::SilenceNoted { voters, at: silence });
         tell_at_once(&mut draft);
     } else if let Some(at) = commits_until.filter(|at| *at < now) {
         close_commits(&mut draft, at);
@@ -179,6 +186,8 @@ fn tick(state: &Session, opened: &Opened, now: Timestamp) -> Decided {
     } else if deadline < now {
         let end = close::final_end(state, opened, super::event::Outcome::Timeout);
         close::close(&mut draft, opened, end, deadline);
+    } else if let Some(event) = people::due_again(state, opened, now) {
+        draft.push(event);
     }
     draft.finish(Ok(Reply::Done))
 }

@@ -11,7 +11,8 @@ use super::super::state::Session;
 use super::super::threshold::{FEWEST_VOTERS, Quorum, capped, most_faults};
 use super::{Decided, gate};
 use crate::kernel::Decision;
-use crate::kernel::time::{Timestamp, micros};
+use crate::kernel::time::{Timestamp, micros, millis};
+use crate::voting::people::check_reminders;
 
 /// Most rounds of a session.
 pub(in crate::voting::session) const MOST_ROUNDS: u32 = 100;
@@ -28,7 +29,7 @@ pub(super) fn open(state: &Session, mut open: Open, now: Timestamp) -> Decided {
     }
     open.electors.sort_by(|a, b| a.voter_id.cmp(&b.voter_id));
     open.electors.dedup_by(|a, b| a.voter_id == b.voter_id);
-    check(&open)?;
+    check(&open, now)?;
     let n = u32::try_from(open.electors.len()).unwrap_or(u32::MAX);
     let need = open.declared_faults.map_or(0, |f| f.saturating_mul(3).saturating_add(1)).max(FEWEST_VOTERS);
     if n < need {
@@ -77,11 +78,13 @@ pub(super) fn open(state: &Session, mut open: Open, now: Timestamp) -> Decided {
     events.extend(weighed.map(|weighed| Event::Weighed(Box::new(weighed))));
     events.extend((!keys.is_empty()).then_some(Event::KeysNamed(keys)));
     events.extend(gated.map(|gated| Event::GatesSet(Box::new(gated))));
+    let every_ms = open.remind_every.map(millis);
+    events.extend(every_ms.map(|every_ms| Event::RemindersAsked { every_ms }));
     events.extend(open.keyed.map(Event::Keyed));
     Ok(Decision::accept(events, Reply::Opened))
 }
 
-fn check(open: &Open) -> Result<(), Rejection> {
+fn check(open: &Open, now: Timestamp) -> Result<(), Rejection> {
     let terms = &open.terms;
     if terms.rounds == 0 || terms.rounds > MOST_ROUNDS {
         return Err(invalid("rounds", terms.rounds, format!("1 to {MOST_ROUNDS}")));
@@ -111,11 +114,15 @@ fn check(open: &Open) -> Result<(), Rejection> {
         return Err(invalid("candidates", names.len(), format!("up to {MOST_CANDIDATES}")));
     }
     gate::check(open)?;
+    let unfit = |(field, given, expected)| Rejection::Invalid { field, given, expected };
     if let Some(mandate) = &open.beside.mandate {
-        mandate.check().map_err(|(field, given, expected)| Rejection::Invalid { field, given, expected })?;
+        mandate.check(now).map_err(unfit)?;
         if terms.ballot_type != BallotType::Approve {
             return Err(invalid("operation", &mandate.tool, "none, where candidates are chosen among"));
         }
+    }
+    if let Some(every) = open.remind_every {
+        check_reminders(every, open.electors.len(), "voters").map_err(unfit)?;
     }
     let within = |field, span: Option<Duration>| match span {
         Some(span) if span.is_zero() || span >= open.timeout => Err(invalid(

@@ -30,9 +30,10 @@ pub(super) fn judge(state: &Session, opened: &Opened, judge: Judge, now: Timesta
         let (given, expected) = (stranger.to_string(), "voters of the session".to_owned());
         return Err(Rejection::Invalid { field: "ratings", given, expected });
     }
-    // Nobody says of itself that it was right.
+    // Nobody says of itself that it was right, nor of who votes in its place.
     let named = judge.by.as_deref().and_then(|by| VoterId::stored(by.to_owned()).ok());
-    if let Some(voter) = named.iter().chain(&judge.tellers).find(|voter| state.elector(voter).is_some()) {
+    let has_cause = |voter: &&VoterId| state.elector(voter).is_some() || state.delegated.contains_key(*voter);
+    if let Some(voter) = named.iter().chain(&judge.tellers).find(has_cause) {
         return Err(Rejection::OwnCause { voter: voter.clone() });
     }
     let told = tell(state, opened, closed, truth, judge, now);
@@ -60,17 +61,18 @@ fn tell(
     let decides = matches!(closed.outcome, Outcome::Decided | Outcome::Rejected);
     let right = decides && closed.pick.as_ref() == Some(&truth);
     let score = judge.score.unwrap_or(if right { WHOLE } else { 0 });
-    let standing =
-        |voter: &VoterId| state.vote_of(closed.round, voter).filter(|_| !state.excluded.contains_key(voter));
+    let standing = |voter: &VoterId| state.vote_of(closed.round, voter).filter(|_| !state.is_excluded(voter));
+    // Who votes in a place is judged, and not who handed it on.
+    let holders = || state.places(opened).map(|(_, holder)| holder);
     // The power of the votes that say something, and of those among them that are right.
     let (mut whole, mut good) = (0_u128, 0_u128);
-    for elector in &opened.electors {
+    for elector in holders() {
         if let Some(said) = standing(&elector.voter_id).and_then(|vote| said(&vote.vote.ballot, &truth)) {
             whole += u128::from(elector.power);
             good += u128::from(elector.power) * u128::from(said == is_true(&truth));
         }
     }
-    let judged = opened.electors.iter().map(|elector| {
+    let judged = holders().map(|elector| {
         let voter = &elector.voter_id;
         let vote = standing(voter);
         let said = vote.and_then(|vote| said(&vote.vote.ballot, &truth));
@@ -87,7 +89,9 @@ fn tell(
         let rating = judge.ratings.get(voter).copied();
         (voter.clone(), Judgement { truth: is_true(&truth), said, rating, part: Some(part) })
     });
-    TruthTold { judged: judged.collect(), truth, score, by: judge.by, at }
+    let mut judged: Vec<(VoterId, Judgement)> = judged.collect();
+    judged.sort_by(|(a, _), (b, _)| a.cmp(b));
+    TruthTold { judged, truth, score, by: judge.by, at }
 }
 
 /// Of candidates it is always true that the right one is right.
@@ -126,7 +130,6 @@ fn is_steady(state: &Session, opened: &Opened, voter: &VoterId, vote: Option<&St
         let earlier = state.votes.range(..vote.vote.round).filter_map(|(_, votes)| votes.get(voter));
         earlier.into_iter().any(|before| !before.vote.ballot.agrees_with(&vote.vote.ballot))
     });
-    !switched
-        && !state.excluded.contains_key(voter)
-        && !(shown && breaches.into_iter().any(|(_, reason)| reason.against().is_some()))
+    let broke = shown && breaches.into_iter().any(|(_, reason)| reason.against().is_some());
+    !(switched || broke || state.is_excluded(voter))
 }

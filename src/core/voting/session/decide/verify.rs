@@ -94,7 +94,16 @@ pub(super) fn eligibility<'a>(
     standing: Option<&Standing>,
 ) -> Result<&'a Elector, No> {
     let Some(elector) = state.elector(voter) else {
-        return no(Refusal::NotEligible, "the voter is not in the electorate");
+        return match state.delegated.contains_key(voter) {
+            true => {
+                let to = state.holder_of(voter);
+                no(
+                    Refusal::Delegated,
+                    format!("the voter handed its place on, and does not vote any more. to={to}"),
+                )
+            }
+            false => no(Refusal::NotEligible, "the voter is not in the electorate"),
+        };
     };
     match standing {
         Some(Standing::Quarantined { until, .. }) => {
@@ -109,6 +118,10 @@ pub(super) fn eligibility<'a>(
         Some(Standing::Honest | Standing::Suspicious { .. } | Standing::Probation { .. }) | None => {}
     }
     match state.excluded.get(voter) {
+        None if state.is_excluded(voter) => no(
+            Refusal::NotEligible,
+            "a voter that had this place before contributes nothing, so nor does the place",
+        ),
         None => Ok(elector),
         Some(Exclusion::Quarantined) => no(Refusal::Quarantined, "the voter was quarantined in this session"),
         Some(Exclusion::Byzantine) => no(Refusal::Byzantine, "a fault of the voter was proven elsewhere"),
@@ -126,11 +139,25 @@ pub(super) fn authenticity(
     message: impl FnOnce() -> Vec<u8>,
     hash: &Digest,
 ) -> Result<Authenticity, No> {
+    let shown = shown(opened, elector, proof, message)?;
+    if proof.hash.is_some_and(|given| given != *hash) {
+        return no(Refusal::HashMismatch, format!("the integrity hash is another one. expected={hash}"));
+    }
+    Ok(shown)
+}
+
+/// Who sent it, by signature over this message, or by handle?
+pub(super) fn shown(
+    opened: &Opened,
+    elector: &Elector,
+    proof: &Proof,
+    message: impl FnOnce() -> Vec<u8>,
+) -> Result<Authenticity, No> {
     let credential = &elector.credential;
-    let shown = match (&proof.signature, &credential.public_key) {
+    Ok(match (&proof.signature, &credential.public_key) {
         (Some(signature), Some(key)) => {
             if !key.verifies(&message(), signature) {
-                return no(Refusal::BadSignature, "the signature is not one of the voter over this vote");
+                return no(Refusal::BadSignature, "the signature is not one of the voter over this");
             }
             if proof.present_key.is_some_and(|present| present != *key) {
                 let detail =
@@ -145,27 +172,26 @@ pub(super) fn authenticity(
             return no(Refusal::BadSignature, "the handle is not that of the voter");
         }
         (None, None) if opened.terms.authentication == Authentication::Optional => Authenticity::None,
-        (None, _) => return no(Refusal::Unauthenticated, "present the voter's handle, or sign the vote"),
-    };
-    if proof.hash.is_some_and(|given| given != *hash) {
-        return no(Refusal::HashMismatch, format!("the integrity hash is another one. expected={hash}"));
-    }
-    Ok(shown)
+        (None, _) => return no(Refusal::Unauthenticated, "present the voter's handle, or sign it"),
+    })
 }
 
 /// Layer 5: is it of now, and new?
 pub(super) fn freshness(state: &Session, cast: &Cast, now: Timestamp) -> Result<(), No> {
-    let issued = cast.vote.issued_at;
-    if issued.since(now) > SKEW || now.since(issued) > SKEW {
-        return no(
-            Refusal::Skew,
-            format!("the voter's clock is more than 60 s off. issued_at={issued}, now={now}"),
-        );
-    }
+    clock(cast.vote.issued_at, now)?;
     match state.numbered(&cast.vote.voter_id, cast.vote.seq) {
         Some(_) => no(Refusal::Replay, format!("the number was used before. seq={}", cast.vote.seq)),
         None => Ok(()),
     }
+}
+
+/// Was it made just now, by the voter's clock?
+pub(super) fn clock(issued: Timestamp, now: Timestamp) -> Result<(), No> {
+    if issued.since(now) > SKEW || now.since(issued) > SKEW {
+        let detail = format!("the voter's clock is more than 60 s off. issued_at={issued}, now={now}");
+        return no(Refusal::Skew, detail);
+    }
+    Ok(())
 }
 
 /// Part of layer 6: is it the vote that was promised?
