@@ -57,6 +57,15 @@ impl Parts {
 
 /// Answers a request. Which names the server answers to, and which pages may ask, was looked at before.
 pub async fn answer(mcp: Mcp, method: &str, headers: Vec<(String, Vec<u8>)>, body: Bytes) -> Answer {
+    if let Some(refusal) =
+        Some(&body).filter(|_| method == "POST").and_then(|body| crate::lines::refused(body))
+    {
+        // Whoever wrote what is no JSON wrote no request.
+        let status = if refusal.get("id").is_some() { StatusCode::OK } else { StatusCode::BAD_REQUEST };
+        let headers = vec![("content-type".to_owned(), b"application/json".to_vec())];
+        let body = Full::new(Bytes::from(refusal.to_string())).boxed();
+        return Answer { status: status.as_u16(), headers, body: Parts(body) };
+    }
     let mut request = Request::builder().method(method).uri("/mcp");
     for (name, value) in headers {
         request = request.header(name, value);

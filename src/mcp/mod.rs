@@ -17,6 +17,7 @@
 //! | `waits` | calls that wait, and the tasks they become |
 //! | `resources` | the history and the state of an entity |
 //! | `server` | the requests of the protocol |
+//! | `lines` | what no request can be made of |
 //! | `http` | the same over streamable HTTP, one request at a time |
 //!
 //! The door keeps nothing of its own: no session, no task. A server that is killed and started again answers a task as if
@@ -28,6 +29,7 @@
 
 mod answers;
 pub mod http;
+mod lines;
 mod resources;
 pub mod selection;
 mod server;
@@ -76,7 +78,8 @@ impl Operations for Quorate {
 /// # Errors
 /// `malformed_request` when the client does not begin as the protocol asks.
 pub async fn serve_stdio(mcp: Mcp) -> Result<(), Error> {
-    let ended = match mcp.serve(rmcp::transport::stdio()).await {
+    let (stdin, stdout) = rmcp::transport::stdio();
+    let ended = match mcp.serve(lines::between(stdin, stdout)).await {
         Ok(running) => running.waiting().await.map(|_| ()).map_err(|e| e.to_string()),
         // A client that goes away before it has said anything has asked for nothing.
         Err(rmcp::service::ServerInitializeError::ConnectionClosed(_)) => Ok(()),

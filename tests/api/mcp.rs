@@ -159,3 +159,18 @@ fn no_web_page_of_elsewhere_reaches_a_tool() {
         "POST /mcp HTTP/1.1\r\nhost: evil.example\r\nconnection: close\r\ncontent-length: 2\r\n\r\n{}";
     assert_eq!(running.client.raw(request.as_bytes()).error(), (403, "foreign_host"));
 }
+
+#[test]
+fn what_no_request_can_be_made_of_is_told_so_with_the_code_of_the_protocol() {
+    let running = Running::start();
+    let send = |body: &str| running.client.send("POST", "/mcp", &[ACCEPT, JSON], body.as_bytes());
+    let broken = send("{bad json");
+    assert_eq!((broken.status, &broken.json["error"]["code"]), (400, &json!(-32_700)), "{broken:?}");
+    for params in [json!({}), json!({ "name": "quorum_status", "arguments": "x" })] {
+        let answer = old(&running, "/mcp", &[], "tools/call", params);
+        let (code, id) = (&answer.json["error"]["code"], &answer.json["id"]);
+        assert_eq!((answer.status, code, id), (200, &json!(-32_602), &json!(1)), "{answer:?}");
+    }
+    let answer = old(&running, "/mcp", &[], "resources/read", json!({}));
+    assert_eq!(answer.json["error"]["code"], json!(-32_602), "{answer:?}");
+}
