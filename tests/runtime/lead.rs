@@ -45,9 +45,11 @@ async fn soon<T>(what: impl Future<Output = T>) -> T {
 async fn a_lease_that_is_led_outlives_its_length_and_ends_with_the_job() {
     let q = memory().await;
     submit(&q, "j").await;
-    let mut lease = q.jobs().lead(short("ann")).await.unwrap();
-    tokio::time::sleep(Duration::from_millis(1_000)).await;
-    assert_eq!(lease.check(), Ok(()), "three of its lengths later");
+    // Long enough to be renewed in time on a machine that is busy.
+    let asked = LeaseJob { lease_ms: Some(1_500), ..short("ann") };
+    let mut lease = q.jobs().lead(asked).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(3_500)).await;
+    assert_eq!(lease.check(), Ok(()), "two of its lengths later");
     assert_eq!(holders(&q).await, ["ann"]);
     let refused = q.jobs().lead(short("bob")).await.unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::LeaseHeld);

@@ -1,38 +1,9 @@
-//! Requests and replies about the algorithms that decide proposals.
-
-use std::collections::BTreeMap;
+//! What is said of algorithms: names that stand for rules.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::core::voting::rules::{Param, RuleSpec};
-
-/// Gives a rule a name.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct RegisterAlgorithm {
-    /// The name, 1 to 256 bytes.
-    pub name: String,
-    /// The rule: a name of the table, a text such as `at_least:2/3`, or `{"rule": …, "params": {…}}`.
-    pub rule: Param,
-    /// Parameters of the rule.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub params: Option<BTreeMap<String, Param>>,
-    /// Let the rule take the place of another one of this name; false when left out. Open proposals keep the rule they
-    /// were opened with.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub replace: Option<bool>,
-    /// Who registers it, up to 256 bytes; kept on record when it replaces another.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub by: Option<String>,
-}
-
-impl RegisterAlgorithm {
-    /// A name for a rule that is not registered yet.
-    pub fn new(name: &str, rule: Param) -> Self {
-        RegisterAlgorithm { name: name.to_owned(), rule, params: None, replace: None, by: None }
-    }
-}
+use crate::core::voting::rules::RuleSpec;
 
 /// A name stands for a rule.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -12,7 +12,7 @@ use crate::core::kernel::ids::{EntityId, IdempotencyKey, VoterId, known};
 use crate::core::kernel::time::Timestamp;
 use crate::core::voting::agent::Grade;
 use crate::core::voting::proposal::{Verdict, VoteChange, VoteOutcome};
-use crate::core::voting::rules::Choice;
+use crate::core::voting::rules::{Choice, Param};
 use crate::error::Error;
 
 /// Puts a question to the registered agents.
@@ -484,4 +484,31 @@ pub struct ConsensusStats {
     pub late_votes: u64,
     /// By registered name of the algorithm.
     pub by_algorithm: BTreeMap<String, AlgorithmStats>,
+}
+
+/// Gives a rule a name.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RegisterAlgorithm {
+    /// The name, 1 to 256 bytes.
+    pub name: String,
+    /// The rule: a name of the table, a text such as `at_least:2/3`, or `{"rule": …, "params": {…}}`.
+    pub rule: Param,
+    /// Parameters of the rule.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub params: Option<BTreeMap<String, Param>>,
+    /// Let the rule take the place of another one of this name; false when left out. Open proposals keep the rule they
+    /// were opened with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replace: Option<bool>,
+    /// Who registers it, up to 256 bytes; kept on record when it replaces another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+}
+
+impl RegisterAlgorithm {
+    /// A name for a rule that is not registered yet.
+    pub fn new(name: &str, rule: Param) -> Self {
+        RegisterAlgorithm { name: name.to_owned(), rule, params: None, replace: None, by: None }
+    }
 }

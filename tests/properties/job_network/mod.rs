@@ -95,7 +95,7 @@ fn everybody_agrees_in_the_end_whatever_the_network_and_the_processes_did() {
         return;
     }
     let (mut names, mut ends) = (BTreeSet::new(), BTreeMap::new());
-    for seed in 0..600 {
+    for seed in 0..1_800 {
         let world = play(seed, 20 + seed % 180);
         names.extend(world.gate.log.iter().map(gate::Event::name));
         names.extend(world.forgotten.iter().flatten().map(gate::Event::name));
