@@ -142,15 +142,11 @@ fn check_gate(draft: &mut Draft<'_>, gate: &GateSeat) -> Result<(), Rejection> {
     }
 }
 
-/// A gate of a higher epoch takes the place of the one before, which is told: it may not know.
+/// A gate of a higher epoch takes the place of the one before, which hears of it when it says anything.
 pub(super) fn adopt_gate(draft: &mut Draft<'_>, gate: GateSeat) {
     if gate.epoch > draft.state().highest_epoch {
-        let before = draft.run().ok().and_then(|run| run.gate.as_ref()).map(|gate| gate.gate_id.clone());
-        let (at, next) = (draft.now, gate.gate_id.clone());
+        let at = draft.now;
         draft.push(Event::GateChanged { gate, at });
-        if let Some(before) = before.filter(|before| *before != next) {
-            recall::tell(draft, Party::Gate(before), 0);
-        }
     }
 }
 
