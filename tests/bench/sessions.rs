@@ -67,6 +67,7 @@ fn opened(name: &str, n: usize, signs: bool) -> Driver<SessionMachine> {
         commit_timeout: None,
         keyed: None,
         beside: Beside::default(),
+        remind_every: None,
     };
     let mut session = Driver::default();
     session.step(Command::Open(Box::new(open)), at(0)).reply.unwrap();

@@ -193,7 +193,7 @@ fn flood(address: &str, token: &str, counts: &Counts) {
         for line in &mut lines {
             let n = counts.asked.fetch_add(1, Ordering::AcqRel);
             let (ask, rest) = asks[usize::try_from(n % 3).unwrap()];
-            counts.waits.fetch_add((n % 3 == 0).into(), Ordering::AcqRel);
+            counts.waits.fetch_add(n.is_multiple_of(3).into(), Ordering::AcqRel);
             if line.as_mut().is_none_or(|line| line.begin(ask, rest).is_err()) {
                 *line = open();
             }

@@ -103,7 +103,11 @@ pub(super) async fn at_hand(host: &Host) -> Result<Option<Arc<Index>>, Error> {
     let index = host.index.clone();
     if host.clock.is_manual() && !host.reads_only {
         let made = index.clone();
-        host.blocking(move |store| Ok(tell(advance(&made, store, &|| false)))).await?;
+        let advanced = move |store: &dyn Store| {
+            tell(advance(&made, store, &|| false));
+            Ok(())
+        };
+        host.blocking(advanced).await?;
     }
     Ok(Some(index))
 }

@@ -132,11 +132,11 @@ impl Trails {
     }
 
     /// The known groups around a position: the last one that begins at or before it, and the first one behind it.
-    fn around(&self, position: Position) -> (Option<(Position, u64)>, Option<(Position, u64)>) {
+    fn around(&self, position: Position) -> [Option<(Position, u64)>; 2] {
         let marks = lock(&self.marks);
         let copied = |(at, group): (&Position, &u64)| (*at, *group);
         let before = marks.range(..=position).next_back().map(copied);
-        (before, marks.range(position.saturating_add(1)..).next().map(copied))
+        [before, marks.range(position.saturating_add(1)..).next().map(copied)]
     }
 
     fn remember(&self, position: Position, group: u64) {
@@ -261,7 +261,7 @@ pub(super) fn pruned(
 /// The group that holds a position. Positions grow with group numbers: every other step guesses by how far the position lies
 /// between the two ends, and those between halve what is left.
 fn locate(view: &impl View, trails: &Trails, tip: &Tip, position: Position) -> Result<u64, Fault> {
-    let (before, behind) = trails.around(position);
+    let [before, behind] = trails.around(position);
     let (mut low, mut low_at) = before.map_or((1, 1), |(at, group)| (group, at));
     let (mut high, mut high_at) = behind.map_or((tip.group, tip.position + 1), |(at, group)| (group - 1, at));
     let mut guesses = true;
