@@ -263,6 +263,11 @@ struct Twin {
 }
 
 impl Twin {
+    /// Who has the place of this one now, wherever it went since.
+    fn holder(&self, n: usize) -> usize {
+        self.gave.get(&n).map_or(n, |to| self.holder(*to))
+    }
+
     fn place_of(&self, head: usize) -> Option<usize> {
         self.heads.iter().position(|one| *one == head)
     }
@@ -283,7 +288,7 @@ impl Twin {
                 let place = self.place_of(*n);
                 outcome = Some(match (place.map(|place| self.votes[place]), self.end) {
                     (None, _) if self.gave.contains_key(n) => {
-                        Err(Rejection::Delegated { to: agent(self.gave[n]) })
+                        Err(Rejection::Delegated { to: agent(self.holder(*n)) })
                     }
                     (None, _) => Err(Rejection::NotParticipant),
                     (Some(Some(standing)), _) if standing == *vote => Ok(VoteOutcome::Duplicate),
