@@ -86,6 +86,7 @@ const WORDS: &[(&str, &str)] = &[
     ("session.vote", "hash"),
     ("session.vote", "commit"),
     ("voter.register", "public_key"),
+    ("voter.rotate", "public_key"),
     ("session.open", "operation.operation_hash"),
     ("consensus.request", "operation.operation_hash"),
     ("consensus.request", "answer_schema"),
