@@ -87,6 +87,7 @@ const WORDS: &[(&str, &str)] = &[
     ("session.vote", "commit"),
     ("voter.register", "public_key"),
     ("voter.rotate", "public_key"),
+    ("voter.rotate", "signature"),
     ("session.open", "operation.operation_hash"),
     ("consensus.request", "operation.operation_hash"),
     ("consensus.request", "answer_schema"),
@@ -150,6 +151,7 @@ const FREE: &[(&str, &str)] = &[
     ("voter.register", "handle"),
     // A text whose signature does not fit is an answer, not an error.
     ("history.verify", "checkpoint"),
+    ("history.verify", "since"),
     ("consensus.vote", "metadata.*"),
     ("agent.beat", "metadata.*"),
     // Rules are read by their own grammar, which checks the ids in them.
@@ -232,6 +234,11 @@ async fn refusal(q: &Quorate, op: &'static Operation, field: &str, text: &str) -
         // What waits would wait here.
         "consensus.request" => drop(fields.insert("wait".into(), false.into())),
         "consensus.extend" | "session.extend" => drop(fields.insert("timeout_ms".into(), 1_000.into())),
+        // It is looked at first: the key of RFC 8032, section 7.1, test 1.
+        "voter.rotate" => {
+            let key = "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a";
+            fields.insert("public_key".into(), key.into());
+        }
         // It is looked at first.
         "hook.register" => drop(fields.insert("url".into(), "https://hooks.example.com/".into())),
         "quorum.extend" => drop(fields.insert("timeout_seconds".into(), 1.into())),
