@@ -282,3 +282,28 @@ fn a_job_that_was_submitted_to_two_gates_is_led_by_one_and_the_other_is_told_whi
     let step = job.step(handed_on("g1", 3, 0), us(3 * S));
     assert_eq!((answered(&step), &told(&step)[0].gate.gate_id), (vec![AckOutcome::Stale], &id("g2")));
 }
+
+#[test]
+fn a_manager_that_was_replaced_tells_no_other_gate_of_the_job() {
+    let mut job = job();
+    job.step(Command::Suspend { token: token(1), reason: String::new() }, us(S));
+    let step = job.step(Command::TellGate { gate: id("g2") }, us(2 * S));
+    assert_eq!((step.reply, step.effects.len()), (Err(Rejection::Suspended { token: token(1) }), 0));
+}
+
+#[test]
+fn the_workers_of_a_manager_that_was_replaced_are_told_that_the_work_is_not_theirs() {
+    let work = WorkflowPlan { workflow_id: id("a"), depends_on: Vec::new(), worker_id: Some(id("w")) };
+    let mut job = J::default();
+    job.step(from_gate(3, handed_out(JobDispatch { workflows: vec![work], ..asked(3) })), us(0));
+    let step = job.step(acked(0, AckOutcome::Stale, 9), us(S));
+    assert!(run(&job).suspended_at.is_some(), "{:?}", step.events);
+    let revoked = |Effect::Send(message): &Effect| match (&message.to, &message.body) {
+        (Party::Worker(worker), Body::WorkflowRevoke(revoke)) => {
+            Some((worker.clone(), revoke.workflows.clone(), revoke.fence_token))
+        }
+        _ => None,
+    };
+    let revoked: Vec<_> = step.effects.iter().filter_map(revoked).collect();
+    assert_eq!(revoked, [(id("w"), vec![(id("a"), DispatchToken::shown(1))], token(1))]);
+}
