@@ -29,15 +29,15 @@ use crate::core::jobs::gate::{self, Others, Reply, Seat};
 use crate::core::jobs::manager as job;
 use crate::core::jobs::protocol::message::{JobDispatch, Leader};
 use crate::core::kernel::ids::{EntityId, StreamId, StreamKind};
-use crate::core::kernel::resend::fnv1a;
+use crate::core::kernel::rendezvous::weight;
 use crate::core::network::member::{MemberState, NodeRole};
 use crate::journal::codec::decode;
 use crate::journal::{Fault, Store};
 
 /// Between two looks at who is there.
 const EVERY: Duration = Duration::from_millis(500);
-/// While somebody is gone, jobs are looked through again so often.
-const AGAIN_SECONDS: u64 = 5;
+/// While somebody is gone, or a job has nobody to go to, jobs are looked through again with every so many looks.
+const AGAIN: u32 = 10;
 /// A manager that nobody knows is gone when this process has been looking for so long: it may only not be found yet.
 const UNKNOWN: Duration = Duration::from_secs(60);
 /// A process that stood still for so long may have been taken for gone.
@@ -192,37 +192,42 @@ impl Fleet {
     }
 }
 
-/// The highest of those that are there gets a job, so that few jobs go elsewhere when one comes or goes.
+/// The highest of those that are there gets a job.
 fn rank(node: &EntityId, job_id: &EntityId) -> (u64, EntityId) {
-    let bytes = node.as_str().bytes().chain([0]).chain(job_id.as_str().bytes());
-    (fnv1a(bytes), node.clone())
+    (weight(job_id.as_str(), node.as_str()), node.clone())
 }
 
 /// Looks who is there, and gives jobs of those that are gone to others, until the runtime ends.
 pub(crate) fn keep(host: &Arc<Host>, own: Own, seen: impl Fn() -> Vec<Seen> + Send + 'static) {
     let names = vec![own.node.clone(), host.config.jobs.node.clone()];
+    if host.fleet.me().is_some() {
+        return;
+    }
+    // Before it is a node, for a gate that is asked in between has to know its own name.
+    *lock(&host.fleet.known) = Arc::new(Known { own: names.clone(), ..Known::default() });
     if host.fleet.own.set(own).is_err() {
         return;
     }
     let (tokio, weak) = (host.tokio.clone(), Arc::downgrade(host));
     tokio.spawn(async move {
-        let (mut before, mut left, mut looked) = (BTreeSet::new(), true, Duration::ZERO);
-        let (mut since, mut heartbeats) = (Stopwatch::start(), Heartbeats::default());
+        let (mut before, mut left, mut looks) = (BTreeSet::new(), true, 0_u32);
+        let (began, mut since, mut heartbeats) =
+            (Stopwatch::start(), Stopwatch::start(), Heartbeats::default());
         loop {
             let Some(host) = weak.upgrade().filter(|host| !host.is_closing()) else { return };
-            let all = seen();
+            let (all, looked) = (seen(), EVERY.saturating_mul(looks));
             let known = host.fleet.see(&all, names.clone(), looked >= UNKNOWN);
             if host.fleet.is_gate() {
-                heartbeats.tell(&host, &all, looked);
+                heartbeats.tell(&host, &all, began.elapsed());
             }
             let is_down = |(_, state): &(&EntityId, &MemberState)| **state == MemberState::Down;
             let gone: BTreeSet<EntityId> =
                 known.states.iter().filter(is_down).map(|(id, _)| id.clone()).collect();
             // Also who is not known any more: only the jobs say whom to look for.
             let is_time = looked < UNKNOWN && looked + EVERY >= UNKNOWN;
-            // A job may have been given to a manager in the instant in which it was found to be gone.
-            let is_again = !gone.is_empty() && looked.as_secs().is_multiple_of(AGAIN_SECONDS);
-            if left || is_time || is_again || gone != before {
+            // A job may have been given to a manager in the instant in which it was found to be gone, and may have had nobody to go to.
+            let is_again = (left || !gone.is_empty()) && looks.is_multiple_of(AGAIN);
+            if is_time || is_again || gone != before {
                 left = !(take_over(&host, &known).await & succeed(&host, &known).await);
             }
             // Whoever was cut off, or stood still, may have been taken for gone itself.
@@ -233,14 +238,14 @@ pub(crate) fn keep(host: &Arc<Host>, own: Own, seen: impl Fn() -> Vec<Seen> + Se
             drop(host);
             since = Stopwatch::start();
             tokio::time::sleep(EVERY).await;
-            looked = looked.saturating_add(EVERY);
+            looks = looks.saturating_add(1);
         }
     });
 }
 
 /// Tells other gates of the open jobs here whose gates are gone. False when some are left: they have to be looked at again.
 /// What is told may be lost, or come before the other gate knows that the one before is gone: while that is so, it is told
-/// again every [`AGAIN_SECONDS`].
+/// again with every [`AGAIN`]th look.
 async fn succeed(host: &Arc<Host>, known: &Arc<Known>) -> bool {
     let Ok(open) = host.blocking(|store| open(store, StreamKind::Job)).await else { return false };
     let mut is_done = true;
@@ -360,3 +365,7 @@ fn last_plan(store: &dyn Store, stream: &StreamId) -> Result<Option<JobDispatch>
         }
     }
 }
+
+#[cfg(test)]
+#[path = "fleet_test.rs"]
+mod tests;

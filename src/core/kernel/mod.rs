@@ -28,6 +28,7 @@ pub mod layered;
 pub mod names;
 pub mod number;
 pub mod openings;
+pub mod rendezvous;
 pub mod resend;
 pub mod rng;
 pub mod time;

@@ -11,6 +11,7 @@ use super::config::RoutingConfig;
 use super::score::{Parts, Scored, capacity, score};
 use super::state::JobRoutingState;
 use crate::kernel::ids::{DatacenterId, EntityId};
+use crate::kernel::rendezvous::weight;
 use crate::kernel::time::Timestamp;
 
 /// What the one who decides knows.
@@ -295,16 +296,6 @@ fn among_equals(job: &EntityId, members: &[&Ranked<'_>], config: &RoutingConfig)
             && member.is_preferred == best.is_preferred
             && member.is_cooling() == best.is_cooling()
     });
-    let chosen = equals.enumerate().max_by_key(|(_, member)| weight(job, member.id()));
+    let chosen = equals.enumerate().max_by_key(|(_, member)| weight(job.as_str(), member.id().as_str()));
     chosen.map_or(0, |(at, _)| at)
-}
-
-/// FNV-1a over both names, mixed at the end: rendezvous hashing needs no more.
-fn weight(job: &EntityId, datacenter: &DatacenterId) -> u64 {
-    let names = job.as_str().bytes().chain([0]).chain(datacenter.as_str().bytes());
-    let hash = names.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    });
-    let mixed = (hash ^ (hash >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
-    mixed ^ (mixed >> 33)
 }
