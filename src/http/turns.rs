@@ -47,7 +47,6 @@ struct Line {
 pub(super) struct Turn {
     /// None once it is given back.
     of: Option<(Turns, Visitor)>,
-    most: usize,
 }
 
 impl Turns {
@@ -59,7 +58,7 @@ impl Turns {
             let line = lines.entry(client.clone()).or_default();
             if line.worked_on < most {
                 line.worked_on += 1;
-                return Some(Turn { of: Some((self.clone(), client.clone())), most });
+                return Some(Turn { of: Some((self.clone(), client.clone())) });
             }
             let (turn, next) = oneshot::channel();
             let behind = if is_control { &mut line.ahead } else { &mut line.waiting };
@@ -75,7 +74,7 @@ impl Turns {
     }
 
     /// Gives one turn back, and to whoever is next and still there.
-    fn give_back(&self, client: &Visitor, most: usize) {
+    fn give_back(&self, client: &Visitor) {
         loop {
             let next = {
                 let mut lines = self.lines();
@@ -91,7 +90,7 @@ impl Turns {
                     }
                 }
             };
-            let turn = Turn { of: Some((self.clone(), client.clone())), most };
+            let turn = Turn { of: Some((self.clone(), client.clone())) };
             match next.send(turn) {
                 Ok(()) => return,
                 // It has hung up; the turn is for the one behind it.
@@ -104,7 +103,7 @@ impl Turns {
 impl Drop for Turn {
     fn drop(&mut self) {
         if let Some((turns, client)) = self.of.take() {
-            turns.give_back(&client, self.most);
+            turns.give_back(&client);
         }
     }
 }
