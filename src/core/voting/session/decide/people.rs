@@ -5,8 +5,8 @@ use super::super::command::{Rejection, Reply};
 use super::super::delegation::{Delegate, Delegated, Delegation};
 use super::super::event::{Authentication, Event, Opened, Outcome, Refusal};
 use super::super::state::Session;
+use super::Decided;
 use super::verify;
-use super::{Decided, close, gate};
 use crate::kernel::Decision;
 use crate::kernel::draft::Draft;
 use crate::kernel::ids::VoterId;
@@ -22,24 +22,15 @@ fn invalid(field: &'static str, voter: &VoterId, expected: impl Into<String>) ->
     unfit((field, voter.to_string(), expected.into()))
 }
 
-/// Votes are taken longer, never shorter. A deadline that has passed is over, whether that was noticed or not.
+/// Votes are taken longer, never shorter. Whatever a deadline that has passed brings was noticed before.
 pub(super) fn extend(state: &Session, opened: &Opened, extend: Extend, now: Timestamp) -> Decided {
     if let Some(outcome) = state.outcome() {
         return Err(Rejection::Ended { outcome });
     }
-    let mut draft = Draft::<SessionMachine>::new(state, now);
-    if state.deadline(opened) < now && gate::extends(state, opened) {
-        gate::extend(&mut draft, opened, now);
-    }
-    let before = draft.state().deadline(opened);
-    if before < now {
-        let end = close::final_end(draft.state(), opened, Outcome::Timeout);
-        close::close(&mut draft, opened, end, before);
-        let outcome = draft.state().outcome().unwrap_or(Outcome::Timeout);
-        return draft.finish(Err(Rejection::Ended { outcome }));
-    }
+    let before = state.deadline(opened);
     let extended = extend.of("timeout_ms", opened.opened_at, before, now).map_err(unfit)?;
     let duplicate = extended.is_none();
+    let mut draft = Draft::<SessionMachine>::new(state, now);
     if let Some(extended) = extended {
         draft.push(Event::Extended(Box::new(extended)));
     }
