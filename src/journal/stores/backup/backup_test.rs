@@ -227,6 +227,18 @@ fn what_a_restore_left_that_was_cut_off_is_opened_by_nobody_and_is_no_hindrance(
     fs::remove_dir_all(&work).unwrap();
     drop(SledStore::open(&options(&work)).unwrap());
     drop(begun());
+    // Cut off as soon as it had locked its folder.
+    fs::remove_dir_all(&work).unwrap();
+    fs::create_dir(&work).unwrap();
+    fs::write(work.join("LOCK"), "4711").unwrap();
+    drop(begun());
+    // Cut off while an earlier one was cleared away: whatever is gone, what says that nothing counts goes last.
+    for gone in ["log", "sled", "mark"] {
+        assert!(unfinished(&work).unwrap());
+        let path = work.join(gone);
+        if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) }.unwrap();
+    }
+    drop(begun());
     // Cut off when it stands in its place and is not named a store yet.
     let stopped = begun().finish(1, |work| {
         fs::rename(work, &to).unwrap();

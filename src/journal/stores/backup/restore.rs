@@ -17,7 +17,8 @@ use std::sync::Arc;
 use crate::group::Group;
 use crate::stores::StoreOptions;
 use crate::stores::salvage::{ReadStore, free};
-use crate::stores::sled::{SledStore, format};
+use crate::stores::sled::SledStore;
+use crate::stores::sled::format::{self, Format};
 use crate::stores::walk::View;
 use crate::{ChainHash, Epoch, Fault, Position, Tip};
 use quorate_core::kernel::time::Timestamp;
@@ -26,6 +27,7 @@ use quorate_core::kernel::time::Timestamp;
 const BATCH: usize = 8 << 20;
 const FORMAT: &str = "FORMAT";
 const NOT_YET: &str = "FORMAT.new";
+const LOCK: &str = "LOCK";
 
 /// A journal that is made of groups, byte for byte.
 #[derive(Debug)]
@@ -66,9 +68,25 @@ fn is_only_made(work: &Path) -> Result<bool, Fault> {
     Ok(store.refusal().is_none() && store.damage().is_none() && store.tip().group == 0)
 }
 
+/// Takes away what counts for nothing. What says so goes last, so that it is taken away whenever this is cut off.
 fn remove(path: &Path) -> Result<(), Fault> {
     free(path)?;
-    fs::remove_dir_all(path).map_err(|e| unavailable("folder cannot be cleared", path, &e))
+    let clear = || {
+        match fs::rename(path.join(FORMAT), path.join(NOT_YET)) {
+            Err(e) if e.kind() != ErrorKind::NotFound => return Err(e),
+            Ok(()) | Err(_) => {}
+        }
+        for item in fs::read_dir(path)? {
+            let item = item?;
+            if item.file_type()?.is_dir() {
+                fs::remove_dir_all(item.path())?;
+            } else if item.file_name() != NOT_YET && item.file_name() != LOCK {
+                fs::remove_file(item.path())?;
+            }
+        }
+        fs::remove_dir_all(path)
+    };
+    clear().map_err(|e| unavailable("folder cannot be cleared", path, &e))
 }
 
 /// Makes room for a folder: what a restore left that was cut off goes, anything else stays and is refused.
@@ -81,10 +99,11 @@ fn clear(path: &Path) -> Result<(), Fault> {
     if is_empty {
         return Ok(());
     }
-    if !unfinished(path)? {
-        return Err(Fault::Foreign { path: path.display().to_string() });
+    // Cut off before or after there was anything of a store.
+    if unfinished(path)? || format::look(path)? == Format::Nothing {
+        return remove(path);
     }
-    remove(path)
+    Err(Fault::Foreign { path: path.display().to_string() })
 }
 
 fn sync(path: &Path) -> Result<(), Fault> {
