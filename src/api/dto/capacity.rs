@@ -147,10 +147,10 @@ fn is_false(flag: &bool) -> bool {
     !flag
 }
 
-/// Names a need that is no longer wanted.
+/// Names a need.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct CancelNeed {
+pub struct NeedRef {
     /// Whose need.
     #[serde(deserialize_with = "known")]
     pub cell_id: CellId,

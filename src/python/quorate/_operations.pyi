@@ -257,6 +257,18 @@ class Capacity(CapacityHolds):
         :param strict_cells: Refuse a cell that nobody has set up or registered, and a budget without limits, as ``not_found``, instead of making the cell? The configured false when left out.
         """
 
+    def need(
+        self,
+        *,
+        cell_id: str,
+        need_id: str,
+    ) -> replies.CapacityRequested:
+        """What became of a request for capacity: ``capacity.need``.
+
+        :param cell_id: Whose need.
+        :param need_id: Which.
+        """
+
     def cancel(
         self,
         cell_id: str,
@@ -3006,6 +3018,18 @@ class AsyncCapacity(AsyncCapacityHolds):
         :param budgets: Budgets it is charged to besides those of the cell.
         :param wait: Answer when the need has ended instead of when it is queued, after 300 seconds at the latest? False when left out, and always in virtual time.
         :param strict_cells: Refuse a cell that nobody has set up or registered, and a budget without limits, as ``not_found``, instead of making the cell? The configured false when left out.
+        """
+
+    async def need(
+        self,
+        *,
+        cell_id: str,
+        need_id: str,
+    ) -> replies.CapacityRequested:
+        """What became of a request for capacity: ``capacity.need``.
+
+        :param cell_id: Whose need.
+        :param need_id: Which.
         """
 
     async def cancel(
