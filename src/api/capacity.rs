@@ -16,7 +16,7 @@ use super::dto::{
 };
 use super::{Quorate, nearest, reserve, wait};
 use crate::core::capacity::cell::budget::Budget;
-use crate::core::capacity::cell::event::Return;
+use crate::core::capacity::cell::event::{Return, Unused};
 use crate::core::capacity::cell::settings::{DEFAULT_WAIT, MAX_LEASE, MAX_WAIT};
 use crate::core::capacity::cell::{
     Amount, Lease, MakeOffer, OfferFate, Op, Rejection, Release, Reply, Request, Settings,
@@ -249,7 +249,9 @@ impl Capacity<'_> {
                 let (status, token_id, used) = match fate {
                     OfferFate::Open => ("offered", None, None),
                     OfferFate::Used { token, amount } => ("offered", Some(token), Some(amount.to_f64())),
-                    OfferFate::Unused(_) => ("expired", None, None),
+                    // The need that it was for was over, as where there was none.
+                    OfferFate::Unused(Unused::NoNeed) => ("no_pending_need", None, None),
+                    OfferFate::Unused(Unused::Expired) => ("expired", None, None),
                 };
                 let (offer_id, expires_at) = (Some(offer), Some(expires));
                 let told = CapacityOffered { offer_id, token_id, used, expires_at, ..plain(status) };

@@ -162,7 +162,8 @@ pub(super) fn field_arg(field: &Field) -> Arg {
     } else if !field.choices.is_empty() {
         arg.value_name(field.choices.join("|"))
     } else {
-        arg.value_name("TEXT")
+        // `-5m` is a bad time, and no flag.
+        arg.value_name("TEXT").allow_hyphen_values(["since", "until", "at"].contains(&field.name.as_str()))
     }
 }
 

@@ -127,12 +127,23 @@ async fn checkpoint(place: &Place) -> Result<Option<LogCheckpoint>, Error> {
     }
 }
 
+/// The folder that a file is to stand in.
+fn beside(above: &Path) -> std::io::Result<PathBuf> {
+    if above.as_os_str().is_empty() { Path::new(".").canonicalize() } else { above.canonicalize() }
+}
+
 /// Makes a backup.
 pub(super) async fn backup(matches: &ArgMatches, output: &Output) -> Result<u8, Stop> {
     let (folder, file) = (given(matches, "folder")?, given(matches, "to")?);
     if open::database(&folder)?.is_some() {
         let expected = "a data folder; a database has its own means";
         return Err(Error::invalid("folder", folder.display().to_string(), expected).into());
+    }
+    if let (Ok(folder), Some(Ok(above))) = (folder.canonicalize(), file.parent().map(beside))
+        && above.starts_with(&folder)
+    {
+        let expected = "a file outside the folder, in which nothing is changed";
+        return Err(Error::invalid("to", file.display().to_string(), expected).into());
     }
     let with_key = !matches.get_flag("without-log-key");
     let began = Stopwatch::start();
@@ -193,6 +204,12 @@ pub(super) async fn restore(matches: &ArgMatches, output: &Output) -> Result<u8,
     });
     let restored = restored.await;
     bar.finish_and_clear();
+    let restored = restored.map_err(|error| match error.kind() {
+        ErrorKind::StoreCorrupt => {
+            error.advising("this file is no whole backup; take another one, or make one anew")
+        }
+        _ => error,
+    });
     told(&restored?, output)
 }
 

@@ -224,15 +224,33 @@ fn certificates(flag: &str, file: &Path) -> Result<Vec<Certificate<'static>>, Er
 /// The detail of an error after which a request may be sent again: no server has heard it, or it only asks.
 pub(super) const UNHEARD: &str = "unheard";
 
+/// How long what waits for nothing may take.
+const ANSWER_PATIENCE: Duration = Duration::from_secs(60);
+/// How long a server may take to say that it is there.
+const SIGN_PATIENCE: Duration = Duration::from_secs(3);
+
+/// Does the server answer, and not only its socket?
+pub(super) fn answers(server: &Server) -> bool {
+    let asked = server.base().and_then(|base| {
+        let config = Agent::config_builder().timeout_global(Some(SIGN_PATIENCE)).http_status_as_error(false);
+        Ok((server.agent(config)?, format!("{base}/healthz")))
+    });
+    asked.is_ok_and(|(agent, target)| agent.get(&target).call().is_ok())
+}
+
 /// Calls the operation at a server.
 ///
 /// # Errors
 /// What the server answers; `invalid_argument` for a URL that is none; `no_answer` when there is no server or it
 /// does not speak this protocol; `outcome_unknown` when the request may have been carried out and no answer came.
 pub(super) fn call(server: &Server, op: &Operation, fields: Map<String, Value>) -> Result<Value, Error> {
+    // What reads or prunes a whole journal takes its time.
+    let is_long =
+        (op.waits)(&fields) || ["history.", "retention."].iter().any(|noun| op.name.starts_with(noun));
+    let patience = if is_long { PATIENCE } else { ANSWER_PATIENCE };
     let request = WireRequest::of(op, fields);
     let target = format!("{}{}", server.base()?, request.target);
-    let config = Agent::config_builder().timeout_global(Some(PATIENCE)).http_status_as_error(false);
+    let config = Agent::config_builder().timeout_global(Some(patience)).http_status_as_error(false);
     let agent = server.agent(config)?;
     let sent = match request.body {
         None => server.known(agent.get(&target)).call(),

@@ -12,7 +12,7 @@ use quorate_runtime::api::dto::{Beat, HistoryQuery, RegisterAgent, RequestConsen
 use quorate_runtime::config::{ClockConfig, Config, HealthPolicy};
 use serde_json::json;
 
-use crate::consensus::{agents, id, question, refused, register, result, vote, voter};
+use crate::consensus::{agents, id, question, refused, result, vote, voter};
 use crate::manual;
 
 /// Agents that beat every second and fail after three.

@@ -26,7 +26,8 @@ pub struct RequestCapacity {
     /// long the token may be kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout_seconds: Option<f64>,
-    /// A name for the need, so that a repeat is answered instead of queued again. Made when left out.
+    /// A name for the need, so that a repeat is answered instead of queued again: as long as it waits or a token of it lives,
+    /// and then until 128 later needs of the cell have ended. Made when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub need_id: Option<NeedId>,
     /// Of what; `capacity` when left out.

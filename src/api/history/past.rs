@@ -137,7 +137,7 @@ struct Asked<'a> {
 impl Asked<'_> {
     async fn fold<M: Machine>(&self) -> Result<(M::State, Timestamp), Error> {
         let (stream, point) = (self.stream.clone(), self.point);
-        let now = self.q.host().clock.now();
+        let now = self.q.host().clock.latest();
         if let Point::At(at) = point
             && at > now
         {

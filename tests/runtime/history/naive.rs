@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use quorate_core::kernel::time::Timestamp;
 use serde_json::{Map, Value, json};
 
-use super::random::{Dice, VOTERS};
+use super::random::Dice;
 
 /// Every text in a value with the member it stands in, alone or in a list.
 fn texts(of: &Value, member: &str, out: &mut Vec<(String, String)>) {
