@@ -237,3 +237,55 @@ fn a_recovered_folder_goes_on_with_the_log_of_the_damaged_one() {
     assert!(server.wait().unwrap().success());
     assert!(token(&new) > before + (1 << 20), "what was lost may have minted tokens");
 }
+
+#[test]
+fn a_recovery_or_a_move_killed_at_any_instant_leaves_no_store_that_is_empty() {
+    let (original, elsewhere) = (folder(), TempDir::new().unwrap());
+    let (from, new) = (elsewhere.path().join("from"), elsewhere.path().join("new"));
+    let tip = verified(original.path())["tip_hash"].clone();
+    let copy = || {
+        let _ = std::fs::remove_dir_all(&from);
+        std::process::Command::new("cp").arg("-r").args([original.path(), &from]).status().unwrap();
+    };
+    for (command, flags) in [("recover", ["", "--to"]), ("move", ["--from", "--to"])] {
+        let (mut whole, mut nothing) = (0, 0);
+        let args: Vec<&str> = [command, flags[0], text(&from), flags[1], text(&new)]
+            .into_iter()
+            .filter(|word| !word.is_empty())
+            .collect();
+        copy();
+        for round in 0..24u64 {
+            let mut made = quorate(&args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+            std::thread::sleep(Duration::from_micros(round * 4_000));
+            // It may have ended by itself.
+            let _ = made.kill();
+            made.wait().unwrap();
+            // What is opened there has everything; what has not is opened by nobody.
+            let seen = run(&["history", "verify", "--data", text(&new), "--json"]);
+            let opened = seen.code() == 0 && seen.json()["opens"] == true;
+            let moved = run(&["history", "verify", "--data", text(&from), "--json"]);
+            let still = moved.code() == 0 && moved.json()["opens"] == true;
+            if opened {
+                whole += 1;
+                assert_eq!(seen.json()["tip_hash"], tip, "{command} {round}");
+                assert!(command == "recover" || !still, "both open: {round}");
+                std::fs::remove_dir_all(&new).unwrap();
+                copy();
+            } else {
+                nothing += 1;
+                if new.join("MOVE").exists() || new.join("FORMAT.new").exists() {
+                    let refused =
+                        run(&["agent", "register", "--agent-id", "x", "--data", text(&new), "--json"]);
+                    assert!(refused.code() != 0, "{command} {round}: {}", refused.out());
+                }
+            }
+        }
+        println!("{command}: {whole} whole, {nothing} nothing");
+        assert!(nothing > 0);
+        // Begun again it ends.
+        let done = run(&[&args[..], &["--json"]].concat());
+        assert!(done.code() == 0, "{command}: {}", done.out());
+        assert_eq!(verified(&new)["tip_hash"], tip);
+        std::fs::remove_dir_all(&new).unwrap();
+    }
+}

@@ -89,7 +89,7 @@ fn doctor_looks_at_a_folder_and_changes_nothing() {
     for name in ["store", "owner"] {
         assert_eq!(status(&checks, name).0, "ok", "{checks}");
     }
-    assert!(checks.to_string().contains("served by a process that answers: not read"), "{checks}");
+    assert!(checks.to_string().contains("served by a process: not read"), "{checks}");
     signal(&server, "-KILL");
     server.wait().unwrap();
     assert_eq!(status(&run(&["doctor", "--data", data, "--json"]).json(), "owner").0, "warn");

@@ -120,7 +120,20 @@ pub fn move_journal(from: &Place, to: &Place, mut progress: impl FnMut(Progress)
             "a journal that was not pruned; `quorate backup` and `quorate restore` copy one that was".into();
         return Err(Fault::Config { knob: "from", value: from_name, range });
     }
-    let target = open(to, !gone)?;
+    if let Place::Folder(path) = to
+        && !gone
+    {
+        SledStore::announce(path, &from_name)?;
+    }
+    let target = match (open(to, !gone), to) {
+        // Cut off in the middle of a copy, between what the database holds and what the mark says of it: the source has all.
+        (Err(Fault::Corrupt { .. }), Place::Folder(path))
+            if !gone && SledStore::clear_announced(path, &from_name)? =>
+        {
+            open(to, true)?
+        }
+        (opened, _) => opened?,
+    };
     let begun = match target.note()? {
         Some(Note::Into(place)) if place == from_name => true,
         Some(note) => return Err(note.refusal()),

@@ -47,6 +47,17 @@ fn unavailable(what: &str, path: &Path, error: &io::Error) -> Fault {
     Fault::Unavailable { reason: format!("{what}. path={}, error={error}", path.display()) }
 }
 
+/// The folder in which a new journal is made that will stand in `to`.
+///
+/// # Errors
+/// [`Fault::Foreign`] for a place without a name.
+pub fn work_of(to: &Path) -> Result<PathBuf, Fault> {
+    let no_name = || Fault::Foreign { path: to.display().to_string() };
+    let mut name = to.file_name().ok_or_else(no_name)?.to_owned();
+    name.push(".restoring");
+    Ok(to.with_file_name(name))
+}
+
 /// Was a folder left by a restore that was cut off? Then nothing in it counts.
 ///
 /// # Errors
@@ -124,10 +135,7 @@ impl NewJournal {
     /// [`Fault::Foreign`] when there is something in it, or beside it under the name of the work; [`Fault::Locked`] while
     /// another restore is at work there; [`Fault::Unavailable`] when a disk does not answer.
     pub fn begin(to: &Path) -> Result<Self, Fault> {
-        let no_name = || Fault::Foreign { path: to.display().to_string() };
-        let mut name = to.file_name().ok_or_else(no_name)?.to_owned();
-        name.push(".restoring");
-        let work = to.with_file_name(name);
+        let work = work_of(to)?;
         clear(to)?;
         match is_only_made(&work)? {
             true => remove(&work)?,

@@ -39,7 +39,7 @@ pub(super) struct Folder {
 
 /// Makes a folder that no other user of the machine can look into: what is recorded may be secret. One that is there stays as
 /// it is.
-fn private(path: &Path) -> io::Result<()> {
+pub(super) fn private(path: &Path) -> io::Result<()> {
     if let Some(above) = path.parent() {
         fs::create_dir_all(above)?;
     }

@@ -14,6 +14,8 @@ use crate::Fault;
 use crate::chain::digest;
 
 pub(super) const NAME: &str = "MOVE";
+/// The file before it has that name.
+pub(super) const NEW: &str = "MOVE.new";
 /// Bytes of the file that are read; a path has fewer.
 const LONGEST: usize = 64 << 10;
 
