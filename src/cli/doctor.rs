@@ -238,14 +238,14 @@ fn private(path: &Path) -> Option<Check> {
         use std::os::unix::fs::PermissionsExt;
         let mode = std::fs::metadata(path).ok()?.permissions().mode() & 0o777;
         let found = format!("mode {mode:03o}");
-        return Some(match mode & 0o077 {
+        Some(match mode & 0o077 {
             0 => Check::ok("private", found),
             _ => Check::warn(
                 "private",
                 found,
                 "others of this machine may read what is recorded, secrets of hooks among it: chmod 700",
             ),
-        });
+        })
     }
     #[cfg(not(unix))]
     None
