@@ -146,15 +146,10 @@ pub(super) fn inspect(folder: &Path, durable: Option<End>) -> Result<Report, Fau
 /// answer.
 pub(super) fn end(folder: &Path, since: Option<End>) -> Result<End, Fault> {
     let files = Files::open(folder)?;
-    let mut reached = match since.filter(|since| since.lsn >= 0) {
+    let reached = match since.filter(|since| since.lsn >= 0) {
         Some(since) => files.follow(since.lsn)?.reached,
         None => files.tail(0)?.reached,
     };
-    if let Some(since) = since.filter(|since| reached < since.lsn && files.is_cleared(since.lsn)) {
-        // Only read when it may have been cleared, for it holds where every page is.
-        let covered = read_snapshot(folder)?.0.stable.map(round_up);
-        reached = covered.filter(|covered| *covered >= since.lsn).map_or(reached, |_| since.lsn);
-    }
     if let Some(since) = since.filter(|since| reached < since.lsn) {
         return Err(files.damage(0, reached, &format!("the log became shorter. written_upto={}", since.lsn)));
     }
@@ -272,21 +267,8 @@ impl Files {
 
     /// Where sled would stop: it follows the segments without a gap from the one that was written last for certain.
     fn tail(&self, floor: Lsn) -> Result<Tail, Fault> {
-        let low = self.stable.unwrap_or(-1).max(floor).max(0);
-        let mut tail = self.walk_tail((low / SEGMENT as Lsn).unsigned_abs(), 0)?;
-        if floor > 0 && low == floor && self.is_cleared(round_up(floor)) {
-            tail.reached = tail.reached.max(round_up(floor));
-        }
-        Ok(tail)
-    }
-
-    /// Is there neither a segment that begins with this lsn nor the one before it? When sled opens a database it clears segments of
-    /// which nothing counts any more, the last one among them where it is full; what was in it is in the snapshot that it
-    /// writes then.
-    fn is_cleared(&self, lsn: Lsn) -> bool {
-        let number = (lsn / SEGMENT as Lsn).unsigned_abs();
-        let is_there = |number: u64| self.order.contains_key(&number);
-        lsn % SEGMENT as Lsn == 0 && !is_there(number) && !number.checked_sub(1).is_some_and(is_there)
+        let low = self.stable.unwrap_or(-1).max(floor).max(0) / SEGMENT as Lsn;
+        self.walk_tail(low.unsigned_abs(), 0)
     }
 
     /// Where the log ends, given that it reached `lsn`.
