@@ -259,8 +259,8 @@ class Capacity(CapacityHolds):
 
     def need(
         self,
-        *,
         cell_id: str,
+        *,
         need_id: str,
     ) -> replies.CapacityRequested:
         """What became of a request for capacity: ``capacity.need``.
@@ -3022,8 +3022,8 @@ class AsyncCapacity(AsyncCapacityHolds):
 
     async def need(
         self,
-        *,
         cell_id: str,
+        *,
         need_id: str,
     ) -> replies.CapacityRequested:
         """What became of a request for capacity: ``capacity.need``.
