@@ -88,7 +88,7 @@ fn go_on(store: &dyn Store, mut so_far: SoFar, shards: &Weak<Shards>, over: &Ato
     let mut told = false;
     while !over.load(Ordering::Acquire) {
         let begun = Held::begin();
-        match so_far.to_the_end(store) {
+        match so_far.read_on(store) {
             Ok(()) => {
                 let Some(shards) = shards.upgrade() else { return };
                 if std::mem::take(&mut so_far.changed) {
@@ -109,7 +109,7 @@ fn go_on(store: &dyn Store, mut so_far: SoFar, shards: &Weak<Shards>, over: &Ato
 }
 
 impl SoFar {
-    fn to_the_end(&mut self, store: &dyn Store) -> Result<(), Fault> {
+    fn read_on(&mut self, store: &dyn Store) -> Result<(), Fault> {
         let end = wait(store.tip())?.position;
         while self.at < end {
             let page = wait(store.scan(self.at, PAGE))?;
