@@ -23,6 +23,7 @@ use crate::core::jobs::gate;
 use crate::core::jobs::manager as job;
 use crate::core::jobs::worker;
 use crate::core::kernel::ids::EntityId;
+use crate::core::kernel::shards::OneShard;
 use crate::core::kernel::time::Timestamp;
 use crate::core::load::shed::{AdmissionConfig, DetectorConfig, LatencyConfig};
 use crate::core::voting::agent::grade::Bounds;
@@ -52,6 +53,9 @@ pub struct Config {
     pub clock: ClockConfig,
     /// Seed of minted ids. `None`, the default, mints random ones; a seed makes runs repeatable and ids guessable.
     pub seed: Option<u64>,
+    /// The shard that this runtime serves, where the journal is one of several: ids are minted such that they fall on it.
+    #[serde(skip)]
+    pub shard: Option<OneShard>,
     /// Requests admitted and not yet answered, 1 to 10,000,000, default 65,536. Too small refuses bursts with
     /// `overloaded`; too large lets memory grow (about 1 KiB each) when the disk stalls. Those who wait for a quorum
     /// to close are counted apart, up to the same number.
@@ -421,6 +425,7 @@ impl Default for Config {
             store_options: StoreOptions::default(),
             clock: ClockConfig::System,
             seed: None,
+            shard: None,
             max_in_flight: 65_536,
             group_bytes: 4 << 20,
             entity_threads: (processors / 2).clamp(1, 256),

@@ -192,6 +192,12 @@ pub enum ErrorKind {
     NotReleasing,
     /// The voter handed its place to somebody else, who votes in it.
     Delegated,
+    /// Another process has the shard; `shard` says which one, and `address` where that process answers. Nothing was done.
+    OwnedElsewhere,
+    /// No process has the shard now, as while it is taken over. Nothing was done; try again.
+    ShardUnowned,
+    /// It would have to hold on several shards at once. Nothing was done.
+    NotOnShards,
 }
 
 /// One line of the table of kinds.
@@ -290,6 +296,9 @@ pub const KINDS: &[KindEntry] = &[
     line(ErrorKind::Stopped, "stopped", 423, 38, true),
     line(ErrorKind::NotReleasing, "not_releasing", 403, 39, false),
     line(ErrorKind::Delegated, "delegated", 409, 40, false),
+    line(ErrorKind::OwnedElsewhere, "owned_elsewhere", 421, 44, false),
+    line(ErrorKind::ShardUnowned, "shard_unowned", 503, 7, true),
+    line(ErrorKind::NotOnShards, "not_on_shards", 422, 45, false),
 ];
 
 impl ErrorKind {

@@ -24,6 +24,7 @@ use tokio::sync::watch;
 use super::Quorate;
 use super::ops::{self, Acts, Operation};
 use crate::core::kernel::ids::{EntityId, StreamKind, VoterId};
+use crate::core::kernel::shards::OneShard;
 use crate::core::kernel::time::Timestamp;
 use crate::core::trust::identity::check::{Acting, Missing, Need, permits};
 use crate::core::trust::identity::command::Refuse;
@@ -33,6 +34,7 @@ use crate::core::trust::identity::{Command, Directory, Identity, IdentityMachine
 use crate::error::{Error, ErrorKind};
 use crate::journal::chain::{same_hash, secret_hash};
 use crate::shell::entity::Action;
+use crate::shell::host::Host;
 use crate::shell::lock;
 use crate::shell::runtime::ask;
 use crate::shell::tell::tell;
@@ -240,12 +242,18 @@ impl Quorate {
         Ok(self.under(caller))
     }
 
+    /// The same caller at the runtime of a shard.
+    pub(super) fn known_here(&self, caller: Option<Caller>) -> Quorate {
+        caller.map_or_else(|| self.clone(), |caller| self.under(caller))
+    }
+
     fn under(&self, caller: Caller) -> Quorate {
         Quorate {
             runtime: self.runtime.clone(),
             access: self.access.under(caller.name.clone()),
             caller: Some(caller),
             members: self.members.clone(),
+            shards: self.shards.clone(),
         }
     }
 
@@ -257,7 +265,12 @@ impl Quorate {
         let mut used = lock(&host.counters.identities_used);
         let noted = used.entry(name.clone()).or_default();
         noted.last = Some(now);
-        if !host.reads_only && is_old(recorded) && is_old(noted.told) {
+        if !host.reads_only
+            && self.shards.is_none()
+            && has_identities(host)
+            && is_old(recorded)
+            && is_old(noted.told)
+        {
             noted.told = Some(now);
             drop(used);
             tell::<IdentityMachine>(host, name, Command::Use);
@@ -463,7 +476,9 @@ impl Quorate {
     ) -> Error {
         let host = self.host();
         let recorded = match &refusal {
-            Refusal::Missing(Missing::Party(party)) if op.records_refusals && !host.reads_only => {
+            Refusal::Missing(Missing::Party(party))
+                if op.records_refusals && !host.reads_only && has_identities(host) =>
+            {
                 let refuse = Refuse {
                     operation: op.name.to_owned(),
                     subject: op.subject().and_then(|field| fields.get(field)?.as_str().map(str::to_owned)),
@@ -482,6 +497,11 @@ impl Quorate {
         };
         error_of(caller, op, refusal, recorded)
     }
+}
+
+/// Identities stand on the first shard, where there are several.
+fn has_identities(host: &Host) -> bool {
+    host.config.shard.as_ref().is_none_or(OneShard::is_first)
 }
 
 fn error_of(caller: &Caller, op: &Operation, refusal: Refusal, recorded: bool) -> Error {

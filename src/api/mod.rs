@@ -52,6 +52,7 @@ mod event_view;
 pub mod events;
 pub mod export;
 pub mod flow;
+mod health;
 mod hidden;
 pub mod history;
 pub mod hold;
@@ -91,6 +92,7 @@ pub mod retention;
 pub mod session;
 mod session_plan;
 mod session_view;
+pub mod shards;
 pub mod shedding;
 mod sought;
 mod spend;
@@ -115,7 +117,6 @@ use crate::error::{Error, ErrorKind};
 use crate::journal::{Fault, Store};
 use crate::shell::access::Access;
 use crate::shell::bus::Notice;
-use crate::shell::host::wait;
 use crate::shell::post::Lossy;
 pub use crate::shell::post::{Mailbox, NetworkFaults};
 use crate::shell::runtime::{Ending, Runtime};
@@ -146,6 +147,8 @@ pub struct Quorate {
     caller: Option<Caller>,
     /// The node of this process, if it is one.
     members: member::Slot,
+    /// The shards that answer in place of this runtime, where the journal is one of several.
+    shards: Option<Arc<shards::Shards>>,
 }
 
 impl std::fmt::Debug for Quorate {
@@ -225,7 +228,13 @@ impl Quorate {
     fn over(runtime: Runtime) -> Self {
         history::keep_indexed(runtime.host());
         let access = Access::open(runtime.host().clone());
-        Quorate { runtime: Arc::new(runtime), access, caller: None, members: member::Slot::default() }
+        Quorate {
+            runtime: Arc::new(runtime),
+            access,
+            caller: None,
+            members: member::Slot::default(),
+            shards: None,
+        }
     }
 
     /// Operations on quorums.
@@ -533,35 +542,6 @@ impl Quorate {
     /// How late deadlines were noticed since the process began.
     pub fn deadline_lag(&self) -> Lag {
         self.host().wheel.lags.read()
-    }
-
-    /// How the runtime is doing.
-    pub fn health(&self) -> dto::Health {
-        let host = self.host();
-        let closing = || host.is_closing().then(|| "the runtime is closed".to_owned());
-        // A store may also fail while nobody writes.
-        let failed = || wait(host.store.tip()).err();
-        let failure = host.writer.failure().or_else(failed).map(|fault| fault.to_string()).or_else(closing);
-        let off = host.clock.off_by_us().filter(|_| failure.is_none());
-        let (process_gaps, clock_steps) = host.clock.counts();
-        dto::Health {
-            status: match (&failure, off) {
-                (Some(_), _) => "failed".into(),
-                (None, Some(_)) => "clock_off".into(),
-                (None, None) => "ok".into(),
-            },
-            failure,
-            now: host.clock.now(),
-            clock_offset_ms: host.clock.offset_us() / 1_000,
-            clock_steps,
-            process_gaps,
-            tracked_deadlines: host.wheel.len() as u64,
-            awake_entities: host.awake() as u64,
-            most_awake_entities: host.most_awake() as u64,
-            parked_entities: host.restarts.parked(host.clock.now()) as u64,
-            in_flight: host.in_flight() as u64,
-            dropped_at_open: self.runtime.report().store.dropped.clone(),
-        }
     }
 
     /// Shuts down: what was accepted is committed, indexes are written, the store is closed. Other clones of the

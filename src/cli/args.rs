@@ -7,7 +7,8 @@ use clap_complete::Shell;
 use super::server_args::{TOKEN, TOKEN_FILE, server_args};
 use quorate_runtime::api::events::{FILTERS, NOT_FOLLOWED};
 use quorate_runtime::api::nouns::NOUNS;
-use quorate_runtime::api::ops::{self, Field, OPERATIONS, Operation};
+use quorate_runtime::api::ops::{self, Field, Group, OPERATIONS, Operation};
+use quorate_runtime::api::shards::group::SHARD;
 use quorate_runtime::error::{Error, ErrorKind};
 use quorate_runtime::store::STORES;
 
@@ -19,7 +20,7 @@ Exit codes: 0 done · 1 output that cannot be written · 2 bad request or usage 
 16 not known who calls · 17 the identity may not do this · 18 certificate that does not hold · \
 19 proof that does not hold · 32 not decided yet · 33 not approved · 34 approved by votes that do not stand · \
 35 approved for another operation · 36 approval expired · 37 used as often as it may be · 38 stopped · \
-39 does not release the stop · 40 handed its place on · 41 pruned · 42 led by another gate · 43 no answer from the server · 130 interrupted
+39 does not release the stop · 40 handed its place on · 41 pruned · 42 led by another gate · 43 no answer from the server · 44 another process has the shard · 45 not done on several shards · 130 interrupted
 
 Commands that ask for an outcome (`quorum wait`, `consensus request`, `consensus result`, `session result`, `capacity request`, `capacity need`, `capacity reserve`, `job wait`) \
 exit with it: 0 approved, decided, granted, completed · 20 open, not decided or ended yet · 21 rejected · 22 timeout · 23 expired · \
@@ -57,9 +58,10 @@ pub(super) fn command() -> Command {
         .subcommand(super::prune::command())
         .subcommand(super::recover::command())
         .subcommand(super::doctor::command())
+        .subcommand(super::shards::command())
         .subcommand(verify_certificate_command())
         .subcommand(super::proof::checkpoint_command())
-        .subcommand(verify_proof_command())
+        .subcommand(super::proof::proof_command())
         .subcommand(Command::new("ops").about("List every operation: name, method, path, what it does"))
         .subcommand(Command::new("rules").about("List the vote rules of `quorate replay`"))
 }
@@ -120,8 +122,22 @@ fn verb_command(verb: &'static str, op: &Operation) -> Command {
         ),
         None => command,
     };
-    with_place(command.args(fields))
+    let command = with_place(command.args(fields));
+    if op.group == Group::First { command } else { command.arg(shard_arg().conflicts_with("data")) }
 }
+
+/// The flag that names a shard.
+fn shard_arg() -> Arg {
+    Arg::new(SHARD_FLAG)
+        .long(SHARD)
+        .value_name("NUMBER")
+        .value_parser(clap::value_parser!(u16))
+        .help("Which shard is meant, at a server whose journal is several")
+        .help_heading("Where")
+}
+
+/// The id of the flag that names a shard.
+pub(super) const SHARD_FLAG: &str = ":shard:";
 
 /// The same command with the flags that say where it is carried out.
 pub(super) fn with_place(command: Command) -> Command {
@@ -206,6 +222,12 @@ fn serve_command() -> Command {
                 .long("listen")
                 .value_name("ADDR")
                 .help("The address to listen on, 127.0.0.1:7171 when left out; port 0 takes a free one"),
+        )
+        .arg(
+            Arg::new("advertise")
+                .long("advertise")
+                .value_name("URL")
+                .help("Where other machines reach this server, on a journal of several shards; the address listened on when left out"),
         )
         .arg(switch(
             "insecure",
@@ -301,6 +323,7 @@ fn watch_command() -> Command {
             path("data", "DIR", "The data folder of a running server, instead of its URL")
                 .help_heading("Where"),
         )
+        .arg(shard_arg().conflicts_with("data"))
         .args(server_args())
 }
 
@@ -503,39 +526,6 @@ that it does not hold, 2 that it is no certificate.
 
 It does not say whether these are the voters, keys and powers you trust: compare electorate_hash and terms_hash with what \
 you were told when the session opened.";
-
-fn verify_proof_command() -> Command {
-    Command::new("verify-proof")
-        .about("Check a proof without a store: that a record is in a log, or that a log only grew")
-        .long_about(VERIFY_PROOF)
-        .arg(
-            Arg::new("file")
-                .value_name("FILE")
-                .value_parser(clap::value_parser!(std::path::PathBuf))
-                .required(true)
-                .help("The proof; - reads stdin"),
-        )
-        .arg(
-            Arg::new("public-key")
-                .long("public-key")
-                .value_name("KEY")
-                .required(true)
-                .help("The public key of the log, as `history checkpoint` showed it to somebody you trust"),
-        )
-}
-
-/// What `quorate verify-proof --help` says.
-const VERIFY_PROOF: &str = "\
-Check a proof without a store. FILE is what `quorate history prove --json` or `quorate history consistency --json` wrote.
-
-A proof of a record holds when the signature of the checkpoint fits the key, the hashes lead from the record to the signed \
-root, and the event shown is the one in the record. A proof of consistency holds when the tree of the newer checkpoint \
-begins with that of the older one: nothing before it was changed, dropped or put between. A proof says nothing about what \
-was never recorded, and nothing about what was recorded after its checkpoint.
-
-The key decides what the proof is worth: take it from where the log's operator published it, not from the proof.
-
-Exit codes: 0 it holds · 19 it does not · 2 FILE or KEY is not of its form.";
 
 pub(super) fn path(name: &'static str, value: &'static str, help: &'static str) -> Arg {
     Arg::new(name)

@@ -12,6 +12,7 @@
 //!  certificate  whether the certificate of a decision holds
 //!  export    what happened, as a file that proves itself
 //!  doctor    whether a folder or a database is to be trusted with a journal
+//!  shards    one journal over several: divided, shown, and served
 //!  backup    a journal into one file, and out of it into a new folder
 //!  move      a journal from one store to another
 //!  prune     a folder without what ended long ago
@@ -52,6 +53,7 @@ mod replay;
 mod serve;
 mod server_args;
 mod settings;
+mod shards;
 mod signals;
 #[cfg(unix)]
 mod socket;
@@ -107,6 +109,7 @@ fn dispatch(matches: &ArgMatches, output: &Output) -> Result<u8, Stop> {
             Some(("recover", matches)) => recover::run(matches, output).await,
             Some(("replay", matches)) => replay::run(matches, output).await,
             Some(("verify-certificate", matches)) => certificate::run(matches, output),
+            Some(("shards", matches)) => shards::run(matches, output),
             Some(("serve", matches)) => serve::run(matches, output).await,
             Some(("verify-checkpoint", matches)) => proof::checkpoint(matches, output),
             Some(("verify-proof", matches)) => proof::run(matches, output),

@@ -17,6 +17,7 @@ use quorate_http::Listeners;
 use quorate_runtime::api::Quorate;
 use quorate_runtime::api::ops::{self, Method, OPERATIONS, Operation};
 use quorate_runtime::api::outcome::{not_done, outcome_of};
+use quorate_runtime::api::shards::group::SHARD;
 use quorate_runtime::core::kernel::time::Timestamp;
 use quorate_runtime::core::voting::rules::{Parameter, RULES};
 use quorate_runtime::error::{Error, ErrorKind};
@@ -327,6 +328,9 @@ pub(super) fn fields(
             parts.collect()
         };
         request.insert(field.name, value);
+    }
+    if let Ok(Some(shard)) = matches.try_get_one::<u16>(args::SHARD_FLAG) {
+        request.insert(SHARD.to_owned(), (*shard).into());
     }
     Ok(request)
 }

@@ -33,6 +33,40 @@ pub(super) fn run(matches: &ArgMatches, output: &Output) -> Result<u8, Stop> {
     Ok(0)
 }
 
+/// `quorate verify-proof`.
+pub(super) fn proof_command() -> Command {
+    Command::new("verify-proof")
+        .about("Check a proof without a store: that a record is in a log, or that a log only grew")
+        .long_about(VERIFY_PROOF)
+        .arg(
+            Arg::new("file")
+                .value_name("FILE")
+                .value_parser(clap::value_parser!(std::path::PathBuf))
+                .required(true)
+                .help("The proof; - reads stdin"),
+        )
+        .arg(
+            Arg::new("public-key")
+                .long("public-key")
+                .value_name("KEY")
+                .required(true)
+                .help("The public key of the log, as `history checkpoint` showed it to somebody you trust"),
+        )
+}
+
+/// What `quorate verify-proof --help` says.
+const VERIFY_PROOF: &str = "\
+Check a proof without a store. FILE is what `quorate history prove --json` or `quorate history consistency --json` wrote.
+
+A proof of a record holds when the signature of the checkpoint fits the key, the hashes lead from the record to the signed \
+root, and the event shown is the one in the record. A proof of consistency holds when the tree of the newer checkpoint \
+begins with that of the older one: nothing before it was changed, dropped or put between. A proof says nothing about what \
+was never recorded, and nothing about what was recorded after its checkpoint.
+
+The key decides what the proof is worth: take it from where the log's operator published it, not from the proof.
+
+Exit codes: 0 it holds · 19 it does not · 2 FILE or KEY is not of its form.";
+
 /// What `quorate verify-checkpoint --help` says.
 const CHECKPOINT: &str = "\
 Check a signed checkpoint without a store: that the log signed it, and that every witness named cosigned it (C2SP tlog-cosignature). \

@@ -16,12 +16,14 @@ use ureq::typestate::AgentScope;
 use ureq::unversioned::resolver::DefaultResolver;
 use ureq::{Agent, RequestBuilder};
 
+use super::open;
 use super::server_args::{TLS_CA, TLS_CERT, TLS_KEY, TOKEN, TOKEN_FILE};
 #[cfg(unix)]
 use super::socket::OwnerConnector;
 use quorate_runtime::api::ops::{Method, OPERATIONS, Operation};
 use quorate_runtime::api::wire::{self, WireRequest};
 use quorate_runtime::error::{Error, ErrorKind};
+use quorate_runtime::shell::clock::Stopwatch;
 
 /// The variable of the environment that holds a token: other users cannot read it, as they can a command line.
 const TOKEN_VARIABLE: &str = "QUORATE_TOKEN";
@@ -29,6 +31,8 @@ const TOKEN_VARIABLE: &str = "QUORATE_TOKEN";
 const PATIENCE: Duration = Duration::from_secs(330);
 /// How long a server may take to begin to tell events.
 const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
+/// How often a request is sent on to the process that has the shard.
+const HOPS: usize = 4;
 /// Largest answer read, in bytes.
 const MAX_ANSWER: u64 = 256 << 20;
 
@@ -114,6 +118,20 @@ impl Server {
             }
             #[cfg(unix)]
             Server::Owner(_, None) => request,
+        }
+    }
+
+    /// The server that has the shard, as the error says. Never from where a certificate was asked for to where none is.
+    fn sent_to(&self, error: &Error) -> Option<Self> {
+        let address = error.detail("address").and_then(Value::as_str)?;
+        let scheme = |url: &str| url.split_once("://").map(|(scheme, _)| scheme.to_owned());
+        match self {
+            Server::Url(url, token, tls)
+                if error.kind() == ErrorKind::OwnedElsewhere && scheme(url) == scheme(address) =>
+            {
+                Some(Server::Url(address.to_owned(), token.clone(), tls.clone()))
+            }
+            _ => None,
         }
     }
 
@@ -244,6 +262,31 @@ pub(super) fn answers(server: &Server) -> bool {
 /// What the server answers; `invalid_argument` for a URL that is none; `no_answer` when there is no server or it
 /// does not speak this protocol; `outcome_unknown` when the request may have been carried out and no answer came.
 pub(super) fn call(server: &Server, op: &Operation, fields: Map<String, Value>) -> Result<Value, Error> {
+    followed(server, |server| once(server, op, fields.clone()))
+}
+
+/// Asks a server, or the one that it sends to; for a while again while nobody has the shard, as when it is taken over.
+fn followed<T>(server: &Server, ask: impl Fn(&Server) -> Result<T, Error>) -> Result<T, Error> {
+    let (since, mut hops) = (Stopwatch::start(), 0);
+    let mut at = server.clone();
+    loop {
+        let error = match ask(&at) {
+            Ok(answer) => return Ok(answer),
+            Err(error) => error,
+        };
+        match at.sent_to(&error).filter(|_| hops < HOPS) {
+            Some(next) => (at, hops) = (next, hops + 1),
+            None if error.kind() == ErrorKind::ShardUnowned && since.elapsed() < open::COMMAND.most => {
+                let ms = error.detail("retry_after_ms").and_then(Value::as_u64).unwrap_or_default();
+                std::thread::sleep(Duration::from_millis(ms).max(open::COMMAND.every));
+                (at, hops) = (server.clone(), 0);
+            }
+            None => return Err(error),
+        }
+    }
+}
+
+fn once(server: &Server, op: &Operation, fields: Map<String, Value>) -> Result<Value, Error> {
     // What reads or prunes a whole journal takes its time.
     let is_long =
         (op.waits)(&fields) || ["history.", "retention."].iter().any(|noun| op.name.starts_with(noun));
@@ -317,19 +360,27 @@ pub(super) fn follow(
     server: &Server,
     op: &Operation,
     fields: Map<String, Value>,
-) -> Result<impl Read + use<>, Error> {
+) -> Result<Box<dyn Read + Send>, Error> {
+    followed(server, |server| followed_once(server, op, &fields))
+}
+
+fn followed_once(
+    server: &Server,
+    op: &Operation,
+    fields: &Map<String, Value>,
+) -> Result<Box<dyn Read + Send>, Error> {
     let base = server.base()?;
     let config = Agent::config_builder()
         .timeout_connect(Some(CONNECT_PATIENCE))
         .timeout_recv_response(Some(CONNECT_PATIENCE))
         .http_status_as_error(false);
     let agent = server.agent(config)?;
-    let answer = server.known(agent.get(format!("{base}/api/v1/events{}", wire::query(&fields)))).call();
+    let answer = server.known(agent.get(format!("{base}/api/v1/events{}", wire::query(fields)))).call();
     let mut answer = answer.map_err(|e| {
         Error::new(ErrorKind::NoAnswer, format!("no answer from the server. {server}, cause={e}"))
     })?;
     if answer.status().is_success() {
-        return Ok(answer.into_body().into_reader());
+        return Ok(Box::new(answer.into_body().into_reader()));
     }
     let body = answer.body_mut().read_json().map_err(|e| foreign(server, &e.to_string()))?;
     Err(match wire::answer(op, body) {

@@ -12,9 +12,11 @@ use super::open;
 use super::ops::owner_of;
 use super::output::{Output, Stop};
 use super::settings;
+use super::shards;
 use super::signals::{Signals, Wish};
-use quorate_http::Listeners;
+use quorate_http::{Listeners, Options};
 use quorate_runtime::api::Quorate;
+use quorate_runtime::api::shards::owner::divided;
 use quorate_runtime::error::Error;
 #[cfg(unix)]
 use quorate_runtime::owner::OwnerSocket;
@@ -53,6 +55,10 @@ pub(super) async fn run(matches: &ArgMatches, output: &Output) -> Result<u8, Sto
         signals.hear_hangup()?;
     }
     let database = open::database(data)?;
+    let divided = match &database {
+        Some((_, url)) => divided(url).await?,
+        None => None,
+    };
     // First, so that who cannot serve leaves the folder as it is. One that is not there knows no identity.
     options.check_listen(listen, data.exists() || database.is_some())?;
     let listener = quorate_http::bind(listen, &options)?;
@@ -70,6 +76,9 @@ pub(super) async fn run(matches: &ArgMatches, output: &Output) -> Result<u8, Sto
     if matches.get_flag("sample-machine") {
         config.sampler = Some(Arc::new(ThisMachine::default()));
     }
+    if let Some(divided) = divided {
+        return shards::serve(divided, (listener, options, config), (matches, signals), output).await;
+    }
     // Commands that have the folder are done soon; another server is not.
     let q = match owner_of(data) {
         Some(_) => Quorate::open(config).await?,
@@ -83,12 +92,7 @@ pub(super) async fn run(matches: &ArgMatches, output: &Output) -> Result<u8, Sto
         q.close().await?;
         return Err(refused.into());
     }
-    if options.tls_cert.is_none() && !listen.ip().to_canonical().is_loopback() {
-        output.complain(
-            "warning: nothing is encrypted, so whoever can listen to the network reads tokens. Say --tls-cert and \
-             --tls-key, or put what encrypts in front\n",
-        )?;
-    }
+    warn_if_plain(&options, listen, output)?;
     let listeners = match database {
         // Who names the database is not on this machine, as far as anybody knows.
         Some(_) => Listeners::from(listener),
@@ -122,6 +126,17 @@ pub(super) async fn run(matches: &ArgMatches, output: &Output) -> Result<u8, Sto
     q.close().await?;
     stopped?;
     Ok(0)
+}
+
+/// Says so where whoever can listen to the network reads everything.
+pub(super) fn warn_if_plain(options: &Options, listen: SocketAddr, output: &Output) -> Result<(), Stop> {
+    if options.tls_cert.is_none() && !listen.ip().to_canonical().is_loopback() {
+        output.complain(
+            "warning: nothing is encrypted, so whoever can listen to the network reads tokens. Say --tls-cert and \
+             --tls-key, or put what encrypts in front\n",
+        )?;
+    }
+    Ok(())
 }
 
 /// The address, and the socket by which processes that name the folder come in. Where there can be none they use the

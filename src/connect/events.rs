@@ -37,7 +37,7 @@ impl Connected {
     pub async fn events(&self, filter: HistoryQuery) -> Result<FarEvents, Error> {
         let (client, threads, patience) = match &*self.line {
             Line::Near(q) => return Ok(FarEvents(Origin::Near(Box::new(q.events(filter).await?)))),
-            Line::Far { client, threads, patience } => (client.clone(), threads, *patience),
+            Line::Far { doors, threads, patience } => (doors.home().clone(), threads, *patience),
         };
         let mut fields = fields_of(&filter)?;
         fields.retain(|_, value| !value.is_null());

@@ -19,10 +19,12 @@
 //! | `tls` | whom to trust, and by what to be known |
 //! | `again` | what is sent again, and for how long |
 //! | `nouns` | the typed methods |
+//! | `doors` | the servers of a journal of several shards |
 //! | `events` | what is recorded, followed from afar |
 
 pub mod again;
 pub mod client;
+mod doors;
 mod events;
 mod nouns;
 #[cfg(feature = "connect-tls")]
@@ -39,8 +41,9 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use tokio::runtime::{Builder, Handle, Runtime};
 
-use self::again::{UNHEARD, Way, carried_out};
+use self::again::{UNHEARD, carried_out};
 use self::client::Client;
+use self::doors::Doors;
 pub use self::events::FarEvents;
 use crate::api::Quorate;
 use crate::api::caller::fields_of;
@@ -175,7 +178,7 @@ enum Line {
     /// In this process.
     Near(Quorate),
     /// At a server.
-    Far { client: Arc<Client>, threads: Threads, patience: Duration },
+    Far { doors: Arc<Doors>, threads: Threads, patience: Duration },
 }
 
 /// The thread on which connections are served.
@@ -209,7 +212,7 @@ impl std::fmt::Debug for Connected {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match &*self.line {
             Line::Near(q) => f.debug_tuple("Connected").field(q).finish(),
-            Line::Far { client, .. } => f.debug_tuple("Connected").field(&client.to_string()).finish(),
+            Line::Far { doors, .. } => f.debug_tuple("Connected").field(&doors.home().to_string()).finish(),
         }
     }
 }
@@ -223,15 +226,16 @@ impl From<Quorate> for Connected {
 
 impl Connected {
     async fn open(options: ConnectOptions) -> Result<Self, Error> {
-        let client = Arc::new(client_of(&options)?);
+        let patience = options.patience;
+        let doors = Arc::new(Doors::new(options)?);
         let threads = Threads::start()?;
-        let line = Arc::new(Line::Far { client, threads, patience: options.patience });
+        let line = Arc::new(Line::Far { doors, threads, patience });
         let to = Connected { line };
-        let first = FIRST_PATIENCE.min(options.patience);
-        to.far(move |client, _| async move {
+        let first = FIRST_PATIENCE.min(patience);
+        to.far(move |doors, _| async move {
             let since = Stopwatch::start();
             loop {
-                match client.reach().await {
+                match doors.home().reach().await {
                     Err(e) if e.detail(UNHEARD).is_some() && since.elapsed() < first => {
                         tokio::time::sleep(TRY_EVERY).await;
                     }
@@ -258,22 +262,22 @@ impl Connected {
             if let Line::Near(q) = &*to.line {
                 return op.call(q.clone(), fields).await;
             }
-            to.far(move |client, patience| async move {
-                carried_out(&*client, op, fields, patience, true).await
-            })
+            to.far(
+                move |doors, patience| async move { carried_out(&*doors, op, fields, patience, true).await },
+            )
             .await
         }
     }
 
-    /// Does something with the client, on its thread, as long as somebody waits for it.
-    async fn far<T, W>(&self, work: impl FnOnce(Arc<Client>, Duration) -> W) -> Result<T, Error>
+    /// Does something with the clients, on their thread, as long as somebody waits for it.
+    async fn far<T, W>(&self, work: impl FnOnce(Arc<Doors>, Duration) -> W) -> Result<T, Error>
     where
         T: Send + 'static,
         W: Future<Output = Result<T, Error>> + Send + 'static,
     {
-        let Line::Far { client, threads, patience } = &*self.line else { return Err(here()) };
+        let Line::Far { doors, threads, patience } = &*self.line else { return Err(here()) };
         let Some(handle) = threads.handle() else { return Err(here()) };
-        let mut task = AbortOnDrop(handle.spawn(work(client.clone(), *patience)));
+        let mut task = AbortOnDrop(handle.spawn(work(doors.clone(), *patience)));
         (&mut task.0).await.unwrap_or_else(|e| {
             let message = format!("the request was cut off in this program. cause={e}");
             Err(Error::new(ErrorKind::OutcomeUnknown, message))
@@ -324,16 +328,6 @@ fn client_of(options: &ConnectOptions) -> Result<Client, Error> {
 
 fn here() -> Error {
     Error::new(ErrorKind::StoreError, "the runtime is in this process; it is not reached over a connection")
-}
-
-impl Way for Client {
-    fn once(
-        &self,
-        op: &'static Operation,
-        fields: Map<String, Value>,
-    ) -> impl Future<Output = Result<Value, Error>> + Send {
-        self.call(op, fields)
-    }
 }
 
 /// The operations of a noun, as they are reached from here: the methods of `N`.

@@ -121,6 +121,15 @@ pub fn advice(kind: ErrorKind) -> &'static str {
         ErrorKind::NotReleasing => {
             "have those whom the stop names decide about `stop.release` of this stop, then show that decision"
         }
+        ErrorKind::OwnedElsewhere => {
+            "ask at the address named above; --url and connect go there by themselves"
+        }
+        ErrorKind::ShardUnowned => {
+            "try again in a moment; `quorate shards list --store URL` shows who has which shard"
+        }
+        ErrorKind::NotOnShards => {
+            "leave out what is named above, or keep what needs it in a journal that is not divided"
+        }
         ErrorKind::Delegated => "nothing; the one named above votes in that place",
         ErrorKind::StoreCorrupt => {
             "try `quorate recover DIR --to NEW` first: it keeps everything that verifies, in a new folder, and lists what is missing; --accept-loss opens this one, may keep less, and puts the loss on record"

@@ -34,6 +34,7 @@ use quorate_runtime::Quorate;
 use quorate_runtime::api::dto::{EventView, HistoryQuery};
 use quorate_runtime::api::events::{Events, FILTERS};
 use quorate_runtime::api::ops;
+use quorate_runtime::api::shards::group::SHARD;
 use quorate_runtime::error::Error;
 use tokio::sync::watch;
 
@@ -73,6 +74,8 @@ pub(super) async fn follow(
     if let Some(last) = header_text(request.headers(), LAST_EVENT_ID)?.filter(|last| !last.is_empty()) {
         fields.insert("cursor".into(), last.into());
     }
+    let named = if q.is_sharded() { fields.shift_remove(SHARD) } else { None };
+    let q = q.of_shard(named.as_ref())?;
     let filter: HistoryQuery = ops::parse(fields)?;
     let events = q.events(filter).await?;
     let mut response = HttpResponse::Ok();

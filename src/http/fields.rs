@@ -22,6 +22,7 @@ use super::places::{Room, no_place};
 use super::routes::{PathField, decode};
 use quorate_runtime::api::json;
 use quorate_runtime::api::ops::{Method, Operation};
+use quorate_runtime::api::shards::group::SHARD;
 use quorate_runtime::error::{Error, ErrorKind};
 
 /// Header that names a request, for operations with a field `idempotency_key`.
@@ -248,6 +249,20 @@ pub(super) fn query_pairs(query: &str) -> impl Iterator<Item = Result<(Cow<'_, s
         let text = decode(text, true).ok_or_else(|| not_text(&name))?;
         Ok((name, text))
     })
+}
+
+/// The shard that a query names.
+///
+/// # Errors
+/// `invalid_argument` for what is not percent-encoded UTF-8.
+pub(super) fn shard_named(request: &HttpRequest) -> Result<Option<Value>, Error> {
+    for pair in query_pairs(request.query_string()) {
+        let (name, text) = pair?;
+        if name == SHARD {
+            return Ok(Some(text.into_owned().into()));
+        }
+    }
+    Ok(None)
 }
 
 /// The text of a header that may be given once.

@@ -225,10 +225,15 @@ impl Inner {
                     let input = Input { op, known: &route.known, path, request, body: &body };
                     self.operation(&q, input, client, (share, turn)).await
                 }
-                Target::Page(page) => self.page(&q, page).await,
+                Target::Page(page) => self.page(&q, request, page).await,
                 Target::Events => self.events(&q, request, &route.known, client).await,
                 Target::File(file) => file.answer(request),
-                Target::View => page::view::answer(&q, request).await,
+                Target::View => {
+                    match fields::shard_named(request).and_then(|shard| q.of_shard(shard.as_ref())) {
+                        Ok(q) => page::view::answer(&q, request).await,
+                        Err(error) => reply::failure(&error, reply::status_of(error.kind())),
+                    }
+                }
             },
             Found::Mcp => {
                 let called = pin!(self.mcp(&q, request, body, client));
@@ -337,7 +342,7 @@ impl Inner {
         }
     }
 
-    async fn page(&self, q: &Quorate, page: Page) -> HttpResponse {
+    async fn page(&self, q: &Quorate, request: &HttpRequest, page: Page) -> HttpResponse {
         match page {
             Page::OpenApi => reply::json(StatusCode::OK, self.openapi.clone()),
             Page::Health => {
@@ -350,17 +355,24 @@ impl Inner {
                 if let Err(error) = q.allow_reading(METRICS) {
                     return reply::failure(&error, reply::status_of(error.kind()));
                 }
+                // Of several shards each has counters of its own.
+                let counted =
+                    match fields::shard_named(request).and_then(|shard| self.q.of_shard(shard.as_ref())) {
+                        Ok(counted) => counted,
+                        Err(error) => return reply::failure(&error, reply::status_of(error.kind())),
+                    };
+                let q = &counted;
                 let counted = Counted {
-                    quorums: self.q.quorums().stats().await.ok(),
-                    proposals: self.q.consensus().stats().await.ok(),
-                    agents: self.q.agents().stats().await.ok(),
-                    load: self.q.shedding().status().await.ok(),
-                    capacity: self.q.capacity().stats().await.ok(),
-                    jobs: self.q.jobs().stats().await.ok(),
-                    flows: self.q.flows().overview(),
-                    lag: self.q.deadline_lag(),
+                    quorums: q.quorums().stats().await.ok(),
+                    proposals: q.consensus().stats().await.ok(),
+                    agents: q.agents().stats().await.ok(),
+                    load: q.shedding().status().await.ok(),
+                    capacity: q.capacity().stats().await.ok(),
+                    jobs: q.jobs().stats().await.ok(),
+                    flows: q.flows().overview(),
+                    lag: q.deadline_lag(),
                 };
-                let text = self.metrics.page(&counted, &self.q.health(), &self.places);
+                let text = self.metrics.page(&counted, &q.health(), &self.places);
                 HttpResponse::Ok().insert_header((CONTENT_TYPE, metrics::CONTENT)).body(text)
             }
         }

@@ -447,6 +447,25 @@ impl Stopwatch {
     }
 }
 
+/// How long a lease has lasted that is timed elsewhere: the time in which this machine slept counts.
+#[derive(Clone, Copy, Debug)]
+pub struct Held {
+    awake: Stopwatch,
+    boot: Duration,
+}
+
+impl Held {
+    /// Begins now.
+    pub fn begin() -> Self {
+        Held { awake: Stopwatch::start(), boot: since_boot() }
+    }
+
+    /// Time since then.
+    pub fn passed(&self) -> Duration {
+        self.awake.elapsed().max(since_boot().saturating_sub(self.boot))
+    }
+}
+
 #[cfg(test)]
 #[path = "clock_test.rs"]
 mod tests;

@@ -144,7 +144,7 @@ impl Host {
     pub(crate) fn new(parts: Parts) -> Self {
         let in_process = Arc::new(InProcess::new(parts.counters.clone()));
         Host {
-            ids: IdSource::new(parts.config.seed, parts.epoch),
+            ids: IdSource::new(parts.config.seed, parts.epoch, parts.config.shard.clone()),
             epoch: parts.epoch,
             restarts: Restarts::new(parts.config.restart.clone()),
             kinds: Kinds::new(&parts.arbiters),

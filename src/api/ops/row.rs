@@ -12,7 +12,7 @@ macro_rules! column {
 
 macro_rules! operation {
     ($name:literal, $summary:literal, $class:ident $method:ident $path:literal,
-     $scope:ident by [$($acts:ident $acting:literal),*], key: $key:expr,
+     $scope:ident by [$($acts:ident $acting:literal),*], on $group:ident $($of:literal)?, key: $key:expr,
      $request:ty => $reply:ty, $(bad_request: $bad:expr,)? $(statuses: $statuses:expr,)? $(founds: $founds:expr,)?
      $(asks: $asks:expr,)? $(waits: $waits:expr,)? $(critical: $critical:expr,)?
      $(records_refusals: $records:expr,)? |$q:ident, $r:ident| $call:expr) => {
@@ -25,6 +25,7 @@ macro_rules! operation {
             path: $path,
             scope: Need::$scope,
             acts: &[$(Acts::$acts($acting)),*],
+            group: Group::$group $(($of))?,
             records_refusals: column!($($records)?; false),
             key: $key,
             bad_request: column!($($bad)?; &[]),

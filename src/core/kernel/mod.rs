@@ -31,6 +31,7 @@ pub mod openings;
 pub mod rendezvous;
 pub mod resend;
 pub mod rng;
+pub mod shards;
 pub mod time;
 pub mod timeline;
 

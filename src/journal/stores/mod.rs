@@ -125,6 +125,10 @@ pub struct StoreOptions {
     /// The database of a store that is kept in one; the others do not look at it.
     #[serde(skip)]
     pub url: Option<DatabaseUrl>,
+    /// Which shard of a journal the database holds, where it holds one; a journal that is a shard opens only as that one.
+    #[cfg(feature = "store-postgres")]
+    #[serde(skip)]
+    pub part: Option<self::postgres::shards::Part>,
     /// How long the owner of a database may be silent before another process may take over, 500 ms to 10 minutes, default
     /// 5 s. Too short: a pause of the machine or the network costs the owner its journal. Too long: nobody decides
     /// anything for so long after an owner died. A folder has none: there the system knows who is alive.
@@ -158,6 +162,8 @@ impl Default for StoreOptions {
         StoreOptions {
             path: None,
             url: None,
+            #[cfg(feature = "store-postgres")]
+            part: None,
             lease: Duration::from_secs(5),
             create: true,
             durability: Durability::default(),

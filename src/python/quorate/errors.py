@@ -565,6 +565,27 @@ class Delegated(Error):
     retryable = False
 
 
+class OwnedElsewhere(Error):
+    """What to do: ask at ``address``: the process there has the shard; ``--url`` and connect go there by themselves."""
+
+    kind = "owned_elsewhere"
+    retryable = False
+
+
+class ShardUnowned(Error):
+    """What to do: try again after ``retry_after_ms``: no process has the shard now, as while it is taken over."""
+
+    kind = "shard_unowned"
+    retryable = True
+
+
+class NotOnShards(Error):
+    """What to do: leave out what the message names: on a journal of several shards it cannot be decided together."""
+
+    kind = "not_on_shards"
+    retryable = False
+
+
 _CLASSES: dict[str, type[Error]] = {
     "invalid_argument": InvalidArgument,
     "malformed_request": MalformedRequest,
@@ -641,6 +662,9 @@ _CLASSES: dict[str, type[Error]] = {
     "stopped": Stopped,
     "not_releasing": NotReleasing,
     "delegated": Delegated,
+    "owned_elsewhere": OwnedElsewhere,
+    "shard_unowned": ShardUnowned,
+    "not_on_shards": NotOnShards,
 }
 
 __all__ = [
@@ -720,4 +744,7 @@ __all__ = [
     "Stopped",
     "NotReleasing",
     "Delegated",
+    "OwnedElsewhere",
+    "ShardUnowned",
+    "NotOnShards",
 ]

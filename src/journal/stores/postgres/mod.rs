@@ -27,6 +27,7 @@ mod owner;
 mod port;
 mod read;
 mod schema;
+pub mod shards;
 mod target;
 
 use std::collections::HashMap;
@@ -72,6 +73,8 @@ struct Core {
     /// Tells this handle from every other one.
     holder: String,
     lease: Duration,
+    /// Is it opened as a shard?
+    is_part: bool,
     group_bytes: usize,
     /// Commits and the lease.
     write: Slot,
@@ -114,24 +117,16 @@ impl PostgresStore {
         let url = options.url.as_ref().ok_or_else(|| Fault::Unavailable {
             reason: "no database was named; give the store a url, postgres://…".into(),
         })?;
-        let target = Target::of(url)?;
-        let (stop, stopped) = oneshot::channel();
-        let (started, handle) = std::sync::mpsc::channel();
-        let thread = std::thread::Builder::new().name("quorate-postgres".into()).spawn(move || {
-            let Ok(runtime) = Builder::new_current_thread().enable_all().build() else { return };
-            let _ = started.send(runtime.handle().clone());
-            let _ = runtime.block_on(stopped);
-        });
-        let thread =
-            thread.map_err(|e| Fault::Unavailable { reason: format!("no thread for the database: {e}") })?;
-        let handle = handle
-            .recv()
-            .map_err(|_| Fault::Unavailable { reason: "the client of the database cannot start".into() })?;
+        let part = options.part.clone();
+        let schema = part.as_ref().and_then(|part| part.schema.as_deref());
+        let target = Target::of(url)?.in_schema(schema);
+        let (handle, stop, thread) = client_thread()?;
         let mut core = Core {
             handle,
             target,
             holder: String::new(),
             lease: options.lease,
+            is_part: part.is_some(),
             group_bytes: options.slot_bytes,
             write: Slot::default(),
             read: Slot::default(),
@@ -154,6 +149,8 @@ impl PostgresStore {
                 let made = async {
                     let link = slot.get(&target).await?;
                     schema::bring(link.clone(), create, &shown).await?;
+                    shards::fits(shards::marked(&link).await?, part.as_ref(), &shown)
+                        .map_err(Trouble::Told)?;
                     Ok(link.client.query_one("SELECT gen_random_uuid()::text", &[]).await?.get(0))
                 };
                 let made = tokio::time::timeout(ANSWER, made).await;
@@ -172,6 +169,23 @@ impl PostgresStore {
         (core.holder, core.read) = (holder, read);
         Ok(PostgresStore { core: Arc::new(core), stop: Some(stop), thread: Some(thread) })
     }
+}
+
+/// A thread for a client of the database, which ends when the sender is dropped.
+fn client_thread() -> Result<(Handle, oneshot::Sender<()>, JoinHandle<()>), Fault> {
+    let (stop, stopped) = oneshot::channel();
+    let (started, handle) = std::sync::mpsc::channel();
+    let thread = std::thread::Builder::new().name("quorate-postgres".into()).spawn(move || {
+        let Ok(runtime) = Builder::new_current_thread().enable_all().build() else { return };
+        let _ = started.send(runtime.handle().clone());
+        let _ = runtime.block_on(stopped);
+    });
+    let thread =
+        thread.map_err(|e| Fault::Unavailable { reason: format!("no thread for the database: {e}") })?;
+    let handle = handle
+        .recv()
+        .map_err(|_| Fault::Unavailable { reason: "the client of the database cannot start".into() })?;
+    Ok((handle, stop, thread))
 }
 
 impl Drop for PostgresStore {

@@ -7,7 +7,7 @@ use super::super::lock;
 use super::super::moved::Note;
 use super::link::{Link, Trouble};
 use super::read::{number, signed, tip};
-use super::{Core, Owned, run, write_slot};
+use super::{Core, Owned, run, shards, write_slot};
 use crate::{Epoch, Fault, Tip};
 
 /// How often a lease that is held by somebody else is looked at.
@@ -18,6 +18,7 @@ const LET_GO: Duration = Duration::from_secs(2);
 const ACQUIRE: &str = "UPDATE quorate_owner SET epoch = epoch + 1, session = session + 1, holder = $1, owner = $2, \
      since = clock_timestamp(), lease_until = clock_timestamp() + $3 * interval '1 millisecond' \
      WHERE (holder = $1 OR lease_until <= clock_timestamp()) AND ($4 OR NOT EXISTS (SELECT 1 FROM quorate_move)) \
+     AND $5 = EXISTS (SELECT 1 FROM quorate_part) \
      RETURNING epoch, session, tip_group, tip_position, tip_at, tip_hash";
 
 const HOLDER: &str = "SELECT owner, to_char(since AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'), \
@@ -104,19 +105,24 @@ impl Core {
 
     fn try_acquire(self: &Arc<Self>, owner: &str, whose: Whose) -> Result<Asked, Fault> {
         let (holder, owner, lease) = (self.holder.clone(), owner.to_owned(), self.lease_ms());
+        let is_part = self.is_part;
         self.ask(write_slot, move |link| {
             let (holder, owner) = (holder.clone(), owner.clone());
             async move {
                 let lease = lease as f64;
                 let forbidden = whose == Whose::Anybodys;
                 if let Some(row) =
-                    link.client.query_opt(ACQUIRE, &[&holder, &owner, &lease, &!forbidden]).await?
+                    link.client.query_opt(ACQUIRE, &[&holder, &owner, &lease, &!forbidden, &is_part]).await?
                 {
                     let owned = Owned { epoch: number(row.try_get(0)?)?, session: row.try_get(1)? };
                     return Ok(Asked::Ours(owned, tip(&row, 2)?));
                 }
                 if forbidden && let Some(note) = note(&link).await? {
                     return Err(Trouble::Told(note.refusal()));
+                }
+                // It was divided since it was opened.
+                if !is_part {
+                    shards::fits(shards::marked(&link).await?, None, "the journal").map_err(Trouble::Told)?;
                 }
                 let row = link.client.query_one(HOLDER, &[]).await?;
                 Ok(Asked::Theirs(Held {

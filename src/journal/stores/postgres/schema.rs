@@ -10,6 +10,7 @@ use crate::{ChainHash, Fault};
 const FILES: &[(&str, &str)] = &[
     ("initial", include_str!("../../../../migrations/postgres/0001_initial.sql")),
     ("move", include_str!("../../../../migrations/postgres/0002_move.sql")),
+    ("shards", include_str!("../../../../migrations/postgres/0003_shards.sql")),
 ];
 
 const LEDGER: &str = "CREATE TABLE IF NOT EXISTS quorate_migrations (number integer PRIMARY KEY, name text NOT NULL, \
@@ -108,7 +109,8 @@ mod tests {
             digests,
             [
                 "b8a1b6547aee49610f609b875b7219f67be54f17147cbec335bbbccb38ed4350",
-                "d8d8e4564dc02148d0004a53e07aa409a56da6ba239527a76f9ff17d477cc66b"
+                "d8d8e4564dc02148d0004a53e07aa409a56da6ba239527a76f9ff17d477cc66b",
+                "45ca304941d7d318c8dd57bb648d2b44d93e93fe238517346c65eec47cdd4a6a"
             ]
         );
     }

@@ -88,6 +88,17 @@ impl Target {
             shown: url.to_string(),
         })
     }
+
+    /// The same in this schema, whatever the address says.
+    pub fn in_schema(mut self, schema: Option<&str>) -> Self {
+        if let Some(schema) = schema {
+            let before = self.config.get_options().unwrap_or_default().to_owned();
+            let escaped = schema.replace('\\', "\\\\").replace(' ', "\\ ");
+            self.config.options(format!("{before} -csearch_path={escaped}"));
+            self.shown = format!("{} (schema {schema})", self.shown);
+        }
+        self
+    }
 }
 
 /// Without what only we read: how TLS is done, and whom it trusts.
