@@ -296,6 +296,11 @@ pub struct JobsConfig {
     pub learned: durations::Settings,
     /// How long a worker waits for what.
     pub worker: worker::Settings,
+    /// How long every manager of a datacenter has to be dead, as far as membership knows, before its jobs go to another
+    /// datacenter or wait; up to a day, 5 s unless set. Too short moves jobs when a datacenter is only cut off for a
+    /// moment, which are then done twice; too long lets them wait.
+    #[serde(rename = "datacenter_dead_ms", with = "ms")]
+    pub datacenter_dead: Duration,
     /// Does this process take over the leadership that the process before it held, minting new tokens? A process that
     /// only carries out a command and ends, as those of the command line do, says no: tokens that were given out stay
     /// in force, and what nobody could see while nobody served is not held against the job.
@@ -311,6 +316,7 @@ impl Default for JobsConfig {
             gate: gate::Settings::default(),
             learned: durations::Settings::default(),
             worker: worker::Settings::default(),
+            datacenter_dead: Duration::from_secs(5),
             take_over: true,
         }
     }
@@ -515,7 +521,7 @@ impl Config {
         let low_water = self.capacity.low_water;
         let message_bytes = self.flow.max_message_bytes as i128;
         let store = &self.store_options;
-        let knobs: [(&str, i128, i128, i128); 38] = [
+        let knobs: [(&str, i128, i128, i128); 39] = [
             ("max_in_flight", self.max_in_flight as i128, 1, 10_000_000),
             ("group_bytes", self.group_bytes as i128, 4 << 10, 64 << 20),
             ("store_options.cache_bytes", store.cache_bytes.into(), 8 << 20, 64 << 30),
@@ -552,6 +558,7 @@ impl Config {
             ("capacity.low_water", low_water.into(), 0, i128::from(self.capacity.max_pending) - 1),
             ("capacity.lease_ms", ms(self.capacity.lease), 1, ms(cell::settings::MAX_LEASE)),
             ("capacity.offer_ttl_ms", ms(self.capacity.offer_ttl), 1, ms(cell::settings::MAX_WAIT)),
+            ("jobs.datacenter_dead_ms", ms(self.jobs.datacenter_dead), 0, 86_400_000),
             ("flow.max_message_bytes", self.flow.max_message_bytes as i128, 1, 16 << 20),
             ("flow.max_buffer_size", self.flow.max_buffer_size as i128, 1, 10_000_000),
             ("flow.max_stream_bytes", self.flow.max_stream_bytes as i128, message_bytes, 1 << 40),

@@ -154,6 +154,8 @@ pub enum ErrorKind {
     StoreForeign,
     /// The journal was moved to another store, or a move into this one has not ended.
     StoreMoved,
+    /// Another node of this name is there.
+    NodeNameTaken,
     /// The store was written by a newer version.
     StoreVersion,
     /// Stored bytes are damaged.
@@ -277,6 +279,7 @@ pub const KINDS: &[KindEntry] = &[
     line(ErrorKind::StoreMissing, "store_missing", 404, 12, false),
     line(ErrorKind::StoreForeign, "store_foreign", 409, 12, false),
     line(ErrorKind::StoreMoved, "store_moved", 409, 12, false),
+    line(ErrorKind::NodeNameTaken, "node_name_taken", 409, 11, false),
     line(ErrorKind::StoreVersion, "store_version", 500, 13, false),
     line(ErrorKind::StoreCorrupt, "store_corrupt", 500, 14, false),
     line(ErrorKind::InsufficientParticipants, "insufficient_participants", 422, 2, false),

@@ -454,7 +454,7 @@ pub use quorate_core::network::member::{MemberConfig, NodeRole};
 pub use quorate_node::{KeyId, KeyRing, Node, NodeConfig, RingError};
 #[cfg(feature = "runtime")]
 #[doc(inline)]
-pub use quorate_runtime::api::dto::{MemberList, MemberMetrics, MemberValidation, MemberView};
+pub use quorate_runtime::api::dto::{MemberList, MemberMetrics, MemberValidation, MemberView, NameConflict};
 #[cfg(feature = "runtime")]
 #[doc(inline)]
 pub use quorate_runtime::api::member::{MemberSource, Members};

@@ -27,6 +27,7 @@ pub(super) use self::filter::{Filter, Mark, check_span};
 pub(super) use self::gone::{entities_pruned, pruned_between};
 pub(super) use self::indexing::keep_indexed;
 pub(super) use self::lore::is_refusal;
+pub(super) use self::why::why;
 use super::Quorate;
 use super::cursor::unknown;
 use super::dto::{
@@ -169,7 +170,7 @@ impl History<'_> {
     /// nothing in the log is about, and the faults of the store.
     pub async fn why(&self, request: AskWhy) -> Result<EntityWhy, Error> {
         self.q.allow("history.why", &request).await?;
-        why::why(self.q, request).await
+        why(self.q, request).await
     }
 
     /// How much of what happened: events, outcomes, durations and votes, over all that fits the filters.

@@ -11,7 +11,7 @@ use super::dto::{
 use super::hidden::Sight;
 use super::job_aim::{Preferred, nobody};
 use super::job_view::{
-    cancelled, count, job_view, millis, overall, settings, stats, strange, stream, taken, token, unexpected,
+    cancelled, count, job_view, millis, settings, stats, strange, stream, taken, token, unexpected,
     with_leader,
 };
 use super::pressure::not_on;
@@ -491,7 +491,7 @@ impl Jobs<'_> {
         Ok(ask(host, &host.kinds.jobs, stream, Action::Read, open).await?)
     }
 
-    async fn view(&self, stream: &EntityId) -> Result<Option<JobStatusView>, Error> {
+    pub(super) async fn view(&self, stream: &EntityId) -> Result<Option<JobStatusView>, Error> {
         let host = self.host();
         let counters = host.counters.clone();
         let seen = ask(host, &host.kinds.jobs, stream, Action::Read, move |view| {
@@ -515,43 +515,15 @@ impl Jobs<'_> {
         self.status_now(request).await
     }
 
-    pub(super) async fn status_now(&self, request: JobRef) -> Result<JobStatusReply, Error> {
-        let gate = match request.datacenter {
-            Some(_) => None,
-            None => self.gate_view(&request.job_id).await?,
-        };
-        let mut streams = Vec::new();
-        match (&request.datacenter, &gate) {
-            (Some(named), _) => streams.push(self.find(&request.job_id, Some(named)).await?),
-            (None, Some(gate)) => {
-                for dc in &gate.datacenters {
-                    streams.push(stream(&request.job_id, &dc.datacenter)?);
-                }
-            }
-            (None, None) => streams.push(self.find(&request.job_id, None).await?),
-        }
-        let mut datacenters = Vec::with_capacity(streams.len());
-        for stream in &streams {
-            datacenters.extend(self.view(stream).await?);
-        }
-        let routed = match &gate {
-            Some(_) => self.q.routes().routed(&request.job_id).await?,
-            None => None,
-        };
-        let status = match (gate, datacenters.as_slice()) {
-            (Some(gate), parts) => overall(&gate, parts).to_owned(),
-            (None, [only]) => only.status.clone(),
-            (None, _) => return Err(job::Rejection::UnknownJob.into()),
-        };
-        Ok(JobStatusReply { job_id: request.job_id, status, datacenters, routed })
-    }
-
     /// What led to how a job stands, from its record.
     ///
     /// # Errors
     /// `not_found`, and the faults of the store.
     pub async fn why(&self, request: JobRef) -> Result<JobWhy, Error> {
         self.q.allow("job.why", &request).await?;
+        if let Some(gate) = self.at_gate(&request.job_id, request.datacenter.as_ref()).await? {
+            return self.why_at_gate(request, &gate).await;
+        }
         let stream = self.find(&request.job_id, request.datacenter.as_ref()).await?;
         let view = self.view(&stream).await?.ok_or(job::Rejection::UnknownJob)?;
         let of = StreamId::new(StreamKind::Job, stream);
@@ -578,7 +550,7 @@ impl Jobs<'_> {
         };
         Ok(JobWhy {
             job_id: view.job_id,
-            datacenter: view.datacenter,
+            datacenter: Some(view.datacenter),
             status: view.status,
             chain: chain.into_iter().map(link).collect(),
         })

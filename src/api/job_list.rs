@@ -5,11 +5,13 @@ use std::time::Duration;
 use super::dto::{Asker, JobLine, JobPage, LeaseLine, LeasePage, ListJobs, ListLeases};
 use super::hidden::Sight;
 use super::job::Jobs;
-use super::job_view::{line_of, millis};
+use super::job_places::{ended, line as place_line, page};
+use super::job_view::{WAITING, line_of, millis};
 use super::known::Sort;
 use super::lease::Leases;
 use super::quorum::page_limit;
 use super::{closed, opened};
+use crate::core::jobs::gate::{Gate, GateMachine};
 use crate::core::jobs::manager::index::JobIndex;
 use crate::core::jobs::manager::{Job, JobMachine, JobStatus};
 use crate::core::jobs::protocol::message::Leader;
@@ -29,9 +31,16 @@ const LOOK_AHEAD: usize = 1_000;
 /// Which jobs are listed.
 enum Listed {
     /// Those that have not ended, or of them those in a status.
-    Live(Option<JobStatus>),
+    Live(Option<&'static str>),
     /// Those that have ended, or of them those that ended so.
-    Ended(Option<JobStatus>),
+    Ended(Option<&'static str>),
+}
+
+/// Which page of a list.
+pub(super) struct Paging {
+    pub(super) limit: usize,
+    pub(super) cursor: Option<String>,
+    pub(super) newest_first: bool,
 }
 
 impl Listed {
@@ -39,12 +48,13 @@ impl Listed {
         match state {
             None | Some("live") => Ok(Listed::Live(None)),
             Some("ended") => Ok(Listed::Ended(None)),
+            Some(name) if name == WAITING => Ok(Listed::Live(Some(WAITING))),
             Some(name) => match JobStatus::from_name(name) {
-                Some(status) if status.is_terminal() => Ok(Listed::Ended(Some(status))),
-                Some(status) => Ok(Listed::Live(Some(status))),
+                Some(status) if status.is_terminal() => Ok(Listed::Ended(Some(status.name()))),
+                Some(status) => Ok(Listed::Live(Some(status.name()))),
                 None => {
                     let names = JobStatus::ALL.map(JobStatus::name).join(", ");
-                    Err(Error::invalid("state", name, &format!("live, ended, or one of {names}")))
+                    Err(Error::invalid("state", name, &format!("live, ended, {WAITING}, or one of {names}")))
                 }
             },
         }
@@ -94,7 +104,8 @@ impl Jobs<'_> {
         let newest_first = request.newest_first.unwrap_or(false);
         self.q.settle().await;
         let host = self.host();
-        let live = lock(&host.counters.jobs).live.len() as u64;
+        let elsewhere = lock(&host.counters.gates).count(|datacenter| !host.fleet.manages(datacenter));
+        let live = lock(&host.counters.jobs).live.len() as u64 + elsewhere;
         let (status, horizon) = match (listed, request.due_within_seconds) {
             (Listed::Ended(status), _) => {
                 // A job nobody leads has nothing to wait for either, and has not ended.
@@ -103,20 +114,21 @@ impl Jobs<'_> {
                         .filter(|view| view.ended.is_some())
                         .map(|view| line_of(&view))
                 };
-                let page = closed::page::<JobMachine, _>(host, request.limit, request.cursor.clone(), line);
-                let mut page = page.await?;
+                let (limit, cursor) = (request.limit, request.cursor.clone());
+                let (mut lines, next_cursor, more) = if host.fleet.is_gate() {
+                    // Its jobs ended here when they had ended everywhere.
+                    let page = closed::page::<GateMachine, _>(host, limit, cursor, ended).await?;
+                    (page.entries.into_iter().flatten().collect(), page.next_cursor, page.more)
+                } else {
+                    let page = closed::page::<JobMachine, _>(host, limit, cursor, line).await?;
+                    (page.entries, page.next_cursor, page.more)
+                };
                 if newest_first {
-                    page.entries.reverse();
+                    lines.reverse();
                 }
                 let fits = |line: &JobLine| is_asked_for(&request, status, line);
-                let jobs = page.entries.into_iter().filter(fits).map(|line| self.line(line)).collect();
-                let page = JobPage {
-                    jobs,
-                    live,
-                    next_cursor: page.next_cursor,
-                    more: page.more,
-                    unknown: Vec::new(),
-                };
+                let jobs = lines.into_iter().filter(fits).map(|line| self.line(line)).collect();
+                let page = JobPage { jobs, live, next_cursor, more, unknown: Vec::new() };
                 return self.with_unknown(&request, page).await;
             }
             (Listed::Live(status), None) => (status, None),
@@ -126,17 +138,50 @@ impl Jobs<'_> {
             }
         };
         let (cursor, asked) = (request.cursor.clone(), request.clone());
-        let look = move |job: &Job, now: Timestamp| {
-            let line = line_of(&job.view(now, None)?);
+        let fits = move |line: JobLine| {
             // What is due at the last instant is over at the next one.
             let within = |horizon: Timestamp| line.next_deadline.is_some_and(|due| due <= horizon.next());
             let due = horizon.is_none_or(within);
             (due && is_asked_for(&request, status, &line)).then_some(line)
         };
-        let (found, next_cursor, more) = live_jobs(host, (limit, cursor, newest_first), look).await?;
+        let (found, next_cursor, more) = if host.fleet.me().is_some() {
+            self.live_everywhere(Paging { limit, cursor, newest_first }, fits).await?
+        } else {
+            let look = move |job: &Job, now: Timestamp| fits(line_of(&job.view(now, None)?));
+            live_jobs(host, (limit, cursor, newest_first), look).await?
+        };
         let jobs = found.into_iter().map(|line| self.line(line)).collect();
         let page = JobPage { jobs, live, next_cursor, more, unknown: Vec::new() };
         self.with_unknown(&asked, page).await
+    }
+
+    /// As [`live_jobs`], of a node: those that its gate tracks and other processes run among them.
+    async fn live_everywhere(
+        &self,
+        mut paging: Paging,
+        fits: impl Fn(JobLine) -> Option<JobLine> + Clone + Send + 'static,
+    ) -> Result<(Vec<JobLine>, Option<String>, bool), Error> {
+        let (host, limit) = (self.host(), paging.limit);
+        let (mut found, mut more, mut looked) = (Vec::new(), true, false);
+        while more && (found.len() < limit || (limit == 0 && !looked)) {
+            looked = true;
+            paging.limit = (limit - found.len()).min(LOOK_AHEAD);
+            let page = page(host, &paging).await?;
+            for one in &page.entries {
+                let fits = fits.clone();
+                if one.is_here {
+                    let seen = ask(host, &host.kinds.jobs, &one.name, Action::Read, move |view| {
+                        fits(line_of(&view.state.view(view.now, None)?))
+                    });
+                    found.extend(seen.await?);
+                } else {
+                    let look = move |gate: &Gate, of: &EntityId, now| fits(place_line(gate, of, now)?);
+                    found.extend(self.look_at_gate(&one.name, look).await?);
+                }
+            }
+            (paging.cursor, more) = (page.next_cursor.or(paging.cursor), page.more);
+        }
+        Ok((found, paging.cursor, more))
     }
 
     /// The page, with what nobody has heard of where it is the whole list and nothing is on it.
@@ -177,10 +222,10 @@ fn shown(sight: Option<&Sight>, leader: &EntityId, token: u64) -> u64 {
     sight.map_or(token, |sight| sight.token(leader, token))
 }
 
-fn is_asked_for(request: &ListJobs, status: Option<JobStatus>, line: &JobLine) -> bool {
+fn is_asked_for(request: &ListJobs, status: Option<&str>, line: &JobLine) -> bool {
     request.leader_id.as_ref().is_none_or(|leader| line.leader_id == *leader)
         && request.datacenter.as_ref().is_none_or(|datacenter| line.datacenter == *datacenter)
-        && status.is_none_or(|status| line.status == status.name())
+        && status.is_none_or(|status| line.status == status)
 }
 
 impl Leases<'_> {

@@ -37,6 +37,9 @@ impl Jobs<'_> {
     pub async fn stuck_workflows(&self, request: StuckWorkflows) -> Result<StuckList, Error> {
         self.q.allow("job.stuck_workflows", &request).await?;
         let given = request.threshold_seconds.map(|s| millis("threshold_seconds", s)).transpose()?;
+        if let Some(gate) = self.at_gate(&request.job_id, request.datacenter.as_ref()).await? {
+            return Ok(self.stuck_elsewhere(request.job_id, &gate, given));
+        }
         let settled_too = request.exclude_terminal == Some(false);
         let mut streams = Vec::new();
         match &request.datacenter {
@@ -78,7 +81,7 @@ impl Jobs<'_> {
         workflows.sort_by(|a, b| b.idle_seconds.total_cmp(&a.idle_seconds));
         let total = workflows.len() as u64;
         workflows.truncate(MAX_STUCK);
-        Ok(StuckList { job_id: request.job_id, workflows, total })
+        Ok(StuckList { job_id: request.job_id, workflows, total, elsewhere: Vec::new() })
     }
 
     /// Asks for more time for a worker: for one job, or for every live job it has a part in. Durable on return.
@@ -192,7 +195,16 @@ impl Jobs<'_> {
         let WaitJob { job_id, datacenter, timeout_ms } = request;
         let longest = wait::longest("timeout_ms", timeout_ms.unwrap_or(DEFAULT_WAIT_MS))?;
         let host = self.host();
-        if datacenter.is_none() && !self.datacenters(&job_id).await?.is_empty() {
+        if self.at_gate(&job_id, datacenter.as_ref()).await?.is_some() {
+            let named = datacenter.clone();
+            let ended = move |gate: &Gate| {
+                let has_ended = |name: &EntityId| {
+                    gate.datacenters().and_then(|all| all.get(name)).is_none_or(|dc| dc.ended)
+                };
+                gate.run.is_none() || named.as_ref().is_some_and(has_ended)
+            };
+            wait::until::<GateMachine>(host, &job_id, ended, longest).await;
+        } else if datacenter.is_none() && !self.datacenters(&job_id).await?.is_empty() {
             // What the gate decided is only the end when every datacenter has ended, or was given up.
             let ended = |gate: &Gate| gate.run.is_none();
             wait::until::<GateMachine>(host, &job_id, ended, longest).await;

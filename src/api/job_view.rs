@@ -23,6 +23,9 @@ use crate::shell::jobs::job_stream;
 use crate::shell::lock;
 use crate::shell::supervisor::timeouts::Wheel;
 
+/// How a job stands that waits for a datacenter all of whose managers are dead.
+pub(super) const WAITING: &str = "waiting_for_datacenter";
+
 /// Most workflows shown one by one.
 const MAX_SHOWN: usize = 1_000;
 
@@ -48,6 +51,10 @@ pub(super) fn overall<'a>(gate: &GateStatus, parts: &'a [JobStatusView]) -> &'a 
     }
     let rank = |status: &str| JobStatus::ALL.into_iter().position(|of| of.name() == status);
     let live = parts.iter().filter(|part| part.ended_at.is_none());
+    let mut open = gate.datacenters.iter().filter(|dc| !dc.is_final).peekable();
+    if open.peek().is_some() && open.all(|dc| dc.lost_at.is_some()) {
+        return WAITING;
+    }
     // Its managers may be other processes, of which the gate knows what they told it.
     let is_heard = gate.dc_fence_tokens.values().any(|token| *token > FenceToken::NONE);
     let told = if is_heard && parts.is_empty() { JobStatus::Running } else { JobStatus::Submitted };
@@ -63,6 +70,11 @@ pub(super) fn line_of(view: &JobView) -> JobLine {
         started_at: view.started_at,
         next_deadline: view.next_deadline,
         fence_token: view.token.get(),
+        gate_id: None,
+        leader_addr: None,
+        deadline: None,
+        idle_seconds: None,
+        is_stuck: None,
     }
 }
 
@@ -280,7 +292,7 @@ pub(super) fn strange() -> Error {
 
 /// Counters over all jobs.
 pub(super) fn stats(host: &Host) -> JobStats {
-    let index = lock(&host.counters.jobs);
+    let (index, gates) = (lock(&host.counters.jobs), lock(&host.counters.gates));
     let by_kind = |wheel: &Wheel| {
         let of_jobs = [StreamKind::Job, StreamKind::Gate, StreamKind::Worker];
         of_jobs.map(|kind| (kind.name().to_owned(), wheel.len_of(kind) as u64)).into()
@@ -298,6 +310,8 @@ pub(super) fn stats(host: &Host) -> JobStats {
         extensions_denied: index.denied,
         stale_rejections: index.fenced.values().sum(),
         stale_rejections_by: index.fenced.clone(),
+        stale_reports: gates.fenced.clone(),
+        tracked_elsewhere: gates.count(|datacenter| !host.fleet.manages(datacenter)),
         transfers: index.transfers,
         noted_in_memory: lock(&host.counters.heard).len() as u64,
         in_transit: host.mailbox.len() as u64,

@@ -64,6 +64,7 @@ pub mod job;
 mod job_aim;
 mod job_lead;
 mod job_list;
+mod job_places;
 mod job_time;
 mod job_view;
 pub mod journal;

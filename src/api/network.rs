@@ -16,9 +16,10 @@ use crate::core::network::coordinate::NetworkCoordinate;
 use crate::core::network::coordinate::record::{self as coordinate, Measure};
 use crate::core::network::datacenter::{self, Change};
 use crate::core::network::route::record::{self as route, Ask, FailureReason};
-use crate::core::network::route::{DatacenterCandidate, HealthBucket, RoutingDecision};
+use crate::core::network::route::{HealthBucket, RoutingDecision};
 use crate::error::Error;
 use crate::shell::access::Access;
+use crate::shell::dispatches::seen;
 use crate::shell::entity::Action;
 use crate::shell::host::wait;
 use crate::shell::hosts::datacenters_id;
@@ -112,25 +113,6 @@ impl Coordinates<'_> {
         let (from, to) = (node(host, &request.from).await?, node(host, &request.to).await?);
         Ok(estimate_view(request, &from, &to, &host.config.network.coordinates, self.q.now()))
     }
-}
-
-/// Every datacenter as it looks from a node, and whether the node has settled.
-async fn seen(
-    host: &Access,
-    from: &NodeId,
-) -> Result<(datacenter::Datacenters, Vec<DatacenterCandidate>, bool), Error> {
-    let known = lock(&host.counters.datacenters).clone();
-    if known.known.is_empty() {
-        return Ok((known, Vec::new(), false));
-    }
-    let config = host.config.network.coordinates.clone();
-    let id = EntityId::from(from);
-    let looked = ask(host, &host.kinds.coordinates, &id, Action::Read, move |view| {
-        let candidates = known.candidates(view.state, &config, view.now);
-        let settled = view.state.is_converged(&config);
-        (known, candidates, settled)
-    });
-    Ok(looked.await?)
 }
 
 impl Datacenters<'_> {

@@ -11,6 +11,16 @@ use crate::error::Error;
 use crate::shell::host::Host;
 use crate::shell::lock;
 
+/// What is on a page, and how it goes on.
+#[derive(Debug)]
+pub(super) struct Page<E> {
+    pub(super) entries: Vec<E>,
+    /// Where the page ends; none when it is empty.
+    pub(super) next_cursor: Option<String>,
+    /// There are more.
+    pub(super) more: bool,
+}
+
 /// The names on a page, and how it goes on.
 #[derive(Debug)]
 pub(super) struct OpenPage {
@@ -40,7 +50,7 @@ pub(super) async fn page<W>(
             openings(&lock(watch)).before(mark.as_ref()).take(limit + 1).cloned().collect();
         let more = marks.len() > limit;
         marks.truncate(limit);
-        let next_cursor = marks.last().map(|(since, id)| format!("{}:{id}", since.as_micros()));
+        let next_cursor = marks.last().map(|(since, id)| cursor_of(true, *since, id));
         return Ok(OpenPage { ids: marks.into_iter().map(|(_, id)| id).collect(), next_cursor, more });
     }
     cursor::check(host, kind, cursor).await?;
@@ -50,6 +60,21 @@ pub(super) async fn page<W>(
     let more = ids.len() > limit;
     ids.truncate(limit);
     Ok(OpenPage { next_cursor: ids.last().map(EntityId::to_string), ids, more })
+}
+
+/// The cursor of a page that ended there.
+pub(super) fn cursor_of(newest_first: bool, since: Timestamp, id: &EntityId) -> String {
+    if newest_first { format!("{}:{id}", since.as_micros()) } else { id.to_string() }
+}
+
+/// The place that a cursor names; of a list by name, only its name.
+///
+/// # Errors
+/// `invalid_argument`.
+pub(super) fn mark_of(given: &str, newest_first: bool) -> Result<(Timestamp, EntityId), Error> {
+    let named = || Some((Timestamp::EPOCH, EntityId::stored(given).ok()?));
+    let found = if newest_first { mark(given) } else { named() };
+    found.ok_or_else(|| cursor::unknown(given))
 }
 
 /// The place that a cursor of a list by age names.

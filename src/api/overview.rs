@@ -29,7 +29,7 @@ use crate::shell::runtime::ask;
 /// Lines of each list when nothing is said.
 const DEFAULT_LIMIT: i64 = 5;
 /// The newest entities of each kind that are looked at.
-const LOOKED_AT: usize = 500;
+pub(super) const LOOKED_AT: usize = 500;
 /// Outstanding voters named beside a question.
 const NAMED: usize = 10;
 
@@ -109,9 +109,11 @@ impl Overviews<'_> {
         let proposals = newest(&lock(&host.counters.watch).open);
         let sessions = newest(&lock(&host.counters.sessions).open);
         let jobs = newest(&lock(&host.counters.jobs).open);
+        let elsewhere = self.elsewhere();
         // Nobody heard agents since the last record, so none of them is blamed for the time after it.
         let open = self.counts(recorded);
-        let looked_at = [&quorums, &proposals, &sessions, &jobs].map(|ids| ids.len() as u64);
+        let mut looked_at = [&quorums, &proposals, &sessions, &jobs].map(|ids| ids.len() as u64);
+        looked_at[3] += elsewhere.len() as u64;
         let complete = looked_at == [open.quorums, open.proposals, open.sessions, open.jobs];
         let mut questions =
             self.look::<QuorumMachine, _>(&quorums, |id, view| quorum(id, view.state)).await?;
@@ -123,6 +125,7 @@ impl Overviews<'_> {
         let (awaiting, awaiting_total) = awaited(&questions, now, limit);
         let mut overdue =
             self.look::<JobMachine, _>(&jobs, |_, view| overdue_job(view.state, view.now)).await?;
+        overdue.extend(self.overdue_elsewhere(&elsewhere).await?);
         overdue.extend(self.silent_agents(recorded));
         if host.reads_only {
             let passed = questions.iter().filter(|question| question.deadline <= now);
@@ -195,7 +198,8 @@ impl Overviews<'_> {
             quorums: lock(&host.counters.open_quorums).open.len() as u64,
             proposals: lock(&host.counters.watch).open.len() as u64,
             sessions: lock(&host.counters.sessions).open.len() as u64,
-            jobs: lock(&host.counters.jobs).open.len() as u64,
+            jobs: lock(&host.counters.jobs).open.len() as u64
+                + lock(&host.counters.gates).count(|datacenter| !host.fleet.manages(datacenter)),
             agents: agents.into_iter().map(|(grade, count)| (grade.to_owned(), count)).collect(),
             cells,
             tokens,
@@ -251,6 +255,16 @@ impl Overviews<'_> {
             let detail = format!("{} entities failed too often and rest", health.parked_entities);
             problems.push(line("parked_entities", detail, "look at the log for why they failed"));
         }
+        let conflicts = self.q.members.get().map(|node| node.list().name_conflicts).unwrap_or_default();
+        problems.extend(conflicts.into_iter().map(|conflict| {
+            let (one, other) = (conflict.address, conflict.other_address);
+            let detail = format!("two nodes are called {}, at {one} and at {other}", conflict.node_id);
+            line("node_name_taken", detail, "give one of them a name and a folder of its own")
+        }));
+        problems.extend(host.fleet.dead().iter().map(|datacenter| {
+            let detail = format!("every manager of {datacenter} is dead, as far as this node knows");
+            line("datacenter_dead", detail, "quorate members")
+        }));
         if !health.dropped_at_open.is_empty() {
             let detail = format!("{} damaged ends were dropped at open", health.dropped_at_open.len());
             problems.push(line("journal_damaged", detail, "quorate history verify"));

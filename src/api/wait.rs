@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::core::kernel::ids::EntityId;
 use crate::error::Error;
 use crate::journal::Fault;
-use crate::shell::entity::Action;
+use crate::shell::entity::{Action, Holds};
 use crate::shell::host::Host;
 use crate::shell::hosts::Hosted;
 use crate::shell::runtime::ask;
@@ -34,17 +34,18 @@ pub(super) fn longest(field: &str, ms: i64) -> Result<Duration, Error> {
 pub(super) async fn until<M: Hosted>(
     host: &Arc<Host>,
     id: &EntityId,
-    holds: fn(&M::State) -> bool,
+    holds: impl Fn(&M::State) -> bool + Send + Sync + 'static,
     longest: Duration,
 ) {
     if host.clock.is_manual() || longest.is_zero() {
         return;
     }
     let (waiting, id) = (host.clone(), id.clone());
+    let holds: Holds<M> = Arc::new(holds);
     let held = async move {
         loop {
             let token = Arc::new(());
-            let action = Action::Until(holds, Arc::downgrade(&token));
+            let action = Action::Until(holds.clone(), Arc::downgrade(&token));
             match ask(&waiting, M::registry(&waiting), &id, action, |_| ()).await {
                 // What was pruned does not come to an end any more; whoever looks next is told.
                 Err(Failure::Refused(Fault::Pruned { .. })) => return,

@@ -3,13 +3,15 @@
 use std::path::{Path, PathBuf};
 
 use clap::{ArgMatches, Command};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::args::path;
 use super::open;
 use super::ops::{self, Named};
 use super::output::{Output, Stop, narrow_table};
 use super::remote;
+use quorate_runtime::api::dto::{MemberList, NameConflict};
+use quorate_runtime::api::ops as runtime_ops;
 use quorate_runtime::api::proofs::signed_size;
 use quorate_runtime::core::kernel::time::Timestamp;
 use quorate_runtime::error::{Error, ErrorKind};
@@ -93,6 +95,7 @@ fn folder(path: &Path) -> Vec<Check> {
         Some(Err(_)) | None => None,
     };
     checks.push(opened.map_or_else(|| Check::ok("store", "served by a process: not read"), store));
+    checks.extend(names(path));
     // Of a folder that is still to be made the one above it says what the disk is like.
     let there = path.ancestors().find(|at| at.exists()).unwrap_or(Path::new("."));
     checks.extend(file_system(there));
@@ -133,6 +136,22 @@ fn folder(path: &Path) -> Vec<Check> {
         });
     }
     checks
+}
+
+/// Names that two nodes use, where a node serves the folder.
+fn names(path: &Path) -> Option<Check> {
+    let server = ops::owner_of(path)?;
+    let reply = remote::call(&server, runtime_ops::find("member.list").ok()?, Map::new()).ok()?;
+    let list: MemberList = serde_json::from_value(reply).ok()?;
+    let two = |conflict: &NameConflict| {
+        format!(
+            "two nodes are called {}, at {} and at {}",
+            conflict.node_id, conflict.address, conflict.other_address
+        )
+    };
+    let found: Vec<String> = list.name_conflicts.iter().map(two).collect();
+    let remedy = "give one of the two a name and a folder of its own";
+    (!found.is_empty()).then(|| Check::warn("node name", found.join("; "), remedy))
 }
 
 /// What a pruning of the folder left beside it that was cut off.

@@ -20,7 +20,7 @@ use super::signals::Signals;
 use quorate_http::Listeners;
 use quorate_node::{KeyRing, Node, NodeConfig, RingError};
 use quorate_runtime::api::Quorate;
-use quorate_runtime::api::dto::{MemberList, MemberView};
+use quorate_runtime::api::dto::{MemberList, MemberView, NameConflict};
 use quorate_runtime::api::ops;
 use quorate_runtime::config::Config;
 use quorate_runtime::core::network::member::NodeRole;
@@ -39,12 +39,18 @@ Every datagram is sealed with a key of the file, so make one first (`quorate nod
 machine. A file that changes is read again. Messages of jobs go over TCP, at the port of the same number: a gate hands \
 a job for a datacenter to one of its managers, and to another one when that is gone.
 
-Exit codes: 0 it left · 2 bad setting · 11 another process has the folder · 14 a damaged file · others as below `quorate --help`.";
+Exit codes: 0 it left · 2 bad setting · 11 another process has the folder, or another node the name · 14 a damaged file · others as below `quorate --help`.";
 
 const KEY: &str = "\
 Make and change the file of keys. A file holds up to eight keys; the first one seals, all open. To change the key of a \
 cluster that runs: `rotate` one file, copy it to every node in any order, and once all have it `drop` the old key and copy \
 it again. Who does not get the new file is out when the old key is dropped: so a member is revoked.";
+
+/// A node that joins others waits so long at its start for one that answers.
+const FIRST_ANSWER: Duration = Duration::from_secs(2);
+
+/// After so many probe periods without a manager a datacenter is dead, where nothing is said.
+const PERIODS_TO_DEAD: u32 = 5;
 
 fn key_file() -> Arg {
     Arg::new("file")
@@ -111,6 +117,15 @@ pub(super) fn commands() -> [Command; 3] {
                 "Between two probes, 10 to 60000; 1000 when left out. Shorter finds a death sooner",
             )
             .value_parser(clap::value_parser!(u64).range(10..=60_000)),
+        )
+        .arg(
+            text(
+                "datacenter-dead-ms",
+                "NUMBER",
+                "How long every manager of a datacenter has to be dead before its jobs go elsewhere, 0 to 86400000; five probe \
+                 periods when left out. Too short moves jobs that are only cut off for a moment, and does them twice",
+            )
+            .value_parser(clap::value_parser!(u64).range(0..=86_400_000)),
         );
     let folder = "The data folder of a running node. QUORATE_DATA when left out";
     let members = Command::new("members")
@@ -174,15 +189,26 @@ async fn serve(matches: &ArgMatches, output: &Output) -> Result<u8, Stop> {
     // Before the folder is made, so that who cannot run leaves it as it is.
     KeyRing::read(&config.key_file).map_err(|e| e.of(&config.key_file))?;
     let mut signals = Signals::listen()?;
+    let given = matches.get_one::<u64>("datacenter-dead-ms").map(|ms| Duration::from_millis(*ms));
+    let datacenter_dead = given.unwrap_or(config.members.probe_period * PERIODS_TO_DEAD);
     // What a process before this one did not get answered is sent again at open, before there is a node.
-    let opened = || Config { transport: Some(Arc::new(Nowhere)), ..Config::at(&data) };
+    let opened = || {
+        let mut opened = Config { transport: Some(Arc::new(Nowhere)), ..Config::at(&data) };
+        opened.jobs.datacenter_dead = datacenter_dead;
+        opened
+    };
     let step = async || Quorate::open(opened()).await;
     let q = match owner_of(&data) {
         Some(_) => step().await?,
         None => open::when_free(Stopwatch::start(), open::SERVER, step).await?,
     };
     open::tell(&q.recovery_report().store);
+    let joins = !config.join.is_empty();
     let mut node = Node::start(config)?;
+    if joins {
+        // Before it leads anything under its name.
+        node.joined(FIRST_ANSWER).await?;
+    }
     node.attach(&q)?;
     #[cfg(unix)]
     let served = {
@@ -282,6 +308,12 @@ pub(super) async fn members(matches: &ArgMatches, output: &Output) -> Result<u8,
     let list = listed(&reply)?;
     let header = ["node", "role", "datacenter", "state", "incarnation", "distance", "upper", "address"];
     output.text(&table(&header, list.members.iter().map(row)))?;
+    for conflict in &list.name_conflicts {
+        let NameConflict { node_id, address, other_address, .. } = conflict;
+        output.text(&format!(
+            "warning: two nodes are called {node_id}, at {address} and at {other_address}; the one at {address} counts\n"
+        ))?;
+    }
     Ok(0)
 }
 

@@ -95,6 +95,9 @@ pub fn advice(kind: ErrorKind) -> &'static str {
         ErrorKind::StoreMoved => {
             "open the journal where it is now, or begin `quorate move` again to end a move"
         }
+        ErrorKind::NodeNameTaken => {
+            "give this node a name and a folder of its own, or stop the one at `address` first"
+        }
         ErrorKind::StoreVersion => "use the newer version of quorate that wrote this folder",
         ErrorKind::InsufficientParticipants => {
             "register more voters (`quorate voter register`), or declare fewer faults"

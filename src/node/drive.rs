@@ -42,6 +42,8 @@ const SOCKET_BYTES: usize = 4 << 20;
 /// Ports that are tried where any will do.
 const PORTS_TRIED: usize = 32;
 const LOOK: Duration = Duration::from_secs(1);
+/// Between two looks of who waits for an answer.
+const JOIN_LOOK: Duration = Duration::from_millis(20);
 /// Looks between two saves, and between two looks at names of those to join.
 const SAVE_LOOKS: u64 = 10;
 /// A node that nobody answered says so after so many looks, and then ten times as many.
@@ -280,10 +282,34 @@ impl Node {
         Ok(())
     }
 
+    /// Waits until somebody answered and nobody else was found to have its name, at most so long. It is for a node that joins
+    /// others, before it does anything under its name; to wait in vain is no error.
+    ///
+    /// # Errors
+    /// `node_name_taken` with the address of the other one; and as [`Node::ended`].
+    pub async fn joined(&mut self, longest: Duration) -> Result<(), Error> {
+        let since = Stopwatch::start();
+        while since.elapsed() < longest {
+            let (is_taken, is_settled) = {
+                let engine = self.shared.engine();
+                let me = engine.membership();
+                (me.taken_by().is_some(), !engine.is_alone() && !me.asks_for_its_name())
+            };
+            if is_taken {
+                return self.ended().await;
+            }
+            if is_settled {
+                break;
+            }
+            tokio::time::sleep(JOIN_LOOK).await;
+        }
+        Ok(())
+    }
+
     /// Waits until the node has ended, which it does by itself only when it fell too often.
     ///
     /// # Errors
-    /// `store_error` with what made it fall.
+    /// `store_error` with what made it fall; `node_name_taken` where a node of its name was there first.
     pub async fn ended(&mut self) -> Result<(), Error> {
         match &mut self.ended {
             Some(ended) => {
@@ -394,11 +420,26 @@ impl Supervised {
                 // Without a sender nobody can say stop any more, and the node leaves.
                 changed = self.stopped.changed() => if changed.is_err() { break },
             }
+            // It says no goodbye: that would be taken for one of the node whose name it is.
+            self.name_is_free()?;
         }
         let sent = self.shared.engine().leave(self.shared.clock.now());
         self.send(&socket, sent);
         tracing::info!("this node has left");
         Ok(())
+    }
+
+    /// # Errors
+    /// `node_name_taken`.
+    fn name_is_free(&self) -> Result<(), Error> {
+        let engine = self.shared.engine();
+        let Some(address) = engine.membership().taken_by() else { return Ok(()) };
+        let name = engine.membership().id();
+        let message = format!("a node of this name is there already. name={name}, address={address}");
+        Err(Error::new(ErrorKind::NodeNameTaken, message)
+            .with("field", "name")
+            .with("given", name.as_str())
+            .with("address", address.to_string()))
     }
 
     fn receive(&self, socket: &UdpSocket, buffer: &mut [u8], queue: &mut Queue) {

@@ -43,7 +43,6 @@ pub(crate) struct Engine {
     key_complaint: String,
     /// Dropped datagrams that were told of.
     told: BTreeMap<&'static str, u64>,
-    told_own_id: u64,
     /// Whom it knows could not be stored, and that was said.
     is_unsaved: bool,
     /// A test lets it fall.
@@ -95,7 +94,6 @@ impl Engine {
             restarts,
             key_complaint: String::new(),
             told: BTreeMap::new(),
-            told_own_id: 0,
             is_unsaved: false,
             #[cfg(test)]
             falls: false,
@@ -331,11 +329,6 @@ impl Engine {
                 *before = now;
             }
         }
-        let own = self.membership.counters().own_id;
-        if own > 0 && own >= self.told_own_id.saturating_mul(10) {
-            tracing::warn!(name = %self.membership.id(), "another node uses the name of this one; give it its own folder and name");
-            self.told_own_id = own;
-        }
     }
 
     /// Stores whom the node knows.
@@ -379,6 +372,11 @@ fn tell(event: &MemberEvent, membership: &Membership) {
             tracing::warn!(
                 "{} was heard of a minute ago and has not said a word itself; it may be unreachable from here",
                 who(peer)
+            );
+        }
+        MemberEvent::NameClaimed { peer, held, claimed } => {
+            tracing::warn!(
+                "two nodes are called {peer}: at {held}, and at {claimed}; give one of them a folder and a name of its own"
             );
         }
         MemberEvent::IncarnationRaised { incarnation } => {

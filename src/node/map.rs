@@ -342,7 +342,7 @@ mod tests {
         let mut lost = member("lost", [0.0; 3], false);
         lost.coordinate = None;
         let members = vec![member("<a&b>", [0.0; 3], true), member("c", [0.05, 0.0, 0.0], false), lost];
-        let list = MemberList { node_id: "<a&b>".to_owned(), members };
+        let list = MemberList { node_id: "<a&b>".to_owned(), members, name_conflicts: Vec::new() };
         let picture = draw(&list);
         assert_eq!(picture, draw(&list));
         assert!(picture.contains("&lt;a&amp;b&gt;") && !picture.contains("<a&"));
@@ -350,7 +350,8 @@ mod tests {
         assert!(picture.contains("50 ms") || picture.contains("20 ms") || picture.contains("10 ms"));
         assert!(!picture.contains("NaN") && !picture.contains("inf"), "{picture}");
         for members in [Vec::new(), vec![member("one", [0.0; 3], true)]] {
-            let picture = draw(&MemberList { node_id: "one".to_owned(), members });
+            let picture =
+                draw(&MemberList { node_id: "one".to_owned(), members, name_conflicts: Vec::new() });
             assert!(!picture.contains("NaN") && !picture.contains("inf"), "{picture}");
         }
     }

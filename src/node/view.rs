@@ -4,10 +4,13 @@ use std::collections::BTreeMap;
 
 use super::carry::FrameCounters;
 use super::engine::Engine;
+use quorate_core::kernel::ids::NodeId;
 use quorate_core::kernel::time::Timestamp;
 use quorate_core::network::coordinate::{NetworkCoordinate, VivaldiConfig, coordinate_quality};
-use quorate_core::network::member::{Degradation, MemberState, Membership};
-use quorate_runtime::api::dto::{MemberList, MemberMetrics, MemberValidation, MemberView, VivaldiCoordinate};
+use quorate_core::network::member::{Address, Degradation, MemberState, Membership, NameClaim};
+use quorate_runtime::api::dto::{
+    MemberList, MemberMetrics, MemberValidation, MemberView, NameConflict, VivaldiCoordinate,
+};
 
 /// It and all it knows.
 pub(crate) fn list(membership: &Membership, now: Timestamp) -> MemberList {
@@ -48,7 +51,19 @@ pub(crate) fn list(membership: &Membership, now: Timestamp) -> MemberList {
     });
     let mut members: Vec<MemberView> = std::iter::once(me).chain(others).collect();
     members.sort_by(|a, b| a.node_id.cmp(&b.node_id));
-    MemberList { node_id: membership.id().to_string(), members }
+    let own = membership.twin().map(|claim| (membership.id(), membership.address(), claim));
+    let peers = membership.claimed_names().filter_map(|(id, claim)| {
+        let held = membership.member(id)?.address();
+        Some((id, held, claim))
+    });
+    let conflict = |(id, held, claim): (&NodeId, &Address, &NameClaim)| NameConflict {
+        node_id: id.to_string(),
+        address: held.to_string(),
+        other_address: claim.address.to_string(),
+        heard_at: claim.heard_at,
+    };
+    let name_conflicts = own.into_iter().chain(peers).map(conflict).collect();
+    MemberList { node_id: membership.id().to_string(), members, name_conflicts }
 }
 
 /// Thousandths are enough for people and for choices.
@@ -92,6 +107,7 @@ pub(crate) fn metrics(engine: &Engine, frames: &FrameCounters) -> MemberMetrics 
         ("lives", links.counters().lives),
         ("unsent", links.counters().unsent + engine.unsent()),
         ("own_id", counters.own_id),
+        ("name_claims", counters.name_claims),
         ("misdirected", counters.misdirected),
         ("stray_acks", counters.stray_acks),
         ("absurd_incarnations", counters.absurd_incarnations),

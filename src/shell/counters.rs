@@ -11,6 +11,7 @@ use super::hosts::{Hosted, cell_of};
 use super::idle::Takers;
 use super::lock;
 use crate::core::capacity::cell::CellStats;
+use crate::core::jobs::gate::index::GateIndex;
 use crate::core::jobs::manager::heard;
 use crate::core::jobs::manager::{self as job, index::JobIndex};
 use crate::core::jobs::worker;
@@ -41,6 +42,8 @@ pub(crate) struct Counters {
     pub(crate) algorithms: Mutex<Algorithms>,
     pub(crate) cells: Mutex<CellStats>,
     pub(crate) jobs: Mutex<JobIndex>,
+    /// Jobs that gates track.
+    pub(crate) gates: Mutex<GateIndex>,
     /// Workers that are registered and did not leave.
     pub(crate) workers: Mutex<BTreeSet<EntityId>>,
     /// Workers that wait for work that nobody has.
@@ -95,6 +98,13 @@ pub(crate) struct Used {
 /// What the counters say, in the form that is kept beside the journal.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Kept {
+    pub(crate) former: FormerKept,
+    pub(crate) gates: GateIndex,
+}
+
+/// The form before that of now, without what gates track.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct FormerKept {
     quorums: QuorumStats,
     open_quorums: quorum::watch::Watch,
     agents: Directory,
@@ -117,6 +127,7 @@ pub(crate) struct Kept {
 impl Counters {
     /// Goes on from what was kept.
     pub(crate) fn resume(kept: Kept) -> Self {
+        let Kept { former: kept, gates } = kept;
         Counters {
             quorums: Mutex::new(kept.quorums),
             open_quorums: Mutex::new(kept.open_quorums),
@@ -126,6 +137,7 @@ impl Counters {
             algorithms: Mutex::new(kept.algorithms),
             cells: Mutex::new(kept.cells),
             jobs: Mutex::new(kept.jobs),
+            gates: Mutex::new(gates),
             workers: Mutex::new(kept.workers),
             takers: Takers::default(),
             identities: Mutex::new(kept.identities),
@@ -147,7 +159,7 @@ impl Counters {
 
     /// What is to be kept.
     pub(crate) fn keep(&self) -> Kept {
-        Kept {
+        let former = FormerKept {
             quorums: lock(&self.quorums).clone(),
             open_quorums: lock(&self.open_quorums).clone(),
             agents: lock(&self.agents).clone(),
@@ -165,7 +177,8 @@ impl Counters {
             members: lock(&self.members).clone(),
             hooks: lock(&self.hooks).clone(),
             asked: lock(&self.asked).clone(),
-        }
+        };
+        Kept { former, gates: lock(&self.gates).clone() }
     }
 
     /// Adds one durable event, made under this identity, as far as it opens or ends a question.
@@ -312,8 +325,9 @@ impl Counters {
                 self.replay_session(&record.stream.id, &event);
             }
             StreamKind::Budget => lock(&self.cells).apply_budget(&decode(&record.payload)?),
-            // Nothing of these kinds is recorded yet.
-            StreamKind::Gate | StreamKind::Durations => {}
+            StreamKind::Gate => lock(&self.gates).apply(&record.stream.id, &decode(&record.payload)?),
+            // Nothing is counted of it.
+            StreamKind::Durations => {}
             StreamKind::Worker => self.count_worker(&record.stream.id, &decode(&record.payload)?),
             // Each counts for itself, and is asked.
             StreamKind::Flow | StreamKind::Load => {}

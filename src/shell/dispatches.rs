@@ -1,9 +1,12 @@
 //! What the router hears of the jobs that gates send to datacenters: that one is not answered or refused, where it goes
 //! then, and that it has ended.
 
+use std::collections::BTreeSet;
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::access::Asks;
 use super::counters::{Counters, Sent};
 use super::entity::Action;
 use super::host::Host;
@@ -11,10 +14,13 @@ use super::hosts::track;
 use super::lock;
 use super::runtime::ask;
 use super::tell::tell;
+use super::writer::Failure;
 use crate::core::jobs::gate::{self, GateMachine, Target};
 use crate::core::jobs::protocol::message::{AckOutcome, Body, Message, ReportAck};
-use crate::core::kernel::ids::{DatacenterId, EntityId};
-use crate::core::network::route::record::{self as route, FailureReason, RouteMachine};
+use crate::core::kernel::ids::{DatacenterId, EntityId, NodeId};
+use crate::core::network::datacenter::Datacenters;
+use crate::core::network::route::DatacenterCandidate;
+use crate::core::network::route::record::{self as route, Ask, FailureReason, RouteMachine};
 
 /// A datacenter that did not answer a dispatch for so long did not take the job, as far as the router knows.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(5);
@@ -80,11 +86,13 @@ pub(in crate::shell) fn forget_dispatches(counters: &Counters, job_id: &EntityId
             | gate::Event::Recalled { .. }
             | gate::Event::PayloadNoted { .. }
             | gate::Event::LeadershipAsked { .. }
+            | gate::Event::DatacenterLost { .. }
+            | gate::Event::DatacenterBack { .. }
             | gate::Event::EpochAdopted { .. } => {}
             gate::Event::TakenOver { datacenter, .. } => {
                 unanswered.remove(&(job_id.clone(), datacenter.clone()));
             }
-            gate::Event::Redirected { from, .. } => {
+            gate::Event::Redirected { from, .. } | gate::Event::Moved { from, .. } => {
                 unanswered.remove(&(job_id.clone(), from.clone()));
             }
         }
@@ -116,39 +124,114 @@ fn fail(host: &Arc<Host>, job_id: &EntityId, datacenter: DatacenterId, reason: F
 fn redirect(host: &Arc<Host>, job_id: EntityId, from: EntityId, reason: FailureReason) {
     let shared = host.clone();
     track(host, async move {
-        let chain = ask(&shared, &shared.kinds.routes, &job_id, Action::Read, |view| {
-            let chosen = view.state.chosen.as_ref().filter(|_| view.state.routing.is_some());
-            chosen.map(|chosen| chosen.fallback_datacenters.iter().map(EntityId::from).collect::<Vec<_>>())
-        });
-        let chain = match chain.await {
-            Ok(chain) => chain.unwrap_or_default(),
-            Err(failure) => return tracing::warn!(%job_id, ?failure, "the route of a job was not read"),
-        };
-        let place = from.clone();
-        let led = ask(&shared, &shared.kinds.gates, &job_id, Action::Read, move |view| {
-            let dc = view.state.datacenters()?.get(&place)?;
-            Some((dc.leader.clone(), dc.addr.clone()))
-        });
-        let led = led.await.ok().flatten();
-        let target = |datacenter: EntityId| {
-            let picked = shared.fleet.pick(&datacenter, &job_id);
-            // In one process the manager of a datacenter is that of every other one.
-            let same = || led.clone().filter(|_| shared.fleet.manages(&datacenter));
-            let (manager, manager_addr) = picked.or_else(same)?;
-            Some(Target { datacenter, manager, manager_addr })
-        };
-        let chain: Vec<Target> = chain.into_iter().filter_map(target).collect();
-        if !chain.is_empty() {
-            let reason = format!("the datacenter did not take the job. reason={}", reason.name());
-            tell::<GateMachine>(&shared, &job_id, gate::Command::Redirect { from, chain, reason });
-        }
+        let chain = chain_of(&shared, &job_id, &from, otherwise(&shared, &job_id)).await;
+        let Some(chain) = chain.filter(|chain| !chain.is_empty()) else { return };
+        let reason = format!("the datacenter did not take the job. reason={}", reason.name());
+        tell::<GateMachine>(&shared, &job_id, gate::Command::Redirect { from, chain, reason });
     });
+}
+
+/// Where a job may go that is in this datacenter, the best first, as far as anybody manages it now; nothing where the router did
+/// not choose. None while that cannot be found out.
+async fn chain_of(
+    host: &Arc<Host>,
+    job_id: &EntityId,
+    from: &EntityId,
+    chosen: impl Future<Output = Result<Vec<EntityId>, Failure>>,
+) -> Option<Vec<Target>> {
+    let chosen = match chosen.await {
+        Ok(chosen) => chosen,
+        Err(failure) => {
+            tracing::warn!(%job_id, ?failure, "the route of a job was not read");
+            return None;
+        }
+    };
+    let place = from.clone();
+    let led = ask(host, &host.kinds.gates, job_id, Action::Read, move |view| {
+        let dc = view.state.datacenters()?.get(&place)?;
+        Some((dc.leader.clone(), dc.addr.clone()))
+    });
+    let led = led.await.ok().flatten();
+    let target = |datacenter: EntityId| {
+        let picked = host.fleet.pick(&datacenter, job_id);
+        // In one process the manager of a datacenter is that of every other one.
+        let same = || led.clone().filter(|_| host.fleet.manages(&datacenter));
+        let (manager, manager_addr) = picked.or_else(same)?;
+        Some(Target { datacenter, manager, manager_addr })
+    };
+    Some(chosen.into_iter().filter(|one| one != from).filter_map(target).collect())
+}
+
+/// Where the job of a datacenter that is gone goes: where the router sends it now.
+pub(in crate::shell) async fn chain_now(
+    host: &Arc<Host>,
+    job_id: &EntityId,
+    from: &EntityId,
+) -> Option<Vec<Target>> {
+    chain_of(host, job_id, from, choose_again(host, job_id)).await
+}
+
+/// What the router chose otherwise for a job that it sent somewhere, the best first.
+async fn otherwise(host: &Arc<Host>, job_id: &EntityId) -> Result<Vec<EntityId>, Failure> {
+    let chosen = ask(host, &host.kinds.routes, job_id, Action::Read, |view| {
+        let chosen = view.state.chosen.as_ref().filter(|_| view.state.routing.is_some());
+        chosen.map(|chosen| chosen.fallback_datacenters.iter().map(EntityId::from).collect())
+    });
+    Ok(chosen.await?.unwrap_or_default())
+}
+
+/// What the router chooses now for a job for which it chose before, the best first.
+async fn choose_again(host: &Arc<Host>, job_id: &EntityId) -> Result<Vec<EntityId>, Failure> {
+    let was_chosen = ask(host, &host.kinds.routes, job_id, Action::Read, |view| view.state.chosen.is_some());
+    if !was_chosen.await? {
+        return Ok(Vec::new());
+    }
+    let here = NodeId::from(&host.config.jobs.node);
+    let (_, candidates, _) = seen(host, &here).await?;
+    let asked = Ask {
+        job: job_id.clone(),
+        fence: None,
+        is_converged: candidates.iter().any(|candidate| candidate.has_coordinate),
+        candidates,
+        preferred: BTreeSet::new(),
+        dispatched: lock(&host.counters.dispatched).clone(),
+        targets: Some(1),
+    };
+    let action = Action::Command(route::Command::Decide(Box::new(asked)), None);
+    let decided = ask(host, &host.kinds.routes, job_id, action, |view| match view.reply {
+        Some(Ok(route::Reply::Decided(now))) => {
+            let all = now.primary_datacenters.iter().chain(&now.fallback_datacenters);
+            all.map(EntityId::from).collect()
+        }
+        _ => Vec::new(),
+    });
+    decided.await
+}
+
+/// Every datacenter as it looks from a node, and whether the node has settled.
+pub(crate) async fn seen(
+    caller: &impl Asks,
+    from: &NodeId,
+) -> Result<(Datacenters, Vec<DatacenterCandidate>, bool), Failure> {
+    let host = caller.host();
+    let known = lock(&host.counters.datacenters).clone();
+    if known.known.is_empty() {
+        return Ok((known, Vec::new(), false));
+    }
+    let config = host.config.network.coordinates.clone();
+    let id = EntityId::from(from);
+    let looked = ask(caller, &host.kinds.coordinates, &id, Action::Read, move |view| {
+        let candidates = known.candidates(view.state, &config, view.now);
+        let settled = view.state.is_converged(&config);
+        (known, candidates, settled)
+    });
+    looked.await
 }
 
 /// The router hears which datacenter has the job now.
 pub(in crate::shell) fn accept(host: &Arc<Host>, job_id: &EntityId, events: &[gate::Event]) {
     for event in events {
-        if let gate::Event::Redirected { to, .. } = event {
+        if let gate::Event::Redirected { to, .. } | gate::Event::Moved { to, .. } = event {
             let datacenter = DatacenterId::from(&to.datacenter);
             tell::<RouteMachine>(host, job_id, route::Command::Accept { datacenter });
         }

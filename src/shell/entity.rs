@@ -48,8 +48,11 @@ pub(crate) enum Action<M: Hosted> {
     /// Look at the state.
     Read,
     /// Look at the state as soon as this holds, while the one who asked keeps the token.
-    Until(fn(&M::State) -> bool, Weak<()>),
+    Until(Holds<M>, Weak<()>),
 }
+
+/// What is waited for to hold of the state of one entity.
+pub(crate) type Holds<M> = Arc<dyn Fn(&<M as Machine>::State) -> bool + Send + Sync>;
 
 /// Decides over the state of one entity what could also concern others; `None` when it does.
 pub(crate) type Alone<M> = Box<dyn FnOnce(&<M as Machine>::State, Timestamp) -> Option<Decision<M>> + Send>;

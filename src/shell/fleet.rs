@@ -5,6 +5,8 @@
 //!  node ── seen ──► managers of each datacenter ──► pick: a new job goes to one of them, by a hash of both names
 //!                        │ a manager is dead
 //!                        ├──► open jobs at this gate that it led ──► TakeOver ──► another manager of the datacenter
+//!                        │ every manager of a datacenter is, and has been for a while
+//!                        ├──► open jobs at this gate that it has ──► DatacenterGone ──► another datacenter, or it waits
 //!                        │ a gate is dead
 //!                        ├──► open jobs here that it led ──► TellGate ──► another gate, the same for all managers
 //!                        │ this process stood still, or somebody came back
@@ -19,13 +21,14 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use super::clock::Stopwatch;
+use super::dispatches::chain_now;
 use super::entity::Action;
 use super::heartbeats::Heartbeats;
 use super::host::{Host, wait};
 use super::jobs::{HERE, LOCAL};
 use super::lock;
 use super::runtime::ask;
-use crate::core::jobs::gate::{self, Others, Reply, Seat};
+use crate::core::jobs::gate::{self, Others, Seat};
 use crate::core::jobs::manager as job;
 use crate::core::jobs::protocol::message::{JobDispatch, Leader};
 use crate::core::kernel::ids::{EntityId, StreamId, StreamKind};
@@ -112,12 +115,53 @@ struct Known {
     gates: Vec<EntityId>,
     /// A node that is not among them is gone.
     is_complete: bool,
+    /// Datacenters with managers that are known, and were not all dead for long enough.
+    living: BTreeSet<EntityId>,
+    /// Datacenters all of whose managers are dead, and have been for long enough.
+    dead: BTreeSet<EntityId>,
+}
+
+/// Datacenters without a manager that is there, each since the look that found it so, as time after the first look.
+#[derive(Debug, Default)]
+struct Dark {
+    since: BTreeMap<EntityId, Duration>,
+}
+
+impl Dark {
+    /// Takes a look, `now` after the first one. The datacenters whose managers are known, of them those all of whose managers
+    /// have been dead for `after` or longer. One of which too little is known is not dead.
+    fn look(
+        &mut self,
+        seen: &[Seen],
+        now: Duration,
+        after: Duration,
+    ) -> (BTreeSet<EntityId>, BTreeSet<EntityId>) {
+        let managers = seen.iter().filter(|one| one.role == Some(NodeRole::Manager));
+        let placed = managers.filter_map(|one| Some((one.datacenter.clone()?, one.state)));
+        let mut is_dark: BTreeMap<EntityId, bool> = BTreeMap::new();
+        for (datacenter, state) in placed {
+            *is_dark.entry(datacenter).or_insert(true) &= state == MemberState::Down;
+        }
+        self.since.retain(|datacenter, _| is_dark.get(datacenter) == Some(&true));
+        for (datacenter, _) in is_dark.iter().filter(|(_, is_dark)| **is_dark) {
+            self.since.entry(datacenter.clone()).or_insert(now);
+        }
+        let is_old = |(_, since): &(&EntityId, &Duration)| now.saturating_sub(**since) >= after;
+        let dead: BTreeSet<EntityId> =
+            self.since.iter().filter(is_old).map(|(name, _)| name.clone()).collect();
+        (is_dark.into_keys().filter(|name| !dead.contains(name)).collect(), dead)
+    }
 }
 
 impl Known {
     /// Which gate a job gets whose own is gone: the same for everybody who sees the same gates.
     fn successor(&self, of: &EntityId, job_id: &EntityId) -> Option<&EntityId> {
         self.gates.iter().filter(|gate| *gate != of).max_by_key(|gate| rank(gate, job_id))
+    }
+
+    /// Is nobody left in this datacenter who could take its jobs, and has that been so for a while?
+    fn is_dead(&self, datacenter: &EntityId) -> bool {
+        self.dead.contains(datacenter) || (self.is_complete && !self.living.contains(datacenter))
     }
 }
 
@@ -164,13 +208,34 @@ impl Fleet {
         Some((best.leader.clone(), best.addr.clone()))
     }
 
+    /// Datacenters all of whose managers are dead, and have been for a while.
+    pub(crate) fn dead(&self) -> BTreeSet<EntityId> {
+        lock(&self.known).dead.clone()
+    }
+
+    /// Is a manager there in a datacenter that is none of these?
+    fn has_other(&self, than: &BTreeSet<EntityId>) -> bool {
+        lock(&self.managers).keys().any(|datacenter| !than.contains(datacenter))
+    }
+
+    /// Is a manager there?
+    fn has(&self, datacenter: &EntityId) -> bool {
+        lock(&self.managers).contains_key(datacenter)
+    }
+
     /// The gate of this process among others; none where it is no node.
     pub(crate) fn seat(&self, host: &Host) -> Option<Seat> {
         let gate = Leader { node: self.me()?.clone(), incarnation: host.epoch };
         Some(Seat { gate, addr: HERE.to_owned(), others: lock(&self.known).clone() })
     }
 
-    fn see(&self, seen: &[Seen], own: Vec<EntityId>, is_complete: bool) -> Arc<Known> {
+    fn see(
+        &self,
+        seen: &[Seen],
+        own: Vec<EntityId>,
+        is_complete: bool,
+        (living, dead): (BTreeSet<EntityId>, BTreeSet<EntityId>),
+    ) -> Arc<Known> {
         let mut managers: BTreeMap<EntityId, Vec<Manager>> = BTreeMap::new();
         let there = |one: &&Seen| one.role == Some(NodeRole::Manager) && one.is_there();
         for one in seen.iter().filter(there) {
@@ -186,6 +251,8 @@ impl Fleet {
             states: seen.iter().map(|one| (one.node.clone(), one.state)).collect(),
             gates: seen.iter().filter(is_gate).map(|one| one.node.clone()).collect(),
             is_complete,
+            living,
+            dead,
         });
         *lock(&self.known) = known.clone();
         known
@@ -211,12 +278,14 @@ pub(crate) fn keep(host: &Arc<Host>, own: Own, seen: impl Fn() -> Vec<Seen> + Se
     let (tokio, weak) = (host.tokio.clone(), Arc::downgrade(host));
     tokio.spawn(async move {
         let (mut before, mut left, mut looks) = (BTreeSet::new(), true, 0_u32);
+        let (mut dark, mut dead_before) = (Dark::default(), BTreeSet::new());
         let (began, mut since, mut heartbeats) =
             (Stopwatch::start(), Stopwatch::start(), Heartbeats::default());
         loop {
             let Some(host) = weak.upgrade().filter(|host| !host.is_closing()) else { return };
             let (all, looked) = (seen(), EVERY.saturating_mul(looks));
-            let known = host.fleet.see(&all, names.clone(), looked >= UNKNOWN);
+            let state = dark.look(&all, began.elapsed(), host.config.jobs.datacenter_dead);
+            let known = host.fleet.see(&all, names.clone(), looked >= UNKNOWN, state);
             if host.fleet.is_gate() {
                 heartbeats.tell(&host, &all, began.elapsed());
             }
@@ -227,7 +296,7 @@ pub(crate) fn keep(host: &Arc<Host>, own: Own, seen: impl Fn() -> Vec<Seen> + Se
             let is_time = looked < UNKNOWN && looked + EVERY >= UNKNOWN;
             // A job may have been given to a manager in the instant in which it was found to be gone, and may have had nobody to go to.
             let is_again = (left || !gone.is_empty()) && looks.is_multiple_of(AGAIN);
-            if is_time || is_again || gone != before {
+            if is_time || is_again || gone != before || known.dead != dead_before {
                 left = !(take_over(&host, &known).await & succeed(&host, &known).await);
             }
             // Whoever was cut off, or stood still, may have been taken for gone itself.
@@ -235,6 +304,7 @@ pub(crate) fn keep(host: &Arc<Host>, own: Own, seen: impl Fn() -> Vec<Seen> + Se
                 ask_leads(&host).await;
             }
             before = gone;
+            dead_before.clone_from(&known.dead);
             drop(host);
             since = Stopwatch::start();
             tokio::time::sleep(EVERY).await;
@@ -281,37 +351,81 @@ async fn ask_leads(host: &Arc<Host>) {
     }
 }
 
-/// Gives the open jobs of managers that are gone to others. False when some are left: they have to be looked at again.
+/// A job in a datacenter, as its gate has it.
+struct Led {
+    datacenter: EntityId,
+    leader: Leader,
+    addr: String,
+    /// It waits for the datacenter.
+    is_lost: bool,
+    /// Datacenters that have the job, or had it.
+    not_to: BTreeSet<EntityId>,
+}
+
+impl Led {
+    /// Where the job is open.
+    fn of(run: &gate::Run) -> Vec<Led> {
+        let open = run.datacenters.iter().filter(|(_, dc)| !dc.ended);
+        let led = open.map(|(datacenter, dc)| Led {
+            datacenter: datacenter.clone(),
+            leader: dc.leader.clone(),
+            addr: dc.addr.clone(),
+            is_lost: dc.lost_at.is_some(),
+            not_to: run.datacenters.keys().chain(&run.withdrawn).cloned().collect(),
+        });
+        led.collect()
+    }
+}
+
+/// Gives the open jobs of managers that are gone to others, there or in another datacenter. False when some are left: they have
+/// to be looked at again.
 async fn take_over(host: &Arc<Host>, known: &Known) -> bool {
     let Some(me) = host.fleet.me() else { return true };
     let Ok(open) = host.blocking(|store| open(store, StreamKind::Gate)).await else { return false };
     let mut is_done = true;
     for job_id in open {
         let led = ask(host, &host.kinds.gates, &job_id, Action::Read, |view| {
-            let run = view.state.run.iter();
-            let open = run.flat_map(|run| run.datacenters.iter()).filter(|(_, dc)| !dc.ended);
-            open.map(|(datacenter, dc)| (datacenter.clone(), dc.leader.clone(), dc.addr.clone()))
-                .collect::<Vec<_>>()
+            view.state.run.iter().flat_map(Led::of).collect::<Vec<_>>()
         });
         let Ok(led) = led.await else {
             is_done = false;
             continue;
         };
-        for (datacenter, from, addr) in led {
-            let is_here = [HERE, me.as_str()].contains(&addr.as_str());
-            if !is_here && known.is_gone(&from.node) {
-                is_done &= give(host, &job_id, datacenter, from).await;
+        for one in led {
+            let is_here = [HERE, me.as_str()].contains(&one.addr.as_str());
+            if !is_here && known.is_gone(&one.leader.node) {
+                is_done &= give(host, &job_id, one, known).await;
+            } else if one.is_lost {
+                is_done &= host.fleet.has(&one.datacenter);
+                if host.fleet.has(&one.datacenter) {
+                    let back = gate::Command::DatacenterBack { datacenter: one.datacenter };
+                    is_done &= tell(host, &job_id, back).await;
+                }
             }
         }
     }
     is_done
 }
 
-/// Gives one job to another manager of the datacenter; false when there is none, or it did not work.
-async fn give(host: &Arc<Host>, job_id: &EntityId, datacenter: EntityId, from: Leader) -> bool {
-    let Some((to, addr)) = host.fleet.pick(&datacenter, job_id).filter(|(to, _)| to.node != from.node) else {
-        return false;
-    };
+/// Gives one job to another manager of the datacenter, or to another datacenter when that is dead; false when there is none, or it
+/// did not work.
+async fn give(host: &Arc<Host>, job_id: &EntityId, led: Led, known: &Known) -> bool {
+    let Led { datacenter, leader: from, is_lost, not_to, .. } = led;
+    let manager = host.fleet.pick(&datacenter, job_id).filter(|(to, _)| to.node != from.node);
+    let mut chain = Vec::new();
+    if manager.is_none() {
+        if !known.is_dead(&datacenter) {
+            return false;
+        }
+        if host.fleet.has_other(&not_to) {
+            let Some(found) = chain_now(host, job_id, &datacenter).await else { return false };
+            chain = found.into_iter().filter(|to| !not_to.contains(&to.datacenter)).collect();
+        }
+        // That it waits is on record already.
+        if chain.is_empty() && is_lost {
+            return false;
+        }
+    }
     let stream = StreamId::new(StreamKind::Gate, job_id.clone());
     let plan = match host.blocking(move |store| last_plan(store, &stream)).await {
         Ok(Some(plan)) => Box::new(plan),
@@ -321,20 +435,27 @@ async fn give(host: &Arc<Host>, job_id: &EntityId, datacenter: EntityId, from: L
             return false;
         }
     };
+    let Some((to, addr)) = manager else {
+        let to = chain.first().map(|to| to.datacenter.to_string());
+        tracing::info!(%job_id, %datacenter, ?to, "a datacenter is gone; another one gets its job, or it waits");
+        let reason = format!("every manager of {datacenter} is dead, as far as is known");
+        let waits = chain.is_empty();
+        let gone = gate::Command::DatacenterGone { datacenter, from, chain, plan, reason };
+        return tell(host, job_id, gone).await && !waits;
+    };
     tracing::info!(%job_id, %datacenter, from = %from.node, to = %to.node, "a manager is gone; another one gets its job");
     let reason = format!("{} is dead, as far as is known", from.node);
-    let command = gate::Command::TakeOver { datacenter, from, to, addr, plan, reason };
-    let given = ask(host, &host.kinds.gates, job_id, Action::Command(command, None), |view| {
-        matches!(view.reply, Some(Ok(Reply::Done)))
-    });
-    match given.await {
-        // A refusal is for good: the job has ended, or runs there no more.
-        Ok(_) => true,
-        Err(failure) => {
-            tracing::warn!(%job_id, ?failure, "another manager did not get the job yet");
-            false
-        }
+    tell(host, job_id, gate::Command::TakeOver { datacenter, from, to, addr, plan, reason }).await
+}
+
+/// Was it taken, or refused for good? A refusal means that the job has ended, or runs there no more.
+async fn tell(host: &Arc<Host>, job_id: &EntityId, command: gate::Command) -> bool {
+    let told = ask(host, &host.kinds.gates, job_id, Action::Command(command, None), |_| ());
+    let told = told.await;
+    if let Err(failure) = &told {
+        tracing::warn!(%job_id, ?failure, "what becomes of a job whose manager is gone is not on record yet");
     }
+    told.is_ok()
 }
 
 /// What is open of a kind: each has a deadline, or owes an answer to somebody.
@@ -359,7 +480,8 @@ fn last_plan(store: &dyn Store, stream: &StreamId) -> Result<Option<JobDispatch>
             match decode::<gate::Event>(&record.payload)? {
                 gate::Event::Tracked(tracked) => plan = Some(tracked.plan),
                 gate::Event::Rebuilt(rebuilt) => plan = Some(rebuilt.tracked.plan),
-                gate::Event::TakenOver { plan: Some(again), .. } => plan = Some(*again),
+                gate::Event::TakenOver { plan: Some(again), .. }
+                | gate::Event::Moved { plan: Some(again), .. } => plan = Some(*again),
                 _ => {}
             }
         }

@@ -12,7 +12,7 @@ use std::sync::{Arc, OnceLock, Weak};
 
 use actix::Addr;
 
-use super::entity::{Doom, Entity, Release, Respond, View};
+use super::entity::{Doom, Entity, Holds, Release, Respond, View};
 use super::host::{Host, wait};
 use super::hosts::{Hosted, perform};
 use super::writer::{Failure, Write};
@@ -30,7 +30,7 @@ const SMALL_EVENT: usize = 100;
 
 /// Somebody who waits for the state to become so.
 pub(crate) struct Waiting<M: Hosted> {
-    pub(crate) until: fn(&M::State) -> bool,
+    pub(crate) until: Holds<M>,
     /// Gone when nobody waits any more.
     pub(crate) token: Weak<()>,
     pub(crate) respond: Respond<M>,

@@ -24,7 +24,7 @@ pub mod clock;
 pub mod coordinator;
 pub(crate) mod counters;
 pub mod custom;
-mod dispatches;
+pub(crate) mod dispatches;
 pub(crate) mod entity;
 pub(crate) mod fleet;
 pub(crate) mod flows;

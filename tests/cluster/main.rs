@@ -5,10 +5,12 @@
 #![cfg(unix)]
 
 mod datacenters;
+mod dead_datacenters;
 mod doors;
 mod flood;
 mod harness;
 mod jobs;
 mod keys;
 mod losses;
+mod names;
 mod records;

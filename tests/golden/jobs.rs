@@ -519,7 +519,8 @@ pub(crate) fn gates() -> Vec<gate::Event> {
         at: at(18),
     });
     let gate::Event::Tracked(again) = self::tracked(TimeoutPolicy::Any) else { unreachable!() };
-    all.extend([None, Some(Box::new(again.plan))].map(|plan| gate::Event::TakenOver {
+    let plans = [None, Some(Box::new(again.plan))];
+    all.extend(plans.clone().map(|plan| gate::Event::TakenOver {
         datacenter: id("窓"),
         from: Leader { node: id("m"), incarnation: 3 },
         to: Leader { node: id("n"), incarnation: 70_000 },
@@ -536,6 +537,21 @@ pub(crate) fn gates() -> Vec<gate::Event> {
         at: at(20),
     });
     all.push(gate::Event::LeadershipAsked { at: at(21) });
+    all.extend(plans.map(|plan| gate::Event::Moved {
+        from: id("east"),
+        to: Target {
+            datacenter: id("窓"),
+            manager: Leader { node: id("m"), incarnation: 3 },
+            manager_addr: "m:1".into(),
+        },
+        above_token: FenceToken::shown(1 << 20),
+        plan,
+        reason: "it is dead".into(),
+        at: at(22),
+    }));
+    let reason = "it is dead".to_owned();
+    all.push(gate::Event::DatacenterLost { datacenter: id("窓"), reason, at: at(23) });
+    all.push(gate::Event::DatacenterBack { datacenter: id("窓"), at: at(24) });
     all
 }
 
@@ -683,7 +699,8 @@ variants!(job_variants of job::Event: Submitted, ProgressNoted, WorkflowMoved, A
     ClockStepped, ExtensionKeyed, ReportsDropped, PayloadNoted, LeaseAskedBy);
 variants!(gate_variants of gate::Event: Tracked, LeaderChanged, Progressed, DatacenterTimedOut, DatacenterEnded, Declared,
     Delivered, CancelRequested, CancelDelivered, Abandoned, Finished, GateTransferred, Resumed, FenceRejected,
-    LateFinal, Rebuilt, Recalled, EpochAdopted, PayloadNoted, Redirected, TakenOver, GateReplaced, LeadershipAsked);
+    LateFinal, Rebuilt, Recalled, EpochAdopted, PayloadNoted, Redirected, TakenOver, GateReplaced, LeadershipAsked,
+    Moved, DatacenterLost, DatacenterBack);
 variants!(worker_variants of worker::Event: Registered, Dispatched, Reported, ReportDelivered, LeaderChanged,
     TransferParked, ParkedExpired, StopAsked, Aborted, LeaderLost, ExtensionRequested, ExtensionAnswered,
     FenceRejected, Draining, Left, Resumed, ReportsDropped, Enrolled, Took, Beat, Lost, GivenBack, Revoked);

@@ -157,6 +157,7 @@ pub(crate) fn members() -> Vec<member::Event> {
             at: at(12),
         }),
         member::Event::Unnamed { changes: 300, at: at(13) },
+        member::Event::NameClaimed { held: "a:1".into(), claimed: "b:1".into(), at: at(14) },
     ]
 }
 
@@ -246,6 +247,6 @@ pub(crate) fn routes() -> Vec<route::Event> {
 variants!(coordinate_variants of coordinate::Event: Moved, Placed, Resumed);
 variants!(datacenter_variants of datacenter::Event: Updated, Removed);
 variants!(member_variants of member::Event: Discovered, Confirmed, Removed, Moved, RoleLearned, Found, IncarnationRaised, Began,
-    KeysChanged, Left, Merged, Unnamed);
+    KeysChanged, Left, Merged, Unnamed, NameClaimed);
 variants!(route_variants of route::Event: Decided, Switched, BootstrapEntered, BootstrapLeft, CooldownStarted, Accepted,
     Forgotten);

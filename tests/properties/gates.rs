@@ -702,6 +702,9 @@ fn invariant_the_log_is_lawful(log: &[Event], script: &Script) {
             | Event::TakenOver { .. }
             | Event::GateReplaced { .. }
             | Event::LeadershipAsked { .. }
+            | Event::Moved { .. }
+            | Event::DatacenterLost { .. }
+            | Event::DatacenterBack { .. }
             | Event::PayloadNoted { .. } => {}
         }
         assert!(declared <= 1 && finished <= 1, "{log:?}");

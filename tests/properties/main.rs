@@ -18,6 +18,7 @@ mod learning;
 mod load;
 mod log;
 mod mesh;
+mod moves;
 mod node;
 mod order;
 mod outgoing;

@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Asker, LevelView, RoutedView, SpentFor};
+use super::{Asker, JobPlace, LevelView, RoutedView, SpentFor};
 use crate::core::kernel::ids::{EntityId, known};
 use crate::core::kernel::time::Timestamp;
 use crate::error::Error;
@@ -473,10 +473,17 @@ pub struct JobStatusView {
 pub struct JobStatusReply {
     /// Which job.
     pub job_id: EntityId,
-    /// Where it is; over several datacenters what the gate says.
+    /// Where it is; over several datacenters what the gate says. `waiting_for_datacenter` where it runs in none, for all
+    /// managers of those that have it are dead.
     pub status: String,
-    /// Each datacenter.
+    /// Each datacenter that this process manages.
     pub datacenters: Vec<JobStatusView>,
+    /// At a gate: each datacenter that another process manages, as the gate has it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub elsewhere: Vec<JobPlace>,
+    /// At a gate: the last instant of the budget of a job that runs elsewhere, if it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deadline: Option<Timestamp>,
     /// Where the router sent it, and why, if it chose.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub routed: Option<RoutedView>,
@@ -498,8 +505,9 @@ pub struct WhyLink {
 pub struct JobWhy {
     /// Which job.
     pub job_id: EntityId,
-    /// Which datacenter.
-    pub datacenter: EntityId,
+    /// Which datacenter; none where a gate tells of the job as a whole, which managers in other processes run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub datacenter: Option<EntityId>,
     /// Where it is.
     pub status: String,
     /// What led there, oldest first.

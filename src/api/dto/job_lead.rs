@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::JobPlace;
 use super::{Asker, id};
 use crate::core::kernel::ids::{EntityId, known};
 use crate::core::kernel::time::Timestamp;
@@ -195,6 +196,10 @@ pub struct StuckList {
     pub workflows: Vec<StuckWorkflow>,
     /// How many there are.
     pub total: u64,
+    /// At a gate, which does not know the workflows that managers in other processes have: the datacenters in which nothing
+    /// moved for so long. Which workflows they are is asked there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub elsewhere: Vec<JobPlace>,
 }
 
 /// A workflow that did not get on for long.

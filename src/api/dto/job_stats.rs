@@ -26,6 +26,10 @@ pub struct JobStats {
     pub stale_rejections: u64,
     /// The same, by what was tried.
     pub stale_rejections_by: BTreeMap<String, u64>,
+    /// What leaders that were replaced told a gate, without effect, by the message; once for each message and leadership.
+    pub stale_reports: BTreeMap<String, u64>,
+    /// Jobs that a gate here tracks and managers in other processes run, each datacenter for itself.
+    pub tracked_elsewhere: u64,
     /// Changes of leadership.
     pub transfers: u64,
     /// Jobs whose latest progress is known in memory only.

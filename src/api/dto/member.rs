@@ -15,6 +15,22 @@ pub struct MemberList {
     pub node_id: String,
     /// It and all it knows, in order of their names.
     pub members: Vec<MemberView>,
+    /// Names that two nodes use, as far as was heard within a minute: one of the two has to end, or to have another one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub name_conflicts: Vec<NameConflict>,
+}
+
+/// A name that two nodes use.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct NameConflict {
+    /// Which name.
+    pub node_id: String,
+    /// Where the node is that counts.
+    pub address: String,
+    /// Where the other one says that it is. What it says is not taken.
+    pub other_address: String,
+    /// When the other one was last heard from.
+    pub heard_at: Timestamp,
 }
 
 /// A node as another one sees it.

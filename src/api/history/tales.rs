@@ -266,6 +266,9 @@ const GATE: Lines = &[
     ("taken_over", "{to.node} in {datacenter} gets it from {from.node}, which is gone: {reason}"),
     ("redirected", "{from} did not take it, and {to.datacenter} gets it: {reason}"),
     ("gate_replaced", "gate {gate} leads instead of this one, under epoch {gate_epoch}, as {told_by} told"),
+    ("moved", "{from} is gone, and {to.datacenter} gets it above token {above_token}: {reason}"),
+    ("datacenter_lost", "{datacenter} is gone, and it waits for it: {reason}"),
+    ("datacenter_back", "{datacenter} has a manager again"),
     ("leadership_asked", "~the gate had been away, and asked every datacenter whether it still leads"),
 ];
 

@@ -30,7 +30,7 @@ const MOST: usize = 1_000;
 const MOST_OTHERS: usize = 64;
 
 /// What led to how an entity stands.
-pub(super) async fn why(q: &Quorate, request: AskWhy) -> Result<EntityWhy, Error> {
+pub(in crate::api) async fn why(q: &Quorate, request: AskWhy) -> Result<EntityWhy, Error> {
     let kind = request.kind.as_deref().map(kind_of).transpose()?;
     let (id, about, sight) = (request.entity_id, request.about, q.sight());
     let asked = about.clone();

@@ -37,6 +37,11 @@ impl Openings {
         self.since.contains_key(id)
     }
 
+    /// Since when it is open, if it is.
+    pub fn since(&self, id: &EntityId) -> Option<Timestamp> {
+        self.since.get(id).copied()
+    }
+
     /// How many are open.
     pub fn len(&self) -> usize {
         self.since.len()

@@ -1608,12 +1608,12 @@ class Job(JobLeases):
     ) -> replies.JobPage:
         """List live jobs, or ended ones: ``job.list``.
 
-        :param state: ``live`` (default), ``ended``, or a status: ``running``, ``failed`` and the others.
+        :param state: ``live`` (default), ``ended``, or a status: ``running``, ``failed`` and the others; at a gate ``waiting_for_datacenter`` too.
         :param leader_id: Only those led by this leader.
         :param datacenter: Only those in this datacenter.
         :param newest_first: Newest first; false when left out.
         :param due_within_seconds: Only live ones whose next deadline falls within so many seconds.
-        :param limit: How many at most, 0 to 1000; 100 when left out. Of ended ones: how many are looked at.
+        :param limit: How many at most, 0 to 1000; 100 when left out. Of ended ones: how many are looked at, at a gate with all their datacenters.
         :param cursor: The ``next_cursor`` of the page before.
         """
 
@@ -4371,12 +4371,12 @@ class AsyncJob(AsyncJobLeases):
     ) -> replies.JobPage:
         """List live jobs, or ended ones: ``job.list``.
 
-        :param state: ``live`` (default), ``ended``, or a status: ``running``, ``failed`` and the others.
+        :param state: ``live`` (default), ``ended``, or a status: ``running``, ``failed`` and the others; at a gate ``waiting_for_datacenter`` too.
         :param leader_id: Only those led by this leader.
         :param datacenter: Only those in this datacenter.
         :param newest_first: Newest first; false when left out.
         :param due_within_seconds: Only live ones whose next deadline falls within so many seconds.
-        :param limit: How many at most, 0 to 1000; 100 when left out. Of ended ones: how many are looked at.
+        :param limit: How many at most, 0 to 1000; 100 when left out. Of ended ones: how many are looked at, at a gate with all their datacenters.
         :param cursor: The ``next_cursor`` of the page before.
         """
 

@@ -432,6 +432,13 @@ class StoreMoved(Error):
     retryable = False
 
 
+class NodeNameTaken(Error):
+    """What to do: ``address`` says where a node of this name is: give this one a name and a folder of its own, or stop that one first."""
+
+    kind = "node_name_taken"
+    retryable = False
+
+
 class StoreVersion(Error):
     """What to do: use a newer program."""
 
@@ -643,6 +650,7 @@ _CLASSES: dict[str, type[Error]] = {
     "store_missing": StoreMissing,
     "store_foreign": StoreForeign,
     "store_moved": StoreMoved,
+    "node_name_taken": NodeNameTaken,
     "store_version": StoreVersion,
     "store_corrupt": StoreCorrupt,
     "insufficient_participants": InsufficientParticipants,
@@ -725,6 +733,7 @@ __all__ = [
     "StoreMissing",
     "StoreForeign",
     "StoreMoved",
+    "NodeNameTaken",
     "StoreVersion",
     "StoreCorrupt",
     "InsufficientParticipants",

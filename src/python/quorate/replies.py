@@ -2193,21 +2193,31 @@ class _JobLine(TypedDict):
     job_id: str
     #: Which datacenter.
     datacenter: str
-    #: Where it is.
+    #: Where it is. At a gate: ``submitted`` until it is heard of there, then ``running`` or ``completing``, ``waiting_for_datacenter`` while every manager there is dead, and how it ended.
     status: str
-    #: Who leads it.
+    #: Who leads it: at a gate the manager there.
     leader_id: str
     #: When it was submitted.
     started_at: str
-    #: Leadership.
+    #: Leadership; at a gate 0 before it was first heard of.
     fence_token: int
 
 
 class JobLine(_JobLine, total=False):
-    """A job in a list."""
+    """A job in a list. At a gate there is a line for each datacenter that another process manages: it says what the gate was told."""
 
     #: When it is next looked at.
     next_deadline: str | None
+    #: At a gate: that gate. Absent where this process manages the job, and so are the fields below.
+    gate_id: str | None
+    #: Where its manager listens.
+    leader_addr: str | None
+    #: The last instant of its budget, if it has one.
+    deadline: str | None
+    #: Seconds since something last moved there.
+    idle_seconds: float | None
+    #: Did nothing move there for as long as the gate allows?
+    is_stuck: bool | None
 
 
 class _JobPage(TypedDict):
@@ -2226,6 +2236,42 @@ class JobPage(_JobPage, total=False):
     next_cursor: str | None
     #: Filters whose names nobody here has, where nothing fits them: they may be misspelt.
     unknown: list[str]
+
+
+class _JobPlace(TypedDict):
+    #: Which datacenter.
+    datacenter: str
+    #: ``submitted`` until it is heard of there, then ``running``, ``waiting_for_datacenter``, ``completed``, ``failed``, ``timed_out`` or ``cancelled``.
+    status: str
+    #: Is that final? A final status is not followed by another.
+    is_final: bool
+    #: Why, for people; empty when there is nothing to say.
+    reason: str
+    #: The manager that leads it there.
+    leader_id: str
+    #: Where that one listens.
+    leader_addr: str
+    #: Its leadership; 0 before it was first heard of.
+    fence_token: int
+    #: Did nothing move there for as long as the gate allows?
+    is_stuck: bool
+    #: Workflows of the job there.
+    workflows_total: int
+    #: Of those, completed.
+    workflows_completed: int
+    #: Of those, failed for good.
+    workflows_failed: int
+
+
+class JobPlace(_JobPlace, total=False):
+    """A job in a datacenter that another process manages, as its gate has it from what was told there."""
+
+    #: Seconds since something last moved there; none once it has ended there.
+    idle_seconds: float | None
+    #: Seconds since the last report on record.
+    since_report_seconds: float | None
+    #: Since when every manager there is dead, as far as is known, and the job waits for the datacenter.
+    lost_at: str | None
 
 
 class JobStats(TypedDict):
@@ -2249,6 +2295,10 @@ class JobStats(TypedDict):
     stale_rejections: int
     #: The same, by what was tried.
     stale_rejections_by: dict[str, int]
+    #: What leaders that were replaced told a gate, without effect, by the message; once for each message and leadership.
+    stale_reports: dict[str, int]
+    #: Jobs that a gate here tracks and managers in other processes run, each datacenter for itself.
+    tracked_elsewhere: int
     #: Changes of leadership.
     transfers: int
     #: Jobs whose latest progress is known in memory only.
@@ -2268,15 +2318,19 @@ class JobStats(TypedDict):
 class _JobStatusReply(TypedDict):
     #: Which job.
     job_id: str
-    #: Where it is; over several datacenters what the gate says.
+    #: Where it is; over several datacenters what the gate says. ``waiting_for_datacenter`` where it runs in none, for all managers of those that have it are dead.
     status: str
-    #: Each datacenter.
+    #: Each datacenter that this process manages.
     datacenters: list[JobStatusView]
 
 
 class JobStatusReply(_JobStatusReply, total=False):
     """How a job stands."""
 
+    #: At a gate: each datacenter that another process manages, as the gate has it.
+    elsewhere: list[JobPlace]
+    #: At a gate: the last instant of the budget of a job that runs elsewhere, if it has one.
+    deadline: str | None
     #: Where the router sent it, and why, if it chose.
     routed: RoutedView | None
 
@@ -2409,17 +2463,20 @@ class JobSubmitted(_JobSubmitted, total=False):
     routed: RoutedView | None
 
 
-class JobWhy(TypedDict):
-    """Why a job stands as it does."""
-
+class _JobWhy(TypedDict):
     #: Which job.
     job_id: str
-    #: Which datacenter.
-    datacenter: str
     #: Where it is.
     status: str
     #: What led there, oldest first.
     chain: list[WhyLink]
+
+
+class JobWhy(_JobWhy, total=False):
+    """Why a job stands as it does."""
+
+    #: Which datacenter; none where a gate tells of the job as a whole, which managers in other processes run.
+    datacenter: str | None
 
 
 class KeyTaken(TypedDict):
@@ -2552,13 +2609,18 @@ class MeasuredLink(TypedDict):
     is_trusted: bool
 
 
-class MemberList(TypedDict):
-    """Who is there, as one node sees it."""
-
+class _MemberList(TypedDict):
     #: The node that is asked.
     node_id: str
     #: It and all it knows, in order of their names.
     members: list[MemberView]
+
+
+class MemberList(_MemberList, total=False):
+    """Who is there, as one node sees it."""
+
+    #: Names that two nodes use, as far as was heard within a minute: one of the two has to end, or to have another one.
+    name_conflicts: list[NameConflict]
 
 
 class MemberMetrics(TypedDict):
@@ -2710,6 +2772,19 @@ class MessageView(_MessageView, total=False):
     deadline: str | None
     #: It does not give way to others.
     critical: bool
+
+
+class NameConflict(TypedDict):
+    """A name that two nodes use."""
+
+    #: Which name.
+    node_id: str
+    #: Where the node is that counts.
+    address: str
+    #: Where the other one says that it is. What it says is not taken.
+    other_address: str
+    #: When the other one was last heard from.
+    heard_at: str
 
 
 class OpenCounts(TypedDict):
@@ -3976,15 +4051,20 @@ class StopWork(TypedDict):
     reason: str
 
 
-class StuckList(TypedDict):
-    """Workflows that did not get on for long."""
-
+class _StuckList(TypedDict):
     #: Which job.
     job_id: str
     #: The workflows, the longest silent first; at most 1,000.
     workflows: list[StuckWorkflow]
     #: How many there are.
     total: int
+
+
+class StuckList(_StuckList, total=False):
+    """Workflows that did not get on for long."""
+
+    #: At a gate, which does not know the workflows that managers in other processes have: the datacenters in which nothing moved for so long. Which workflows they are is asked there.
+    elsewhere: list[JobPlace]
 
 
 class StuckWorkflow(TypedDict):
@@ -4600,6 +4680,7 @@ __all__ = [
     "JobLed",
     "JobLine",
     "JobPage",
+    "JobPlace",
     "JobStats",
     "JobStatusReply",
     "JobStatusView",
@@ -4620,6 +4701,7 @@ __all__ = [
     "MeshRegistered",
     "MessageOffered",
     "MessageView",
+    "NameConflict",
     "OpenCounts",
     "OpenProposalsPage",
     "OpenQuestion",

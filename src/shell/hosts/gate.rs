@@ -13,6 +13,7 @@ use crate::shell::counters::Counters;
 use crate::shell::dispatches::{accept, forget_dispatches, forget_route, note_dispatch};
 use crate::shell::host::Host;
 use crate::shell::jobs::{LOCAL, send};
+use crate::shell::lock;
 use crate::shell::stops::Bearing;
 
 impl Hosted for GateMachine {
@@ -35,6 +36,8 @@ impl Hosted for GateMachine {
             | gate::Command::Redirect { .. }
             // So is who gets it now.
             | gate::Command::TakeOver { .. }
+            | gate::Command::DatacenterGone { .. }
+            | gate::Command::DatacenterBack { .. }
             | gate::Command::AskLeads
             | gate::Command::RunErrands { .. }
             | gate::Command::Tick => Bearing::Passes,
@@ -71,7 +74,9 @@ impl Hosted for GateMachine {
 
     fn observe(counters: &Counters, id: &EntityId, events: &[gate::Event]) {
         forget_dispatches(counters, id, events);
+        let mut index = lock(&counters.gates);
         for event in events {
+            index.apply(id, event);
             tracing::debug!(kind = "gate", entity_id = %id, event = event.name());
         }
     }

@@ -19,6 +19,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
+use crate::core::jobs::gate::GateMachine;
+use crate::core::jobs::gate::index::GateIndex;
 use crate::core::kernel::ids::{EntityId, StreamId, StreamKind};
 use crate::core::kernel::time::{Gap, Timestamp};
 use crate::core::kernel::timeline::Mark;
@@ -27,18 +29,22 @@ use crate::core::voting::agent::Grade;
 use crate::journal::codec::{decode, encode};
 use crate::journal::{Fault, OpenReport, Position, Store, Tip};
 use crate::shell::clock::Clock;
-use crate::shell::counters::{Counters, Kept};
+use crate::shell::counters::{Counters, FormerKept, Kept};
 use crate::shell::entity::Poke;
 use crate::shell::host::{Host, wait};
 use crate::shell::hosts::retention_id;
 use crate::shell::lock;
+use crate::shell::memory::read_state;
 use crate::shell::proposals::reconsider;
 
 use super::timeouts;
 
 /// Name of the kept counters; another one whenever they are kept in another form. A journal that was pruned holds them in the
 /// form of then and cannot be counted anew: whoever changes the form makes `readable` read the former one too.
-pub(crate) const COUNTERS: &str = "counters-8";
+pub(crate) const COUNTERS: &str = "counters-9";
+
+/// Name of the form before that one.
+const FORMER_COUNTERS: &str = "counters-8";
 
 /// Name under which earlier versions noted that a process lives.
 const ALIVE: &str = "alive";
@@ -78,7 +84,7 @@ pub(crate) fn counters(store: &dyn Store) -> Result<(Counters, u64), Fault> {
         (Some((kept, position)), pruned) if pruned.as_ref().is_none_or(|(upto, _)| *upto <= position) => {
             (Counters::resume(kept), position)
         }
-        (_, Some((upto, counted))) => (Counters::resume(readable(&counted)?), upto),
+        (_, Some((upto, counted))) => (Counters::resume(readable(store, &counted)?), upto),
         (_, None) => (Counters::default(), 0),
     };
     let mut counted = 0;
@@ -107,7 +113,7 @@ fn counted_when_pruned(store: &dyn Store) -> Result<Option<(Position, Counted)>,
 }
 
 /// What had been counted, in the form of this program.
-fn readable(counted: &Counted) -> Result<Kept, Fault> {
+fn readable(store: &dyn Store, counted: &Counted) -> Result<Kept, Fault> {
     // Counted anew it would be wrong, and nobody would know.
     let unread = || Fault::Corrupt {
         what: format!(
@@ -116,7 +122,27 @@ fn readable(counted: &Counted) -> Result<Kept, Fault> {
             counted.form
         ),
     };
-    if counted.form == COUNTERS { decode(&counted.bytes.0).map_err(|_| unread()) } else { Err(unread()) }
+    match counted.form.as_str() {
+        COUNTERS => decode(&counted.bytes.0).map_err(|_| unread()),
+        FORMER_COUNTERS => {
+            let former: FormerKept = decode(&counted.bytes.0).map_err(|_| unread())?;
+            Ok(Kept { former, gates: tracked_now(store)? })
+        }
+        _ => Err(unread()),
+    }
+}
+
+/// The jobs that gates track, as they stand. What is counted from an earlier position on comes to the same.
+fn tracked_now(store: &dyn Store) -> Result<GateIndex, Fault> {
+    let (mut index, mut after) = (GateIndex::default(), None);
+    loop {
+        let page = wait(store.deadlines(after, PAGE))?;
+        let Some(last) = page.last().cloned() else { return Ok(index) };
+        for (_, stream) in page.iter().filter(|(_, stream)| stream.kind == StreamKind::Gate) {
+            index.stands(&stream.id, &read_state::<GateMachine>(store, stream)?);
+        }
+        after = Some(last);
+    }
 }
 
 /// The counters as a pruning keeps them.

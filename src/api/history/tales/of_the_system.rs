@@ -51,5 +51,6 @@ pub(super) const MEMBER: Lines = &[
         "changed {changes} times since {since}: suspected {suspected} times, dead {died} times, back {returned} times, \
          discovered {discovered} times and removed {removed} times[; at the end it was {standing.state}]",
     ),
+    ("name_claimed", "two nodes use this name: at {held}, which counts, and at {claimed}"),
     ("unnamed", "{changes} changes of members that had no place to wait stand in no record of theirs"),
 ];

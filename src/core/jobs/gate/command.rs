@@ -46,6 +46,24 @@ pub enum Command {
         /// Why, for people.
         reason: String,
     },
+    /// A datacenter that has the job is gone, with all its managers: another one gets it, or it waits.
+    DatacenterGone {
+        /// Which.
+        datacenter: EntityId,
+        /// Who led the job there. Where another one leads meanwhile, nothing changes.
+        from: Leader,
+        /// Which may get it, with their managers, the best first; none where the submitter named the datacenter.
+        chain: Vec<Target>,
+        /// What was dispatched, for the gate may have dropped it.
+        plan: Box<JobDispatch>,
+        /// Why, for people.
+        reason: String,
+    },
+    /// A datacenter has a manager again.
+    DatacenterBack {
+        /// Which.
+        datacenter: EntityId,
+    },
     /// Another gate leads the job from now on.
     Transfer {
         /// The new gate.

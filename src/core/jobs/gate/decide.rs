@@ -8,7 +8,7 @@ use super::outbox::fingerprint;
 use super::rejection::Rejection;
 use super::settings::within;
 use super::state::{Finished, Gate, Run};
-use super::{Datacenters, Effect, GateMachine, MAX_TARGETS, receive, succession, verdict};
+use super::{Datacenters, Effect, GateMachine, MAX_TARGETS, moves, receive, succession, verdict};
 use crate::jobs::protocol::limits::{
     MAX_ADDR_BYTES, MAX_REASON_BYTES, MAX_SENT_ADDR_BYTES, MAX_SPAN_MS, clip, too_long,
 };
@@ -38,6 +38,11 @@ pub(super) fn decide(state: &Gate, command: Command, now: Timestamp, known: &Dat
             let manager = Target { datacenter, manager: to, manager_addr: addr };
             take_over(state, &from, manager, *plan, &reason, now)
         }
+        Command::DatacenterGone { datacenter, from, chain, plan, reason } => {
+            let gone = moves::Gone { datacenter, from, chain, plan: *plan, reason };
+            moves::gone(Draft::new(state, now), gone, known)
+        }
+        Command::DatacenterBack { datacenter } => moves::back(Draft::new(state, now), datacenter),
         Command::Transfer { to, addr } => transfer(state, to, addr, now, known),
         Command::AskLeads => succession::ask_leads(Draft::new(state, now)),
         Command::RunErrands { due } => {
@@ -72,7 +77,7 @@ fn conclude(draft: &mut Draft) {
     declared.into_iter().for_each(|event| draft.push(event));
     let Some(run) = &draft.state().run else { return };
     let open: Vec<EntityId> = run.open().cloned().collect();
-    let overdue = run.abandon_at().is_some_and(|at| at <= now);
+    let overdue = run.abandon_at().is_some_and(|at| at <= now) || run.ends_without_the_lost();
     if !open.is_empty() && !overdue {
         return;
     }
@@ -217,21 +222,31 @@ fn redirect(
     let Some(dc) = run.datacenters.get(&from) else {
         return Err(Rejection::UnknownDatacenter { datacenter: from });
     };
-    let is_over = run.decision.is_some() || run.cancel.is_some();
-    let waits = run.dispatches(&from) && dc.known_token() == FenceToken::NONE && !is_over;
-    let fits = |Target { datacenter: name, .. }: &&Target| {
-        !run.datacenters.contains_key(name) && !run.withdrawn.contains(name) && known.knows(name)
-    };
+    let waits = run.dispatches(&from) && dc.known_token() == FenceToken::NONE && !run.is_over();
     let mut draft = Draft::new(state, now);
-    if let Some(to) = chain.iter().find(fits).filter(|_| waits).cloned() {
+    if let Some(to) = run.next_of(chain, known).filter(|_| waits).cloned() {
         addr("manager_addr", &to.manager_addr)?;
-        draft.push(Event::Redirected { from, to, reason: clip(reason), at: now });
+        let (reason, earlier, at) = (clip(reason), dc.earlier, now);
+        draft.push(if earlier == FenceToken::NONE {
+            Event::Redirected { from, to, reason, at }
+        } else {
+            // Another manager there had it, and may have it still.
+            let above_token = moves::above(state, earlier, &to)?;
+            Event::Moved { from, to, above_token, plan: None, reason, at }
+        });
     }
     Ok(draft.decided(Ok(Reply::Done)))
 }
 
 /// Tokens of one manager: as many as it may mint by itself while it leads, for instance one for each of its restarts.
 const TOKENS_OF_A_MANAGER: u64 = 1 << 20;
+
+/// The first token above all that a leader who held this one may mint by itself.
+pub(super) fn block_above(held: FenceToken) -> Result<FenceToken, Rejection> {
+    let next = (held.get() / TOKENS_OF_A_MANAGER).checked_add(1);
+    let block = next.and_then(|next| next.checked_mul(TOKENS_OF_A_MANAGER));
+    block.map(FenceToken::shown).ok_or(Rejection::EpochsExhausted)
+}
 
 /// Gives the job to another manager of the datacenter, which leads above every token that the one before may have minted
 /// meanwhile: the two never have the same one.
@@ -256,9 +271,7 @@ fn take_over(
     if run.plan.is_none() && fingerprint(&plan) != run.fingerprint {
         return Err(Rejection::AlreadyTracked { gate_epoch: state.gate_epoch });
     }
-    let held = dc.fence_token.max(dc.earlier).get();
-    let block = (held / TOKENS_OF_A_MANAGER).checked_add(1).and_then(|n| n.checked_mul(TOKENS_OF_A_MANAGER));
-    let above_token = block.map(FenceToken::shown).ok_or(Rejection::EpochsExhausted)?;
+    let above_token = block_above(dc.fence_token.max(dc.earlier))?;
     draft.push(Event::TakenOver {
         datacenter,
         from: from.clone(),
@@ -293,7 +306,7 @@ pub(super) fn cancel(
     Ok(JobCancelResponse::stopped(stopped))
 }
 
-fn running(state: &Gate) -> Result<&Run, Rejection> {
+pub(super) fn running(state: &Gate) -> Result<&Run, Rejection> {
     let ended = |finished: &Finished| Rejection::Ended { status: finished.status.name() };
     state.run.as_ref().ok_or_else(|| state.finished.as_ref().map_or(Rejection::NotTracked, ended))
 }

@@ -268,6 +268,38 @@ pub enum Event {
         /// When.
         at: Timestamp,
     },
+    /// A datacenter that had the job is gone, with all its managers, and another one gets the job. What the first one says of
+    /// it from then on is stale, and it is told to stop.
+    Moved {
+        /// Which is gone.
+        from: EntityId,
+        /// Which gets it.
+        to: Target,
+        /// It leads above this token, which nobody ever had.
+        above_token: FenceToken,
+        /// What is dispatched, where the gate had dropped it.
+        plan: Option<Box<JobDispatch>>,
+        /// Why, for people.
+        reason: String,
+        /// When.
+        at: Timestamp,
+    },
+    /// A datacenter that has the job is gone, with all its managers, and no other one may get the job: it waits.
+    DatacenterLost {
+        /// Which.
+        datacenter: EntityId,
+        /// Why, for people.
+        reason: String,
+        /// When the gate knew.
+        at: Timestamp,
+    },
+    /// A datacenter that the job waits for has a manager again. Its silence counts from here.
+    DatacenterBack {
+        /// Which.
+        datacenter: EntityId,
+        /// When.
+        at: Timestamp,
+    },
 }
 
 /// How the tracking of a job began.
@@ -377,6 +409,9 @@ impl Event {
             Event::TakenOver { .. } => "taken_over",
             Event::GateReplaced { .. } => "gate_replaced",
             Event::LeadershipAsked { .. } => "leadership_asked",
+            Event::Moved { .. } => "moved",
+            Event::DatacenterLost { .. } => "datacenter_lost",
+            Event::DatacenterBack { .. } => "datacenter_back",
         }
     }
 
@@ -405,6 +440,9 @@ impl Event {
             | Event::TakenOver { at, .. }
             | Event::GateReplaced { at, .. }
             | Event::LeadershipAsked { at }
+            | Event::Moved { at, .. }
+            | Event::DatacenterLost { at, .. }
+            | Event::DatacenterBack { at, .. }
             | Event::LateFinal { at, .. } => *at,
         }
     }

@@ -3,7 +3,7 @@
 use super::*;
 use crate::jobs::protocol::token::TokenBase;
 
-fn cancel() -> Command {
+pub(super) fn cancel() -> Command {
     Command::Cancel { requester_id: "ann".to_owned(), reason: "enough".to_owned() }
 }
 
@@ -500,7 +500,7 @@ fn where_a_job_never_came_it_ends_as_soon_as_that_is_known() {
 }
 
 /// The first manager is dead as far as the gate knows, and the job goes to another one of the datacenter.
-fn taken_over(gate: &mut G, at: i64) -> Step<GateMachine> {
+pub(super) fn taken_over(gate: &mut G, at: i64) -> Step<GateMachine> {
     let command = Command::TakeOver {
         datacenter: id("a"),
         from: node("m-a"),

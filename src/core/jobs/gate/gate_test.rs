@@ -10,6 +10,8 @@ use crate::kernel::driver::{Driver, Step};
 
 #[path = "gate_life_test.rs"]
 mod life;
+#[path = "gate_moves_test.rs"]
+mod moves;
 #[path = "gate_rebuild_test.rs"]
 mod rebuild;
 #[path = "gate_succession_test.rs"]

@@ -39,6 +39,11 @@
 //! | tracked | Redirect | not heard of there, nothing decided, and another is left | Redirected; that one is sent the job | |
 //! | tracked | TakeOver | that manager leads there, and the job has not ended there | TakenOver; the other one is sent the job, or how it is to end | |
 //! | any | a report | the job was taken from there | –; its sender is asked to stop | `UnknownDatacenter`; told *already final* |
+//! | tracked | DatacenterGone | it has the job, nothing decided, and another is left | Moved; that one is sent the job | |
+//! | tracked | DatacenterGone | it has the job, and no other may get it, or its end was decided | DatacenterLost | |
+//! | tracked | DatacenterBack | the job waits for it | DatacenterBack | |
+//! | any | a report | the datacenter was gone, and another one got the job | FenceRejected, once; its sender is asked to stop | `Stale`; told *already final* |
+//! | tracked | any | decided, and every datacenter that has not ended is gone | Abandoned, Finished | |
 //! | tracked | Transfer | another gate | GateTransferred; datacenters are told | transferred |
 //! | tracked | recall | another gate leads under a higher epoch, and is not gone | GateReplaced | |
 //! | any | recall | the gate that led is another one, and gone | as for a gate without memory, under an epoch of its own block | told *accepted* |
@@ -81,6 +86,8 @@
 pub mod command;
 mod decide;
 pub mod event;
+pub mod index;
+mod moves;
 pub mod outbox;
 mod rebuild;
 mod receive;
@@ -96,6 +103,7 @@ use std::sync::Arc;
 
 pub use command::{Command, Reply, Track};
 pub use event::{Event, Rebuilt, Target, Totals, Tracked};
+pub use moves::Left;
 pub use rejection::Rejection;
 pub use settings::{Settings, TimeoutPolicy};
 pub use state::{Datacenter, DcStatus, Finished, Gate, Regained, Run};
@@ -174,7 +182,7 @@ pub struct GateMachine;
 
 impl Machine for GateMachine {
     const KIND: StreamKind = StreamKind::Gate;
-    const STATE_VERSION: u16 = 6;
+    const STATE_VERSION: u16 = 7;
     type State = Gate;
     type Command = Command;
     type Event = Event;
@@ -237,6 +245,11 @@ impl Machine for GateMachine {
         };
         epoch.map(resumed).into_iter().collect()
     }
+}
+
+/// When a rule can next hold, or silent datacenters are given up.
+pub fn due(state: &Gate) -> Option<Timestamp> {
+    state.due()
 }
 
 /// The next instant strictly after `after` at which something that is not answered is sent again, see

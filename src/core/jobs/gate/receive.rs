@@ -1,5 +1,7 @@
 //! The transition table of the [module](super): messages that come in.
 
+use std::collections::BTreeSet;
+
 use super::command::Reply;
 use super::decide::{Decided, Draft, cancel, sent_addr};
 use super::event::{Event, FenceRejected};
@@ -118,7 +120,7 @@ pub(super) fn report(
     };
     let Some(dc) = all.get(datacenter).cloned() else {
         if draft.state().is_withdrawn(datacenter) {
-            return Ok(withdrawn(draft, message, shown.token));
+            return Ok(withdrawn(draft, message, shown));
         }
         let unknown = Rejection::UnknownDatacenter { datacenter: datacenter.clone() };
         return Ok(refused(draft, message, AckOutcome::UnknownJob, unknown));
@@ -131,7 +133,7 @@ pub(super) fn report(
     let held = dc.fence_token;
     let stale = dc.is_stale(shown.token);
     if stale || (shown.transfer && shown.token == held && *shown.leader != dc.leader) {
-        note_fenced(&mut draft, message, shown, &dc);
+        note_fenced(&mut draft, message, shown, dc.fence_token, &dc.fenced);
         let rejection = if stale {
             Rejection::Stale { held, given: shown.token }
         } else {
@@ -171,15 +173,22 @@ fn refused(
     draft.decided(Err(rejection))
 }
 
-/// It took the job after all, when another one had it: it is told to stop, under the leadership it shows.
+/// It took the job after all, or is back, when another one has it: it is told to stop, under the leadership it shows.
 fn withdrawn(
     mut draft: Draft,
     message: &Message,
-    fence_token: FenceToken,
+    shown: &Shown,
 ) -> crate::kernel::Decision<super::GateMachine> {
+    let rejection = match draft.state().left(&message.datacenter).cloned() {
+        Some(left) => {
+            note_fenced(&mut draft, message, shown, left.above, &left.fenced);
+            Rejection::Stale { held: left.above, given: shown.token }
+        }
+        None => Rejection::UnknownDatacenter { datacenter: message.datacenter.clone() },
+    };
     draft.owe(ack(draft.state(), message, AckOutcome::AlreadyFinal(FinalStatus::Cancelled)));
-    stop(&mut draft, message, fence_token, "it did not take the job in time, and another datacenter has it");
-    draft.decided(Err(Rejection::UnknownDatacenter { datacenter: message.datacenter.clone() }))
+    stop(&mut draft, message, shown.token, "another datacenter has the job, for this one did not answer");
+    draft.decided(Err(rejection))
 }
 
 /// Whoever runs what it is not to run is asked to stop, with every report that says so.
@@ -203,14 +212,20 @@ fn ack(state: &Gate, message: &Message, outcome: AckOutcome) -> Message {
 }
 
 /// Puts a fenced message on record, unless it is there since the leader last changed.
-fn note_fenced(draft: &mut Draft, message: &Message, shown: &Shown, dc: &Datacenter) {
+fn note_fenced(
+    draft: &mut Draft,
+    message: &Message,
+    shown: &Shown,
+    held: FenceToken,
+    fenced: &BTreeSet<(String, FenceToken)>,
+) {
     let note = (shown.message.to_owned(), shown.token);
-    if dc.fenced.len() < MAX_FENCED && !dc.fenced.contains(&note) {
+    if fenced.len() < MAX_FENCED && !fenced.contains(&note) {
         draft.push(Event::FenceRejected(FenceRejected {
             datacenter: message.datacenter.clone(),
             message: note.0,
             leader: shown.leader.clone(),
-            held: dc.fence_token,
+            held,
             given: shown.token,
             at: draft.now,
         }));

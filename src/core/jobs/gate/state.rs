@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::event::{Event, FenceRejected, Target, Totals, Tracked};
+use super::moves::Left;
 use super::outbox::{Errand, What};
 use super::settings::Settings;
 use super::succession::Replaced;
@@ -76,8 +77,10 @@ pub struct Run {
     pub cancel: Option<Cancel>,
     /// What datacenters must hear of and did not answer.
     pub outbox: BTreeMap<u64, Errand>,
-    /// Datacenters it was taken from before they took it; what they say of it is refused.
+    /// Datacenters it was taken from; what they say of it is refused.
     pub withdrawn: BTreeSet<EntityId>,
+    /// Of those, the ones that had it and are gone.
+    pub left: BTreeMap<EntityId, Left>,
 }
 
 /// A job whose gate lost its memory of it, and regained it from managers.
@@ -128,6 +131,8 @@ pub struct Datacenter {
     pub cancelled_workflows: u64,
     /// What was fenced since its leader last changed, so that a repeat is not recorded again.
     pub fenced: BTreeSet<(String, FenceToken)>,
+    /// Since when it is gone, with all its managers, and the job waits for it.
+    pub lost_at: Option<Timestamp>,
 }
 
 /// How a job stands in a datacenter.
@@ -231,6 +236,8 @@ pub struct Finished {
     pub payloads: u64,
     /// Datacenters it was taken from.
     pub withdrawn: BTreeSet<EntityId>,
+    /// Of those, the ones that had it and are gone.
+    pub left: BTreeMap<EntityId, Left>,
 }
 
 impl Datacenter {
@@ -300,6 +307,7 @@ impl Gate {
 
     pub(super) fn evolve(&mut self, event: &Event) {
         self.noted_at = self.noted_at.max(event.at());
+        self.see_again(event);
         match event {
             Event::Tracked(tracked) => {
                 self.begin(tracked);
@@ -323,6 +331,15 @@ impl Gate {
             Event::Redirected { from, to, at, reason: _ } => self.redirected(from, to, *at),
             Event::GateReplaced { gate, gate_epoch, at, .. } => self.replaced(gate, *gate_epoch, *at),
             Event::LeadershipAsked { at } => self.lead_anew(self.gate_epoch, *at),
+            Event::Moved { from, to, above_token, plan, at, reason: _ } => {
+                self.moved(from, to, *above_token, plan.as_deref(), *at);
+            }
+            Event::DatacenterLost { datacenter, at, .. } => {
+                self.change(datacenter, |dc| dc.lost_at = Some(*at));
+            }
+            Event::DatacenterBack { datacenter, at } => {
+                self.change(datacenter, |dc| dc.last_progress = *at);
+            }
             Event::TakenOver { datacenter, to, addr, above_token, plan, at, from: _, reason: _ } => {
                 self.floors.insert(datacenter.clone(), *above_token);
                 self.change(datacenter, |dc| {
@@ -442,9 +459,7 @@ impl Gate {
                 }
             }
             Event::FenceRejected(FenceRejected { datacenter, message, given, .. }) => {
-                self.change(datacenter, |dc| {
-                    dc.fenced.insert((message.clone(), *given));
-                });
+                self.note_fenced(datacenter, (message.clone(), *given));
             }
             Event::LateFinal { datacenter, status, .. } => {
                 let finished = self.finished.as_mut();
@@ -478,6 +493,7 @@ impl Gate {
             cancel: None,
             outbox: BTreeMap::new(),
             withdrawn: BTreeSet::new(),
+            left: BTreeMap::new(),
         };
         self.job_id = Some(job_id.clone());
         self.gate_epoch = *gate_epoch;
@@ -486,7 +502,7 @@ impl Gate {
     }
 
     /// A datacenter that is sent the job. What it showed in earlier runs is stale in this one.
-    fn unheard_of(&self, target: &Target, at: Timestamp) -> Datacenter {
+    pub(super) fn unheard_of(&self, target: &Target, at: Timestamp) -> Datacenter {
         let floor = self.floors.get(&target.datacenter).copied().unwrap_or_default();
         Datacenter {
             leader: target.manager.clone(),
@@ -506,53 +522,8 @@ impl Gate {
             decision_ack: None,
             cancelled_workflows: 0,
             fenced: BTreeSet::new(),
+            lost_at: None,
         }
-    }
-
-    /// Another datacenter gets the job.
-    fn redirected(&mut self, from: &EntityId, to: &Target, at: Timestamp) {
-        let datacenter = self.unheard_of(to, at);
-        if let Some(run) = &mut self.run {
-            run.datacenters.remove(from);
-            run.withdrawn.insert(from.clone());
-            run.datacenters.insert(to.datacenter.clone(), datacenter);
-        }
-        // First, so that the plan is still needed.
-        self.send(to.datacenter.clone(), What::Dispatch, at);
-        self.drop_errands(|errand| errand.datacenter == *from);
-    }
-
-    /// Another manager of a datacenter gets the job, or hears how it is to end.
-    fn given_anew(&mut self, datacenter: &EntityId, plan: Option<&JobDispatch>, at: Timestamp) {
-        let Some(run) = &mut self.run else { return };
-        if let (None, Some(plan)) = (&run.plan, plan) {
-            run.plan = Some(Box::new(plan.clone()));
-        }
-        let is_over = run.decision.is_some() || run.cancel.is_some();
-        if !is_over {
-            // First, so that the plan is still needed.
-            self.send(datacenter.clone(), What::Dispatch, at);
-        }
-        let newest = self.last_number;
-        self.drop_errands(|errand| {
-            let is_for_it = errand.datacenter == *datacenter && errand.number != newest;
-            is_for_it && matches!(errand.what, What::Dispatch | What::GateTransfer | What::Recall)
-        });
-        if is_over {
-            let what = match self.run.as_ref().map(|run| run.decision.is_some()) {
-                Some(true) => What::GlobalTimeout,
-                Some(false) | None => What::Cancel,
-            };
-            self.drop_errands(|errand| errand.datacenter == *datacenter);
-            self.send(datacenter.clone(), what, at);
-        }
-    }
-
-    /// Was the job taken from this datacenter, in the run under way or in the last one?
-    pub(super) fn is_withdrawn(&self, datacenter: &EntityId) -> bool {
-        let running = self.run.as_ref().map(|run| &run.withdrawn);
-        let all = running.or(self.finished.as_ref().map(|finished| &finished.withdrawn));
-        all.is_some_and(|all| all.contains(datacenter))
     }
 
     fn finish(&mut self, status: FinalStatus, late_completion: bool, at: Timestamp) {
@@ -573,6 +544,7 @@ impl Gate {
                 fingerprint: run.fingerprint,
                 payloads: run.payloads.fingerprint(),
                 withdrawn: run.withdrawn,
+                left: run.left,
             });
         }
     }
@@ -589,7 +561,7 @@ impl Gate {
         reached.into_iter().for_each(|name| self.send(name, What::GateTransfer, at));
     }
 
-    fn change(&mut self, datacenter: &EntityId, change: impl FnOnce(&mut Datacenter)) {
+    pub(super) fn change(&mut self, datacenter: &EntityId, change: impl FnOnce(&mut Datacenter)) {
         let run = self.run.as_mut().map(|run| &mut run.datacenters);
         let all = run.or(self.finished.as_mut().map(|finished| &mut finished.datacenters));
         if let Some(dc) = all.and_then(|all| all.get_mut(datacenter)) {

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::outbox::What;
 use super::settings::TimeoutPolicy;
 use super::state::{Datacenter, Gate};
-use super::verdict::{GlobalRule, effective_timeout_ms, ms_between};
+use super::verdict::{self, GlobalRule, effective_timeout_ms, ms_between};
 use crate::jobs::protocol::message::{AckOutcome, FinalStatus, Leader};
 use crate::jobs::protocol::token::{FenceToken, GateEpoch};
 use crate::kernel::ids::EntityId;
@@ -58,7 +58,7 @@ pub struct GateStatus {
     pub timeout_seconds: Option<f64>,
     /// The datacenters it was dispatched to.
     pub target_datacenters: Vec<EntityId>,
-    /// How it stands in each: running, completed, failed, timed_out or cancelled.
+    /// How it stands in each: running, waiting_for_datacenter, completed, failed, timed_out or cancelled.
     pub dc_status: BTreeMap<EntityId, Cow<'static, str>>,
     /// When something last moved there, later by the times nobody served.
     pub dc_last_progress: BTreeMap<EntityId, Timestamp>,
@@ -74,6 +74,12 @@ pub struct GateStatus {
     pub dc_workers_with_extensions: BTreeMap<EntityId, u64>,
     /// Each datacenter.
     pub datacenters: Vec<DatacenterStatus>,
+    /// The last instant of its budget with extensions; while it is tracked and has one.
+    #[serde(default)]
+    pub deadline: Option<Timestamp>,
+    /// Datacenters that had it and are gone; another one got it from each.
+    #[serde(default)]
+    pub left_datacenters: Vec<EntityId>,
 }
 
 /// A decision.
@@ -94,7 +100,7 @@ pub struct DecisionStatus {
 pub struct DatacenterStatus {
     /// The datacenter.
     pub datacenter: EntityId,
-    /// running, completed, failed, timed_out or cancelled.
+    /// running, waiting_for_datacenter, completed, failed, timed_out or cancelled.
     pub status: Cow<'static, str>,
     /// Is that final? A final status is not followed by another.
     pub is_final: bool,
@@ -128,6 +134,12 @@ pub struct DatacenterStatus {
     pub decision_ack: Option<AckOutcome>,
     /// What it must hear of and did not answer.
     pub unanswered: Vec<Cow<'static, str>>,
+    /// Since when it is gone, with all its managers, and the job waits for it.
+    #[serde(default)]
+    pub lost_at: Option<Timestamp>,
+    /// Was nothing new there for as long as its gate allows?
+    #[serde(default)]
+    pub is_stuck: bool,
 }
 
 fn each<T>(
@@ -181,7 +193,7 @@ impl Gate {
             timeout_fence_token: decision.as_ref().map_or(0, |decided| decided.decision_id),
             timeout_seconds: run.and_then(|run| run.timeout_ms).map(seconds),
             target_datacenters: datacenters.keys().cloned().collect(),
-            dc_status: each(datacenters, |dc| dc.status.name().into()),
+            dc_status: each(datacenters, |dc| dc.shown().into()),
             dc_last_progress: each(datacenters, |dc| dc.last_progress),
             dc_manager_addrs: each(datacenters, |dc| dc.addr.clone()),
             dc_fence_tokens: each(datacenters, Datacenter::known_token),
@@ -189,7 +201,14 @@ impl Gate {
             dc_max_extension: each(datacenters, |dc| seconds(dc.totals.max_extension_ms)),
             dc_workers_with_extensions: each(datacenters, |dc| dc.totals.workers_with_extensions),
             datacenters: datacenters.iter().map(|(name, dc)| self.one(name, dc, now)).collect(),
+            deadline: run.and_then(verdict::deadline),
+            left_datacenters: self.all_left().into_iter().flatten().map(|(name, _)| name.clone()).collect(),
         })
+    }
+
+    /// How the job stands at `now` in one datacenter of it.
+    pub fn place(&self, datacenter: &EntityId, now: Timestamp) -> Option<DatacenterStatus> {
+        Some(self.one(datacenter, self.datacenters()?.get(datacenter)?, now))
     }
 
     fn one(&self, name: &EntityId, dc: &Datacenter, now: Timestamp) -> DatacenterStatus {
@@ -197,7 +216,7 @@ impl Gate {
         let idles = self.run.is_some() && !dc.ended;
         DatacenterStatus {
             datacenter: name.clone(),
-            status: dc.status.name().into(),
+            status: dc.shown().into(),
             is_final: dc.ended,
             abandoned: dc.abandoned,
             reason: dc.reason.clone(),
@@ -216,6 +235,8 @@ impl Gate {
             unanswered: unanswered
                 .map(|errand: &super::outbox::Errand| What::name(errand.what).into())
                 .collect(),
+            lost_at: dc.lost_at,
+            is_stuck: self.run.as_ref().is_some_and(|run| run.is_stuck(dc, now)),
         }
     }
 }

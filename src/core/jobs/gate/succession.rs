@@ -137,6 +137,8 @@ pub(super) fn check_leads(state: &Gate, command: &Command) -> Result<(), Rejecti
         | Command::Cancel { .. }
         | Command::Redirect { .. }
         | Command::TakeOver { .. }
+        | Command::DatacenterGone { .. }
+        | Command::DatacenterBack { .. }
         | Command::Transfer { .. }
         | Command::AskLeads => state.leads(),
     }

@@ -12,7 +12,8 @@
 //! did not report that its time is over. After the gate lost its memory of the job, the first rule waits until every
 //! datacenter was heard of, or the stuck threshold has passed since the rebuild; a decision that was carried out before is
 //! taken over as the rule `recalled`. Rules 3 and 4 hold at the message that makes them true, so only the first two
-//! need a deadline. The policy `all` is rule 4 alone.
+//! need a deadline. The policy `all` is rule 4 alone. While a datacenter is gone and the job waits for it, the second rule
+//! does not hold for a job that has a budget: its deadline ends it.
 
 use serde::{Deserialize, Serialize};
 
@@ -95,6 +96,12 @@ fn overall_due(run: &Run) -> Option<Timestamp> {
     run.datacenters.values().any(|dc| !dc.ended).then_some(over)
 }
 
+/// The last instant of the budget with its extensions, as they are known now.
+pub fn deadline(run: &Run) -> Option<Timestamp> {
+    let limit = effective_timeout_ms(run)?;
+    Some(aged_from(run).plus(Duration::from_millis(limit)))
+}
+
 /// Where the job's age counts from.
 fn aged_from(run: &Run) -> Timestamp {
     run.submitted_at.plus(Duration::from_micros(run.skipped_us))
@@ -102,6 +109,10 @@ fn aged_from(run: &Run) -> Timestamp {
 
 /// The first instant at which all that runs is stuck.
 fn stuck_due(run: &Run) -> Option<Timestamp> {
+    // A job with a budget waits for a datacenter that is gone until that is used up.
+    if run.timeout_ms.is_some() && run.lost().next().is_some() {
+        return None;
+    }
     let last = run.datacenters.values().filter(|dc| dc.runs()).map(|dc| dc.last_progress).max()?;
     Some(last.plus(Duration::from_millis(run.settings.stuck_ms)))
 }
@@ -147,7 +158,10 @@ pub(super) fn evidence(run: &Run, now: Timestamp) -> Evidence {
 pub(super) fn reason(run: &Run, rule: GlobalRule, evidence: &Evidence) -> String {
     let Evidence { elapsed_ms, effective_timeout_ms, idle_ms, timed_out } = evidence;
     let (name, targets) = (rule.name(), run.datacenters.len());
-    match rule {
+    let lost: Vec<&str> = run.lost().map(EntityId::as_str).collect();
+    let waited =
+        if lost.is_empty() { String::new() } else { format!(", waiting_for_datacenter={}", lost.join(",")) };
+    let said = match rule {
         GlobalRule::Overall => {
             let base = run.timeout_ms.unwrap_or(0);
             let effective = effective_timeout_ms.unwrap_or(0);
@@ -169,7 +183,8 @@ pub(super) fn reason(run: &Run, rule: GlobalRule, evidence: &Evidence) -> String
             let over = timed_out.len();
             format!("{name}: time is over in datacenters. timed_out={over}, datacenters={targets}")
         }
-    }
+    };
+    said + &waited
 }
 
 /// How a job ended whose datacenters have all ended or were given up.

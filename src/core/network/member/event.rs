@@ -143,6 +143,15 @@ pub enum MemberEvent {
         /// Who.
         peer: NodeId,
     },
+    /// Two nodes use one name: that of a peer, or of this node.
+    NameClaimed {
+        /// Which name.
+        peer: NodeId,
+        /// Where the node is that has it, as far as this one goes by.
+        held: Address,
+        /// Where the other one says that it is.
+        claimed: Address,
+    },
     /// This node has a new incarnation.
     IncarnationRaised {
         /// The new one.

@@ -22,6 +22,7 @@
 //! | `wire` | datagrams as bytes |
 //! | `timeout` | how long a probe waits; local health |
 //! | `suspicion` | how long a suspicion lasts |
+//! | `twin` | two nodes of one name |
 //! | `saved` | what survives a restart |
 //! | `record` | what of it goes into the journal |
 //! | `report` | counters, views, and whether it all hangs together |
@@ -72,6 +73,9 @@ mod sync;
 mod table;
 mod tell;
 mod timeout;
+mod twin;
+#[cfg(test)]
+mod twin_test;
 pub mod wire;
 
 pub use address::{Address, MAX_NAME_BYTES};
@@ -84,3 +88,4 @@ pub use role::{ConfirmationStrategy, NodeRole};
 pub use saved::{SavedMember, SavedMembership};
 pub use table::Member;
 pub use timeout::{Degradation, PeerHealth, TimeoutFactors};
+pub use twin::NameClaim;

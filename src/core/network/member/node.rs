@@ -14,6 +14,7 @@ use super::role::NodeRole;
 use super::suspicion::Suspicion;
 use super::table::{Member, MemberTable};
 use super::timeout::{LocalHealth, TimeoutFactors};
+use super::twin::Twins;
 use super::wire::Body;
 use crate::kernel::ids::{DatacenterId, NodeId};
 use crate::kernel::rng::Rng;
@@ -102,6 +103,7 @@ pub struct Membership {
     /// This node was last found not to have run until then.
     pub(super) stalled_at: Timestamp,
     pub(super) counters: MemberCounters,
+    pub(super) twins: Twins,
     pub(super) effects: Vec<Effect>,
 }
 
@@ -149,6 +151,7 @@ impl Membership {
             stalled_at: Timestamp::MIN,
             now,
             counters: MemberCounters::default(),
+            twins: Twins::default(),
             effects: Vec::new(),
             config,
         };

@@ -146,6 +146,15 @@ impl Membership {
         }
     }
 
+    /// Asks an address whether this node is there.
+    pub(super) fn ping_at(&mut self, target: &NodeId, address: &Address, purpose: Purpose, rng: &mut Rng) {
+        let nonce = rng.next_u64();
+        let ping = Ping { to: target.clone(), sent_at: self.now, purpose };
+        self.pings.insert(nonce, ping);
+        self.timers.insert((self.now.plus(REMEMBERED), Timer::Forget(nonce)));
+        self.send(address, None, &Body::Ping { nonce, to: target.clone() });
+    }
+
     pub(super) fn ping(&mut self, target: &NodeId, purpose: Purpose, rng: &mut Rng) {
         let nonce = rng.next_u64();
         let ping = Ping { to: target.clone(), sent_at: self.now, purpose };

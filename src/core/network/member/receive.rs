@@ -23,8 +23,10 @@ impl Membership {
         self.counters.unknown_numbers += u64::from(datagram.unknown);
         let sender = &datagram.sender;
         if sender.id == self.id {
-            self.counters.own_id += 1;
-            return;
+            return self.hear_own_name(from, &datagram, rng);
+        }
+        if self.is_elsewhere(&sender.id, &sender.address) {
+            return self.refuse_claim(from, &datagram);
         }
         if sender.incarnation >= MAX_INCARNATION {
             self.counters.absurd_incarnations += 1;
@@ -109,6 +111,10 @@ impl Membership {
             return;
         }
         if update.id == self.id {
+            if update.address != self.address && update.claim != Claim::Dead {
+                // An earlier life of this node, or another one of its name.
+                return self.look_for_twin(&update.address, rng);
+            }
             let is_wrong = match update.claim {
                 Claim::Suspect | Claim::Dead => update.incarnation >= self.incarnation,
                 // A life that this one does not remember.
@@ -121,6 +127,11 @@ impl Membership {
         }
         // Who it is about says it itself, on the same datagram.
         if update.id == *sender {
+            return;
+        }
+        if self.is_elsewhere(&update.id, &update.address) {
+            // While the one that is known is there, what is said of another one of its name is not said of it.
+            self.counters.name_claims += 1;
             return;
         }
         let by = update.accuser.as_ref().unwrap_or(sender);

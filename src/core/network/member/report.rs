@@ -29,6 +29,8 @@ pub struct MemberCounters {
     pub malformed: BTreeMap<&'static str, u64>,
     /// Datagrams with this node's own id.
     pub own_id: u64,
+    /// What was said under the name of a peer that is there at another address, by it or of it, and not taken.
+    pub name_claims: u64,
     /// Pings that meant somebody else.
     pub misdirected: u64,
     /// Answers to no ping, or to one that was answered or forgotten.

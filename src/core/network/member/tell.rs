@@ -66,6 +66,14 @@ impl Membership {
         self.push(to, sent, told);
     }
 
+    /// Says there what is believed of one node, and nothing else.
+    pub(super) fn tell_of(&mut self, to: &Address, about: &NodeId) {
+        let mut held = self.update(about, None);
+        let coordinate = self.coordinates.get_coordinate();
+        let sent = encode(&self.sender(), coordinate, &Body::Gossip, |_| held.take());
+        self.push(to, sent, Vec::new());
+    }
+
     /// Sends a part of the list of those who are there: the receiver asks again behind the last one of it.
     pub(super) fn send_page(&mut self, to: &Address, nonce: u64, after: Option<&NodeId>) {
         let mut there = self.table.after(after).filter(|(_, member)| member.is_there());

@@ -136,7 +136,7 @@ export function openEntity(main, { kind, id }, act) {
     if (known === "job") {
       const [name] = id.split("@");
       const { status } = await ask(`api/v1/jobs/${encodeURIComponent(name)}/status`);
-      parts.push(...status.datacenters.map((one) => h("section.card", null, h("h2", null, "Status ", pill(one.status)), facts(one))));
+      parts.push(...[...status.datacenters, ...(status.elsewhere ?? [])].map((one) => h("section.card", null, h("h2", null, "Status ", pill(one.status)), facts(one))));
       const why = await ask(`api/v1/jobs/${encodeURIComponent(name)}/why`).catch(() => null);
       if (why) parts.push(h("section.card", null, h("h2", null, "Why"), h("ol.why", null, why.why.chain.map((link) => h("li", null, h("span.seq", null, num(link.seq)), " ", link.sentence)))));
     } else if (STATUS[known]) {

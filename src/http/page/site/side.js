@@ -10,10 +10,14 @@ function job(line) {
   const one = all.find((view) => view.datacenter === line.datacenter) ?? {};
   const flows = Object.entries(one.workflow_counts ?? {}).filter(([, count]) => count > 0);
   const work = flows.map(([state, count]) => `${num(count)} ${state}`).join(", ");
+  // At a gate there is no log of the job itself, and of its workflows only their number.
+  const far = line.gate_id ? line.status_reply?.elsewhere?.find((place) => place.datacenter === line.datacenter) : null;
+  const done = far?.workflows_total ? `${num(far.workflows_completed)} of ${many(far.workflows_total, "workflow")} done` : "";
+  const words = [line.gate_id && `in ${line.datacenter}`, line.is_stuck && "nothing moves"];
   const lost = one.lost_workers?.length ? h("span.note.bad", null, `lost: ${one.lost_workers.join(", ")}`) : null;
   const leader = line.leader_id ?? one.leader_id;
   return h("li.row", null,
-    h("span.what", null, entity("job", jobStream(line)), h("span.question", null, [leader && `led by ${leader}`, work].filter(Boolean).join(" · "))),
+    h("span.what", null, line.gate_id ? entity("gate", line.job_id) : entity("job", jobStream(line)), h("span.question", null, [leader && `led by ${leader}`, work || done, ...words].filter(Boolean).join(" · "))),
     h("span.when", null, pill(line.status), clock(line.next_deadline, "ago"), lost));
 }
 

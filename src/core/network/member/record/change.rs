@@ -108,6 +108,13 @@ pub enum Change {
     },
     /// The node itself said that it leaves.
     Left,
+    /// Two nodes use this name.
+    NameClaimed {
+        /// Where the node is that has it.
+        held: String,
+        /// Where the other one says that it is.
+        claimed: String,
+    },
 }
 
 impl Change {
@@ -115,6 +122,10 @@ impl Change {
     /// a move; a warning is none.
     pub fn of(event: &MemberEvent) -> Option<(Option<NodeId>, Change)> {
         Some(match event {
+            MemberEvent::NameClaimed { peer, held, claimed } => {
+                let (held, claimed) = (held.to_string(), claimed.to_string());
+                (Some(peer.clone()), Change::NameClaimed { held, claimed })
+            }
             MemberEvent::Discovered { peer, role: _, by } => {
                 (Some(peer.clone()), Change::Discovered { said_by: by.clone() })
             }
@@ -152,6 +163,7 @@ impl Change {
             | Change::Moved { .. }
             | Change::RoleLearned { .. }
             | Change::Found(_)
+            | Change::NameClaimed { .. }
             | Change::IncarnationRaised { .. } => false,
         }
     }
@@ -220,6 +232,7 @@ impl Merged {
             | Change::IncarnationRaised { .. }
             | Change::Began { .. }
             | Change::KeysChanged { .. }
+            | Change::NameClaimed { .. }
             | Change::Left => None,
         };
         if let Some(count) = count {
@@ -344,6 +357,15 @@ pub enum Event {
         /// When the last one happened.
         at: Timestamp,
     },
+    /// Two nodes use this name.
+    NameClaimed {
+        /// Where the node is that has it, as far as this one goes by.
+        held: String,
+        /// Where the other one says that it is.
+        claimed: String,
+        /// When.
+        at: Timestamp,
+    },
 }
 
 impl Event {
@@ -365,6 +387,7 @@ impl Event {
             }
             Change::KeysChanged { keys, added, dropped } => Event::KeysChanged { keys, added, dropped, at },
             Change::Left => Event::Left { at },
+            Change::NameClaimed { held, claimed } => Event::NameClaimed { held, claimed, at },
         }
     }
 
@@ -381,6 +404,7 @@ impl Event {
             | Event::Began { at, .. }
             | Event::KeysChanged { at, .. }
             | Event::Left { at }
+            | Event::NameClaimed { at, .. }
             | Event::Unnamed { at, .. } => *at,
             Event::Merged(merged) => merged.at,
         }
@@ -398,6 +422,7 @@ impl Event {
             | Event::Found { .. }
             | Event::IncarnationRaised { .. }
             | Event::Merged(_)
+            | Event::NameClaimed { .. }
             | Event::Unnamed { .. } => true,
         }
     }
@@ -416,6 +441,7 @@ impl Event {
             Event::RoleLearned { .. }
             | Event::IncarnationRaised { .. }
             | Event::KeysChanged { .. }
+            | Event::NameClaimed { .. }
             | Event::Unnamed { .. } => None,
         }
     }
@@ -435,6 +461,7 @@ impl Event {
             Event::Left { .. } => "left",
             Event::Merged(_) => "merged",
             Event::Unnamed { .. } => "unnamed",
+            Event::NameClaimed { .. } => "name_claimed",
         }
     }
 }

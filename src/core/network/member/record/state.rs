@@ -68,6 +68,7 @@ impl MemberRecord {
             }
             Event::KeysChanged { keys, .. } => self.keys.clone_from(keys),
             Event::Left { .. } => self.standing.state = None,
+            Event::NameClaimed { .. } => {}
             Event::Merged(merged) => {
                 self.stands(&merged.standing);
                 self.died = self.died.saturating_add(merged.died);
