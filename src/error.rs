@@ -19,6 +19,7 @@ mod retention;
 mod session;
 mod spend;
 mod stop;
+mod subject;
 mod voting;
 
 use std::fmt;
@@ -189,6 +190,14 @@ pub enum ErrorKind {
     NotReleasing,
     /// The voter handed its place to somebody else, who votes in it.
     Delegated,
+    /// The data of this data subject was shredded: its key is destroyed, and its name takes no more. Nothing was done.
+    SubjectShredded,
+    /// The key of this data subject is not where it is kept, and nobody asked for it to be destroyed. Nothing was done.
+    SubjectKeyMissing,
+    /// The key in the place of that of this data subject is another one. Nothing was done.
+    SubjectKeyWrong,
+    /// An entity with data of this data subject is under a legal hold; `hold` says which. Nothing was done.
+    LegalHold,
 }
 
 /// One line of the table of kinds.
@@ -286,6 +295,10 @@ pub const KINDS: &[KindEntry] = &[
     line(ErrorKind::Stopped, "stopped", 423, 38, true),
     line(ErrorKind::NotReleasing, "not_releasing", 403, 39, false),
     line(ErrorKind::Delegated, "delegated", 409, 40, false),
+    line(ErrorKind::SubjectShredded, "subject_shredded", 410, 46, false),
+    line(ErrorKind::SubjectKeyMissing, "subject_key_missing", 500, 47, false),
+    line(ErrorKind::SubjectKeyWrong, "subject_key_wrong", 500, 48, false),
+    line(ErrorKind::LegalHold, "legal_hold", 409, 49, false),
 ];
 
 impl ErrorKind {

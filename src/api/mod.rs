@@ -19,6 +19,7 @@
 //!           ├─ datacenters() update · remove · list
 //!           ├─ routes()      job · failure · accept · forget · state
 //!           ├─ leases()      list,  stops()  engage · release · list · status · signal,  retention()  hold · release · list
+//!           ├─ subjects()  shred · list · show
 //!           ├─ identities()  create · rotate · revoke · grant · list,  hooks()  register · list · resume · remove
 //!           ├─ overview()  show · inbox,  journal()  groups
 //!           └─ history()     query · entity · state_at · verify · checkpoint · prove · prove_records · prove_consistency
@@ -88,6 +89,7 @@ mod quorum_view;
 pub mod recover;
 mod reserve;
 pub mod retention;
+mod sealing;
 pub mod session;
 mod session_plan;
 mod session_view;
@@ -96,6 +98,7 @@ mod sought;
 mod spend;
 pub mod stats;
 pub mod stop;
+pub mod subject;
 mod texts;
 pub mod voter;
 pub(crate) mod wait;
