@@ -19,9 +19,8 @@
 //!           ├─ datacenters() update · remove · list
 //!           ├─ routes()      job · failure · accept · forget · state
 //!           ├─ leases()      list,  stops()  engage · release · list · status · signal,  retention()  hold · release · list
-//!           ├─ subjects()  shred · list · show
 //!           ├─ identities()  create · rotate · revoke · grant · list,  hooks()  register · list · resume · remove
-//!           ├─ overview()  show · inbox,  journal()  groups
+//!           ├─ overview()  show · inbox,  journal()  groups,  subjects()  shred · list · show
 //!           └─ history()     query · entity · state_at · verify · checkpoint · prove · prove_records · prove_consistency
 //!  as_identity(..)  the same methods, each checked for one identity
 //!  ops::OPERATIONS        the same, by name, over JSON: what HTTP, the command line and play stand on

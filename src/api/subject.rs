@@ -202,7 +202,7 @@ impl SubjectCalls<'_> {
         );
         Err(Error::new(ErrorKind::LegalHold, message)
             .with("data_subject", subject.as_str())
-            .with("kind", kind.as_str())
+            .with("entity_kind", kind.as_str())
             .with("entity_id", entity_id.as_str())
             .with("hold", hold)
             .with("held_reason", reason))

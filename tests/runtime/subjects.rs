@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use quorate::{
     Choice, Config, ConsensusRef, ConsensusVote, EntityId, ErrorKind, HoldRecords, OpenSession, Quorate,
-    RegisterAgent, ReleaseRecords, RequestConsensus, SessionRef, ShredSubject, StartQuorum, SubjectRef,
-    SubjectView, SubmitJob, Vote,
+    RegisterAgent, RegisterVoter, ReleaseRecords, RequestConsensus, SessionRef, ShredSubject, StartQuorum,
+    SubjectRef, SubjectView, SubmitJob, Vote,
 };
 use quorate_core::kernel::rng::Rng;
 use quorate_journal::stores::{Durability, StoreOptions};
@@ -81,6 +81,7 @@ fn secret(rng: &mut Rng) -> String {
 async fn people(q: &Quorate) {
     for agent in ["ann", "bob", "cid"] {
         q.agents().register(RegisterAgent::new(agent).unwrap()).await.unwrap();
+        q.voters().register(RegisterVoter::new(agent).unwrap()).await.unwrap();
     }
 }
 
@@ -155,8 +156,8 @@ async fn write(q: &Quorate, rng: &mut Rng, name: &str, n: usize, written: &mut W
                 data_subject: of(name),
                 ..OpenSession::new(json!({ "about": text }))
             };
-            // Nobody who could vote is registered: it is refused, and still leaves no trace.
-            q.sessions().open(opened).await.unwrap_err();
+            let opened = q.sessions().open(opened).await.unwrap();
+            assert_eq!(opened.proposal, json!({ "about": text }));
         }
         _ => {
             let job = SubmitJob {
@@ -505,7 +506,7 @@ async fn earlier_proofs_hold_after_pruning_nine_tenths_and_shredding_one() {
 async fn a_session_is_sealed_and_its_idempotency_key_knows_it_again() {
     let q = Quorate::open(Config::memory()).await.unwrap();
     for voter in ["ann", "bob", "cid", "dan"] {
-        q.voters().register(quorate::RegisterVoter::new(voter).unwrap()).await.unwrap();
+        q.voters().register(RegisterVoter::new(voter).unwrap()).await.unwrap();
     }
     let ask = |about: &str| OpenSession {
         data_subject: of("alice"),

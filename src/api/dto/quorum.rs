@@ -277,21 +277,6 @@ pub struct WaitQuorum {
     pub timeout_ms: Option<i64>,
 }
 
-/// Ends a quorum without a decision.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct CancelQuorum {
-    /// Which quorum.
-    #[serde(deserialize_with = "known")]
-    pub quorum_id: EntityId,
-    /// Who cancels, up to 256 bytes.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub by: Option<String>,
-    /// Why, up to 1024 bytes.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reason: Option<String>,
-}
-
 /// What became of a cancellation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Cancelled {
