@@ -216,7 +216,7 @@ pub(super) fn refusal(subject: &EntityId, no_key: &NoKey) -> Error {
             return Error::invalid(
                 "data_subject",
                 subject.as_str(),
-                "none: beside a database there is no folder for keys; give the store a path as well",
+                "none: there is no data folder to keep its key in; name one for keys, `subject_keys`",
             );
         }
         NoKey::TooMany(limit) => Error::new(

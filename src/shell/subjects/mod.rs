@@ -36,6 +36,7 @@ use crate::core::trust::subject::event::KeyId;
 use crate::core::trust::subject::{Command, Rejection, Reply, Status};
 use crate::journal::Fault;
 use crate::journal::chain::digest;
+use crate::store::STORES;
 
 /// The folder of the keys in a data folder.
 pub(crate) const FOLDER: &str = "subjects";
@@ -45,7 +46,7 @@ pub(crate) const FOLDER: &str = "subjects";
 enum Place {
     Folder(PathBuf),
     Memory(Mutex<BTreeMap<EntityId, [u8; SECRET]>>),
-    /// A database has no folder beside it.
+    /// Nobody said where.
     Nowhere,
 }
 
@@ -68,7 +69,7 @@ pub(crate) enum NoKey {
 #[derive(Debug)]
 pub(crate) struct Subjects {
     place: Place,
-    /// What makes the same keys again, in runs that are to be repeated.
+    /// What makes the same keys again in memory, in runs that are to be repeated.
     seed: Option<u64>,
     counters: Arc<Counters>,
     /// Keys that were read.
@@ -79,10 +80,13 @@ pub(crate) struct Subjects {
 
 impl Subjects {
     pub(crate) fn new(config: &Config, counters: Arc<Counters>) -> Self {
-        let place = match (&config.store_options.path, &config.store_options.url) {
-            (Some(data), _) => Place::Folder(data.join(FOLDER)),
-            (None, Some(_)) => Place::Nowhere,
-            (None, None) => Place::Memory(Mutex::default()),
+        let keeps = STORES.iter().any(|entry| entry.persistent && entry.name == config.store);
+        let named = config.subject_keys.clone();
+        let place = match named.or_else(|| Some(config.store_options.path.as_ref()?.join(FOLDER))) {
+            Some(folder) => Place::Folder(folder),
+            // What outlives the process is not sealed with keys that do not.
+            None if keeps => Place::Nowhere,
+            None => Place::Memory(Mutex::default()),
         };
         let (known, making) = (Mutex::default(), tokio::sync::Mutex::default());
         Subjects { place, seed: config.seed, counters, known, making }
@@ -174,16 +178,10 @@ impl Subjects {
         if let Some(secret) = self.read(subject)? {
             return Ok(SubjectKey::new(&secret));
         }
-        let secret = match self.seed {
-            Some(seed) => digest(format!("quorate subject key {seed} {subject}").as_bytes()).0,
-            None => {
-                let mut secret = [0; SECRET];
-                getrandom::fill(&mut secret).map_err(|e| Fault::Unavailable {
-                    reason: format!("the system has no random bytes. cause={e}"),
-                })?;
-                secret
-            }
-        };
+        let mut secret = [0; SECRET];
+        getrandom::fill(&mut secret).map_err(|e| Fault::Unavailable {
+            reason: format!("the system has no random bytes. cause={e}"),
+        })?;
         match &self.place {
             Place::Folder(folder) => {
                 let path = folder.join(file_name(subject));
@@ -202,7 +200,10 @@ impl Subjects {
     /// The bytes that stand where the key of this subject is kept; what is no key is none of ours, and is told as a wrong one.
     fn read(&self, subject: &EntityId) -> Result<Option<[u8; SECRET]>, Fault> {
         match &self.place {
-            Place::Memory(secrets) => Ok(lock(secrets).get(subject).copied()),
+            Place::Memory(secrets) => {
+                let seeded = |seed| digest(format!("quorate subject key {seed} {subject}").as_bytes()).0;
+                Ok(lock(secrets).get(subject).copied().or_else(|| self.seed.map(seeded)))
+            }
             Place::Nowhere => Ok(None),
             Place::Folder(folder) => {
                 let path = folder.join(file_name(subject));
