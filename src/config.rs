@@ -8,6 +8,7 @@ mod session;
 
 use std::collections::BTreeSet;
 #[cfg(feature = "runtime")]
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -56,6 +57,9 @@ pub struct Config {
     /// The shard that this runtime serves, where the journal is one of several: ids are minted such that they fall on it.
     #[serde(skip)]
     pub shard: Option<OneShard>,
+    /// Folder of the keys of data subjects; `subjects` in the data folder when left out. A database has none, and takes no personal
+    /// data without it.
+    pub subject_keys: Option<PathBuf>,
     /// Requests admitted and not yet answered, 1 to 10,000,000, default 65,536. Too small refuses bursts with
     /// `overloaded`; too large lets memory grow (about 1 KiB each) when the disk stalls. Those who wait for a quorum
     /// to close are counted apart, up to the same number.
@@ -432,6 +436,7 @@ impl Default for Config {
             clock: ClockConfig::System,
             seed: None,
             shard: None,
+            subject_keys: None,
             max_in_flight: 65_536,
             group_bytes: 4 << 20,
             entity_threads: (processors / 2).clamp(1, 256),

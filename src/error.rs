@@ -19,6 +19,7 @@ mod retention;
 mod session;
 mod spend;
 mod stop;
+mod subject;
 mod voting;
 
 use std::fmt;
@@ -200,6 +201,14 @@ pub enum ErrorKind {
     ShardUnowned,
     /// It would have to hold on several shards at once. Nothing was done.
     NotOnShards,
+    /// The data of this data subject was shredded: its key is destroyed, and its name takes no more. Nothing was done.
+    SubjectShredded,
+    /// The key of this data subject is not where it is kept, and nobody asked for it to be destroyed. Nothing was done.
+    SubjectKeyMissing,
+    /// The key in the place of that of this data subject is another one. Nothing was done.
+    SubjectKeyWrong,
+    /// An entity with data of this data subject is under a legal hold; `hold` says which. Nothing was done.
+    LegalHold,
 }
 
 /// One line of the table of kinds.
@@ -302,6 +311,10 @@ pub const KINDS: &[KindEntry] = &[
     line(ErrorKind::OwnedElsewhere, "owned_elsewhere", 421, 44, false),
     line(ErrorKind::ShardUnowned, "shard_unowned", 503, 7, true),
     line(ErrorKind::NotOnShards, "not_on_shards", 422, 45, false),
+    line(ErrorKind::SubjectShredded, "subject_shredded", 410, 46, false),
+    line(ErrorKind::SubjectKeyMissing, "subject_key_missing", 500, 47, false),
+    line(ErrorKind::SubjectKeyWrong, "subject_key_wrong", 500, 48, false),
+    line(ErrorKind::LegalHold, "legal_hold", 409, 49, false),
 ];
 
 impl ErrorKind {

@@ -184,6 +184,16 @@ pub use quorate_runtime::api::dto::{HoldRecords, PruningView, RecordsHold, Relea
 #[doc(inline)]
 pub use quorate_runtime::api::retention::Retained;
 
+// Data subjects: whose personal data is sealed, and shredding it.
+#[cfg(feature = "runtime")]
+#[doc(inline)]
+pub use quorate_runtime::api::dto::{
+    ListSubjects, ShredSubject, SubjectEntity, SubjectPage, SubjectRef, SubjectView,
+};
+#[cfg(feature = "runtime")]
+#[doc(inline)]
+pub use quorate_runtime::api::subject::SubjectCalls;
+
 // Stops: what may not be done until those who were named let it go on.
 #[cfg(feature = "runtime")]
 #[doc(inline)]

@@ -28,7 +28,7 @@ use crate::core::kernel::ids::{EntityId, IdempotencyKey, StreamId, StreamKind, V
 use crate::core::kernel::keyed::KeyedRequest;
 use crate::core::voting::agent::Grade;
 use crate::core::voting::proposal;
-use crate::core::voting::proposal::answer::AnswerSchema;
+use crate::core::voting::proposal::answer::{AnswerSchema, AnswerValue};
 use crate::core::voting::proposal::command::Decider;
 use crate::core::voting::proposal::stats::Tallied;
 use crate::core::voting::proposal::watch::Watch as Watched;
@@ -78,7 +78,7 @@ impl Consensus<'_> {
     /// asked is a result, not an error.
     pub async fn request(&self, request: RequestConsensus) -> Result<ConsensusResult, Error> {
         let watch = self.q.allow_waiting("consensus.request", &request).await?;
-        Watch::until_over(watch, self.decided(request)).await
+        self.q.revealed(Watch::until_over(watch, self.decided(request)).await?)
     }
 
     async fn decided(&self, request: RequestConsensus) -> Result<ConsensusResult, Error> {
@@ -101,9 +101,16 @@ impl Consensus<'_> {
 
     async fn open(&self, request: RequestConsensus) -> Result<ConsensusResult, Error> {
         let host = self.q.host();
-        let plan = Plan::check(host, &request)?;
+        let mut plan = Plan::check(host, &request)?;
+        let data_key = self.q.data_key(request.data_subject.as_ref()).await?;
+        // What is sealed is remembered by a fingerprint.
+        let asked = data_key.as_ref().filter(|_| request.idempotency_key.is_some()).map(|key| {
+            let proposal = key.fingerprint("proposal", &request.proposal);
+            RequestConsensus { proposal, ..request.clone() }
+        });
+        let asked = asked.as_ref().unwrap_or(&request);
         let keyed =
-            request.idempotency_key.clone().map(|key| (key, keyed::proposal(host, plan.timeout, &request)));
+            request.idempotency_key.clone().map(|key| (key, keyed::proposal(host, plan.timeout, asked)));
         let same_id = request.proposal_id.clone();
         if let Some((key, keyed)) = &keyed {
             let sought = key.clone();
@@ -121,6 +128,9 @@ impl Consensus<'_> {
         })?;
         let key = request.idempotency_key.clone();
         let id = request.proposal_id.clone().unwrap_or_else(|| host.ids.mint());
+        if let Some(key) = &data_key {
+            plan.proposal = key.json(StreamKind::Proposal, &id, "proposal", &plan.proposal)?;
+        }
         let mut open = plan.with_agents(host, registered, request, decider)?;
         open.keyed = keyed.as_ref().map(|(_, keyed)| keyed.clone());
         let named = id.clone();
@@ -177,26 +187,56 @@ impl Consensus<'_> {
         &self,
         vote: ConsensusVote,
     ) -> impl Future<Output = Result<ConsensusVoted, Error>> + Send + use<> {
-        begun(self.q.allow_now("consensus.vote", &vote).map(|()| self.send(vote)))
+        // For what is sealed a key may have to be kept first; everything else is on its way at once.
+        let sent = match vote.data_subject {
+            Some(_) => Err((self.q.clone(), vote)),
+            None => Ok(begun(self.q.allow_now("consensus.vote", &vote).map(|()| self.send(vote)))),
+        };
+        async move {
+            match sent {
+                Ok(begun) => begun.await,
+                Err((q, vote)) => q.consensus().vote_sealed(vote).await,
+            }
+        }
     }
 
     fn send(&self, vote: ConsensusVote) -> Result<Answer<Result<ConsensusVoted, Error>>, Error> {
-        let ConsensusVote { proposal_id, agent_id, vote, weight, metadata, reason, value } = vote;
-        check_sentence("reason", reason.as_deref(), MAX_REASON)?;
-        if let Some(metadata) = &metadata {
-            json::check_members("metadata", metadata)?;
-        }
-        let metadata = metadata.map(|map| Value::Object(map).to_string());
-        if let Some(text) = metadata.as_ref().filter(|text| text.len() > MAX_METADATA_BYTES) {
-            let expected = format!("up to {MAX_METADATA_BYTES} bytes of JSON");
-            return Err(Error::invalid("metadata", format!("{} bytes", text.len()), &expected));
-        }
-        let value = value.as_ref().map(answer::value).transpose()?;
+        let (proposal_id, ballot) = ballot_of(vote)?;
+        Ok(self.cast(proposal_id, ballot))
+    }
+
+    /// The same for a vote with personal data: what fits is looked at first, for what is sealed shows nothing of itself.
+    async fn vote_sealed(&self, vote: ConsensusVote) -> Result<ConsensusVoted, Error> {
+        self.q.allow("consensus.vote", &vote).await?;
         let host = self.q.host();
-        let id = proposal_id.clone();
-        let ballot = Ballot { voter_id: agent_id.clone(), vote, weight, metadata, reason, value };
+        let subject = vote.data_subject.clone();
+        let (id, mut ballot) = ballot_of(vote)?;
+        if let Some(value) = &ballot.value {
+            let asked = ask(host, &host.kinds.proposals, &id, Action::Read, |view| view.state.answer.clone());
+            if let Some(schema) = asked.await? {
+                schema.fits(value).map_err(|misfit| Error::from(Rejection::Misfit(Box::new(misfit))))?;
+            }
+        }
+        let Some(key) = self.q.data_key(subject.as_ref()).await? else {
+            return Err(Rejection::NotFound.into());
+        };
+        let field = |name: &str| format!("{name}/{}", ballot.voter_id);
+        let (reason, metadata) = (field("reason"), field("metadata"));
+        let sealed = |text: &String| key.text(StreamKind::Proposal, &id, &reason, text);
+        ballot.reason = ballot.reason.as_ref().map(sealed).transpose()?;
+        let sealed = |text: &String| key.json(StreamKind::Proposal, &id, &metadata, text);
+        ballot.metadata = ballot.metadata.as_ref().map(sealed).transpose()?;
+        // Not of this voter: of answers that are the same that is known, also when nobody can read them any more.
+        let sealed = |value: &AnswerValue| key.value(StreamKind::Proposal, &id, "value", &value.to_json());
+        ballot.value = ballot.value.as_ref().map(sealed).transpose()?.map(AnswerValue::Sealed);
+        self.cast(id, ballot).await?
+    }
+
+    fn cast(&self, proposal_id: EntityId, ballot: Ballot) -> Answer<Result<ConsensusVoted, Error>> {
+        let host = self.q.host();
+        let (id, agent_id, vote) = (proposal_id.clone(), ballot.voter_id.clone(), ballot.vote);
         let action = Action::Command(Command::Vote(ballot), None);
-        Ok(ask(host, &host.kinds.proposals, &proposal_id, action, move |view| {
+        ask(host, &host.kinds.proposals, &proposal_id, action, move |view| {
             let (outcome, changed) = match view.reply {
                 Some(Ok(Reply::Voted { outcome, changed })) => (outcome, changed),
                 Some(Err(rejection)) => {
@@ -225,7 +265,7 @@ impl Consensus<'_> {
                 changed,
                 state: state_name(view.state),
             })
-        }))
+        })
     }
 
     /// How a proposal stands or ended; waits for the decision as long as asked.
@@ -234,7 +274,7 @@ impl Consensus<'_> {
     /// `invalid_argument` for the time, `not_found` when it never existed, and the faults of the store.
     pub async fn result(&self, request: ConsensusRef) -> Result<ConsensusResult, Error> {
         let watch = self.q.allow_waiting("consensus.result", &request).await?;
-        Watch::until_over(watch, self.result_after(request)).await
+        self.q.revealed(Watch::until_over(watch, self.result_after(request)).await?)
     }
 
     async fn result_after(&self, request: ConsensusRef) -> Result<ConsensusResult, Error> {
@@ -275,7 +315,7 @@ impl Consensus<'_> {
     /// `invalid_argument` for limit or cursor, and the faults of the store.
     pub async fn list_open(&self, request: OpenProposals) -> Result<OpenProposalsPage, Error> {
         let watch = self.q.allow_waiting("consensus.open", &request).await?;
-        Watch::until_over(watch, self.awaited(request)).await
+        self.q.revealed(Watch::until_over(watch, self.awaited(request)).await?)
     }
 
     async fn awaited(&self, request: OpenProposals) -> Result<OpenProposalsPage, Error> {
@@ -341,15 +381,19 @@ impl Consensus<'_> {
             state.closed.as_ref().and_then(|end| result_view(id, state, end.closed_at).ok())
         });
         let page = page.await?;
-        let stats = lock(&host.counters.proposals);
-        Ok(ConsensusHistoryPage {
+        let ended = {
+            let stats = lock(&host.counters.proposals);
+            stats.ended.total() + stats.aborted + stats.cancelled
+        };
+        let page = ConsensusHistoryPage {
             total: page.entries.len() as u64,
             history: page.entries,
-            total_available: stats.ended.total() + stats.aborted + stats.cancelled,
+            total_available: ended,
             next_cursor: page.next_cursor,
             more: page.more,
             pruned: page.pruned,
-        })
+        };
+        self.q.revealed(page)
     }
 
     /// Counters over all proposals that ever were.
@@ -385,6 +429,23 @@ impl Consensus<'_> {
             by_algorithm: stats.by_algorithm.iter().map(|(name, t)| (name.clone(), line(t))).collect(),
         })
     }
+}
+
+/// Which question a vote is on, and the vote, checked as far as that is possible without the question.
+fn ballot_of(vote: ConsensusVote) -> Result<(EntityId, Ballot), Error> {
+    let ConsensusVote { proposal_id, agent_id, vote, weight, metadata, reason, value, data_subject: _ } =
+        vote;
+    check_sentence("reason", reason.as_deref(), MAX_REASON)?;
+    if let Some(metadata) = &metadata {
+        json::check_members("metadata", metadata)?;
+    }
+    let metadata = metadata.map(|map| Value::Object(map).to_string());
+    if let Some(text) = metadata.as_ref().filter(|text| text.len() > MAX_METADATA_BYTES) {
+        let expected = format!("up to {MAX_METADATA_BYTES} bytes of JSON");
+        return Err(Error::invalid("metadata", format!("{} bytes", text.len()), &expected));
+    }
+    let value = value.as_ref().map(answer::value).transpose()?;
+    Ok((proposal_id, Ballot { voter_id: agent_id, vote, weight, metadata, reason, value }))
 }
 
 /// Who is registered, as the coordinator says within its time.

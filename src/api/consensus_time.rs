@@ -70,7 +70,7 @@ impl Consensus<'_> {
             let result = result_view(&named, view.state, view.now)?;
             Ok(ConsensusResult { duplicate: Some(duplicate), ..result })
         });
-        seen.await?
+        self.q.revealed(seen.await??)
     }
 }
 

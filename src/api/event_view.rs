@@ -20,6 +20,7 @@ use crate::core::trust::hook;
 use crate::core::trust::identity;
 use crate::core::trust::retention;
 use crate::core::trust::stop;
+use crate::core::trust::subject;
 use crate::core::voting::agent;
 use crate::core::voting::algorithms;
 use crate::core::voting::proposal;
@@ -61,6 +62,7 @@ pub(super) fn event_view(record: Record) -> Result<EventView, Fault> {
         StreamKind::Hook => serde_json::to_value(decode::<hook::Event>(&record.payload)?),
         StreamKind::Stops => serde_json::to_value(decode::<stop::Event>(&record.payload)?),
         StreamKind::Member => serde_json::to_value(decode::<member::Event>(&record.payload)?),
+        StreamKind::Subjects => serde_json::to_value(decode::<subject::Event>(&record.payload)?),
         StreamKind::Coordinate => serde_json::to_value(decode::<coordinate::Event>(&record.payload)?),
     };
     // Every event is written as `{"name": data}`.

@@ -18,6 +18,7 @@ use tokio::sync::watch;
 use super::Quorate;
 use super::dto::{EventView, HistoryQuery, PrunedSpan};
 use super::history::{Filter, pruned_between};
+use super::sealing::reveal_events;
 use crate::error::Error;
 use crate::journal::Position;
 use crate::shell::host::{Host, wait};
@@ -185,12 +186,14 @@ impl Events {
                 Ok((Some(page), seq)) => {
                     (self.at, self.seq, self.more) = (page.at, seq, page.more);
                     let sight = self.under.as_ref().and_then(|under| under.q.sight());
-                    self.ready.extend(page.events.into_iter().map(|mut event| {
-                        if let Some(sight) = &sight {
-                            sight.event(&mut event);
-                        }
-                        event
-                    }));
+                    let mut events = page.events;
+                    if let Some(sight) = &sight {
+                        sight.events(&mut events);
+                    }
+                    if !self.filter.is_sealed() {
+                        reveal_events(&self.host, &mut events)?;
+                    }
+                    self.ready.extend(events);
                 }
                 // The entity does not exist yet.
                 Ok((None, _)) => self.more = false,

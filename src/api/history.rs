@@ -38,6 +38,7 @@ use super::event_names::misspelt;
 use super::event_view::event_view;
 use super::known::Sort;
 use super::quorum::page_limit;
+use super::sealing::reveal_events;
 use super::sought::kind_meant;
 use crate::core::kernel::ids::{CellId, EntityId, StreamId, StreamKind, VoterId};
 use crate::core::voting::proposal;
@@ -103,6 +104,9 @@ impl History<'_> {
         if let Some(sight) = self.q.sight() {
             sight.events(&mut page.events);
         }
+        if asked.sealed != Some(true) {
+            reveal_events(self.q.host(), &mut page.events)?;
+        }
         Ok(page)
     }
 
@@ -149,7 +153,7 @@ impl History<'_> {
         if let Some(sight) = self.q.sight() {
             sight.events(&mut log.events);
         }
-        Ok(log)
+        self.q.revealed(log)
     }
 
     /// How an entity of any kind stood at an earlier point of its log or of all of them, or at an earlier instant.
@@ -160,7 +164,7 @@ impl History<'_> {
     /// the faults of the store.
     pub async fn state_at(&self, request: StateAt) -> Result<PastState, Error> {
         self.q.allow("history.state_at", &request).await?;
-        past::state_at(self.q, request).await
+        self.q.revealed(past::state_at(self.q, request).await?)
     }
 
     /// What led to how an entity of any kind stands, as sentences.
@@ -192,7 +196,7 @@ impl History<'_> {
 }
 
 /// The kinds an entity is sought among when none is named, the likeliest first.
-pub(super) const SOUGHT: [StreamKind; 23] = [
+pub(super) const SOUGHT: [StreamKind; 24] = [
     StreamKind::Quorum,
     StreamKind::Proposal,
     StreamKind::Session,
@@ -216,6 +220,7 @@ pub(super) const SOUGHT: [StreamKind; 23] = [
     StreamKind::Retention,
     StreamKind::Member,
     StreamKind::Hook,
+    StreamKind::Subjects,
 ];
 
 /// The entity of this kind, or the first of any kind that has this id.
@@ -284,6 +289,7 @@ fn entity_log(
         | StreamKind::Stops
         | StreamKind::Retention
         | StreamKind::Hook
+        | StreamKind::Subjects
         | StreamKind::Member => {}
     }
     Ok(Some(EntityLog {

@@ -38,7 +38,7 @@ impl Overviews<'_> {
     /// `invalid_argument` for the time or the limit, and the faults of the store.
     pub async fn inbox(&self, request: AskInbox) -> Result<Inbox, Error> {
         let watch = self.q.allow_waiting("overview.inbox", &request).await?;
-        Watch::until_over(watch, self.awaiting(request)).await
+        self.q.revealed(Watch::until_over(watch, self.awaiting(request)).await?)
     }
 
     async fn awaiting(&self, request: AskInbox) -> Result<Inbox, Error> {

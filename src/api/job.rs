@@ -97,6 +97,7 @@ impl Jobs<'_> {
         }
         let local = EntityId::new(LOCAL).map_err(|e| Error::invalid("datacenter", LOCAL, &e.to_string()))?;
         let leader = self.leader(request.leader_id.as_ref());
+        let request = self.q.sealed_job(&job_id, request).await?;
         let mut submit = Submit::new(job_id.clone(), local.clone(), leader.clone(), HERE);
         submit.timeout_ms = request.timeout_seconds.map(|s| millis("timeout_seconds", s)).transpose()?;
         let stuck = request.stuck_threshold.map(|s| millis("stuck_threshold", s)).transpose()?;

@@ -53,7 +53,7 @@ impl Fields {
 }
 
 /// The same value with the members of every object by name.
-fn canonical(value: &Value) -> Value {
+pub(super) fn canonical(value: &Value) -> Value {
     match value {
         Value::Array(items) => items.iter().map(canonical).collect(),
         Value::Object(fields) => {
@@ -174,6 +174,8 @@ pub(super) fn quorum(
         cmp_fallback,
         fallback_timeout_seconds,
         idempotency_key: _,
+        // It stands in the fingerprint of what is sealed for it.
+        data_subject: _,
     } = request;
     let defaults = host.config.quorum.policy();
     let timeout = timeout.as_secs_f64();
@@ -251,6 +253,8 @@ pub(super) fn proposal(host: &Host, timeout: Duration, request: &RequestConsensu
         answer_schema,
         remind_every_ms,
         idempotency_key: _,
+        // It stands in the fingerprint of what is sealed for it.
+        data_subject: _,
     } = request;
     let config = &host.config.consensus;
     let default = lock(&host.counters.algorithms).default_name().map(str::to_owned);

@@ -20,7 +20,7 @@
 //!           ├─ routes()      job · failure · accept · forget · state
 //!           ├─ leases()      list,  stops()  engage · release · list · status · signal,  retention()  hold · release · list
 //!           ├─ identities()  create · rotate · revoke · grant · list,  hooks()  register · list · resume · remove
-//!           ├─ overview()  show · inbox,  journal()  groups
+//!           ├─ overview()  show · inbox,  journal()  groups,  subjects()  shred · list · show
 //!           └─ history()     query · entity · state_at · verify · checkpoint · prove · prove_records · prove_consistency
 //!  as_identity(..)  the same methods, each checked for one identity
 //!  ops::OPERATIONS        the same, by name, over JSON: what HTTP, the command line and play stand on
@@ -90,6 +90,7 @@ mod quorum_view;
 pub mod recover;
 mod reserve;
 pub mod retention;
+mod sealing;
 pub mod session;
 mod session_plan;
 mod session_view;
@@ -99,6 +100,7 @@ mod sought;
 mod spend;
 pub mod stats;
 pub mod stop;
+pub mod subject;
 mod texts;
 pub mod voter;
 pub(crate) mod wait;

@@ -31,6 +31,7 @@ pub static NOUNS: &[(&str, &str)] = &[
     ("stats", "Statistics of running work, and what their fill asks of senders"),
     ("stop", "What may not be done until those who were named let it go on: engage, release, look"),
     ("retention", "What must not be pruned of the journal, and what was: hold, release, look"),
+    ("subject", "Whose personal data is sealed: look, and destroy its key"),
     ("hook", "What is recorded, posted to a URL: register, look, resume, remove"),
     ("identity", "Who may do what, and in whose name: create, rotate, grant, revoke"),
     ("overview", "What is open, what waits for whom, what is overdue, what is wrong"),

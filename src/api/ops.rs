@@ -26,6 +26,7 @@ use super::caller::{Permitted, Watch};
 use super::class;
 use super::dto::*;
 use super::json;
+use super::sealing::check_plain;
 pub use super::shards::group::Group;
 use super::shedding::turned;
 use crate::core::jobs::gate::status::GateStatus;
@@ -423,6 +424,14 @@ pub static OPERATIONS: &[Operation] = &[
         Admin by [], on All, key: Some("hold"), ReleaseRecords => RecordsHold, |q, r| q.retention().release(r).await?),
     operation!("retention.list", "list what is kept from being pruned, and what was pruned", Control Get "/retention",
         Read by [], on All, key: None, Nothing => RetentionView, |q, r| { let Nothing {} = r; q.retention().list().await? }),
+    operation!("subject.shred", "destroy the key of a data subject: what is sealed with it is never read again", Control Post
+        "/subjects/{data_subject}/shred", Admin by [], on Undivided, key: Some("subject"), ShredSubject => SubjectView,
+        |q, r| q.subjects().shred(r).await?),
+    operation!("subject.list", "list whose personal data is sealed, and whose was shredded", Data Get "/subjects",
+        Admin by [], on Undivided, key: None, ListSubjects => SubjectPage, |q, r| q.subjects().list(r).await?),
+    operation!("subject.show", "show a data subject, its key, and which entities hold data of it", Data Get
+        "/subjects/{data_subject}", Admin by [], on Undivided, key: Some("subject"), SubjectRef => SubjectView,
+        |q, r| q.subjects().show(r).await?),
     operation!("hook.register", "post what is recorded to a URL, signed; the secret is told once", Dispatch Post "/hooks/register",
         Write by [], on All, key: Some("hook"), RegisterHook => HookChanged, founds: true, |q, r| q.hooks().register(r).await?),
     operation!("hook.list", "list the hooks: how far each is, what fails, when it is attempted again", Data Get "/hooks",
@@ -505,6 +514,7 @@ impl Operation {
         fields: Map<String, Value>,
     ) -> Result<Value, Error> {
         let Permitted { q, watch } = q.permit(self, &fields).await?;
+        check_plain(&fields)?;
         Watch::until_over(watch, (self.run)(q, fields)).await
     }
 

@@ -93,6 +93,10 @@ impl Overviews<'_> {
     /// `invalid_argument` for the limit, and the faults of the store.
     pub async fn show(&self, request: ShowOverview) -> Result<Overview, Error> {
         self.q.allow("overview.show", &request).await?;
+        self.q.revealed(self.shown(request).await?)
+    }
+
+    async fn shown(&self, request: ShowOverview) -> Result<Overview, Error> {
         let given = request.limit.unwrap_or(DEFAULT_LIMIT);
         let limit = match usize::try_from(given) {
             Ok(lines @ 1..=100) => lines,

@@ -62,11 +62,18 @@ impl Quorums<'_> {
     pub async fn start(&self, request: StartQuorum) -> Result<Started, Error> {
         self.q.allow("quorum.start", &request).await?;
         let host = self.q.host();
-        let plan = Plan::check(host, &request)?;
+        let mut plan = Plan::check(host, &request)?;
+        let data_key = self.q.data_key(request.data_subject.as_ref()).await?;
+        // What is sealed is remembered by a fingerprint.
+        let asked = data_key.as_ref().filter(|_| request.idempotency_key.is_some()).map(|key| {
+            let subject = request.subject.as_ref().map(|subject| key.fingerprint("subject", subject));
+            StartQuorum { subject, ..request.clone() }
+        });
+        let asked = asked.as_ref().unwrap_or(&request);
         let keyed = request
             .idempotency_key
             .clone()
-            .map(|key| (key, keyed::quorum(host, plan.timeout, plan.rule.as_ref(), &request)));
+            .map(|key| (key, keyed::quorum(host, plan.timeout, plan.rule.as_ref(), asked)));
         let same_id = request.quorum_id.clone();
         if let Some((key, keyed)) = &keyed {
             let sought = key.clone();
@@ -89,6 +96,9 @@ impl Quorums<'_> {
         .await?;
         let quorum_id = request.quorum_id.clone().unwrap_or_else(|| host.ids.mint());
         let key = request.idempotency_key.clone();
+        if let (Some(key), Some((text, _))) = (&data_key, &plan.subject) {
+            plan.subject = Some(digested(key.json(StreamKind::Quorum, &quorum_id, "subject", text)?));
+        }
         let mut start = plan.with_members(host, request, members)?;
         start.keyed = keyed.as_ref().map(|(_, keyed)| keyed.clone());
         let command = Action::Command(Command::Start(Box::new(start)), key);
@@ -141,17 +151,43 @@ impl Quorums<'_> {
     /// `invalid_argument`, `not_found`, `quorum_closed`, `quorum_timeout`, `already_voted`, `not_eligible`,
     /// `limit_exceeded`, and the faults of the store.
     pub fn vote(&self, vote: Vote) -> impl Future<Output = Result<Voted, Error>> + Send + use<> {
-        begun(self.q.allow_now("quorum.vote", &vote).map(|()| self.send(vote)))
+        // For what is sealed a key may have to be kept first; everything else is on its way at once.
+        let sent = match vote.data_subject {
+            Some(_) => Err((self.q.clone(), vote)),
+            None => Ok(begun(self.q.allow_now("quorum.vote", &vote).map(|()| self.send(vote)))),
+        };
+        async move {
+            match sent {
+                Ok(begun) => begun.await,
+                Err((q, vote)) => q.quorums().vote_sealed(vote).await,
+            }
+        }
+    }
+
+    async fn vote_sealed(&self, vote: Vote) -> Result<Voted, Error> {
+        self.q.allow("quorum.vote", &vote).await?;
+        check_sentence("reason", vote.reason.as_deref(), MAX_REASON)?;
+        let Some(key) = self.q.data_key(vote.data_subject.as_ref()).await? else {
+            return Err(Rejection::NotFound.into());
+        };
+        let field = format!("reason/{}", vote.voter_id);
+        let sealed = |text: &String| key.text(StreamKind::Quorum, &vote.quorum_id, &field, text);
+        let reason = vote.reason.as_ref().map(sealed).transpose()?;
+        self.cast(Vote { reason, ..vote }).await?
     }
 
     fn send(&self, vote: Vote) -> Result<Answer<Result<Voted, Error>>, Error> {
+        check_sentence("reason", vote.reason.as_deref(), MAX_REASON)?;
+        Ok(self.cast(vote))
+    }
+
+    fn cast(&self, vote: Vote) -> Answer<Result<Voted, Error>> {
         let host = self.q.host();
-        let Vote { quorum_id, voter_id, vote: value, confidence, reason } = vote;
-        check_sentence("reason", reason.as_deref(), MAX_REASON)?;
+        let Vote { quorum_id, voter_id, vote: value, confidence, reason, data_subject: _ } = vote;
         let ballot = Ballot { voter_id: voter_id.clone(), vote: value, confidence, reason };
         let id = quorum_id.clone();
         let command = Action::Command(Command::Cast(ballot), None);
-        Ok(ask(host, &host.kinds.quorums, &quorum_id, command, move |view| match view.reply {
+        ask(host, &host.kinds.quorums, &quorum_id, command, move |view| match view.reply {
             Some(Ok(Reply::Voted(voted))) => {
                 let opened = view.state.opened.as_deref().ok_or(Rejection::NotFound)?;
                 let tally = view.state.tally();
@@ -179,7 +215,7 @@ impl Quorums<'_> {
             }
             Some(Ok(Reply::Started | Reply::Extended { .. } | Reply::Cancelled { .. } | Reply::Done))
             | None => Err(Rejection::NotFound.into()),
-        }))
+        })
     }
 
     /// Everything about a quorum, also after it closed.
@@ -193,7 +229,7 @@ impl Quorums<'_> {
 
     async fn status_now(&self, id: &EntityId) -> Result<QuorumStatus, Error> {
         let named = id.clone();
-        self.look(id, move |view| status_view(&named, view.state, view.now)).await?
+        self.q.revealed(self.look(id, move |view| status_view(&named, view.state, view.now)).await??)
     }
 
     /// Waits until the quorum closes, at most as long as asked, and answers with its status then.
@@ -263,13 +299,17 @@ impl Quorums<'_> {
         check_label("by", by.as_deref(), MAX_LABEL)?;
         check_sentence("reason", reason.as_deref(), MAX_REASON)?;
         let (command, named) = (Command::Extend(Extend { until, longest, by, reason }), quorum_id.clone());
-        ask(host, &host.kinds.quorums, &quorum_id, Action::Command(command, None), move |view| {
-            match view.reply {
-                Some(Err(rejection)) => Err(rejection.into()),
+        let extended = ask(
+            host,
+            &host.kinds.quorums,
+            &quorum_id,
+            Action::Command(command, None),
+            move |view| match view.reply {
+                Some(Err(rejection)) => Err(Error::from(rejection)),
                 Some(Ok(_)) | None => status_view(&named, view.state, view.now),
-            }
-        })
-        .await?
+            },
+        );
+        self.q.revealed(extended.await??)
     }
 
     /// The latest closed quorums, oldest first.
@@ -282,10 +322,11 @@ impl Quorums<'_> {
         let host = self.q.host();
         let page =
             closed::page::<QuorumMachine, _>(host, request.limit, request.cursor, history_entry).await?;
-        Ok(QuorumHistoryPage {
+        let total_available = lock(&host.counters.quorums).closed();
+        self.q.revealed(QuorumHistoryPage {
             total: page.entries.len() as u64,
             history: page.entries,
-            total_available: lock(&host.counters.quorums).closed(),
+            total_available,
             next_cursor: page.next_cursor,
             more: page.more,
             pruned: page.pruned,
@@ -397,17 +438,7 @@ impl Plan {
         policy.vote_change = request.vote_change.unwrap_or(policy.vote_change);
         policy.outsiders = request.outsiders.unwrap_or(policy.outsiders);
         policy.min_confidence = request.min_confidence.unwrap_or(policy.min_confidence);
-        Ok(Plan {
-            required_votes,
-            rule,
-            timeout,
-            policy,
-            fallback,
-            subject: subject.map(|text| {
-                let hash = digest(text.as_bytes()).to_string();
-                (text, hash)
-            }),
-        })
+        Ok(Plan { required_votes, rule, timeout, policy, fallback, subject: subject.map(digested) })
     }
 
     fn with_members(self, host: &Host, request: StartQuorum, members: Membership) -> Result<Start, Error> {
@@ -434,6 +465,12 @@ impl Plan {
             keyed: None,
         })
     }
+}
+
+/// A text, with its digest.
+fn digested(text: String) -> (String, String) {
+    let hash = digest(text.as_bytes()).to_string();
+    (text, hash)
 }
 
 /// May one more quorum be open?

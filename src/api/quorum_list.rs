@@ -34,6 +34,10 @@ impl Quorums<'_> {
     /// `invalid_argument` for limit or cursor, and the faults of the store.
     pub async fn list(&self, request: ListQuorums) -> Result<QuorumPage, Error> {
         self.q.allow("quorum.list", &request).await?;
+        self.q.revealed(self.listed(request).await?)
+    }
+
+    async fn listed(&self, request: ListQuorums) -> Result<QuorumPage, Error> {
         let mut limit = page_limit(request.limit)?;
         if let (Some(voter), Some(listed)) = (&request.voter_id, request.state)
             && listed != ListedQuorums::Open

@@ -14,6 +14,7 @@ use super::dto::{
 };
 use super::known::Sort;
 use super::quorum::{MAX_LABEL, MAX_REASON, check_label, check_sentence, page_limit};
+use super::sealing::DataKey;
 use super::session_plan::{cast, elector, gated, keyed_fields, remind_every, span, terms, text_of, whole};
 use super::session_view::{held_view, line_view, result_view, status_name};
 use super::spend::mandate;
@@ -69,7 +70,14 @@ impl Sessions<'_> {
     pub async fn open(&self, request: OpenSession) -> Result<SessionResult, Error> {
         self.q.allow("session.open", &request).await?;
         let host = self.q.host();
-        let keyed = request.idempotency_key.clone().map(|key| (key, keyed_fields(&request)));
+        let data_key = self.q.data_key(request.data_subject.as_ref()).await?;
+        // What is sealed is remembered by a fingerprint.
+        let asked = data_key.as_ref().filter(|_| request.idempotency_key.is_some()).map(|key| {
+            let proposal = request.proposal.as_ref().map(|proposal| key.fingerprint("proposal", proposal));
+            OpenSession { proposal, ..request.clone() }
+        });
+        let asked = asked.as_ref().unwrap_or(&request);
+        let keyed = request.idempotency_key.clone().map(|key| (key, keyed_fields(asked)));
         let same_id = request.session_id.clone();
         if let Some((key, keyed)) = &keyed {
             let sought = key.clone();
@@ -79,7 +87,7 @@ impl Sessions<'_> {
             }
         }
         let key = request.idempotency_key.clone();
-        let mut open = self.plan(request).await?;
+        let mut open = self.plan(request, data_key.as_ref()).await?;
         open.keyed = keyed.as_ref().map(|(_, keyed)| keyed.clone());
         let id = open.session_id.clone();
         let limit = host.config.session.max_open;
@@ -103,7 +111,7 @@ impl Sessions<'_> {
             (Err(Failure::Refused(Fault::KeyTaken { stream })), Some((key, keyed))) => {
                 self.opened_before(&stream, key, keyed, same_id.as_ref()).await
             }
-            (other, _) => Ok(SessionResult { duplicate: Some(false), ..other?? }),
+            (other, _) => self.q.revealed(SessionResult { duplicate: Some(false), ..other?? }),
         }
     }
 
@@ -129,7 +137,7 @@ impl Sessions<'_> {
     }
 
     /// Checks a request and looks up its voters.
-    async fn plan(&self, request: OpenSession) -> Result<Open, Error> {
+    async fn plan(&self, request: OpenSession, key: Option<&DataKey>) -> Result<Open, Error> {
         let host = self.q.host();
         let config = &host.config.session;
         if let Some(id) = request.session_id.as_ref().filter(|id| RESERVED.contains(&id.as_str())) {
@@ -141,8 +149,12 @@ impl Sessions<'_> {
         let timeout = u64::try_from(ms).ok().filter(fits).map(Duration::from_millis);
         let expected = format!("{SHORTEST_MS} to {longest}");
         let timeout = timeout.ok_or_else(|| Error::invalid("timeout_ms", ms, &expected))?;
-        let proposal =
+        let session_id = request.session_id.clone().unwrap_or_else(|| host.ids.mint());
+        let mut proposal =
             text_of("proposal", &request.proposal.clone().unwrap_or(Value::Null), config.max_proposal_bytes)?;
+        if let Some(key) = key.filter(|_| request.proposal.is_some()) {
+            proposal = key.json(StreamKind::Session, &session_id, "proposal", &proposal)?;
+        }
         let context = request.context.clone().map(Value::Object);
         let context =
             context.map(|context| text_of("context", &context, config.max_proposal_bytes)).transpose()?;
@@ -152,7 +164,7 @@ impl Sessions<'_> {
         let (electors, weighed, keys) = self.electors(&request).await?;
         let gated = request.gates.as_deref().map(gated);
         Ok(Open {
-            session_id: request.session_id.unwrap_or_else(|| host.ids.mint()),
+            session_id,
             terms,
             electors,
             basis: request.basis.unwrap_or_default(),
@@ -452,12 +464,12 @@ impl Sessions<'_> {
         let host = self.q.host();
         let asked =
             ask(host, &host.kinds.sessions, id, Action::Command(command, None), |view| match view.reply {
-                Some(Err(rejection)) => Err(rejection.into()),
+                Some(Err(rejection)) => Err(Error::from(rejection)),
                 Some(Ok(Reply::Cancelled { duplicate })) => result_view(view.state)
                     .map(|result| SessionResult { duplicate: Some(duplicate), ..result }),
                 Some(Ok(_)) | None => result_view(view.state),
             });
-        asked.await?
+        self.q.revealed(asked.await??)
     }
 
     /// How a session stands or ended; waits for the end as long as asked.
@@ -478,7 +490,8 @@ impl Sessions<'_> {
 
     async fn look(&self, id: &EntityId) -> Result<SessionResult, Error> {
         let host = self.q.host();
-        ask(host, &host.kinds.sessions, id, Action::Read, |view| result_view(view.state)).await?
+        let seen = ask(host, &host.kinds.sessions, id, Action::Read, |view| result_view(view.state));
+        self.q.revealed(seen.await??)
     }
 
     /// Open sessions by id, or ended ones, oldest first; newest first where that is asked for.
@@ -487,6 +500,10 @@ impl Sessions<'_> {
     /// `invalid_argument` for limit or cursor, and the faults of the store.
     pub async fn list(&self, request: ListSessions) -> Result<SessionPage, Error> {
         self.q.allow("session.list", &request).await?;
+        self.q.revealed(self.listed(request).await?)
+    }
+
+    async fn listed(&self, request: ListSessions) -> Result<SessionPage, Error> {
         let limit = page_limit(request.limit)?;
         let newest_first = request.newest_first.unwrap_or(false);
         self.q.settle().await;

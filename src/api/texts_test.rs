@@ -119,6 +119,7 @@ const SENTENCES: &[(&str, &str)] = &[
     ("voter.release", "reason"),
     ("voter.rotate", "reason"),
     ("retention.hold", "reason"),
+    ("subject.shred", "reason"),
     ("stop.engage", "reason"),
 ];
 /// Nobody compares it.

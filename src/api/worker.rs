@@ -4,13 +4,14 @@ use super::Quorate;
 use super::dto::{LeaderLost, LevelView, RegisterWorker, WorkerChanged, WorkerRef, WorkerReport};
 use super::job_view::count;
 use super::pressure::ms;
+use super::sealing::DataKey;
 use super::stats::level_view;
 use super::worker_take::to_stop;
 use crate::core::jobs::manager as job;
 use crate::core::jobs::protocol::message::WorkflowOutcome;
 use crate::core::jobs::protocol::token::DispatchToken;
 use crate::core::jobs::worker::{self, Report, WorkerStatus};
-use crate::core::kernel::ids::EntityId;
+use crate::core::kernel::ids::{EntityId, StreamKind};
 use crate::error::Error;
 use crate::shell::entity::{Action, View};
 use crate::shell::jobs::{self, LOCAL};
@@ -111,13 +112,18 @@ impl Workers<'_> {
             }
         };
         let token = request.dispatch_token.map(|n| count("dispatch_token", n)).transpose()?;
+        let key = self.q.data_key(request.data_subject.as_ref()).await?;
+        let sealed = |(key, text): (&DataKey, &String)| {
+            key.text(StreamKind::Job, &request.job_id, &format!("result/{}", request.workflow_id), text)
+        };
+        let sealed = key.as_ref().zip(request.result.as_ref()).map(sealed).transpose()?;
         let report = Report {
             job_id: request.job_id,
             workflow_id: request.workflow_id,
             dispatch_token: token.map(DispatchToken::shown),
             outcome,
             completed_count: request.completed_count.map(|n| count("completed_count", n)).transpose()?,
-            result: request.result,
+            result: sealed.or(request.result),
         };
         let (host, worker_id) = (self.q.host(), request.worker_id);
         if let Some(held) = pressure::hold(host, &worker_id, &report).await {

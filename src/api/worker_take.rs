@@ -71,7 +71,7 @@ impl Workers<'_> {
     /// `invalid_argument`, `not_found` when it is not registered, and the faults of the store.
     pub async fn take(&self, request: TakeWork) -> Result<WorkTaken, Error> {
         let watch = self.q.allow_waiting("worker.take", &request).await?;
-        Watch::until_over(watch, self.taken(request)).await
+        self.q.revealed(Watch::until_over(watch, self.taken(request)).await?)
     }
 
     async fn taken(&self, request: TakeWork) -> Result<WorkTaken, Error> {

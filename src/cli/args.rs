@@ -20,7 +20,8 @@ Exit codes: 0 done · 1 output that cannot be written · 2 bad request or usage 
 16 not known who calls · 17 the identity may not do this · 18 certificate that does not hold · \
 19 proof that does not hold · 32 not decided yet · 33 not approved · 34 approved by votes that do not stand · \
 35 approved for another operation · 36 approval expired · 37 used as often as it may be · 38 stopped · \
-39 does not release the stop · 40 handed its place on · 41 pruned · 42 led by another gate · 43 no answer from the server · 44 another process has the shard · 45 not done on several shards · 130 interrupted
+39 does not release the stop · 40 handed its place on · 41 pruned · 42 led by another gate · 43 no answer from the server · 44 another process has the shard · 45 not done on several shards · \
+46 personal data shredded · 47 its key is missing · 48 its key is another · 49 under a legal hold · 130 interrupted
 
 Commands that ask for an outcome (`quorum wait`, `consensus request`, `consensus result`, `session result`, `capacity request`, `capacity need`, `capacity reserve`, `job wait`) \
 exit with it: 0 approved, decided, granted, completed · 20 open, not decided or ended yet · 21 rejected · 22 timeout · 23 expired · \

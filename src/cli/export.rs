@@ -179,6 +179,8 @@ pub(super) async fn export(matches: &ArgMatches, output: &Output) -> Result<u8, 
     while more && after < range.upto {
         let mut fields = range.filter.clone();
         fields.insert("limit".into(), PAGE.into());
+        // As it is stored: what is proven is what the record holds, and an export outlives the key.
+        fields.insert("sealed".into(), true.into());
         let last = fields.get("upto_position").and_then(Value::as_u64).unwrap_or(u64::MAX);
         fields.insert("upto_position".into(), last.min(range.upto).into());
         fields.insert("cursor".into(), after.to_string().into());

@@ -183,6 +183,14 @@ impl Place {
         }
     }
 
+    /// Where the keys of data subjects are, in a folder that stays.
+    pub(super) fn keys(&self) -> Option<PathBuf> {
+        match self {
+            Place::Kept { options, _scratch: None, .. } => Some(options.path.as_ref()?.join("subjects")),
+            Place::Kept { .. } | Place::Memory(_) => None,
+        }
+    }
+
     /// Opens the journal. After a crash of this process's own runtime, waits until that has let go.
     pub(super) async fn open(&self, after_crash: bool) -> Result<Arc<dyn Store>, Error> {
         let (entry, options) = match self {

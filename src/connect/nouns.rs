@@ -34,6 +34,7 @@ use crate::api::session::Sessions;
 use crate::api::shedding::Shedding;
 use crate::api::stats::Stats;
 use crate::api::stop::StopCalls;
+use crate::api::subject::SubjectCalls;
 use crate::api::voter::Voters;
 use crate::api::worker::Workers;
 use crate::core::jobs::gate::status::GateStatus;
@@ -300,6 +301,11 @@ connected! {
         hold "retention.hold" (HoldRecords) => RecordsHold;
         release "retention.release" (ReleaseRecords) => RecordsHold;
         list "retention.list" () => RetentionView;
+    }
+    subjects: SubjectCalls {
+        shred "subject.shred" (ShredSubject) => SubjectView;
+        list "subject.list" (ListSubjects) => SubjectPage;
+        show "subject.show" (SubjectRef) => SubjectView;
     }
     hooks: Hooks {
         register "hook.register" (RegisterHook) => HookChanged;

@@ -17,6 +17,13 @@ pub fn advice(kind: ErrorKind) -> &'static str {
         ErrorKind::RequestTimeout => "send the whole request at once, or over a faster line",
         ErrorKind::UnknownOperation => "`quorate ops` lists every operation",
         ErrorKind::NotFound => "check the id; `quorate history query` shows what was ever recorded",
+        ErrorKind::SubjectShredded => {
+            "use another name for new data; what was sealed under this one is gone for good"
+        }
+        ErrorKind::SubjectKeyMissing | ErrorKind::SubjectKeyWrong => {
+            "put the key file back from a copy of the folder `subjects`; without it what is sealed cannot be read"
+        }
+        ErrorKind::LegalHold => "release the hold first: `quorate retention release`",
         ErrorKind::Pruned => "nothing; `quorate retention list` shows what was pruned, and by which rule",
         ErrorKind::LedElsewhere => {
             "ask the node that is named above, which has the job now; `quorate members` says where it is"

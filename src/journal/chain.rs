@@ -59,6 +59,20 @@ pub fn secret_hash(secret: &[u8]) -> [u8; 32] {
     blake3::derive_key("quorate 2026 bearer token of an identity", secret)
 }
 
+/// A key made of a secret for this one use.
+pub fn derived_key(context: &str, secret: &[u8]) -> [u8; 32] {
+    blake3::derive_key(context, secret)
+}
+
+/// A hash that nobody can compute without the key, over these parts back to back.
+pub fn keyed_hash(key: &[u8; 32], parts: &[&[u8]]) -> [u8; 32] {
+    let mut hasher = blake3::Hasher::new_keyed(key);
+    for part in parts {
+        hasher.update(part);
+    }
+    *hasher.finalize().as_bytes()
+}
+
 /// By what the name of a stream is known again when its records are gone: of this one context, as that of a secret is.
 pub fn stream_mark(stream: &StreamId) -> [u8; 16] {
     shortened(blake3::derive_key(

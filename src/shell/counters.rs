@@ -22,6 +22,7 @@ use crate::core::network::datacenter::Datacenters;
 use crate::core::network::member::record as member;
 use crate::core::trust::hook::{self, Hook, HookMachine};
 use crate::core::trust::identity;
+use crate::core::trust::subject::Subjects;
 use crate::core::voting::agent::Directory;
 use crate::core::voting::algorithms::Algorithms;
 use crate::core::voting::proposal::{self, ProposalMachine, stats::ProposalStats, watch::Watch};
@@ -59,6 +60,8 @@ pub(crate) struct Counters {
     pub(crate) hooks: Mutex<BTreeMap<EntityId, Hook>>,
     /// Rung when a hook has changed.
     pub(crate) hooks_changed: watch::Sender<u64>,
+    /// Whose data is sealed. Read as a whole at open.
+    pub(crate) subjects: Mutex<Subjects>,
     pub(crate) sessions: Mutex<Sessions>,
     pub(crate) voters: Mutex<Voters>,
     /// How often each channel spoke within the last second.
@@ -146,6 +149,7 @@ impl Counters {
             asked: Mutex::new(kept.asked),
             hooks: Mutex::new(kept.hooks),
             hooks_changed: watch::Sender::default(),
+            subjects: Mutex::default(),
             sessions: Mutex::new(kept.sessions),
             voters: Mutex::new(kept.voters),
             rates: Mutex::new(kept.rates),
@@ -333,8 +337,8 @@ impl Counters {
             StreamKind::Flow | StreamKind::Load => {}
             StreamKind::Route | StreamKind::Coordinate => {}
             StreamKind::Member => self.count_member(&record.stream.id, &decode(&record.payload)?),
-            // What is stopped is read as a whole at open.
-            StreamKind::Stops | StreamKind::Retention => {}
+            // What is stopped, and whose data is sealed, is read as a whole at open.
+            StreamKind::Stops | StreamKind::Retention | StreamKind::Subjects => {}
             StreamKind::Hook => self.count_hook(&record.stream.id, &decode(&record.payload)?),
             StreamKind::Datacenter => lock(&self.datacenters).apply(&decode(&record.payload)?),
         }

@@ -23,6 +23,7 @@ use super::post::{Direct, Mailbox, Transport};
 use super::pressure::Pressure;
 use super::refills::Refills;
 use super::stops::StopOrder;
+use super::subjects::Subjects;
 use super::supervisor::restart::Restarts;
 use super::supervisor::timeouts::Wheel;
 use super::transparency::Transparency;
@@ -54,6 +55,8 @@ pub(crate) struct Host {
     pub(crate) stops: StopOrder,
     /// The signed log over all records.
     pub(crate) transparency: Transparency,
+    /// The keys of the data subjects.
+    pub(crate) subjects: Subjects,
     /// Which records may be meant by a question about all of them.
     pub(crate) index: Arc<Index>,
     pub(crate) wheel: Wheel,
@@ -168,6 +171,7 @@ impl Host {
             opened_at: parts.opened_at,
             transparency: parts.transparency,
             index: Arc::new(Index::new(&parts.config, parts.reads_only)),
+            subjects: Subjects::new(&parts.config, parts.counters.clone()),
             config: parts.config,
             began: parts.clock.now(),
             clock: parts.clock,

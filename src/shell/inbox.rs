@@ -22,7 +22,8 @@ use super::host::Host;
 use super::hosts::track;
 use super::lock;
 use super::runtime::{Answer, ask};
-use crate::core::kernel::ids::{EntityId, VoterId};
+use super::subjects::Revealing;
+use crate::core::kernel::ids::{EntityId, StreamKind, VoterId};
 use crate::core::kernel::time::Timestamp;
 use crate::core::voting::proposal::Command;
 use crate::core::voting::proposal::command::Call;
@@ -44,9 +45,11 @@ pub(crate) fn open_inbox(host: &Arc<Host>, agent: VoterId) -> mpsc::UnboundedRec
 }
 
 /// What an agent is told.
-pub(crate) fn request_of(id: EntityId, call: Call) -> Result<ConsensusRequest, String> {
-    let proposal = serde_json::from_str(&call.proposal)
+pub(crate) fn request_of(host: &Host, id: EntityId, call: Call) -> Result<ConsensusRequest, String> {
+    let mut proposal = serde_json::from_str(&call.proposal)
         .map_err(|e| format!("the proposal on record is not JSON: {e}"))?;
+    let mut within = Revealing::within(StreamKind::Proposal, id.as_str());
+    host.subjects.reveal(&mut proposal, &mut within).map_err(|fault| fault.to_string())?;
     Ok(ConsensusRequest {
         from: "consensus_manager",
         proposal_id: id,
@@ -60,6 +63,7 @@ pub(crate) fn request_of(id: EntityId, call: Call) -> Result<ConsensusRequest, S
 
 /// What each of those who are to be told is told: one request for all who were reminded equally often.
 pub(crate) fn requests_of(
+    host: &Host,
     id: &EntityId,
     call: &Call,
 ) -> Vec<(Result<ConsensusRequest, String>, Vec<VoterId>)> {
@@ -69,7 +73,7 @@ pub(crate) fn requests_of(
         groups.entry(reminded).or_default().push(voter.clone());
     }
     let told = |(reminded, voters)| {
-        let request = request_of(id.clone(), call.clone());
+        let request = request_of(host, id.clone(), call.clone());
         (request.map(|request| ConsensusRequest { reminded, ..request }), voters)
     };
     groups.into_iter().map(told).collect()
@@ -88,7 +92,7 @@ async fn hand_over(host: &Arc<Host>, agent: VoterId, key: InboxKey) {
             let Some(awaiting) = awaited(host, answer, &id, &agent).await else { continue };
             let (opened_at, call, untold) = awaiting;
             let reminded = call.reminded.get(&agent).copied().unwrap_or(0);
-            match request_of(id.clone(), call).map(|request| ConsensusRequest { reminded, ..request }) {
+            match request_of(host, id.clone(), call).map(|request| ConsensusRequest { reminded, ..request }) {
                 Ok(request) => found.push((opened_at, id, Awaited { request, untold })),
                 Err(reason) => tracing::error!(proposal = %id, reason, "a question cannot be handed over"),
             }

@@ -57,6 +57,7 @@ pub(crate) mod registry;
 pub(crate) mod runtime;
 pub mod sampler;
 pub(crate) mod stops;
+pub(crate) mod subjects;
 pub(crate) mod supervisor;
 pub(crate) mod tell;
 pub(crate) mod transparency;

@@ -18,7 +18,7 @@ use crate::core::voting::proposal::command::Call;
 /// Tells the participants and records who was told, or why nobody was.
 pub(in crate::shell) async fn broadcast(host: Arc<Host>, id: EntityId, call: Call) -> Result<(), Failure> {
     let agents = call.participants.clone();
-    let command = match request_of(id.clone(), call) {
+    let command = match request_of(&host, id.clone(), call) {
         // Whoever opens an inbox later gets it then.
         Ok(request) if host.config.coordinator.is_none() => {
             let tried = host.in_process.deliver(&request, agents);
@@ -40,7 +40,7 @@ pub(in crate::shell) async fn broadcast(host: Arc<Host>, id: EntityId, call: Cal
 pub(in crate::shell) async fn tell_again(host: Arc<Host>, id: EntityId, call: Call) -> Result<(), Failure> {
     let voters = call.participants.clone();
     let mut taken = Vec::new();
-    for (request, agents) in requests_of(&id, &call) {
+    for (request, agents) in requests_of(&host, &id, &call) {
         match request {
             Ok(request) if host.config.coordinator.is_none() => {
                 taken.extend(host.in_process.deliver(&request, agents).taken);

@@ -15,13 +15,14 @@ use super::access::Asks;
 use super::clock::{Clock, Stopwatch};
 use super::entity::{Action, Ask, Release, View};
 use super::host::{Host, Parts, Permit, wait};
-use super::hosts::{Hosted, stops_id};
+use super::hosts::{Hosted, stops_id, subjects_id};
 use super::load::{self, Desk};
 use super::lock;
 use super::memory::read_state;
 use super::pressure::Pressure;
 use super::registry::Registry;
 use super::stops::StopOrder;
+use super::subjects::Subjects;
 use super::supervisor::recovery::{self, RecoveryReport};
 use super::supervisor::restart::RestartSupervisor;
 use super::supervisor::timeouts::{self, Timeouts};
@@ -32,6 +33,7 @@ use crate::core::kernel::ids::{EntityId, StreamId, StreamKind};
 use crate::core::kernel::time::{Gap, Timestamp};
 use crate::core::load::shed::Invalid;
 use crate::core::trust::stop::{Acting, StopsMachine};
+use crate::core::trust::subject::SubjectsMachine;
 use crate::journal::codec::encode;
 use crate::journal::{Epoch, Fault, Position, Store};
 
@@ -222,6 +224,13 @@ impl Runtime {
             Err(fault) if reads_only => tracing::warn!(%fault, "what is stopped cannot be read"),
             Err(fault) => return Err(fault),
         }
+        let stream = StreamId::new(StreamKind::Subjects, subjects_id());
+        match read_state::<SubjectsMachine>(store.as_ref(), &stream) {
+            Ok(kept) => *lock(&counters.subjects) = kept,
+            // What is sealed is shown as it is stored then.
+            Err(fault) if reads_only => tracing::warn!(%fault, "whose data is sealed cannot be read"),
+            Err(fault) => return Err(fault),
+        }
         let in_flight = Arc::default();
         let writer = Writer::start(
             store.clone(),
@@ -286,6 +295,7 @@ impl Runtime {
         let host = self.host.clone();
         let (done, settled) = std::sync::mpsc::channel();
         self.host.tokio.spawn(async move {
+            Subjects::go_on(&host).await;
             let (count, all) = recovery::overdue(&host, now).await;
             if !all {
                 // Served from here on.

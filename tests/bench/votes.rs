@@ -161,7 +161,8 @@ async fn closed_loop(q: &Quorate, ids: &[EntityId], callers: usize, votes: u64) 
                     // A vote that was cast before and does not change would cost no flush.
                     let standing = q.quorums();
                     let (voter_id, vote) = (voter.clone(), n % 2 == 0);
-                    let vote = Vote { quorum_id, voter_id, vote, confidence: 1.0, reason: None };
+                    let vote =
+                        Vote { quorum_id, voter_id, vote, confidence: 1.0, reason: None, data_subject: None };
                     let voted = standing.vote(vote.clone()).await.unwrap();
                     if voted.duplicate {
                         standing.vote(Vote { vote: !vote.vote, ..vote }).await.unwrap();

@@ -35,6 +35,7 @@ mod salvage;
 mod server;
 #[cfg(unix)]
 mod shared;
+mod shredding;
 mod tls;
 mod watch;
 mod workers;

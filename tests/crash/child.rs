@@ -260,6 +260,7 @@ async fn employ(q: &Quorate, life: &str, n: usize) {
         }
         if worked {
             let report = WorkerReport {
+                data_subject: None,
                 worker_id: worker_id.clone(),
                 job_id: job_id.clone(),
                 workflow_id: one.clone(),

@@ -161,6 +161,7 @@ pub async fn act(q: &Quorate, act: Act) -> Result<(), Error> {
                 return Ok(());
             }
             let request = WorkerReport {
+                data_subject: None,
                 worker_id: entity(worker),
                 job_id: entity(job),
                 workflow_id: entity("one"),

@@ -83,6 +83,7 @@ pub fn decode_as(kind: StreamKind, bytes: &[u8]) -> Result<(), Fault> {
         StreamKind::Retention => read::<quorate_core::trust::retention::Event>(bytes),
         StreamKind::Member => read::<quorate_core::network::member::record::Event>(bytes),
         StreamKind::Stops => read::<quorate_core::trust::stop::Event>(bytes),
+        StreamKind::Subjects => read::<quorate_core::trust::subject::Event>(bytes),
         StreamKind::Hook => read::<quorate_core::trust::hook::Event>(bytes),
         StreamKind::Flow => read::<flow::record::Event>(bytes),
         StreamKind::Load => read::<load::Event>(bytes),

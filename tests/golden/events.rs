@@ -184,6 +184,7 @@ fn events_of_every_kind_keep_the_bytes_of_version_1() {
             StreamKind::Identity => check(name, &identities::all(), identities::variants_of),
             StreamKind::Retention => check(name, &identities::retentions(), identities::retention_variants),
             StreamKind::Stops => check(name, &identities::stops(), identities::stop_variants),
+            StreamKind::Subjects => check(name, &identities::subjects(), identities::subject_variants),
             StreamKind::Hook => check(name, &identities::hooks(), identities::hook_variants),
             StreamKind::Datacenter => check(name, &network::datacenters(), network::datacenter_variants),
             StreamKind::Member => check(name, &network::members(), network::member_variants),

@@ -4,7 +4,7 @@ use quorate_core::kernel::ids::{EntityId, VoterId};
 use quorate_core::trust::hook::event::{self as hook, Disabling};
 use quorate_core::trust::identity::event::{self as identity, Granted, Refused, RefusedFor};
 use quorate_core::trust::identity::{Party, PartyKind, PublicKey, Scope, TokenHash};
-use quorate_core::trust::{retention, stop};
+use quorate_core::trust::{retention, stop, subject};
 
 use crate::events::{at, variants};
 
@@ -129,6 +129,31 @@ pub(crate) fn retentions() -> Vec<retention::Event> {
 }
 
 variants!(retention_variants of retention::Event: Held, Released, Pruned);
+
+pub(crate) fn subjects() -> Vec<subject::Event> {
+    let data_subject = EntityId::new("窓").unwrap();
+    let asked = |by: Option<&str>| {
+        subject::Event::ShredAsked(Box::new(subject::ShredAsked {
+            data_subject: data_subject.clone(),
+            reason: "art. 17 é".into(),
+            by: by.map(str::to_owned),
+            at: at(18),
+        }))
+    };
+    vec![
+        subject::Event::Registered(Box::new(subject::Registered {
+            data_subject: data_subject.clone(),
+            key_id: subject::event::KeyId([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 250, 251, 252, 253]),
+            at: at(17),
+        })),
+        asked(None),
+        asked(Some("dpo")),
+        subject::Event::Shredded(Box::new(subject::Shredded { data_subject, at: at(19) })),
+    ]
+}
+
+variants!(subject_variants of subject::Event: Registered, ShredAsked, Shredded);
+
 pub(crate) fn hooks() -> Vec<hook::Event> {
     let id = |text: &str| EntityId::new(text).unwrap();
     let registered = |hook_id: &str, owner: Option<&str>| {

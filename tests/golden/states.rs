@@ -88,6 +88,7 @@ fn a_state_is_laid_out_as_its_version_says() {
             StreamKind::Identity => check::<IdentityMachine>(),
             StreamKind::Retention => check::<quorate_core::trust::retention::RetentionMachine>(),
             StreamKind::Stops => check::<quorate_core::trust::stop::StopsMachine>(),
+            StreamKind::Subjects => check::<quorate_core::trust::subject::SubjectsMachine>(),
             StreamKind::Hook => check::<quorate_core::trust::hook::HookMachine>(),
             StreamKind::Datacenter => check::<DatacentersMachine>(),
             StreamKind::Route => check::<RouteMachine>(),

@@ -127,6 +127,7 @@ async fn subscribers_hear_what_a_worker_is_to_start_and_stop_and_how_the_job_end
     q.jobs().submit(SubmitJob { workflows: vec![plan("a"), plan("b")], ..job("j") }).await.unwrap();
     q.advance(Duration::ZERO).await.unwrap();
     let report = WorkerReport {
+        data_subject: None,
         worker_id: id("w1"),
         job_id: id("j"),
         workflow_id: id("a"),

@@ -33,6 +33,7 @@ mod retention;
 mod sessions;
 mod shares;
 mod stops;
+mod subjects;
 mod transports;
 
 use quorate_core::kernel::time::Timestamp;

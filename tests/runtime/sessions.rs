@@ -121,6 +121,29 @@ async fn a_decision_by_signed_votes_has_a_certificate_that_needs_no_store() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_certificate_of_a_sealed_question_holds_after_it_is_shredded() {
+    let q = Quorate::open(manual()).await.unwrap();
+    signers(&q, 4).await;
+    let alice: EntityId = "alice".parse().unwrap();
+    let asked =
+        OpenSession { data_subject: Some(alice.clone()), ..OpenSession::new("pay Alice Liddell".into()) };
+    let opened = q.sessions().open(asked).await.unwrap();
+    assert_eq!(opened.proposal, "pay Alice Liddell");
+    for k in 0..3 {
+        q.sessions().vote(signed(&opened, k, 1, Choice::For, q.now())).await.unwrap();
+    }
+    let ask = || CertifySession { session_id: opened.session_id.clone() };
+    let before = serde_json::to_string(&q.sessions().certificate(ask()).await.unwrap()).unwrap();
+    assert!(!before.contains("Alice"), "{before}");
+    let shred = quorate::ShredSubject { data_subject: alice, reason: "art. 17".into() };
+    q.subjects().shred(shred).await.unwrap();
+    assert_eq!(result(&q, &opened.session_id).await.proposal["shredded"], true);
+    let after = serde_json::to_string(&q.sessions().certificate(ask()).await.unwrap()).unwrap();
+    assert_eq!(before, after);
+    assert_eq!(check_certificate(&before).unwrap()["decision"], "for");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_operation_that_a_decision_allows_is_part_of_what_voters_sign() {
     let q = Quorate::open(manual()).await.unwrap();
     signers(&q, 4).await;

@@ -318,6 +318,9 @@ pub const RIGHTS: &[Right] = &[
     right("retention.hold", "admin", &[], r#"{"entity_id":"q","reason":"case 7"}"#, "ok"),
     right("retention.release", "admin", &[], r#"{"entity_id":"none"}"#, "not_found"),
     right("retention.list", "read", &[], "{}", "ok"),
+    right("subject.shred", "admin", &[], r#"{"data_subject":"none","reason":"asked"}"#, "not_found"),
+    right("subject.list", "admin", &[], "{}", "ok"),
+    right("subject.show", "admin", &[], r#"{"data_subject":"none"}"#, "not_found"),
     // Whoever registers one must also be allowed to read history: it hears no more than that.
     right("hook.register", "write", &[], r#"{"url":"https://hooks.example.com/"}"#, "not_authorized"),
     right("hook.list", "read", &[], "{}", "ok"),

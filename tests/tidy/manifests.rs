@@ -57,6 +57,7 @@ const MEMBERS: &[(&str, &[&str])] = &[
         &[
             "actix",
             "base64",
+            "chacha20poly1305",
             "chrono",
             "getrandom",
             "hashbrown",

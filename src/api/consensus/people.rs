@@ -44,7 +44,7 @@ impl Consensus<'_> {
         let absent = grade == Some(Grade::Failed);
         let command = Command::Delegate(Box::new(Delegate { from, to, absent, reason }));
         let (action, named) = (Action::Command(command, None), proposal_id.clone());
-        ask(host, &host.kinds.proposals, &proposal_id, action, move |view| {
+        let handed = ask(host, &host.kinds.proposals, &proposal_id, action, move |view| {
             let (duplicate, other_reason) = match view.reply {
                 Some(Ok(Reply::Delegated { duplicate, other_reason })) => (duplicate, other_reason),
                 Some(Err(Rejection::NotParticipant)) => {
@@ -57,8 +57,8 @@ impl Consensus<'_> {
             let result = result_view(&named, view.state, view.now)?;
             let differs = other_reason.then(|| "reason".to_owned()).into_iter().collect();
             Ok(ConsensusResult { duplicate: Some(duplicate), differs, ..result })
-        })
-        .await?
+        });
+        self.q.revealed(handed.await??)
     }
 
     /// Tells those whose votes are outstanding again: their inboxes get the question once more, with how often they were

@@ -65,6 +65,10 @@ pub struct RequestConsensus {
     /// another request under the same key is refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idempotency_key: Option<IdempotencyKey>,
+    /// Whose personal data `proposal` holds: it is sealed with the key of this data subject, and readable until that is shredded. A name that
+    /// stays on record, so a pseudonym.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data_subject: Option<EntityId>,
 }
 
 impl RequestConsensus {
@@ -85,6 +89,7 @@ impl RequestConsensus {
             answer_schema: None,
             remind_every_ms: None,
             idempotency_key: None,
+            data_subject: None,
         }
     }
 
@@ -127,6 +132,10 @@ pub struct ConsensusVote {
     /// may.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value: Option<Value>,
+    /// Whose personal data `reason`, `metadata` and `value` hold: it is sealed with the key of this data subject, and readable until that is shredded. A name that
+    /// stays on record, so a pseudonym.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data_subject: Option<EntityId>,
 }
 
 impl ConsensusVote {
@@ -145,6 +154,7 @@ impl ConsensusVote {
             metadata: None,
             reason: None,
             value: None,
+            data_subject: None,
         })
     }
 

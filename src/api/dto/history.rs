@@ -49,6 +49,9 @@ macro_rules! with_filters {
             /// Only what was done under this identity.
             #[serde(default, deserialize_with = "known_maybe", skip_serializing_if = "Option::is_none")]
             pub identity: Option<EntityId>,
+            /// Only records that hold data of this data subject, readable or shredded.
+            #[serde(default, deserialize_with = "known_maybe", skip_serializing_if = "Option::is_none")]
+            pub data_subject: Option<EntityId>,
             /// Only events of this name, such as `vote_cast` or `closed`.
             #[serde(default, skip_serializing_if = "Option::is_none")]
             pub event: Option<String>,
@@ -94,6 +97,9 @@ with_filters! {
         /// journal is refused.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub cursor: Option<String>,
+        /// Texts that are sealed for a data subject are told as they are stored, for proofs; false when left out.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub sealed: Option<bool>,
     }
 }
 
@@ -126,6 +132,7 @@ impl CountHistory {
             node_id: self.node_id.clone(),
             datacenter: self.datacenter.clone(),
             identity: self.identity.clone(),
+            data_subject: self.data_subject.clone(),
             event: self.event.clone(),
             outcome: self.outcome.clone(),
             refused: self.refused,
@@ -137,6 +144,7 @@ impl CountHistory {
             upto_position: self.upto_position,
             limit: None,
             cursor: None,
+            sealed: None,
         }
     }
 }

@@ -110,6 +110,10 @@ pub struct SubmitJob {
     /// The use of a decision under which it begins: one that allows `job.submit` with the other fields of this request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub spend: Option<SpentFor>,
+    /// Whose personal data the payloads hold: it is sealed with the key of this data subject, and readable until that is shredded. A name that
+    /// stays on record, so a pseudonym.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data_subject: Option<EntityId>,
 }
 
 /// A job as submitted.

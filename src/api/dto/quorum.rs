@@ -74,6 +74,10 @@ pub struct StartQuorum {
     /// another request under the same key is refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idempotency_key: Option<IdempotencyKey>,
+    /// Whose personal data `subject` holds: it is sealed with the key of this data subject, and readable until that is shredded. A name that
+    /// stays on record, so a pseudonym.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data_subject: Option<EntityId>,
 }
 
 impl StartQuorum {
@@ -97,6 +101,7 @@ impl StartQuorum {
             cmp_fallback: None,
             fallback_timeout_seconds: None,
             idempotency_key: None,
+            data_subject: None,
         }
     }
 
@@ -184,6 +189,10 @@ pub struct Vote {
     /// Why the voter votes so, up to 1024 bytes; kept with the vote, also with one that is refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// Whose personal data `reason` holds: it is sealed with the key of this data subject, and readable until that is shredded. A name that
+    /// stays on record, so a pseudonym.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data_subject: Option<EntityId>,
 }
 
 fn sure() -> f64 {
@@ -197,7 +206,14 @@ impl Vote {
     /// `invalid_argument` when the voter's name is not an id.
     pub fn new(quorum_id: &EntityId, voter: &str, vote: bool) -> Result<Self, Error> {
         let voter_id = id("voter_id", voter)?;
-        Ok(Vote { quorum_id: quorum_id.clone(), voter_id, vote, confidence: sure(), reason: None })
+        Ok(Vote {
+            quorum_id: quorum_id.clone(),
+            voter_id,
+            vote,
+            confidence: sure(),
+            reason: None,
+            data_subject: None,
+        })
     }
 
     /// The same vote with a reason.
@@ -259,21 +275,6 @@ pub struct WaitQuorum {
     /// nothing moves while one waits, so the answer comes at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout_ms: Option<i64>,
-}
-
-/// Ends a quorum without a decision.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct CancelQuorum {
-    /// Which quorum.
-    #[serde(deserialize_with = "known")]
-    pub quorum_id: EntityId,
-    /// Who cancels, up to 256 bytes.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub by: Option<String>,
-    /// Why, up to 1024 bytes.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reason: Option<String>,
 }
 
 /// What became of a cancellation.

@@ -1,4 +1,4 @@
-//! The request to take votes of a quorum longer.
+//! The requests to take votes of a quorum longer, and to end it.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -23,6 +23,21 @@ pub struct ExtendQuorum {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<String>,
     /// Why, up to 1024 bytes; on record.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// Ends a quorum without a decision.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CancelQuorum {
+    /// Which quorum.
+    #[serde(deserialize_with = "known")]
+    pub quorum_id: EntityId,
+    /// Who cancels, up to 256 bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+    /// Why, up to 1024 bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
 }

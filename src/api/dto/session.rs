@@ -133,6 +133,10 @@ pub struct OpenSession {
     /// The caller's own name for this request: the same request again is answered with the session it opened first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idempotency_key: Option<IdempotencyKey>,
+    /// Whose personal data `proposal` holds: it is sealed with the key of this data subject, and readable until that is shredded. A name that
+    /// stays on record, so a pseudonym.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data_subject: Option<EntityId>,
 }
 
 impl OpenSession {

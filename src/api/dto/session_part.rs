@@ -71,7 +71,7 @@ pub struct SessionBallot {
     /// How well it was verified.
     pub verification_score: f64,
     /// What is odd about it.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub flags: Vec<String>,
     /// When it was received.
     pub received_at: Timestamp,

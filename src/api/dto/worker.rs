@@ -206,6 +206,10 @@ pub struct WorkerReport {
     /// The handing over that was carried out; the last one when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dispatch_token: Option<i64>,
+    /// Whose personal data `result` holds: it is sealed with the key of this data subject, and readable until that is shredded. A name that
+    /// stays on record, so a pseudonym.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data_subject: Option<EntityId>,
 }
 
 /// Says that a worker lost the leader of a job.

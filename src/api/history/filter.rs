@@ -19,6 +19,7 @@ use crate::error::Error;
 use crate::journal::{ChainHash, Fault, Position, Record, Store};
 use crate::shell::host::{Host, wait};
 use crate::shell::index::Index;
+use crate::shell::subjects::seal::{find, mark_of};
 
 /// Letters of a record's hash in a cursor.
 const HASH_LETTERS: usize = 8;
@@ -166,6 +167,11 @@ impl Filter {
         self.kind
     }
 
+    /// Are sealed texts to be told as they are stored?
+    pub(in crate::api) fn is_sealed(&self) -> bool {
+        self.request.sealed == Some(true)
+    }
+
     /// Does a request that names an entity name one that ever was?
     pub(in crate::api) fn names_what_is(&self, store: &dyn Store) -> Result<bool, Fault> {
         match &self.request.entity_id {
@@ -304,6 +310,7 @@ impl Filter {
         let mut all_of: Vec<Vec<u64>> =
             said.into_iter().flatten().filter_map(indexing::text).map(|term| vec![term]).collect();
         all_of.extend(request.identity.as_ref().map(|by| vec![indexing::identity(by.as_str())]));
+        all_of.extend(request.data_subject.as_ref().map(|name| vec![indexing::sealed(&mark_of(name))]));
         all_of.extend(self.kind.map(|kind| vec![indexing::kind(kind)]));
         all_of.extend(request.event.as_ref().map(|event| vec![indexing::event(event)]));
         let lores = || {
@@ -356,7 +363,9 @@ impl Filter {
             || request.upto_seq.is_some_and(|upto| record.seq > upto)
             || self.kind.is_some_and(|kind| record.stream.kind != kind)
             || request.identity.as_ref().is_some_and(|identity| by() != Some(identity.as_str()));
-        if is_outside || self.names_nobody_asked_for(&record) {
+        let holds = |name| find(&record.payload, mark_of(name).as_bytes()).is_some();
+        let is_other = request.data_subject.as_ref().is_some_and(|name| !holds(name));
+        if is_outside || is_other || self.names_nobody_asked_for(&record) {
             return Ok(None);
         }
         let stream = record.stream.clone();
@@ -474,6 +483,7 @@ fn is_about_cell(
         | StreamKind::Stops
         | StreamKind::Retention
         | StreamKind::Hook
+        | StreamKind::Subjects
         | StreamKind::Member => false,
     })
 }
@@ -510,6 +520,7 @@ fn is_in_datacenter(
         | StreamKind::Coordinate
         | StreamKind::Stops
         | StreamKind::Retention
+        | StreamKind::Subjects
         | StreamKind::Hook => false,
     })
 }

@@ -18,12 +18,14 @@ use crate::error::Error;
 use crate::journal::{Fault, Record, Store};
 use crate::shell::host::Host;
 use crate::shell::index::{Index, term};
+use crate::shell::subjects::seal::marks_in;
 
 /// Parts of what is said.
 const TEXT: u8 = 0;
 const KIND: u8 = 1;
 const EVENT: u8 = 2;
 const IDENTITY: u8 = 3;
+const SUBJECT: u8 = 4;
 
 /// The index is brought up to date so long after the first record behind it.
 const AFTER: Duration = Duration::from_millis(900);
@@ -38,6 +40,11 @@ pub(super) fn text(said: &str) -> Option<u64> {
 /// The term of an identity under which records were made.
 pub(super) fn identity(by: &str) -> u64 {
     term(IDENTITY, by)
+}
+
+/// The term of what is sealed for a data subject, by how all of it begins.
+pub(super) fn sealed(mark: &str) -> u64 {
+    term(SUBJECT, mark)
 }
 
 /// The term of a kind.
@@ -71,6 +78,7 @@ fn terms_of(
         }
         terms.extend(about(store, abouts, &stream)?.as_deref().and_then(text));
     }
+    terms.extend(marks_in(&record.payload).into_iter().map(sealed));
     let view = event_view(record)?;
     terms.push(event(&view.event));
     said(&view.data, terms);

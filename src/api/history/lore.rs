@@ -117,6 +117,7 @@ pub(super) fn of(kind: StreamKind) -> Lore {
         | StreamKind::Stops
         | StreamKind::Retention
         | StreamKind::Hook
+        | StreamKind::Subjects
         | StreamKind::Member => PLAIN,
     }
 }

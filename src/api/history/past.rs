@@ -34,6 +34,7 @@ use crate::core::trust::hook::HookMachine;
 use crate::core::trust::identity::IdentityMachine;
 use crate::core::trust::retention::RetentionMachine;
 use crate::core::trust::stop::StopsMachine;
+use crate::core::trust::subject::SubjectsMachine;
 use crate::core::voting::agent::AgentMachine;
 use crate::core::voting::algorithms::AlgorithmsMachine;
 use crate::core::voting::proposal::ProposalMachine;
@@ -280,6 +281,7 @@ pub(super) async fn state_at(q: &Quorate, request: StateAt) -> Result<PastState,
         StreamKind::Stops => asked.recorded::<StopsMachine>().await,
         StreamKind::Retention => asked.recorded::<RetentionMachine>().await,
         StreamKind::Member => asked.recorded::<MemberMachine>().await,
+        StreamKind::Subjects => asked.recorded::<SubjectsMachine>().await,
         StreamKind::Hook => asked.recorded::<HookMachine>().await,
     }
 }

@@ -18,7 +18,7 @@ mod questions;
 
 use serde_json::Value;
 
-use self::of_the_system::{HOOK, MEMBER, RETENTION, STOPS};
+use self::of_the_system::{HOOK, MEMBER, RETENTION, STOPS, SUBJECTS};
 use self::questions::{PROPOSAL, QUORUM};
 use crate::core::kernel::ids::StreamKind;
 
@@ -57,6 +57,7 @@ pub(super) fn of(kind: StreamKind) -> Tale {
         StreamKind::Hook => HOOK,
         StreamKind::Retention => RETENTION,
         StreamKind::Member => MEMBER,
+        StreamKind::Subjects => SUBJECTS,
     })
 }
 

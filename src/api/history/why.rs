@@ -8,11 +8,13 @@
 //! | cell, about a token or a need | what the cells it dealt with have on record of it |
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::super::Quorate;
 use super::super::dto::{AskWhy, EntityWhy, EventView, WhyStep};
 use super::super::event_view::{event_view, names};
 use super::super::hidden::Sight;
+use super::super::sealing::reveal_events;
 use super::super::sought::kind_meant;
 use super::tales::{self, Tale};
 use super::{PAGE, kind_of, stream_of};
@@ -22,7 +24,7 @@ use crate::core::kernel::time::Timestamp;
 use crate::error::{Error, ErrorKind};
 use crate::journal::codec::decode;
 use crate::journal::{Fault, Record, Store};
-use crate::shell::host::wait;
+use crate::shell::host::{Host, wait};
 
 /// Links of a chain that are told.
 const MOST: usize = 1_000;
@@ -35,9 +37,10 @@ pub(in crate::api) async fn why(q: &Quorate, request: AskWhy) -> Result<EntityWh
     let (id, about, sight) = (request.entity_id, request.about, q.sight());
     let asked = about.clone();
     let kind = kind_meant(q.host(), kind, &id).await?;
+    let host = Arc::clone(q.host());
     let told = q.host().blocking(move |store| {
         let stream = stream_of(store, kind, &id)?;
-        let chain = Teller { store, about, sight }.chain(&stream)?;
+        let chain = Teller { store, about, sight, host: &host }.chain(&stream)?;
         Ok((stream, chain))
     });
     let (stream, (mut chain, is_named)) = told.await?;
@@ -59,6 +62,7 @@ struct Teller<'a> {
     store: &'a dyn Store,
     about: Option<EntityId>,
     sight: Option<Sight>,
+    host: &'a Host,
 }
 
 impl Teller<'_> {
@@ -80,14 +84,14 @@ impl Teller<'_> {
         let mut is_named = self.about.as_ref().is_none_or(of);
         let mut chain = match tales::of(stream.kind) {
             Tale::Job => self.of_job(&records, &views)?,
-            Tale::Lines(lines) => self.told(lines, &views),
+            Tale::Lines(lines) => self.told(lines, &views)?,
         };
         let own = chain.len();
         for (other, events, name) in self.follows_from(stream, &views) {
             let found = self.found(&other, events, name.as_ref())?;
             is_named |= name == self.about && !found.is_empty();
             match tales::of(other.kind) {
-                Tale::Lines(lines) => chain.extend(self.told(lines, &found)),
+                Tale::Lines(lines) => chain.extend(self.told(lines, &found)?),
                 Tale::Job => {}
             }
         }
@@ -98,7 +102,11 @@ impl Teller<'_> {
     }
 
     /// Each event as its line says it; several in a row that say little are told once.
-    fn told(&self, lines: &'static [(&'static str, &'static str)], views: &[EventView]) -> Vec<WhyStep> {
+    fn told(
+        &self,
+        lines: &'static [(&'static str, &'static str)],
+        views: &[EventView],
+    ) -> Result<Vec<WhyStep>, Fault> {
         let mut chain: Vec<WhyStep> = Vec::new();
         let mut run = ("", 0_u64);
         for view in views {
@@ -106,6 +114,7 @@ impl Teller<'_> {
             if let Some(sight) = &self.sight {
                 sight.event(&mut view);
             }
+            reveal_events(self.host, [&mut view])?;
             let (line, is_quiet) = tales::line(lines, &view.event);
             let mut sentence = tales::sentence(line, &view.event, &view.data);
             if is_quiet && run.0 == line {
@@ -124,7 +133,7 @@ impl Teller<'_> {
                 sentence,
             });
         }
-        chain
+        Ok(chain)
     }
 
     /// As the machine of jobs tells it. Its numbers of leadership are shown to those alone who see all of them; whoever
@@ -230,6 +239,7 @@ impl Teller<'_> {
             | StreamKind::Stops
             | StreamKind::Retention
             | StreamKind::Hook
+            | StreamKind::Subjects
             | StreamKind::Member => Vec::new(),
         }
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::super::dto::{EventView, HistoryQuery};
 use super::super::hidden::eyes_of;
 use super::super::history::Filter;
+use super::super::sealing::reveal_events;
 use super::post::{Message, Post, Sent};
 use super::secret::signature;
 use super::target::Target;
@@ -177,10 +178,14 @@ async fn read_batch(host: &Host, registered: &Registered, place: Place) -> Optio
         return None;
     }
     // On threads of those who deliver: others who read find theirs free.
-    let store = host.store.clone();
+    let (store, is_sealed) = (host.store.clone(), query.sealed == Some(true));
     let read = tokio::task::spawn_blocking(move || batch(store.as_ref(), query, place));
     match read.await {
-        Ok(Ok(batch)) => batch,
+        Ok(Ok(Some(mut batch))) => {
+            let revealed = if is_sealed { Ok(()) } else { reveal_events(host, &mut batch.events) };
+            revealed.is_ok().then_some(batch)
+        }
+        Ok(Ok(None)) => None,
         Ok(Err(fault)) => {
             tracing::warn!(hook_id = %registered.hook_id, %fault, "what a hook is to deliver cannot be read");
             None

@@ -36,6 +36,7 @@ use crate::shell::host::wait;
 use crate::shell::hosts::retention_id;
 use crate::shell::log_files;
 use crate::shell::memory::{is_over, read_state};
+use crate::shell::subjects;
 use crate::shell::supervisor::recovery::count_to_prune;
 use crate::shell::transparency::{Nowhere, extend};
 use crate::store::prune::Held;
@@ -241,7 +242,10 @@ fn prune_here(
     append.push_by(at, None, &event)?;
     rewrite.add_last(epoch, at, &append.finish(Due::Unchanged, None))?;
     let place = held.folder().to_owned();
-    let removed = held.replace_by(rewrite, epoch, |into| log_files::take_along(&place, into))?;
+    let removed = held.replace_by(rewrite, epoch, |into| {
+        log_files::take_along(&place, into)?;
+        subjects::take_along(&place, into)
+    })?;
     report.bytes_after = Some(bytes_of(&place));
     if !removed {
         let mut left = place.into_os_string();
@@ -461,6 +465,7 @@ fn is_ended(store: &dyn Store, stream: &StreamId, now: Timestamp) -> Result<bool
         | StreamKind::Stops
         | StreamKind::Hook
         | StreamKind::Member
+        | StreamKind::Subjects
         | StreamKind::Retention => Ok(false),
     }
 }

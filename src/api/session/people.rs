@@ -111,14 +111,14 @@ impl Sessions<'_> {
             let (duplicate, other_reason) = match view.reply {
                 Some(Ok(Reply::Extended { duplicate })) => (duplicate, false),
                 Some(Ok(Reply::Delegated { duplicate, other_reason })) => (duplicate, other_reason),
-                Some(Err(rejection)) => return Err(rejection.into()),
+                Some(Err(rejection)) => return Err(Error::from(rejection)),
                 Some(Ok(_)) | None => (false, false),
             };
             let differs = other_reason.then(|| "reason".to_owned()).into_iter().collect();
             let result = result_view(view.state)?;
             Ok(SessionResult { duplicate: Some(duplicate), differs, ..result })
         });
-        seen.await?
+        self.q.revealed(seen.await??)
     }
 
     /// Tells those whose votes are outstanding again: whoever listens to the session hears it, hooks do, and inboxes say how

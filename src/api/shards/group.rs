@@ -77,6 +77,10 @@ pub(super) fn aim(op: &Operation, fields: &mut Map<String, Value>, map: &ShardMa
     if let Some((name, field)) = apart {
         return Err(undivided(name, "what it names is on the first shard").with("field", *field));
     }
+    if given("data_subject").is_some() {
+        let why = "the key of a data subject is in one folder, and the shards may be served on several machines";
+        return Err(undivided(op.name, why).with("field", "data_subject"));
+    }
     if op.name == "quorum.start" && given("voters").is_none() {
         let why = "name the voters: the mesh that tells who may vote is on the first shard";
         return Err(undivided(op.name, why).with("field", "voters"));
@@ -173,6 +177,7 @@ mod tests {
         assert_eq!(aimed("quorum.start", fallback), refused(Some("cmp_fallback")));
         assert_eq!(aimed("job.submit", json!({ "spend": {} })), refused(Some("spend")));
         assert_eq!(aimed("job.submit", json!({ "target_datacenters": [] })), Ok(Aim::Any));
+        assert_eq!(aimed("job.submit", json!({ "data_subject": "s" })), refused(Some("data_subject")));
     }
 
     #[test]

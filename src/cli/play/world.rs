@@ -102,7 +102,9 @@ async fn life(
     let store = place.open(after_crash).await?;
     let position = store.tip().await?.position;
     let config = Config {
-        store: place.store_name().into(),
+        // A folder for this script alone ends with it, as memory does.
+        store: if place.keys().is_some() { place.store_name() } else { "memory" }.into(),
+        subject_keys: place.keys(),
         clock: ClockConfig::Manual(at),
         // Every life mints other ids from it.
         seed: Some(seed),

@@ -155,6 +155,7 @@ impl Runner<'_> {
         polls.iter().filter(|poll| row.nth >= poll.on_record).map(move |poll| {
             let watch = Stopwatch::start();
             let sent = self.q.quorums().vote(Vote {
+                data_subject: None,
                 quorum_id: poll.id.clone(),
                 voter_id: self.votes.voter(row).clone(),
                 vote: row.answer as usize == poll.answer,

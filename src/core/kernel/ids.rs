@@ -326,11 +326,13 @@ pub enum StreamKind {
     Hook = 36,
     /// One member of the cluster, as the node of this process sees it.
     Member = 40,
+    /// Whose personal data is sealed, and whose key was destroyed. One stream, `subjects`.
+    Subjects = 44,
 }
 
 impl StreamKind {
     /// Every kind, in the order of its number.
-    pub const ALL: [StreamKind; 23] = [
+    pub const ALL: [StreamKind; 24] = [
         StreamKind::Topology,
         StreamKind::Quorum,
         StreamKind::Proposal,
@@ -354,6 +356,7 @@ impl StreamKind {
         StreamKind::Retention,
         StreamKind::Hook,
         StreamKind::Member,
+        StreamKind::Subjects,
     ];
 
     /// The stored number.
@@ -392,6 +395,7 @@ impl StreamKind {
             StreamKind::Retention => "retention",
             StreamKind::Hook => "hook",
             StreamKind::Member => "member",
+            StreamKind::Subjects => "subject",
         }
     }
 

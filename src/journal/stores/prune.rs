@@ -27,7 +27,9 @@ use quorate_core::kernel::time::Timestamp;
 /// Records whose leavings stand in one group at most: about as many bytes as a pack has.
 const RUN: usize = 800;
 /// What of the folder is made anew, and so not taken along.
-const MADE_ANEW: [&str; 14] = [
+const MADE_ANEW: [&str; 15] = [
+    // Keys that may be destroyed later are never copied: whoever prunes takes the files themselves along.
+    "subjects",
     "FORMAT",
     "FORMAT.new",
     "LOCK",

@@ -96,6 +96,7 @@ class Quorum:
         cmp_fallback: bool | None = None,
         fallback_timeout_seconds: float | None = None,
         idempotency_key: str | None = None,
+        data_subject: str | None = None,
     ) -> replies.Started:
         """Open a quorum: ``quorum.start``.
 
@@ -116,6 +117,7 @@ class Quorum:
         :param cmp_fallback: Open a global quorum if this one times out, of the hub's authorities or, where none is registered, of the same voters by majority; false when left out.
         :param fallback_timeout_seconds: Timeout of that global quorum; this quorum's own when left out.
         :param idempotency_key: The caller's own name for this request: the same request again is answered with the quorum it opened first; another request under the same key is refused.
+        :param data_subject: Whose personal data ``subject`` holds: it is sealed with the key of this data subject, and readable until that is shredded. A name that stays on record, so a pseudonym.
         """
 
     def vote(
@@ -126,6 +128,7 @@ class Quorum:
         vote: bool,
         confidence: float | None = None,
         reason: str | None = None,
+        data_subject: str | None = None,
     ) -> replies.Voted:
         """Cast or change a vote: ``quorum.vote``.
 
@@ -134,6 +137,7 @@ class Quorum:
         :param vote: True approves, false rejects.
         :param confidence: How sure the voter is, 0 to 1; 1 when left out. Never decides.
         :param reason: Why the voter votes so, up to 1024 bytes; kept with the vote, also with one that is refused.
+        :param data_subject: Whose personal data ``reason`` holds: it is sealed with the key of this data subject, and readable until that is shredded. A name that stays on record, so a pseudonym.
         """
 
     def status(
@@ -622,6 +626,7 @@ class Consensus:
         answer_schema: Any = None,
         remind_every_ms: int | None = None,
         idempotency_key: str | None = None,
+        data_subject: str | None = None,
     ) -> replies.ConsensusResult:
         """Put a question to the agents and wait for the decision: ``consensus.request``.
 
@@ -639,6 +644,7 @@ class Consensus:
         :param answer_schema: Ask for an answer beside the choice: a vote for must bring a ``value`` that fits this part of JSON Schema, up to 8 KiB. ``type`` is ``boolean``, ``integer``, ``string`` or ``object``; beside it ``enum``, ``minimum``, ``maximum``, ``minLength``, ``maxLength``, ``properties``, ``required``, ``additionalProperties: false``, ``title`` and ``description``. Anything else is refused.
         :param remind_every_ms: Tell those whose votes are outstanding again this often, from 60000 on; never when left out. For up to 1000 participants.
         :param idempotency_key: The caller's own name for this request: the same request again is answered with the proposal it opened first; another request under the same key is refused.
+        :param data_subject: Whose personal data ``proposal`` holds: it is sealed with the key of this data subject, and readable until that is shredded. A name that stays on record, so a pseudonym.
         """
 
     def vote(
@@ -651,6 +657,7 @@ class Consensus:
         metadata: Mapping[str, Any] | None = None,
         reason: str | None = None,
         value: Any = None,
+        data_subject: str | None = None,
     ) -> replies.ConsensusVoted:
         """Vote on a proposal: ``consensus.vote``.
 
@@ -661,6 +668,7 @@ class Consensus:
         :param metadata: What the agent adds, up to 16 KiB; kept with the vote, also with one that is refused.
         :param reason: Why the agent votes so, up to 1024 bytes; kept likewise.
         :param value: The answer, up to 16 KiB, where the question has an ``answer_schema``: a vote for must bring one that fits, another vote may.
+        :param data_subject: Whose personal data ``reason``, ``metadata`` and ``value`` hold: it is sealed with the key of this data subject, and readable until that is shredded. A name that stays on record, so a pseudonym.
         """
 
     def result(
@@ -876,6 +884,7 @@ class Session:
         remind_every_ms: int | None = None,
         session_id: str | None = None,
         idempotency_key: str | None = None,
+        data_subject: str | None = None,
     ) -> replies.SessionResult:
         """Open a session: a question that holds against voters that lie: ``session.open``.
 
@@ -907,6 +916,7 @@ class Session:
         :param remind_every_ms: How often those whose votes are outstanding are reminded, 60000 or more, of up to 1000 voters; never when left out.
         :param session_id: Id of the session; a random one when left out. An id is never used twice.
         :param idempotency_key: The caller's own name for this request: the same request again is answered with the session it opened first.
+        :param data_subject: Whose personal data ``proposal`` holds: it is sealed with the key of this data subject, and readable until that is shredded. A name that stays on record, so a pseudonym.
         """
 
     def vote(
@@ -1311,6 +1321,7 @@ class Job(JobLeases):
         strict_transitions: bool | None = None,
         downtime: str | None = None,
         spend: Mapping[str, Any] | None = None,
+        data_subject: str | None = None,
     ) -> replies.JobSubmitted:
         """Submit a job: ``job.submit``.
 
@@ -1333,6 +1344,7 @@ class Job(JobLeases):
         :param strict_transitions: Only the plain table of workflow steps: no cancelling while a failure is being cleaned up. False when left out.
         :param downtime: Does the budget run while nobody serves? ``count`` (default) or ``exclude``.
         :param spend: The use of a decision under which it begins: one that allows ``job.submit`` with the other fields of this request.
+        :param data_subject: Whose personal data the payloads hold: it is sealed with the key of this data subject, and readable until that is shredded. A name that stays on record, so a pseudonym.
         """
 
     def progress(
@@ -1716,6 +1728,7 @@ class Worker:
         completed_count: int | None = None,
         result: str | None = None,
         dispatch_token: int | None = None,
+        data_subject: str | None = None,
     ) -> replies.WorkerChanged:
         """Say what became of a workflow: ``worker.report``.
 
@@ -1726,6 +1739,7 @@ class Worker:
         :param completed_count: Items done so far, never fewer than before; as before when left out.
         :param result: What it made or why it failed, opaque.
         :param dispatch_token: The handing over that was carried out; the last one when left out.
+        :param data_subject: Whose personal data ``result`` holds: it is sealed with the key of this data subject, and readable until that is shredded. A name that stays on record, so a pseudonym.
         """
 
     def take(
@@ -2307,6 +2321,44 @@ class Retention:
     ) -> replies.RetentionView:
         """List what is kept from being pruned, and what was pruned: ``retention.list``."""
 
+class Subject:
+    """Whose personal data is sealed: look, and destroy its key."""
+
+    def __init__(self, core: Core) -> None: ...
+
+    def shred(
+        self,
+        data_subject: str,
+        *,
+        reason: str,
+    ) -> replies.SubjectView:
+        """Destroy the key of a data subject: what is sealed with it is never read again: ``subject.shred``.
+
+        :param data_subject: Whose.
+        :param reason: Why, up to 1024 bytes; on record for good, so it names nobody.
+        """
+
+    def list(
+        self,
+        *,
+        limit: int | None = None,
+        cursor: str | None = None,
+    ) -> replies.SubjectPage:
+        """List whose personal data is sealed, and whose was shredded: ``subject.list``.
+
+        :param limit: How many at most, 0 to 1000; 100 when left out.
+        :param cursor: Where an earlier page ended; the beginning when left out.
+        """
+
+    def show(
+        self,
+        data_subject: str,
+    ) -> replies.SubjectView:
+        """Show a data subject, its key, and which entities hold data of it: ``subject.show``.
+
+        :param data_subject: Which.
+        """
+
 class Hook:
     """What is recorded, posted to a URL: register, look, resume, remove."""
 
@@ -2504,6 +2556,7 @@ class History:
         node_id: str | None = None,
         datacenter: str | None = None,
         identity: str | None = None,
+        data_subject: str | None = None,
         event: str | None = None,
         outcome: str | None = None,
         refused: bool | None = None,
@@ -2515,6 +2568,7 @@ class History:
         upto_position: int | None = None,
         limit: int | None = None,
         cursor: str | None = None,
+        sealed: bool | None = None,
     ) -> replies.EventPage:
         """Ask what happened, over all entities: ``history.query``.
 
@@ -2528,6 +2582,7 @@ class History:
         :param node_id: Only what concerns this node: where it stands, and what names it as leader, holder or peer.
         :param datacenter: Only what concerns this datacenter: its reports, its jobs and its workers, and what gates and routes say of it.
         :param identity: Only what was done under this identity.
+        :param data_subject: Only records that hold data of this data subject, readable or shredded.
         :param event: Only events of this name, such as ``vote_cast`` or ``closed``.
         :param outcome: Only ends with this outcome: ``approved``, ``rejected``, ``timed_out`` and ``cancelled`` (quorums), ``timeout`` and ``aborted`` (proposals), ``decided``, ``no_quorum`` and ``fault_budget_exceeded`` (sessions), ``completed`` and ``failed`` (jobs and gates), ``granted`` and ``expired`` (needs of cells).
         :param refused: True: only attempts that were refused. False: only the others.
@@ -2539,6 +2594,7 @@ class History:
         :param upto_position: Only events up to and with this place in the global order.
         :param limit: How many at most, 0 to 1000; 100 when left out.
         :param cursor: Where an earlier page ended; the beginning when left out. Not affected by what is appended meanwhile. That of another journal is refused.
+        :param sealed: Texts that are sealed for a data subject are told as they are stored, for proofs; false when left out.
         """
 
     def entity(
@@ -2570,6 +2626,7 @@ class History:
         node_id: str | None = None,
         datacenter: str | None = None,
         identity: str | None = None,
+        data_subject: str | None = None,
         event: str | None = None,
         outcome: str | None = None,
         refused: bool | None = None,
@@ -2595,6 +2652,7 @@ class History:
         :param node_id: Only what concerns this node: where it stands, and what names it as leader, holder or peer.
         :param datacenter: Only what concerns this datacenter: its reports, its jobs and its workers, and what gates and routes say of it.
         :param identity: Only what was done under this identity.
+        :param data_subject: Only records that hold data of this data subject, readable or shredded.
         :param event: Only events of this name, such as ``vote_cast`` or ``closed``.
         :param outcome: Only ends with this outcome: ``approved``, ``rejected``, ``timed_out`` and ``cancelled`` (quorums), ``timeout`` and ``aborted`` (proposals), ``decided``, ``no_quorum`` and ``fault_budget_exceeded`` (sessions), ``completed`` and ``failed`` (jobs and gates), ``granted`` and ``expired`` (needs of cells).
         :param refused: True: only attempts that were refused. False: only the others.
@@ -2761,6 +2819,8 @@ class Nouns:
     """What may not be done until those who were named let it go on: engage, release, look."""
     retention: Retention
     """What must not be pruned of the journal, and what was: hold, release, look."""
+    subject: Subject
+    """Whose personal data is sealed: look, and destroy its key."""
     hook: Hook
     """What is recorded, posted to a URL: register, look, resume, remove."""
     identity: Identity
@@ -2859,6 +2919,7 @@ class AsyncQuorum:
         cmp_fallback: bool | None = None,
         fallback_timeout_seconds: float | None = None,
         idempotency_key: str | None = None,
+        data_subject: str | None = None,
     ) -> replies.Started:
         """Open a quorum: ``quorum.start``.
 
@@ -2879,6 +2940,7 @@ class AsyncQuorum:
         :param cmp_fallback: Open a global quorum if this one times out, of the hub's authorities or, where none is registered, of the same voters by majority; false when left out.
         :param fallback_timeout_seconds: Timeout of that global quorum; this quorum's own when left out.
         :param idempotency_key: The caller's own name for this request: the same request again is answered with the quorum it opened first; another request under the same key is refused.
+        :param data_subject: Whose personal data ``subject`` holds: it is sealed with the key of this data subject, and readable until that is shredded. A name that stays on record, so a pseudonym.
         """
 
     async def vote(
@@ -2889,6 +2951,7 @@ class AsyncQuorum:
         vote: bool,
         confidence: float | None = None,
         reason: str | None = None,
+        data_subject: str | None = None,
     ) -> replies.Voted:
         """Cast or change a vote: ``quorum.vote``.
 
@@ -2897,6 +2960,7 @@ class AsyncQuorum:
         :param vote: True approves, false rejects.
         :param confidence: How sure the voter is, 0 to 1; 1 when left out. Never decides.
         :param reason: Why the voter votes so, up to 1024 bytes; kept with the vote, also with one that is refused.
+        :param data_subject: Whose personal data ``reason`` holds: it is sealed with the key of this data subject, and readable until that is shredded. A name that stays on record, so a pseudonym.
         """
 
     async def status(
@@ -3385,6 +3449,7 @@ class AsyncConsensus:
         answer_schema: Any = None,
         remind_every_ms: int | None = None,
         idempotency_key: str | None = None,
+        data_subject: str | None = None,
     ) -> replies.ConsensusResult:
         """Put a question to the agents and wait for the decision: ``consensus.request``.
 
@@ -3402,6 +3467,7 @@ class AsyncConsensus:
         :param answer_schema: Ask for an answer beside the choice: a vote for must bring a ``value`` that fits this part of JSON Schema, up to 8 KiB. ``type`` is ``boolean``, ``integer``, ``string`` or ``object``; beside it ``enum``, ``minimum``, ``maximum``, ``minLength``, ``maxLength``, ``properties``, ``required``, ``additionalProperties: false``, ``title`` and ``description``. Anything else is refused.
         :param remind_every_ms: Tell those whose votes are outstanding again this often, from 60000 on; never when left out. For up to 1000 participants.
         :param idempotency_key: The caller's own name for this request: the same request again is answered with the proposal it opened first; another request under the same key is refused.
+        :param data_subject: Whose personal data ``proposal`` holds: it is sealed with the key of this data subject, and readable until that is shredded. A name that stays on record, so a pseudonym.
         """
 
     async def vote(
@@ -3414,6 +3480,7 @@ class AsyncConsensus:
         metadata: Mapping[str, Any] | None = None,
         reason: str | None = None,
         value: Any = None,
+        data_subject: str | None = None,
     ) -> replies.ConsensusVoted:
         """Vote on a proposal: ``consensus.vote``.
 
@@ -3424,6 +3491,7 @@ class AsyncConsensus:
         :param metadata: What the agent adds, up to 16 KiB; kept with the vote, also with one that is refused.
         :param reason: Why the agent votes so, up to 1024 bytes; kept likewise.
         :param value: The answer, up to 16 KiB, where the question has an ``answer_schema``: a vote for must bring one that fits, another vote may.
+        :param data_subject: Whose personal data ``reason``, ``metadata`` and ``value`` hold: it is sealed with the key of this data subject, and readable until that is shredded. A name that stays on record, so a pseudonym.
         """
 
     async def result(
@@ -3639,6 +3707,7 @@ class AsyncSession:
         remind_every_ms: int | None = None,
         session_id: str | None = None,
         idempotency_key: str | None = None,
+        data_subject: str | None = None,
     ) -> replies.SessionResult:
         """Open a session: a question that holds against voters that lie: ``session.open``.
 
@@ -3670,6 +3739,7 @@ class AsyncSession:
         :param remind_every_ms: How often those whose votes are outstanding are reminded, 60000 or more, of up to 1000 voters; never when left out.
         :param session_id: Id of the session; a random one when left out. An id is never used twice.
         :param idempotency_key: The caller's own name for this request: the same request again is answered with the session it opened first.
+        :param data_subject: Whose personal data ``proposal`` holds: it is sealed with the key of this data subject, and readable until that is shredded. A name that stays on record, so a pseudonym.
         """
 
     async def vote(
@@ -4074,6 +4144,7 @@ class AsyncJob(AsyncJobLeases):
         strict_transitions: bool | None = None,
         downtime: str | None = None,
         spend: Mapping[str, Any] | None = None,
+        data_subject: str | None = None,
     ) -> replies.JobSubmitted:
         """Submit a job: ``job.submit``.
 
@@ -4096,6 +4167,7 @@ class AsyncJob(AsyncJobLeases):
         :param strict_transitions: Only the plain table of workflow steps: no cancelling while a failure is being cleaned up. False when left out.
         :param downtime: Does the budget run while nobody serves? ``count`` (default) or ``exclude``.
         :param spend: The use of a decision under which it begins: one that allows ``job.submit`` with the other fields of this request.
+        :param data_subject: Whose personal data the payloads hold: it is sealed with the key of this data subject, and readable until that is shredded. A name that stays on record, so a pseudonym.
         """
 
     async def progress(
@@ -4479,6 +4551,7 @@ class AsyncWorker:
         completed_count: int | None = None,
         result: str | None = None,
         dispatch_token: int | None = None,
+        data_subject: str | None = None,
     ) -> replies.WorkerChanged:
         """Say what became of a workflow: ``worker.report``.
 
@@ -4489,6 +4562,7 @@ class AsyncWorker:
         :param completed_count: Items done so far, never fewer than before; as before when left out.
         :param result: What it made or why it failed, opaque.
         :param dispatch_token: The handing over that was carried out; the last one when left out.
+        :param data_subject: Whose personal data ``result`` holds: it is sealed with the key of this data subject, and readable until that is shredded. A name that stays on record, so a pseudonym.
         """
 
     async def take(
@@ -5070,6 +5144,44 @@ class AsyncRetention:
     ) -> replies.RetentionView:
         """List what is kept from being pruned, and what was pruned: ``retention.list``."""
 
+class AsyncSubject:
+    """Whose personal data is sealed: look, and destroy its key."""
+
+    def __init__(self, core: AsyncCore) -> None: ...
+
+    async def shred(
+        self,
+        data_subject: str,
+        *,
+        reason: str,
+    ) -> replies.SubjectView:
+        """Destroy the key of a data subject: what is sealed with it is never read again: ``subject.shred``.
+
+        :param data_subject: Whose.
+        :param reason: Why, up to 1024 bytes; on record for good, so it names nobody.
+        """
+
+    async def list(
+        self,
+        *,
+        limit: int | None = None,
+        cursor: str | None = None,
+    ) -> replies.SubjectPage:
+        """List whose personal data is sealed, and whose was shredded: ``subject.list``.
+
+        :param limit: How many at most, 0 to 1000; 100 when left out.
+        :param cursor: Where an earlier page ended; the beginning when left out.
+        """
+
+    async def show(
+        self,
+        data_subject: str,
+    ) -> replies.SubjectView:
+        """Show a data subject, its key, and which entities hold data of it: ``subject.show``.
+
+        :param data_subject: Which.
+        """
+
 class AsyncHook:
     """What is recorded, posted to a URL: register, look, resume, remove."""
 
@@ -5267,6 +5379,7 @@ class AsyncHistory:
         node_id: str | None = None,
         datacenter: str | None = None,
         identity: str | None = None,
+        data_subject: str | None = None,
         event: str | None = None,
         outcome: str | None = None,
         refused: bool | None = None,
@@ -5278,6 +5391,7 @@ class AsyncHistory:
         upto_position: int | None = None,
         limit: int | None = None,
         cursor: str | None = None,
+        sealed: bool | None = None,
     ) -> replies.EventPage:
         """Ask what happened, over all entities: ``history.query``.
 
@@ -5291,6 +5405,7 @@ class AsyncHistory:
         :param node_id: Only what concerns this node: where it stands, and what names it as leader, holder or peer.
         :param datacenter: Only what concerns this datacenter: its reports, its jobs and its workers, and what gates and routes say of it.
         :param identity: Only what was done under this identity.
+        :param data_subject: Only records that hold data of this data subject, readable or shredded.
         :param event: Only events of this name, such as ``vote_cast`` or ``closed``.
         :param outcome: Only ends with this outcome: ``approved``, ``rejected``, ``timed_out`` and ``cancelled`` (quorums), ``timeout`` and ``aborted`` (proposals), ``decided``, ``no_quorum`` and ``fault_budget_exceeded`` (sessions), ``completed`` and ``failed`` (jobs and gates), ``granted`` and ``expired`` (needs of cells).
         :param refused: True: only attempts that were refused. False: only the others.
@@ -5302,6 +5417,7 @@ class AsyncHistory:
         :param upto_position: Only events up to and with this place in the global order.
         :param limit: How many at most, 0 to 1000; 100 when left out.
         :param cursor: Where an earlier page ended; the beginning when left out. Not affected by what is appended meanwhile. That of another journal is refused.
+        :param sealed: Texts that are sealed for a data subject are told as they are stored, for proofs; false when left out.
         """
 
     async def entity(
@@ -5333,6 +5449,7 @@ class AsyncHistory:
         node_id: str | None = None,
         datacenter: str | None = None,
         identity: str | None = None,
+        data_subject: str | None = None,
         event: str | None = None,
         outcome: str | None = None,
         refused: bool | None = None,
@@ -5358,6 +5475,7 @@ class AsyncHistory:
         :param node_id: Only what concerns this node: where it stands, and what names it as leader, holder or peer.
         :param datacenter: Only what concerns this datacenter: its reports, its jobs and its workers, and what gates and routes say of it.
         :param identity: Only what was done under this identity.
+        :param data_subject: Only records that hold data of this data subject, readable or shredded.
         :param event: Only events of this name, such as ``vote_cast`` or ``closed``.
         :param outcome: Only ends with this outcome: ``approved``, ``rejected``, ``timed_out`` and ``cancelled`` (quorums), ``timeout`` and ``aborted`` (proposals), ``decided``, ``no_quorum`` and ``fault_budget_exceeded`` (sessions), ``completed`` and ``failed`` (jobs and gates), ``granted`` and ``expired`` (needs of cells).
         :param refused: True: only attempts that were refused. False: only the others.
@@ -5524,6 +5642,8 @@ class AsyncNouns:
     """What may not be done until those who were named let it go on: engage, release, look."""
     retention: AsyncRetention
     """What must not be pruned of the journal, and what was: hold, release, look."""
+    subject: AsyncSubject
+    """Whose personal data is sealed: look, and destroy its key."""
     hook: AsyncHook
     """What is recorded, posted to a URL: register, look, resume, remove."""
     identity: AsyncIdentity

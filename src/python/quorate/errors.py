@@ -593,6 +593,34 @@ class NotOnShards(Error):
     retryable = False
 
 
+class SubjectShredded(Error):
+    """What to do: use another name for new data: that of this data subject was shredded."""
+
+    kind = "subject_shredded"
+    retryable = False
+
+
+class SubjectKeyMissing(Error):
+    """What to do: put the key file back from a copy of ``DIR/subjects``: it is gone, and nobody shredded it."""
+
+    kind = "subject_key_missing"
+    retryable = False
+
+
+class SubjectKeyWrong(Error):
+    """What to do: put the right key file back: the one in its place is another."""
+
+    kind = "subject_key_wrong"
+    retryable = False
+
+
+class LegalHold(Error):
+    """What to do: release the ``hold`` on the entity first: it holds data of the data subject."""
+
+    kind = "legal_hold"
+    retryable = False
+
+
 _CLASSES: dict[str, type[Error]] = {
     "invalid_argument": InvalidArgument,
     "malformed_request": MalformedRequest,
@@ -673,6 +701,10 @@ _CLASSES: dict[str, type[Error]] = {
     "owned_elsewhere": OwnedElsewhere,
     "shard_unowned": ShardUnowned,
     "not_on_shards": NotOnShards,
+    "subject_shredded": SubjectShredded,
+    "subject_key_missing": SubjectKeyMissing,
+    "subject_key_wrong": SubjectKeyWrong,
+    "legal_hold": LegalHold,
 }
 
 __all__ = [
@@ -756,4 +788,8 @@ __all__ = [
     "OwnedElsewhere",
     "ShardUnowned",
     "NotOnShards",
+    "SubjectShredded",
+    "SubjectKeyMissing",
+    "SubjectKeyWrong",
+    "LegalHold",
 ]

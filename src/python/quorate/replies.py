@@ -3533,8 +3533,6 @@ class _SessionBallot(TypedDict):
     authenticity: str
     #: How well it was verified.
     verification_score: float
-    #: What is odd about it.
-    flags: list[str]
     #: When it was received.
     received_at: str
 
@@ -3542,6 +3540,8 @@ class _SessionBallot(TypedDict):
 class SessionBallot(_SessionBallot, total=False):
     """A vote that stands."""
 
+    #: What is odd about it.
+    flags: list[str]
     #: What the voter says about it.
     reasoning: str | None
     #: Whose place it was cast in, when that one had handed it on.
@@ -4078,6 +4078,61 @@ class StuckWorkflow(TypedDict):
     status: str
     #: Seconds since it got on, as on record.
     idle_seconds: float
+
+
+class SubjectEntity(TypedDict):
+    """An entity with data of a data subject."""
+
+    #: Its kind.
+    kind: str
+    #: Its id.
+    entity_id: str
+
+
+class _SubjectPage(TypedDict):
+    #: They.
+    subjects: list[SubjectView]
+    #: The end was not reached.
+    more: bool
+
+
+class SubjectPage(_SubjectPage, total=False):
+    """Data subjects by name."""
+
+    #: Ask with this for what follows; none when this page is empty.
+    next_cursor: str | None
+
+
+class _SubjectView(TypedDict):
+    #: Its name.
+    data_subject: str
+    #: ``active``, ``shredding`` while its key is being destroyed, or ``shredded``.
+    state: str
+    #: Its key: ``present``, ``missing`` or ``wrong`` when nobody asked for that, ``destroyed``.
+    key: str
+    #: What its key is known by, in hex; it says nothing of the key.
+    key_id: str
+    #: When data of it was first sealed.
+    since: str
+
+
+class SubjectView(_SubjectView, total=False):
+    """A data subject."""
+
+    #: When shredding was asked for.
+    asked_at: str | None
+    #: When its key was gone.
+    shredded_at: str | None
+    #: Why it was shredded.
+    reason: str | None
+    #: The identity that asked for it; none where nobody is asked who calls.
+    asked_by: str | None
+    #: The first 1000 entities with data of it. Told by ``subject.show`` and ``subject.shred``.
+    entities: list[SubjectEntity] | None
+    #: How many those are in all.
+    entity_count: int | None
+    #: It was asked for before; the first reason stands. Told by ``subject.shred`` alone.
+    duplicate: bool | None
 
 
 class _TakenWork(TypedDict):
@@ -4760,6 +4815,9 @@ __all__ = [
     "StopWork",
     "StuckList",
     "StuckWorkflow",
+    "SubjectEntity",
+    "SubjectPage",
+    "SubjectView",
     "TakenWork",
     "TiersView",
     "TokenView",

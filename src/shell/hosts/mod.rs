@@ -30,6 +30,7 @@ mod retention;
 mod route;
 mod session;
 mod stops;
+mod subjects;
 mod topology;
 mod voter;
 mod worker;
@@ -48,6 +49,7 @@ pub(crate) use self::datacenter::datacenters_id;
 pub(crate) use self::retention::retention_id;
 pub(crate) use self::session::tell_voters;
 pub(crate) use self::stops::stops_id;
+pub(crate) use self::subjects::subjects_id;
 pub(crate) use self::topology::mesh_id;
 use super::asked::Question;
 use super::bus::Notice;
@@ -77,6 +79,7 @@ use crate::core::trust::hook::HookMachine;
 use crate::core::trust::identity::IdentityMachine;
 use crate::core::trust::retention::RetentionMachine;
 use crate::core::trust::stop::{Stops, StopsMachine};
+use crate::core::trust::subject::SubjectsMachine;
 use crate::core::voting::agent::AgentMachine;
 use crate::core::voting::algorithms::AlgorithmsMachine;
 use crate::core::voting::proposal::ProposalMachine;
@@ -207,6 +210,7 @@ hosts! {
     Retention => retention: RetentionMachine,
     Member => members: MemberMachine,
     Hook => hooks: HookMachine,
+    Subjects => subjects: SubjectsMachine,
 }
 
 impl Kinds {

@@ -54,3 +54,9 @@ pub(super) const MEMBER: Lines = &[
     ("name_claimed", "two nodes use this name: at {held}, which counts, and at {claimed}"),
     ("unnamed", "{changes} changes of members that had no place to wait stand in no record of theirs"),
 ];
+
+pub(super) const SUBJECTS: Lines = &[
+    ("registered", "data of {data_subject} is sealed with key {key_id} from then on"),
+    ("shred_asked", "the key of {data_subject} is to be destroyed: {reason}[; {by} asked for it]"),
+    ("shredded", "the key of {data_subject} is destroyed, and nothing sealed with it can be read any more"),
+];

@@ -94,6 +94,8 @@ pub enum AnswerValue {
     Text(String),
     /// Named fields.
     Object(BTreeMap<String, AnswerValue>),
+    /// Sealed by whoever looked before that it fits: of what kind it is cannot be told any more.
+    Sealed(String),
     /// JSON that no answer can be, such as a fraction, a list or null; as it was given.
     Other(String),
 }
@@ -121,7 +123,7 @@ impl AnswerValue {
         match self {
             AnswerValue::Boolean(value) => out.push_str(if *value { "true" } else { "false" }),
             AnswerValue::Integer(value) => out.push_str(&value.to_string()),
-            AnswerValue::Text(text) => quote(out, text),
+            AnswerValue::Text(text) | AnswerValue::Sealed(text) => quote(out, text),
             AnswerValue::Object(fields) => {
                 out.push('{');
                 for (n, (name, value)) in fields.iter().enumerate() {
@@ -278,6 +280,7 @@ impl AnswerSchema {
 
     fn fits_at(&self, path: &str, value: &AnswerValue) -> Result<(), AnswerMisfit> {
         let fits = match (&self.shape, value) {
+            (_, AnswerValue::Sealed(_)) => true,
             (AnswerShape::Boolean, AnswerValue::Boolean(_)) => true,
             (AnswerShape::Integer { minimum, maximum, choices }, AnswerValue::Integer(n)) => {
                 minimum.is_none_or(|least| *n >= least)
