@@ -34,7 +34,6 @@ use serde_json::{Map, Value};
 use crate::core::jobs::manager as job;
 use crate::core::jobs::worker;
 use crate::core::voting::quorum::rejection::Rejection;
-use crate::core::voting::topology;
 
 /// What kind of error it is. The list is closed; the names are the same at every door.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
@@ -577,21 +576,6 @@ impl From<worker::Rejection> for Error {
             worker::Rejection::TooManyParked { most } => {
                 plain(ErrorKind::LimitExceeded).with("limit", most as u64)
             }
-        }
-    }
-}
-
-impl From<topology::Rejection> for Error {
-    fn from(rejection: topology::Rejection) -> Self {
-        match rejection {
-            topology::Rejection::TooManyNeighbors { given } => {
-                Error::invalid("neighbors", given, "up to 6 distinct other cells")
-            }
-            topology::Rejection::Full { what, limit } => Error::new(
-                ErrorKind::LimitExceeded,
-                format!("no more {what} can be registered. limit={limit}"),
-            )
-            .with("limit", limit),
         }
     }
 }

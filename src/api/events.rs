@@ -240,6 +240,6 @@ impl Events {
         let others = u32::try_from(self.host.bell.receiver_count()).unwrap_or(u32::MAX);
         let pace = PACE.saturating_add(PACE_EACH.saturating_mul(others.saturating_sub(1)));
         // On the runtime's own timers: who polls this may have none. A pause that is cut off is over.
-        let _ = self.host.tokio.spawn(tokio::time::sleep(pace)).await;
+        let _ = self.host.tokio.spawn(async move { tokio::time::sleep(pace).await }).await;
     }
 }

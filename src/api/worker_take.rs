@@ -122,7 +122,7 @@ impl Workers<'_> {
                 let bell = (seen.places > 0 && !claimed).then_some(bell);
                 self.wait_for_work(&worker_id, bell, left).await;
             } else {
-                let _ = wait::at_most(host, left, tokio::time::sleep(OVER)).await;
+                let _ = wait::at_most(host, left, async { tokio::time::sleep(OVER).await }).await;
             }
         }
     }

@@ -1,9 +1,10 @@
-//! What cells and budgets reject, in the words of the public interface.
+//! What cells, their mesh and budgets reject, in the words of the public interface.
 
 use super::{Error, ErrorKind, typed};
 use crate::core::capacity::cell;
 use crate::core::capacity::cell::amount::Amount;
 use crate::core::kernel::ids::{BudgetId, Resource};
+use crate::core::voting::topology;
 
 impl From<cell::Rejection> for Error {
     fn from(rejection: cell::Rejection) -> Self {
@@ -89,6 +90,21 @@ impl From<cell::Rejection> for Error {
             cell::Rejection::Limit { what, limit: most } => {
                 limit(format!("no more {what}. limit={most}"), f64::from(most))
             }
+        }
+    }
+}
+
+impl From<topology::Rejection> for Error {
+    fn from(rejection: topology::Rejection) -> Self {
+        match rejection {
+            topology::Rejection::TooManyNeighbors { given } => {
+                Error::invalid("neighbors", given, "up to 6 distinct other cells")
+            }
+            topology::Rejection::Full { what, limit } => Error::new(
+                ErrorKind::LimitExceeded,
+                format!("no more {what} can be registered. limit={limit}"),
+            )
+            .with("limit", limit),
         }
     }
 }

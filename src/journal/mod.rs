@@ -406,6 +406,11 @@ pub trait Store: Send + Sync + 'static {
         self.save_projection("note", 0, note.to_vec())
     }
 
+    /// Are its records still there when the process is gone? What is kept in memory only, beside it, must not be needed then.
+    fn outlives_the_process(&self) -> bool {
+        true
+    }
+
     /// The note, unless it is lost.
     fn load_note(&self) -> Pending<'_, Option<Vec<u8>>> {
         Box::pin(async { Ok(self.load_projection("note").await?.map(|(_, note)| note)) })

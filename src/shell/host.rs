@@ -171,7 +171,7 @@ impl Host {
             opened_at: parts.opened_at,
             transparency: parts.transparency,
             index: Arc::new(Index::new(&parts.config, parts.reads_only)),
-            subjects: Subjects::new(&parts.config, parts.counters.clone()),
+            subjects: Subjects::new(&parts.config, parts.store.as_ref(), parts.counters.clone()),
             config: parts.config,
             began: parts.clock.now(),
             clock: parts.clock,

@@ -26,6 +26,9 @@ impl Hooked {
 }
 
 impl Store for Hooked {
+    fn outlives_the_process(&self) -> bool {
+        self.store.outlives_the_process()
+    }
     fn commit<'a>(&'a self, epoch: Epoch, at: Timestamp, group: &'a [Append]) -> Pending<'a, Vec<Appended>> {
         match (self.before_commit)(group) {
             Ok(()) => self.store.commit(epoch, at, group),

@@ -356,16 +356,17 @@ impl Filter {
         record: Record,
     ) -> Result<Option<EventView>, Fault> {
         let request = &self.request;
-        let by = || record.by.as_ref().map(|by| by.as_str());
         let is_outside = request.until.is_some_and(|until| record.at > until)
             || request.since.is_some_and(|since| record.at < since)
             || request.from_seq.is_some_and(|from| record.seq < from)
             || request.upto_seq.is_some_and(|upto| record.seq > upto)
             || self.kind.is_some_and(|kind| record.stream.kind != kind)
-            || request.identity.as_ref().is_some_and(|identity| by() != Some(identity.as_str()));
+            || request.identity.as_ref().is_some_and(|by| record.by.as_ref() != Some(by));
         let holds = |name| find(&record.payload, mark_of(name).as_bytes()).is_some();
-        let is_other = request.data_subject.as_ref().is_some_and(|name| !holds(name));
-        if is_outside || is_other || self.names_nobody_asked_for(&record) {
+        if is_outside
+            || !request.data_subject.as_ref().is_none_or(holds)
+            || self.names_nobody_asked_for(&record)
+        {
             return Ok(None);
         }
         let stream = record.stream.clone();

@@ -78,7 +78,8 @@ pub(super) fn aim(op: &Operation, fields: &mut Map<String, Value>, map: &ShardMa
         return Err(undivided(name, "what it names is on the first shard").with("field", *field));
     }
     if given("data_subject").is_some() {
-        let why = "the key of a data subject is in one folder, and the shards may be served on several machines";
+        let why =
+            "the key of a data subject is in one folder, and the shards may be served on several machines";
         return Err(undivided(op.name, why).with("field", "data_subject"));
     }
     if op.name == "quorum.start" && given("voters").is_none() {

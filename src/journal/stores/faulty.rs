@@ -126,6 +126,10 @@ fn planned(fault: PlannedFault) -> Fault {
 }
 
 impl Store for FaultyStore {
+    fn outlives_the_process(&self) -> bool {
+        self.inner.outlives_the_process()
+    }
+
     fn acquire<'a>(&'a self, owner: &'a str) -> Pending<'a, Epoch> {
         self.through(self.inner.acquire(owner))
     }

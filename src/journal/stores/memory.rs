@@ -124,6 +124,10 @@ impl Disk {
 }
 
 impl Store for MemoryStore {
+    fn outlives_the_process(&self) -> bool {
+        false
+    }
+
     fn acquire<'a>(&'a self, _owner: &'a str) -> Pending<'a, Epoch> {
         self.with(|disk| {
             disk.epoch += 1;

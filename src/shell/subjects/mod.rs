@@ -34,9 +34,8 @@ use crate::config::Config;
 use crate::core::kernel::ids::EntityId;
 use crate::core::trust::subject::event::KeyId;
 use crate::core::trust::subject::{Command, Rejection, Reply, Status};
-use crate::journal::Fault;
 use crate::journal::chain::digest;
-use crate::store::STORES;
+use crate::journal::{Fault, Store};
 
 /// The folder of the keys in a data folder.
 pub(crate) const FOLDER: &str = "subjects";
@@ -79,13 +78,12 @@ pub(crate) struct Subjects {
 }
 
 impl Subjects {
-    pub(crate) fn new(config: &Config, counters: Arc<Counters>) -> Self {
-        let keeps = STORES.iter().any(|entry| entry.persistent && entry.name == config.store);
+    pub(crate) fn new(config: &Config, store: &dyn Store, counters: Arc<Counters>) -> Self {
         let named = config.subject_keys.clone();
         let place = match named.or_else(|| Some(config.store_options.path.as_ref()?.join(FOLDER))) {
             Some(folder) => Place::Folder(folder),
             // What outlives the process is not sealed with keys that do not.
-            None if keeps => Place::Nowhere,
+            None if store.outlives_the_process() => Place::Nowhere,
             None => Place::Memory(Mutex::default()),
         };
         let (known, making) = (Mutex::default(), tokio::sync::Mutex::default());

@@ -32,6 +32,9 @@ const HANDLE: &str = "handle-of-a-voter-01";
 
 /// What the actions act on.
 pub async fn begin(q: &Quorate) {
+    let personal = json!({ "quorum_id": "sealed", "quorum_type": "global", "voters": ["ann"], "subject": "a name",
+        "data_subject": "zoe" });
+    call(q, "quorum.start", personal).await.unwrap();
     let nobody = json!({ "stop_id": "halt", "scope": { "party": "nobody" }, "release_voters": ["ann"] });
     call(q, "stop.engage", nobody).await.unwrap();
     call(q, "retention.hold", json!({ "entity_id": "q1", "reason": "case 7" })).await.unwrap();
