@@ -10,6 +10,7 @@
 //!  lore     a line for each kind: refusals, ends, votes
 //! ```
 
+mod about;
 mod count;
 mod filter;
 mod gone;

@@ -11,7 +11,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::super::event_view::event_view;
-use super::filter::{Abouts, about};
+use super::about::{Abouts, about};
 use super::lore;
 use crate::core::kernel::ids::{MAX_ID_BYTES, StreamKind};
 use crate::error::Error;
