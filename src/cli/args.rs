@@ -186,6 +186,11 @@ fn field_name_id(name: &str) -> String {
     format!(":{name}")
 }
 
+/// What `--store` of `quorate serve` says.
+const STORE: &str = "\
+The store that a folder is made with, sled when left out, or fjall: afterwards the folder says it. Or the database, \
+postgres://…, instead of a folder";
+
 fn serve_command() -> Command {
     Command::new("serve")
         .about("Serve the operations over HTTP until SIGINT or SIGTERM")
@@ -195,7 +200,7 @@ fn serve_command() -> Command {
             "The data folder, or postgres://…; made when it is not there. QUORATE_DATA when left out",
         ))
         .arg(
-            path("store", "URL", "The database, postgres://…, instead of a folder").conflicts_with("data"),
+            path("store", "NAME|URL", STORE),
         )
         .arg(path("config", "FILE", "Settings in TOML; what is said by a flag counts instead"))
         .arg(switch("print-config", "Write every setting with its default, as such a file, and end"))
@@ -463,11 +468,19 @@ fn move_command() -> Command {
         .long_about(MOVE)
         .arg(place("from", "Where the journal is"))
         .arg(place("to", "Where it is to be: empty, or where a move that was cut off left it"))
+        .arg(
+            Arg::new("store")
+                .long("store")
+                .value_name("NAME")
+                .value_parser(PossibleValuesParser::new(super::open::of_folders().map(|store| store.name)))
+                .help("The store that a new folder is made with; sled when left out"),
+        )
 }
 
 /// What `quorate move --help` says.
 const MOVE: &str = "\
-Move a journal to another store: from a data folder to a PostgreSQL database, back, or to another folder.
+Move a journal to another store: from a data folder to a PostgreSQL database, back, or to another folder, of the same store \
+or another.
 
 Every record keeps its position, sequence and hash, so `quorate history verify` ends at the same tip. Tokens go on growing: \
 the next owner has a higher epoch than every earlier one.

@@ -13,14 +13,17 @@ use quorate_runtime::store::moving::{Place, move_journal};
 
 /// Moves it and says where it ends.
 pub(super) fn run(matches: &ArgMatches, output: &Output) -> Result<u8, Stop> {
-    let place = |name: &str| {
+    let place = |name: &str, store: Option<&String>| {
         let given = matches.get_one::<String>(name).ok_or_else(|| Error::missing(name))?;
         Ok::<_, Error>(match DatabaseUrl::of(given) {
             Some(url) => Place::Database(url),
-            None => Place::Folder(PathBuf::from(given)),
+            None => match store {
+                Some(store) => Place::FolderOf(PathBuf::from(given), store.clone()),
+                None => Place::Folder(PathBuf::from(given)),
+            },
         })
     };
-    let (from, to) = (place("from")?, place("to")?);
+    let (from, to) = (place("from", None)?, place("to", matches.get_one::<String>("store"))?);
     let bar = ProgressBar::new(0).with_message("groups");
     let bar = match ProgressStyle::with_template("{msg:>12} {wide_bar} {pos}/{len} {per_sec} eta {eta}") {
         Ok(style) => bar.with_style(style),

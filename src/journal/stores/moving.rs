@@ -10,13 +10,16 @@
 //! on where it stood when it is begun again, and only between the last two steps neither store opens until it is.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+#[cfg(feature = "store-fjall")]
+use super::fjall::FjallStore;
 use super::moved::Note;
+#[cfg(feature = "store-postgres")]
 use super::postgres::PostgresStore;
 use super::sled::SledStore;
-use super::{DatabaseUrl, StoreOptions};
+use super::{DatabaseUrl, StoreOptions, local};
 use crate::group::Group;
 use crate::{Epoch, Fault, Tip};
 
@@ -26,8 +29,10 @@ const BATCH: usize = 4 << 20;
 /// Where a journal is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Place {
-    /// A data folder.
+    /// A data folder; one that is not there yet is made by the default store.
     Folder(PathBuf),
+    /// A data folder of the store of this name.
+    FolderOf(PathBuf, String),
     /// A database.
     Database(DatabaseUrl),
 }
@@ -35,7 +40,7 @@ pub enum Place {
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Place::Folder(path) => write!(f, "{}", path.display()),
+            Place::Folder(path) | Place::FolderOf(path, _) => write!(f, "{}", path.display()),
             Place::Database(url) => write!(f, "{url}"),
         }
     }
@@ -44,7 +49,7 @@ impl fmt::Display for Place {
 impl Place {
     /// What the other end writes down: the same for the same place, wherever it is called from.
     fn name(&self) -> Result<String, Fault> {
-        let Place::Folder(path) = self else { return Ok(self.to_string()) };
+        let (Place::Folder(path) | Place::FolderOf(path, _)) = self else { return Ok(self.to_string()) };
         let absolute = std::path::absolute(path).map_err(|e| Fault::Unavailable {
             reason: format!("the folder cannot be named. path={}, error={e}", path.display()),
         })?;
@@ -84,13 +89,28 @@ pub struct Progress {
     pub of: u64,
 }
 
+fn open_folder(path: &Path, store: &str, create: bool) -> Result<Box<dyn End>, Fault> {
+    let options = StoreOptions { create, ..StoreOptions::at(path) };
+    match store {
+        local::DEFAULT => Ok(Box::new(SledStore::open_to_move(&options)?)),
+        #[cfg(feature = "store-fjall")]
+        "fjall" => Ok(Box::new(FjallStore::open_to_move(&options)?)),
+        other => Err(local::no_folder(other)),
+    }
+}
+
 fn open(place: &Place, create: bool) -> Result<Box<dyn End>, Fault> {
     Ok(match place {
-        Place::Folder(path) => {
-            Box::new(SledStore::open_to_move(&StoreOptions { create, ..StoreOptions::at(path) })?)
-        }
+        Place::Folder(path) => open_folder(path, local::name_in(path), create)?,
+        Place::FolderOf(path, store) => open_folder(path, store, create)?,
+        #[cfg(feature = "store-postgres")]
         Place::Database(url) => {
             Box::new(PostgresStore::open(&StoreOptions { create, ..StoreOptions::in_database(url.clone()) })?)
+        }
+        #[cfg(not(feature = "store-postgres"))]
+        Place::Database(url) => {
+            let range = "a folder: this build has no store in a database".into();
+            return Err(Fault::Config { knob: "store", value: url.to_string(), range });
         }
     })
 }

@@ -7,7 +7,7 @@ use super::*;
 use crate::codec::AppendBuilder;
 use crate::group::{GROUP_TRAILER, GroupHeader};
 use crate::stores::check_next;
-use crate::stores::sled::format;
+use crate::stores::sled::{SledStore, format};
 use crate::{Appended, Due, Pending, VerifyCursor};
 use quorate_core::kernel::ids::{EntityId, IdempotencyKey, StreamKind};
 

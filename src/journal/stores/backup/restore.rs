@@ -16,8 +16,9 @@ use std::sync::Arc;
 
 use crate::group::Group;
 use crate::stores::StoreOptions;
+use crate::stores::local::{self, Local};
 use crate::stores::salvage::{ReadStore, free};
-use crate::stores::sled::{SledStore, format};
+use crate::stores::sled::format;
 use crate::stores::walk::View;
 use crate::{ChainHash, Epoch, Fault, Position, Tip};
 use quorate_core::kernel::time::Timestamp;
@@ -32,7 +33,7 @@ const NOT_YET: &str = "FORMAT.new";
 pub struct NewJournal {
     target: PathBuf,
     work: PathBuf,
-    pub(super) store: SledStore,
+    pub(super) store: Box<dyn Local>,
     epoch: Epoch,
     pub(super) batch: Vec<Arc<[u8]>>,
     bytes: usize,
@@ -99,12 +100,17 @@ fn rename(from: &Path, to: &Path) -> Result<(), Fault> {
 }
 
 impl NewJournal {
-    /// Begins one that will stand in the folder `to`, which is missing or empty, or was left by a restore that was cut off.
+    /// Begins one of the default store that will stand in the folder `to`, which is missing or empty, or was left by a restore that was cut off.
     ///
     /// # Errors
     /// [`Fault::Foreign`] when there is something in it, or beside it under the name of the work; [`Fault::Locked`] while
     /// another restore is at work there; [`Fault::Unavailable`] when a disk does not answer.
     pub fn begin(to: &Path) -> Result<Self, Fault> {
+        Self::begin_in(local::DEFAULT, to)
+    }
+
+    /// As [`NewJournal::begin`], a folder of the store of this name.
+    pub(in crate::stores) fn begin_in(store: &str, to: &Path) -> Result<Self, Fault> {
         let no_name = || Fault::Foreign { path: to.display().to_string() };
         let mut name = to.file_name().ok_or_else(no_name)?.to_owned();
         name.push(".restoring");
@@ -114,7 +120,7 @@ impl NewJournal {
             true => remove(&work)?,
             false => clear(&work)?,
         }
-        let store = SledStore::open(&StoreOptions::at(&work))?;
+        let store = local::open(store, &StoreOptions::at(&work))?;
         // From here on nobody opens it; before, there is nothing in it.
         rename(&work.join(FORMAT), &work.join(NOT_YET))?;
         sync(&work)?;
@@ -173,14 +179,16 @@ impl NewJournal {
     /// Those of `beside`; [`Fault::Unavailable`] when the disk does not answer: then nothing stands in the place.
     pub fn finish(self, epoch: Epoch, beside: impl FnOnce(&Path) -> Result<(), Fault>) -> Result<Tip, Fault> {
         self.store.take_in(self.epoch.max(epoch), &self.batch)?;
-        self.store.end()?;
+        self.store.stop()?;
+        let layout = self.store.layout(self.pruned);
+        drop(self.store);
         beside(&self.work)?;
         if self.pruned {
             // Still called FORMAT.new: nobody opens it, and earlier programs never will.
             let path = self.work.join(NOT_YET);
             let write = || {
                 let mut file = File::create(&path)?;
-                file.write_all(format::text(format::PRUNED).as_bytes())?;
+                file.write_all(format::text(layout).as_bytes())?;
                 file.sync_all()
             };
             write().map_err(|e| unavailable("file cannot be written", &path, &e))?;

@@ -6,8 +6,7 @@ use std::sync::Arc;
 use super::ReadStore;
 use super::scan::unreadable;
 use crate::group::Group;
-use crate::stores::StoreOptions;
-use crate::stores::sled::SledStore;
+use crate::stores::{StoreOptions, local};
 use crate::{ChainHash, Epoch, Fault, Record, Tip};
 use quorate_core::kernel::time::Timestamp;
 
@@ -15,7 +14,16 @@ use quorate_core::kernel::time::Timestamp;
 const BATCH: usize = 8 << 20;
 
 impl ReadStore {
-    /// Writes the groups from the first on into a new store in `to`, byte for byte, up to the first that is missing. The
+    /// Shows the groups from the first on, up to the first that is missing.
+    #[cfg(feature = "store-fjall")]
+    pub(in crate::stores) fn unbroken_groups(
+        &self,
+        mut visit: impl FnMut(Vec<u8>) -> Result<(), Fault>,
+    ) -> Result<(), Fault> {
+        self.line[..self.unbroken()].iter().try_for_each(|found| visit(self.sound(found)?.to_vec()))
+    }
+
+    /// Writes the groups from the first on into a new store of the same kind in `to`, byte for byte, up to the first that is missing. The
     /// next owner gets a higher epoch than `epoch`. Returns the end of the new journal.
     ///
     /// # Errors
@@ -29,7 +37,7 @@ impl ReadStore {
         if taken {
             return Err(Fault::Foreign { path: to.display().to_string() });
         }
-        let store = SledStore::open(&StoreOptions::at(to))?;
+        let store = local::open(local::name_in(&self.dir), &StoreOptions::at(to))?;
         let mut tip = Tip { position: 0, group: 0, at: Timestamp::MIN, hash: ChainHash::default() };
         let (mut batch, mut bytes, mut epoch) = (Vec::new(), 0, self.epoch.max(epoch));
         for found in &self.line[..self.unbroken()] {
@@ -49,7 +57,7 @@ impl ReadStore {
             }
         }
         store.take_in(epoch, &batch)?;
-        store.end()?;
+        store.stop()?;
         Ok(tip)
     }
 

@@ -4,7 +4,8 @@
 //! DIR/MOVE   "into" or "away" · the other place · a check, as in FORMAT
 //! ```
 
-use std::io::{self, ErrorKind};
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Write};
 use std::path::Path;
 
 use super::super::moved::Note;
@@ -13,7 +14,7 @@ use super::log::segment;
 use crate::Fault;
 use crate::chain::digest;
 
-pub(super) const NAME: &str = "MOVE";
+pub(in crate::stores) const NAME: &str = "MOVE";
 /// Bytes of the file that are read; a path has fewer.
 const LONGEST: usize = 64 << 10;
 
@@ -21,7 +22,7 @@ const LONGEST: usize = 64 << 10;
 ///
 /// # Errors
 /// [`Fault::Corrupt`] for a file that is damaged, [`Fault::Unavailable`] when the disk does not answer.
-pub(super) fn read(dir: &Path) -> Result<Option<Note>, Fault> {
+pub(in crate::stores) fn read(dir: &Path) -> Result<Option<Note>, Fault> {
     let path = dir.join(NAME);
     let bytes = match segment::read_upto(&path, LONGEST) {
         Ok(bytes) => bytes,
@@ -42,7 +43,7 @@ fn damaged(path: &Path) -> Fault {
     corrupt(format!("the file does not say which move the folder takes part in. path={}", path.display()))
 }
 
-pub(super) fn unavailable(path: &Path, error: &io::Error) -> Fault {
+fn unavailable(path: &Path, error: &io::Error) -> Fault {
     Fault::Unavailable {
         reason: format!(
             "what the folder says of a move is out of reach. path={}, error={error}",
@@ -51,7 +52,7 @@ pub(super) fn unavailable(path: &Path, error: &io::Error) -> Fault {
     }
 }
 
-pub(super) fn text(note: &Note) -> String {
+fn text(note: &Note) -> String {
     let (word, place) = match note {
         Note::Into(from) => ("into", from),
         Note::Away(to) => ("away", to),
@@ -59,4 +60,30 @@ pub(super) fn text(note: &Note) -> String {
     let lines = format!("{word}\n{place}\n");
     let check: String = digest(lines.as_bytes()).0[..16].iter().map(|byte| format!("{byte:02x}")).collect();
     format!("{lines}check {check}\n")
+}
+
+/// Replaces what the folder says, durably; whoever reads it sees the one or the other.
+#[cfg(any(feature = "store-fjall", feature = "store-postgres"))]
+pub(in crate::stores) fn write(dir: &Path, note: &Note) -> Result<(), Fault> {
+    let path = dir.join(NAME);
+    let write = || {
+        let new = dir.join("MOVE.new");
+        let mut file = File::create(&new)?;
+        file.write_all(text(note).as_bytes())?;
+        file.sync_all()?;
+        fs::rename(&new, &path)?;
+        segment::sync_dir(dir)
+    };
+    write().map_err(|e: io::Error| unavailable(&path, &e))
+}
+
+/// Says nothing any more, durably.
+#[cfg(any(feature = "store-fjall", feature = "store-postgres"))]
+pub(in crate::stores) fn remove(dir: &Path) -> Result<(), Fault> {
+    let path = dir.join(NAME);
+    let remove = || {
+        fs::remove_file(&path)?;
+        segment::sync_dir(dir)
+    };
+    remove().map_err(|e: io::Error| unavailable(&path, &e))
 }

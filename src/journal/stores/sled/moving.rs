@@ -1,42 +1,14 @@
 //! A folder as one end of a move.
 
-use std::fs::{self, File};
-use std::io::{self, Write};
-use std::path::Path;
 use std::sync::Arc;
 
+use super::super::local::Local;
 use super::super::lock;
 use super::super::moved::Note;
 use super::super::moving::End;
 use super::super::walk::View;
-use super::log::segment;
-use super::moved::{self, text, unavailable};
-use super::{SledStore, StoreOptions};
+use super::{SledStore, StoreOptions, moved};
 use crate::{Epoch, Fault, Tip};
-
-/// Replaces what the folder says, durably; whoever reads it sees the one or the other.
-fn write(dir: &Path, note: &Note) -> Result<(), Fault> {
-    let path = dir.join(moved::NAME);
-    let write = || {
-        let new = dir.join("MOVE.new");
-        let mut file = File::create(&new)?;
-        file.write_all(text(note).as_bytes())?;
-        file.sync_all()?;
-        fs::rename(&new, &path)?;
-        segment::sync_dir(dir)
-    };
-    write().map_err(|e: io::Error| unavailable(&path, &e))
-}
-
-/// Says nothing any more, durably.
-fn remove(dir: &Path) -> Result<(), Fault> {
-    let path = dir.join(moved::NAME);
-    let remove = || {
-        fs::remove_file(&path)?;
-        segment::sync_dir(dir)
-    };
-    remove().map_err(|e: io::Error| unavailable(&path, &e))
-}
 
 impl SledStore {
     /// Opens a folder whatever it says of a move.
@@ -76,20 +48,20 @@ impl End for SledStore {
     }
 
     fn begin(&self, from: &str) -> Result<(), Fault> {
-        write(self.shared.folder.path(), &Note::Into(from.to_owned()))
+        moved::write(self.shared.folder.path(), &Note::Into(from.to_owned()))
     }
 
     fn take_in(&self, groups: &[Arc<[u8]>]) -> Result<(), Fault> {
-        SledStore::take_in(self, 0, groups)
+        Local::take_in(self, 0, groups)
     }
 
     fn give_up(&self, to: &str) -> Result<(), Fault> {
-        write(self.shared.folder.path(), &Note::Away(to.to_owned()))
+        moved::write(self.shared.folder.path(), &Note::Away(to.to_owned()))
     }
 
     fn take_over(&self, epoch: Epoch) -> Result<(), Fault> {
-        SledStore::take_in(self, epoch, &[])?;
+        Local::take_in(self, epoch, &[])?;
         self.shared.close()?;
-        remove(self.shared.folder.path())
+        moved::remove(self.shared.folder.path())
     }
 }
