@@ -14,6 +14,7 @@
 //! A commit is one batch over the first of them, so a crash keeps all of it or nothing. All of it is in one tree: what the
 //! engine has written to tables is what was committed up to some instant, index and groups alike.
 
+use std::io;
 use std::path::Path;
 
 use ::fjall::{
@@ -25,6 +26,7 @@ use super::super::layout::corrupt;
 use super::super::layout::{
     Fields, decode_due, decode_entry, decode_stream, due_key, encode_entry, stream_key,
 };
+use super::super::sled::log::segment::sync_dir;
 use super::super::{Durability, StoreOptions};
 use crate::chain::digest;
 use crate::group::GroupHeader;
@@ -112,6 +114,16 @@ fn broken(error: Error) -> Fault {
     }
 }
 
+/// Makes the names of the trees durable: the engine syncs what stands in the folder of a tree, and not that it is there.
+fn sync_names(path: &Path) -> io::Result<()> {
+    let trees = path.join("keyspaces");
+    for keyspace in 0..KEYSPACES {
+        sync_dir(&trees.join(keyspace.to_string()))?;
+    }
+    sync_dir(&trees)?;
+    sync_dir(path)
+}
+
 fn key(kind: u8, rest: &[u8]) -> Vec<u8> {
     [&[kind], rest].concat()
 }
@@ -134,7 +146,11 @@ impl Disk {
             Durability::Power => PersistMode::SyncData,
             Durability::Process | Durability::None => PersistMode::Buffer,
         };
-        Ok(Disk { journal: keyspace("journal")?, caches: keyspace("caches")?, mode, db })
+        let disk = Disk { journal: keyspace("journal")?, caches: keyspace("caches")?, mode, db };
+        sync_names(path).map_err(|e| Fault::Unavailable {
+            reason: format!("the names in the database cannot be synced. path={}, error={e}", path.display()),
+        })?;
+        Ok(disk)
     }
 
     /// Writes groups, what they do to the index and the end of the journal: all of it or nothing, durable on return.
