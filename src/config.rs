@@ -515,9 +515,15 @@ impl Config {
         let beats = &self.heartbeat;
         let low_water = self.capacity.low_water;
         let message_bytes = self.flow.max_message_bytes as i128;
-        let knobs: [(&str, i128, i128, i128); 33] = [
+        let store = &self.store_options;
+        let knobs: [(&str, i128, i128, i128); 38] = [
             ("max_in_flight", self.max_in_flight as i128, 1, 10_000_000),
             ("group_bytes", self.group_bytes as i128, 4 << 10, 64 << 20),
+            ("store_options.cache_bytes", store.cache_bytes.into(), 8 << 20, 64 << 30),
+            ("store_options.pack_bytes", store.pack_bytes as i128, 1_000, 120_000),
+            ("store_options.slot_bytes", store.slot_bytes as i128, 1_000, 120_000),
+            ("store_options.slots", store.slots as i128, 2, 65_536),
+            ("store_options.lease_ms", ms(store.lease), 500, 600_000),
             ("entity_threads", self.entity_threads as i128, 1, 256),
             ("idle_after_ms", ms(self.idle_after), 100, 86_400_000),
             ("snapshot_every", i128::from(self.snapshot_every), 16, i128::from(u64::MAX)),

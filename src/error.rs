@@ -141,6 +141,9 @@ pub enum ErrorKind {
     Fenced,
     /// Whether the request took effect is not known; repeat it, repeats are safe.
     OutcomeUnknown,
+    /// The server did not answer: it is not there, is not the one that was meant, or ended or fell silent meanwhile. Nothing took
+    /// effect. Try again.
+    NoAnswer,
     /// The store or the runtime did not serve; nothing took effect. Try again.
     StoreError,
     /// Another process holds the store.
@@ -262,6 +265,7 @@ pub const KINDS: &[KindEntry] = &[
     line(ErrorKind::Conflict, "conflict", 503, 7, true),
     line(ErrorKind::Fenced, "fenced", 503, 8, false),
     line(ErrorKind::OutcomeUnknown, "outcome_unknown", 503, 9, true),
+    line(ErrorKind::NoAnswer, "no_answer", 504, 43, true),
     line(ErrorKind::StoreError, "store_error", 503, 10, true),
     line(ErrorKind::StoreLocked, "store_locked", 503, 11, true),
     line(ErrorKind::StoreMissing, "store_missing", 404, 12, false),

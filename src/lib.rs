@@ -201,10 +201,10 @@ pub use quorate_runtime::api::capacity::Capacity;
 #[cfg(feature = "runtime")]
 #[doc(inline)]
 pub use quorate_runtime::api::dto::{
-    BudgetRef, BudgetStatus, BudgetUse, CancelNeed, CapacityConfigured, CapacityOffered, CapacityRef,
-    CapacityReleased, CapacityRequested, CapacityReserved, CapacitySettled, CapacityStats, CapacityStatus,
-    CapacityToken, ConfigureCapacity, HeldToken, HolderLine, HolderPage, ListHolders, OfferCapacity,
-    RateChange, RateShort, RateStatus, ReleaseCapacity, RequestCapacity, ReserveCapacity, SetBudget, SetRate,
+    BudgetRef, BudgetStatus, BudgetUse, CapacityConfigured, CapacityOffered, CapacityRef, CapacityReleased,
+    CapacityRequested, CapacityReserved, CapacitySettled, CapacityStats, CapacityStatus, CapacityToken,
+    ConfigureCapacity, HeldToken, HolderLine, HolderPage, ListHolders, NeedRef, OfferCapacity, RateChange,
+    RateShort, RateStatus, ReleaseCapacity, RequestCapacity, ReserveCapacity, SetBudget, SetRate,
     SettleCapacity, TokenRef, TokenView, TransferCapacity,
 };
 #[cfg(feature = "runtime")]

@@ -10,18 +10,19 @@ use super::capacity_view::{
     real, refused, refused_need, span, unexpected, up_to,
 };
 use super::dto::{
-    BudgetRef, BudgetStatus, CancelNeed, CapacityConfigured, CapacityOffered, CapacityRef, CapacityReleased,
-    CapacityRequested, CapacityStats, CapacityStatus, CapacityToken, ConfigureCapacity, HeldToken,
+    BudgetRef, BudgetStatus, CapacityConfigured, CapacityOffered, CapacityRef, CapacityReleased,
+    CapacityRequested, CapacityStats, CapacityStatus, CapacityToken, ConfigureCapacity, HeldToken, NeedRef,
     OfferCapacity, ReleaseCapacity, RequestCapacity, SetBudget, TokenRef, TransferCapacity,
 };
 use super::{Quorate, nearest, reserve, wait};
 use crate::core::capacity::cell::budget::Budget;
-use crate::core::capacity::cell::event::Return;
+use crate::core::capacity::cell::event::{Return, Unused};
 use crate::core::capacity::cell::settings::{DEFAULT_WAIT, MAX_LEASE, MAX_WAIT};
 use crate::core::capacity::cell::{
-    Amount, Lease, MakeOffer, OfferFate, Op, Release, Reply, Request, Settings,
+    Amount, Lease, MakeOffer, OfferFate, Op, Rejection, Release, Reply, Request, Settings,
 };
 use crate::core::kernel::ids::{BudgetId, CellId, EntityId, NeedId, OfferId, Resource, TokenId};
+use crate::core::trust::identity::PartyKind;
 use crate::error::{Error, ErrorKind};
 use crate::shell::access::Asks;
 use crate::shell::entity::Action;
@@ -63,11 +64,11 @@ impl Capacity<'_> {
         let waits = request.wait.unwrap_or(false) && !host.clock.is_manual();
         let asked = self.asked(request).await?;
         if !waits {
-            return self.need(Op::Request(asked)).await;
+            return self.on_need(Op::Request(asked)).await;
         }
         // There before the request goes out, so that no end of the need is missed.
         let mut waiter = Waiter::new(host, &asked.cell, &asked.need).map_err(Failure::Refused)?;
-        let pending = self.need(Op::Request(asked.clone())).await?;
+        let pending = self.on_need(Op::Request(asked.clone())).await?;
         if pending.status != "pending" {
             return Ok(pending);
         }
@@ -82,10 +83,30 @@ impl Capacity<'_> {
             }
             Some(Err(fault)) => Err(fault.into()),
             None => {
-                let waits = self.need(Op::Request(asked)).await?;
+                let waits = self.on_need(Op::Request(asked)).await?;
                 Ok(CapacityRequested { created: pending.created, duplicate: pending.duplicate, ..waits })
             }
         }
+    }
+
+    /// What became of a need: it waits, or how it ended. Its tokens are shown to whom the history shows them.
+    ///
+    /// # Errors
+    /// `not_found` when nothing is known of the need, and the faults of the store.
+    pub async fn need(&self, request: NeedRef) -> Result<CapacityRequested, Error> {
+        self.q.allow("capacity.need", &request).await?;
+        self.q.settle().await;
+        let (host, NeedRef { cell_id: cell, need_id }) = (self.q.host(), request);
+        let (id, of) = (EntityId::from(&cell), cell.clone());
+        let seen = ask(host, &host.kinds.cells, &id, Action::Read, move |view| {
+            let known = view.state.need(&need_id).map(|need| need.reply(&of, view.state.pending()));
+            known.ok_or(Rejection::NeedNotFound { need: need_id })
+        });
+        let mut view = need_view(seen.await?.map_err(refused_need)?)?;
+        if self.q.sight().is_some_and(|sight| !sight.may(PartyKind::Cell, cell.as_str())) {
+            (view.token_id, view.tokens) = (None, Vec::new());
+        }
+        Ok(view)
     }
 
     /// Gives up the place of a need that waits; those behind it move up. Durable on return; repeating it is safe. One
@@ -93,9 +114,9 @@ impl Capacity<'_> {
     ///
     /// # Errors
     /// `not_found` when nothing is known of the need, and the faults of the store.
-    pub async fn cancel(&self, request: CancelNeed) -> Result<CapacityRequested, Error> {
+    pub async fn cancel(&self, request: NeedRef) -> Result<CapacityRequested, Error> {
         self.q.allow("capacity.cancel", &request).await?;
-        self.need(Op::Cancel { cell: request.cell_id, need: request.need_id }).await
+        self.on_need(Op::Cancel { cell: request.cell_id, need: request.need_id }).await
     }
 
     /// The request as the cell understands it.
@@ -174,7 +195,7 @@ impl Capacity<'_> {
     }
 
     /// An operation on a need.
-    async fn need(&self, op: Op) -> Result<CapacityRequested, Error> {
+    async fn on_need(&self, op: Op) -> Result<CapacityRequested, Error> {
         let (reply, Told { created, duplicate }) = joint::run_and_tell(self.q.host(), op).await?;
         let answer = need_view(reply.map_err(refused_need)?)?;
         Ok(CapacityRequested { created, duplicate, ..answer })
@@ -228,7 +249,9 @@ impl Capacity<'_> {
                 let (status, token_id, used) = match fate {
                     OfferFate::Open => ("offered", None, None),
                     OfferFate::Used { token, amount } => ("offered", Some(token), Some(amount.to_f64())),
-                    OfferFate::Unused(_) => ("expired", None, None),
+                    // The need that it was for was over, as where there was none.
+                    OfferFate::Unused(Unused::NoNeed) => ("no_pending_need", None, None),
+                    OfferFate::Unused(Unused::Expired) => ("expired", None, None),
                 };
                 let (offer_id, expires_at) = (Some(offer), Some(expires));
                 let told = CapacityOffered { offer_id, token_id, used, expires_at, ..plain(status) };

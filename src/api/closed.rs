@@ -1,8 +1,7 @@
 //! Entities that have come to an end, latest first in the index, oldest first in a page. Each is shown as it ended: a
 //! job whose id is used again has several ends.
 
-use super::cursor;
-use super::history::entities_pruned;
+use super::history::{Mark, entities_pruned};
 use super::quorum::page_limit;
 use crate::core::kernel::ids::EntityId;
 use crate::error::Error;
@@ -36,14 +35,14 @@ pub(super) async fn page<M: Hosted, E: Send + 'static>(
     entry: fn(&EntityId, &M::State) -> Option<E>,
 ) -> Result<Page<E>, Error> {
     let limit = page_limit(limit)?;
-    let before = match &cursor {
-        None => Position::MAX,
-        Some(text) => text.parse().map_err(|_| cursor::unknown(text))?,
-    };
-    let mut page = host.blocking(move |store| read_page::<M, E>(store, before, limit, entry)).await?;
-    // A page of none goes on where it was asked for.
-    let here = || (limit == 0).then(|| before.to_string());
-    page.next_cursor = page.next_cursor.or(cursor).or_else(here);
+    let mark = Mark::of(cursor.as_deref())?;
+    let before = if cursor.is_some() { mark.at } else { Position::MAX };
+    let page = host.blocking(move |store| match mark.check(store)? {
+        Ok(()) => read_page::<M, E>(store, before, limit, entry).map(Ok),
+        Err(error) => Ok(Err(error)),
+    });
+    let mut page = page.await??;
+    page.next_cursor = page.next_cursor.or(cursor);
     Ok(page)
 }
 
@@ -54,17 +53,18 @@ fn read_page<M: Hosted, E>(
     entry: fn(&EntityId, &M::State) -> Option<E>,
 ) -> Result<Page<E>, Fault> {
     let mut entries = Vec::with_capacity(limit);
-    let mut next_cursor = None;
+    let mut first = None;
     while entries.len() < limit {
         let ends = wait(store.settled_before(before, limit - entries.len()))?;
         let Some(oldest) = ends.last() else { break };
         before = oldest.position;
         for end in ends.iter().filter(|end| end.stream.kind == M::KIND) {
             entries.extend(entry(&end.stream.id, &read_state_at::<M>(store, &end.stream, end.seq)?));
-            next_cursor = Some(end.position.to_string());
+            first = Some(end.position);
         }
     }
     entries.reverse();
+    let next_cursor = first.map(|at| Mark::cursor(store, at)).transpose()?;
     let more = has_more::<M>(store, before)?;
     let pruned = Some(entities_pruned(store, M::KIND)?).filter(|pruned| *pruned > 0);
     Ok(Page { entries, next_cursor, more, pruned })

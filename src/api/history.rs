@@ -23,7 +23,7 @@ mod why;
 use serde::de::DeserializeOwned;
 
 use self::count::Count;
-pub(super) use self::filter::{Filter, check_span};
+pub(super) use self::filter::{Filter, Mark, check_span};
 pub(super) use self::gone::{entities_pruned, pruned_between};
 pub(super) use self::indexing::keep_indexed;
 pub(super) use self::lore::is_refusal;

@@ -123,8 +123,10 @@ pub static OPERATIONS: &[Operation] = &[
         Write by [Cell "cell_id"], key: Some("result"), RequestCapacity => CapacityRequested,
         statuses: &[("pending", 202), ("overloaded", 429)], waits: class::if_told_to,
         |q, r| q.capacity().request(r).await?),
+    operation!("capacity.need", "what became of a request for capacity", Data Get "/backpressure/{cell_id}/need",
+        Read by [], key: Some("result"), NeedRef => CapacityRequested, statuses: &[("pending", 202)], |q, r| q.capacity().need(r).await?),
     operation!("capacity.cancel", "give up the place of a need that waits", Control Post "/backpressure/{cell_id}/cancel",
-        Write by [Cell "cell_id"], key: Some("result"), CancelNeed => CapacityRequested, |q, r| q.capacity().cancel(r).await?),
+        Write by [Cell "cell_id"], key: Some("result"), NeedRef => CapacityRequested, |q, r| q.capacity().cancel(r).await?),
     operation!("capacity.offer", "offer capacity to a cell that needs it", Dispatch Post "/backpressure/offer",
         Write by [Cell "source_cell_id"], key: Some("result"), OfferCapacity => CapacityOffered, |q, r| q.capacity().offer(r).await?),
     operation!("capacity.ack", "say that a token arrived", Control Post "/backpressure/{token_id}/ack",
@@ -500,7 +502,8 @@ impl Operation {
     /// schema names. A text that does not fit stays a text, for the typed request to refuse.
     ///
     /// # Errors
-    /// `invalid_argument` for a number that cannot be kept exactly, or a member that is given twice.
+    /// `invalid_argument` for a number that cannot be kept exactly, a member that is given twice, or what begins like
+    /// JSON and is none.
     pub fn field_from_text(&self, field: &str, text: &str) -> Result<Value, Error> {
         let schema = (self.request)().to_value();
         let types = field_types(&schema, field);
@@ -522,6 +525,10 @@ impl Operation {
             if let Ok(value) = serde_json::from_str(text) {
                 return Ok(value);
             }
+        }
+        let is_meant = || text.trim_start().starts_with(['{', '[', '"']);
+        if (types.is_empty() || types.iter().any(|t| t == "array" || t == "object")) && is_meant() {
+            return Err(Error::invalid(field, text, "JSON, as which it begins: a text of its own in quotes"));
         }
         if types.iter().any(|t| t == "array") {
             return Ok(text.split(',').map(|part| Value::from(part.trim())).collect());

@@ -10,8 +10,8 @@ use crate::error::{Error, ErrorKind, OutcomeEntry, outcome};
 /// The outcome that this operation was asked for, and that its reply tells. None for operations that do not ask for one:
 /// they succeed, or answer with an error.
 ///
-/// An outcome is asked for by those that wait for a decision, a grant or the end of a job, by `consensus.result`, which is the decision,
-/// and by those that hand something over that may not be taken. What shows how something stands (`status`, `list`,
+/// An outcome is asked for by those that wait for a decision, a grant or the end of a job, by `consensus.result` and
+/// `capacity.need`, which tell it, and by those that hand something over that may not be taken. What shows how something stands (`status`, `list`,
 /// `history`, `why`) has none, whatever it shows.
 pub fn outcome_of(op: &Operation, reply: &Value) -> Option<&'static OutcomeEntry> {
     let word = |field: &str| reply[field].as_str().unwrap_or_default();
@@ -33,7 +33,7 @@ pub fn outcome_of(op: &Operation, reply: &Value) -> Option<&'static OutcomeEntry
         },
         // One that does not wait only puts the question.
         "consensus.request" => Some(word("state")).filter(|state| *state != "open")?,
-        "capacity.request" => match word("status") {
+        "capacity.request" | "capacity.need" => match word("status") {
             "pending" => "open",
             status => status,
         },
@@ -63,8 +63,9 @@ pub fn outcome_of(op: &Operation, reply: &Value) -> Option<&'static OutcomeEntry
 }
 
 /// The operations whose replies may tell that what was asked for was not done.
-pub const MAY_BE_UNDONE: [&str; 15] = [
+pub const MAY_BE_UNDONE: [&str; 16] = [
     "capacity.request",
+    "capacity.need",
     "capacity.cancel",
     "capacity.offer",
     "capacity.release",
@@ -88,7 +89,7 @@ pub fn not_done(op: &Operation, reply: &Value) -> Option<Error> {
         Some(Error::new(kind, format!("{why}. {field}={}", word(field))).with(field, word(field)))
     };
     match op.name {
-        "capacity.request" => match word("status") {
+        "capacity.request" | "capacity.need" => match word("status") {
             "overloaded" => {
                 told(ErrorKind::Overloaded, "too much waits at this cell; nothing was queued", "cell_id")
             }

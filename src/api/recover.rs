@@ -14,6 +14,7 @@ use super::on_thread;
 use crate::error::Error;
 use crate::journal::{Fault, Record, next_life};
 use crate::shell::log_files;
+use crate::store::backup;
 use crate::store::salvage::ReadStore;
 
 /// What was recovered, and what was not.
@@ -83,15 +84,19 @@ pub async fn recover(from: PathBuf, to: PathBuf) -> Result<Recovered, Error> {
         let mut name = to.clone().into_os_string();
         name.push(".rest.jsonl");
         let beside = PathBuf::from(name);
-        if beside.exists() {
+        if beside.exists() && !unfinished(&to)? {
             return Err(Fault::Foreign { path: beside.display().to_string() });
         }
-        let tip = store.restore(&to, next_life(store.epoch(), now()))?;
         let mut notes = notes(&store);
-        notes.extend(carry_log(&from, &to)?);
         let mut lines = Lines { path: &beside, file: None };
-        let beyond_records = store.beyond(|record| lines.add(record))?;
-        let beyond_file = lines.finish()?.then(|| beside.clone());
+        let (mut beyond_records, mut beyond_file) = (0, None);
+        // All of it before the new folder has its name: whoever is cut off begins anew.
+        let tip = store.restore(&to, next_life(store.epoch(), now()), |work| {
+            notes.extend(carry_log(&store, &from, work)?);
+            beyond_records = store.beyond(|record| lines.add(record))?;
+            beyond_file = lines.finish()?.then(|| beside.clone());
+            Ok(())
+        })?;
         let damage = store.damage();
         let missing = damage.gaps.iter().map(|gap| Missing {
             first_group: gap.first_group,
@@ -124,7 +129,7 @@ pub async fn recover(from: PathBuf, to: PathBuf) -> Result<Recovered, Error> {
 
 /// Gives the new folder the log of the old one, so that it goes on; a sentence when it cannot. A checkpoint over records that
 /// were lost is put beside.
-fn carry_log(from: &Path, to: &Path) -> Result<Option<String>, Fault> {
+fn carry_log(store: &ReadStore, from: &Path, to: &Path) -> Result<Option<String>, Fault> {
     let key = match log_files::key_text(from) {
         Ok(Some(key)) => key,
         Ok(None) => return Ok(None),
@@ -137,7 +142,11 @@ fn carry_log(from: &Path, to: &Path) -> Result<Option<String>, Fault> {
     };
     let newest = log_files::checkpoint_text(from)?;
     let contained = match &newest {
-        Some(text) => log_files::begins_with(&ReadStore::open(to)?, &key, text)?,
+        // Up to a gap alone, for behind it nothing follows.
+        Some(text) => match log_files::begins_with(store, &key, text) {
+            Err(Fault::Corrupt { .. }) => false,
+            begins => begins?,
+        },
         None => false,
     };
     log_files::adopt(to, &key, newest.as_deref().map(|text| (text, contained)))?;
@@ -187,6 +196,12 @@ fn notes(store: &ReadStore) -> Vec<String> {
     notes
 }
 
+/// Was an earlier recovery into this place cut off? Then what stands beside is its own.
+fn unfinished(to: &Path) -> Result<bool, Fault> {
+    let work = backup::work_of(to)?;
+    Ok(backup::unfinished(&work)? || backup::unfinished(to)?)
+}
+
 /// A file of records, made when the first one comes.
 struct Lines<'a> {
     path: &'a Path,
@@ -200,7 +215,7 @@ impl Lines<'_> {
         let mut write = || -> io::Result<()> {
             let file = match &mut self.file {
                 Some(file) => file,
-                None => self.file.insert(BufWriter::new(File::create_new(path)?)),
+                None => self.file.insert(BufWriter::new(File::create(path)?)),
             };
             writeln!(file, "{line}")
         };

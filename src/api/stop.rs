@@ -108,7 +108,8 @@ impl StopCalls<'_> {
                 return Err(Error::invalid("proposal_id", id.as_str(), "one of session_id and proposal_id"));
             }
         };
-        let shown = Box::new(Shown { needed_hash, by, ..shown });
+        let older = self.is_older(&shown, &stop_id).await?;
+        let shown = Box::new(Shown { needed_hash, by, older, ..shown });
         self.command(stop_id.clone(), Command::Release { stop_id, shown }).await
     }
 
@@ -180,6 +181,18 @@ impl StopCalls<'_> {
         Ok(view)
     }
 
+    /// Was a decision begun before the stop was engaged? The journal says which came first, also within one instant.
+    async fn is_older(&self, shown: &Shown, stop_id: &EntityId) -> Result<bool, Error> {
+        let kind = match shown.kind == StreamKind::Session.name() {
+            true => StreamKind::Session,
+            false => StreamKind::Proposal,
+        };
+        let (stream, engaged) =
+            (StreamId::new(kind, shown.id.clone()), self.positions().await?.get(stop_id).copied());
+        let first = self.q.host().blocking(move |store| wait(store.read(&stream, 0, 1))).await?;
+        Ok(first.first().map(|record| record.position) < engaged)
+    }
+
     /// Where the records of the stops stand in the journal.
     async fn positions(&self) -> Result<BTreeMap<EntityId, Position>, Error> {
         let stream = StreamId::new(StreamKind::Stops, stops_id());
@@ -202,7 +215,8 @@ fn positions(store: &dyn Store, stream: &StreamId) -> Result<BTreeMap<EntityId, 
 }
 
 fn scope(scope: StopScope) -> Result<Scope, Error> {
-    let expected = "one of everything, party, prefix, job_class";
+    let expected = "one of everything (true), party, prefix, job_class";
+    let given = serde_json::to_string(&scope).unwrap_or_default();
     match scope {
         StopScope { everything: Some(true), party: None, prefix: None, job_class: None } => {
             Ok(Scope::Everything)
@@ -216,7 +230,7 @@ fn scope(scope: StopScope) -> Result<Scope, Error> {
         StopScope { everything: None, party: None, prefix: None, job_class: Some(class) } => {
             Ok(Scope::JobClass(class))
         }
-        _ => Err(Error::invalid("scope", "none or several of them", expected)),
+        _ => Err(Error::invalid("scope", given, expected)),
     }
 }
 
@@ -250,6 +264,7 @@ fn by_session(id: EntityId, state: &Session) -> Option<Shown> {
         expires_at: mandate.and_then(|mandate| mandate.expires_at),
         used_up: mandate.is_some_and(|mandate| state.uses.count() >= mandate.uses),
         fenced: mandate.is_some_and(|mandate| mandate.fence.is_some()),
+        older: false,
         // Who votes in a place now: one that went to a stranger is none of those who were named.
         electorate: state.places(opened).map(|(_, holder)| holder.voter_id.clone()).collect(),
         supporters: for_it.map(|(voter, _)| voter.clone()).collect(),
@@ -271,6 +286,7 @@ fn by_proposal(id: EntityId, state: &Proposal) -> Option<Shown> {
         expires_at: mandate.and_then(|mandate| mandate.expires_at),
         used_up: mandate.is_some_and(|mandate| state.uses.count() >= mandate.uses),
         fenced: mandate.is_some_and(|mandate| mandate.fence.is_some()),
+        older: false,
         electorate: opened.participants.clone(),
         // A place can be handed on, what a stop asks of those it names cannot.
         supporters: for_it.map(|(place, vote)| vote.by.as_ref().unwrap_or(place).clone()).collect(),

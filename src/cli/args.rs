@@ -19,9 +19,9 @@ Exit codes: 0 done · 1 output that cannot be written · 2 bad request or usage 
 16 not known who calls · 17 the identity may not do this · 18 certificate that does not hold · \
 19 proof that does not hold · 32 not decided yet · 33 not approved · 34 approved by votes that do not stand · \
 35 approved for another operation · 36 approval expired · 37 used as often as it may be · 38 stopped · \
-39 does not release the stop · 40 handed its place on · 41 pruned · 42 led by another gate · 130 interrupted
+39 does not release the stop · 40 handed its place on · 41 pruned · 42 led by another gate · 43 no answer from the server · 130 interrupted
 
-Commands that ask for an outcome (`quorum wait`, `consensus request`, `consensus result`, `session result`, `capacity request`, `capacity reserve`, `job wait`) \
+Commands that ask for an outcome (`quorum wait`, `consensus request`, `consensus result`, `session result`, `capacity request`, `capacity need`, `capacity reserve`, `job wait`) \
 exit with it: 0 approved, decided, granted, completed · 20 open, not decided or ended yet · 21 rejected · 22 timeout · 23 expired · \
 24 cancelled · 25 aborted, could not be put or answered · 26 failed · 28 no quorum · 29 fault budget exceeded · 30 tainted, decided by voters that were proven to lie since. Commands that only show (`status`, `list`, `history`) exit with 0 once they have shown it. \
 `capacity offer`, `capacity release`, `capacity cancel`, `job extend`, `flow offer` and `shed release` exit with 27 when nothing was \
@@ -162,7 +162,8 @@ pub(super) fn field_arg(field: &Field) -> Arg {
     } else if !field.choices.is_empty() {
         arg.value_name(field.choices.join("|"))
     } else {
-        arg.value_name("TEXT")
+        // `-5m` is a bad time, and no flag.
+        arg.value_name("TEXT").allow_hyphen_values(["since", "until", "at"].contains(&field.name.as_str()))
     }
 }
 

@@ -45,7 +45,7 @@ what is left of the work before is not opened by anybody.
 The new folder goes on where the backup ends: the same ids, hashes, positions and checkpoints. It begins a new life of the \
 journal: tokens of jobs are minted above every one that the journal the backup was made of can have minted since, so a \
 leader of the old folder that lives on is refused by whoever has seen a leader of the new one. The two must not both \
-be served: each would decide by itself.";
+be served: each would decide by itself. A backup of a folder of one store becomes one of another by --store.";
 
 /// The two commands.
 pub(super) fn commands() -> [Command; 2] {
@@ -67,7 +67,8 @@ pub(super) fn commands() -> [Command; 2] {
         .about("Make a new data folder of a backup")
         .long_about(RESTORE)
         .arg(file("file", "FILE", "The backup"))
-        .arg(args::path("to", "NEW", "The new folder; missing or empty").required(true));
+        .arg(args::path("to", "NEW", "The new folder; missing or empty").required(true))
+        .arg(open::new_store());
     [backup, restore]
 }
 
@@ -127,12 +128,23 @@ async fn checkpoint(place: &Place) -> Result<Option<LogCheckpoint>, Error> {
     }
 }
 
+/// The folder that a file is to stand in.
+fn beside(above: &Path) -> std::io::Result<PathBuf> {
+    if above.as_os_str().is_empty() { Path::new(".").canonicalize() } else { above.canonicalize() }
+}
+
 /// Makes a backup.
 pub(super) async fn backup(matches: &ArgMatches, output: &Output) -> Result<u8, Stop> {
     let (folder, file) = (given(matches, "folder")?, given(matches, "to")?);
     if open::database(&folder)?.is_some() {
         let expected = "a data folder; a database has its own means";
         return Err(Error::invalid("folder", folder.display().to_string(), expected).into());
+    }
+    if let (Ok(folder), Some(Ok(above))) = (folder.canonicalize(), file.parent().map(beside))
+        && above.starts_with(&folder)
+    {
+        let expected = "a file outside the folder, in which nothing is changed";
+        return Err(Error::invalid("to", file.display().to_string(), expected).into());
     }
     let with_key = !matches.get_flag("without-log-key");
     let began = Stopwatch::start();
@@ -187,12 +199,20 @@ pub(super) async fn backup(matches: &ArgMatches, output: &Output) -> Result<u8, 
 pub(super) async fn restore(matches: &ArgMatches, output: &Output) -> Result<u8, Stop> {
     let bar = bar("restoring");
     let shown = bar.clone();
-    let restored = restore_from(given(matches, "file")?, given(matches, "to")?, move |done, all| {
+    let (file, to) = (given(matches, "file")?, given(matches, "to")?);
+    let store = matches.get_one::<String>("store").cloned();
+    let restored = restore_from(file, to, store, move |done, all| {
         shown.set_length(all);
         shown.set_position(done);
     });
     let restored = restored.await;
     bar.finish_and_clear();
+    let restored = restored.map_err(|error| match error.kind() {
+        ErrorKind::StoreCorrupt => {
+            error.advising("this file is no whole backup; take another one, or make one anew")
+        }
+        _ => error,
+    });
     told(&restored?, output)
 }
 

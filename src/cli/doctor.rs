@@ -9,6 +9,7 @@ use super::args::path;
 use super::open;
 use super::ops::{self, Named};
 use super::output::{Output, Stop, narrow_table};
+use super::remote;
 use quorate_runtime::api::proofs::signed_size;
 use quorate_runtime::core::kernel::time::Timestamp;
 use quorate_runtime::error::{Error, ErrorKind};
@@ -82,7 +83,8 @@ pub(super) fn run(matches: &ArgMatches, output: &Output) -> Result<u8, Stop> {
 
 fn folder(path: &Path) -> Vec<Check> {
     let mut checks = Vec::new();
-    let is_served = ops::owner_of(path).is_some();
+    let server = ops::owner_of(path);
+    let is_served = server.is_some();
     // Whoever serves the folder writes it meanwhile: what is read beside that says nothing.
     let opened = if is_served { None } else { Some(ReadStore::open(path)) };
     let exists = !matches!(opened, Some(Err(Fault::Missing { .. })));
@@ -90,13 +92,12 @@ fn folder(path: &Path) -> Vec<Check> {
         Some(Ok(store)) => Some(store.records()),
         Some(Err(_)) | None => None,
     };
-    checks
-        .push(opened.map_or_else(|| Check::ok("store", "served by a process that answers: not read"), store));
+    checks.push(opened.map_or_else(|| Check::ok("store", "served by a process: not read"), store));
     // Of a folder that is still to be made the one above it says what the disk is like.
     let there = path.ancestors().find(|at| at.exists()).unwrap_or(Path::new("."));
     checks.extend(file_system(there));
     checks.push(if is_served {
-        Check::ok("writable", "served by a process that answers: that one writes")
+        Check::ok("writable", "served by a process: that one writes")
     } else {
         writable(path, there)
     });
@@ -118,10 +119,17 @@ fn folder(path: &Path) -> Vec<Check> {
             }
         });
         checks.push(checkpoint(path, records));
-        checks.push(if is_served {
-            Check::ok("owner", "served by a process that answers")
-        } else {
-            owner(path)
+        checks.extend(private(path));
+        checks.push(match server {
+            Some(server) if remote::answers(&server) => {
+                Check::ok("owner", "served by a process that answers")
+            }
+            Some(_) => Check::fail(
+                "owner",
+                "a process has the folder and does not answer",
+                "let it go on if it is stopped (`kill -CONT`), or end it: another takes the folder over",
+            ),
+            None => owner(path),
         });
     }
     checks
@@ -222,6 +230,26 @@ fn may_write(path: &Path) -> Result<(), String> {
         Ok(meta) if meta.permissions().readonly() => Err("this is read-only".into()),
         _ => Ok(()),
     }
+}
+
+/// Who else of this machine can look into the folder.
+fn private(path: &Path) -> Option<Check> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = std::fs::metadata(path).ok()?.permissions().mode() & 0o777;
+        let found = format!("mode {mode:03o}");
+        Some(match mode & 0o077 {
+            0 => Check::ok("private", found),
+            _ => Check::warn(
+                "private",
+                found,
+                "others of this machine may read what is recorded, secrets of hooks among it: chmod 700",
+            ),
+        })
+    }
+    #[cfg(not(unix))]
+    None
 }
 
 fn owner(path: &Path) -> Check {

@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgMatches, Command};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
@@ -23,13 +22,7 @@ pub(super) fn command() -> Command {
         .long_about(MOVE)
         .arg(place("from", "Where the journal is"))
         .arg(place("to", "Where it is to be: empty, or where a move that was cut off left it"))
-        .arg(
-            Arg::new("store")
-                .long("store")
-                .value_name("NAME")
-                .value_parser(PossibleValuesParser::new(open::of_folders().map(|store| store.name)))
-                .help("The store that a new folder is made with; sled when left out"),
-        )
+        .arg(open::new_store())
 }
 
 /// What `quorate move --help` says.

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use clap::ArgMatches;
+use clap::builder::PossibleValuesParser;
+use clap::{Arg, ArgMatches};
 
 use super::args::ACCEPT_LOSS;
 use quorate_runtime::config::Config;
@@ -21,6 +22,15 @@ const RELEASE: (u32, Duration) = (250, Duration::from_millis(20));
 /// The stores of data folders.
 pub(super) fn of_folders() -> impl Iterator<Item = &'static StoreEntry> {
     STORES.iter().filter(|store| store.persistent && !store.database)
+}
+
+/// The flag that says which store a new folder is made with.
+pub(super) fn new_store() -> Arg {
+    Arg::new("store")
+        .long("store")
+        .value_name("NAME")
+        .value_parser(PossibleValuesParser::new(of_folders().map(|store| store.name)))
+        .help("The store that a new folder is made with; sled when left out")
 }
 
 /// The default store of data folders: the first of the table.

@@ -224,15 +224,33 @@ fn certificates(flag: &str, file: &Path) -> Result<Vec<Certificate<'static>>, Er
 /// The detail of an error after which a request may be sent again: no server has heard it, or it only asks.
 pub(super) const UNHEARD: &str = "unheard";
 
+/// How long what waits for nothing may take.
+const ANSWER_PATIENCE: Duration = Duration::from_secs(60);
+/// How long a server may take to say that it is there.
+const SIGN_PATIENCE: Duration = Duration::from_secs(3);
+
+/// Does the server answer, and not only its socket?
+pub(super) fn answers(server: &Server) -> bool {
+    let asked = server.base().and_then(|base| {
+        let config = Agent::config_builder().timeout_global(Some(SIGN_PATIENCE)).http_status_as_error(false);
+        Ok((server.agent(config)?, format!("{base}/healthz")))
+    });
+    asked.is_ok_and(|(agent, target)| agent.get(&target).call().is_ok())
+}
+
 /// Calls the operation at a server.
 ///
 /// # Errors
-/// What the server answers; `invalid_argument` for a URL that is none; `store_error` when there is no server or it
+/// What the server answers; `invalid_argument` for a URL that is none; `no_answer` when there is no server or it
 /// does not speak this protocol; `outcome_unknown` when the request may have been carried out and no answer came.
 pub(super) fn call(server: &Server, op: &Operation, fields: Map<String, Value>) -> Result<Value, Error> {
+    // What reads or prunes a whole journal takes its time.
+    let is_long =
+        (op.waits)(&fields) || ["history.", "retention."].iter().any(|noun| op.name.starts_with(noun));
+    let patience = if is_long { PATIENCE } else { ANSWER_PATIENCE };
     let request = WireRequest::of(op, fields);
     let target = format!("{}{}", server.base()?, request.target);
-    let config = Agent::config_builder().timeout_global(Some(PATIENCE)).http_status_as_error(false);
+    let config = Agent::config_builder().timeout_global(Some(patience)).http_status_as_error(false);
     let agent = server.agent(config)?;
     let sent = match request.body {
         None => server.known(agent.get(&target)).call(),
@@ -240,7 +258,7 @@ pub(super) fn call(server: &Server, op: &Operation, fields: Map<String, Value>) 
     };
     let unanswered = |e: &ureq::Error| {
         let unheard = op.method == Method::Get || never_sent(e);
-        let kind = if unheard { ErrorKind::StoreError } else { ErrorKind::OutcomeUnknown };
+        let kind = if unheard { ErrorKind::NoAnswer } else { ErrorKind::OutcomeUnknown };
         let error = Error::new(kind, format!("no answer from the server. {server}, cause={e}"));
         let error = match about_tls(server, e) {
             Some(next) => error.advising(next),
@@ -261,7 +279,7 @@ pub(super) fn call(server: &Server, op: &Operation, fields: Map<String, Value>) 
 /// that door does not say it, and refuses what may not be asked when it is asked.
 ///
 /// # Errors
-/// What the server answers; `store_error` when there is none.
+/// What the server answers; `no_answer` when there is none.
 pub(super) fn covered(server: &Server) -> Result<BTreeSet<&'static str>, Error> {
     let base = server.base()?;
     let config = Agent::config_builder().timeout_global(Some(CONNECT_PATIENCE)).http_status_as_error(false);
@@ -269,7 +287,7 @@ pub(super) fn covered(server: &Server) -> Result<BTreeSet<&'static str>, Error> 
     let request = server.known(request).header("Accept", "application/json, text/event-stream");
     let answer = request.send_json(json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/list" }));
     let mut answer = answer.map_err(|e| {
-        Error::new(ErrorKind::StoreError, format!("no answer from the server. {server}, cause={e}"))
+        Error::new(ErrorKind::NoAnswer, format!("no answer from the server. {server}, cause={e}"))
             .with(UNHEARD, true)
     })?;
     if answer.status() == ureq::http::StatusCode::NOT_FOUND {
@@ -293,7 +311,7 @@ pub(super) fn covered(server: &Server) -> Result<BTreeSet<&'static str>, Error> 
 /// Follows the events at a server that fit the filters in `fields`.
 ///
 /// # Errors
-/// What the server answers; `invalid_argument` for a URL that is none; `store_error` when there is no server or it does
+/// What the server answers; `invalid_argument` for a URL that is none; `no_answer` when there is no server or it does
 /// not speak this protocol.
 pub(super) fn follow(
     server: &Server,
@@ -308,7 +326,7 @@ pub(super) fn follow(
     let agent = server.agent(config)?;
     let answer = server.known(agent.get(format!("{base}/api/v1/events{}", wire::query(&fields)))).call();
     let mut answer = answer.map_err(|e| {
-        Error::new(ErrorKind::StoreError, format!("no answer from the server. {server}, cause={e}"))
+        Error::new(ErrorKind::NoAnswer, format!("no answer from the server. {server}, cause={e}"))
     })?;
     if answer.status().is_success() {
         return Ok(answer.into_body().into_reader());
@@ -357,7 +375,7 @@ fn never_sent(error: &ureq::Error) -> bool {
 
 fn foreign(server: &Server, what: &str) -> Error {
     let message = format!("the answer is not that of a Quorate server. {server}, answer={what}");
-    Error::new(ErrorKind::StoreError, message)
+    Error::new(ErrorKind::NoAnswer, message)
 }
 
 #[cfg(test)]

@@ -114,7 +114,11 @@ pub(super) async fn need(
     }
     fields.insert("wait".into(), true.into());
     fields.insert("need_id".into(), need.into());
-    let granted = unless(signals, grant(place, op, fields)).await;
+    let mut granted = unless(signals, grant(place, op, fields)).await;
+    // That this command asks twice is no repeat of its caller.
+    if let (Ok(Value::Object(reply)), Some(was)) = (&mut granted, asked.get("duplicate")) {
+        reply.insert("duplicate".into(), was.clone());
+    }
     if matches!(granted, Err(Stop::Interrupted)) {
         output.complain(&format!(
             "the need waits on without you\nnext: quorate capacity cancel --cell-id {cell} --need-id {need}\n"

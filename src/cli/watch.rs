@@ -49,7 +49,7 @@ enum Said {
 /// Follows until a signal comes. A server that goes away is tried again, and nothing is missed or told twice.
 ///
 /// # Errors
-/// What the server answers; `store_error` when there is none at the beginning; `Interrupted` after a signal.
+/// What the server answers; `no_answer` when there is none at the beginning; `Interrupted` after a signal.
 pub(super) async fn run(matches: &ArgMatches, output: &Output) -> Result<u8, Stop> {
     let op = quorate_runtime::api::ops::find(FILTERS)?;
     let mut fields = ops::fields(op, &NOT_FOLLOWED, matches)?;
@@ -96,7 +96,7 @@ fn server(matches: &ArgMatches) -> Result<Server, Error> {
             "nobody serves this folder, so nothing happens there; start `quorate serve`. data={}",
             folder.display()
         );
-        Error::new(ErrorKind::StoreError, message)
+        Error::new(ErrorKind::NoAnswer, message)
     })
 }
 
@@ -110,7 +110,7 @@ async fn follow(
     rest: &mut Duration,
 ) -> Result<Error, Stop> {
     let lost =
-        |why: &str| Error::new(ErrorKind::StoreError, format!("the server was lost. {server}, cause={why}"));
+        |why: &str| Error::new(ErrorKind::NoAnswer, format!("the server was lost. {server}, cause={why}"));
     let mut told_of_pruned = *began;
     let (tell, mut heard) = mpsc::channel(AHEAD);
     let (from, asked) = (server.clone(), fields.clone());
@@ -158,13 +158,13 @@ async fn follow(
 fn read(body: impl BufRead, tell: &mpsc::Sender<Said>) -> Option<Error> {
     let (mut id, mut name, mut data) = (None, String::new(), String::new());
     let foreign = |e: serde_json::Error| {
-        Error::new(ErrorKind::StoreError, format!("the server's events cannot be read. cause={e}"))
+        Error::new(ErrorKind::NoAnswer, format!("the server's events cannot be read. cause={e}"))
     };
     for text in body.lines() {
         let text = match text {
             Ok(text) => text,
             Err(e) => {
-                return Some(Error::new(ErrorKind::StoreError, format!("the connection broke. cause={e}")));
+                return Some(Error::new(ErrorKind::NoAnswer, format!("the connection broke. cause={e}")));
             }
         };
         let (field, value) = text.split_once(':').unwrap_or((&text, ""));

@@ -29,7 +29,7 @@ impl Way for Planned {
 }
 
 fn never_heard() -> Result<Value, Error> {
-    Err(Error::new(ErrorKind::StoreError, "nobody is there").with(UNHEARD, true))
+    Err(Error::new(ErrorKind::NoAnswer, "nobody is there").with(UNHEARD, true))
 }
 
 fn cut_off() -> Result<Value, Error> {
@@ -76,7 +76,7 @@ async fn what_may_have_been_done_is_never_told_as_unheard() {
 #[tokio::test(start_paused = true)]
 async fn a_server_that_was_never_met_is_not_waited_for() {
     let way = Planned::of([never_heard()]);
-    assert_eq!(call(&way, "quorum.vote", vote(), false).await.unwrap_err().kind(), ErrorKind::StoreError);
+    assert_eq!(call(&way, "quorum.vote", vote(), false).await.unwrap_err().kind(), ErrorKind::NoAnswer);
 }
 
 #[tokio::test(start_paused = true)]

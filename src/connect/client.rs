@@ -133,7 +133,7 @@ impl Client {
     /// Connects, and keeps the connection for the first request.
     ///
     /// # Errors
-    /// `store_error` when there is no server.
+    /// `no_answer` when there is no server.
     pub(super) async fn reach(&self) -> Result<(), Error> {
         let connection = self.connect().await.map_err(|lost| lost.told(true, &self.address))?;
         self.idle().push_back(connection);
@@ -143,7 +143,7 @@ impl Client {
     /// Calls an operation, once.
     ///
     /// # Errors
-    /// What the server answers; `store_error` when there is no server or it does not speak this protocol;
+    /// What the server answers; `no_answer` when there is no server or it does not speak this protocol;
     /// `outcome_unknown` when the request may have been carried out and no answer came.
     pub async fn call(&self, op: &Operation, fields: Map<String, Value>) -> Result<Value, Error> {
         let waits = (op.waits)(&fields);
@@ -268,7 +268,7 @@ impl Client {
     /// The error for an answer that no Quorate gives.
     pub(super) fn foreign(&self, what: &str) -> Error {
         let message = format!("the answer is not that of a Quorate server. {}, answer={what}", self.address);
-        Error::new(ErrorKind::StoreError, message)
+        Error::new(ErrorKind::NoAnswer, message)
     }
 }
 
@@ -334,7 +334,7 @@ impl Lost {
     /// As an error; what only `asks` has done nothing.
     fn told(self, asks: bool, address: &Address) -> Error {
         let unheard = asks || !self.heard;
-        let kind = if unheard { ErrorKind::StoreError } else { ErrorKind::OutcomeUnknown };
+        let kind = if unheard { ErrorKind::NoAnswer } else { ErrorKind::OutcomeUnknown };
         let error = Error::new(kind, format!("no answer from the server. {address}, cause={}", self.cause));
         let error = if unheard { error.with(UNHEARD, true) } else { error };
         if self.heard { error.with(CUT_OFF, true) } else { error }

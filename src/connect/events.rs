@@ -99,7 +99,7 @@ impl FarEvents {
     /// The next event, when there is one; none when there is no more to come. May be asked again after it was cut short.
     ///
     /// # Errors
-    /// What the server answers, such as `not_authenticated` for an identity that was revoked; `store_error` when it did not
+    /// What the server answers, such as `not_authenticated` for an identity that was revoked; `no_answer` when it did not
     /// come back. Then it is over; a new follower goes on at [`FarEvents::position`].
     pub async fn next(&mut self) -> Result<Option<EventView>, Error> {
         let (heard, position) = match &mut self.0 {

@@ -156,7 +156,7 @@ impl Quorate {
     ///
     /// # Errors
     /// `invalid_argument` for what is no URL, token or certificate; `store_missing` when there is no such folder;
-    /// `store_error` when nobody answers there within five seconds.
+    /// `no_answer` when nobody answers there within five seconds.
     pub async fn connect(to: impl Into<ConnectOptions>) -> Result<Connected, Error> {
         Connected::open(to.into()).await
     }
@@ -246,7 +246,7 @@ impl Connected {
     /// Runs an operation of the table by name, as a door does. Repeated as the typed methods are.
     ///
     /// # Errors
-    /// Those of the operation; `store_error` when there is no server any more; `outcome_unknown` when the request may have
+    /// Those of the operation; `no_answer` when there is no server any more; `outcome_unknown` when the request may have
     /// been carried out, no answer came, and a repeat might do it twice.
     pub fn call(
         &self,

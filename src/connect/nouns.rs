@@ -134,7 +134,8 @@ connected! {
     }
     capacity: Capacity {
         request "capacity.request" (RequestCapacity) => CapacityRequested;
-        cancel "capacity.cancel" (CancelNeed) => CapacityRequested;
+        need "capacity.need" (NeedRef) => CapacityRequested;
+        cancel "capacity.cancel" (NeedRef) => CapacityRequested;
         offer "capacity.offer" (OfferCapacity) => CapacityOffered;
         ack "capacity.ack" (HeldToken) => CapacityToken;
         reserve "capacity.reserve" (ReserveCapacity) => CapacityReserved;

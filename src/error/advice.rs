@@ -83,6 +83,7 @@ pub fn advice(kind: ErrorKind) -> &'static str {
         ErrorKind::OutcomeUnknown => {
             "repeat the same command: under the same ids a repeat of what was done changes nothing"
         }
+        ErrorKind::NoAnswer => "start the server, or check its address; then try again: nothing took effect",
         ErrorKind::StoreError => "look at the cause, then try again; nothing took effect",
         ErrorKind::StoreLocked => {
             "stop the process that holds the folder, or ask it: it answers for the folder only if it is a server"

@@ -208,7 +208,7 @@ fn read_again(proven: &Proven) {
     match proven.look() {
         Ok(false) => {}
         Ok(true) => tracing::info!("the certificate was read again"),
-        Err(error) => tracing::warn!(%error, "the certificate stays what it was"),
+        Err(error) => tracing::error!(%error, "the certificate stays what it was"),
     }
 }
 

@@ -13,8 +13,13 @@ use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full};
 use rmcp::transport::streamable_http_server::session::never::NeverSessionManager;
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
+use serde_json::Value;
 
 use crate::Mcp;
+use crate::lines::no_request;
+
+const CONTENT_TYPE: &str = "content-type";
+const JSON: &[u8] = b"application/json";
 
 /// An answer.
 #[derive(Debug)]
@@ -55,24 +60,30 @@ impl Parts {
     }
 }
 
+/// An answer in one part.
+fn told(status: StatusCode, mut headers: Vec<(String, Vec<u8>)>, what: &Value) -> Answer {
+    headers.retain(|(name, _)| name != CONTENT_TYPE);
+    headers.push((CONTENT_TYPE.to_owned(), JSON.to_vec()));
+    let body = Full::new(Bytes::from(what.to_string())).boxed();
+    Answer { status: status.as_u16(), headers, body: Parts(body) }
+}
+
 /// Answers a request. Which names the server answers to, and which pages may ask, was looked at before.
 pub async fn answer(mcp: Mcp, method: &str, headers: Vec<(String, Vec<u8>)>, body: Bytes) -> Answer {
     if let Some(refusal) =
         Some(&body).filter(|_| method == "POST").and_then(|body| crate::lines::refused(body))
     {
         // Whoever wrote what is no JSON wrote no request.
-        let status = if refusal.get("id").is_some() { StatusCode::OK } else { StatusCode::BAD_REQUEST };
-        let headers = vec![("content-type".to_owned(), b"application/json".to_vec())];
-        let body = Full::new(Bytes::from(refusal.to_string())).boxed();
-        return Answer { status: status.as_u16(), headers, body: Parts(body) };
+        let status = if refusal["id"].is_null() { StatusCode::BAD_REQUEST } else { StatusCode::OK };
+        return told(status, Vec::new(), &refusal);
     }
     let mut request = Request::builder().method(method).uri("/mcp");
     for (name, value) in headers {
         request = request.header(name, value);
     }
     let Ok(request) = request.body(Full::new(body)) else {
-        let body = Full::new(Bytes::from_static(b"the headers are not those of a request")).boxed();
-        return Answer { status: StatusCode::BAD_REQUEST.as_u16(), headers: Vec::new(), body: Parts(body) };
+        let refusal = no_request("the headers are not those of a request");
+        return told(StatusCode::BAD_REQUEST, Vec::new(), &refusal);
     };
     let config = StreamableHttpServerConfig::default()
         .with_legacy_session_mode(false)
@@ -84,5 +95,12 @@ pub async fn answer(mcp: Mcp, method: &str, headers: Vec<(String, Vec<u8>)>, bod
     let (head, body) = service.handle(request).await.into_parts();
     let headers =
         head.headers.iter().map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec()));
-    Answer { status: head.status.as_u16(), headers: headers.collect(), body: Parts(body) }
+    let headers: Vec<(String, Vec<u8>)> = headers.collect();
+    let is_json = |(name, value): &(String, Vec<u8>)| name == CONTENT_TYPE && value.starts_with(JSON);
+    if head.status.is_client_error() && !headers.iter().any(is_json) {
+        // Refused as a request of HTTP, in a sentence alone.
+        let why = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
+        return told(head.status, headers, &no_request(&String::from_utf8_lossy(&why)));
+    }
+    Answer { status: head.status.as_u16(), headers, body: Parts(body) }
 }

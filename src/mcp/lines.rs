@@ -1,5 +1,5 @@
-//! What no request can be made of is answered before the protocol sees it: text that is no JSON, and parameters that do not fit
-//! their method.
+//! What no request can be made of is answered before the protocol sees it: text that is no JSON or no request, numbers that
+//! cannot be kept as they are written, members that are given twice, and parameters that do not fit their method.
 //!
 //! ```text
 //!  stdin ── line ──► refused? ── no ──► protocol ──┐
@@ -11,7 +11,10 @@
 //!
 //! Source: JSON-RPC 2.0, section 5.1; Model Context Protocol, revision 2026-07-28, *Error Responses*.
 
+use quorate_runtime::api::json;
+use quorate_runtime::error::ErrorKind;
 use rmcp::model::{CallToolRequestParams, CancelTaskParams, GetTaskParams, ReadResourceRequestParams};
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 use tokio::io::{
@@ -25,17 +28,46 @@ const BETWEEN: usize = 64 << 10;
 const LONGEST: u64 = 16 << 20;
 
 const PARSE_ERROR: i32 = -32_700;
+const INVALID_REQUEST: i32 = -32_600;
 const INVALID_PARAMS: i32 = -32_602;
+
+/// What says which request a text is. The rest of it need not be readable.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Envelope {
+    id: Value,
+    method: Option<Value>,
+    result: Option<Value>,
+    error: Option<Value>,
+}
+
+/// An error of the protocol; `id` is null where no request says which it is.
+pub(crate) fn failure(id: &Value, code: i32, message: &str) -> Value {
+    json!({ "jsonrpc": "2.0", "id": id, "error": { "code": code, "message": message } })
+}
+
+/// An error about what is no request.
+pub(crate) fn no_request(message: &str) -> Value {
+    failure(&Value::Null, INVALID_REQUEST, message)
+}
 
 /// The answer to a text that no request can be made of; none where the protocol answers.
 pub(crate) fn refused(text: &[u8]) -> Option<Value> {
-    let value: Value = match serde_json::from_slice(text) {
-        Ok(value) => value,
-        Err(e) => {
-            let message = format!("this is no JSON. cause={e}");
-            return Some(json!({ "jsonrpc": "2.0", "error": { "code": PARSE_ERROR, "message": message } }));
+    let envelope = serde_json::from_slice::<Envelope>(text).unwrap_or_default();
+    let value = match std::str::from_utf8(text).map(json::read) {
+        Ok(Ok(value)) => value,
+        Ok(Err(error)) if error.kind() == ErrorKind::InvalidArgument => {
+            return Some(failure(&envelope.id, INVALID_PARAMS, error.message()));
         }
+        Ok(Err(error)) => return Some(failure(&envelope.id, PARSE_ERROR, error.message())),
+        Err(e) => return Some(failure(&envelope.id, PARSE_ERROR, &format!("this is no UTF-8. cause={e}"))),
     };
+    if !value.is_object() {
+        return Some(no_request("a request is one JSON object; several at once are not taken"));
+    }
+    if envelope.method.is_none() && envelope.result.is_none() && envelope.error.is_none() {
+        return Some(failure(&envelope.id, INVALID_REQUEST, "the request names no method"));
+    }
     let (method, id) = (value.get("method")?.as_str()?, value.get("id")?);
     let params = value.get("params").cloned().unwrap_or(Value::Object(Map::new()));
     let fits = match method {
@@ -46,7 +78,7 @@ pub(crate) fn refused(text: &[u8]) -> Option<Value> {
         _ => return None,
     };
     let message = format!("the parameters do not fit. method={method}, cause={}", fits.err()?);
-    Some(json!({ "jsonrpc": "2.0", "id": id, "error": { "code": INVALID_PARAMS, "message": message } }))
+    Some(failure(id, INVALID_PARAMS, &message))
 }
 
 fn fits<T: DeserializeOwned>(params: Value) -> Result<(), serde_json::Error> {
@@ -150,6 +182,27 @@ mod tests {
     }
 
     #[test]
+    fn an_error_says_which_request_it_answers() {
+        let told = |text: &str| {
+            let refusal = refused(text.as_bytes()).unwrap();
+            (refusal["id"].clone(), refusal["error"]["code"].as_i64().unwrap())
+        };
+        let call = |arguments: &str| {
+            told(&format!(
+                r#"{{"jsonrpc":"2.0","id":12,"method":"tools/call","params":{{"name":"quorum_vote","arguments":{arguments}}}}}"#
+            ))
+        };
+        assert_eq!(call(r#"{"confidence":1e400}"#), (json!(12), -32_602));
+        assert_eq!(call(r#"{"amount":1.0000000000000001}"#), (json!(12), -32_602));
+        assert_eq!(call(r#"{"amount":18446744073709551616}"#), (json!(12), -32_602));
+        assert_eq!(call(r#"{"proposal":{"d":1,"d":2}}"#), (json!(12), -32_602));
+        assert_eq!(told(r#"{"jsonrpc":"2.0","id":"a"}"#), (json!("a"), -32_600));
+        for nobody in ["[]", "7", "{}", "{bad"] {
+            assert_eq!(told(nobody).0, Value::Null, "{nobody}");
+        }
+    }
+
+    #[test]
     fn what_the_protocol_can_read_is_left_to_it() {
         for sound in [
             r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"job_list","arguments":{"limit":1}}}"#,
@@ -157,8 +210,7 @@ mod tests {
             r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#,
             r#"{"jsonrpc":"2.0","id":1,"method":"no/such"}"#,
             r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#,
-            "[]",
-            "7",
+            r#"{"jsonrpc":"2.0","id":1,"result":{}}"#,
         ] {
             assert_eq!(code(sound), None, "{sound}");
         }

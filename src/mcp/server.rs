@@ -131,7 +131,7 @@ impl ServerHandler for Mcp {
         })?;
         let fields = tools::fields(request.arguments);
         let Some(wait) = waits::of(op, &fields) else {
-            return Ok(match self.ops.call(op, fields).await {
+            return Ok(match self.ops.call(op, waits::bounded(op, fields)).await {
                 Ok(reply) => answers::reply(op, reply, None).into(),
                 Err(error) => answers::failure(&error).into(),
             });

@@ -26,6 +26,8 @@ pub(crate) const LONGEST: Duration = Duration::from_secs(50);
 const LOOK: Duration = Duration::from_secs(1);
 /// How often a task is worth asking for.
 const POLL_MS: u64 = 1_000;
+/// How long the operations wait at most; more they refuse.
+const LONGEST_ASKED_MS: u64 = 300_000;
 /// How long the operations wait that say nothing about it.
 const UNSAID_MS: u64 = 30_000;
 
@@ -36,12 +38,12 @@ pub(crate) struct Kind {
     name: &'static str,
     /// The operation that shows how it stands.
     look: &'static str,
-    /// The field of requests and replies that says which.
-    id: &'static str,
+    /// The fields of requests and replies that say which, the one of its own last.
+    ids: &'static [&'static str],
     /// The field by which `look` waits; none when it answers at once.
     longest: Option<&'static str>,
-    /// The operation that ends it without a decision; none when there are no tasks of this kind.
-    cancel: Option<&'static str>,
+    /// The operation that ends it without a decision.
+    cancel: &'static str,
 }
 
 /// Everything that is waited for.
@@ -49,33 +51,38 @@ const KINDS: &[Kind] = &[
     Kind {
         name: "quorum",
         look: "quorum.wait",
-        id: "quorum_id",
+        ids: &["quorum_id"],
         longest: Some("timeout_ms"),
-        cancel: Some("quorum.cancel"),
+        cancel: "quorum.cancel",
     },
     Kind {
         name: "consensus",
         look: "consensus.result",
-        id: "proposal_id",
+        ids: &["proposal_id"],
         longest: Some("wait_ms"),
-        cancel: Some("consensus.cancel"),
+        cancel: "consensus.cancel",
     },
     Kind {
         name: "session",
         look: "session.result",
-        id: "session_id",
+        ids: &["session_id"],
         longest: Some("wait_ms"),
-        cancel: Some("session.cancel"),
+        cancel: "session.cancel",
     },
     Kind {
         name: "job",
         look: "job.wait",
-        id: "job_id",
+        ids: &["job_id"],
         longest: Some("timeout_ms"),
-        cancel: Some("job.cancel"),
+        cancel: "job.cancel",
     },
-    // The need is named together with its cell, and asked for again by the same request.
-    Kind { name: "capacity", look: "capacity.request", id: "need_id", longest: None, cancel: None },
+    Kind {
+        name: "capacity",
+        look: "capacity.need",
+        ids: &["cell_id", "need_id"],
+        longest: None,
+        cancel: "capacity.cancel",
+    },
 ];
 
 /// An operation that waits, what it waits for, and whether it begins that.
@@ -87,6 +94,13 @@ const WAITS: &[(&str, &str, bool)] = &[
     ("job.wait", "job", false),
     ("capacity.request", "capacity", true),
 ];
+
+impl Kind {
+    /// The field of its own.
+    fn id(&self) -> &'static str {
+        self.ids.last().copied().unwrap_or_default()
+    }
+}
 
 /// A call that waits.
 #[derive(Debug)]
@@ -115,6 +129,21 @@ pub(crate) fn of(op: &'static Operation, fields: &Map<String, Value>) -> Option<
     (op.waits)(fields).then(|| Wait { op, look, kind, begins: *begins, fields: fields.clone() })
 }
 
+/// The fields of a call that is no task and waits all the same, for no longer than clients do: who asks what awaits it, or for
+/// work, asks again.
+pub(crate) fn bounded(op: &Operation, mut fields: Map<String, Value>) -> Map<String, Value> {
+    let asked = fields.get("wait_ms").and_then(Value::as_u64);
+    if (op.waits)(&fields) && asked.is_some_and(|asked| (ms(LONGEST)..=LONGEST_ASKED_MS).contains(&asked)) {
+        fields.insert("wait_ms".into(), ms(LONGEST).into());
+    }
+    // Its time is that of the wait alone; what is reserved does not know of it.
+    let asked = fields.get("timeout_seconds").and_then(Value::as_f64);
+    if op.name == "capacity.reserve" && asked.is_some_and(|asked| asked > LONGEST.as_secs_f64()) {
+        fields.insert("timeout_seconds".into(), LONGEST.as_secs().into());
+    }
+    fields
+}
+
 /// What a call that waits came to.
 #[derive(Debug)]
 pub(crate) enum Begun {
@@ -133,7 +162,7 @@ impl Wait {
             None | Some(Value::Null) => UNSAID_MS,
             Some(ms) => ms.as_u64()?,
         };
-        (ms <= 300_000).then(|| Duration::from_millis(ms).min(LONGEST))
+        (ms <= LONGEST_ASKED_MS).then(|| Duration::from_millis(ms).min(LONGEST))
     }
 
     /// Puts the question, where the call does that; else looks.
@@ -148,33 +177,31 @@ impl Wait {
 
     /// The fields of a look.
     fn looking(&self, begun: &Value, longest: Duration) -> Map<String, Value> {
-        let Kind { id, longest: field, .. } = self.kind;
-        let mut fields = self.fields.clone();
-        if self.begins && field.is_some() {
-            fields.clear();
+        let mut fields = if self.begins { Map::new() } else { self.fields.clone() };
+        for id in self.kind.ids {
+            if let Some(given) = begun.get(*id) {
+                fields.insert((*id).into(), given.clone());
+            }
         }
-        if let Some(id_given) = begun.get(id) {
-            fields.insert((*id).into(), id_given.clone());
+        if let Some(field) = self.kind.longest {
+            fields.insert(field.into(), ms(longest).into());
         }
-        match field {
-            Some(field) => fields.insert((*field).into(), ms(longest).into()),
-            None => fields.insert("wait".into(), false.into()),
-        };
         fields
     }
 
-    /// The call as a task, if it is not over at once; none when there are no tasks of this kind.
+    /// The call as a task, if it is not over at once; none for what is not named by its ids alone.
     ///
     /// # Errors
     /// Those of the operation.
     pub(crate) async fn as_task(&self, ops: &dyn Operations) -> Result<Option<Begun>, Error> {
         // A job in one datacenter is not named by its id alone.
-        if self.kind.cancel.is_none() || self.fields.contains_key("datacenter") {
+        if self.fields.contains_key("datacenter") {
             return Ok(None);
         }
         let reply = self.begin(ops).await?;
-        Ok(Some(match reply[self.kind.id].as_str() {
-            Some(id) if is_open(self.look, &reply) => Begun::Task(task(self.kind, id, &reply)),
+        let of: Option<Vec<&str>> = self.kind.ids.iter().map(|id| reply[*id].as_str()).collect();
+        Ok(Some(match of {
+            Some(ids) if is_open(self.look, &reply) => Begun::Task(task(&task_id(self.kind, &ids), &reply)),
             Some(_) | None => Begun::Over(reply),
         }))
     }
@@ -221,10 +248,11 @@ impl Wait {
 
     /// What to do about a wait that ended first.
     fn note(&self, reply: &Value) -> String {
-        let (tool, id) = (tools::name(self.look), &reply[self.kind.id]);
+        let id = format!("{} {}", self.kind.id(), reply[self.kind.id()]);
         let how = match self.kind.longest {
-            Some(field) => format!("{tool} with {} {id} and {field} {}", self.kind.id, ms(LONGEST)),
-            None => format!("{tool} with the same fields and {} {id}", self.kind.id),
+            Some(field) => format!("{} with {id} and {field} {}", tools::name(self.look), ms(LONGEST)),
+            // A look does not wait; the same request does.
+            None => format!("{} with the same fields and {id}", tools::name(self.op)),
         };
         format!(
             "{}. It goes on without you. Next: call {how} to wait on.",
@@ -248,7 +276,7 @@ fn is_open(look: &Operation, reply: &Value) -> bool {
 
 /// How it stands, as a sentence without its full stop.
 fn stands(kind: &Kind, look: &Operation, reply: &Value) -> String {
-    let id = reply[kind.id].as_str().unwrap_or_default();
+    let id = reply[kind.id()].as_str().unwrap_or_default();
     let word = told(look, reply).map_or("over", |told| told.name);
     let counted = |field: &str| reply[field].as_u64();
     let votes = match (counted("approve_votes"), counted("required_votes")) {
@@ -261,8 +289,15 @@ fn stands(kind: &Kind, look: &Operation, reply: &Value) -> String {
     format!("{} {id} is {word}{votes}", kind.name)
 }
 
+/// The id of a task: the kind and the names, with a colon between them. Names before the last have theirs written `%3A`.
+fn task_id(kind: &Kind, ids: &[&str]) -> String {
+    let (own, before) = ids.split_last().unwrap_or((&"", &[]));
+    let before = before.iter().map(|id| id.replace('%', "%25").replace(':', "%3A") + ":");
+    format!("{}:{}{own}", kind.name, before.collect::<String>())
+}
+
 /// The task of an entity that stands so.
-fn task(kind: &Kind, id: &str, reply: &Value) -> Task {
+fn task(task_id: &str, reply: &Value) -> Task {
     let first = |names: &[&str]| {
         let own = names.iter().find_map(|name| reply[*name].as_str());
         own.or_else(|| names.iter().find_map(|name| reply["datacenters"][0][*name].as_str()))
@@ -270,30 +305,33 @@ fn task(kind: &Kind, id: &str, reply: &Value) -> Task {
     };
     let created = first(&["opened_at", "started_at"]).unwrap_or_default();
     let updated = first(&["closed_at", "ended_at", "last_progress_at"]).unwrap_or_else(|| created.clone());
-    Task::new(format!("{}:{id}", kind.name), TaskStatus::Working, created, updated)
-        .with_poll_interval_ms(POLL_MS)
+    Task::new(task_id, TaskStatus::Working, created, updated).with_poll_interval_ms(POLL_MS)
 }
 
 /// An entity that is a task.
 #[derive(Debug)]
 pub(crate) struct Known<'a> {
     kind: &'static Kind,
-    cancel: &'static str,
-    id: &'a str,
+    task_id: &'a str,
+    ids: Vec<String>,
 }
 
 impl<'a> Known<'a> {
     /// Reads the id of a task.
     pub(crate) fn read(task_id: &'a str) -> Option<Self> {
-        let (name, id) = task_id.split_once(':')?;
-        let kind = named(name).filter(|_| !id.is_empty())?;
-        Some(Known { kind, cancel: kind.cancel?, id })
+        let (name, ids) = task_id.split_once(':')?;
+        let kind = named(name)?;
+        let ids: Vec<&str> = ids.splitn(kind.ids.len(), ':').collect();
+        let (own, before) = ids.split_last()?;
+        let read = before.iter().map(|id| id.replace("%3A", ":").replace("%25", "%"));
+        let ids: Vec<String> = read.chain([(*own).to_owned()]).collect();
+        let is_whole = ids.len() == kind.ids.len() && ids.iter().all(|id| !id.is_empty());
+        is_whole.then_some(Known { kind, task_id, ids })
     }
 
     fn fields(&self) -> Map<String, Value> {
-        let mut fields = Map::new();
-        fields.insert(self.kind.id.into(), self.id.into());
-        fields
+        let named = self.kind.ids.iter().zip(&self.ids);
+        named.map(|(field, id)| ((*field).to_owned(), id.as_str().into())).collect()
     }
 
     async fn look(&self, ops: &dyn Operations) -> Result<(&'static Operation, Value), Error> {
@@ -311,7 +349,7 @@ impl<'a> Known<'a> {
     /// Those of the operation.
     pub(crate) async fn get(&self, ops: &dyn Operations) -> Result<DetailedTask, Error> {
         let (look, reply) = self.look(ops).await?;
-        let task = task(self.kind, self.id, &reply).with_status_message(stands(self.kind, look, &reply));
+        let task = task(self.task_id, &reply).with_status_message(stands(self.kind, look, &reply));
         let payload = match told(look, &reply).map(|told| told.name) {
             Some("open") => TaskPayload::Working,
             Some("cancelled") => TaskPayload::Cancelled,
@@ -325,12 +363,7 @@ impl<'a> Known<'a> {
     }
 
     async fn end(&self, ops: &dyn Operations) -> Result<(), Error> {
-        let op = find(self.cancel).map_err(|_| {
-            let kind = self.kind.name;
-            let message =
-                format!("nothing ends this without a decision; it ends at its deadline. kind={kind}");
-            Error::new(ErrorKind::UnknownOperation, message)
-        })?;
+        let op = find(self.kind.cancel)?;
         let mut fields = self.fields();
         if op.fields().iter().any(|field| field.name == "reason") {
             fields.insert("reason".into(), "its task was cancelled".into());
@@ -341,7 +374,7 @@ impl<'a> Known<'a> {
     /// Ends the entity without a decision. One that has ended already stays as it is.
     ///
     /// # Errors
-    /// Those of the operation; `unknown_operation` where there is none that does it.
+    /// Those of the operation.
     pub(crate) async fn cancel(&self, ops: &dyn Operations) -> Result<(), Error> {
         let Err(error) = self.end(ops).await else { return Ok(()) };
         match self.look(ops).await {
@@ -370,9 +403,9 @@ mod tests {
             let look = find(named(kind).unwrap().look).unwrap();
             let fields = look.fields();
             let knows = |name: &str| fields.iter().any(|field| field.name == name);
-            let Kind { id, longest, .. } = named(kind).unwrap();
-            assert!(find(name).is_ok() && knows(id), "{name}");
-            assert!(longest.is_none_or(knows), "{name}");
+            let Kind { ids, longest, cancel, .. } = named(kind).unwrap();
+            assert!(find(name).is_ok() && ids.iter().all(|id| knows(id)), "{name}");
+            assert!(longest.is_none_or(knows) && find(cancel).is_ok(), "{name}");
         }
     }
 
@@ -396,16 +429,50 @@ mod tests {
         let look = Value::Object(request.looking(&json!({ "proposal_id": "p" }), Duration::from_millis(5)));
         assert_eq!(look, json!({ "proposal_id": "p", "wait_ms": 5 }));
         let need = wait("capacity.request", json!({ "cell_id": "c", "wait": true })).unwrap();
-        let look = Value::Object(need.looking(&json!({ "need_id": "n" }), LOOK));
-        assert_eq!(look, json!({ "cell_id": "c", "wait": false, "need_id": "n" }));
+        let look = Value::Object(
+            need.looking(&json!({ "cell_id": "c", "need_id": "n", "status": "pending" }), LOOK),
+        );
+        assert_eq!(look, json!({ "cell_id": "c", "need_id": "n" }));
     }
 
     #[test]
     fn the_id_of_a_task_is_that_of_its_entity() {
-        let read = |task: &'static str| Known::read(task).map(|known| (known.kind.name, known.id));
-        assert_eq!(read("quorum:a:b/ c"), Some(("quorum", "a:b/ c")));
-        for unknown in ["", "quorum", "quorum:", "capacity:n", "Quorum:q", ":q"] {
-            assert_eq!(read(unknown), None, "{unknown}");
+        let read = |task: &str| {
+            let known = Known::read(task)?;
+            let ids: Vec<&str> = known.ids.iter().map(String::as_str).collect();
+            assert_eq!(task_id(known.kind, &ids), task);
+            Some((known.kind.name, known.ids))
+        };
+        let ids = |ids: &[&str]| ids.iter().map(|id| (*id).to_owned()).collect::<Vec<_>>();
+        assert_eq!(read("quorum:a:b/ c"), Some(("quorum", ids(&["a:b/ c"]))));
+        assert_eq!(read("quorum:50%3A"), Some(("quorum", ids(&["50%3A"]))));
+        assert_eq!(read("capacity:eu%3A1%253A:n:%3A"), Some(("capacity", ids(&["eu:1%3A", "n:%3A"]))));
+        for unknown in ["", "quorum", "quorum:", "capacity:n", "capacity::n", "capacity:c:", "Quorum:q", ":q"]
+        {
+            assert!(Known::read(unknown).is_none(), "{unknown}");
+        }
+    }
+
+    #[test]
+    fn what_else_waits_waits_no_longer_than_clients_do() {
+        let bounded = |name: &str, fields: Value| {
+            let fields = bounded(find(name).unwrap(), fields.as_object().unwrap().clone());
+            Value::Object(fields)
+        };
+        let take = |ms: Value| json!({ "worker_id": "w", "wait_ms": ms });
+        assert_eq!(bounded("worker.take", take(300_000.into())), take(50_000.into()));
+        assert_eq!(bounded("worker.take", take(20.into())), take(20.into()));
+        // What is no time, or too long a one, is for the operation to refuse.
+        for absurd in [json!("x"), json!(300_001), json!(-1), json!(null)] {
+            assert_eq!(bounded("worker.take", take(absurd.clone())), take(absurd));
+        }
+        let reserve = |s: u64| json!({ "cell_id": "c", "amounts": { "tokens": 1 }, "wait": true, "timeout_seconds": s });
+        assert_eq!(bounded("capacity.reserve", reserve(3_600)), reserve(50));
+        for op in OPERATIONS.iter().filter(|op| !can_wait(op)) {
+            let waits = json!({ "wait_ms": 300_000, "wait": true });
+            let field = op.fields().into_iter().find(|field| field.name == "wait_ms");
+            let may_wait = (op.waits)(waits.as_object().unwrap());
+            assert!(!may_wait || field.is_some() || op.name == "capacity.reserve", "{}", op.name);
         }
     }
 }

@@ -96,6 +96,12 @@ impl Clock {
         }
     }
 
+    /// The latest instant that anybody can name: now, or that of the wall clock where the journal's time stands, as while
+    /// nobody has it open.
+    pub fn latest(&self) -> Timestamp {
+        if self.is_manual() { self.now() } else { self.now().max(wall()) }
+    }
+
     /// Looks at the wall clock and draws near to it. To be called every `PULSE`; until it was for the first time, a
     /// process that does not look at the clock is no sign of a pause. True when the wall clock was set.
     pub fn pulse(&self) -> bool {

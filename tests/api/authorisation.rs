@@ -88,6 +88,7 @@ fn a_field_that_names_who_acts_is_a_column() {
         "capacity.status",
         "quorum.list",
         "capacity.holders",
+        "capacity.need",
         "job.list",
         "lease.list",
         "overview.inbox",

@@ -88,6 +88,33 @@ fn a_restored_folder_goes_on_where_the_backup_ends_and_mints_other_tokens() {
     assert!(ours > above && above > theirs, "{ours} {above} {theirs}");
 }
 
+/// What the data folder says of its layout.
+fn layout(folder: &Path) -> String {
+    std::fs::read_to_string(folder.join("FORMAT")).unwrap().lines().next().unwrap().to_owned()
+}
+
+#[test]
+fn a_backup_becomes_a_folder_of_the_store_that_is_asked_for() {
+    let (original, elsewhere) = (folder(), TempDir::new().unwrap());
+    let before = verified(original.path());
+    let mut from = original.path().to_owned();
+    for (n, (store, said)) in [("fjall", "quorate store 4"), ("sled", "quorate store 2")].iter().enumerate() {
+        let file = elsewhere.path().join(format!("backup-{n}"));
+        let new = elsewhere.path().join(format!("new-{n}"));
+        backup(&from, &file, &[]);
+        let restoring = ["restore", text(&file), "--to", text(&new), "--store", *store, "--json"];
+        assert_eq!(run(&restoring).ok().json()["log_goes_on"], true);
+        assert_eq!((&*layout(&new), &verified(&new)), (*said, &before), "{store}");
+        from = new;
+    }
+    start("later", &["--data", text(&from)]);
+    assert_eq!(verified(&from)["ok"], true);
+    let file = elsewhere.path().join("backup-0");
+    let other = ["restore", text(&file), "--to", text(&from), "--store", "postgres", "--json"];
+    let refused = run(&other);
+    assert_eq!(refused.code(), 2, "{}", refused.out());
+}
+
 #[test]
 fn without_its_key_a_restored_folder_begins_a_log_of_its_own() {
     let (original, elsewhere) = (folder(), TempDir::new().unwrap());
@@ -236,4 +263,59 @@ fn a_recovered_folder_goes_on_with_the_log_of_the_damaged_one() {
     signal(&server, "-TERM");
     assert!(server.wait().unwrap().success());
     assert!(token(&new) > before + (1 << 20), "what was lost may have minted tokens");
+}
+
+#[test]
+fn a_recovery_or_a_move_killed_at_any_instant_leaves_no_store_that_is_empty() {
+    let (original, elsewhere) = (folder(), TempDir::new().unwrap());
+    let (from, new) = (elsewhere.path().join("from"), elsewhere.path().join("new"));
+    let tip = verified(original.path())["tip_hash"].clone();
+    let copy = || {
+        let _ = std::fs::remove_dir_all(&from);
+        std::process::Command::new("cp").arg("-r").args([original.path(), &from]).status().unwrap();
+    };
+    let moving = |store| vec!["move", "--from", text(&from), "--to", text(&new), "--store", store];
+    for args in [vec!["recover", text(&from), "--to", text(&new)], moving("sled"), moving("fjall")] {
+        let command = args[0];
+        let (mut whole, mut nothing) = (0, 0);
+        copy();
+        for round in 0..32u64 {
+            let mut made = quorate(&args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+            if round % 4 == 3 {
+                // As soon as a store stands there.
+                while !new.join("FORMAT").exists() && made.try_wait().unwrap().is_none() {}
+            } else {
+                std::thread::sleep(Duration::from_micros(round * 3_000));
+            }
+            // It may have ended by itself.
+            let _ = made.kill();
+            made.wait().unwrap();
+            // What is opened there has everything; what has not is opened by nobody.
+            let seen = run(&["history", "verify", "--data", text(&new), "--json"]);
+            let opened = seen.code() == 0 && seen.json()["opens"] == true;
+            let moved = run(&["history", "verify", "--data", text(&from), "--json"]);
+            let still = moved.code() == 0 && moved.json()["opens"] == true;
+            if opened {
+                whole += 1;
+                assert_eq!(seen.json()["tip_hash"], tip, "{command} {round}");
+                assert!(command == "recover" || !still, "both open: {round}");
+                std::fs::remove_dir_all(&new).unwrap();
+                copy();
+            } else {
+                nothing += 1;
+                if new.join("MOVE").exists() || new.join("FORMAT.new").exists() {
+                    let refused =
+                        run(&["agent", "register", "--agent-id", "x", "--data", text(&new), "--json"]);
+                    assert!(refused.code() != 0, "{command} {round}: {}", refused.out());
+                }
+            }
+        }
+        println!("{args:?}: {whole} whole, {nothing} nothing");
+        assert!(nothing > 0);
+        // Begun again it ends.
+        let done = run(&[&args[..], &["--json"]].concat());
+        assert!(done.code() == 0, "{command}: {}", done.out());
+        assert_eq!(verified(&new)["tip_hash"], tip);
+        std::fs::remove_dir_all(&new).unwrap();
+    }
 }

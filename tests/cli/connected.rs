@@ -150,7 +150,7 @@ async fn who_calls_is_told_by_a_token_or_by_the_key_of_a_certificate() {
     assert_eq!(nobody.quorums().stats().await.unwrap_err().kind(), ErrorKind::NotAuthenticated);
     // Nobody vouches for the server among those whom the system trusts.
     let hasty = ConnectOptions { patience: Duration::ZERO, ..ConnectOptions::to(&url) };
-    assert_eq!(Quorate::connect(hasty).await.unwrap_err().kind(), ErrorKind::StoreError);
+    assert_eq!(Quorate::connect(hasty).await.unwrap_err().kind(), ErrorKind::NoAnswer);
     end(server);
 }
 
@@ -162,8 +162,8 @@ async fn where_nobody_answers_that_is_said() {
         Quorate::connect(hasty).await.unwrap_err().kind()
     };
     assert_eq!(kind(&folder.path().join("nowhere")).await, ErrorKind::StoreMissing);
-    assert_eq!(kind(folder.path()).await, ErrorKind::StoreError);
-    assert_eq!(kind(Path::new("http://127.0.0.1:1")).await, ErrorKind::StoreError);
+    assert_eq!(kind(folder.path()).await, ErrorKind::NoAnswer);
+    assert_eq!(kind(Path::new("http://127.0.0.1:1")).await, ErrorKind::NoAnswer);
     for not_a_server in ["http://127.0.0.1:1/path", "https://[::", "http://a@b:1"] {
         assert_eq!(kind(Path::new(not_a_server)).await, ErrorKind::InvalidArgument, "{not_a_server}");
     }

@@ -89,10 +89,24 @@ fn doctor_looks_at_a_folder_and_changes_nothing() {
     for name in ["store", "owner"] {
         assert_eq!(status(&checks, name).0, "ok", "{checks}");
     }
-    assert!(checks.to_string().contains("served by a process that answers: not read"), "{checks}");
+    assert!(checks.to_string().contains("served by a process: not read"), "{checks}");
+    // One that is stopped has its socket still, and answers nothing.
+    signal(&server, "-STOP");
+    let frozen = run(&["doctor", "--data", data, "--json"]);
+    assert_eq!((frozen.code(), status(&frozen.json(), "owner").0), (10, &"fail".into()));
     signal(&server, "-KILL");
     server.wait().unwrap();
     assert_eq!(status(&run(&["doctor", "--data", data, "--json"]).json(), "owner").0, "warn");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        // Made for its owner alone; whoever opens it wider is told what that means.
+        let mode = |mode| std::fs::set_permissions(data, std::fs::Permissions::from_mode(mode)).unwrap();
+        assert_eq!(std::fs::metadata(data).unwrap().permissions().mode() & 0o777, 0o700);
+        mode(0o755);
+        assert_eq!(status(&run(&["doctor", "--data", data, "--json"]).json(), "private").0, "warn");
+        mode(0o700);
+    }
     let foreign = TempDir::new().unwrap();
     std::fs::write(foreign.path().join("letters"), "dear").unwrap();
     let checks = run(&["doctor", "--data", text(foreign.path()), "--json"]);

@@ -141,6 +141,7 @@ fn what_was_not_done_does_not_exit_with_0() {
         ),
         ("capacity offer --source-cell-id a --destination-cell-id b --capacity 0.5", exit("nothing_done")),
         ("capacity release a --capacity 1", 0),
+        ("capacity need a --need-id n", exit("expired")),
         ("capacity cancel a --need-id n", exit("nothing_done")),
         ("shed check --class data", 0),
         ("shed check --class data --deadline-ms=-1", exit("expired")),

@@ -46,7 +46,7 @@ fn a_server_answers_the_same_commands_and_ends_cleanly_on_a_signal() {
     let status = run(&["quorum", "status", "--quorum-id", id, "--data", data, "--json"]).ok().json();
     assert_eq!(status["approve_votes"], 1);
     let gone = there(&["quorum", "stats"]);
-    assert_eq!((gone.code(), &gone.json()["error"]["kind"]), (10, &"store_error".into()));
+    assert_eq!((gone.code(), &gone.json()["error"]["kind"]), (43, &"no_answer".into()));
 }
 
 #[test]
@@ -233,11 +233,11 @@ fn an_answer_that_is_lost_leaves_the_outcome_unknown_and_a_server_that_is_not_th
     let lost = there(&["quorum", "start", "--quorum-type", "global"]);
     assert_eq!((lost.code(), kind(&lost)), (9, "outcome_unknown".into()));
     let read = there(&["quorum", "stats"]);
-    assert_eq!((read.code(), kind(&read)), (10, "store_error".into()));
+    assert_eq!((read.code(), kind(&read)), (43, "no_answer".into()));
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let nobody = format!("http://{free}");
     let gone = run(&["quorum", "start", "--quorum-type", "global", "--url", &nobody, "--json"]);
-    assert_eq!((gone.code(), kind(&gone)), (10, "store_error".into()));
+    assert_eq!((gone.code(), kind(&gone)), (43, "no_answer".into()));
 }
 
 #[test]

@@ -95,7 +95,7 @@ fn the_socket_of_a_killed_server_is_passed_by() {
     assert!(folder.path().join("quorate.sock").exists());
     run(&["agent", "register", "--agent-id", "eve", "--data", data]).ok();
     let watched = run(&["watch", "--data", data, "--json"]);
-    assert_eq!((watched.code(), &watched.json()["error"]["kind"]), (10, &json!("store_error")));
+    assert_eq!((watched.code(), &watched.json()["error"]["kind"]), (43, &json!("no_answer")));
 }
 
 #[test]

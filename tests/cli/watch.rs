@@ -86,6 +86,6 @@ fn a_line_for_people_and_a_server_that_is_not_there() {
     assert_eq!((refused.code(), &refused.json()["error"]["field"]), (2, &"kind".into()));
     signal(&server, "-TERM");
     assert!(server.wait().unwrap().success());
-    assert_eq!(run(&["watch", "--url", &url]).code(), 10, "nobody is there");
+    assert_eq!(run(&["watch", "--url", &url]).code(), 43, "nobody is there");
     assert_eq!(run(&["watch", "--limit", "1"]).code(), 2, "a follower has no end");
 }

@@ -273,6 +273,39 @@ async def a_task_outlives_kill_9(folder):
         assert result == done["result"]["structuredContent"], result
 
 
+async def a_need_is_a_task_and_outlives_kill_9(folder):
+    """Capacity that is granted later, one need that is given up, and one that nobody knows."""
+    pid = os.path.join(folder, "..", "pid")
+    async with tasks(stdio(folder, "--tools", "all")) as client:
+        await ok(client, "capacity_configure", cell_id="eu:1", totals={"capacity": 1})
+        held = await ok(client, "capacity_request", cell_id="eu:1", requested_capacity=1, lease_seconds=600)
+    wanted = {"cell_id": "eu:1", "requested_capacity": 1, "timeout_seconds": 600, "wait": True}
+    created = given_up = None
+    try:
+        async with tasks(stdio(folder, pid=pid)) as client:
+            created = await begin_task(client, "capacity_request", {**wanted, "need_id": "n:1"})
+            given_up = await begin_task(client, "capacity_request", {**wanted, "need_id": "n:2"})
+            assert created.task_id == "capacity:eu%3A1:n:1", created
+            await cancel_task(client.session, given_up.task_id)
+            with open(pid) as file:
+                os.kill(int(file.read()), signal.SIGKILL)
+    except (Exception, BaseExceptionGroup) as error:
+        assert created and given_up, error
+    async with tasks(stdio(folder, "--tools", "all")) as client:
+        again = await get_task(client.session, created.task_id)
+        assert again["status"] == "working", again
+        assert (await get_task(client.session, given_up.task_id))["status"] == "cancelled"
+        await ok(client, "capacity_release", cell_id="eu:1", token_id=held["token_id"])
+        done = await get_task(client.session, created.task_id)
+        assert done["status"] == "completed", done
+        assert done["result"]["structuredContent"]["status"] == "granted", done
+        try:
+            await get_task(client.session, "capacity:eu%3A1:nobody")
+            raise AssertionError("a need that nobody knows has no task")
+        except MCPError as error:
+            assert "no task has this id" in str(error), error
+
+
 async def a_task_is_waited_for_and_cancelled(folder):
     async with tasks(stdio(folder)) as client:
         for name in ("kept", "dropped"):
@@ -388,6 +421,7 @@ async def main():
             a_wait_is_bounded_and_tells_its_progress,
             resources_are_read,
             a_task_outlives_kill_9,
+            a_need_is_a_task_and_outlives_kill_9,
             a_task_is_waited_for_and_cancelled,
             two_sessions_share_a_folder,
             a_server_has_the_same_door,

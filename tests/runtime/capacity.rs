@@ -348,3 +348,34 @@ async fn a_grant_of_several_sources_names_each_part_and_a_new_cell_is_named_as_s
     );
     assert_eq!(q.capacity().stats().await.unwrap().total_cells, 0);
 }
+
+/// Whoever repeats a need whose token it still holds gets the same token, however many others came and went meanwhile.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_need_is_remembered_as_long_as_its_token_lives() {
+    let q = Quorate::open(manual()).await.unwrap();
+    let held = q.capacity().request(request("a", 0.5, "held")).await.unwrap();
+    for n in 0..300 {
+        let name = format!("n{n}");
+        let other = q.capacity().request(request("a", 0.1, &name)).await.unwrap();
+        let token_id = Some(granted(&other).clone());
+        q.capacity()
+            .release(ReleaseCapacity { token_id, capacity: None, ..release("a", 0.1) })
+            .await
+            .unwrap();
+    }
+    let again = q.capacity().request(request("a", 0.5, "held")).await.unwrap();
+    assert_eq!((granted(&again), again.duplicate), (granted(&held), true));
+    // Once it is given back, it is forgotten as the others are.
+    let token_id = Some(granted(&held).clone());
+    q.capacity().release(ReleaseCapacity { token_id, capacity: None, ..release("a", 0.5) }).await.unwrap();
+    for n in 300..600 {
+        let other = q.capacity().request(request("a", 0.1, &format!("n{n}"))).await.unwrap();
+        let token_id = Some(granted(&other).clone());
+        q.capacity()
+            .release(ReleaseCapacity { token_id, capacity: None, ..release("a", 0.1) })
+            .await
+            .unwrap();
+    }
+    let anew = q.capacity().request(request("a", 0.5, "held")).await.unwrap();
+    assert!(!anew.duplicate && granted(&anew) != granted(&held), "{anew:?}");
+}

@@ -10,7 +10,7 @@ use quorate_core::kernel::rng::Rng;
 use quorate_journal::Fault;
 use quorate_journal::stores::memory::MemoryStore;
 use quorate_runtime::api::dto::{
-    CancelNeed, CapacityRef, CapacityRequested, ConfigureCapacity, HeldToken, OfferCapacity, ReleaseCapacity,
+    CapacityRef, CapacityRequested, ConfigureCapacity, HeldToken, NeedRef, OfferCapacity, ReleaseCapacity,
     RequestCapacity, SetBudget, TokenRef, id,
 };
 use tokio::task::JoinHandle;
@@ -48,8 +48,8 @@ fn release(of: &str, amount: f64) -> ReleaseCapacity {
     ReleaseCapacity { cell_id: cell(of), capacity: Some(amount), token_id, resource, idempotency_key }
 }
 
-fn cancel(of: &str, need: &str) -> CancelNeed {
-    CancelNeed { cell_id: cell(of), need_id: id("need_id", need).unwrap() }
+fn cancel(of: &str, need: &str) -> NeedRef {
+    NeedRef { cell_id: cell(of), need_id: id("need_id", need).unwrap() }
 }
 
 async fn memory() -> Quorate {

@@ -11,6 +11,7 @@ mod custom_rules;
 mod durable;
 mod events;
 mod flows;
+mod heartbeats;
 mod history;
 mod hold;
 #[path = "../support/hooked.rs"]

@@ -51,6 +51,7 @@ pub const RIGHTS: &[Right] = &[
     right("quorum.history", "read", &[], "{}", "ok"),
     right("quorum.stats", "read", &[], "{}", "ok"),
     right("capacity.request", "write", &[("cell_id", "cell:c")], r#"{"cell_id":"c"}"#, "ok"),
+    right("capacity.need", "read", &[], r#"{"cell_id":"c","need_id":"n"}"#, "not_found"),
     right(
         "capacity.cancel",
         "write",

@@ -26,7 +26,8 @@ pub struct RequestCapacity {
     /// long the token may be kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout_seconds: Option<f64>,
-    /// A name for the need, so that a repeat is answered instead of queued again. Made when left out.
+    /// A name for the need, so that a repeat is answered instead of queued again: as long as it waits or a token of it lives,
+    /// and then until 128 later needs of the cell have ended. Made when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub need_id: Option<NeedId>,
     /// Of what; `capacity` when left out.
@@ -147,10 +148,10 @@ fn is_false(flag: &bool) -> bool {
     !flag
 }
 
-/// Names a need that is no longer wanted.
+/// Names a need.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct CancelNeed {
+pub struct NeedRef {
     /// Whose need.
     #[serde(deserialize_with = "known")]
     pub cell_id: CellId,

@@ -32,7 +32,7 @@ pub struct StartQuorum {
     /// "params": {…}}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rule: Option<Param>,
-    /// How long votes are taken, above 0 up to the configured maximum (24 h); 30 when left out.
+    /// How long votes are taken, above 0 up to the configured maximum (366 days); 30 when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout_seconds: Option<f64>,
     /// The cell the question is about.

@@ -70,7 +70,8 @@ pub struct ReserveCapacity {
     /// The budgets it is taken from besides those of the cell, such as organisation, team and user.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub budgets: BTreeSet<BudgetId>,
-    /// A name for the reservation, so that a repeat is answered instead of reserved again. Made when left out.
+    /// A name for the reservation, so that a repeat is answered instead of reserved again: as long as it is open, and then among
+    /// the 8,192 that ended last of a budget. Made when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token_id: Option<TokenId>,
     /// Seconds within which it has to be settled, above 0 and up to a year; 300 when left out. After that the estimate counts

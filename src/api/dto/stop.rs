@@ -13,7 +13,8 @@ pub struct StopScope {
     /// Everything that acts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub everything: Option<bool>,
-    /// What one party does: an agent, a voter, a worker, the holder of a lease, a cell, an identity.
+    /// What one party does: an agent, a voter, a worker, the holder of a lease, a cell, an identity. By its id; `agent:ann` is read
+    /// as `ann` too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub party: Option<EntityId>,
     /// What every party does whose name begins so.
@@ -43,7 +44,7 @@ pub struct EngageStop {
     /// Id of the stop; a random one when left out. An id is never used twice.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stop_id: Option<EntityId>,
-    /// What is stopped.
+    /// What is stopped: `{"everything":true}`, `{"party":"ann"}`, `{"prefix":"billing-"}` or `{"job_class":"migrate"}`.
     pub scope: StopScope,
     /// Who may release it: the voters of the session, or the agents of the proposal, that decides about it.
     pub release_voters: Vec<VoterId>,

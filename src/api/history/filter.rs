@@ -34,7 +34,11 @@ pub(in crate::api) struct Mark {
 }
 
 impl Mark {
-    fn of(text: Option<&str>) -> Result<Self, Error> {
+    /// The one that a cursor names; without one the beginning.
+    ///
+    /// # Errors
+    /// `invalid_argument` for what is no cursor.
+    pub(in crate::api) fn of(text: Option<&str>) -> Result<Self, Error> {
         let Some(given) = text else { return Ok(Mark::default()) };
         let (at, hash) = given.split_once('-').map_or((given, None), |(at, hash)| (at, Some(hash)));
         let is_hash = |hash: &str| hash.len() == HASH_LETTERS && hash.bytes().all(|b| b.is_ascii_hexdigit());
@@ -50,6 +54,13 @@ impl Mark {
     fn text(at: Position, hash: ChainHash) -> String {
         let hash: String = hash.to_string().chars().take(HASH_LETTERS).collect();
         format!("{at}-{hash}")
+    }
+
+    /// The cursor of a page that ended at this record.
+    pub(in crate::api) fn cursor(store: &dyn Store, at: Position) -> Result<String, Fault> {
+        let there =
+            wait(store.scan(at.saturating_sub(1), 1))?.into_iter().find(|record| record.position == at);
+        Ok(there.map_or_else(|| at.to_string(), |record| Mark::text(at, record.hash)))
     }
 
     /// What to go on with behind a page for which nothing was read.

@@ -137,6 +137,16 @@ struct Asked<'a> {
 impl Asked<'_> {
     async fn fold<M: Machine>(&self) -> Result<(M::State, Timestamp), Error> {
         let (stream, point) = (self.stream.clone(), self.point);
+        let now = self.q.host().clock.latest();
+        if let Point::At(at) = point
+            && at > now
+        {
+            return Err(Error::invalid(
+                "at",
+                at.to_string(),
+                &format!("an instant up to now, which is {now}"),
+            ));
+        }
         match self.q.host().blocking(move |store| fold::<M>(store, &stream, point)).await? {
             Past::Stood(driver, at) => Ok((driver.state().clone(), at)),
             Past::Before(began) => {

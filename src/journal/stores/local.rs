@@ -60,7 +60,17 @@ pub(super) fn open(name: &str, options: &StoreOptions) -> Result<Box<dyn Local>,
     }
 }
 
-/// The name of a store that this build does not keep in folders.
+/// The names of the stores that this build keeps in folders.
+pub(super) fn names() -> impl Iterator<Item = &'static str> {
+    STORES.iter().filter(|entry| entry.persistent && !entry.database).map(|entry| entry.name)
+}
+
+/// Refuses the name of a store that this build does not keep in folders.
+pub(super) fn check(name: &str) -> Result<(), Fault> {
+    if names().any(|here| here == name) { Ok(()) } else { Err(no_folder(name)) }
+}
+
+/// The refusal of the name of a store that this build does not keep in folders.
 pub(super) fn no_folder(name: &str) -> Fault {
     let range = "a store that keeps its data in a folder".into();
     Fault::Config { knob: "store", value: name.to_owned(), range }

@@ -10,6 +10,8 @@
 //! on where it stood when it is begun again, and only between the last two steps neither store opens until it is.
 
 use std::fmt;
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -18,13 +20,17 @@ use super::fjall::FjallStore;
 use super::moved::Note;
 #[cfg(feature = "store-postgres")]
 use super::postgres::PostgresStore;
-use super::sled::SledStore;
+use super::sled::folder::private;
+use super::sled::format::{self, Format};
+use super::sled::log::segment::sync_dir;
+use super::sled::{SledStore, moved};
 use super::{DatabaseUrl, StoreOptions, local};
 use crate::group::Group;
 use crate::{Epoch, Fault, Tip};
 
 /// Bytes of groups taken at a time.
 const BATCH: usize = 4 << 20;
+const FORMAT: &str = "FORMAT";
 
 /// Where a journal is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,6 +53,14 @@ impl fmt::Display for Place {
 }
 
 impl Place {
+    /// The same place, with the store that stands there or is to be made there.
+    fn settled(&self) -> Place {
+        match self {
+            Place::Folder(path) => Place::FolderOf(path.clone(), local::name_in(path).to_owned()),
+            Place::FolderOf(..) | Place::Database(_) => self.clone(),
+        }
+    }
+
     /// What the other end writes down: the same for the same place, wherever it is called from.
     fn name(&self) -> Result<String, Fault> {
         let (Place::Folder(path) | Place::FolderOf(path, _)) = self else { return Ok(self.to_string()) };
@@ -140,7 +154,16 @@ pub fn move_journal(from: &Place, to: &Place, mut progress: impl FnMut(Progress)
             "a journal that was not pruned; `quorate backup` and `quorate restore` copy one that was".into();
         return Err(Fault::Config { knob: "from", value: from_name, range });
     }
-    let target = open(to, !gone)?;
+    // Once what was copied is cleared, the folder does not say any more which store it is of.
+    let to = to.settled();
+    if !gone {
+        announce(&to, &from_name)?;
+    }
+    let target = match open(&to, !gone) {
+        // Cut off in the middle of a copy, between what the database holds and what the mark says of it: the source has all.
+        Err(Fault::Corrupt { .. }) if !gone && clear_announced(&to, &from_name)? => open(&to, true)?,
+        opened => opened?,
+    };
     let begun = match target.note()? {
         Some(Note::Into(place)) if place == from_name => true,
         Some(note) => return Err(note.refusal()),
@@ -169,6 +192,48 @@ pub fn move_journal(from: &Place, to: &Place, mut progress: impl FnMut(Progress)
     }
     target.take_over(epoch)?;
     Ok(tip)
+}
+
+fn unwritten(path: &Path, error: &io::Error) -> Fault {
+    Fault::Unavailable { reason: format!("folder cannot be written. path={}, error={error}", path.display()) }
+}
+
+/// Says in a folder of which nothing is there yet where its journal comes from: so it is at no instant an empty store.
+fn announce(to: &Place, from: &str) -> Result<(), Fault> {
+    let (Place::Folder(path) | Place::FolderOf(path, _)) = to else { return Ok(()) };
+    if format::look(path)? != Format::Nothing || moved::read(path)?.is_some() {
+        return Ok(());
+    }
+    private(path).map_err(|e| unwritten(path, &e))?;
+    moved::write(path, &Note::Into(from.to_owned()))
+}
+
+/// Takes away what a move that was cut off had copied, if the journal of the folder is to come from there; what says so
+/// stays. False when it is not.
+fn clear_announced(to: &Place, from: &str) -> Result<bool, Fault> {
+    let (Place::Folder(path) | Place::FolderOf(path, _)) = to else { return Ok(false) };
+    if moved::read(path)? != Some(Note::Into(from.to_owned())) {
+        return Ok(false);
+    }
+    let clear = || {
+        for item in fs::read_dir(path)? {
+            let item = item?;
+            if item.file_type()?.is_dir() {
+                fs::remove_dir_all(item.path())?;
+            } else if item.file_name() != moved::NAME && item.file_name() != FORMAT {
+                fs::remove_file(item.path())?;
+            }
+        }
+        sync_dir(path)?;
+        // Last, so that what is cut off here is still a store of which too little is there, and is cleared again.
+        match fs::remove_file(path.join(FORMAT)) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
+            Ok(()) | Err(_) => {}
+        }
+        sync_dir(path)
+    };
+    clear().map_err(|e: io::Error| unwritten(path, &e))?;
+    Ok(true)
 }
 
 /// Copies what the target does not have.
@@ -229,3 +294,7 @@ fn arrived(source: &dyn End, target: &dyn End, to: &str) -> Result<Tip, Fault> {
     };
     if same { Ok(tip) } else { Err(Fault::Moved { to: to.to_owned() }) }
 }
+
+#[cfg(test)]
+#[path = "moving_test.rs"]
+mod tests;

@@ -127,8 +127,14 @@ impl Held {
     pub fn begin(&self, pruning: u64) -> Result<Rewrite, Fault> {
         let work = beside(&self.folder);
         fs::create_dir_all(&work).map_err(|e| unavailable("folder cannot be made", &work, &e))?;
+        let target = NewJournal::begin_in(self.name, &work.join("new"))?;
+        // Whoever could look into the former folder can look into the new one, and nobody else.
+        let shown = fs::metadata(&self.folder).map(|meta| meta.permissions());
+        shown
+            .and_then(|shown| fs::set_permissions(work.join("new.restoring"), shown))
+            .map_err(|e| unavailable("folder cannot be made", &work, &e))?;
         Ok(Rewrite {
-            target: NewJournal::begin_in(self.name, &work.join("new"))?,
+            target,
             pruning,
             groups: HashMap::new(),
             run: None,

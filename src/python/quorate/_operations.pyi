@@ -103,7 +103,7 @@ class Quorum:
         :param quorum_id: Id of the quorum; a random one when left out. An id is never used twice.
         :param required_votes: Approvals needed, 1 to the number of voters. When left out: for voters named one by one a majority of them (of a local quorum two thirds, rounded up); for the mesh two thirds of a cell's neighbours (local), a majority of the ring or arm, and one authority of the hub (global).
         :param rule: A rule that decides instead of a number of approvals: a text such as ``at_least:2/3``, or ``{"rule": …, "params": {…}}``.
-        :param timeout_seconds: How long votes are taken, above 0 up to the configured maximum (24 h); 30 when left out.
+        :param timeout_seconds: How long votes are taken, above 0 up to the configured maximum (366 days); 30 when left out.
         :param cell_id: The cell the question is about.
         :param ring: The ring, for a ring quorum; the cell's own when left out.
         :param arm: The arm, for a radial quorum; the cell's own when left out.
@@ -248,13 +248,25 @@ class Capacity(CapacityHolds):
         :param cell_id: Who needs it.
         :param requested_capacity: How much, above 0 and at most what the cell has in total; 0.1 when left out.
         :param timeout_seconds: Seconds the need may wait in the queue, above 0 and up to 86400; 5 when left out. Has nothing to do with how long the token may be kept.
-        :param need_id: A name for the need, so that a repeat is answered instead of queued again. Made when left out.
+        :param need_id: A name for the need, so that a repeat is answered instead of queued again: as long as it waits or a token of it lives, and then until 128 later needs of the cell have ended. Made when left out.
         :param resource: Of what; ``capacity`` when left out.
         :param lease_seconds: Seconds the token may be kept without another word, above 0 and up to a year; the configured 60 when left out, 0 for no limit.
         :param renewable: May the holder renew the lease? False when left out.
         :param budgets: Budgets it is charged to besides those of the cell.
         :param wait: Answer when the need has ended instead of when it is queued, after 300 seconds at the latest? False when left out, and always in virtual time.
         :param strict_cells: Refuse a cell that nobody has set up or registered, and a budget without limits, as ``not_found``, instead of making the cell? The configured false when left out.
+        """
+
+    def need(
+        self,
+        cell_id: str,
+        *,
+        need_id: str,
+    ) -> replies.CapacityRequested:
+        """What became of a request for capacity: ``capacity.need``.
+
+        :param cell_id: Whose need.
+        :param need_id: Which.
         """
 
     def cancel(
@@ -388,7 +400,7 @@ class Capacity(CapacityHolds):
         :param cell_id: Who needs it.
         :param amounts: How much of each unit is expected to be used, 0 to 10^12 each.
         :param budgets: The budgets it is taken from besides those of the cell, such as organisation, team and user.
-        :param token_id: A name for the reservation, so that a repeat is answered instead of reserved again. Made when left out.
+        :param token_id: A name for the reservation, so that a repeat is answered instead of reserved again: as long as it is open, and then among the 8,192 that ended last of a budget. Made when left out.
         :param lease_seconds: Seconds within which it has to be settled, above 0 and up to a year; 300 when left out. After that the estimate counts as what was used.
         :param wait: Wait for the refill instead of saying when it suffices? False when left out, and always in virtual time. Those who wait for a budget are served in turn; whoever does not wait may get between.
         :param timeout_seconds: Seconds it may wait, above 0 and up to 300; 30 when left out.
@@ -2210,7 +2222,7 @@ class Stop:
     ) -> replies.StopView:
         """Stop something, until those who are named let it go on: ``stop.engage``.
 
-        :param scope: What is stopped.
+        :param scope: What is stopped: ``{"everything":true}``, ``{"party":"ann"}``, ``{"prefix":"billing-"}`` or ``{"job_class":"migrate"}``.
         :param release_voters: Who may release it: the voters of the session, or the agents of the proposal, that decides about it.
         :param stop_id: Id of the stop; a random one when left out. An id is never used twice.
         :param release_need: How many of them must be for it; more than half when left out.
@@ -2854,7 +2866,7 @@ class AsyncQuorum:
         :param quorum_id: Id of the quorum; a random one when left out. An id is never used twice.
         :param required_votes: Approvals needed, 1 to the number of voters. When left out: for voters named one by one a majority of them (of a local quorum two thirds, rounded up); for the mesh two thirds of a cell's neighbours (local), a majority of the ring or arm, and one authority of the hub (global).
         :param rule: A rule that decides instead of a number of approvals: a text such as ``at_least:2/3``, or ``{"rule": …, "params": {…}}``.
-        :param timeout_seconds: How long votes are taken, above 0 up to the configured maximum (24 h); 30 when left out.
+        :param timeout_seconds: How long votes are taken, above 0 up to the configured maximum (366 days); 30 when left out.
         :param cell_id: The cell the question is about.
         :param ring: The ring, for a ring quorum; the cell's own when left out.
         :param arm: The arm, for a radial quorum; the cell's own when left out.
@@ -2999,13 +3011,25 @@ class AsyncCapacity(AsyncCapacityHolds):
         :param cell_id: Who needs it.
         :param requested_capacity: How much, above 0 and at most what the cell has in total; 0.1 when left out.
         :param timeout_seconds: Seconds the need may wait in the queue, above 0 and up to 86400; 5 when left out. Has nothing to do with how long the token may be kept.
-        :param need_id: A name for the need, so that a repeat is answered instead of queued again. Made when left out.
+        :param need_id: A name for the need, so that a repeat is answered instead of queued again: as long as it waits or a token of it lives, and then until 128 later needs of the cell have ended. Made when left out.
         :param resource: Of what; ``capacity`` when left out.
         :param lease_seconds: Seconds the token may be kept without another word, above 0 and up to a year; the configured 60 when left out, 0 for no limit.
         :param renewable: May the holder renew the lease? False when left out.
         :param budgets: Budgets it is charged to besides those of the cell.
         :param wait: Answer when the need has ended instead of when it is queued, after 300 seconds at the latest? False when left out, and always in virtual time.
         :param strict_cells: Refuse a cell that nobody has set up or registered, and a budget without limits, as ``not_found``, instead of making the cell? The configured false when left out.
+        """
+
+    async def need(
+        self,
+        cell_id: str,
+        *,
+        need_id: str,
+    ) -> replies.CapacityRequested:
+        """What became of a request for capacity: ``capacity.need``.
+
+        :param cell_id: Whose need.
+        :param need_id: Which.
         """
 
     async def cancel(
@@ -3139,7 +3163,7 @@ class AsyncCapacity(AsyncCapacityHolds):
         :param cell_id: Who needs it.
         :param amounts: How much of each unit is expected to be used, 0 to 10^12 each.
         :param budgets: The budgets it is taken from besides those of the cell, such as organisation, team and user.
-        :param token_id: A name for the reservation, so that a repeat is answered instead of reserved again. Made when left out.
+        :param token_id: A name for the reservation, so that a repeat is answered instead of reserved again: as long as it is open, and then among the 8,192 that ended last of a budget. Made when left out.
         :param lease_seconds: Seconds within which it has to be settled, above 0 and up to a year; 300 when left out. After that the estimate counts as what was used.
         :param wait: Wait for the refill instead of saying when it suffices? False when left out, and always in virtual time. Those who wait for a budget are served in turn; whoever does not wait may get between.
         :param timeout_seconds: Seconds it may wait, above 0 and up to 300; 30 when left out.
@@ -4961,7 +4985,7 @@ class AsyncStop:
     ) -> replies.StopView:
         """Stop something, until those who are named let it go on: ``stop.engage``.
 
-        :param scope: What is stopped.
+        :param scope: What is stopped: ``{"everything":true}``, ``{"party":"ann"}``, ``{"prefix":"billing-"}`` or ``{"job_class":"migrate"}``.
         :param release_voters: Who may release it: the voters of the session, or the agents of the proposal, that decides about it.
         :param stop_id: Id of the stop; a random one when left out. An id is never used twice.
         :param release_need: How many of them must be for it; more than half when left out.

@@ -390,6 +390,13 @@ class OutcomeUnknown(Error):
     retryable = True
 
 
+class NoAnswer(Error):
+    """What to do: start the server, or check its address and the way there; then try again: nothing took effect. Only clients say it."""
+
+    kind = "no_answer"
+    retryable = True
+
+
 class StoreError(Error):
     """What to do: free disk space or mend the disk, then try again."""
 
@@ -609,6 +616,7 @@ _CLASSES: dict[str, type[Error]] = {
     "conflict": Conflict,
     "fenced": Fenced,
     "outcome_unknown": OutcomeUnknown,
+    "no_answer": NoAnswer,
     "store_error": StoreError,
     "store_locked": StoreLocked,
     "store_missing": StoreMissing,
@@ -687,6 +695,7 @@ __all__ = [
     "Conflict",
     "Fenced",
     "OutcomeUnknown",
+    "NoAnswer",
     "StoreError",
     "StoreLocked",
     "StoreMissing",

@@ -121,7 +121,7 @@ def test_what_is_no_url_and_no_server_says_so() -> None:
     for url in ("127.0.0.1:7171", "https://127.0.0.1", "http://", "http://a b", "http://u@h", "http://h/x"):
         with pytest.raises(quorate.InvalidArgument):
             quorate.connect(url)
-    with quorate.connect("http://127.0.0.1:1") as q, pytest.raises(quorate.StoreError, match="no answer"):
+    with quorate.connect("http://127.0.0.1:1") as q, pytest.raises(quorate.NoAnswer, match="no answer"):
         q.consensus.request(proposal=1)
 
 

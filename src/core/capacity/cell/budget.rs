@@ -226,7 +226,7 @@ pub struct Budget {
 }
 
 /// So many reservations that ended a budget remembers, so that a repeat is answered.
-pub const RESERVATIONS_KEPT: usize = 1_024;
+pub const RESERVATIONS_KEPT: usize = 8_192;
 
 /// A reservation that ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -395,7 +395,7 @@ pub struct BudgetMachine;
 
 impl Machine for BudgetMachine {
     const KIND: StreamKind = StreamKind::Budget;
-    const STATE_VERSION: u16 = 2;
+    const STATE_VERSION: u16 = 3;
     type State = Budget;
     type Command = Command;
     type Event = Event;

@@ -1,4 +1,4 @@
-//! A memory of what has ended, so that a repeat is answered. It forgets the oldest first.
+//! A memory of what has ended, so that a repeat is answered. It forgets the oldest first, but nothing that is still needed.
 
 use serde::{Deserialize, Serialize};
 
@@ -34,18 +34,34 @@ impl<K: Ord + Clone, V, const N: usize> Kept<K, V, N> {
     }
 
     pub(super) fn keep(&mut self, key: K, value: V) {
+        self.keep_while(key, value, |_| false);
+    }
+
+    /// Keeps an entry. An old one that is still needed stays, beyond `N` if need be.
+    pub(super) fn keep_while(&mut self, key: K, value: V, needed: impl Fn(&V) -> bool) {
+        self.place(key, Shared::from(value));
+        // Two for each that comes: what stays longer than `N` others is looked at in turn, and gone soon after it may be.
+        for _ in 0..2 {
+            let oldest = self.order.iter().next().map(|(number, key)| (*number, key.clone()));
+            let Some((number, key)) = oldest.filter(|_| self.order.len() > N) else { return };
+            self.order.remove(&number);
+            // A key that was kept again since has a newer entry.
+            if self.entries.get(&key).is_none_or(|(newest, _)| *newest != number) {
+                continue;
+            }
+            if let Some((_, value)) = self.entries.remove(&key)
+                && needed(&value)
+            {
+                self.place(key, value);
+            }
+        }
+    }
+
+    fn place(&mut self, key: K, value: Shared<V>) {
         let number = self.next;
         self.next += 1;
         self.order.insert(number, key.clone());
-        self.entries.insert(key, (number, Shared::from(value)));
-        let forgotten =
-            number.checked_sub(N as u64).and_then(|oldest| Some((oldest, self.order.remove(&oldest)?)));
-        if let Some((oldest, key)) = forgotten
-            // A key that was kept again since has a newer entry.
-            && self.entries.get(&key).is_some_and(|(number, _)| *number == oldest)
-        {
-            self.entries.remove(&key);
-        }
+        self.entries.insert(key, (number, value));
     }
 }
 
@@ -69,4 +85,17 @@ fn the_newest_entry_of_a_key_counts_and_stays_the_longest() {
     kept.keep(0, 7);
     assert_eq!(kept.get(&1), None);
     assert_eq!((kept.entries.len(), kept.order.len()), (KEPT, KEPT));
+}
+
+#[test]
+fn what_is_still_needed_stays_and_goes_when_it_is_not() {
+    let mut kept: Kept<usize, usize, 4> = Kept::default();
+    let held = |n: &usize| *n < 10;
+    (0..10).for_each(|n| kept.keep_while(n, n, held));
+    (10..40).for_each(|n| kept.keep_while(n, n, held));
+    assert!((0..10).all(|n| kept.get(&n) == Some(&n)), "all of them");
+    assert!(kept.entries.len() <= 2 * 10 + 4, "{}", kept.order.len());
+    (40..80).for_each(|n| kept.keep(n, n));
+    assert!((0..10).all(|n| kept.get(&n).is_none()));
+    assert_eq!((kept.entries.len(), kept.order.len()), (4, 4));
 }

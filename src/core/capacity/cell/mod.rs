@@ -121,7 +121,7 @@ pub struct CellMachine;
 
 impl Machine for CellMachine {
     const KIND: StreamKind = StreamKind::Cell;
-    const STATE_VERSION: u16 = 3;
+    const STATE_VERSION: u16 = 4;
     type State = Cell;
     type Command = Command;
     type Event = Event;

@@ -242,12 +242,12 @@ impl Cell {
             }
             Event::NeedExpired { need, at: _ } => {
                 if let Some(need) = self.unqueue(need) {
-                    self.ended_needs.keep(need.id.clone(), EndedNeed::Expired(Need::clone(&need)));
+                    self.keep_need(&need.id, EndedNeed::Expired(Need::clone(&need)));
                 }
             }
             Event::NeedCancelled { need, at: _ } => {
                 if let Some(need) = self.unqueue(need) {
-                    self.ended_needs.keep(need.id.clone(), EndedNeed::Cancelled(Need::clone(&need)));
+                    self.keep_need(&need.id, EndedNeed::Cancelled(Need::clone(&need)));
                 }
             }
             Event::NeedBlocked { need, budget, at: _ } => {
@@ -337,7 +337,19 @@ impl Cell {
             }
             self.hold(token, None);
         }
-        self.ended_needs.keep(granted.need.id.clone(), EndedNeed::Granted(granted.clone()));
+        self.keep_need(&granted.need.id, EndedNeed::Granted(granted.clone()));
+    }
+
+    /// Remembers how a need ended. One whose tokens live is not forgotten: whoever repeats it would get a second grant.
+    fn keep_need(&mut self, id: &NeedId, ended: EndedNeed) {
+        let (lent, held) = (&self.lent, &self.held);
+        self.ended_needs.keep_while(id.clone(), ended, |ended| match ended {
+            EndedNeed::Granted(granted) => granted
+                .tokens
+                .iter()
+                .any(|token| lent.contains_key(&token.id) || held.contains_key(&token.id)),
+            EndedNeed::Expired(_) | EndedNeed::Cancelled(_) => false,
+        });
     }
 
     fn lend(&mut self, token: Shared<Token>) {

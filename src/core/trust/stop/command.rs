@@ -70,6 +70,8 @@ pub struct Shown {
     pub used_up: bool,
     /// It may be used under a fencing token only, and a release shows none.
     pub fenced: bool,
+    /// It was begun before there was the stop.
+    pub older: bool,
     /// Who could vote, by id.
     pub electorate: Vec<VoterId>,
     /// Who voted for it, and contributes.

@@ -75,6 +75,9 @@ fn release(state: &Stops, stop_id: EntityId, shown: Shown, now: Timestamp) -> An
     if shown.operation_hash != Some(shown.needed_hash) {
         return no("other_operation", "it allows something else, or the release of another stop".into());
     }
+    if shown.older {
+        return no("older", "it was begun before the stop was engaged, and cannot have been about it".into());
+    }
     match shown.decided {
         Decided::For => {}
         Decided::No => return no("not_decided", "it is not decided yet".into()),

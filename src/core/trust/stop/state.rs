@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::event::{Engaged, Event, Released, Scope};
 use crate::kernel::ids::EntityId;
+use crate::trust::identity::PartyKind;
 
 /// One stop.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,11 +54,25 @@ impl Scope {
     pub fn covers(&self, acting: &Acting) -> bool {
         match self {
             Scope::Everything => true,
-            Scope::Party(party) => acting.parties.iter().any(|name| name == party.as_str()),
-            Scope::Prefix(prefix) => acting.parties.iter().any(|name| name.starts_with(prefix.as_str())),
+            Scope::Party(party) => {
+                let (whole, bare) = (party.as_str(), bare(party.as_str()));
+                acting.parties.iter().any(|name| name == whole || bare == Some(name.as_str()))
+            }
+            Scope::Prefix(prefix) => {
+                let (whole, bare) = (prefix.as_str(), bare(prefix));
+                let begins =
+                    |name: &String| name.starts_with(whole) || bare.is_some_and(|b| name.starts_with(b));
+                acting.parties.iter().any(begins)
+            }
             Scope::JobClass(class) => acting.class.as_ref() == Some(class),
         }
     }
+}
+
+/// The id in `KIND:ID`, as identities and errors name parties.
+fn bare(party: &str) -> Option<&str> {
+    let (kind, id) = party.split_once(':')?;
+    PartyKind::ALL.iter().any(|known| known.name() == kind).then_some(id)
 }
 
 impl fmt::Display for Scope {

@@ -28,6 +28,7 @@ fn shown() -> Shown {
         expires_at: Some(Timestamp::EPOCH),
         used_up: false,
         fenced: false,
+        older: false,
         electorate: voters(&["ann", "bob", "cid"]),
         supporters: voters(&["ann", "cid"]),
         by: None,
@@ -58,6 +59,7 @@ fn a_stop_goes_on_only_by_those_who_were_named_deciding_about_it() {
     assert_eq!(why(Shown { expires_at: Some(before), ..shown() }), "expired");
     assert_eq!(why(Shown { used_up: true, ..shown() }), "used_up");
     assert_eq!(why(Shown { fenced: true, ..shown() }), "fenced");
+    assert_eq!(why(Shown { older: true, ..shown() }), "older");
     assert_eq!(why(Shown { decided: Decided::No, ..shown() }), "not_decided");
     assert_eq!(why(Shown { decided: Decided::Otherwise("rejected"), ..shown() }), "not_approved");
     assert_eq!(why(Shown { decided: Decided::Tainted, ..shown() }), "tainted");
@@ -100,6 +102,12 @@ fn a_scope_covers_what_it_names_and_nothing_else() {
         (Scope::Everything, true),
         (Scope::Party(id("ops")), true),
         (Scope::Party(id("op")), false),
+        // Also as identities name parties, and whatever kind it is there: better one too many than one that goes on.
+        (Scope::Party(id("agent:ops")), true),
+        (Scope::Party(id("agent:op")), false),
+        (Scope::Party(id("crew:ops")), false),
+        (Scope::Prefix("worker:billing-".into()), true),
+        (Scope::Prefix("worker:".into()), true),
         (Scope::Prefix("billing-".into()), true),
         (Scope::Prefix("illing".into()), false),
         (Scope::JobClass(id("migrate")), true),

@@ -20,7 +20,7 @@ mod write;
 mod tests;
 
 pub use self::read::BackupReader;
-pub use self::restore::{NewJournal, unfinished};
+pub use self::restore::{NewJournal, unfinished, work_of};
 pub use self::write::BackupWriter;
 
 use serde::{Deserialize, Serialize};

@@ -18,7 +18,7 @@ use crate::group::Group;
 use crate::stores::StoreOptions;
 use crate::stores::local::{self, Local};
 use crate::stores::salvage::{ReadStore, free};
-use crate::stores::sled::format;
+use crate::stores::sled::format::{self, Format};
 use crate::stores::walk::View;
 use crate::{ChainHash, Epoch, Fault, Position, Tip};
 use quorate_core::kernel::time::Timestamp;
@@ -27,6 +27,7 @@ use quorate_core::kernel::time::Timestamp;
 const BATCH: usize = 8 << 20;
 const FORMAT: &str = "FORMAT";
 const NOT_YET: &str = "FORMAT.new";
+const LOCK: &str = "LOCK";
 
 /// A journal that is made of groups, byte for byte.
 #[derive(Debug)]
@@ -44,6 +45,17 @@ pub struct NewJournal {
 
 fn unavailable(what: &str, path: &Path, error: &io::Error) -> Fault {
     Fault::Unavailable { reason: format!("{what}. path={}, error={error}", path.display()) }
+}
+
+/// The folder in which a new journal is made that will stand in `to`.
+///
+/// # Errors
+/// [`Fault::Foreign`] for a place without a name.
+pub fn work_of(to: &Path) -> Result<PathBuf, Fault> {
+    let no_name = || Fault::Foreign { path: to.display().to_string() };
+    let mut name = to.file_name().ok_or_else(no_name)?.to_owned();
+    name.push(".restoring");
+    Ok(to.with_file_name(name))
 }
 
 /// Was a folder left by a restore that was cut off? Then nothing in it counts.
@@ -67,9 +79,25 @@ fn is_only_made(work: &Path) -> Result<bool, Fault> {
     Ok(store.refusal().is_none() && store.damage().is_none() && store.tip().group == 0)
 }
 
+/// Takes away what counts for nothing. What says so goes last, so that it is taken away whenever this is cut off.
 fn remove(path: &Path) -> Result<(), Fault> {
     free(path)?;
-    fs::remove_dir_all(path).map_err(|e| unavailable("folder cannot be cleared", path, &e))
+    let clear = || {
+        match fs::rename(path.join(FORMAT), path.join(NOT_YET)) {
+            Err(e) if e.kind() != ErrorKind::NotFound => return Err(e),
+            Ok(()) | Err(_) => {}
+        }
+        for item in fs::read_dir(path)? {
+            let item = item?;
+            if item.file_type()?.is_dir() {
+                fs::remove_dir_all(item.path())?;
+            } else if item.file_name() != NOT_YET && item.file_name() != LOCK {
+                fs::remove_file(item.path())?;
+            }
+        }
+        fs::remove_dir_all(path)
+    };
+    clear().map_err(|e| unavailable("folder cannot be cleared", path, &e))
 }
 
 /// Makes room for a folder: what a restore left that was cut off goes, anything else stays and is refused.
@@ -82,10 +110,11 @@ fn clear(path: &Path) -> Result<(), Fault> {
     if is_empty {
         return Ok(());
     }
-    if !unfinished(path)? {
-        return Err(Fault::Foreign { path: path.display().to_string() });
+    // Cut off before or after there was anything of a store.
+    if unfinished(path)? || format::look(path)? == Format::Nothing {
+        return remove(path);
     }
-    remove(path)
+    Err(Fault::Foreign { path: path.display().to_string() })
 }
 
 fn sync(path: &Path) -> Result<(), Fault> {
@@ -100,7 +129,8 @@ fn rename(from: &Path, to: &Path) -> Result<(), Fault> {
 }
 
 impl NewJournal {
-    /// Begins one of the default store that will stand in the folder `to`, which is missing or empty, or was left by a restore that was cut off.
+    /// Begins one of the default store that will stand in the folder `to`, which is missing or empty, or was left by a restore
+    /// that was cut off.
     ///
     /// # Errors
     /// [`Fault::Foreign`] when there is something in it, or beside it under the name of the work; [`Fault::Locked`] while
@@ -110,11 +140,13 @@ impl NewJournal {
     }
 
     /// As [`NewJournal::begin`], a folder of the store of this name.
-    pub(in crate::stores) fn begin_in(store: &str, to: &Path) -> Result<Self, Fault> {
-        let no_name = || Fault::Foreign { path: to.display().to_string() };
-        let mut name = to.file_name().ok_or_else(no_name)?.to_owned();
-        name.push(".restoring");
-        let work = to.with_file_name(name);
+    ///
+    /// # Errors
+    /// [`Fault::Config`] for the name of a store that this build does not keep in folders, before anything is touched; the
+    /// others as there.
+    pub fn begin_in(store: &str, to: &Path) -> Result<Self, Fault> {
+        local::check(store)?;
+        let work = work_of(to)?;
         clear(to)?;
         match is_only_made(&work)? {
             true => remove(&work)?,

@@ -1,17 +1,12 @@
 //! Writes what is sound of a folder into a new one.
 
 use std::path::Path;
-use std::sync::Arc;
 
 use super::ReadStore;
-use super::scan::unreadable;
 use crate::group::Group;
-use crate::stores::{StoreOptions, local};
+use crate::stores::backup::NewJournal;
+use crate::stores::local;
 use crate::{ChainHash, Epoch, Fault, Record, Tip};
-use quorate_core::kernel::time::Timestamp;
-
-/// Bytes of groups written at a time.
-const BATCH: usize = 8 << 20;
 
 impl ReadStore {
     /// Shows the groups from the first on, up to the first that is missing.
@@ -23,42 +18,24 @@ impl ReadStore {
         self.line[..self.unbroken()].iter().try_for_each(|found| visit(self.sound(found)?.to_vec()))
     }
 
-    /// Writes the groups from the first on into a new store of the same kind in `to`, byte for byte, up to the first that is missing. The
-    /// next owner gets a higher epoch than `epoch`. Returns the end of the new journal.
+    /// Writes the groups from the first on into a new store of the same kind in `to`, byte for byte, up to the first that is
+    /// missing. It stands there when all of it is durable, and what `beside` puts into the folder that it is told; before,
+    /// nothing does. The next owner gets a higher epoch than `epoch`. Returns that end.
     ///
     /// # Errors
-    /// [`Fault::Foreign`] when there is something in `to` already; [`Fault::Unavailable`] when a disk does not answer.
-    pub fn restore(&self, to: &Path, epoch: Epoch) -> Result<Tip, Fault> {
-        let taken = match std::fs::read_dir(to) {
-            Ok(mut entries) => entries.next().is_some(),
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => false,
-            Err(e) => return Err(unreadable(to, &e)),
-        };
-        if taken {
-            return Err(Fault::Foreign { path: to.display().to_string() });
-        }
-        let store = local::open(local::name_in(&self.dir), &StoreOptions::at(to))?;
-        let mut tip = Tip { position: 0, group: 0, at: Timestamp::MIN, hash: ChainHash::default() };
-        let (mut batch, mut bytes, mut epoch) = (Vec::new(), 0, self.epoch.max(epoch));
+    /// [`Fault::Foreign`] when there is something in `to` already, but for what was left by a restore that was cut off;
+    /// [`Fault::Unavailable`] when a disk does not answer; those of `beside`.
+    pub fn restore(
+        &self,
+        to: &Path,
+        epoch: Epoch,
+        beside: impl FnOnce(&Path) -> Result<(), Fault>,
+    ) -> Result<Tip, Fault> {
+        let mut journal = NewJournal::begin_in(local::name_in(&self.dir), to)?;
         for found in &self.line[..self.unbroken()] {
-            let group: Arc<[u8]> = Arc::from(&*self.sound(found)?);
-            bytes += group.len();
-            batch.push(group);
-            epoch = epoch.max(found.header.epoch);
-            tip = Tip {
-                position: found.header.last_position(),
-                group: found.header.number,
-                at: found.header.at,
-                hash: found.hash,
-            };
-            if bytes >= BATCH {
-                store.take_in(epoch, &std::mem::take(&mut batch))?;
-                bytes = 0;
-            }
+            journal.add(&self.sound(found)?)?;
         }
-        store.take_in(epoch, &batch)?;
-        store.stop()?;
-        Ok(tip)
+        journal.finish(self.epoch.max(epoch), beside)
     }
 
     /// Shows every record behind the first gap, in order.

@@ -194,7 +194,7 @@ fn one_flipped_bit_is_named_and_the_rest_is_recovered() {
             restored += 1;
             let to = TempDir::new().unwrap();
             let new = to.path().join("new");
-            let tip = store.restore(&new, 0).unwrap();
+            let tip = store.restore(&new, 0, |_| Ok(())).unwrap();
             let mut beyond = Vec::new();
             let add = |record| {
                 beyond.push(record);

@@ -40,6 +40,21 @@ pub(in crate::stores) struct Folder {
     pub damage: Option<String>,
 }
 
+/// Makes a folder that no other user of the machine can look into: what is recorded may be secret. One that is there stays as
+/// it is.
+pub(in crate::stores) fn private(path: &Path) -> io::Result<()> {
+    if let Some(above) = path.parent() {
+        fs::create_dir_all(above)?;
+    }
+    let mut folder = fs::DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut folder, 0o700);
+    match folder.create(path) {
+        Err(e) if e.kind() == ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
+        made => made,
+    }
+}
+
 impl Folder {
     /// Opens a data folder, or makes one of this layout. A refusal leaves no trace.
     pub fn open(path: &Path, create: bool, accept_loss: bool, layout: u32) -> Result<Self, Fault> {
@@ -57,7 +72,7 @@ impl Folder {
         if format.is_none() && !create {
             return Err(Fault::Missing { path: path.display().to_string() });
         }
-        fs::create_dir_all(path).map_err(|e| unavailable("folder cannot be made", path, &e))?;
+        private(path).map_err(|e| unavailable("folder cannot be made", path, &e))?;
         let at = path.join("LOCK");
         let mut lock = OpenOptions::new()
             .read(true)

@@ -13,7 +13,7 @@ use std::io::{self, ErrorKind};
 use std::path::Path;
 
 use super::log::{SECTOR, scan, segment};
-use super::{acknowledged, mark};
+use super::{acknowledged, mark, moved};
 use crate::Fault;
 use crate::chain::digest;
 
@@ -29,8 +29,21 @@ const OLDEST: u32 = 1;
 const LONGEST: usize = 4096;
 const PREFIX: &str = "quorate store ";
 /// A folder with FORMAT.new and only these was left by a crash while it was made, and counts as empty.
-const UNFINISHED: [&str; 9] =
-    ["LOCK", "FORMAT.new", "ring", "sled", "log", "fjall", "mark", "mark.new", acknowledged::NAME];
+const UNFINISHED: [&str; 11] = [
+    "LOCK",
+    "FORMAT.new",
+    "ring",
+    "sled",
+    "log",
+    "fjall",
+    "mark",
+    "mark.new",
+    acknowledged::NAME,
+    moved::NAME,
+    moved::NEW,
+];
+/// What may stand in a folder before anything of a store does: who has it, and where its journal is to come from.
+const BEFORE: [&str; 3] = ["LOCK", moved::NAME, moved::NEW];
 
 /// What stands in a folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,9 +94,9 @@ pub(in crate::stores) fn look(path: &Path) -> Result<Format, Fault> {
                 || fs::read_dir(path)?.map(|item| Ok(item?.file_name())).collect::<io::Result<Vec<_>>>();
             let names = list().map_err(|e| unavailable("folder cannot be listed", path, &e))?;
             let ours = names.iter().all(|name| UNFINISHED.iter().any(|ours| name == *ours));
-            // A lock file alone is left by a crash before anything was written.
-            let begun =
-                names.iter().all(|name| name == "LOCK") || names.iter().any(|name| name == "FORMAT.new");
+            // Left by a crash before anything was written, or while it was.
+            let begun = names.iter().all(|name| BEFORE.iter().any(|before| name == *before))
+                || names.iter().any(|name| name == "FORMAT.new");
             let signs = Signs::of(path);
             return if ours && begun && !holds_records(path)? {
                 Ok(Format::Nothing)

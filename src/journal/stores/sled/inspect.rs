@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 
 use super::inspect_format::{
     Header, Kind, Lsn, MARGIN, Message, NO_PAGE, SEGMENT, SEGMENT_HEADER, SegmentStart, Snapshot, blob_fits,
-    blob_path, read_at,
+    blob_path, lsn_at, read_at, round_up,
 };
 use crate::Fault;
 
@@ -147,6 +147,8 @@ pub(super) fn inspect(folder: &Path, durable: Option<End>) -> Result<Report, Fau
 pub(super) fn end(folder: &Path, since: Option<End>) -> Result<End, Fault> {
     let files = Files::open(folder)?;
     let reached = match since.filter(|since| since.lsn >= 0) {
+        // A segment whose pages all live elsewhere by now may have been written into again: then later ones say how far it goes.
+        Some(since) if files.passed(since.lsn) => files.tail(0)?.reached,
         Some(since) => files.follow(since.lsn)?.reached,
         None => files.tail(0)?.reached,
     };
@@ -154,17 +156,6 @@ pub(super) fn end(folder: &Path, since: Option<End>) -> Result<End, Fault> {
         return Err(files.damage(0, reached, &format!("the log became shorter. written_upto={}", since.lsn)));
     }
     Ok(End { lsn: reached, ..files.end_of_starts() })
-}
-
-/// Where sled goes on when the rest of a segment is too small for a message.
-fn round_up(lsn: Lsn) -> Lsn {
-    let left = SEGMENT as Lsn - lsn.rem_euclid(SEGMENT as Lsn);
-    if left <= MARGIN as Lsn { lsn + left } else { lsn.max(0) }
-}
-
-fn lsn_at(number: u64, at: usize) -> Lsn {
-    // Numbers come from lsns, so this is in range; a damaged one wraps and is refused as out of order.
-    (number as Lsn).wrapping_mul(SEGMENT as Lsn).wrapping_add(at as Lsn)
 }
 
 /// How many segments a file of this length has.
@@ -269,6 +260,12 @@ impl Files {
     fn tail(&self, floor: Lsn) -> Result<Tail, Fault> {
         let low = self.stable.unwrap_or(-1).max(floor).max(0) / SEGMENT as Lsn;
         self.walk_tail(low.unsigned_abs(), 0)
+    }
+
+    /// Are there later segments, and none any more with this lsn?
+    fn passed(&self, lsn: Lsn) -> bool {
+        let number = (lsn / SEGMENT as Lsn).unsigned_abs();
+        !self.order.contains_key(&number) && self.order.range(number..).next().is_some()
     }
 
     /// Where the log ends, given that it reached `lsn`.

@@ -281,3 +281,15 @@ pub(in crate::stores) fn read_at(mut file: &File, at: u64, length: usize) -> io:
     file.take(length as u64).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
+
+/// Where sled goes on when the rest of a segment is too small for a message.
+pub fn round_up(lsn: Lsn) -> Lsn {
+    let left = SEGMENT as Lsn - lsn.rem_euclid(SEGMENT as Lsn);
+    if left <= MARGIN as Lsn { lsn + left } else { lsn.max(0) }
+}
+
+/// The lsn of a place in the segment of this number.
+pub fn lsn_at(number: u64, at: usize) -> Lsn {
+    // Numbers come from lsns, so this is in range; a damaged one wraps and is refused as out of order.
+    (number as Lsn).wrapping_mul(SEGMENT as Lsn).wrapping_add(at as Lsn)
+}

@@ -243,3 +243,23 @@ fn the_end_of_a_full_segment_is_found_again_before_the_next_one_is_begun() {
     file.set_len(0).unwrap();
     assert!(matches!(end(dir.path(), Some(full)), Err(Fault::Corrupt { .. })));
 }
+
+#[test]
+fn the_end_is_found_although_the_segment_it_was_in_before_is_written_into_again() {
+    let dir = TempDir::new().unwrap();
+    let db = open(dir.path()).unwrap();
+    let mut rng = Rng::seeded(11);
+    let (mut before, mut passed) = (None::<End>, 0);
+    for round in 0..10_u64 {
+        // Far in one go, and of the same few: what was written early is over soon.
+        for n in 0..20_000 {
+            db.insert((n % 50_u64).to_be_bytes(), value(&mut rng, 3_000)).unwrap();
+        }
+        db.flush().unwrap();
+        passed += u32::from(before.is_some_and(|before| Files::open(dir.path()).unwrap().passed(before.lsn)));
+        let now = end(dir.path(), before).unwrap();
+        assert!(before.is_none_or(|before| now.lsn > before.lsn), "{round}");
+        before = Some(now);
+    }
+    assert!(passed > 0);
+}

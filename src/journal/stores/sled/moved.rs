@@ -15,6 +15,8 @@ use crate::Fault;
 use crate::chain::digest;
 
 pub(in crate::stores) const NAME: &str = "MOVE";
+/// The file before it has that name.
+pub(super) const NEW: &str = "MOVE.new";
 /// Bytes of the file that are read; a path has fewer.
 const LONGEST: usize = 64 << 10;
 
@@ -67,7 +69,7 @@ fn text(note: &Note) -> String {
 pub(in crate::stores) fn write(dir: &Path, note: &Note) -> Result<(), Fault> {
     let path = dir.join(NAME);
     let write = || {
-        let new = dir.join("MOVE.new");
+        let new = dir.join(NEW);
         let mut file = File::create(&new)?;
         file.write_all(text(note).as_bytes())?;
         file.sync_all()?;

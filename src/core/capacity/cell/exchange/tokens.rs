@@ -16,7 +16,7 @@ use crate::kernel::ids::{CellId, IdempotencyKey, Resource, TokenId};
 fn find(desk: &mut Desk<'_>, id: &TokenId, asks: Option<&CellId>) -> Result<Found, Stop> {
     let source = match (desk.world().source_of(id), asks) {
         (Some(source), _) => source,
-        (None, None) => return Err(Rejection::TokenNotFound.into()),
+        (None, None) => return Err(unknown(desk, id).into()),
         (None, Some(cell)) => {
             desk.bring([cell], [])?;
             let state = desk.cell(cell);
@@ -37,7 +37,20 @@ fn find(desk: &mut Desk<'_>, id: &TokenId, asks: Option<&CellId>) -> Result<Foun
         desk.bring([&token.holder], &token.budgets)?;
         return Ok(Ok(token));
     }
-    state.ended_tokens.get(id).cloned().map(Err).ok_or(Rejection::TokenNotFound.into())
+    let ended = state.ended_tokens.get(id).cloned();
+    ended.map(Err).ok_or_else(|| unknown(desk, id).into())
+}
+
+/// Nothing is known of a token: it never was, ended long ago, or is a reservation, which has an end of its own.
+fn unknown(desk: &Desk<'_>, id: &TokenId) -> Rejection {
+    match desk.world().budgets_of(id) {
+        Some(_) => invalid(
+            "token_id",
+            id,
+            "a token of capacity; this is a reservation, which `capacity.settle` ends",
+        ),
+        None => Rejection::TokenNotFound,
+    }
 }
 
 /// A token that lives, or how it ended.
