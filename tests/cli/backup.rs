@@ -280,9 +280,13 @@ fn a_recovery_or_a_move_killed_at_any_instant_leaves_no_store_that_is_empty() {
         let (mut whole, mut nothing) = (0, 0);
         copy();
         for round in 0..32u64 {
+            if round % 4 == 3 {
+                let _ = std::fs::remove_dir_all(&new);
+                copy();
+            }
             let mut made = quorate(&args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
             if round % 4 == 3 {
-                // As soon as a store stands there.
+                // Anew, and as soon as a store stands there.
                 while !new.join("FORMAT").exists() && made.try_wait().unwrap().is_none() {}
             } else {
                 std::thread::sleep(Duration::from_micros(round * 3_000));
