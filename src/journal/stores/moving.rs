@@ -23,6 +23,7 @@ use super::postgres::PostgresStore;
 use super::sled::folder::private;
 use super::sled::format::{self, Format};
 use super::sled::log::segment::sync_dir;
+use super::sled::moving::write;
 use super::sled::{SledStore, moved};
 use super::{DatabaseUrl, StoreOptions, local};
 use crate::group::Group;
@@ -205,7 +206,7 @@ fn announce(to: &Place, from: &str) -> Result<(), Fault> {
         return Ok(());
     }
     private(path).map_err(|e| unwritten(path, &e))?;
-    moved::write(path, &Note::Into(from.to_owned()))
+    write(path, &Note::Into(from.to_owned()))
 }
 
 /// Takes away what a move that was cut off had copied, if the journal of the folder is to come from there; what says so

@@ -7,6 +7,7 @@ use super::super::lock;
 use super::super::moved::Note;
 use super::super::moving::End;
 use super::super::sled::moved;
+use super::super::sled::moving::{remove, write};
 use super::super::walk::View;
 use super::{FjallStore, StoreOptions};
 use crate::{Epoch, Fault, Tip};
@@ -49,7 +50,7 @@ impl End for FjallStore {
     }
 
     fn begin(&self, from: &str) -> Result<(), Fault> {
-        moved::write(self.shared.folder.path(), &Note::Into(from.to_owned()))
+        write(self.shared.folder.path(), &Note::Into(from.to_owned()))
     }
 
     fn take_in(&self, groups: &[Arc<[u8]>]) -> Result<(), Fault> {
@@ -57,12 +58,12 @@ impl End for FjallStore {
     }
 
     fn give_up(&self, to: &str) -> Result<(), Fault> {
-        moved::write(self.shared.folder.path(), &Note::Away(to.to_owned()))
+        write(self.shared.folder.path(), &Note::Away(to.to_owned()))
     }
 
     fn take_over(&self, epoch: Epoch) -> Result<(), Fault> {
         Local::take_in(self, epoch, &[])?;
         self.shared.close()?;
-        moved::remove(self.shared.folder.path())
+        remove(self.shared.folder.path())
     }
 }

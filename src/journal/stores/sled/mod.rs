@@ -32,7 +32,7 @@ pub(super) mod log;
 pub(super) mod mark;
 pub(super) mod moved;
 #[cfg(any(feature = "store-fjall", feature = "store-postgres"))]
-mod moving;
+pub(super) mod moving;
 pub(super) mod note;
 mod open;
 mod packs;

@@ -1,5 +1,8 @@
 //! A folder as one end of a move.
 
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::Path;
 use std::sync::Arc;
 
 use super::super::local::Local;
@@ -7,8 +10,34 @@ use super::super::lock;
 use super::super::moved::Note;
 use super::super::moving::End;
 use super::super::walk::View;
-use super::{SledStore, StoreOptions, moved};
+use super::log::segment::sync_dir;
+use super::moved::{self, text, unavailable};
+use super::{SledStore, StoreOptions};
 use crate::{Epoch, Fault, Tip};
+
+/// Replaces what the folder says, durably; whoever reads it sees the one or the other.
+pub(in crate::stores) fn write(dir: &Path, note: &Note) -> Result<(), Fault> {
+    let path = dir.join(moved::NAME);
+    let write = || {
+        let new = dir.join(moved::NEW);
+        let mut file = File::create(&new)?;
+        file.write_all(text(note).as_bytes())?;
+        file.sync_all()?;
+        fs::rename(&new, &path)?;
+        sync_dir(dir)
+    };
+    write().map_err(|e: io::Error| unavailable(&path, &e))
+}
+
+/// Says nothing any more, durably.
+pub(in crate::stores) fn remove(dir: &Path) -> Result<(), Fault> {
+    let path = dir.join(moved::NAME);
+    let remove = || {
+        fs::remove_file(&path)?;
+        sync_dir(dir)
+    };
+    remove().map_err(|e: io::Error| unavailable(&path, &e))
+}
 
 impl SledStore {
     /// Opens a folder whatever it says of a move.
@@ -48,7 +77,7 @@ impl End for SledStore {
     }
 
     fn begin(&self, from: &str) -> Result<(), Fault> {
-        moved::write(self.shared.folder.path(), &Note::Into(from.to_owned()))
+        write(self.shared.folder.path(), &Note::Into(from.to_owned()))
     }
 
     fn take_in(&self, groups: &[Arc<[u8]>]) -> Result<(), Fault> {
@@ -56,12 +85,12 @@ impl End for SledStore {
     }
 
     fn give_up(&self, to: &str) -> Result<(), Fault> {
-        moved::write(self.shared.folder.path(), &Note::Away(to.to_owned()))
+        write(self.shared.folder.path(), &Note::Away(to.to_owned()))
     }
 
     fn take_over(&self, epoch: Epoch) -> Result<(), Fault> {
         Local::take_in(self, epoch, &[])?;
         self.shared.close()?;
-        moved::remove(self.shared.folder.path())
+        remove(self.shared.folder.path())
     }
 }
