@@ -63,6 +63,9 @@ fn journal(dir: &Path) -> (PathBuf, Vec<u8>) {
     (path, bytes)
 }
 
+/// What is done to the bytes of a file.
+type Change<'a> = &'a dyn Fn(&mut Vec<u8>);
+
 /// Where each batch of a journal begins, and where the last one ends. A batch ends in its checksum and "FJL" 3.
 fn batches(bytes: &[u8]) -> Vec<usize> {
     let ends = bytes.windows(4).enumerate().filter(|(at, found)| *found == b"FJL\x03" && bytes[at - 9] == 3);
@@ -95,7 +98,7 @@ fn a_batch_that_was_never_acknowledged_is_cut_off_and_reported() {
     let mark = fs::read(dir.path().join("mark")).unwrap();
     let last = *batches(&after).last().unwrap();
     assert!(last > at + 2_000);
-    let torn: [&dyn Fn(&mut Vec<u8>); 4] = [
+    let torn: [Change<'_>; 4] = [
         &|bytes| bytes.truncate(at + 700),
         // Its end is there, and something in its middle is not.
         &|bytes| bytes[at + 600..at + 1_100].fill(0),
@@ -125,7 +128,7 @@ fn a_journal_that_lost_its_end_or_its_order_is_refused_and_left_as_it_is() {
     let (path, whole) = journal(dir.path());
     let starts = batches(&whole);
     let (last, middle) = (starts[starts.len() - 2], starts[starts.len() / 2]);
-    let damages: [(&dyn Fn(&mut Vec<u8>), &str); 5] = [
+    let damages: [(Change<'_>, &str); 5] = [
         (&|bytes| bytes[last..].fill(0), "ends before what was acknowledged. missing: groups 30 to 30"),
         (&|bytes| bytes.truncate(middle), "ends before what was acknowledged"),
         // The first byte the engine cannot read would be the end for it.
