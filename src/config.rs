@@ -506,6 +506,12 @@ impl Config {
         Config { store: "sled".into(), store_options, ..Config::default() }
     }
 
+    /// A runtime on a local folder kept by fjall, made when it is not there.
+    #[cfg(feature = "store-fjall")]
+    pub fn fjall(path: impl Into<std::path::PathBuf>) -> Self {
+        Config { store: "fjall".into(), ..Config::at(path) }
+    }
+
     /// A runtime on a PostgreSQL database, `postgres://USER:PASSWORD@HOST:PORT/DATABASE`; its tables are made when they are
     /// not there. A text of another form is refused when the runtime opens.
     #[cfg(feature = "store-postgres")]

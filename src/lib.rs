@@ -490,11 +490,17 @@ pub mod shed {
 pub mod store {
     #[doc(inline)]
     pub use quorate_journal::stores::faulty::{FaultKind, FaultyStore, PlannedFault};
+    #[cfg(feature = "store-fjall")]
+    #[doc(inline)]
+    pub use quorate_journal::stores::fjall::FjallStore;
     #[doc(inline)]
     pub use quorate_journal::stores::memory::MemoryStore;
     #[cfg(feature = "store-sled")]
     #[doc(inline)]
     pub use quorate_journal::stores::sled::SledStore;
+    #[cfg(feature = "store-sled")]
+    #[doc(inline)]
+    pub use quorate_journal::stores::store_in;
     #[doc(inline)]
     pub use quorate_journal::stores::{Durability, STORES, StoreEntry, StoreOptions};
     #[doc(inline)]

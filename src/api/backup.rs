@@ -194,17 +194,19 @@ impl Backup {
     }
 }
 
-/// Restores a backup into the new folder `to`. Every byte of the file is checked before anything of it is written; then the
-/// folder is made beside its place, and put there when all of it is durable. `progress` hears how many groups of how many are
-/// checked, and then written.
+/// Restores a backup into the new folder `to`, of the store of this name or of the default one. Every byte of the file is checked
+/// before anything of it is written; then the folder is made beside its place, and put there when all of it is durable.
+/// `progress` hears how many groups of how many are checked, and then written.
 ///
 /// # Errors
 /// `store_corrupt` that names the first thing that does not fit, `store_version` for a file of a later program,
 /// `store_foreign` when there is something in `to` already, `store_locked` while another restore is at work there,
-/// `store_error` when a disk does not answer.
+/// `invalid_argument` for the name of a store that this build does not keep in folders, `store_error` when a disk does not
+/// answer.
 pub async fn restore(
     file: PathBuf,
     to: PathBuf,
+    store: Option<String>,
     mut progress: impl FnMut(u64, u64) + Send + 'static,
 ) -> Result<Restored, Error> {
     on_thread(move || {
@@ -223,7 +225,10 @@ pub async fn restore(
             progress(reader.group(), header.groups * 2);
         }
         let origin = log.map(SignedOver::check).transpose()?;
-        let mut journal = NewJournal::begin(&to)?;
+        let mut journal = match &store {
+            Some(store) => NewJournal::begin_in(store, &to)?,
+            None => NewJournal::begin(&to)?,
+        };
         // Read anew, and checked anew: the file may have changed meanwhile.
         let mut reader = open()?;
         if *reader.header() != header {

@@ -55,7 +55,7 @@ pub(super) fn command() -> Command {
         .subcommand(play_command())
         .subcommand(replay_command())
         .subcommands(super::backup::commands())
-        .subcommand(move_command())
+        .subcommand(super::moving::command())
         .subcommand(super::prune::command())
         .subcommand(super::recover::command())
         .subcommand(super::doctor::command())
@@ -204,6 +204,11 @@ fn field_name_id(name: &str) -> String {
     format!(":{name}")
 }
 
+/// What `--store` of `quorate serve` says.
+const STORE: &str = "\
+The store that a folder is made with, sled when left out, or fjall: afterwards the folder says it. Or the database, \
+postgres://…, instead of a folder";
+
 fn serve_command() -> Command {
     Command::new("serve")
         .about("Serve the operations over HTTP until SIGINT or SIGTERM")
@@ -213,7 +218,7 @@ fn serve_command() -> Command {
             "The data folder, or postgres://…; made when it is not there. QUORATE_DATA when left out",
         ))
         .arg(
-            path("store", "URL", "The database, postgres://…, instead of a folder").conflicts_with("data"),
+            path("store", "NAME|URL", STORE),
         )
         .arg(path("config", "FILE", "Settings in TOML; what is said by a flag counts instead"))
         .arg(switch("print-config", "Write every setting with its default, as such a file, and end"))
@@ -478,32 +483,6 @@ certainty.
 
 Without --data a temporary folder is used and removed. The result depends on the files and rules only; speed and \
 latency are reported apart from it.";
-
-fn move_command() -> Command {
-    let place = |name: &'static str, help: &'static str| {
-        Arg::new(name).long(name).value_name("DIR|URL").required(true).help(help)
-    };
-    Command::new("move")
-        .about("Move a journal to another store, a folder or a database; the old one never opens again")
-        .long_about(MOVE)
-        .arg(place("from", "Where the journal is"))
-        .arg(place("to", "Where it is to be: empty, or where a move that was cut off left it"))
-}
-
-/// What `quorate move --help` says.
-const MOVE: &str = "\
-Move a journal to another store: from a data folder to a PostgreSQL database, back, or to another folder.
-
-Every record keeps its position, sequence and hash, so `quorate history verify` ends at the same tip. Tokens go on growing: \
-the next owner has a higher epoch than every earlier one.
-
-At no instant do both stores open. The new one opens only when everything is there and the old one says durably that it \
-is there; the old one never opens again, but can still be read. A move that was cut off anywhere is begun again with the \
-same words and goes on where it stood.
-
-A folder must not be in use: stop its server first. A database is copied while its owner serves, and taken when the owner \
-has stopped: begin the move, then stop the server and begin it once more if it says that the journal is owned. Then start \
-the server on the new store.";
 
 fn verify_certificate_command() -> Command {
     Command::new("verify-certificate")

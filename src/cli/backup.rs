@@ -45,7 +45,7 @@ what is left of the work before is not opened by anybody.
 The new folder goes on where the backup ends: the same ids, hashes, positions and checkpoints. It begins a new life of the \
 journal: tokens of jobs are minted above every one that the journal the backup was made of can have minted since, so a \
 leader of the old folder that lives on is refused by whoever has seen a leader of the new one. The two must not both \
-be served: each would decide by itself.";
+be served: each would decide by itself. A backup of a folder of one store becomes one of another by --store.";
 
 /// The two commands.
 pub(super) fn commands() -> [Command; 2] {
@@ -67,7 +67,8 @@ pub(super) fn commands() -> [Command; 2] {
         .about("Make a new data folder of a backup")
         .long_about(RESTORE)
         .arg(file("file", "FILE", "The backup"))
-        .arg(args::path("to", "NEW", "The new folder; missing or empty").required(true));
+        .arg(args::path("to", "NEW", "The new folder; missing or empty").required(true))
+        .arg(open::new_store());
     [backup, restore]
 }
 
@@ -198,7 +199,9 @@ pub(super) async fn backup(matches: &ArgMatches, output: &Output) -> Result<u8, 
 pub(super) async fn restore(matches: &ArgMatches, output: &Output) -> Result<u8, Stop> {
     let bar = bar("restoring");
     let shown = bar.clone();
-    let restored = restore_from(given(matches, "file")?, given(matches, "to")?, move |done, all| {
+    let (file, to) = (given(matches, "file")?, given(matches, "to")?);
+    let store = matches.get_one::<String>("store").cloned();
+    let restored = restore_from(file, to, store, move |done, all| {
         shown.set_length(all);
         shown.set_position(done);
     });

@@ -25,7 +25,7 @@ use quorate_runtime::store::salvage::ReadStore;
 const ROOM: (u64, u64) = (64 << 20, 1 << 30);
 
 /// What is left by a crash and removed by the next owner, with who leaves it.
-const LEFT: [&str; 4] = ["FORMAT.new", "mark.new", "quorate.sock.new", "sled/conf.new"];
+const LEFT: [&str; 5] = ["FORMAT.new", "fjall.new", "mark.new", "quorate.sock.new", "sled/conf.new"];
 
 /// The command.
 pub(super) fn command() -> Command {
@@ -50,8 +50,8 @@ Exit codes: 0 no check failed · 10 one did.";
 /// Looks, and says what it found. The exit code is that of a store that failed when a check did.
 pub(super) fn run(matches: &ArgMatches, output: &Output) -> Result<u8, Stop> {
     let data = match open::named(matches)? {
-        Some(data) => data,
-        None => match ops::named_outside()? {
+        (Some(data), _) => data,
+        (None, _) => match ops::named_outside()? {
             Some(Named::Data(data)) => data,
             _ => {
                 let expected = "--data DIR, or --store postgres://…";
@@ -223,7 +223,8 @@ fn writable(path: &Path, there: &Path) -> Check {
     if !there.is_dir() {
         return fail(there, "this is no folder");
     }
-    let inside = ["LOCK", "index", "log", "mark", "ring", "sled", "tlog"].map(|name| path.join(name));
+    let inside =
+        ["LOCK", "fjall", "index", "log", "mark", "ring", "sled", "tlog"].map(|name| path.join(name));
     let all = std::iter::once(there.to_owned()).chain(inside.into_iter().filter(|at| at.exists()));
     for at in all {
         if let Err(why) = may_write(&at) {

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use clap::ArgMatches;
+use clap::builder::PossibleValuesParser;
+use clap::{Arg, ArgMatches};
 
 use super::args::ACCEPT_LOSS;
 use quorate_runtime::config::Config;
@@ -13,16 +14,44 @@ use quorate_runtime::error::{Error, ErrorKind};
 use quorate_runtime::journal::{Fault, OpenReport, Store};
 use quorate_runtime::shell::clock::Stopwatch;
 use quorate_runtime::store::memory::MemoryStore;
-use quorate_runtime::store::{DatabaseUrl, STORES, StoreEntry, StoreOptions};
+use quorate_runtime::store::{DatabaseUrl, STORES, StoreEntry, StoreOptions, store_in};
 
 /// How long a store that the run before has not quite let go of is waited for.
 const RELEASE: (u32, Duration) = (250, Duration::from_millis(20));
 
-/// The store of data folders: the first of the table that keeps anything.
+/// The stores of data folders.
+pub(super) fn of_folders() -> impl Iterator<Item = &'static StoreEntry> {
+    STORES.iter().filter(|store| store.persistent && !store.database)
+}
+
+/// The flag that says which store a new folder is made with.
+pub(super) fn new_store() -> Arg {
+    Arg::new("store")
+        .long("store")
+        .value_name("NAME")
+        .value_parser(PossibleValuesParser::new(of_folders().map(|store| store.name)))
+        .help("The store that a new folder is made with; sled when left out")
+}
+
+/// The default store of data folders: the first of the table.
 pub(super) fn persistent() -> Result<&'static StoreEntry, Error> {
-    STORES.iter().find(|store| store.persistent && !store.database).ok_or_else(|| {
+    of_folders().next().ok_or_else(|| {
         Error::invalid("store", "none", "a build with a store that keeps its data, such as the default build")
     })
+}
+
+/// The store of a data folder: the one that stands there, else the one of this name, else the default one.
+pub(super) fn store_of(path: &Path, asked: Option<&str>) -> Result<&'static StoreEntry, Error> {
+    match (store_in(path), asked) {
+        (Some(here), Some(asked)) if here.name != asked => {
+            Err(Error::invalid("store", asked, &format!("{}, which the folder was made with", here.name)))
+        }
+        (Some(here), _) => Ok(here),
+        (None, Some(asked)) => of_folders()
+            .find(|store| store.name == asked)
+            .ok_or_else(|| Error::invalid("store", asked, "a store that keeps its data, with --data")),
+        (None, None) => persistent(),
+    }
 }
 
 /// The database that stands where a data folder may, with the store that is kept in one.
@@ -70,17 +99,18 @@ pub(super) async fn when_free<T>(
     }
 }
 
-/// What `--data` names, or `--store` as a database.
-pub(super) fn named(matches: &ArgMatches) -> Result<Option<PathBuf>, Error> {
-    match (matches.get_one::<PathBuf>("data"), matches.get_one::<PathBuf>("store")) {
-        (Some(data), _) => Ok(Some(data.clone())),
-        (None, Some(store)) => match database(store)? {
-            Some(_) => Ok(Some(store.clone())),
-            None => {
-                Err(Error::invalid("store", store.display().to_string(), "postgres://…; a folder is --data"))
-            }
-        },
-        (None, None) => Ok(None),
+/// What `--data` names, or `--store` as a database; and the store that a folder is made with, as `--store` names it.
+pub(super) fn named(matches: &ArgMatches) -> Result<(Option<PathBuf>, Option<String>), Error> {
+    let data = matches.get_one::<PathBuf>("data").cloned();
+    let Some(store) = matches.get_one::<PathBuf>("store") else { return Ok((data, None)) };
+    let shown = store.display().to_string();
+    match (&data, database(store)?) {
+        (None, Some(_)) => Ok((Some(store.clone()), None)),
+        (Some(folder), None) if database(folder)?.is_none() => Ok((data, Some(shown))),
+        _ => {
+            let expected = "postgres://… without --data, or the store that the folder --data is made with";
+            Err(Error::invalid("store", shown, expected))
+        }
     }
 }
 
@@ -93,13 +123,13 @@ pub(super) fn folder(path: &Path, create: bool, matches: &ArgMatches) -> Result<
     }
     let store_options =
         StoreOptions { path: Some(path.to_owned()), create, accept_loss, ..StoreOptions::default() };
-    Ok(Config { store: persistent()?.name.into(), store_options, ..Config::default() })
+    Ok(Config { store: store_of(path, None)?.name.into(), store_options, ..Config::default() })
 }
 
 /// The settings under which a data folder is only read.
 pub(super) fn folder_to_read(path: &Path) -> Result<Config, Error> {
     let store_options = StoreOptions { create: false, ..StoreOptions::at(path) };
-    Ok(Config { store: persistent()?.name.into(), store_options, ..Config::default() })
+    Ok(Config { store: store_of(path, None)?.name.into(), store_options, ..Config::default() })
 }
 
 /// Whether `--accept-loss` was given.
@@ -152,16 +182,22 @@ impl Place {
             };
         }
         let entry = match (named, data) {
-            (Some(name), _) => STORES.iter().find(|store| store.name == *name).unwrap_or(default),
-            (None, Some(_)) => persistent()?,
+            (Some(name), None) => STORES.iter().find(|store| store.name == *name).unwrap_or(default),
+            (Some(name), Some(_)) if STORES.iter().any(|store| store.database && store.name == *name) => {
+                return Err(Error::invalid(
+                    "data",
+                    data.map(|data| data.display().to_string()),
+                    "postgres://…",
+                ));
+            }
+            (named, Some(data)) => store_of(data, named.map(String::as_str))?,
             (None, None) => default,
         };
         if entry.database {
             return Err(Error::invalid("data", data.map(|data| data.display().to_string()), "postgres://…"));
         }
         match data {
-            Some(path) if entry.persistent => Ok(Place::at(entry, path.clone(), None, accepts_loss(matches))),
-            Some(_) => Err(Error::invalid("store", entry.name, "a store that keeps its data, with --data")),
+            Some(path) => Ok(Place::at(entry, path.clone(), None, accepts_loss(matches))),
             None if entry.persistent => {
                 let scratch = Scratch::new()?;
                 Ok(Place::at(entry, scratch.0.clone(), Some(scratch), false))

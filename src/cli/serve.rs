@@ -22,6 +22,7 @@ use quorate_runtime::error::Error;
 use quorate_runtime::owner::OwnerSocket;
 use quorate_runtime::shell::clock::Stopwatch;
 use quorate_runtime::shell::sampler::ThisMachine;
+use quorate_runtime::store::store_in;
 
 /// How often the store is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -38,7 +39,8 @@ pub(super) async fn run(matches: &ArgMatches, output: &Output) -> Result<u8, Sto
         .parse()
         .map_err(|_| Error::invalid("listen", text.as_str(), "ADDRESS:PORT, such as 127.0.0.1:7171"))?;
     let outside = || std::env::var_os("QUORATE_DATA").filter(|data| !data.is_empty()).map(PathBuf::from);
-    let data = open::named(matches)?.or_else(|| said.data.as_ref().map(PathBuf::from));
+    let (data, store) = open::named(matches)?;
+    let data = data.or_else(|| said.data.as_ref().map(PathBuf::from));
     let data = data.or_else(outside).ok_or_else(|| {
         let expected = "a data folder: --data DIR, or data in the file; or a database: --store postgres://…";
         Error::invalid("data", Value::Null, expected)
@@ -68,7 +70,13 @@ pub(super) async fn run(matches: &ArgMatches, output: &Output) -> Result<u8, Sto
             config.store = entry.name.into();
             config.store_options.url = Some(url.clone());
         }
-        None => config.store_options.path = Some(data.to_owned()),
+        None => {
+            // What stands there, or is asked for here, goes before what the file of settings says.
+            if store.is_some() || store_in(data).is_some() {
+                config.store = open::store_of(data, store.as_deref())?.name.into();
+            }
+            config.store_options.path = Some(data.to_owned());
+        }
     }
     config.store_options.accept_loss |= open::accepts_loss(matches);
     config.capacity.strict_cells |= matches.get_flag("strict-cells");

@@ -88,6 +88,33 @@ fn a_restored_folder_goes_on_where_the_backup_ends_and_mints_other_tokens() {
     assert!(ours > above && above > theirs, "{ours} {above} {theirs}");
 }
 
+/// What the data folder says of its layout.
+fn layout(folder: &Path) -> String {
+    std::fs::read_to_string(folder.join("FORMAT")).unwrap().lines().next().unwrap().to_owned()
+}
+
+#[test]
+fn a_backup_becomes_a_folder_of_the_store_that_is_asked_for() {
+    let (original, elsewhere) = (folder(), TempDir::new().unwrap());
+    let before = verified(original.path());
+    let mut from = original.path().to_owned();
+    for (n, (store, said)) in [("fjall", "quorate store 4"), ("sled", "quorate store 2")].iter().enumerate() {
+        let file = elsewhere.path().join(format!("backup-{n}"));
+        let new = elsewhere.path().join(format!("new-{n}"));
+        backup(&from, &file, &[]);
+        let restoring = ["restore", text(&file), "--to", text(&new), "--store", *store, "--json"];
+        assert_eq!(run(&restoring).ok().json()["log_goes_on"], true);
+        assert_eq!((&*layout(&new), &verified(&new)), (*said, &before), "{store}");
+        from = new;
+    }
+    start("later", &["--data", text(&from)]);
+    assert_eq!(verified(&from)["ok"], true);
+    let file = elsewhere.path().join("backup-0");
+    let other = ["restore", text(&file), "--to", text(&from), "--store", "postgres", "--json"];
+    let refused = run(&other);
+    assert_eq!(refused.code(), 2, "{}", refused.out());
+}
+
 #[test]
 fn without_its_key_a_restored_folder_begins_a_log_of_its_own() {
     let (original, elsewhere) = (folder(), TempDir::new().unwrap());
@@ -247,16 +274,23 @@ fn a_recovery_or_a_move_killed_at_any_instant_leaves_no_store_that_is_empty() {
         let _ = std::fs::remove_dir_all(&from);
         std::process::Command::new("cp").arg("-r").args([original.path(), &from]).status().unwrap();
     };
-    for (command, flags) in [("recover", ["", "--to"]), ("move", ["--from", "--to"])] {
+    let moving = |store| vec!["move", "--from", text(&from), "--to", text(&new), "--store", store];
+    for args in [vec!["recover", text(&from), "--to", text(&new)], moving("sled"), moving("fjall")] {
+        let command = args[0];
         let (mut whole, mut nothing) = (0, 0);
-        let args: Vec<&str> = [command, flags[0], text(&from), flags[1], text(&new)]
-            .into_iter()
-            .filter(|word| !word.is_empty())
-            .collect();
         copy();
-        for round in 0..24u64 {
+        for round in 0..32u64 {
+            if round % 4 == 3 {
+                let _ = std::fs::remove_dir_all(&new);
+                copy();
+            }
             let mut made = quorate(&args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-            std::thread::sleep(Duration::from_micros(round * 4_000));
+            if round % 4 == 3 {
+                // Anew, and as soon as a store stands there.
+                while !new.join("FORMAT").exists() && made.try_wait().unwrap().is_none() {}
+            } else {
+                std::thread::sleep(Duration::from_micros(round * 3_000));
+            }
             // It may have ended by itself.
             let _ = made.kill();
             made.wait().unwrap();
@@ -280,7 +314,7 @@ fn a_recovery_or_a_move_killed_at_any_instant_leaves_no_store_that_is_empty() {
                 }
             }
         }
-        println!("{command}: {whole} whole, {nothing} nothing");
+        println!("{args:?}: {whole} whole, {nothing} nothing");
         assert!(nothing > 0);
         // Begun again it ends.
         let done = run(&[&args[..], &["--json"]].concat());

@@ -1,11 +1,11 @@
 //! A journal in a database at the command line, and what `doctor` says of one.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use quorate_journal::stores::postgres::PostgresStore;
-use quorate_journal::stores::sled::SledStore;
-use quorate_journal::stores::{DatabaseUrl, StoreOptions};
+use quorate_journal::stores::{DatabaseUrl, STORES, StoreOptions, store_in};
 use quorate_journal::{Fault, Pending, Store};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -176,7 +176,8 @@ fn opens(data: &str) -> bool {
         }
         None => {
             let options = StoreOptions { create: false, ..StoreOptions::at(data) };
-            SledStore::open(&options).map(|store| Arc::new(store) as _)
+            let here = store_in(Path::new(data)).unwrap_or(&STORES[1]);
+            (here.open)(&options)
         }
     };
     let owned = opened.and_then(|store| {
@@ -200,7 +201,7 @@ fn now<T>(mut pending: Pending<'_, T>) -> Result<T, Fault> {
 
 #[test]
 fn a_move_killed_at_any_instant_leaves_one_journal_and_goes_on() {
-    let Some(database) = server() else { return };
+    let database = server();
     let dir = TempDir::new().unwrap();
     let first = dir.path().join("0");
     let mut places = vec![text(&first).to_owned()];
@@ -217,12 +218,15 @@ fn a_move_killed_at_any_instant_leaves_one_journal_and_goes_on() {
     let mut kills = 0;
     for round in 1..=6_u64 {
         let from = places.last().unwrap().clone();
-        let to = match round % 2 {
-            1 => database.fresh(),
-            _ => dir.path().join(round.to_string()).display().to_string(),
+        let folder = dir.path().join(round.to_string()).display().to_string();
+        // A database, where there is one, and a folder of each kind in turn.
+        let (to, store) = match (round % 4, &database) {
+            (1, Some(database)) => (database.fresh(), "sled"),
+            (0 | 2, _) => (folder, "fjall"),
+            _ => (folder, "sled"),
         };
         let tip = run(&["history", "verify", "--data", &from, "--json"]).ok().json();
-        let moving = ["move", "--from", &from, "--to", &to, "--json"];
+        let moving = ["move", "--from", &from, "--to", &to, "--store", store, "--json"];
         for pause in [3, 9, 20, 34, 55, 80] {
             let mut child = super::quorate(&moving).stdout(std::process::Stdio::null()).spawn().unwrap();
             std::thread::sleep(std::time::Duration::from_millis(pause * (1 + round % 3)));

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use quorate_journal::Fault;
-use quorate_journal::stores::{STORES, StoreEntry, StoreOptions};
+use quorate_journal::stores::{STORES, StoreEntry, StoreOptions, store_in};
 use tempfile::TempDir;
 
 fn persistent() -> impl Iterator<Item = &'static StoreEntry> {
@@ -68,7 +68,7 @@ fn a_newer_or_senseless_format_is_refused() {
     for entry in persistent() {
         let dir = TempDir::new().unwrap();
         fs::write(dir.path().join("FORMAT"), format(7)).unwrap();
-        assert_eq!(open(entry, dir.path(), true), Fault::NewerVersion { found: 7, supported: 3 });
+        assert_eq!(open(entry, dir.path(), true), Fault::NewerVersion { found: 7, supported: 4 });
         for senseless in [&format(0), "quorate store many\n", "quorate store 7\n"] {
             fs::write(dir.path().join("FORMAT"), senseless).unwrap();
             assert!(matches!(open(entry, dir.path(), true), Fault::Corrupt { .. }), "{senseless}");
@@ -78,6 +78,11 @@ fn a_newer_or_senseless_format_is_refused() {
         assert!(matches!(open(entry, dir.path(), true), Fault::Unavailable { .. }));
         assert_eq!(names(dir.path()), ["FORMAT"]);
     }
+}
+
+/// The layout of the folder of a store.
+fn layout(entry: &StoreEntry) -> u32 {
+    if entry.name == "fjall" { 4 } else { 2 }
 }
 
 /// Damage of `FORMAT` is told from a foreign folder and from a newer program, and everything is read all the same.
@@ -92,7 +97,7 @@ fn a_damaged_format_is_damage_and_neither_foreign_nor_newer() {
             .unwrap();
         drop(store);
         let whole = fs::read(&file).unwrap();
-        assert_eq!(whole, format(2).into_bytes());
+        assert_eq!(whole, format(layout(entry)).into_bytes());
         let damaged = |bytes: Option<&[u8]>, what: &str| {
             match bytes {
                 Some(bytes) => fs::write(&file, bytes).unwrap(),
@@ -108,7 +113,7 @@ fn a_damaged_format_is_damage_and_neither_foreign_nor_newer() {
             damaged(Some(&bytes), &format!("bit {bit}"));
         }
         // Without its check it is the file of an earlier version.
-        let line = "quorate store 2\n".len();
+        let line = if entry.name == "sled" { "quorate store 2\n".len() } else { usize::MAX };
         for length in (0..whole.len()).filter(|length| *length != line) {
             damaged(Some(&whole[..length]), &format!("length {length}"));
         }
@@ -129,7 +134,8 @@ fn a_damaged_format_is_damage_and_neither_foreign_nor_newer() {
 
 #[test]
 fn a_format_without_a_check_is_that_of_an_earlier_version_and_gets_one() {
-    for entry in persistent() {
+    // There are no earlier versions of other layouts.
+    for entry in persistent().filter(|entry| entry.name == "sled") {
         let dir = TempDir::new().unwrap();
         drop((entry.open)(&StoreOptions::at(dir.path())).unwrap());
         fs::write(dir.path().join("FORMAT"), "quorate store 2\n").unwrap();
@@ -156,6 +162,29 @@ fn a_store_is_held_by_one_handle_and_free_as_soon_as_it_is_dropped() {
     }
 }
 
+/// A folder says which store it was made with, and no other one opens it.
+#[test]
+fn a_folder_of_another_store_is_named_and_left_alone() {
+    for entry in persistent() {
+        let dir = TempDir::new().unwrap();
+        assert!(store_in(dir.path()).is_none());
+        drop((entry.open)(&StoreOptions::at(dir.path())).unwrap());
+        let before = names(dir.path());
+        assert_eq!(store_in(dir.path()).map(|store| store.name), Some(entry.name));
+        for other in persistent().filter(|other| other.name != entry.name) {
+            for accept_loss in [false, true] {
+                let options = StoreOptions { accept_loss, ..StoreOptions::at(dir.path()) };
+                let Some(Fault::Config { knob, value, range }) = (other.open)(&options).err() else {
+                    panic!("{} opened a folder of {}", other.name, entry.name)
+                };
+                assert_eq!((knob, &*value), ("store", other.name));
+                assert!(range.contains(entry.name), "{range}");
+            }
+        }
+        assert_eq!(names(dir.path()), before);
+    }
+}
+
 #[test]
 fn a_store_left_half_made_is_finished() {
     for entry in persistent() {
@@ -177,14 +206,18 @@ fn a_persistent_store_without_a_path_says_so() {
 #[test]
 fn a_damaged_database_is_a_fault_and_not_a_panic_or_an_empty_store() {
     for entry in persistent() {
-        for part in ["log/0000000000000001.log", "sled/db", "mark"] {
+        let parts: &[&str] = match entry.name {
+            "sled" => &["log/0000000000000001.log", "sled/db", "mark"],
+            _ => &["fjall/0.jnl", "fjall/version", "fjall/keyspaces/0/current", "mark"],
+        };
+        for part in parts {
             let dir = TempDir::new().unwrap();
             let path = dir.path().join("data");
             let store = (entry.open)(&StoreOptions::at(&path)).unwrap();
             let epoch = super::support::now(store.acquire("test")).unwrap();
             super::support::now(store.commit(epoch, super::support::at(1), &[super::support::first("q")]))
                 .unwrap();
-            if part == "sled/db" {
+            if *part == "sled/db" {
                 // Before that the log makes up for it.
                 super::support::now(store.close()).unwrap();
             }

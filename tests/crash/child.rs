@@ -29,7 +29,10 @@ const VOTERS: usize = 48;
 /// Quorums that live through all lives of a folder, and are voted on by everyone.
 const LASTING: usize = 4;
 
-/// The settings of a runtime on a folder, or on a database whose owner is soon given up.
+/// The store that makes a folder; the default one without it.
+pub const STORE: &str = "QUORATE_CRASH_STORE";
+
+/// The settings of a runtime on a folder, by the store that stands there, or on a database whose owner is soon given up.
 pub fn config(place: &Path) -> Config {
     match place.to_str().filter(|place| place.starts_with("postgres://")) {
         Some(url) => {
@@ -37,7 +40,11 @@ pub fn config(place: &Path) -> Config {
             config.store_options.lease = Duration::from_millis(500);
             config
         }
-        None => Config::at(place),
+        None => {
+            let here = quorate_journal::stores::store_in(place).map(|store| store.name.to_owned());
+            let store = here.or_else(|| std::env::var(STORE).ok()).unwrap_or_else(|| "sled".to_owned());
+            Config { store, ..Config::at(place) }
+        }
     }
 }
 

@@ -162,12 +162,28 @@ async fn check(folder: &Path, acknowledged: &BTreeSet<Acknowledged>) -> Result<(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_acknowledged_is_lost_or_counted_twice_in_many_kills() {
+    many_kills("sled").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_acknowledged_is_lost_or_counted_twice_in_kills_on_a_folder_of_fjall() {
+    many_kills("fjall").await;
+}
+
+async fn many_kills(store: &str) {
     let (kills, seed) = (kills(), std::process::id().into());
     println!("seed {seed}");
     let mut rng = Rng::new(seed);
     let (mut votes, mut answers, mut grants, mut jobs, mut crowds) = (0, 0, 0, 0, 0);
     for _ in 0..kills / LIVES {
         let folder = tempfile::tempdir().unwrap();
+        // Of the store that stands there, each life is.
+        Quorate::open(Config { store: store.into(), ..Config::at(folder.path()) })
+            .await
+            .unwrap()
+            .close()
+            .await
+            .unwrap();
         let mut acknowledged = BTreeSet::new();
         for life in 0..LIVES {
             let crowded = life % UNTIL_CROWDED == 2;

@@ -50,10 +50,13 @@ static PANICS: AtomicUsize = AtomicUsize::new(0);
 
 /// One life of a folder: so many rounds and closed, or killed after so many acknowledgements. Adds what was
 /// acknowledged to `home/acknowledged`.
-fn live(home: &Path, folder: &str, life: usize, rounds: Option<usize>, kill_after: usize) {
+fn live(home: &Path, store: &str, folder: &str, life: usize, rounds: Option<usize>, kill_after: usize) {
     let mut command = again("child::the_child_votes_until_it_is_killed");
     command
         .env(child::FOLDER, home.join(folder))
+        .env(child::STORE, store)
+        // So few that tables are written all the time.
+        .env(child::SLOTS, if store == "fjall" { "16" } else { "8192" })
         .env(child::LIFE, format!("{folder}-{life}"))
         .env(child::EARLY, "0");
     if let Some(rounds) = rounds {
@@ -78,11 +81,11 @@ fn live(home: &Path, folder: &str, life: usize, rounds: Option<usize>, kill_afte
 }
 
 /// A store with a long life behind it, an older copy of it, and another store.
-fn make(home: &Path, closed: bool) {
-    live(home, "base", 1, Some(220), 0);
+fn make(home: &Path, store: &str, closed: bool) {
+    live(home, store, "base", 1, Some(220), 0);
     copy_dir(&home.join("base"), &home.join("old"));
-    live(home, "base", 2, closed.then_some(120), 700);
-    live(home, "other", 1, Some(100), 0);
+    live(home, store, "base", 2, closed.then_some(120), 700);
+    live(home, store, "other", 1, Some(100), 0);
 }
 
 /// What became of one damaged folder, and in which words.
@@ -92,7 +95,7 @@ async fn outcome(
     clock: Timestamp,
     deep: bool,
 ) -> (&'static str, String) {
-    let config = Config { clock: ClockConfig::Manual(clock), ..Config::at(folder) };
+    let config = Config { clock: ClockConfig::Manual(clock), ..child::config(folder) };
     let q = match Quorate::open(config).await {
         Err(e) => return ("refused", format!("{}: {e}", e.kind().name())),
         Ok(q) => q,
@@ -190,13 +193,13 @@ impl Counts {
 }
 
 #[expect(clippy::disallowed_methods, reason = "an image is opened a day after it was made")]
-fn drill(closed: bool, count: usize) {
+fn drill(store: &str, closed: bool, count: usize) {
     let home = scratch();
-    make(home.path(), closed);
+    make(home.path(), store, closed);
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     let fresh = u64::from(std::process::id());
     let about = if closed { "closed folder" } else { "killed folder" };
-    println!("{about}: seed {fresh}");
+    println!("{store}, {about}: seed {fresh}");
     let mut counts = Counts::default();
     for first in (0..count).step_by(CHUNK) {
         let n = CHUNK.min(count - first);
@@ -204,7 +207,7 @@ fn drill(closed: bool, count: usize) {
         let seed = if first * 2 < count { 1 } else { fresh };
         let part = format!("{} {seed} {first} {n}", since.as_micros());
         let mut command = again("a_part_of_the_damages");
-        command.env(HOME, home.path()).env(PART, &part);
+        command.env(HOME, home.path()).env(PART, &part).env(child::STORE, store);
         let mut told = 0;
         let end = watch(command, PATIENCE, |line| {
             let fields: Vec<&str> = line.splitn(4, '|').collect();
@@ -218,7 +221,7 @@ fn drill(closed: bool, count: usize) {
             End::Hung => counts.add("?", "HANGS", format!("after {told} of {part}")),
         }
     }
-    counts.print(about);
+    counts.print(&format!("{store}, {about}"));
     assert_eq!(counts.wrong(), 0, "a damaged folder was not told");
 }
 
@@ -228,10 +231,20 @@ fn damages() -> usize {
 
 #[test]
 fn damage_of_a_closed_folder_is_told_or_harmless() {
-    drill(true, damages());
+    drill("sled", true, damages());
+}
+
+#[test]
+fn damage_of_a_closed_folder_of_fjall_is_told_or_harmless() {
+    drill("fjall", true, damages());
 }
 
 #[test]
 fn damage_of_a_killed_folder_is_told_or_harmless() {
-    drill(false, damages());
+    drill("sled", false, damages());
+}
+
+#[test]
+fn damage_of_a_killed_folder_of_fjall_is_told_or_harmless() {
+    drill("fjall", false, damages());
 }

@@ -12,6 +12,7 @@ use quorate_core::kernel::time::Timestamp;
 use quorate_runtime::config::{ClockConfig, Config};
 
 use super::audit::{Acknowledged, all_comes_back, audit};
+use super::child;
 use super::disk::{Disk, KEEPS};
 use super::former;
 use super::record::{Event, Recording};
@@ -142,7 +143,7 @@ impl Images<'_> {
         acknowledged: &BTreeSet<Acknowledged>,
         close: bool,
     ) -> Result<(), String> {
-        let config = Config { clock: ClockConfig::Manual(self.clock), ..Config::at(image) };
+        let config = Config { clock: ClockConfig::Manual(self.clock), ..child::config(image) };
         let q =
             Quorate::open(config).await.map_err(|e| format!("does not open: {}: {e}", e.kind().name()))?;
         let mut sound = audit(&q, acknowledged).await;
@@ -178,7 +179,7 @@ impl Images<'_> {
                     | Event::Opened { made: true, .. }
             )
         });
-        let database = self.files(|path| path.ends_with("sled/db"));
+        let database = self.files(|path| path.ends_with("sled/db") || path.starts_with("fjall/keyspaces"));
         let archived: Vec<usize> = events
             .iter()
             .enumerate()
@@ -220,7 +221,7 @@ impl Images<'_> {
     fn plant(&self, rng: &mut Rng) -> std::collections::HashSet<usize> {
         let events = &self.recording.events;
         // What commits wait for.
-        let log = self.files(|path| path.starts_with("log"));
+        let log = self.files(|path| path.starts_with("log") || path.extension().is_some_and(|e| e == "jnl"));
         let is_log = |file: &u64| log.contains(file);
         match self.planted {
             Planted::Nothing => Default::default(),

@@ -355,8 +355,8 @@ impl<'r> Disk<'r> {
 
     /// Something of the database is not sure: the store's background work was under way.
     pub fn is_archiving(&self) -> bool {
-        let database = self.find(Path::new("sled/db")).and_then(|node| self.files.get(&node));
-        database.is_some_and(|file| !file.since.is_empty())
+        let files = ["sled/db", "fjall/keyspaces/1/current"].map(|path| self.find(Path::new(path)));
+        files.iter().flatten().filter_map(|node| self.files.get(node)).any(|file| !file.since.is_empty())
     }
 
     /// Writes one legal image of this instant to `to`; answers what of the unsure names it holds.

@@ -5,11 +5,10 @@ use std::path::Path;
 
 use quorate::Quorate;
 use quorate_core::kernel::rng::Rng;
-use quorate_runtime::config::Config;
 
 use super::audit::{Acknowledged, audit};
 use super::record::{Event, Life, Recording};
-use super::{check, scratch, shim};
+use super::{STORES, check, child, scratch, shim};
 
 /// What the processes of this record were told had taken effect.
 fn acknowledged(home: &Path) -> BTreeSet<Acknowledged> {
@@ -22,7 +21,7 @@ fn acknowledged(home: &Path) -> BTreeSet<Acknowledged> {
 }
 
 async fn audited(folder: &Path, acknowledged: &BTreeSet<Acknowledged>) -> Result<(), String> {
-    let q = Quorate::open(Config::at(folder)).await.map_err(|e| format!("does not open: {e}"))?;
+    let q = Quorate::open(child::config(folder)).await.map_err(|e| format!("does not open: {e}"))?;
     let sound = audit(&q, acknowledged).await;
     q.close().await.map_err(|e| format!("does not close: {e}"))?;
     sound
@@ -39,8 +38,14 @@ async fn one_failed_call_while_opening_locks_nobody_out() {
     if shim::library().is_none() {
         return;
     }
+    for store in STORES {
+        fail_while_opening(store).await;
+    }
+}
+
+async fn fail_while_opening(store: &str) {
     let made = scratch();
-    Recording::make(made.path(), &[Life::Killed(200)], None);
+    Recording::make(made.path(), store, &[Life::Killed(200)], None);
     let before = acknowledged(made.path());
     let mut rng = Rng::new(std::process::id().into());
     let mut broken = Vec::new();
@@ -49,9 +54,9 @@ async fn one_failed_call_while_opening_locks_nobody_out() {
         check::copy_dir(&made.path().join("data"), &home.path().join("data"));
         let errno = if n % 2 == 0 { EIO } else { ENOSPC };
         let fail = format!("{}:{}:{errno}:1", ["wszno", "w", "s", "no"][n % 4], rng.next_u64() % CALLS);
-        Recording::make(home.path(), &[Life::Killed(1)], Some(&fail));
+        Recording::make(home.path(), store, &[Life::Killed(1)], Some(&fail));
         if let Err(why) = audited(&home.path().join("data"), &before).await {
-            broken.push(format!("{fail}: {why}"));
+            broken.push(format!("{store}, {fail}: {why}"));
         }
     }
     assert!(broken.is_empty(), "{}", broken.join("\n"));
@@ -63,6 +68,12 @@ async fn what_is_acknowledged_around_a_failed_call_is_there() {
     if shim::library().is_none() {
         return;
     }
+    for store in STORES {
+        fail_under_load(store).await;
+    }
+}
+
+async fn fail_under_load(store: &str) {
     let mut rng = Rng::new(std::process::id().into());
     let mut broken = Vec::new();
     for n in 0..16 {
@@ -70,10 +81,10 @@ async fn what_is_acknowledged_around_a_failed_call_is_there() {
         let errno = if n % 2 == 0 { EIO } else { ENOSPC };
         let count = if n % 3 == 0 { 1 } else { 1_000_000 };
         let fail = format!("{}:{}:{errno}:{count}", ["w", "s", "wz", "ws"][n % 4], 60 + rng.next_u64() % 300);
-        Recording::make(home.path(), &[Life::Killed(400)], Some(&fail));
+        Recording::make(home.path(), store, &[Life::Killed(400)], Some(&fail));
         let told = acknowledged(home.path());
         if let Err(why) = audited(&home.path().join("data"), &told).await {
-            broken.push(format!("{fail}, {} acknowledged: {why}", told.len()));
+            broken.push(format!("{store}, {fail}, {} acknowledged: {why}", told.len()));
         }
     }
     assert!(broken.is_empty(), "{}", broken.join("\n"));

@@ -49,6 +49,9 @@ const PER_RECORDING: usize = 4_000;
 /// A process that says nothing for so long hangs.
 const PATIENCE: Duration = Duration::from_secs(120);
 
+/// The stores that keep folders.
+const STORES: [&str; 2] = ["sled", "fjall"];
+
 /// Four lives: killed under load, killed soon after it opened again, closed, and killed once more.
 const LIVES: [Life; 4] = [Life::Killed(300), Life::Killed(30), Life::Closed(60), Life::Killed(120)];
 
@@ -99,13 +102,21 @@ impl Table {
 }
 
 /// Checks images of a recording in processes of their own.
-fn check(home: &Path, clock: Timestamp, seed: u64, planted: Planted, count: usize, table: &mut Table) {
+fn check(
+    home: &Path,
+    store: &str,
+    clock: Timestamp,
+    seed: u64,
+    planted: Planted,
+    count: usize,
+    table: &mut Table,
+) {
     let mut first = 0;
     while first < count {
         let n = CHUNK.min(count - first);
         let mut command = again("a_part_of_the_images");
         let part = format!("{} {seed} {planted:?} {first} {n}", clock.as_micros());
-        command.env(HOME, home).env(PART, &part);
+        command.env(HOME, home).env(PART, &part).env(child::STORE, store);
         let mut told = 0;
         let end = watch(command, PATIENCE, |line| {
             let fields: Vec<&str> = line.splitn(5, '|').collect();
@@ -156,17 +167,21 @@ fn no_loss_of_power_takes_what_was_acknowledged_or_counts_it_twice() {
     if shim::library().is_none() {
         return;
     }
+    STORES.into_iter().for_each(lose_power);
+}
+
+fn lose_power(store: &str) {
     let count: usize = std::env::var(IMAGES).map_or(200, |images| images.parse().unwrap());
     let fresh = u64::from(std::process::id());
     println!("seeds 1 and {fresh}");
     let mut table = Table::default();
     while table.images() < count {
         let home = scratch();
-        Recording::make(home.path(), &LIVES, None);
+        Recording::make(home.path(), store, &LIVES, None);
         let n = PER_RECORDING.min(count - table.images());
         let before = table.images() as u64;
-        check(home.path(), now(), 1 + before, Planted::Nothing, n / 3, &mut table);
-        check(home.path(), now(), fresh + before, Planted::Nothing, n - n / 3, &mut table);
+        check(home.path(), store, now(), 1 + before, Planted::Nothing, n / 3, &mut table);
+        check(home.path(), store, now(), fresh + before, Planted::Nothing, n - n / 3, &mut table);
         if count > 1_000 {
             table.print("so far");
         }
@@ -179,7 +194,7 @@ fn no_loss_of_power_takes_what_was_acknowledged_or_counts_it_twice() {
             }
         }
     }
-    table.print("loss of power");
+    table.print(&format!("{store}: loss of power"));
     assert_eq!(table.wrong(), 0, "the images are in {}", env!("CARGO_TARGET_TMPDIR"));
 }
 
@@ -197,12 +212,13 @@ fn no_loss_of_power_in_a_migration_takes_anything() {
     let mut table = Table::default();
     while table.images() < count {
         let home = scratch();
+        let store = "sled";
         former::lay_out(&home.path().join("start"));
         check::copy_dir(&home.path().join("start"), &home.path().join("data"));
-        Recording::make(home.path(), &CONVERTED, None);
+        Recording::make(home.path(), store, &CONVERTED, None);
         let n = PER_RECORDING.min(count - table.images());
         let seed = fresh + table.images() as u64;
-        check(home.path(), now(), seed, Planted::Nothing, n, &mut table);
+        check(home.path(), store, now(), seed, Planted::Nothing, n, &mut table);
     }
     table.print("loss of power, beginning with the former format");
     assert_eq!(table.wrong(), 0, "the images are in {}", env!("CARGO_TARGET_TMPDIR"));
@@ -213,13 +229,17 @@ fn the_net_catches_planted_faults() {
     if shim::library().is_none() {
         return;
     }
+    STORES.into_iter().for_each(plant_faults);
+}
+
+fn plant_faults(store: &str) {
     let home = scratch();
-    Recording::make(home.path(), &LIVES[..1], None);
+    Recording::make(home.path(), store, &LIVES[..1], None);
     for planted in [Planted::SkippedSyncs, Planted::SwallowedWriteError] {
         let mut table = Table::default();
-        check(home.path(), now(), 1, planted, 60, &mut table);
-        table.print(&format!("{planted:?}"));
-        assert!(table.wrong() > 0, "{planted:?} went unnoticed in 60 images");
+        check(home.path(), store, now(), 1, planted, 60, &mut table);
+        table.print(&format!("{store}: {planted:?}"));
+        assert!(table.wrong() > 0, "{store}: {planted:?} went unnoticed in 60 images");
     }
 }
 
@@ -229,8 +249,12 @@ fn the_record_misses_nothing_that_was_written() {
     if shim::library().is_none() {
         return;
     }
+    STORES.into_iter().for_each(record_whole);
+}
+
+fn record_whole(store: &str) {
     let home = scratch();
-    Recording::make(home.path(), &LIVES, None);
+    Recording::make(home.path(), store, &LIVES, None);
     let recording = Recording::read(home.path());
     let mut disk = Disk::new(&recording);
     disk.advance(recording.events.len());

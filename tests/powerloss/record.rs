@@ -99,8 +99,8 @@ fn wait(child: &mut Child) -> ExitStatus {
 }
 
 impl Recording {
-    /// Runs the lives one after the other on `home/data` and keeps the record in `home`.
-    pub fn make(home: &Path, lives: &[Life], fail: Option<&str>) {
+    /// Runs the lives one after the other on `home/data`, a folder of this store, and keeps the record in `home`.
+    pub fn make(home: &Path, store: &str, lives: &[Life], fail: Option<&str>) {
         let library = shim::library().expect("the caller looked whether there is a shim");
         for (n, life) in lives.iter().enumerate() {
             let mut command = Command::new(std::env::current_exe().unwrap());
@@ -115,6 +115,7 @@ impl Recording {
                 .env(DIR, home.join("data"))
                 .env(TRACE, home.join("trace"))
                 .env(child::FOLDER, home.join("data"))
+                .env(child::STORE, store)
                 .env(child::LIFE, (n + 1).to_string())
                 .env(child::EARLY, "0")
                 // So few that the store archives all the time.

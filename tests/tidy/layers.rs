@@ -130,6 +130,13 @@ const ARROWS: &[Arrow] = &[
     },
     Arrow {
         below: "src/",
+        except: &["src/journal/stores/fjall/"],
+        forbidden: &["::fjall::", "xxhash_rust"],
+        but: &[],
+        why: "the engine is used by its own store only",
+    },
+    Arrow {
+        below: "src/",
         except: &["src/journal/stores/postgres/"],
         forbidden: &["tokio_postgres"],
         but: &[],
@@ -188,6 +195,7 @@ const ARROWS: &[Arrow] = &[
             "store::faulty",
             "MemoryStore",
             "SledStore",
+            "FjallStore",
             "FaultyStore",
         ],
         but: &[],

@@ -23,6 +23,7 @@ const MEMBERS: &[(&str, &[&str])] = &[
             "bincode",
             "blake3",
             "crc32fast",
+            "fjall",
             "quorate-core",
             "rustix",
             "rustls",
@@ -35,6 +36,7 @@ const MEMBERS: &[(&str, &[&str])] = &[
             "tokio-postgres",
             "tokio-postgres-rustls",
             "toml",
+            "xxhash-rust",
         ],
     ),
     (

@@ -9,7 +9,7 @@ use quorate_core::kernel::ids::{EntityId, StreamId, StreamKind};
 #[cfg(feature = "store-sled")]
 use quorate_core::kernel::time::Timestamp;
 
-fn corrupt(what: impl Into<String>) -> Fault {
+pub(super) fn corrupt(what: impl Into<String>) -> Fault {
     Fault::Corrupt { what: what.into() }
 }
 

@@ -7,6 +7,7 @@
 //!  verify   hashes, links, positions, chains                         ┘
 //!  memory   groups in a vector                    for tests and simulation
 //!  sled     a write-ahead log, packs behind it    the default on disk
+//!  fjall    a database whose journal commits wait for   another on disk
 //!  postgres a database, for several machines      one transaction per commit
 //!  moving   from one store into another           one of them opens, never both
 //!  salvage  the raw bytes of a folder             reads what is sound, writes nothing
@@ -19,17 +20,23 @@
 
 #[cfg(feature = "store-sled")]
 pub mod backup;
+#[cfg(any(feature = "store-fjall", feature = "store-postgres"))]
+mod blocks;
 pub mod check;
 pub mod faulty;
+#[cfg(feature = "store-fjall")]
+pub mod fjall;
 mod heads;
 #[cfg(any(feature = "store-postgres", feature = "store-sled"))]
 mod layout;
+#[cfg(feature = "store-sled")]
+mod local;
 pub mod memory;
 #[cfg(feature = "store-sled")]
 pub mod migrate;
 #[cfg(any(feature = "store-postgres", feature = "store-sled"))]
 mod moved;
-#[cfg(all(feature = "store-postgres", feature = "store-sled"))]
+#[cfg(all(any(feature = "store-fjall", feature = "store-postgres"), feature = "store-sled"))]
 pub mod moving;
 mod plan;
 #[cfg(feature = "store-postgres")]
@@ -50,6 +57,8 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+#[cfg(feature = "store-sled")]
+pub use self::local::store_in;
 pub use self::url::DatabaseUrl;
 pub use self::verify::check_next;
 use serde::{Deserialize, Serialize};
@@ -92,6 +101,14 @@ pub const STORES: &[StoreEntry] = &[
         persistent: true,
         database: false,
         open: |options| Ok(Arc::new(self::sled::SledStore::open(options)?)),
+    },
+    #[cfg(feature = "store-fjall")]
+    StoreEntry {
+        name: "fjall",
+        summary: "a folder on a local disk, kept by an engine that others maintain",
+        persistent: true,
+        database: false,
+        open: |options| Ok(Arc::new(self::fjall::FjallStore::open(options)?)),
     },
     #[cfg(feature = "store-postgres")]
     StoreEntry {
@@ -153,7 +170,8 @@ pub struct StoreOptions {
     /// group. Too small: a busy commit is cut into many groups. Too large: reading one record loads more.
     pub slot_bytes: usize,
     /// How many commit groups may wait to be archived, 2 to 65,536, default 8,192, and never more than 32 MiB of them.
-    /// Too small: commits wait for the archiver under load. Too large: more to replay when opening.
+    /// Too small: commits wait for the archiver under load. Too large: more to replay when opening. In a folder of fjall, set
+    /// when it is made: it holds 4 KiB in memory for each, 64 KiB to 64 MiB, before they become a table.
     pub slots: usize,
 }
 

@@ -10,24 +10,36 @@
 //! on where it stood when it is begun again, and only between the last two steps neither store opens until it is.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+#[cfg(feature = "store-fjall")]
+use super::fjall::FjallStore;
 use super::moved::Note;
+#[cfg(feature = "store-postgres")]
 use super::postgres::PostgresStore;
-use super::sled::SledStore;
-use super::{DatabaseUrl, StoreOptions};
+use super::sled::folder::private;
+use super::sled::format::{self, Format};
+use super::sled::log::segment::sync_dir;
+use super::sled::moving::write;
+use super::sled::{SledStore, moved};
+use super::{DatabaseUrl, StoreOptions, local};
 use crate::group::Group;
 use crate::{Epoch, Fault, Tip};
 
 /// Bytes of groups taken at a time.
 const BATCH: usize = 4 << 20;
+const FORMAT: &str = "FORMAT";
 
 /// Where a journal is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Place {
-    /// A data folder.
+    /// A data folder; one that is not there yet is made by the default store.
     Folder(PathBuf),
+    /// A data folder of the store of this name.
+    FolderOf(PathBuf, String),
     /// A database.
     Database(DatabaseUrl),
 }
@@ -35,16 +47,24 @@ pub enum Place {
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Place::Folder(path) => write!(f, "{}", path.display()),
+            Place::Folder(path) | Place::FolderOf(path, _) => write!(f, "{}", path.display()),
             Place::Database(url) => write!(f, "{url}"),
         }
     }
 }
 
 impl Place {
+    /// The same place, with the store that stands there or is to be made there.
+    fn settled(&self) -> Place {
+        match self {
+            Place::Folder(path) => Place::FolderOf(path.clone(), local::name_in(path).to_owned()),
+            Place::FolderOf(..) | Place::Database(_) => self.clone(),
+        }
+    }
+
     /// What the other end writes down: the same for the same place, wherever it is called from.
     fn name(&self) -> Result<String, Fault> {
-        let Place::Folder(path) = self else { return Ok(self.to_string()) };
+        let (Place::Folder(path) | Place::FolderOf(path, _)) = self else { return Ok(self.to_string()) };
         let absolute = std::path::absolute(path).map_err(|e| Fault::Unavailable {
             reason: format!("the folder cannot be named. path={}, error={e}", path.display()),
         })?;
@@ -84,13 +104,28 @@ pub struct Progress {
     pub of: u64,
 }
 
+fn open_folder(path: &Path, store: &str, create: bool) -> Result<Box<dyn End>, Fault> {
+    let options = StoreOptions { create, ..StoreOptions::at(path) };
+    match store {
+        local::DEFAULT => Ok(Box::new(SledStore::open_to_move(&options)?)),
+        #[cfg(feature = "store-fjall")]
+        "fjall" => Ok(Box::new(FjallStore::open_to_move(&options)?)),
+        other => Err(local::no_folder(other)),
+    }
+}
+
 fn open(place: &Place, create: bool) -> Result<Box<dyn End>, Fault> {
     Ok(match place {
-        Place::Folder(path) => {
-            Box::new(SledStore::open_to_move(&StoreOptions { create, ..StoreOptions::at(path) })?)
-        }
+        Place::Folder(path) => open_folder(path, local::name_in(path), create)?,
+        Place::FolderOf(path, store) => open_folder(path, store, create)?,
+        #[cfg(feature = "store-postgres")]
         Place::Database(url) => {
             Box::new(PostgresStore::open(&StoreOptions { create, ..StoreOptions::in_database(url.clone()) })?)
+        }
+        #[cfg(not(feature = "store-postgres"))]
+        Place::Database(url) => {
+            let range = "a folder: this build has no store in a database".into();
+            return Err(Fault::Config { knob: "store", value: url.to_string(), range });
         }
     })
 }
@@ -120,19 +155,15 @@ pub fn move_journal(from: &Place, to: &Place, mut progress: impl FnMut(Progress)
             "a journal that was not pruned; `quorate backup` and `quorate restore` copy one that was".into();
         return Err(Fault::Config { knob: "from", value: from_name, range });
     }
-    if let Place::Folder(path) = to
-        && !gone
-    {
-        SledStore::announce(path, &from_name)?;
+    // Once what was copied is cleared, the folder does not say any more which store it is of.
+    let to = to.settled();
+    if !gone {
+        announce(&to, &from_name)?;
     }
-    let target = match (open(to, !gone), to) {
+    let target = match open(&to, !gone) {
         // Cut off in the middle of a copy, between what the database holds and what the mark says of it: the source has all.
-        (Err(Fault::Corrupt { .. }), Place::Folder(path))
-            if !gone && SledStore::clear_announced(path, &from_name)? =>
-        {
-            open(to, true)?
-        }
-        (opened, _) => opened?,
+        Err(Fault::Corrupt { .. }) if !gone && clear_announced(&to, &from_name)? => open(&to, true)?,
+        opened => opened?,
     };
     let begun = match target.note()? {
         Some(Note::Into(place)) if place == from_name => true,
@@ -162,6 +193,48 @@ pub fn move_journal(from: &Place, to: &Place, mut progress: impl FnMut(Progress)
     }
     target.take_over(epoch)?;
     Ok(tip)
+}
+
+fn unwritten(path: &Path, error: &io::Error) -> Fault {
+    Fault::Unavailable { reason: format!("folder cannot be written. path={}, error={error}", path.display()) }
+}
+
+/// Says in a folder of which nothing is there yet where its journal comes from: so it is at no instant an empty store.
+fn announce(to: &Place, from: &str) -> Result<(), Fault> {
+    let (Place::Folder(path) | Place::FolderOf(path, _)) = to else { return Ok(()) };
+    if format::look(path)? != Format::Nothing || moved::read(path)?.is_some() {
+        return Ok(());
+    }
+    private(path).map_err(|e| unwritten(path, &e))?;
+    write(path, &Note::Into(from.to_owned()))
+}
+
+/// Takes away what a move that was cut off had copied, if the journal of the folder is to come from there; what says so
+/// stays. False when it is not.
+fn clear_announced(to: &Place, from: &str) -> Result<bool, Fault> {
+    let (Place::Folder(path) | Place::FolderOf(path, _)) = to else { return Ok(false) };
+    if moved::read(path)? != Some(Note::Into(from.to_owned())) {
+        return Ok(false);
+    }
+    let clear = || {
+        for item in fs::read_dir(path)? {
+            let item = item?;
+            if item.file_type()?.is_dir() {
+                fs::remove_dir_all(item.path())?;
+            } else if item.file_name() != moved::NAME && item.file_name() != FORMAT {
+                fs::remove_file(item.path())?;
+            }
+        }
+        sync_dir(path)?;
+        // Last, so that what is cut off here is still a store of which too little is there, and is cleared again.
+        match fs::remove_file(path.join(FORMAT)) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
+            Ok(()) | Err(_) => {}
+        }
+        sync_dir(path)
+    };
+    clear().map_err(|e: io::Error| unwritten(path, &e))?;
+    Ok(true)
 }
 
 /// Copies what the target does not have.
@@ -222,3 +295,7 @@ fn arrived(source: &dyn End, target: &dyn End, to: &str) -> Result<Tip, Fault> {
     };
     if same { Ok(tip) } else { Err(Fault::Moved { to: to.to_owned() }) }
 }
+
+#[cfg(test)]
+#[path = "moving_test.rs"]
+mod tests;

@@ -18,7 +18,7 @@ use rustix::fs::{CWD, RenameFlags, renameat_with};
 
 use super::StoreOptions;
 use super::backup::NewJournal;
-use super::sled::SledStore;
+use super::local::{self, Local};
 use crate::group::{Frame, Group, GroupBuilder, Part};
 use crate::{Append, ChainHash, Epoch, Fault, Mark, Position, Pruned, Record, Store, Tip};
 use quorate_core::kernel::ids::StreamId;
@@ -27,7 +27,7 @@ use quorate_core::kernel::time::Timestamp;
 /// Records whose leavings stand in one group at most: about as many bytes as a pack has.
 const RUN: usize = 800;
 /// What of the folder is made anew, and so not taken along.
-const MADE_ANEW: [&str; 15] = [
+const MADE_ANEW: [&str; 16] = [
     // Keys that may be destroyed later are never copied: whoever prunes takes the files themselves along.
     "subjects",
     "FORMAT",
@@ -37,6 +37,7 @@ const MADE_ANEW: [&str; 15] = [
     "MOVE.new",
     "NOTE",
     "acknowledged",
+    "fjall",
     "index",
     "log",
     "mark",
@@ -53,7 +54,9 @@ fn unavailable(what: &str, path: &Path, error: &io::Error) -> Fault {
 /// A data folder that is held to be pruned.
 #[derive(Debug)]
 pub struct Held {
-    store: SledStore,
+    store: Box<dyn Local>,
+    /// Which one it is.
+    name: &'static str,
     folder: PathBuf,
 }
 
@@ -101,16 +104,17 @@ impl Held {
     /// Those of opening the store, [`Fault::Locked`] among them; [`Fault::Foreign`] when something else stands where the new
     /// folder is made.
     pub fn take(folder: &Path) -> Result<Self, Fault> {
-        let store = SledStore::open(&StoreOptions { create: false, ..StoreOptions::at(folder) })?;
+        let name = local::name_in(folder);
+        let store = local::open(name, &StoreOptions { create: false, ..StoreOptions::at(folder) })?;
         // Under its own name, so that what is exchanged is the folder and not a link to it.
         let folder = folder.canonicalize().map_err(|e| unavailable("folder cannot be named", folder, &e))?;
         clear(&beside(&folder))?;
-        Ok(Held { store, folder })
+        Ok(Held { store, name, folder })
     }
 
     /// The journal.
     pub fn store(&self) -> &dyn Store {
-        &self.store
+        &*self.store
     }
 
     /// The folder, under its own name.
@@ -125,7 +129,7 @@ impl Held {
     pub fn begin(&self, pruning: u64) -> Result<Rewrite, Fault> {
         let work = beside(&self.folder);
         fs::create_dir_all(&work).map_err(|e| unavailable("folder cannot be made", &work, &e))?;
-        let target = NewJournal::begin(&work.join("new"))?;
+        let target = NewJournal::begin_in(self.name, &work.join("new"))?;
         // Whoever could look into the former folder can look into the new one, and nobody else.
         let shown = fs::metadata(&self.folder).map(|meta| meta.permissions());
         shown
@@ -153,7 +157,7 @@ impl Held {
         epoch: Epoch,
         take_along: impl FnOnce(&Path) -> Result<(), Fault>,
     ) -> Result<bool, Fault> {
-        let Held { store, folder } = self;
+        let Held { store, folder, .. } = self;
         let work = beside(&folder);
         let new = work.join("new");
         rewrite.target.finish(epoch, |into| {

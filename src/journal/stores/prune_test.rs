@@ -95,37 +95,38 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
     #[test]
     fn what_is_kept_reads_as_before_and_every_place_keeps_its_leaf(
+        name in prop::sample::select(local::names().collect::<Vec<_>>()),
         commits in prop::collection::vec(prop::collection::vec((0u8..12, 0u8..3, 0u8..80), 1..6), 1..40),
         rounds in prop::collection::vec(prop::collection::btree_set(0u8..12, 0..9), 1..3),
     ) {
         let dir = TempDir::new().unwrap();
         let folder = dir.path().join("data");
-        let store = SledStore::open(&options(&folder)).unwrap();
+        let store = local::open(name, &options(&folder)).unwrap();
         let epoch = now(store.acquire("test")).unwrap();
         for commit in &commits {
             let mut seen = BTreeSet::new();
             let group: Vec<Append> = commit
                 .iter()
                 .filter(|(n, ..)| seen.insert(*n))
-                .map(|(n, count, fill)| append(&store, *n, *count, *fill))
+                .map(|(n, count, fill)| append(&*store, *n, *count, *fill))
                 .collect();
             now(store.commit(epoch, Timestamp::from_millis(5), &group)).unwrap();
         }
         let mut gone = BTreeSet::new();
         let mut kept: BTreeSet<u8> =
             (0..12).filter(|n| now(store.head(&stream(*n))).unwrap().is_some()).collect();
-        let before: BTreeMap<u8, _> = kept.iter().map(|n| (*n, seen(&store, *n))).collect();
+        let before: BTreeMap<u8, _> = kept.iter().map(|n| (*n, seen(&*store, *n))).collect();
         let dues = now(store.deadlines(None, 99)).unwrap();
-        let mut everything = leaves(&store);
+        let mut everything = leaves(&*store);
         drop(store);
         for (number, round) in (1..).zip(&rounds) {
             let round: BTreeSet<u8> = round.intersection(&kept).copied().collect();
             prune(&folder, &round, number);
             kept.retain(|n| !round.contains(n));
             gone.extend(round);
-            let store = SledStore::open(&options(&folder)).unwrap();
+            let store = local::open(name, &options(&folder)).unwrap();
             for n in &kept {
-                prop_assert_eq!(&seen(&store, *n), &before[n]);
+                prop_assert_eq!(&seen(&*store, *n), &before[n]);
             }
             for n in &gone {
                 let is_pruned = |fault| matches!(fault, Fault::Pruned { .. });
@@ -136,13 +137,13 @@ proptest! {
             let expected: Vec<_> =
                 dues.iter().filter(|(_, of)| kept.iter().any(|n| stream(*n) == *of)).cloned().collect();
             prop_assert_eq!(now(store.deadlines(None, 99)).unwrap(), expected);
-            let now_there = leaves(&store);
+            let now_there = leaves(&*store);
             for (place, leaf) in &everything {
                 prop_assert_eq!(now_there.get(place), Some(leaf));
             }
             prop_assert_eq!(now_there.len() as u64, now(store.tip()).unwrap().position);
             everything = now_there;
-            let cursor = checked(&store);
+            let cursor = checked(&*store);
             let total: u64 = gone.iter().map(|n| before[n].1.len() as u64).sum();
             prop_assert_eq!(cursor.pruned.values().sum::<u64>(), total);
             // Whatever part is asked for, it is that part.
@@ -183,13 +184,13 @@ proptest! {
 }
 
 /// A folder with three streams of which the second was pruned.
-fn pruned_folder() -> (TempDir, PathBuf) {
+fn pruned_folder(name: &str) -> (TempDir, PathBuf) {
     let dir = TempDir::new().unwrap();
     let folder = dir.path().join("data");
-    let store = SledStore::open(&options(&folder)).unwrap();
+    let store = local::open(name, &options(&folder)).unwrap();
     let epoch = now(store.acquire("test")).unwrap();
     for n in [1, 2, 2, 3, 2, 1] {
-        let group = [append(&store, n, 1, 30)];
+        let group = [append(&*store, n, 1, 30)];
         now(store.commit(epoch, Timestamp::from_millis(5), &group)).unwrap();
     }
     drop(store);
@@ -199,15 +200,21 @@ fn pruned_folder() -> (TempDir, PathBuf) {
 
 #[test]
 fn a_pruned_folder_says_that_earlier_programs_do_not_read_it() {
-    let (_dir, folder) = pruned_folder();
+    local::names().for_each(says_so);
+}
+
+fn says_so(name: &str) {
+    let (_dir, folder) = pruned_folder(name);
     let format = fs::read_to_string(folder.join("FORMAT")).unwrap();
-    assert_eq!(format, format::text(format::PRUNED));
-    let store = SledStore::open(&options(&folder)).unwrap();
+    // Those that read a folder of fjall at all read a pruned one.
+    let layout = if name == "fjall" { format::FJALL } else { format::PRUNED };
+    assert_eq!(format, format::text(layout));
+    let store = local::open(name, &options(&folder)).unwrap();
     for group in &now(store.groups(0, usize::MAX)).unwrap() {
         assert_eq!(GroupHeader::parse(group).unwrap().version, 2, "an earlier program refuses each of them");
     }
     let epoch = now(store.acquire("next")).unwrap();
-    now(store.commit(epoch, Timestamp::from_millis(200), &[append(&store, 1, 0, 3)])).unwrap();
+    now(store.commit(epoch, Timestamp::from_millis(200), &[append(&*store, 1, 0, 3)])).unwrap();
     drop(store);
     // Found in the raw bytes as well.
     let raw = crate::stores::salvage::ReadStore::open(&folder).unwrap();
@@ -215,13 +222,13 @@ fn a_pruned_folder_says_that_earlier_programs_do_not_read_it() {
     assert!(matches!(now(raw.head(&stream(2))), Err(Fault::Pruned { .. })));
     // Opening and writing leaves it at that.
     assert_eq!(fs::read_to_string(folder.join("FORMAT")).unwrap(), format);
-    checked(&SledStore::open(&options(&folder)).unwrap());
+    checked(&*local::open(name, &options(&folder)).unwrap());
 }
 
 #[test]
 fn a_flipped_bit_of_what_pruned_records_left_is_seen() {
-    let (_dir, folder) = pruned_folder();
-    let store = SledStore::open(&options(&folder)).unwrap();
+    let (_dir, folder) = pruned_folder(local::DEFAULT);
+    let store = local::open(local::DEFAULT, &options(&folder)).unwrap();
     let groups = now(store.groups(0, usize::MAX)).unwrap();
     let mut cursor = VerifyCursor::default();
     for group in &groups {
@@ -238,7 +245,11 @@ fn a_flipped_bit_of_what_pruned_records_left_is_seen() {
 
 #[test]
 fn what_was_cut_off_is_removed_by_the_next_one_and_opens_to_nobody() {
-    let (dir, folder) = pruned_folder();
+    local::names().for_each(removes_what_was_cut_off);
+}
+
+fn removes_what_was_cut_off(name: &str) {
+    let (dir, folder) = pruned_folder(name);
     let held = Held::take(&folder).unwrap();
     let mut rewrite = held.begin(2).unwrap();
     rewrite.step(&held, &|_| false, &leaf).unwrap();
@@ -246,12 +257,12 @@ fn what_was_cut_off_is_removed_by_the_next_one_and_opens_to_nobody() {
     drop((rewrite, held));
     let beside = dir.path().join("data.pruning");
     assert!(beside.exists());
-    assert!(SledStore::open(&StoreOptions { create: false, ..options(&beside) }).is_err());
+    assert!(local::open(name, &StoreOptions { create: false, ..options(&beside) }).is_err());
     // What is not its own it does not touch.
     std::fs::write(beside.join("notes"), "precious").unwrap();
     assert!(matches!(Held::take(&folder), Err(Fault::Foreign { .. })));
     std::fs::remove_file(beside.join("notes")).unwrap();
     drop(Held::take(&folder).unwrap());
     assert!(!beside.exists());
-    checked(&SledStore::open(&options(&folder)).unwrap());
+    checked(&*local::open(name, &options(&folder)).unwrap());
 }

@@ -7,8 +7,7 @@ use super::*;
 use crate::codec::AppendBuilder;
 use crate::group::Group;
 use crate::stores::memory::MemoryStore;
-use crate::stores::sled::SledStore;
-use crate::stores::{Durability, StoreOptions};
+use crate::stores::{Durability, StoreOptions, local, store_in};
 use crate::{Append, Due, Pending, Record, Store, Tip, VerifyCursor, first_epoch_of_life, next_life};
 use quorate_core::kernel::ids::{EntityId, StreamId, StreamKind};
 use quorate_core::kernel::time::Timestamp;
@@ -80,24 +79,29 @@ fn refused(bytes: &[u8]) -> String {
 
 #[test]
 fn a_store_comes_back_from_its_backup_record_by_record() {
+    local::names().for_each(comes_back_as);
+}
+
+fn comes_back_as(name: &str) {
     let from = MemoryStore::new();
     fill(&from, 40);
     let (bytes, tip) = (backup(&from), now(from.tip()).unwrap());
     let dir = TempDir::new().unwrap();
     let to = dir.path().join("new");
-    let mut journal = NewJournal::begin(&to).unwrap();
+    let mut journal = NewJournal::begin_in(name, &to).unwrap();
     read(&bytes).unwrap().iter().for_each(|group| journal.add(group).unwrap());
     assert!(!to.exists(), "nothing stands in the place before all of it is there");
     let told = journal.finish(next_life(3, Timestamp::from_millis(9_000)), |_| Ok(())).unwrap();
     assert_eq!(told, tip);
-    let store = SledStore::open(&StoreOptions::at(&to)).unwrap();
-    assert_eq!((records(&store), now(store.tip()).unwrap()), (records(&from), tip));
+    assert_eq!(store_in(&to).map(|store| store.name), Some(name));
+    let store = local::open(name, &StoreOptions::at(&to)).unwrap();
+    assert_eq!((records(&*store), now(store.tip()).unwrap()), (records(&from), tip));
     let step = now(store.verify(VerifyCursor::default(), 999)).unwrap();
     assert_eq!((step.done, step.broken), (true, None));
     let epoch = now(store.acquire("next")).unwrap();
     assert_eq!(epoch, (9 << 20) + 1, "a life of its own, that began at the ninth second");
-    fill(&store, 3);
-    assert_eq!(records(&store)[..80], records(&from)[..]);
+    fill(&*store, 3);
+    assert_eq!(records(&*store)[..80], records(&from)[..]);
 }
 
 #[test]
@@ -205,6 +209,21 @@ fn a_damaged_journal_is_not_backed_up() {
 
 #[test]
 fn what_a_restore_left_that_was_cut_off_is_opened_by_nobody_and_is_no_hindrance() {
+    local::names().for_each(cut_off_in);
+    // The name of none is refused before anything is cleared.
+    let dir = TempDir::new().unwrap();
+    let to = dir.path().join("new");
+    fs::create_dir(&to).unwrap();
+    fs::write(to.join(RESTORE_LEFT), "").unwrap();
+    for name in ["memory", "postgres", "other"] {
+        assert!(matches!(NewJournal::begin_in(name, &to), Err(Fault::Config { knob: "store", .. })));
+        assert!(to.join(RESTORE_LEFT).exists());
+    }
+}
+
+const RESTORE_LEFT: &str = "FORMAT.new";
+
+fn cut_off_in(name: &str) {
     let from = MemoryStore::new();
     fill(&from, 40);
     let groups = read(&backup(&from)).unwrap();
@@ -212,20 +231,20 @@ fn what_a_restore_left_that_was_cut_off_is_opened_by_nobody_and_is_no_hindrance(
     let (to, work) = (dir.path().join("new"), dir.path().join("new.restoring"));
     let options = |path| StoreOptions { durability: Durability::Process, ..StoreOptions::at(path) };
     let begun = || {
-        let mut journal = NewJournal::begin(&to).unwrap();
+        let mut journal = NewJournal::begin_in(name, &to).unwrap();
         groups.iter().for_each(|group| journal.add(group).unwrap());
         journal
     };
     // Cut off before the end: what is there is no store.
     let journal = begun();
-    assert!(matches!(NewJournal::begin(&to), Err(Fault::Locked { .. })), "one at a time");
+    assert!(matches!(NewJournal::begin_in(name, &to), Err(Fault::Locked { .. })), "one at a time");
     journal.store.take_in(1, &journal.batch).unwrap();
     drop(journal);
     assert!(!to.exists() && unfinished(&work).unwrap());
-    assert!(matches!(SledStore::open(&options(&work)), Err(Fault::Corrupt { .. })));
+    assert!(matches!(local::open(name, &options(&work)), Err(Fault::Corrupt { .. })));
     // Cut off before it was called anything else than a store.
     fs::remove_dir_all(&work).unwrap();
-    drop(SledStore::open(&options(&work)).unwrap());
+    drop(local::open(name, &options(&work)).unwrap());
     drop(begun());
     // Cut off as soon as it had locked its folder.
     fs::remove_dir_all(&work).unwrap();
@@ -233,9 +252,12 @@ fn what_a_restore_left_that_was_cut_off_is_opened_by_nobody_and_is_no_hindrance(
     fs::write(work.join("LOCK"), "4711").unwrap();
     drop(begun());
     // Cut off while an earlier one was cleared away: whatever is gone, what says that nothing counts goes last.
-    for gone in ["log", "sled", "mark"] {
+    for gone in ["log", "sled", "fjall", "mark"] {
         assert!(unfinished(&work).unwrap());
         let path = work.join(gone);
+        if !path.exists() {
+            continue;
+        }
         if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) }.unwrap();
     }
     drop(begun());
@@ -245,9 +267,9 @@ fn what_a_restore_left_that_was_cut_off_is_opened_by_nobody_and_is_no_hindrance(
         Err(Fault::Unavailable { reason: "stopped here".into() })
     });
     assert!(stopped.is_err() && unfinished(&to).unwrap());
-    assert!(matches!(SledStore::open(&options(&to)), Err(Fault::Corrupt { .. })));
+    assert!(matches!(local::open(name, &options(&to)), Err(Fault::Corrupt { .. })));
     begun().finish(1, |_| Ok(())).unwrap();
-    assert_eq!(records(&SledStore::open(&options(&to)).unwrap()), records(&from));
+    assert_eq!(records(&*local::open(name, &options(&to)).unwrap()), records(&from));
     assert!(!work.exists());
     // A store is no leftover, and neither is anything else.
     assert!(matches!(NewJournal::begin(&to), Err(Fault::Foreign { .. })));

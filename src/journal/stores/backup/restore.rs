@@ -16,8 +16,8 @@ use std::sync::Arc;
 
 use crate::group::Group;
 use crate::stores::StoreOptions;
+use crate::stores::local::{self, Local};
 use crate::stores::salvage::{ReadStore, free};
-use crate::stores::sled::SledStore;
 use crate::stores::sled::format::{self, Format};
 use crate::stores::walk::View;
 use crate::{ChainHash, Epoch, Fault, Position, Tip};
@@ -34,7 +34,7 @@ const LOCK: &str = "LOCK";
 pub struct NewJournal {
     target: PathBuf,
     work: PathBuf,
-    pub(super) store: SledStore,
+    pub(super) store: Box<dyn Local>,
     epoch: Epoch,
     pub(super) batch: Vec<Arc<[u8]>>,
     bytes: usize,
@@ -129,19 +129,30 @@ fn rename(from: &Path, to: &Path) -> Result<(), Fault> {
 }
 
 impl NewJournal {
-    /// Begins one that will stand in the folder `to`, which is missing or empty, or was left by a restore that was cut off.
+    /// Begins one of the default store that will stand in the folder `to`, which is missing or empty, or was left by a restore
+    /// that was cut off.
     ///
     /// # Errors
     /// [`Fault::Foreign`] when there is something in it, or beside it under the name of the work; [`Fault::Locked`] while
     /// another restore is at work there; [`Fault::Unavailable`] when a disk does not answer.
     pub fn begin(to: &Path) -> Result<Self, Fault> {
+        Self::begin_in(local::DEFAULT, to)
+    }
+
+    /// As [`NewJournal::begin`], a folder of the store of this name.
+    ///
+    /// # Errors
+    /// [`Fault::Config`] for the name of a store that this build does not keep in folders, before anything is touched; the
+    /// others as there.
+    pub fn begin_in(store: &str, to: &Path) -> Result<Self, Fault> {
+        local::check(store)?;
         let work = work_of(to)?;
         clear(to)?;
         match is_only_made(&work)? {
             true => remove(&work)?,
             false => clear(&work)?,
         }
-        let store = SledStore::open(&StoreOptions::at(&work))?;
+        let store = local::open(store, &StoreOptions::at(&work))?;
         // From here on nobody opens it; before, there is nothing in it.
         rename(&work.join(FORMAT), &work.join(NOT_YET))?;
         sync(&work)?;
@@ -200,14 +211,16 @@ impl NewJournal {
     /// Those of `beside`; [`Fault::Unavailable`] when the disk does not answer: then nothing stands in the place.
     pub fn finish(self, epoch: Epoch, beside: impl FnOnce(&Path) -> Result<(), Fault>) -> Result<Tip, Fault> {
         self.store.take_in(self.epoch.max(epoch), &self.batch)?;
-        self.store.end()?;
+        self.store.stop()?;
+        let layout = self.store.layout(self.pruned);
+        drop(self.store);
         beside(&self.work)?;
         if self.pruned {
             // Still called FORMAT.new: nobody opens it, and earlier programs never will.
             let path = self.work.join(NOT_YET);
             let write = || {
                 let mut file = File::create(&path)?;
-                file.write_all(format::text(format::PRUNED).as_bytes())?;
+                file.write_all(format::text(layout).as_bytes())?;
                 file.sync_all()
             };
             write().map_err(|e| unavailable("file cannot be written", &path, &e))?;

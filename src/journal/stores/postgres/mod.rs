@@ -17,7 +17,6 @@
 //! The bytes of groups are those of every other store. What the tables hold is drawn in `migrations/postgres`.
 //! The client of the database runs on a thread of its own; calls wait for it.
 
-mod blocks;
 mod commit;
 mod examine;
 mod link;
@@ -39,10 +38,10 @@ use std::time::Duration;
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
 
-use self::blocks::Blocks;
 pub use self::examine::examine;
 use self::link::{Link, Slot, Trouble};
 use self::target::Target;
+use super::blocks::Blocks;
 use super::heads::Entry;
 use super::walk::Trails;
 use super::{StoreOptions, lock};

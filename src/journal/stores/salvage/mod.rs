@@ -1,7 +1,7 @@
 //! Reads a data folder from its raw bytes: everything that fits its hash, and a list of what is missing.
 //!
 //! ```text
-//!  DIR/log · DIR/sled · DIR/ring ──scan──► groups that fit their hash ──chain──► the line from the first group on
+//!  DIR/log · DIR/sled · DIR/fjall ──scan──► groups that fit their hash ──chain──► the line from the first group on
 //!                                     └──► what looks like one and does not fit ──► where the gaps are
 //! ```
 //!
@@ -148,13 +148,21 @@ impl ReadStore {
     /// [`Fault::Missing`], [`Fault::Foreign`], [`Fault::NewerVersion`] and [`Fault::Locked`] as they say;
     /// [`Fault::Unavailable`] when the disk does not answer. Damage is no error: [`ReadStore::damage`] has it.
     pub fn open(dir: &Path) -> Result<Self, Fault> {
-        let (layout, unnamed) = match format::look(dir)? {
-            Format::Nothing => return Err(Fault::Missing { path: dir.display().to_string() }),
-            Format::Layout { number, .. } => (number, None),
-            Format::Damaged { what, looks_like } => (looks_like, Some(what)),
-        };
         free(dir)?;
-        let said = if layout == 1 { sled_restore::said_of_first(dir)? } else { sled_restore::said(dir)? };
+        let store = Self::open_held(dir)?;
+        // Whoever took the folder meanwhile may have written while it was looked through.
+        free(dir)?;
+        Ok(store)
+    }
+
+    /// As [`ReadStore::open`], for who holds the folder.
+    pub(in crate::stores) fn open_held(dir: &Path) -> Result<Self, Fault> {
+        let (layout, checked, unnamed) = match format::look(dir)? {
+            Format::Nothing => return Err(Fault::Missing { path: dir.display().to_string() }),
+            Format::Layout { number, checked } => (number, checked, None),
+            Format::Damaged { what, looks_like } => (looks_like, false, Some(what)),
+        };
+        let (said, torn) = said(dir, layout, checked)?;
         let files = Files::of(dir)?;
         let mut finds = Finds::default();
         for file in 0..files.len() {
@@ -167,6 +175,11 @@ impl ReadStore {
                 |extent: &scan::Extent| files.segment(extent.file).is_some_and(|n| (n, extent.offset) >= end);
             finds.found.retain(|found| !found.place.iter().any(in_log));
             finds.suspects.retain(|suspect| !in_log(&suspect.place));
+        }
+        if let Some((path, upto)) = torn {
+            let in_torn = |extent: &scan::Extent| files.path(extent.file) == path && extent.offset >= upto;
+            finds.found.retain(|found| !found.place.iter().any(in_torn));
+            finds.suspects.retain(|suspect| !in_torn(&suspect.place));
         }
         let line = line(finds.found);
         let mut store = ReadStore {
@@ -182,8 +195,6 @@ impl ReadStore {
             trails: Trails::default(),
         };
         store.fill(finds.suspects, said)?;
-        // Whoever took the folder meanwhile may have written while it was looked through.
-        free(dir)?;
         Ok(store)
     }
 
@@ -380,6 +391,20 @@ impl View for ReadStore {
         let Some(Suspect { place, .. }) = self.suspects.get(&number) else { return Ok(None) };
         let bytes = self.files.read(place.file, place.offset, place.length)?;
         Ok(Some(GroupBytes { sound: false, ..GroupBytes::whole(bytes.into()) }))
+    }
+}
+
+/// What the marks of a folder of this layout say, and the file behind whose offset nothing was acknowledged.
+fn said(dir: &Path, layout: u32, checked: bool) -> Result<(Said, Option<(PathBuf, u64)>), Fault> {
+    match layout {
+        1 => Ok((sled_restore::said_of_first(dir)?, None)),
+        #[cfg(feature = "store-fjall")]
+        format::FJALL => super::fjall::said(dir, checked),
+        _ => {
+            // The others know their formats by themselves.
+            let _ = checked;
+            Ok((sled_restore::said(dir)?, None))
+        }
     }
 }
 

@@ -5,10 +5,20 @@ use std::path::Path;
 use super::ReadStore;
 use crate::group::Group;
 use crate::stores::backup::NewJournal;
+use crate::stores::local;
 use crate::{ChainHash, Epoch, Fault, Record, Tip};
 
 impl ReadStore {
-    /// Writes the groups from the first on into a new store in `to`, byte for byte, up to the first that is
+    /// Shows the groups from the first on, up to the first that is missing.
+    #[cfg(feature = "store-fjall")]
+    pub(in crate::stores) fn unbroken_groups(
+        &self,
+        mut visit: impl FnMut(Vec<u8>) -> Result<(), Fault>,
+    ) -> Result<(), Fault> {
+        self.line[..self.unbroken()].iter().try_for_each(|found| visit(self.sound(found)?.to_vec()))
+    }
+
+    /// Writes the groups from the first on into a new store of the same kind in `to`, byte for byte, up to the first that is
     /// missing. It stands there when all of it is durable, and what `beside` puts into the folder that it is told; before,
     /// nothing does. The next owner gets a higher epoch than `epoch`. Returns that end.
     ///
@@ -21,7 +31,7 @@ impl ReadStore {
         epoch: Epoch,
         beside: impl FnOnce(&Path) -> Result<(), Fault>,
     ) -> Result<Tip, Fault> {
-        let mut journal = NewJournal::begin(to)?;
+        let mut journal = NewJournal::begin_in(local::name_in(&self.dir), to)?;
         for found in &self.line[..self.unbroken()] {
             journal.add(&self.sound(found)?)?;
         }

@@ -71,9 +71,21 @@ impl Files {
             paths.push(dir.join(database).join("db"));
             paths.extend(listed(&dir.join(database).join("blobs"))?);
         }
+        #[cfg(feature = "store-fjall")]
+        {
+            let database = dir.join(crate::stores::fjall::FOLDER);
+            paths.extend(
+                listed(&database)?.into_iter().filter(|path| path.extension().is_some_and(|e| e == "jnl")),
+            );
+            paths.extend(listed(&database.join("keyspaces").join("1").join("tables"))?);
+        }
         let mut files = Files::default();
         for path in paths {
             let opened = File::open(&path).and_then(|mut file| {
+                #[cfg(feature = "store-fjall")]
+                if path.extension().is_some_and(|extension| extension == "jnl") {
+                    return Ok((crate::stores::fjall::inspect::filled_upto(&mut file)?, file));
+                }
                 let length = file.metadata()?.len();
                 Ok((restore::length_said(&mut file, length)?, file))
             });

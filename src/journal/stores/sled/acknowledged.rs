@@ -20,11 +20,11 @@ use crate::chain::digest;
 use crate::{Fault, Position, Tip};
 
 const MAGIC: &[u8; 8] = b"quorackd";
-pub(super) const NAME: &str = "acknowledged";
+pub(in crate::stores) const NAME: &str = "acknowledged";
 
 /// What the file says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Witness {
+pub(in crate::stores) enum Witness {
     /// It is not there or was never written.
     Missing,
     /// It cannot be read as one of this log.
@@ -35,7 +35,7 @@ pub(super) enum Witness {
 
 /// The open file.
 #[derive(Debug)]
-pub(super) struct Acknowledged {
+pub(in crate::stores) struct Acknowledged {
     file: File,
     identity: Identity,
 }
@@ -66,7 +66,7 @@ impl Acknowledged {
 }
 
 /// What the file of this log says. Changes nothing.
-pub(super) fn read(dir: &Path, identity: &Identity) -> Result<Witness, Fault> {
+pub(in crate::stores) fn read(dir: &Path, identity: &Identity) -> Result<Witness, Fault> {
     let found = match read_upto(&dir.join(NAME), SECTOR) {
         Err(e) if e.kind() == ErrorKind::NotFound => return Ok(Witness::Missing),
         read => read.map_err(|e| unavailable("read", &e))?,

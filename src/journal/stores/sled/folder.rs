@@ -8,6 +8,7 @@
 //! DIR/acknowledged  how far commits were acknowledged
 //! DIR/log/     the write-ahead log, which every commit writes
 //! DIR/sled/    the database, which the archiver writes
+//! DIR/fjall/   the database of a folder of fjall, which has neither log nor sled
 //! DIR/MOVE     where the journal comes from or has gone, while a move is under way or when it has left
 //! DIR/lost-N/  what was given up when somebody accepted a loss
 //! ```
@@ -26,9 +27,11 @@ const RELEASE: (u32, Duration) = (100, Duration::from_millis(20));
 
 /// A data folder held by this handle until it is dropped.
 #[derive(Debug)]
-pub(super) struct Folder {
+pub(in crate::stores) struct Folder {
     path: PathBuf,
     lock: File,
+    /// The layout it gets.
+    layout: u32,
     /// The layout of the store that was here when the folder was opened.
     pub format: Option<u32>,
     /// `FORMAT` has its check.
@@ -39,7 +42,7 @@ pub(super) struct Folder {
 
 /// Makes a folder that no other user of the machine can look into: what is recorded may be secret. One that is there stays as
 /// it is.
-pub(super) fn private(path: &Path) -> io::Result<()> {
+pub(in crate::stores) fn private(path: &Path) -> io::Result<()> {
     if let Some(above) = path.parent() {
         fs::create_dir_all(above)?;
     }
@@ -53,14 +56,19 @@ pub(super) fn private(path: &Path) -> io::Result<()> {
 }
 
 impl Folder {
-    /// Opens or makes a data folder. A refusal leaves no trace.
-    pub fn open(path: &Path, create: bool, accept_loss: bool) -> Result<Self, Fault> {
+    /// Opens a data folder, or makes one of this layout. A refusal leaves no trace.
+    pub fn open(path: &Path, create: bool, accept_loss: bool, layout: u32) -> Result<Self, Fault> {
         let (format, checked, damage) = match format::look(path)? {
             Format::Nothing => (None, true, None),
             Format::Layout { number, checked } => (Some(number), checked, None),
             Format::Damaged { what, looks_like } if accept_loss => (Some(looks_like), false, Some(what)),
             Format::Damaged { what, .. } => return Err(Fault::Corrupt { what }),
         };
+        if let Some(found) = format.filter(|found| (*found == format::FJALL) != (layout == format::FJALL)) {
+            let (asked, here) = if found == format::FJALL { ("sled", "fjall") } else { ("fjall", "sled") };
+            let range = format!("{here}, which the folder was made with. path={}", path.display());
+            return Err(Fault::Config { knob: "store", value: asked.into(), range });
+        }
         if format.is_none() && !create {
             return Err(Fault::Missing { path: path.display().to_string() });
         }
@@ -91,7 +99,7 @@ impl Folder {
                 }
             }
         }
-        let folder = Folder { path: path.to_owned(), lock, format, checked, damage };
+        let folder = Folder { path: path.to_owned(), lock, layout, format, checked, damage };
         if format.is_none() {
             folder.begin()?;
         }
@@ -122,7 +130,7 @@ impl Folder {
     pub fn begin(&self) -> Result<(), Fault> {
         let begin = || {
             let mut file = File::create(self.path.join("FORMAT.new"))?;
-            file.write_all(format::text(format::NEWEST).as_bytes())?;
+            file.write_all(format::text(self.layout).as_bytes())?;
             file.sync_all()?;
             self.sync_names()
         };
@@ -177,6 +185,7 @@ impl Folder {
         for dir in [
             Some(self.log()),
             Some(self.database()),
+            Some(self.path.join("fjall")),
             Some(self.path.clone()),
             self.path.parent().map(Path::to_owned),
         ] {

@@ -18,21 +18,24 @@ use crate::Fault;
 use crate::chain::digest;
 
 /// The layout of the folder this program writes and reads.
-pub(super) const NEWEST: u32 = 2;
+pub(in crate::stores) const NEWEST: u32 = 2;
 /// The layout of a folder whose journal was pruned: the same, with groups that earlier programs do not read.
 pub(in crate::stores) const PRUNED: u32 = 3;
+/// The layout of a folder whose journal is kept by fjall, pruned or not. It has `fjall` in place of `log` and `sled`.
+pub(in crate::stores) const FJALL: u32 = 4;
 /// The oldest layout that is converted when it is opened.
 const OLDEST: u32 = 1;
 /// Bytes of the file that are read; it has fewer.
 const LONGEST: usize = 4096;
 const PREFIX: &str = "quorate store ";
 /// A folder with FORMAT.new and only these was left by a crash while it was made, and counts as empty.
-const UNFINISHED: [&str; 10] = [
+const UNFINISHED: [&str; 11] = [
     "LOCK",
     "FORMAT.new",
     "ring",
     "sled",
     "log",
+    "fjall",
     "mark",
     "mark.new",
     acknowledged::NAME,
@@ -111,8 +114,8 @@ pub(in crate::stores) fn look(path: &Path) -> Result<Format, Fault> {
     let signs = Signs::of(path);
     match number {
         Some(number) if text(number).as_bytes() == bytes => match number {
-            OLDEST..=PRUNED => return Ok(Format::Layout { number, checked: true }),
-            _ if number > PRUNED => return Err(Fault::NewerVersion { found: number, supported: PRUNED }),
+            OLDEST..=FJALL => return Ok(Format::Layout { number, checked: true }),
+            _ if number > FJALL => return Err(Fault::NewerVersion { found: number, supported: FJALL }),
             _ => {}
         },
         // From before there was a check: the rest of the folder must not contradict.
@@ -147,7 +150,8 @@ fn holds_records(path: &Path) -> Result<bool, Fault> {
 struct Signs {
     ring: bool,
     sled: bool,
-    /// Mark or log, which only the second layout has.
+    fjall: bool,
+    /// Mark or log, which the first layout does not have.
     second: bool,
 }
 
@@ -157,21 +161,30 @@ impl Signs {
             .is_ok_and(|bytes| bytes.chunks(SECTOR).any(|slot| slot.starts_with(mark::MAGIC)));
         let logged = segment::numbers(&path.join("log")).is_ok_and(|numbers| !numbers.is_empty());
         let database = |name: &str| path.join(name).join("db").is_file();
-        Signs { ring: database("ring"), sled: database("sled"), second: marked || logged }
+        // The engine makes it first of all.
+        let fjall = path.join("fjall").join("keyspaces").is_dir();
+        Signs { ring: database("ring"), sled: database("sled"), fjall, second: marked || logged }
     }
 
     fn any(&self) -> bool {
-        self.ring || self.sled || self.second
+        self.ring || self.sled || self.fjall || self.second
     }
 
     /// In the middle of a conversion a folder may have either layout.
     fn permit(&self, number: u32) -> bool {
+        if self.fjall {
+            return false;
+        }
         if number == 1 { self.ring || !self.second } else { self.second || !self.ring }
     }
 
     /// The ring is removed before anything is written by the second layout.
     fn layout(&self) -> u32 {
-        if self.ring { 1 } else { NEWEST }
+        match (self.fjall, self.ring) {
+            (true, _) => FJALL,
+            (false, true) => 1,
+            (false, false) => NEWEST,
+        }
     }
 }
 

@@ -31,7 +31,7 @@ const SECTOR: usize = 512;
 
 /// How far the log of a database reached, and how its file looked then.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct End {
+pub(in crate::stores) struct End {
     /// Every message before this was written; -1 when nothing was.
     pub lsn: Lsn,
     /// Bytes of the file.

@@ -21,12 +21,12 @@ use crate::chain::digest;
 use crate::{ChainHash, Epoch, Fault, Tip};
 use quorate_core::kernel::time::Timestamp;
 
-pub(super) const MAGIC: &[u8; 8] = b"quomark1";
+pub(in crate::stores) const MAGIC: &[u8; 8] = b"quomark1";
 const NAME: &str = "mark";
 
 /// What the mark says.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Mark {
+pub(in crate::stores) struct Mark {
     /// Everything is in the database and the log holds nothing.
     pub closed: bool,
     pub identity: Identity,
@@ -100,7 +100,7 @@ impl Mark {
 
 /// The open file.
 #[derive(Debug)]
-pub(super) struct MarkFile {
+pub(in crate::stores) struct MarkFile {
     file: File,
     count: u64,
     mark: Mark,
@@ -153,7 +153,7 @@ impl MarkFile {
 }
 
 /// The mark of a data folder. Changes nothing.
-pub(super) fn read(dir: &Path) -> Result<(u64, Mark), Fault> {
+pub(in crate::stores) fn read(dir: &Path) -> Result<(u64, Mark), Fault> {
     let bytes = match segment::read_upto(&dir.join(NAME), 2 * SECTOR) {
         Err(e) if e.kind() == ErrorKind::NotFound => return Err(corrupt("the file mark is missing")),
         read => read.map_err(|e| unavailable("read", &e))?,

@@ -18,22 +18,22 @@
 //! A failed write or sync of the log ends the store: what reached the disk is unknown until it is opened again. A
 //! failure of sled does not: the log has everything, and sled is opened again.
 
-mod acknowledged;
+pub(super) mod acknowledged;
 mod archive;
 mod caches;
 mod disk;
-mod folder;
+pub(super) mod folder;
 pub(super) mod format;
 mod inspect;
 pub(super) mod inspect_format;
 pub(super) mod inspect_page;
 mod inspect_tip;
-mod log;
-mod mark;
-mod moved;
-#[cfg(feature = "store-postgres")]
-mod moving;
-mod note;
+pub(super) mod log;
+pub(super) mod mark;
+pub(super) mod moved;
+#[cfg(any(feature = "store-fjall", feature = "store-postgres"))]
+pub(super) mod moving;
+pub(super) mod note;
 mod open;
 mod packs;
 mod pieces;

@@ -13,7 +13,7 @@ use super::log::segment;
 use crate::Fault;
 use crate::chain::digest;
 
-pub(super) const NAME: &str = "MOVE";
+pub(in crate::stores) const NAME: &str = "MOVE";
 /// The file before it has that name.
 pub(super) const NEW: &str = "MOVE.new";
 /// Bytes of the file that are read; a path has fewer.
@@ -23,7 +23,7 @@ const LONGEST: usize = 64 << 10;
 ///
 /// # Errors
 /// [`Fault::Corrupt`] for a file that is damaged, [`Fault::Unavailable`] when the disk does not answer.
-pub(super) fn read(dir: &Path) -> Result<Option<Note>, Fault> {
+pub(in crate::stores) fn read(dir: &Path) -> Result<Option<Note>, Fault> {
     let path = dir.join(NAME);
     let bytes = match segment::read_upto(&path, LONGEST) {
         Ok(bytes) => bytes,

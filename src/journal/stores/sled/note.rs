@@ -25,7 +25,7 @@ const HASH: usize = 32;
 
 /// The file of the note.
 #[derive(Debug)]
-pub(super) struct Note {
+pub(in crate::stores) struct Note {
     path: PathBuf,
     /// Opened at the first write, with the number of the last note in it.
     open: Mutex<Option<(File, u64)>>,

@@ -12,7 +12,7 @@ use super::inspect::{self, End};
 use super::log::{self, Log, segment};
 use super::mark::{Mark, MarkFile};
 use super::replay::{self, Found, Tail};
-use super::{caches, inspect_tip, moved, ring};
+use super::{caches, format, inspect_tip, moved, ring};
 use crate::{ChainHash, Fault, OpenReport, Tip};
 use quorate_core::kernel::time::Timestamp;
 
@@ -35,7 +35,7 @@ pub(super) fn open(
         return Err(Fault::Unavailable { reason: "no data folder was named; give the store a path".into() });
     };
     let durable = options.durability != Durability::None;
-    let folder = Folder::open(path, options.create, options.accept_loss)?;
+    let folder = Folder::open(path, options.create, options.accept_loss, format::NEWEST)?;
     if let Some(refusal) = moved::read(path)?.as_ref().and_then(forbids) {
         return Err(refusal);
     }

@@ -5,12 +5,13 @@ use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
 
+use super::super::local::Local;
 use super::super::lock;
 use super::super::walk::View;
 use super::acknowledged::{self, Witness};
 use super::log::SECTOR;
 use super::log::segment::SegmentHeader;
-use super::{SledStore, archive, inspect, mark, moved, open, replay};
+use super::{SledStore, archive, format, inspect, mark, moved, open, replay};
 use crate::{Epoch, Fault, Position, Tip};
 
 /// What mark and log say of a journal.
@@ -84,10 +85,16 @@ fn refusal<T>(looked: Result<T, Fault>) -> Result<Option<String>, Fault> {
     }
 }
 
-impl SledStore {
-    /// Appends groups that follow the last one, byte for byte, and makes them durable. The next owner gets a higher
-    /// epoch than `epoch`.
-    pub(in crate::stores) fn take_in(&self, epoch: Epoch, groups: &[Arc<[u8]>]) -> Result<(), Fault> {
+/// The stored bytes of a group, if they fit their hash.
+pub(in crate::stores) fn sound(view: &impl View, number: u64) -> Result<Arc<[u8]>, Fault> {
+    let bytes = view.group(number)?.filter(|bytes| bytes.sound);
+    bytes
+        .map(|bytes| Arc::from(&*bytes))
+        .ok_or_else(|| Fault::Corrupt { what: format!("a group is missing or damaged. number={number}") })
+}
+
+impl Local for SledStore {
+    fn take_in(&self, epoch: Epoch, groups: &[Arc<[u8]>]) -> Result<(), Fault> {
         let shared = &self.shared;
         let mut writer = lock(&shared.writer);
         let disk = shared.disk()?;
@@ -111,36 +118,23 @@ impl SledStore {
         Ok(())
     }
 
-    /// Keeps a projection.
-    pub(in crate::stores) fn keep_projection(
-        &self,
-        name: &str,
-        at: Position,
-        bytes: &[u8],
-    ) -> Result<(), Fault> {
+    fn keep_projection(&self, name: &str, at: Position, bytes: &[u8]) -> Result<(), Fault> {
         self.shared.save_projection(name, at, bytes)
     }
 
-    /// The end of the journal.
-    pub(in crate::stores) fn end_of_journal(&self) -> Tip {
+    fn end_of_journal(&self) -> Tip {
         self.shared.tip()
     }
 
-    /// The stored bytes of a group, if they fit their hash.
-    pub(in crate::stores) fn sound_group(&self, number: u64) -> Result<Arc<[u8]>, Fault> {
-        let bytes = self.shared.group(number)?.filter(|bytes| bytes.sound);
-        bytes
-            .map(|bytes| Arc::from(&*bytes))
-            .ok_or_else(|| Fault::Corrupt { what: format!("a group is missing or damaged. number={number}") })
+    fn sound_group(&self, number: u64) -> Result<Arc<[u8]>, Fault> {
+        sound(&*self.shared, number)
     }
 
-    /// Closes the store and goes on holding the folder.
-    pub(in crate::stores) fn stop(&self) -> Result<(), Fault> {
+    fn stop(&self) -> Result<(), Fault> {
         self.shared.close()
     }
 
-    /// Closes the store; what was taken in is durable.
-    pub(in crate::stores) fn end(self) -> Result<(), Fault> {
-        self.shared.close()
+    fn layout(&self, pruned: bool) -> u32 {
+        if pruned { format::PRUNED } else { format::NEWEST }
     }
 }

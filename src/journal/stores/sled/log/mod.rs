@@ -32,7 +32,7 @@
 
 mod frame;
 pub(in super::super) mod scan;
-pub(in super::super) mod segment;
+pub(in crate::stores) mod segment;
 mod writer;
 
 pub(super) use self::segment::write_at;
@@ -41,14 +41,14 @@ use crate::Fault;
 use crate::chain::digest;
 
 /// The unit in which a disk writes: whole, or not at all.
-pub(super) const SECTOR: usize = 512;
+pub(in crate::stores) const SECTOR: usize = 512;
 
 /// Tells this log from every other one.
-pub(super) type Identity = [u8; 16];
+pub(in crate::stores) type Identity = [u8; 16];
 
 /// A byte of the log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Place {
+pub(in crate::stores) struct Place {
     pub segment: u64,
     pub offset: u64,
 }

@@ -118,14 +118,14 @@ pub(in super::super) fn remove(dir: &Path, number: u64) -> Result<(), Fault> {
 }
 
 /// The bytes of a file that has at most `length`; one more byte of a longer one, however long it is.
-pub(in super::super) fn read_upto(path: &Path, length: usize) -> io::Result<Vec<u8>> {
+pub(in crate::stores) fn read_upto(path: &Path, length: usize) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     File::open(path)?.take(length as u64 + 1).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 
 /// Makes the names in a folder durable.
-pub(in super::super) fn sync_dir(dir: &Path) -> io::Result<()> {
+pub(in crate::stores) fn sync_dir(dir: &Path) -> io::Result<()> {
     #[cfg(unix)]
     File::open(dir)?.sync_all()?;
     #[cfg(not(unix))]

@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
-use super::super::lock;
-use super::super::walk::GroupBytes;
+use super::lock;
+use super::walk::GroupBytes;
 use crate::group::Group;
 
 /// Groups read at a time once it is seen that they are read in order.
