@@ -1,6 +1,6 @@
 //! A folder without what ended: from the command line, and whatever is killed.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::server::{serve, signal};
 use crate::{quorate, run, text};
 
 /// A folder with so many decided quorums, one that is open, and a log that is signed.
-fn folder(parent: &Path, count: usize) -> std::path::PathBuf {
+fn folder(parent: &Path, count: usize) -> PathBuf {
     let folder = parent.join("data");
     let script = parent.join("script");
     let mut lines = String::new();
@@ -82,7 +82,20 @@ fn a_folder_is_pruned_and_says_so() {
 #[test]
 fn a_pruning_killed_at_any_instant_leaves_the_old_or_the_new_whole() {
     let dir = TempDir::new().unwrap();
-    let folder = folder(dir.path(), 400);
+    kill_prunings_of(folder(dir.path(), 400));
+}
+
+#[test]
+fn a_pruning_of_a_folder_of_fjall_killed_at_any_instant_leaves_the_old_or_the_new_whole() {
+    let dir = TempDir::new().unwrap();
+    let (made, file, new) = (folder(dir.path(), 400), dir.path().join("backup"), dir.path().join("of-fjall"));
+    run(&["backup", text(&made), "--to", text(&file)]).ok();
+    run(&["restore", text(&file), "--to", text(&new), "--store", "fjall"]).ok();
+    kill_prunings_of(new.clone());
+    assert!(new.join("fjall").exists() && !new.join("sled").exists());
+}
+
+fn kill_prunings_of(folder: PathBuf) {
     let before = verified(&folder);
     let prune = |keep: &str| {
         let args = ["prune", text(&folder), "--keep-last", keep, "--json"];
@@ -128,7 +141,8 @@ fn a_pruning_killed_at_any_instant_leaves_the_old_or_the_new_whole() {
             old += 1;
         }
         let beside = folder.with_extension("pruning");
-        if beside.exists() {
+        // An empty one, from before the work began or after it was cleared, is like any empty folder.
+        if std::fs::read_dir(&beside).is_ok_and(|mut items| items.next().is_some()) {
             let opened = run(&["agent", "register", "--agent-id", "x", "--data", text(&beside), "--json"]);
             assert_eq!(opened.code(), 12, "what lies beside is no store: {}", opened.out());
         }
