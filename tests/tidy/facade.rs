@@ -3,7 +3,7 @@
 use crate::source::Source;
 
 /// The most names that the facade shows. Each costs a promise; raise it knowingly.
-pub const MOST_NAMES: usize = 626;
+pub const MOST_NAMES: usize = 628;
 
 /// Exports that are not a list of names, and more names than the bound, as sentences.
 pub fn broken(facade: &Source) -> Vec<String> {
