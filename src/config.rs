@@ -52,7 +52,8 @@ pub struct Config {
     /// Where time comes from.
     #[serde(skip)]
     pub clock: ClockConfig,
-    /// Seed of minted ids. `None`, the default, mints random ones; a seed makes runs repeatable and ids guessable.
+    /// Seed of minted ids, and of the keys of data subjects where no folder keeps them. `None`, the default, mints random ones; a
+    /// seed makes runs repeatable, and ids and those keys guessable: for tests only.
     pub seed: Option<u64>,
     /// The shard that this runtime serves, where the journal is one of several: ids are minted such that they fall on it.
     #[serde(skip)]

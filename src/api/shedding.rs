@@ -56,7 +56,7 @@ impl Shedding<'_> {
         let label = Label { critical: critical.unwrap_or(plain.critical), deadline, ..plain };
         let hold = hold_ms.map(|ms| within("hold_ms", ms, 1, HOUR_MS)).transpose()?;
         drop(host.admit(false)?);
-        Ok(checked(label, host.desk.judge(host, label, hold.map(Duration::from_millis))))
+        Ok(checked(label, host.admission.judge(host, label, hold.map(Duration::from_millis))))
     }
 
     /// Gives a held place back.
@@ -69,11 +69,11 @@ impl Shedding<'_> {
         let host = self.q.host();
         drop(host.admit(false)?);
         let latency = latency_ms.map(|ms| latency_of("latency_ms", ms)).transpose()?;
-        let released = host.desk.release(host, permit);
+        let released = host.admission.release(host, permit);
         if let (true, Some(ms)) = (released, latency) {
             let latency = Some((Observed::Served, ms));
             let fed = Fed { latency, queue_delay: None, readings: Readings::default(), pending: None };
-            host.desk.feed(host, Source::Reported, fed).map_err(invalid)?;
+            host.admission.feed(host, Source::Reported, fed).map_err(invalid)?;
         }
         Ok(PermitReleased { permit, released })
     }
@@ -106,8 +106,8 @@ impl Shedding<'_> {
         };
         let host = self.q.host();
         drop(host.admit(false)?);
-        host.desk.feed(host, Source::Reported, fed).map_err(invalid)?;
-        let sight = host.desk.sight(host);
+        host.admission.feed(host, Source::Reported, fed).map_err(invalid)?;
+        let sight = host.admission.sight(host);
         Ok(LoadRecorded {
             state: sight.explanation.verdict.state,
             raw_state: sight.diagnostics.raw.state,
@@ -125,10 +125,10 @@ impl Shedding<'_> {
         let recorded =
             ask(host, &host.kinds.load_records, &load_id(), Action::Read, |view| Recorded::from(view.state))
                 .await?;
-        let sight = host.desk.sight(host);
+        let sight = host.admission.sight(host);
         let class = |class: Class| {
             let n = class.priority().index();
-            let doors = host.desk.at_the_doors(class);
+            let doors = host.admission.at_the_doors(class);
             ClassView {
                 class,
                 priority: class.priority(),
@@ -194,7 +194,7 @@ impl Shedding<'_> {
         }
         match OPERATIONS.iter().find(|op| op.name == name) {
             Some(op) => op.label(&serde_json::Map::new()),
-            None => Label { class: self.q.host().desk.classify(name), critical: false, deadline: None },
+            None => Label { class: self.q.host().admission.classify(name), critical: false, deadline: None },
         }
     }
 }

@@ -37,7 +37,7 @@ impl Stats<'_> {
             None => return Err(Error::missing("value")),
         };
         if reply.refused > 0 {
-            host.desk.refused_samples(host, reply.refused);
+            host.admission.refused_samples(host, reply.refused);
         }
         let level = reply.level.max(host.pressure.own_level(self.q.now()).unwrap_or_default());
         let level = level_view(level);
@@ -89,7 +89,7 @@ impl Stats<'_> {
         let window = window.ok_or_else(|| Error::invalid("window_ms", given, "1 to 86400000"))?;
         let window = Duration::from_millis(window);
         let host = self.q.host();
-        let unrecorded = host.desk.sight(host).unrecorded.samples_refused;
+        let unrecorded = host.admission.sight(host).unrecorded.samples_refused;
         self.read(move |state, now| {
             let mut stats = state.stats.clone();
             let seen = stats.metrics(now);

@@ -15,14 +15,14 @@ use quorate_runtime::guard::{FileFloor, MemoryFloor};
 
 /// What handlers did, and how many of those that are told to wait may end.
 #[derive(Clone)]
-struct Desk {
+struct Handled {
     log: Arc<Mutex<Vec<String>>>,
     may_end: Arc<Semaphore>,
 }
 
-impl Desk {
+impl Handled {
     fn new() -> Self {
-        Desk { log: Arc::default(), may_end: Arc::new(Semaphore::new(0)) }
+        Handled { log: Arc::default(), may_end: Arc::new(Semaphore::new(0)) }
     }
 
     fn note(&self, what: &str, request: &HttpRequest) {
@@ -42,12 +42,12 @@ impl Desk {
 }
 
 /// `?wait` in the address waits for leave to end.
-async fn handler(desk: web::Data<Desk>, request: HttpRequest, _body: web::Bytes) -> HttpResponse {
-    desk.note("begin", &request);
+async fn handler(handled: web::Data<Handled>, request: HttpRequest, _body: web::Bytes) -> HttpResponse {
+    handled.note("begin", &request);
     if request.query_string() == "wait" {
-        desk.may_end.acquire().await.unwrap().forget();
+        handled.may_end.acquire().await.unwrap().forget();
     }
-    desk.note("end", &request);
+    handled.note("end", &request);
     HttpResponse::Ok().finish()
 }
 
@@ -61,11 +61,11 @@ fn request(path: &str, token: u64) -> TestRequest {
 
 /// An app with one guarded resource.
 macro_rules! app {
-    ($desk:expr, $guard:expr) => {
+    ($handled:expr, $guard:expr) => {
         Rc::new(
             init_service(
                 App::new()
-                    .app_data(web::Data::new($desk.clone()))
+                    .app_data(web::Data::new($handled.clone()))
                     .service(web::resource("/{job}").wrap($guard.clone()).to(handler)),
             )
             .await,
@@ -103,8 +103,8 @@ async fn settle() {
 
 #[actix_web::test]
 async fn a_paused_leader_that_wakes_up_after_its_successor_wrote_gets_412_and_its_handler_does_not_run() {
-    let (desk, guard) = (Desk::new(), by_path(MemoryFloor::default()));
-    let app = app!(desk, guard);
+    let (handled, guard) = (Handled::new(), by_path(MemoryFloor::default()));
+    let app = app!(handled, guard);
     for token in [7, 7, 8] {
         assert_eq!(call_service(&*app, request("/a", token).to_request()).await.status(), StatusCode::OK);
     }
@@ -119,14 +119,14 @@ async fn a_paused_leader_that_wakes_up_after_its_successor_wrote_gets_412_and_it
     assert_eq!((&body["success"], &body["code"]), (&false.into(), &"stale_token".into()));
     assert_eq!(error["message"], "stale fencing token. held=8, given=7");
     assert_eq!(call_service(&*app, request("/b", 1).to_request()).await.status(), StatusCode::OK);
-    assert_eq!(desk.log().len(), 8);
+    assert_eq!(handled.log().len(), 8);
     assert!(guard.inner.lines.lock().unwrap().is_empty(), "nothing is left of requests that are done");
 }
 
 #[actix_web::test]
 async fn a_token_that_is_missing_or_not_one_number_is_refused_and_named() {
-    let (desk, guard) = (Desk::new(), by_path(MemoryFloor::default()));
-    let app = app!(desk, guard);
+    let (handled, guard) = (Handled::new(), by_path(MemoryFloor::default()));
+    let app = app!(handled, guard);
     let mut requests = vec![TestRequest::post().uri("/a")];
     for text in ["", "x", "-1", "+7", "7, 8", "7.0", "0", "000", "18446744073709551616", "７"] {
         requests.push(TestRequest::post().uri("/a").insert_header((TOKEN_HEADER, text)));
@@ -141,15 +141,15 @@ async fn a_token_that_is_missing_or_not_one_number_is_refused_and_named() {
             (&"invalid_argument".into(), &TOKEN_HEADER.into())
         );
     }
-    assert!(desk.log().is_empty());
+    assert!(handled.log().is_empty());
     let largest = call_service(&*app, request("/a", u64::MAX).to_request()).await;
     assert_eq!(largest.status(), StatusCode::OK);
 }
 
 #[actix_web::test]
 async fn a_resource_that_callers_name_must_be_named_once() {
-    let (desk, guard) = (Desk::new(), FencingGuard::new(MemoryFloor::default(), of_header));
-    let app = app!(desk, guard);
+    let (handled, guard) = (Handled::new(), FencingGuard::new(MemoryFloor::default(), of_header));
+    let app = app!(handled, guard);
     let named = |name: &str, token| request("/x", token).insert_header((RESOURCE_HEADER, name));
     let long = "x".repeat(257);
     for bad in [
@@ -194,52 +194,52 @@ async fn a_higher_token_is_durable_before_its_handler_runs() {
 
 #[actix_web::test]
 async fn a_successor_waits_for_handlers_of_its_predecessor_and_nobody_of_a_lower_token_comes_in() {
-    let (desk, guard) = (Desk::new(), by_path(MemoryFloor::default()));
-    let app = app!(desk, guard);
+    let (handled, guard) = (Handled::new(), by_path(MemoryFloor::default()));
+    let app = app!(handled, guard);
     let old = [send!(app, "/a?wait", 7), send!(app, "/a?wait", 7)];
-    desk.until_logged(2).await;
-    assert_eq!(desk.log(), ["begin 7", "begin 7"], "the same leader's requests run side by side");
+    handled.until_logged(2).await;
+    assert_eq!(handled.log(), ["begin 7", "begin 7"], "the same leader's requests run side by side");
     let new = [send!(app, "/a", 8), send!(app, "/a", 8)];
     until_held(&guard, "a", 2 + 1 + 2).await;
-    assert_eq!(desk.log().len(), 2, "the successor waits");
+    assert_eq!(handled.log().len(), 2, "the successor waits");
     assert_eq!(send!(app, "/a", 7).await.unwrap(), StatusCode::PRECONDITION_FAILED);
     assert_eq!(send!(app, "/b", 1).await.unwrap(), StatusCode::OK, "other resources do not wait");
-    desk.may_end.add_permits(1);
-    desk.until_logged(5).await;
+    handled.may_end.add_permits(1);
+    handled.until_logged(5).await;
     settle().await;
-    assert_eq!(desk.log()[4..], ["end 7"], "one of two is not all");
-    desk.may_end.add_permits(1);
+    assert_eq!(handled.log()[4..], ["end 7"], "one of two is not all");
+    handled.may_end.add_permits(1);
     for answer in old.into_iter().chain(new) {
         assert_eq!(answer.await.unwrap(), StatusCode::OK);
     }
-    assert_eq!(desk.log()[5], "end 7");
-    assert_eq!(desk.log().len(), 10);
+    assert_eq!(handled.log()[5], "end 7");
+    assert_eq!(handled.log().len(), 10);
     assert!(guard.inner.lines.lock().unwrap().is_empty());
 }
 
 #[actix_web::test]
 async fn whoever_waits_and_is_overtaken_by_a_still_higher_token_is_refused() {
-    let (desk, guard) = (Desk::new(), by_path(MemoryFloor::default()));
-    let app = app!(desk, guard);
+    let (handled, guard) = (Handled::new(), by_path(MemoryFloor::default()));
+    let app = app!(handled, guard);
     let first = send!(app, "/a?wait", 7);
-    desk.until_logged(1).await;
+    handled.until_logged(1).await;
     let second = send!(app, "/a", 8);
     until_held(&guard, "a", 1 + 1).await;
     let third = send!(app, "/a", 9);
     until_held(&guard, "a", 1 + 1 + 2).await;
-    desk.may_end.add_permits(1);
+    handled.may_end.add_permits(1);
     assert_eq!(first.await.unwrap(), StatusCode::OK, "it was the leader when it began");
     assert_eq!(second.await.unwrap(), StatusCode::PRECONDITION_FAILED);
     assert_eq!(third.await.unwrap(), StatusCode::OK);
-    assert_eq!(desk.log(), ["begin 7", "end 7", "begin 9", "end 9"]);
+    assert_eq!(handled.log(), ["begin 7", "end 7", "begin 9", "end 9"]);
 }
 
 #[actix_web::test]
 async fn a_caller_that_gives_up_leaves_nothing_behind() {
-    let (desk, guard) = (Desk::new(), by_path(MemoryFloor::default()));
-    let app = app!(desk, guard);
+    let (handled, guard) = (Handled::new(), by_path(MemoryFloor::default()));
+    let app = app!(handled, guard);
     let running = send!(app, "/a?wait", 7);
-    desk.until_logged(1).await;
+    handled.until_logged(1).await;
     let waiting = send!(app, "/a", 8);
     until_held(&guard, "a", 1 + 1).await;
     waiting.abort();
@@ -253,8 +253,8 @@ async fn a_caller_that_gives_up_leaves_nothing_behind() {
 /// Two leaders send at once, again and again: what handlers do is in the order of the tokens.
 #[actix_web::test]
 async fn of_leaders_that_race_no_handler_runs_after_or_beside_one_of_a_later_leader() {
-    let (desk, guard) = (Desk::new(), by_path(MemoryFloor::default()));
-    let app = app!(desk, guard);
+    let (handled, guard) = (Handled::new(), by_path(MemoryFloor::default()));
+    let app = app!(handled, guard);
     let answers: Vec<_> = (0..200_u64).map(|n| send!(app, "/a", 1 + (n * 7) % 20 + n / 20)).collect();
     for answer in answers {
         let status = answer.await.unwrap();
@@ -262,7 +262,7 @@ async fn of_leaders_that_race_no_handler_runs_after_or_beside_one_of_a_later_lea
     }
     let mut running = 0;
     let mut highest = 0;
-    for line in desk.log() {
+    for line in handled.log() {
         let (what, token) = line.split_once(' ').unwrap();
         let token: u64 = token.parse().unwrap();
         assert!(token >= highest && (token == highest || running == 0), "{line} after {highest}");
@@ -275,10 +275,10 @@ async fn of_leaders_that_race_no_handler_runs_after_or_beside_one_of_a_later_lea
 #[actix_web::test]
 async fn a_refused_request_is_answered_before_its_body_has_come() {
     let guard = by_path(MemoryFloor::default());
-    let desk = Desk::new();
+    let handled = Handled::new();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
-    let shared = desk.clone();
+    let shared = handled.clone();
     let server = HttpServer::new(move || {
         let data = web::Data::new(shared.clone());
         App::new().app_data(data).service(web::resource("/{job}").wrap(guard.clone()).to(handler))
@@ -300,6 +300,6 @@ async fn a_refused_request_is_answered_before_its_body_has_come() {
         [ask(8, "hello"), ask(7, "")]
     });
     assert_eq!(answers.await.unwrap(), ["HTTP/1.1 200", "HTTP/1.1 412"]);
-    assert_eq!(desk.log(), ["begin 8", "end 8"]);
+    assert_eq!(handled.log(), ["begin 8", "end 8"]);
     handle.stop(false).await;
 }

@@ -1,7 +1,7 @@
 //! How long this process takes to answer: the newest commands from being let in to their durable answer.
 //!
 //! Every answer passes here, so it costs next to nothing: a push under a lock that is only tried. What it tells of the
-//! load is judged by the [desk](super::load), a few times a second.
+//! load is judged by the [admission controller](super::load), a few times a second.
 
 use std::collections::VecDeque;
 use std::sync::Mutex;

@@ -17,7 +17,7 @@ use super::hosts::{AnyRegistry, Kinds};
 use super::idle::Waiting;
 use super::ids::IdSource;
 use super::index::Index;
-use super::load::Desk;
+use super::load::AdmissionController;
 use super::needs::Needs;
 use super::post::{Direct, Mailbox, Transport};
 use super::pressure::Pressure;
@@ -85,7 +85,7 @@ pub(crate) struct Host {
     /// The live buffers of flow-controlled streams.
     pub(crate) flows: Flows,
     /// Where load is measured and judged.
-    pub(crate) desk: Arc<Desk>,
+    pub(crate) admission: Arc<AdmissionController>,
     /// What managers, workers and gates know of each other's load.
     pub(crate) pressure: Arc<Pressure>,
     /// The way to the agents.
@@ -130,7 +130,7 @@ pub(crate) struct Parts {
     pub(crate) last_alive: Timestamp,
     pub(crate) reads_only: bool,
     pub(crate) opened_at: Position,
-    pub(crate) desk: Desk,
+    pub(crate) admission: AdmissionController,
     pub(crate) pressure: Pressure,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) writer: Writer,
@@ -153,7 +153,7 @@ impl Host {
             kinds: Kinds::new(&parts.arbiters),
             fleet: Fleet::default(),
             flows: Flows::default(),
-            desk: Arc::new(parts.desk),
+            admission: Arc::new(parts.admission),
             pressure: Arc::new(parts.pressure),
             coordinator: parts.config.coordinator.clone().unwrap_or_else(|| in_process.clone()),
             transport: Mutex::new(parts.config.transport.clone().unwrap_or_else(|| Arc::new(Direct))),

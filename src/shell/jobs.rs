@@ -143,7 +143,7 @@ async fn class_of(host: &Arc<Host>, message: &Message, job: Option<&EntityId>) -
 /// The answer to progress for which a gate has too much load. Everything else it looks at, whatever the load.
 fn refusal(host: &Arc<Host>, message: &Message) -> Option<Message> {
     let Body::JobProgressReport(_) = &message.body else { return None };
-    let turned = host.desk.enter(host, Label::of(MessageKind::JobProgress)).err()?;
+    let turned = host.admission.enter(host, Label::of(MessageKind::JobProgress)).err()?;
     let retry_after_ms = u64::try_from(turned.retry_after.as_millis()).unwrap_or(u64::MAX);
     let ack = ReportAck {
         outcome: AckOutcome::Refused { retry_after_ms },

@@ -104,8 +104,8 @@ struct Door {
     shed: AtomicU64,
 }
 
-/// The desk where load is measured and judged.
-pub(crate) struct Desk {
+/// Measures and judges the load.
+pub(crate) struct AdmissionController {
     inner: Mutex<Inner>,
     /// The state, for the doors.
     state: AtomicU8,
@@ -134,7 +134,7 @@ struct Inner {
 }
 
 /// One operation at a door; counted as in flight while it lives.
-pub(crate) struct Inside(Arc<Desk>, Class);
+pub(crate) struct Inside(Arc<AdmissionController>, Class);
 
 impl Drop for Inside {
     fn drop(&mut self) {
@@ -154,7 +154,7 @@ fn minute_of(now: Timestamp) -> Timestamp {
     Timestamp::from_micros(now.as_micros().div_euclid(MINUTE_US).saturating_mul(MINUTE_US))
 }
 
-/// The wheel's entry of the desk; the record has one of its own.
+/// The wheel's entry of the admission controller; the record has one of its own.
 fn timer() -> StreamId {
     match EntityId::new("detector") {
         Ok(id) => StreamId::new(StreamKind::Load, id),
@@ -175,7 +175,7 @@ pub(crate) fn load_id() -> EntityId {
     }
 }
 
-impl Desk {
+impl AdmissionController {
     /// Healthy, nothing in flight.
     ///
     /// # Errors
@@ -185,7 +185,7 @@ impl Desk {
         let answers = config.answers;
         let ttls = [detector.latency.sample_ttl, answers.sample_ttl];
         let longest = ttls.into_iter().chain([detector.reading_ttl, detector.queue.ttl]);
-        Ok(Desk {
+        Ok(AdmissionController {
             inner: Mutex::new(Inner {
                 reported: Detector::new(detector)?,
                 measured: Detector::new(DetectorConfig { latency: answers, ..detector })?,

@@ -16,7 +16,7 @@ use super::clock::{Clock, Stopwatch};
 use super::entity::{Action, Ask, Release, View};
 use super::host::{Host, Parts, Permit, wait};
 use super::hosts::{Hosted, stops_id, subjects_id};
-use super::load::{self, Desk};
+use super::load::{self, AdmissionController};
 use super::lock;
 use super::memory::read_state;
 use super::pressure::Pressure;
@@ -100,7 +100,7 @@ pub(crate) fn ask_acting<M: Hosted, R: Send + 'static>(
         }
         Ok(permit) => {
             let measured = matches!(action, Action::Command(..)) && !host.clock.is_manual();
-            let since = measured.then(|| (host.desk.clone(), Stopwatch::start()));
+            let since = measured.then(|| (host.admission.clone(), Stopwatch::start()));
             // Who waits for a state gives the place back by no longer waiting; other requests are carried out to
             // their end even when nobody waits.
             let travels = match action {
@@ -117,8 +117,8 @@ pub(crate) fn ask_acting<M: Hosted, R: Send + 'static>(
                         Some(Box::new(move |durable| {
                             // First, so that the next request of the same caller finds the place free.
                             drop(travels);
-                            if let Some((desk, since)) = since {
-                                desk.answers.note(since);
+                            if let Some((admission, since)) = since {
+                                admission.answers.note(since);
                             }
                             let _ = answer.send(durable.map(|()| prepared));
                         }))
@@ -199,7 +199,7 @@ impl Runtime {
             value: invalid.given,
             range: invalid.expected.to_owned(),
         };
-        let desk = Desk::new(&config.shedding, clock.now()).map_err(unfit)?;
+        let admission = AdmissionController::new(&config.shedding, clock.now()).map_err(unfit)?;
         let pressure = Pressure::new(epoch).map_err(unfit)?;
         let (counters, records_counted) = recovery::counters(store.as_ref())?;
         let counters = Arc::new(counters);
@@ -259,7 +259,7 @@ impl Runtime {
             last_alive,
             reads_only,
             opened_at: tip.position,
-            desk,
+            admission,
             pressure,
             store,
             writer,
@@ -390,7 +390,7 @@ impl Runtime {
             self.host.needs.close();
             self.host.needs.settle();
             self.host.flows.flush_all(&self.host);
-            self.host.desk.flush(&self.host);
+            self.host.admission.flush(&self.host);
         }
         self.host.begin_closing();
         self.host.needs.close();

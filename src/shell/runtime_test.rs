@@ -272,10 +272,10 @@ async fn slow_answers_are_an_overload_unless_this_process_did_not_run_meanwhile(
     let answer = |q: &Quorate, count| {
         let host = q.host();
         for _ in 0..count {
-            host.desk.answers.note(Stopwatch::started(Duration::from_secs(4)));
+            host.admission.answers.note(Stopwatch::started(Duration::from_secs(4)));
         }
-        host.desk.weigh_answers(host);
-        host.desk.sight(host).at_the_doors
+        host.admission.weigh_answers(host);
+        host.admission.sight(host).at_the_doors
     };
     let q = Quorate::open(Config::memory()).await.unwrap();
     assert_eq!(answer(&q, 31), Load::Healthy, "too few to say anything");

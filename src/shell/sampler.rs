@@ -1,7 +1,7 @@
 //! The machine's own load: who measures it, and the loop that feeds the overload detector with it.
 //!
 //! ```text
-//!  every 250 ms:  Sampler::sample ──► desk: worse at once, better after two quieter looks ──► shed
+//!  every 250 ms:  Sampler::sample ──► admission controller: worse at once, better after two quieter looks ──► shed
 //!                     └─ fails: told in the log, the last values count until they are too old
 //! ```
 //!
@@ -78,7 +78,9 @@ impl Sampling {
             let _over = over;
             let fed = |readings| Fed { latency: None, queue_delay: None, readings, pending: None };
             let told = sampler.sample().and_then(|readings| {
-                host.desk.feed(&host, Source::Measured, fed(readings)).map_err(|invalid| invalid.to_string())
+                host.admission
+                    .feed(&host, Source::Measured, fed(readings))
+                    .map_err(|invalid| invalid.to_string())
             });
             if let Err(reason) = told {
                 tracing::warn!(%reason, "the load of the machine is not known");

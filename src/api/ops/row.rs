@@ -40,7 +40,7 @@ macro_rules! operation {
                     let critical: fn(&Map<String, Value>) -> bool = column!($($critical)?; class::never);
                     let label = Label { class: Class::$class, critical: critical(&fields), deadline: None };
                     let host = $q.host();
-                    let _inside = host.desk.enter(host, label).map_err(turned)?;
+                    let _inside = host.admission.enter(host, label).map_err(turned)?;
                     static SCHEMA: OnceLock<Value> = OnceLock::new();
                     json::check_shapes(|| SCHEMA.get_or_init(|| schema_for!($request).to_value()), &fields)?;
                     let $r: $request = parse(fields)?;

@@ -76,7 +76,7 @@ impl Hosted for LoadMachine {
             return Some(poke);
         }
         let timer = is_timer(&StreamId::new(Self::KIND, id.clone()));
-        let due = if timer { host.pressure.tick(host) } else { host.desk.tick(host) };
+        let due = if timer { host.pressure.tick(host) } else { host.admission.tick(host) };
         // Nobody hears of it when the one who poked is gone.
         let _ = poke.done.send(due);
         None

@@ -223,7 +223,7 @@ async fn a_gate_with_too_much_load_refuses_progress_says_so_and_hears_the_level(
     host.pressure.gate_heard(ms(0), &id("j"), (&party(&east), Some(&wire(Level::None, 1))), led);
     let readings = Readings { cpu: Some(90.0), memory: None };
     let fed = Fed { latency: None, queue_delay: None, readings, pending: None };
-    host.desk.feed(host, Source::Measured, fed).unwrap();
+    host.admission.feed(host, Source::Measured, fed).unwrap();
     let report = JobProgressReport {
         manager: Leader { node: id("m"), incarnation: 1 },
         manager_addr: "there".into(),
@@ -253,7 +253,7 @@ async fn a_gate_with_too_much_load_refuses_progress_says_so_and_hears_the_level(
     };
     assert!(retry_after_ms > 0);
     assert_eq!(host.pressure.overall(ms(0)), Level::Batch);
-    assert_eq!(host.desk.at_the_doors(Class::Data).shed, 1);
+    assert_eq!(host.admission.at_the_doors(Class::Data).shed, 1);
     // What is not progress is looked at whatever the load.
     let dispatch = WorkflowDispatch {
         workflow_id: id("a"),
@@ -264,5 +264,5 @@ async fn a_gate_with_too_much_load_refuses_progress_says_so_and_hears_the_level(
     let odd = message(party(&east), gate, Body::WorkflowDispatch(dispatch), None);
     crate::shell::jobs::deliver(host, odd).await;
     assert!(lock(&kept.0).is_empty());
-    assert_eq!(host.desk.at_the_doors(Class::Data).shed, 1);
+    assert_eq!(host.admission.at_the_doors(Class::Data).shed, 1);
 }

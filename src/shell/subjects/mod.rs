@@ -82,8 +82,8 @@ impl Subjects {
         let named = config.subject_keys.clone();
         let place = match named.or_else(|| Some(config.store_options.path.as_ref()?.join(FOLDER))) {
             Some(folder) => Place::Folder(folder),
-            // What outlives the process is not sealed with keys that do not.
-            None if store.outlives_the_process() => Place::Nowhere,
+            // What outlives the process is not sealed with keys that do not; those that follow from a seed do.
+            None if store.outlives_the_process() && config.seed.is_none() => Place::Nowhere,
             None => Place::Memory(Mutex::default()),
         };
         let (known, making) = (Mutex::default(), tokio::sync::Mutex::default());

@@ -283,7 +283,7 @@ impl Actor for Timeouts {
         let sampling = Sampling::default();
         ctx.run_interval(self.host.config.shedding.detector.every, move |actor, _| {
             sampling.look(&actor.host);
-            actor.host.desk.weigh_answers(&actor.host);
+            actor.host.admission.weigh_answers(&actor.host);
         });
         ctx.run_interval(self.host.config.idle_after / 2, |actor, _| {
             actor.host.kinds.all().for_each(AnyRegistry::sweep);
