@@ -474,6 +474,7 @@ impl Jobs<'_> {
             requester_id: request.requester_id,
             reason: request.reason,
             fence_token: token.unwrap_or(FenceToken::NONE),
+            run: GateEpoch::NONE,
         });
         self.job((&job_id, request.datacenter.as_ref()), said, move |view| match view.reply {
             Some(Ok(Reply::Cancel(response))) => Ok(cancelled(name, response)),

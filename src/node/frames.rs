@@ -1,7 +1,7 @@
 //! One connection between two nodes, as bytes: who may read it, and that nothing is changed, left out, repeated or put in.
 //!
 //! ```text
-//!  hello     caller → called   "QJ" · version u8 = 1 · key id 4 · random 24
+//!  hello     caller → called   "QJ" · version u8 = 2 · key id 4 · random 24
 //!  welcome   called → caller   random 24
 //!  frames    both ways         length u32 · XChaCha20 of that many bytes · Poly1305 16
 //! ```
@@ -24,7 +24,7 @@ pub(crate) const HELLO_BYTES: usize = 3 + 4 + RANDOM;
 pub(crate) const RANDOM: usize = 24;
 pub(crate) const LENGTH: usize = 4;
 const TAG: usize = 16;
-const MAGIC: [u8; 3] = [b'Q', b'J', 1];
+const MAGIC: [u8; 3] = [b'Q', b'J', 2];
 
 /// Why a connection is given up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]

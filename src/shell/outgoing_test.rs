@@ -7,7 +7,7 @@ use tokio::sync::Semaphore;
 
 use super::*;
 use crate::core::jobs::protocol::message::{AckOutcome, Body, JobCancelRequest, ReportAck};
-use crate::core::jobs::protocol::token::FenceToken;
+use crate::core::jobs::protocol::token::{FenceToken, GateEpoch};
 use crate::core::kernel::ids::EntityId;
 use crate::shell::clock::Clock;
 
@@ -34,7 +34,12 @@ fn plain(to: &str, number: u64) -> Message {
 /// One that never does.
 fn critical(to: &str, number: u64) -> Message {
     let fence_token = FenceToken::NONE;
-    let cancel = JobCancelRequest { requester_id: "me".into(), reason: String::new(), fence_token };
+    let cancel = JobCancelRequest {
+        requester_id: "me".into(),
+        reason: String::new(),
+        fence_token,
+        run: GateEpoch::NONE,
+    };
     Message { body: Body::JobCancelRequest(cancel), ..plain(to, number) }
 }
 

@@ -352,6 +352,7 @@ pub(crate) fn all_jobs() -> Vec<job::Event> {
     all.push(dropped);
     all.push(job::Event::PayloadNoted { payloads: Box::new(payloads()), at: at(37) });
     all.push(job::Event::LeaseAskedBy { by: id("ci"), at: at(38) });
+    all.extend(ENDS.map(|status| job::Event::RunRefused { epoch: epoch(), status, at: at(39) }));
     all
 }
 
@@ -696,7 +697,7 @@ variants!(job_variants of job::Event: Submitted, ProgressNoted, WorkflowMoved, A
     GlobalTimeoutAccepted, GateChanged, Ended, Queued, Acked, Deferred, CancelNarrowed, CancelUnconfirmed, LeaderChanged,
     Suspended, Resumed, TokenAdopted, LeaseTaken, LeaseRenewed, LeaseReleased, FenceRejected, StoppingResumed,
     CharterNoted, RecallAsked, GateCancelAccepted, LeaseGranted, LeaseResized, DispatchDelayed,
-    ClockStepped, ExtensionKeyed, ReportsDropped, PayloadNoted, LeaseAskedBy);
+    ClockStepped, ExtensionKeyed, ReportsDropped, PayloadNoted, LeaseAskedBy, RunRefused);
 variants!(gate_variants of gate::Event: Tracked, LeaderChanged, Progressed, DatacenterTimedOut, DatacenterEnded, Declared,
     Delivered, CancelRequested, CancelDelivered, Abandoned, Finished, GateTransferred, Resumed, FenceRejected,
     LateFinal, Rebuilt, Recalled, EpochAdopted, PayloadNoted, Redirected, TakenOver, GateReplaced, LeadershipAsked,

@@ -481,19 +481,24 @@ impl Naive {
                 }
                 let fresh = token > self.dcs[dc].stale_upto;
                 let unheard = self.dcs[dc].token <= self.dcs[dc].stale_upto;
+                let of_another = token >= self.dcs[dc].token;
                 let to_end = match kind {
                     "global_timeout" => Some(FinalStatus::Timeout),
                     "cancel" => Some(FinalStatus::Cancelled),
                     _ => None,
                 };
-                match (outcome, to_end.filter(|_| unheard)) {
-                    (AckOutcome::AlreadyFinal(status), _) if fresh => {
+                match (outcome, to_end) {
+                    // The run never came there.
+                    (AckOutcome::UnknownJob, Some(end)) if unheard || of_another => {
+                        self.dcs[dc].ended = Some(end);
+                    }
+                    // It ended there under a leadership that was replaced.
+                    (AckOutcome::AlreadyFinal(_), Some(end)) if unheard && !fresh => {
+                        self.dcs[dc].ended = Some(end);
+                    }
+                    (AckOutcome::AlreadyFinal(status), _) => {
                         self.adopt(dc, token, token);
                         self.dcs[dc].ended = Some(status);
-                    }
-                    // The job never came there.
-                    (AckOutcome::UnknownJob | AckOutcome::AlreadyFinal(_), Some(end)) => {
-                        self.dcs[dc].ended = Some(end);
                     }
                     (AckOutcome::Accepted, _) if kind != "cancel" => self.adopt(dc, token, token),
                     (AckOutcome::Stale, _) if !["dispatch", "cancel"].contains(&kind) => {
@@ -503,7 +508,6 @@ impl Naive {
                         AckOutcome::Accepted
                         | AckOutcome::Stale
                         | AckOutcome::UnknownJob
-                        | AckOutcome::AlreadyFinal(_)
                         | AckOutcome::Refused { .. },
                         _,
                     ) => {}

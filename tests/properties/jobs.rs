@@ -231,6 +231,7 @@ impl World {
                     requester_id,
                     reason: String::new(),
                     fence_token,
+                    run: GateEpoch::NONE,
                 }));
             }
             Act::Transfer(offset) => {
@@ -249,6 +250,7 @@ impl World {
                     fence_token: self.shown(*offset),
                     gate_epoch: GateEpoch::shown((self.epoch + epoch).saturating_sub(1)),
                     decision_id: 1,
+                    run: GateEpoch::NONE,
                 };
                 self.receive(Party::Gate(id("g")), 5, Body::JobGlobalTimeout(decision));
                 self.epoch = self.job.state().highest_epoch.get().max(self.epoch);

@@ -231,6 +231,7 @@ impl World {
                     requester_id: String::new(),
                     reason: String::new(),
                     fence_token: quorate_core::jobs::protocol::token::FenceToken::NONE,
+                    run: quorate_core::jobs::protocol::token::GateEpoch::NONE,
                 };
                 self.ask(job::Command::Cancel(request));
             }

@@ -21,7 +21,12 @@ impl Hosted for JobMachine {
 
     fn is_over(state: &Job, now: Timestamp) -> bool {
         let held = state.lease.holder.is_some() && state.lease.expires_at > now;
-        !held && state.run.as_ref().is_some_and(|run| run.ended.is_some())
+        // Of one that never came, and does not begin any more, there is nothing to wait for.
+        let is_ended = match &state.run {
+            Some(run) => run.ended.is_some(),
+            None => state.refused_run.is_some(),
+        };
+        !held && is_ended
     }
 
     fn bearing(_: &EntityId, state: &Job, command: &Self::Command) -> Bearing {

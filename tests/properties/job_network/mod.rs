@@ -87,6 +87,13 @@ fn how_an_earlier_run_ended_is_not_taken_for_the_end_of_one_that_never_came() {
     play(121, 141);
 }
 
+/// A gate forgets a job that ended, is handed it again, and is asked to stop it before a datacenter hears of the new run. The
+/// request overtakes the dispatch, and meets the end of the earlier run.
+#[test]
+fn a_run_that_is_to_stop_before_it_comes_begins_nowhere() {
+    play(17_560_074_845_478_809_845, 76);
+}
+
 #[test]
 fn everybody_agrees_in_the_end_whatever_the_network_and_the_processes_did() {
     if let Ok(line) = std::env::var(REPLAY) {

@@ -565,9 +565,14 @@ impl World {
             };
             let dc = &finished.datacenters[&id(DCS[n])];
             if let Some(told) = dc.own_final() {
-                // Where the dispatch never came there is nothing that could have ended.
-                let never_came =
-                    ended.is_none() && told != FinalStatus::Completed && told != FinalStatus::Failed;
+                // Where the run never came, and does not begin any more, nothing of it could have ended.
+                let charter = job.run.as_ref().and_then(|run| run.charter.as_ref());
+                let held = charter.map_or(GateEpoch::NONE, |charter| charter.epoch);
+                // A gate without memory may hand it out under an epoch that was refused, and is told so.
+                let refuses = |run: job::state::RefusedRun| run.epoch >= finished.epoch || run.status == told;
+                let is_another =
+                    held > finished.epoch || (held < finished.epoch && job.refused_run.is_some_and(refuses));
+                let never_came = is_another && told != FinalStatus::Completed && told != FinalStatus::Failed;
                 assert!(
                     never_came || Some(told) == ended,
                     "the gate and {} disagree: {told:?}, {ended:?}",

@@ -155,7 +155,8 @@ fn a_request_to_stop_that_names_a_token_must_name_the_right_one() {
     gate.step(progress("a", report("a", 1)), us(1));
     let request = |given| {
         let (requester_id, reason) = ("ann".to_owned(), String::new());
-        let body = JobCancelRequest { requester_id, reason, fence_token: token(given) };
+        let (fence_token, run) = (token(given), GateEpoch::NONE);
+        let body = JobCancelRequest { requester_id, reason, fence_token, run };
         message("a", 3, Body::JobCancelRequest(body))
     };
     for given in [2, 9] {
@@ -374,10 +375,6 @@ fn an_id_that_is_used_again_goes_on_above_all_it_ever_had() {
     assert!(errands(&gate).iter().all(|(number, ..)| *number > numbers));
     let late = gate.step(ends("a", 4, FinalStatus::Failed, false), us(11));
     assert_eq!(late.reply, Err(Rejection::Stale { held: token(4), given: token(4) }));
-    let ended = AckOutcome::AlreadyFinal(FinalStatus::Timeout);
-    let ack = ReportAck { outcome: ended, fence_token: token(4), leader_addr: None };
-    let number = errands(&gate)[0].0;
-    assert!(gate.step(message("a", number, Body::ReportAck(ack)), us(11)).events.is_empty());
     gate.step(over("a", 5), us(12));
     gate.step(over("b", 1), us(13));
     let decision = gate.state().run.as_ref().unwrap().decision.as_ref().unwrap();
@@ -408,8 +405,12 @@ fn long_texts_are_cut_between_characters() {
     let long = |begins: &str| format!("{begins}{}", "é".repeat(5_000));
     let asked = Command::Cancel { requester_id: long(""), reason: String::new() };
     assert!(matches!(gate.step(asked, us(1)).reply, Err(Rejection::Invalid { field: "requester_id", .. })));
-    let request =
-        JobCancelRequest { requester_id: long(""), reason: long("x"), fence_token: FenceToken::NONE };
+    let request = JobCancelRequest {
+        requester_id: long(""),
+        reason: long("x"),
+        fence_token: FenceToken::NONE,
+        run: GateEpoch::NONE,
+    };
     gate.step(message("a", 1, Body::JobCancelRequest(request)), us(1));
     let cancel = gate.state().run.as_ref().unwrap().cancel.clone().unwrap();
     assert_eq!((cancel.requester_id.len(), cancel.reason.len()), (4_096, 4_095), "what came all the same");

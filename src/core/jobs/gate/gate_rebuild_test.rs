@@ -231,6 +231,7 @@ fn a_request_to_stop_that_was_carried_out_reaches_the_others() {
         requester_id: "ann".to_owned(),
         reason: "enough".to_owned(),
         fence_token: FenceToken::NONE,
+        run: GateEpoch::NONE,
     });
     stopped.end = Some(JobFinalStatus {
         manager: node("m-c"),

@@ -12,6 +12,8 @@ use crate::kernel::driver::{Driver, Step};
 mod life;
 #[path = "gate_moves_test.rs"]
 mod moves;
+#[path = "gate_early_test.rs"]
+mod early;
 #[path = "gate_rebuild_test.rs"]
 mod rebuild;
 #[path = "gate_succession_test.rs"]
@@ -427,8 +429,8 @@ fn a_refused_decision_is_sent_again_at_once_with_the_token_that_holds() {
     assert!(matches!(&again[0].body, Body::JobGlobalTimeout(told) if told.fence_token == token(4)));
     let old = gate.step(message("a", number, nack(AckOutcome::Accepted, 4)), us(3 * S));
     assert!(old.events.is_empty(), "the old number was never answered");
-    let unknown = gate.step(message("a", number + 1, nack(AckOutcome::UnknownJob, 4)), us(3 * S));
-    assert_eq!((unknown.events.len(), errands(&gate).len()), (0, 1));
+    let lost = gate.step(message("a", number + 1, nack(AckOutcome::UnknownJob, 0)), us(3 * S));
+    assert_eq!((lost.events.len(), errands(&gate).len()), (0, 1), "it had it, and its record is gone");
     let taken = gate.step(message("a", number + 1, nack(AckOutcome::Accepted, 4)), us(4 * S));
     assert_eq!((names(&taken), errands(&gate).len()), (vec!["delivered"], 0));
     assert_eq!(gate.state().status(us(0)).unwrap().datacenters[0].decision_ack, Some(AckOutcome::Accepted));

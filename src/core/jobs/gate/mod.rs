@@ -32,7 +32,7 @@
 //! | tracked | answer | decision, transfer or dispatch taken | Delivered | |
 //! | tracked | answer | decision refused: lower token | LeaderChanged; sent again | |
 //! | tracked | answer | the job never came there, and is to end | Delivered, DatacenterEnded | |
-//! | tracked | answer | already final there | Delivered, DatacenterEnded | |
+//! | tracked | answer | already final there, or not begun there any more | Delivered, DatacenterEnded | |
 //! | tracked | Cancel, cancel request | nothing decided | CancelRequested; datacenters are sent it | success |
 //! | tracked | Cancel, cancel request | requested before | – | already cancelled |
 //! | tracked | Cancel, cancel request | time was declared over | – | no success |
@@ -65,6 +65,9 @@
 //!   provisional, show in the status but neither end the job nor take the datacenter out of the rules. They cannot
 //!   hold the job open for ever: when the datacenter falls silent, it is stuck.
 //! - *A request to stop is a decision.* It has the same limit of time, and no timeout is declared after it.
+//! - *What is to be over is a run, and not a job.* A decision and a request to stop name the run by the epoch that its
+//!   dispatches carry. They may overtake those: a manager that says that it never got the run begins it no more, and how an
+//!   earlier run ended there is no answer.
 //! - *Nobody's silence counts while nobody served.* A new process moves the clocks of silence on by the time that passed
 //!   unwatched. The age of the job goes on counting. So tracking ends at the latest after timeout, extensions and the
 //!   time to abandon, the last one without such gaps.

@@ -104,6 +104,7 @@ impl Run {
                     fence_token: dc.known_token(),
                     gate_epoch: gate.gate_epoch,
                     decision_id: decision.decision_id,
+                    run: self.epoch,
                 })
             }
             What::GateTransfer | What::Recall => Body::JobLeaderGateTransfer(JobLeaderGateTransfer {
@@ -119,6 +120,7 @@ impl Run {
                     requester_id: cancel.requester_id.clone(),
                     reason: cancel.reason.clone(),
                     fence_token: dc.known_token(),
+                    run: self.epoch,
                 })
             }
         };

@@ -14,7 +14,7 @@ use crate::jobs::protocol::message::{
     AckOutcome, Body, FinalStatus, JobCancelRequest, JobCancelResponse, JobFinalStatus, JobProgressReport,
     JobTimeoutReport, Leader, Message, Party, ReportAck,
 };
-use crate::jobs::protocol::token::FenceToken;
+use crate::jobs::protocol::token::{FenceToken, GateEpoch};
 use crate::kernel::time::Timestamp;
 
 /// Most notes of what was fenced, per leader of a datacenter; what comes after them is refused without a note.
@@ -195,7 +195,8 @@ fn withdrawn(
 fn stop(draft: &mut Draft, message: &Message, fence_token: FenceToken, reason: &str) {
     if let (Party::Gate(gate), false) = (&message.to, matches!(message.body, Body::JobFinalStatus(_))) {
         let (requester_id, reason) = (gate.to_string(), reason.to_owned());
-        let request = JobCancelRequest { requester_id, reason, fence_token };
+        // The token says which run it is.
+        let request = JobCancelRequest { requester_id, reason, fence_token, run: GateEpoch::NONE };
         draft.owe(Message { number: 0, ..message.answer(Body::JobCancelRequest(request)) });
     }
 }
@@ -364,13 +365,15 @@ fn answered(mut draft: Draft, message: &Message, ack: &ReportAck, kinds: &[What]
                 draft.push(Event::Delivered { number, datacenter, outcome: ack.outcome, at });
             }
         }
-        // It never got this run, and need not be stopped: it has nothing of it, or an earlier one only.
+        // It never got this run, and begins it no more. If it was heard of, it shows by its token that it still has its
+        // record, so that was about another run.
         (AckOutcome::UnknownJob, What::GlobalTimeout | What::Cancel)
-            if dc.known_token() == FenceToken::NONE =>
+            if dc.known_token() == FenceToken::NONE || ack.fence_token >= dc.fence_token =>
         {
             draft.push(delivered());
             never_there(&mut draft, &errand, &dc);
         }
+        // It ended the run under a leadership that was replaced since: that end does not count, and it has no other.
         (AckOutcome::AlreadyFinal(_), What::GlobalTimeout | What::Cancel)
             if dc.known_token() == FenceToken::NONE && ack.fence_token <= dc.earlier =>
         {
@@ -380,7 +383,7 @@ fn answered(mut draft: Draft, message: &Message, ack: &ReportAck, kinds: &[What]
         // A dispatch shows no token. Another gate leads the job there, or the receiver is behind: it is tried again.
         (AckOutcome::Stale, What::Dispatch | What::Cancel | What::Recall) | (AckOutcome::UnknownJob, _) => {}
         (AckOutcome::Refused { .. }, _) => {}
-        (AckOutcome::AlreadyFinal(status), _) if ack.fence_token > dc.earlier => {
+        (AckOutcome::AlreadyFinal(status), _) => {
             draft.push(delivered());
             adopt(&mut draft, message, ack, &dc)?;
             draft.push(Event::DatacenterEnded {
@@ -394,8 +397,6 @@ fn answered(mut draft: Draft, message: &Message, ack: &ReportAck, kinds: &[What]
                 at,
             });
         }
-        // How an earlier run of the job ended says nothing of this one.
-        (AckOutcome::AlreadyFinal(_), _) => {}
     }
     Ok(draft.decided(Ok(Reply::Received(None))))
 }

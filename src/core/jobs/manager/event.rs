@@ -302,6 +302,15 @@ pub enum Event {
         /// When.
         at: Timestamp,
     },
+    /// The gate wants a run to be over that a dispatch could still begin here. Neither it nor an earlier one begins any more.
+    RunRefused {
+        /// The epoch that its dispatches carry.
+        epoch: GateEpoch,
+        /// What the gate was told of it.
+        status: FinalStatus,
+        /// When.
+        at: Timestamp,
+    },
 }
 
 impl Event {
@@ -349,6 +358,7 @@ impl Event {
             Event::ReportsDropped { .. } => "reports_dropped",
             Event::PayloadNoted { .. } => "payload_noted",
             Event::LeaseAskedBy { .. } => "lease_asked_by",
+            Event::RunRefused { .. } => "run_refused",
         }
     }
 
@@ -395,6 +405,7 @@ impl Event {
             | Event::ReportsDropped { at, .. }
             | Event::PayloadNoted { at, .. }
             | Event::LeaseAskedBy { at, .. }
+            | Event::RunRefused { at, .. }
             | Event::LeaseReleased { at } => *at,
         }
     }

@@ -175,7 +175,8 @@ impl JobIndex {
             | Event::DispatchDelayed { .. }
             | Event::ClockStepped { .. }
             | Event::ReportsDropped { .. }
-            | Event::PayloadNoted { .. } => {}
+            | Event::PayloadNoted { .. }
+            | Event::RunRefused { .. } => {}
         }
     }
 

@@ -21,11 +21,12 @@ fn decision(fence: u64, epoch: u64) -> Command {
         fence_token: token(fence),
         gate_epoch: GateEpoch::shown(epoch),
         decision_id: 7,
+        run: GateEpoch::NONE,
     };
     from_gate(40, Body::JobGlobalTimeout(decision))
 }
 
-fn ack_of(effects: &[Effect]) -> Vec<AckOutcome> {
+pub(super) fn ack_of(effects: &[Effect]) -> Vec<AckOutcome> {
     let outcome = |body: Body| match body {
         Body::GlobalTimeoutAck(ack) | Body::ReportAck(ack) => Some(ack.outcome),
         _ => None,
@@ -338,7 +339,8 @@ fn messages_of_another_job_and_for_others_are_refused() {
 fn a_cancellation_names_both_tokens_when_they_differ() {
     let cancel = |fence: u64| {
         let requester_id = "ops".to_owned();
-        let request = JobCancelRequest { requester_id, reason: "stop".to_owned(), fence_token: token(fence) };
+        let (reason, fence_token, run) = ("stop".to_owned(), token(fence), GateEpoch::NONE);
+        let request = JobCancelRequest { requester_id, reason, fence_token, run };
         from_gate(5, Body::JobCancelRequest(request))
     };
     let response = |step: &Step<JobMachine>| match &bodies(&step.effects)[..] {

@@ -341,6 +341,7 @@ fn tokens_end_and_never_begin_again() {
         fence_token: token(u64::MAX),
         gate_epoch: GateEpoch::shown(1),
         decision_id: 1,
+        run: GateEpoch::NONE,
     });
     let mut job = started(with_gate());
     job.step(from_gate(1, gate), us(S));
@@ -436,8 +437,12 @@ fn a_job_under_a_lease_is_moved_and_ended_under_its_token_alone() {
         assert_eq!((step.reply, step.events), (missing.clone(), vec![]));
     }
     // A worker asks, and somebody stops it, without knowing who leads.
-    let cancel =
-        JobCancelRequest { requester_id: "ada".into(), reason: String::new(), fence_token: FenceToken::NONE };
+    let cancel = JobCancelRequest {
+        requester_id: "ada".into(),
+        reason: String::new(),
+        fence_token: FenceToken::NONE,
+        run: GateEpoch::NONE,
+    };
     let [_, _, _, complete] = moves(Some(token(2)));
     let mut stopped = J::default();
     submitted(&mut stopped, plain(), us(0));

@@ -121,6 +121,7 @@ fn whoever_is_refused_for_its_epoch_is_told_which_one_holds() {
         fence_token: token(1),
         gate_epoch: GateEpoch::shown(4),
         decision_id: 1,
+        run: GateEpoch::shown(3),
     };
     assert_eq!(told(&job.step(from_gate(4, Body::JobGlobalTimeout(decision)), us(3 * S))).len(), 1);
     let transfer = JobLeaderGateTransfer {
@@ -142,6 +143,7 @@ fn how_it_ended_is_told_with_the_decision_or_the_request_that_ended_it() {
         fence_token: token(1),
         gate_epoch: GateEpoch::shown(3),
         decision_id: 4,
+        run: GateEpoch::shown(3),
     };
     over.step(from_gate(4, Body::JobGlobalTimeout(decision)), us(S));
     let recall = told(&over.step(asks(3, 5), us(2 * S))).remove(0);
@@ -153,6 +155,7 @@ fn how_it_ended_is_told_with_the_decision_or_the_request_that_ended_it() {
         requester_id: requester.to_owned(),
         reason: "enough".to_owned(),
         fence_token: FenceToken::NONE,
+        run: GateEpoch::NONE,
     };
     let mut stopped = job();
     let step = stopped.step(from_gate(4, Body::JobCancelRequest(request("ann"))), us(S));

@@ -18,6 +18,8 @@ mod gate;
 mod lead;
 #[path = "job_more_test.rs"]
 mod more;
+#[path = "job_over_test.rs"]
+mod over;
 #[path = "job_recall_test.rs"]
 mod recalls;
 #[path = "job_send_test.rs"]

@@ -274,6 +274,7 @@ fn a_worker_that_confirms_some_is_asked_again_only_about_the_others() {
             requester_id: "ops".to_owned(),
             reason: String::new(),
             fence_token: FenceToken::NONE,
+            run: GateEpoch::NONE,
         }),
         us(2 * S),
     );

@@ -15,6 +15,7 @@
 //! | live | Submit | the same again; otherwise | – | submitted before; `AlreadyTracked` |
 //! | ended | Submit | the same again; otherwise | – | submitted before; `IdOfEnded` |
 //! | ended | Submit | a dispatch the gate repeats | – | `AlreadyTerminal` |
+//! | nothing, ended | Submit | a dispatch of a run that was refused | – | `AlreadyTerminal`, as the gate was told |
 //! | ended | Submit | a dispatch of a gate in a higher epoch | as of nothing | submitted, under a higher token than ever |
 //! | any | with a lower token | | FenceRejected, once until something changes | `Stale` |
 //! | live, under a lease | Progress, Transition, Assign, Complete | no token is shown | – | `TokenMissing` |
@@ -53,6 +54,8 @@
 //! | any | an answer of the gate | it does not know the job | Deferred, of what it answers; it is told everything | changed |
 //! | live, ended | gate transfer | asks to be told everything of this run | RecallAsked, GateChanged; it is told everything | changed |
 //! | nothing, an earlier run | gate transfer | likewise | – | `UnknownJob` |
+//! | nothing, the end of another run that its gate knows | cancel request, decision of a gate | | RunRefused, if a dispatch could begin the run | `UnknownJob` |
+//! | live, ended | cancel request, decision of a gate | of a run that a dispatch could begin once more | as below, RunRefused | as below |
 //! | suspended | anything else | | – | `Suspended` |
 //!
 //! The budget is tested before idleness. At the instant of a deadline a job is alive; a microsecond later it is not.
@@ -67,6 +70,9 @@
 //!
 //! A gate that lost its memory of the job, as one whose store is gone, is told everything: see [`recall`](crate::jobs::protocol::recall). So is one that
 //! is refused because of its epoch, for it may have begun anew without knowing.
+//!
+//! A gate that wants a run to be over may be faster than its dispatch. What is answered then holds for that run: it is on
+//! record that it is not begun any more, see `decide/over.rs`.
 //!
 //! Sending again and reporting progress writes nothing: see [`errand`]. A worker's report counts only under the
 //! dispatch token of the handing over on record; a result that comes too late is kept and does not count.
@@ -119,7 +125,7 @@ pub fn errand(state: &Job, after: Timestamp) -> Option<Timestamp> {
 
 impl Machine for JobMachine {
     const KIND: StreamKind = StreamKind::Job;
-    const STATE_VERSION: u16 = 8;
+    const STATE_VERSION: u16 = 9;
     type State = Job;
     type Command = Command;
     type Event = Event;

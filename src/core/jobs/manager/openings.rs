@@ -125,7 +125,8 @@ impl Work {
             | Event::RecallAsked { .. }
             | Event::ClockStepped { .. }
             | Event::ReportsDropped { .. }
-            | Event::PayloadNoted { .. } => return false,
+            | Event::PayloadNoted { .. }
+            | Event::RunRefused { .. } => return false,
         }
         true
     }

@@ -103,6 +103,7 @@ impl Run {
             | Event::ClockStepped { .. }
             | Event::StoppingResumed { .. }
             | Event::RecallAsked { .. }
+            | Event::RunRefused { .. }
             | Event::FenceRejected(_) => {}
         }
     }

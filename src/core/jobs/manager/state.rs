@@ -11,7 +11,7 @@ use super::lease::Lease;
 use super::outbox::{Entry, Notice, Recipient};
 use super::timeout::Limits;
 use super::workflow::{Workflow, WorkflowStatus};
-use crate::jobs::protocol::message::{Leader, NotNow};
+use crate::jobs::protocol::message::{FinalStatus, Leader, NotNow};
 use crate::jobs::protocol::payload::Payloads;
 use crate::jobs::protocol::recall::Charter;
 use crate::jobs::protocol::token::{DispatchToken, FenceToken, GateEpoch};
@@ -53,6 +53,17 @@ pub struct Job {
     pub clock_set_at: Option<Timestamp>,
     /// Refused attempts since the last change.
     pub refused: BTreeSet<Refused>,
+    /// The latest run of a gate that does not begin here any more.
+    pub refused_run: Option<RefusedRun>,
+}
+
+/// A run of a gate that was over before it came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RefusedRun {
+    /// The epoch that its dispatches carry; earlier ones begin nothing either.
+    pub epoch: GateEpoch,
+    /// What the gate was told of it.
+    pub status: FinalStatus,
 }
 
 /// A refused attempt, as a key.
@@ -277,6 +288,9 @@ impl Job {
             Event::LeaseReleased { .. } => self.lease.void(),
             Event::LeaseAskedBy { by, .. } => self.lease.asked_by = Some(by.clone()),
             Event::TokenAdopted { token, .. } => self.mint(*token),
+            Event::RunRefused { epoch, status, .. } => {
+                self.refused_run = Some(RefusedRun { epoch: *epoch, status: *status });
+            }
             Event::LeaderChanged(event) => {
                 self.outbox.retain(|_, entry| !entry.is_transfer());
                 self.mint(event.token);

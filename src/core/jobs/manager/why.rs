@@ -231,6 +231,12 @@ fn sentence(event: &Event) -> Option<String> {
             let by = if requester_id.is_empty() { String::new() } else { format!(" for {requester_id}") };
             format!("the gate asked{by} to stop the job{}", because(reason))
         }
+        Event::RunRefused { epoch, status, .. } => {
+            format!(
+                "the gate wanted runs up to epoch {epoch} to be over; none of them begins here any more, and it was told {}",
+                status.name()
+            )
+        }
         Event::PayloadNoted { payloads, .. } => {
             let bytes =
                 payloads.job.iter().chain(payloads.workflows.values()).map(String::len).sum::<usize>();

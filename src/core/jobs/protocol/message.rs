@@ -300,6 +300,8 @@ pub struct JobGlobalTimeout {
     pub gate_epoch: GateEpoch,
     /// Which decision.
     pub decision_id: u64,
+    /// The run that is over, by the epoch that its dispatches carry.
+    pub run: GateEpoch,
 }
 
 /// Another gate leads the job.
@@ -326,6 +328,8 @@ pub struct JobCancelRequest {
     pub reason: String,
     /// The leadership the one who asks knows of; none = not checked.
     pub fence_token: FenceToken,
+    /// The run that is to stop, by the epoch that its dispatches carry; none = whichever there is.
+    pub run: GateEpoch,
 }
 
 /// What became of a request to stop.

@@ -19,7 +19,8 @@ fn what_starts_ends_or_hands_over_is_critical_and_what_comes_again_is_not() {
     let fence_token = FenceToken::NONE;
     let new_leader = Leader { node: EntityId::new("m").unwrap(), incarnation: 1 };
     let ack = ReportAck { outcome: AckOutcome::Accepted, fence_token, leader_addr: None };
-    let cancel = JobCancelRequest { requester_id: String::new(), reason: String::new(), fence_token };
+    let (requester_id, reason, run) = (String::new(), String::new(), GateEpoch::NONE);
+    let cancel = JobCancelRequest { requester_id, reason, fence_token, run };
     let workflow_cancel = WorkflowCancel { workflow_ids: Vec::new(), reason: String::new(), fence_token };
     let transfer = JobLeaderTransfer {
         new_leader: new_leader.clone(),

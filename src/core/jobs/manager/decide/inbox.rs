@@ -2,7 +2,7 @@
 
 use super::draft::Draft;
 use super::work::{With, check_result, delay, follow, lost_at_worker, note_progress, step, workflow};
-use super::{more, recall, stop, submit, work};
+use super::{more, over, recall, stop, submit, work};
 use crate::jobs::manager::command::{Reply, Submit};
 use crate::jobs::manager::event::{Event, GateSeat};
 use crate::jobs::manager::heard::Heard;
@@ -10,12 +10,10 @@ use crate::jobs::manager::outbox::{Entry, Notice, Recipient};
 use crate::jobs::manager::rejection::{Rejection, invalid};
 use crate::jobs::manager::settings::{check_sent_addr, check_text};
 use crate::jobs::manager::state::{Phase, Run};
-use crate::jobs::manager::timeout::Strategy;
 use crate::jobs::manager::workflow::WorkflowStatus;
 use crate::jobs::protocol::message::{
-    AckOutcome, Body, FinalStatus, JobCancelRequest, JobCancelResponse, JobFinalStatus, JobGlobalTimeout,
-    JobLeaderGateTransfer, Message, Party, ReportAck, TimeoutKind, WorkerAck, WorkflowOutcome,
-    WorkflowReport, WorkflowReportAfterDrops,
+    AckOutcome, Body, FinalStatus, JobLeaderGateTransfer, Message, Party, ReportAck, WorkerAck,
+    WorkflowOutcome, WorkflowReport, WorkflowReportAfterDrops,
 };
 use crate::jobs::protocol::token::{DispatchToken, FenceToken, Standing, standing};
 use crate::kernel::ids::EntityId;
@@ -28,35 +26,9 @@ pub(super) fn receive(draft: &mut Draft<'_>, message: Message, heard: &Heard) ->
     hear_gate(draft, &message);
     match &message.body {
         Body::JobDispatch(_) => dispatched(draft, &message),
-        Body::JobGlobalTimeout(decision) => global_timeout(draft, &message, decision),
+        Body::JobGlobalTimeout(decision) => over::global_timeout(draft, &message, decision),
         Body::JobLeaderGateTransfer(transfer) => gate_transfer(draft, &message, transfer),
-        Body::JobCancelRequest(request) => {
-            let asked_by_gate = matches!(message.from, Party::Gate(_));
-            let unheard = asked_by_gate && request.fence_token == FenceToken::NONE;
-            let ended = draft.run().ok().and_then(|run| run.ended.as_ref()).map(|ended| ended.status);
-            let reply = cancel(draft, &message, request);
-            match (&reply, ended.filter(|_| unheard)) {
-                // A gate that never heard of this manager sees by the token whether it is told of an earlier run.
-                (Ok(Reply::Cancel(_)), Some(status)) => {
-                    answer(draft, &message, AckOutcome::AlreadyFinal(status));
-                }
-                (Ok(Reply::Cancel(response)), None) => {
-                    draft.answer(&message, Body::JobCancelResponse(response.clone()))
-                }
-                (Ok(_), _) => {}
-                // What never came here needs no stopping.
-                (Err(Rejection::UnknownJob), _) if asked_by_gate => {
-                    answer(draft, &message, AckOutcome::UnknownJob);
-                }
-                (Err(rejection), _) => {
-                    draft.answer(
-                        &message,
-                        Body::JobCancelResponse(JobCancelResponse::refused(rejection.to_string())),
-                    );
-                }
-            }
-            reply
-        }
+        Body::JobCancelRequest(request) => over::cancel(draft, &message, request),
         Body::WorkflowReport(report) => reported(draft, &message, report, 0, heard),
         Body::WorkflowReportAfterDrops(WorkflowReportAfterDrops { report, dropped }) => {
             reported(draft, &message, report, *dropped, heard)
@@ -124,113 +96,6 @@ fn dispatched(draft: &mut Draft<'_>, message: &Message) -> Result<Reply, Rejecti
         Some(asked) => submit::submit(draft, asked),
         None => Err(invalid("from", format!("{:?}", message.from), "a gate, to a manager")),
     }
-}
-
-fn global_timeout(
-    draft: &mut Draft<'_>,
-    message: &Message,
-    decision: &JobGlobalTimeout,
-) -> Result<Reply, Rejection> {
-    check_text("reason", &decision.reason)?;
-    let reply = accept_global(draft, message, decision);
-    let outcome = match &reply {
-        Ok(_) => AckOutcome::Accepted,
-        Err(Rejection::UnknownJob) => AckOutcome::UnknownJob,
-        Err(Rejection::AlreadyTerminal { status }) => AckOutcome::AlreadyFinal(*status),
-        Err(Rejection::Stale { .. } | Rejection::StaleGate { .. } | Rejection::NoGate) => AckOutcome::Stale,
-        Err(_) => return reply,
-    };
-    let body = Body::GlobalTimeoutAck(ack(draft, outcome));
-    draft.answer(message, body);
-    if let Err(Rejection::StaleGate { .. }) = &reply {
-        recall::tell(draft, message.from.clone(), 0);
-    }
-    reply
-}
-
-fn accept_global(
-    draft: &mut Draft<'_>,
-    message: &Message,
-    decision: &JobGlobalTimeout,
-) -> Result<Reply, Rejection> {
-    let run = draft.led()?;
-    let (Some(gate), Strategy::GateCoordinated) = (run.gate.clone(), run.limits.strategy) else {
-        return Err(Rejection::NoGate);
-    };
-    let held = run.token;
-    if standing(decision.gate_epoch, gate.epoch) == Standing::Stale {
-        draft.record_fence("global_timeout", decision.gate_epoch, gate.epoch.get());
-        return Err(Rejection::StaleGate { held: gate.epoch, given: decision.gate_epoch });
-    }
-    if let Some(ended) = &run.ended {
-        let status = ended.status;
-        // Whoever decided first, time is over: the decision has what it wants.
-        if status == FinalStatus::Timeout {
-            return Ok(Reply::Ended { status, again: true });
-        }
-        resend_final(draft, message, decision.fence_token);
-        return Err(Rejection::AlreadyTerminal { status });
-    }
-    if standing(decision.fence_token, held) == Standing::Stale {
-        draft.record_fence("global_timeout", decision.fence_token, held.get());
-        return Err(Rejection::Stale { held, given: decision.fence_token });
-    }
-    if let Party::Gate(gate_id) = &message.from {
-        let incarnation = gate.incarnation.filter(|_| gate.gate_id == *gate_id);
-        let seat = GateSeat { gate_id: gate_id.clone(), incarnation, epoch: decision.gate_epoch, ..gate };
-        submit::adopt_gate(draft, seat);
-    }
-    if standing(decision.fence_token, held) == Standing::Newer {
-        let (token, at) = (decision.fence_token, draft.now);
-        draft.push(Event::TokenAdopted { token, at });
-    }
-    let reason = format!("Global timeout: {}", decision.reason);
-    timed_out_by_gate(draft, decision.decision_id, reason);
-    Ok(Reply::Ended { status: FinalStatus::Timeout, again: false })
-}
-
-fn timed_out_by_gate(draft: &mut Draft<'_>, decision_id: u64, reason: String) {
-    let at = draft.now;
-    draft.push(Event::GlobalTimeoutAccepted { decision_id, reason: reason.clone(), at });
-    stop::end(draft, FinalStatus::Timeout, reason, Some(TimeoutKind::GlobalDecision), at);
-}
-
-/// A gate that believes otherwise is told again how the job ended. One that was told before and shows another leadership,
-/// or none, has lost its memory: perhaps it means a later run that never came here. It is told everything, the run among
-/// it, and sees by itself whether this end is one of what it asks about.
-fn resend_final(draft: &mut Draft<'_>, message: &Message, shown: FenceToken) {
-    let kept = draft.state().outbox.values().filter(|entry| entry.run == draft.state().runs);
-    let kept = kept.filter(|entry| matches!(entry.notice, Notice::Final { .. })).last().cloned();
-    if let Some(entry) = kept {
-        return draft.send_entry(&entry);
-    }
-    let Some((run, ended)) = draft.run().ok().and_then(|run| run.ended.as_ref().map(|ended| (run, ended)))
-    else {
-        return;
-    };
-    if run.charter.is_some() && shown != run.token {
-        return recall::tell(draft, message.from.clone(), 0);
-    }
-    let body = Body::JobFinalStatus(JobFinalStatus {
-        manager: run.leader.clone(),
-        status: ended.status,
-        reason: ended.reason.clone(),
-        kind: ended.kind,
-        fence_token: run.token,
-        provisional: false,
-    });
-    draft.send(message.from.clone(), 0, body);
-}
-
-/// A request of the gate means the job everywhere: that it came is on record, should the gate forget that it asked.
-fn cancel(draft: &mut Draft<'_>, message: &Message, request: &JobCancelRequest) -> Result<Reply, Rejection> {
-    let live = draft.live().is_ok_and(|run| run.gate.is_some());
-    let reply = stop::cancel(draft, request);
-    if let (true, Party::Gate(_), Ok(_)) = (live, &message.from, &reply) {
-        let (requester_id, reason, at) = (request.requester_id.clone(), request.reason.clone(), draft.now);
-        draft.push(Event::GateCancelAccepted { requester_id, reason, at });
-    }
-    reply
 }
 
 fn gate_transfer(
@@ -336,7 +201,7 @@ fn follow_gate(draft: &mut Draft<'_>, status: FinalStatus) {
     let at = draft.now;
     match status {
         FinalStatus::Timeout => {
-            timed_out_by_gate(draft, 0, "Global timeout: the gate has ended the job".to_owned());
+            over::timed_out_by_gate(draft, 0, "Global timeout: the gate has ended the job".to_owned());
         }
         FinalStatus::Cancelled => {
             stop::end(draft, FinalStatus::Cancelled, "the gate has cancelled the job".to_owned(), None, at);

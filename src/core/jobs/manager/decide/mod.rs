@@ -5,6 +5,7 @@ mod draft;
 mod inbox;
 mod lead;
 mod more;
+mod over;
 mod post;
 mod recall;
 mod stop;

@@ -114,6 +114,7 @@ fn recall(draft: &Draft<'_>, answers: u64) -> Option<JobRecall> {
             requester_id: requester_id.clone(),
             reason: reason.clone(),
             fence_token: FenceToken::NONE,
+            run: GateEpoch::NONE,
         });
     Some(JobRecall {
         answers,

@@ -92,6 +92,12 @@ fn take_on(draft: &mut Draft<'_>, submit: Submit) -> Result<Reply, Rejection> {
             Some(_) => {}
         }
     }
+    let began = submit.charter.as_ref().map(|charter| charter.epoch);
+    let refused =
+        draft.state().refused_run.filter(|refused| began.is_some_and(|epoch| epoch <= refused.epoch));
+    if let Some(refused) = refused {
+        return Err(Rejection::AlreadyTerminal { status: refused.status });
+    }
     let token = draft.state().highest_token.max(submit.above).next(draft.context().floor());
     let token = token.ok_or(Rejection::TokensExhausted)?;
     draft.push(Event::Submitted(Box::new(Submitted {
