@@ -73,6 +73,8 @@ mod keyed;
 mod known;
 pub mod lease;
 pub mod member;
+#[cfg(feature = "store-sled")]
+pub mod moving;
 pub mod nearest;
 pub mod network;
 mod network_view;

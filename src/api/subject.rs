@@ -10,6 +10,7 @@ use super::dto::{
 };
 use super::history::Filter;
 use super::quorum::{MAX_REASON, check_sentence, page_limit};
+use super::sealing;
 use crate::core::kernel::ids::{EntityId, StreamKind};
 use crate::core::trust::retention::{Held, Retention};
 use crate::core::trust::subject::{Command, Reply, Standing, Status};
@@ -64,7 +65,7 @@ impl SubjectCalls<'_> {
     ///
     /// # Errors
     /// `invalid_argument` for the reason, `not_found` when nothing was ever sealed for it, `legal_hold` while an entity with data of it is
-    /// under a hold, and the faults of the store; then the key may still be there, and nothing is opened with it.
+    /// under a hold, `subject_key_wrong` while another key stands in the place of its own, and the faults of the store; then the key may still be there, and nothing is opened with it.
     pub async fn shred(&self, request: ShredSubject) -> Result<SubjectView, Error> {
         self.q.allow("subject.shred", &request).await?;
         check_sentence("reason", Some(&request.reason), MAX_REASON)?;
@@ -74,6 +75,10 @@ impl SubjectCalls<'_> {
         let entities = self.entities(&data_subject).await?;
         if is_active(self.standing(&data_subject)?) {
             self.check_holds(&data_subject, &entities).await?;
+            // What stands there may be the key of somebody else.
+            if let Err(no_key @ NoKey::Wrong) = host.subjects.key(&data_subject)? {
+                return Err(sealing::refusal(&data_subject, &no_key));
+            }
         }
         let by = host.by().map(|by| by.as_str().to_owned());
         let command = Command::Shred { data_subject: data_subject.clone(), reason, by };
@@ -139,7 +144,7 @@ impl SubjectCalls<'_> {
     fn view(&self, subject: &EntityId, standing: Standing) -> Result<SubjectView, Error> {
         let key = match self.q.host().subjects.key(subject)? {
             Ok(_) => "present",
-            Err(NoKey::Shredded) if standing.shredded_at.is_some() => "destroyed",
+            Err(NoKey::Shredded) if standing.shredded_at.is_some() => "none",
             Err(NoKey::Shredded) => "present",
             Err(NoKey::Wrong) => "wrong",
             Err(NoKey::Missing | NoKey::NotKept | NoKey::TooMany(_)) => "missing",

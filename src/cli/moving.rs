@@ -8,9 +8,10 @@ use serde_json::json;
 
 use super::open;
 use super::output::{Output, Stop};
+use quorate_runtime::api::moving::{Moved, move_journal};
 use quorate_runtime::error::Error;
 use quorate_runtime::store::DatabaseUrl;
-use quorate_runtime::store::moving::{Place, move_journal};
+use quorate_runtime::store::moving::Place;
 
 /// The command.
 pub(super) fn command() -> Command {
@@ -34,7 +35,8 @@ Every record keeps its position, sequence and hash, so `quorate history verify` 
 the next owner has a higher epoch than every earlier one.
 
 At no instant do both stores open. The new one opens only when everything is there and the old one says durably that it \
-is there; the old one never opens again, but can still be read. A move that was cut off anywhere is begun again with the \
+is there; the old one never opens again, but can still be read. Between two folders the log and the keys of data subjects \
+go along, and no key stays behind. A move that was cut off anywhere is begun again with the \
 same words and goes on where it stood.
 
 A folder must not be in use: stop its server first. A database is copied while its owner serves, and taken when the owner \
@@ -64,10 +66,18 @@ pub(super) fn run(matches: &ArgMatches, output: &Output) -> Result<u8, Stop> {
         bar.set_position(progress.done);
     });
     bar.finish_and_clear();
-    let tip = moved.map_err(Error::from)?;
-    output.reply(&json!({
+    let Moved { tip, keys_left } = moved?;
+    let mut reply = json!({
         "from": from.to_string(), "to": to.to_string(), "groups": tip.group, "records": tip.position,
         "tip_hash": tip.hash.to_string(),
-    }))?;
+    });
+    if let (Some(keys), Some(reply)) = (keys_left, reply.as_object_mut()) {
+        output.complain(&format!(
+            "the keys of data subjects are still in {}: a database keeps none. Name a folder for them, `subject_keys`, and bring them there",
+            keys.display()
+        ))?;
+        reply.insert("keys_left".into(), keys.display().to_string().into());
+    }
+    output.reply(&reply)?;
     Ok(0)
 }

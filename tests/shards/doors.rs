@@ -99,6 +99,19 @@ fn a_journal_that_is_not_empty_or_has_an_owner_is_not_divided() {
     assert_eq!(code(&["shards", "list", "--store", &store]), Some(2));
 }
 
+#[test]
+fn a_division_that_is_refused_changes_nothing() {
+    let Some(server) = server() else { return };
+    let store = server.fresh();
+    let dead = "postgres://postgres@127.0.0.1:1/nobody";
+    for (places, expected) in [(["a", "a"], 2), (["bad\"name", "a"], 2), (["9", "a"], 2), (["a", dead], 10)] {
+        let words = ["shards", "init", "--store", store.as_str(), "--place", places[0], "--place", places[1]];
+        assert_eq!(code(&words), Some(expected), "{places:?}");
+    }
+    assert_eq!(code(&["shards", "init", "--store", &store, "--place", "a"]), Some(0));
+    assert_eq!(code(&["shards", "init", "--store", &store, "--place", "b"]), Some(2));
+}
+
 /// A process that answers from what it has in memory shows how things stood before another one took over.
 #[test]
 fn a_process_that_was_stopped_past_its_lease_shows_nothing_that_another_one_has_changed_since() {

@@ -54,7 +54,7 @@ pub struct SubjectView {
     pub data_subject: EntityId,
     /// `active`, `shredding` while its key is being destroyed, or `shredded`.
     pub state: String,
-    /// Its key: `present`, `missing` or `wrong` when nobody asked for that, `destroyed`.
+    /// Its key, where this journal keeps it: `present`, `missing` or `wrong` when nobody asked for that, `none` once it was shredded.
     pub key: String,
     /// What its key is known by, in hex; it says nothing of the key.
     pub key_id: String,

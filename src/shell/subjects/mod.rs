@@ -285,6 +285,46 @@ pub(crate) fn take_along(from: &Path, into: &Path) -> Result<(), Fault> {
     File::open(&into).and_then(|folder| folder.sync_all()).map_err(failed)
 }
 
+/// The folder of the keys in a data folder, if there is any.
+#[cfg(feature = "store-sled")]
+pub(crate) fn keys_in(folder: &Path) -> Option<PathBuf> {
+    let keys = folder.join(FOLDER);
+    let has_some = fs::read_dir(&keys).is_ok_and(|mut items| items.next().is_some());
+    has_some.then_some(keys)
+}
+
+/// The keys of a data folder, brought into the one where its journal is now: afterwards they are there alone. Safe to repeat.
+#[cfg(feature = "store-sled")]
+pub(crate) fn bring(from: &Path, into: &Path) -> Result<(), Fault> {
+    let (from, into) = (from.join(FOLDER), into.join(FOLDER));
+    let failed = |e: io::Error| unavailable("the keys of data subjects cannot be brought along", &into, &e);
+    let items = match fs::read_dir(&from) {
+        Ok(items) => items.collect::<Result<Vec<_>, _>>().map_err(failed)?,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(e) => return Err(failed(e)),
+    };
+    fs::create_dir_all(&into).and_then(|()| private(&into)).map_err(failed)?;
+    for item in &items {
+        let to = into.join(item.file_name());
+        let text = fs::read(item.path()).map_err(failed)?;
+        match fs::read(&to) {
+            Ok(there) if there == text => {}
+            Ok(_) => {
+                let other = io::Error::other("another key stands there");
+                return Err(unavailable("the key of a data subject cannot be brought along", &to, &other));
+            }
+            Err(_) => put(&to, &text, true).map_err(failed)?,
+        }
+    }
+    File::open(&into).and_then(|folder| folder.sync_all()).map_err(failed)?;
+    // The copy is durable: what is left here would outlive a shredding there.
+    items.iter().try_for_each(|item| erase(&item.path())).map_err(failed)?;
+    File::open(&from)
+        .and_then(|folder| folder.sync_all())
+        .and_then(|()| fs::remove_dir(&from))
+        .map_err(failed)
+}
+
 /// Overwrites a file and removes it; one that is not there is gone already.
 fn erase(path: &Path) -> io::Result<()> {
     match OpenOptions::new().write(true).open(path) {

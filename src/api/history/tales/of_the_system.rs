@@ -58,5 +58,5 @@ pub(super) const MEMBER: Lines = &[
 pub(super) const SUBJECTS: Lines = &[
     ("registered", "data of {data_subject} is sealed with key {key_id} from then on"),
     ("shred_asked", "the key of {data_subject} is to be destroyed: {reason}[; {by} asked for it]"),
-    ("shredded", "the key of {data_subject} is destroyed, and nothing sealed with it can be read any more"),
+    ("shredded", "no key of {data_subject} is kept any more, and nothing sealed with it is opened"),
 ];

@@ -8,12 +8,12 @@ use crate::jobs::protocol::payload::Payloads;
 use crate::jobs::protocol::token::{FenceToken, GateEpoch};
 use crate::kernel::driver::{Driver, Step};
 
+#[path = "gate_early_test.rs"]
+mod early;
 #[path = "gate_life_test.rs"]
 mod life;
 #[path = "gate_moves_test.rs"]
 mod moves;
-#[path = "gate_early_test.rs"]
-mod early;
 #[path = "gate_rebuild_test.rs"]
 mod rebuild;
 #[path = "gate_succession_test.rs"]

@@ -83,6 +83,10 @@ const ANNOUNCE: &str = "UPDATE quorate_shards s SET process = p.process, door = 
 const WITHDRAW: &str = "UPDATE quorate_shards SET process = NULL, door = NULL \
      WHERE number = $2 AND process = $1::text::uuid";
 
+/// May a journal become a part: is it empty, owned by nobody, and not about to be moved?
+const FREE: &str = "SELECT tip_group = 0 AND lease_until <= clock_timestamp() \
+     AND NOT EXISTS (SELECT 1 FROM quorate_move) FROM quorate_owner";
+
 /// A journal that is empty and owned by nobody becomes a part; whoever opened it before is fenced.
 const MARK: &str = "WITH own AS ( \
      UPDATE quorate_owner SET epoch = epoch + 1, session = session + 1 \
@@ -239,19 +243,24 @@ impl Book {
                 });
             }
         }
-        let shown = self.target.shown.clone();
-        self.once(ANSWER, move |link| async move { schema::bring(link, true, &shown).await })?;
-        let mine: Vec<i16> = slots.iter().map(|shard| i16::try_from(*shard).unwrap_or(i16::MAX)).collect();
+        check_names(places)?;
         if let Some(there) = self.layout()? {
             return same(there, places, slots);
         }
         let map = self.once(ANSWER, |link| async move {
-            match marked(&link).await? {
-                Some((_, map)) => Ok(map),
+            match mark_of(&link).await? {
+                Some((_, _, map)) => Ok(map),
                 None => Ok(link.client.query_one("SELECT gen_random_uuid()::text", &[]).await?.try_get(0)?),
             }
         })?;
         let of = i32::try_from(places.len()).unwrap_or(i32::MAX);
+        // All are looked at before anything is made: what is refused has changed nothing.
+        for (shard, place) in (0..).zip(places) {
+            self.look(shard, of, place, &map)?;
+        }
+        let shown = self.target.shown.clone();
+        self.once(ANSWER, move |link| async move { schema::bring(link, true, &shown).await })?;
+        let mine: Vec<i16> = slots.iter().map(|shard| i16::try_from(*shard).unwrap_or(i16::MAX)).collect();
         for (shard, place) in (0..).zip(places) {
             self.mark(shard, of, place, &map)?;
         }
@@ -264,6 +273,43 @@ impl Book {
         let written =
             self.layout()?.ok_or_else(|| Fault::Unavailable { reason: "the map was not kept".into() })?;
         same(written, places, slots)
+    }
+
+    /// Refuses a place that cannot be this shard of the map. Only reads.
+    fn look(&self, shard: i32, of: i32, place: &Place, map: &str) -> Result<(), Fault> {
+        let (url, schema) = place.within(&self.url);
+        let target = Target::of(&url)?.in_schema(schema.as_deref());
+        let (slot, shown, map) = (Slot::default(), target.shown.clone(), map.to_owned());
+        run(&self.handle, async move {
+            let looked = async {
+                let link = slot.get(&target).await?;
+                let refused = |range: String| {
+                    Trouble::Told(Fault::Config { knob: "shards", value: target.shown.clone(), range })
+                };
+                if let Some((number, parts, whose)) = mark_of(&link).await? {
+                    return match (number == shard && parts == of, whose == map) {
+                        (true, true) => Ok(()),
+                        (false, true) => Err(refused(format!(
+                            "the same words as when dividing was begun: this is shard {number} of {parts}"
+                        ))),
+                        (_, false) => Err(refused("an empty journal: this is a shard of another one".into())),
+                    };
+                }
+                let there =
+                    link.client.query_one("SELECT to_regclass('quorate_owner') IS NOT NULL", &[]).await?;
+                let row = if there.try_get(0)? { link.client.query_opt(FREE, &[]).await? } else { None };
+                match row.map(|row| row.try_get(0)).transpose()? {
+                    Some(false) => Err(refused("an empty journal that nobody owns".into())),
+                    Some(true) | None => Ok(()),
+                }
+            };
+            match tokio::time::timeout(ANSWER, looked).await {
+                Ok(Ok(())) => Ok(()),
+                Ok(Err(Trouble::Told(fault))) => Err(fault),
+                Ok(Err(Trouble::Lost(reason))) => Err(Fault::Unavailable { reason }),
+                Err(_) => Err(Fault::Unavailable { reason: format!("{shown} does not answer") }),
+            }
+        })
     }
 
     fn mark(&self, shard: i32, of: i32, place: &Place, map: &str) -> Result<(), Fault> {
@@ -284,11 +330,7 @@ impl Book {
                 let link = slot.get(&target).await?;
                 schema::bring(link.clone(), true, &shown).await?;
                 link.client.execute(MARK, &[&shard, &of, &map]).await?;
-                let row =
-                    link.client.query_opt("SELECT number, of, map::text FROM quorate_part", &[]).await?;
-                let row =
-                    row.map(|row| Ok::<_, Trouble>((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?)));
-                Ok::<_, Trouble>(row.transpose()? == Some((shard, of, map)))
+                Ok::<_, Trouble>(mark_of(&link).await? == Some((shard, of, map)))
             };
             match tokio::time::timeout(ANSWER, made).await {
                 Ok(Ok(marked)) => Ok(marked),
@@ -433,6 +475,41 @@ impl Book {
     }
 }
 
+/// The mark of a part: which shard of how many it is, and of which map.
+async fn mark_of(link: &Link) -> Result<Option<(i32, i32, String)>, Trouble> {
+    let there = link.client.query_one("SELECT to_regclass('quorate_part') IS NOT NULL", &[]).await?;
+    if !there.try_get::<_, bool>(0)? {
+        return Ok(None);
+    }
+    let row = link.client.query_opt("SELECT number, of, map::text FROM quorate_part", &[]).await?;
+    row.map(|row| Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?))).transpose()
+}
+
+/// Refuses a place that is named twice, and a schema by a name that an address cannot say.
+fn check_names(places: &[Place]) -> Result<(), Fault> {
+    let refused = |place: &Place, range: &str| {
+        Err(Fault::Config { knob: "place", value: place.to_string(), range: range.to_owned() })
+    };
+    for (at, place) in places.iter().enumerate() {
+        if places.iter().take(at).any(|before| before == place) {
+            return refused(place, "another place than those before it");
+        }
+        if let Place::Schema(name) = place {
+            let letter = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+            let fits = name.len() <= 63
+                && name.bytes().all(letter)
+                && !name.starts_with(|c: char| c.is_ascii_digit());
+            if !fits {
+                return refused(
+                    place,
+                    "an address, postgres://…, or a schema: ASCII letters, digits and _, at most 63",
+                );
+            }
+        }
+    }
+    Ok(())
+}
+
 /// A name as SQL takes it.
 fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
@@ -442,13 +519,15 @@ fn same(there: Layout, places: &[Place], slots: &[u16]) -> Result<Layout, Fault>
     if there.places == places && there.slots == slots {
         return Ok(there);
     }
+    let other = places.iter().zip(&there.places).find(|(given, kept)| given != kept);
+    let (value, range) = match other {
+        Some((given, kept)) if places.len() == there.places.len() => (given.to_string(), format!("{kept}")),
+        _ => (places.len().to_string(), format!("{} shards", there.places.len())),
+    };
     Err(Fault::Config {
         knob: "shards",
-        value: places.len().to_string(),
-        range: format!(
-            "as it is divided already: {} shards, in the places that `quorate shards list` shows",
-            there.places.len()
-        ),
+        value,
+        range: format!("{range}, as it is divided already: `quorate shards list` shows it"),
     })
 }
 
