@@ -58,8 +58,7 @@ pub struct Config {
     /// The shard that this runtime serves, where the journal is one of several: ids are minted such that they fall on it.
     #[serde(skip)]
     pub shard: Option<OneShard>,
-    /// Folder of the keys of data subjects; `subjects` in the data folder when left out. A database has none, and takes no personal
-    /// data without it.
+    /// Folder of the keys of data subjects; `subjects` in the data folder when left out. A database must name one to take personal data.
     pub subject_keys: Option<PathBuf>,
     /// Requests admitted and not yet answered, 1 to 10,000,000, default 65,536. Too small refuses bursts with
     /// `overloaded`; too large lets memory grow (about 1 KiB each) when the disk stalls. Those who wait for a quorum

@@ -4108,7 +4108,7 @@ class _SubjectView(TypedDict):
     data_subject: str
     #: ``active``, ``shredding`` while its key is being destroyed, or ``shredded``.
     state: str
-    #: Its key: ``present``, ``missing`` or ``wrong`` when nobody asked for that, ``destroyed``.
+    #: Its key, where this journal keeps it: ``present``, ``missing`` or ``wrong`` when nobody asked for that, ``none`` once it was shredded.
     key: str
     #: What its key is known by, in hex; it says nothing of the key.
     key_id: str
