@@ -105,7 +105,7 @@ pub(super) async fn when_free<T>(
             done => return done,
         };
         let now = since.elapsed();
-        let named = Some(refused.message().to_owned());
+        let named = Some(who(refused.message()).to_owned());
         if holder != named {
             from = if holder.is_some() { now } else { from };
             holder = named;
@@ -115,6 +115,14 @@ pub(super) async fn when_free<T>(
         }
         tokio::time::sleep(patience.every).await;
     }
+}
+
+/// Who has the folder and since when, of the sentence that says so; what stands behind may be another each time, as how long a
+/// lease still lasts.
+fn who(message: &str) -> &str {
+    let since = message.find("since=").unwrap_or(message.len());
+    let rest = message.get(since..).and_then(|rest| rest.find(','));
+    rest.and_then(|length| message.get(..since + length)).unwrap_or(message)
 }
 
 /// What `--data` names, or `--store` as a database; and the store that a folder is made with, as `--store` names it.
@@ -305,7 +313,8 @@ mod tests {
             look if look >= looks => Ok(look),
             look => {
                 let pid = if changes { look } else { 7 };
-                Err(Error::new(ErrorKind::StoreLocked, format!("held by another process: pid={pid}")))
+                let said = format!("held by another: pid={pid}, since=1, lease_ends_in_ms={look}");
+                Err(Error::new(ErrorKind::StoreLocked, said))
             }
         };
         when_free(Stopwatch::start(), patience, step).await
