@@ -465,6 +465,7 @@ impl From<Rejection> for Error {
             ),
             Rejection::Limit { what, limit } => {
                 Error::new(ErrorKind::LimitExceeded, format!("no more {what} in this quorum. limit={limit}"))
+                    .with("field", "voter_id")
                     .with("limit", limit)
             }
         }
@@ -534,7 +535,9 @@ impl From<job::Rejection> for Error {
                 .with("holder", holder.node.as_str())
                 .with("expires_in_ms", expires_in_ms),
             job::Rejection::LeaseExpired | job::Rejection::LeaseChanged { .. } => plain(ErrorKind::LeaseLost),
-            job::Rejection::Limit { limit, .. } => plain(ErrorKind::LimitExceeded).with("limit", limit),
+            job::Rejection::Limit { limit, .. } => {
+                plain(ErrorKind::LimitExceeded).with("field", "worker_id").with("limit", limit)
+            }
             job::Rejection::TokensExhausted => plain(ErrorKind::LimitExceeded),
             job::Rejection::NotForManager { message: what } => {
                 Error::invalid("message", what, "one for a manager")

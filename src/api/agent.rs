@@ -70,7 +70,9 @@ impl Agents<'_> {
             let limit = host.config.heartbeat.max_agents;
             if registered >= limit && directory.get(&agent_id).is_none() {
                 let message = format!("too many agents. registered={registered}, limit={limit}");
-                return Err(Error::new(ErrorKind::LimitExceeded, message).with("limit", limit));
+                return Err(Error::new(ErrorKind::LimitExceeded, message)
+                    .with("field", "agent_id")
+                    .with("limit", limit));
             }
         }
         let command = Command::Register { agent_id: agent_id.clone(), asked };

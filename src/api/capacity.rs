@@ -360,7 +360,7 @@ impl Capacity<'_> {
         let totals = request.totals.map_or(Ok(defaults.totals), |totals| amounts("totals", totals))?;
         let settings = Settings { totals, budgets: request.budgets, max_pending, low_water };
         let op = Op::Configure { cell: request.cell_id, settings };
-        self.configured(op).await
+        self.configured(op, "totals").await
     }
 
     /// Sets the limits of a budget, its rates, or both, one after the other. Durable on return.
@@ -376,10 +376,11 @@ impl Capacity<'_> {
         let limits = request.limits.map(|limits| amounts("limits", limits)).transpose()?;
         let rates = request.rates.map(reserve::rates).transpose()?;
         if let Some(limits) = limits {
-            changed |= self.configured(Op::SetLimits { budget: budget.clone(), limits }).await?.changed;
+            changed |=
+                self.configured(Op::SetLimits { budget: budget.clone(), limits }, "limits").await?.changed;
         }
         if let Some(rates) = rates {
-            changed |= self.configured(Op::SetRates { budget, rates }).await?.changed;
+            changed |= self.configured(Op::SetRates { budget, rates }, "rates").await?.changed;
         }
         Ok(CapacityConfigured { changed })
     }
@@ -532,8 +533,8 @@ impl Capacity<'_> {
         }
     }
 
-    async fn configured(&self, op: Op) -> Result<CapacityConfigured, Error> {
-        match self.run(op, Names { amount: "totals", wait: "timeout_seconds" }).await? {
+    async fn configured(&self, op: Op, amount: &'static str) -> Result<CapacityConfigured, Error> {
+        match self.run(op, Names { amount, wait: "timeout_seconds" }).await? {
             Reply::Configured { changed } => Ok(CapacityConfigured { changed }),
             other => Err(unexpected(&other)),
         }

@@ -6,13 +6,17 @@ use super::dto::{Asker, HolderLine, HolderPage, ListHolders};
 use super::quorum::page_limit;
 use crate::core::capacity::cell::event::Token;
 use crate::core::capacity::cell::state::LentToken;
-use crate::core::kernel::ids::EntityId;
+use crate::core::kernel::ids::{EntityId, StreamId, StreamKind};
 use crate::core::kernel::time::Timestamp;
 use crate::core::trust::identity::PartyKind;
 use crate::error::Error;
 use crate::journal::chain::digest;
 use crate::shell::entity::Action;
+use crate::shell::host::wait;
 use crate::shell::runtime::ask;
+
+/// Letters of the hash by which a cursor of another cell, or of another journal, is known.
+const HASH_LETTERS: usize = 8;
 
 /// The place of a token in the list: by its grant, and among those of one instant by a digest of its name, so that a
 /// cursor gives no token away.
@@ -22,15 +26,20 @@ fn place(token: &Token) -> Place {
     (token.granted_at, digest(token.id.as_str().as_bytes()).to_string())
 }
 
-fn cursor_of((granted_at, digest): &Place) -> String {
-    format!("{}:{digest}", granted_at.as_micros())
+fn cursor_of((granted_at, digest): &Place, list: &str) -> String {
+    format!("{}:{digest}:{list}", granted_at.as_micros())
 }
 
-fn read(cursor: &str) -> Option<Place> {
-    let (micros, digest) = cursor.split_once(':')?;
-    let is_digest = digest.len() == 64 && digest.bytes().all(|byte| byte.is_ascii_hexdigit());
+/// The place that a cursor names, and the list that it is of.
+fn read(cursor: &str) -> Option<(Place, String)> {
+    let (micros, rest) = cursor.split_once(':')?;
+    let (digest, list) = rest.split_once(':')?;
+    let is_hex = |text: &str, letters: usize| {
+        text.len() == letters && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+    };
     let granted_at = Timestamp::from_micros(micros.parse().ok()?);
-    is_digest.then(|| (granted_at, digest.to_owned()))
+    (is_hex(digest, 64) && is_hex(list, HASH_LETTERS))
+        .then(|| ((granted_at, digest.to_owned()), list.to_owned()))
 }
 
 impl Capacity<'_> {
@@ -42,10 +51,18 @@ impl Capacity<'_> {
         self.q.allow("capacity.holders", &request).await?;
         let limit = page_limit(request.limit)?;
         let given = request.cursor.as_deref();
-        let before = given.map(|given| read(given).ok_or_else(|| cursor::unknown(given))).transpose()?;
+        let mark = given.map(|given| read(given).ok_or_else(|| cursor::unknown(given))).transpose()?;
         self.check_to_show(&request.cell_id).await?;
         let (host, cell_id, resource) = (self.q.host(), request.cell_id.clone(), request.resource);
         let id = EntityId::from(&cell_id);
+        let list = self.list_of(&id).await?;
+        if let (Some((_, of)), Some(given)) = (&mark, given)
+            && *of != list
+        {
+            let expected = "a next_cursor of an earlier page of this cell, of this journal";
+            return Err(Error::invalid("cursor", given, expected));
+        }
+        let before = mark.map(|(place, _)| place);
         let seen = ask(host, &host.kinds.cells, &id, Action::Read, move |view| {
             let lent = view.state.lent.values();
             let asked = lent.filter(|lent| resource.as_ref().is_none_or(|of| lent.token.resource == *of));
@@ -65,7 +82,7 @@ impl Capacity<'_> {
             let may = |cell: &str| sight.as_ref().is_none_or(|sight| sight.may(PartyKind::Cell, cell));
             may(token.holder.as_str()) || may(token.source.as_str())
         };
-        let next_cursor = tokens.last().map(|(place, _)| cursor_of(place)).or(request.cursor);
+        let next_cursor = tokens.last().map(|(place, _)| cursor_of(place, &list)).or(request.cursor);
         let holders = tokens.into_iter().map(|(_, (token, asked_by))| HolderLine {
             token_id: shown(&token).then(|| token.id.clone()),
             asked_by: asked_by.filter(|_| shown(&token)).map(|(identity, cell)| Asker {
@@ -84,5 +101,14 @@ impl Capacity<'_> {
             resource: token.resource,
         });
         Ok(HolderPage { cell_id, holders: holders.collect(), total, next_cursor, more })
+    }
+
+    /// What the cursors of this cell in this journal have in common: the beginning of the hash of the cell's first record.
+    /// Empty for a cell without one, which has lent nothing.
+    async fn list_of(&self, cell: &EntityId) -> Result<String, Error> {
+        let stream = StreamId::new(StreamKind::Cell, cell.clone());
+        let first = self.q.host().blocking(move |store| wait(store.read(&stream, 0, 1))).await?;
+        let hash = first.first().map(|record| record.hash.to_string()).unwrap_or_default();
+        Ok(hash.chars().take(HASH_LETTERS).collect())
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::dto::{BudgetStatus, BudgetUse, CapacityRequested, CapacityStatus, TokenView};
+use super::nearest;
 use crate::core::capacity::cell::budget::Budget;
 use crate::core::capacity::cell::event::Granted;
 use crate::core::capacity::cell::view::Status;
@@ -55,6 +56,14 @@ pub(super) fn refused(rejection: Rejection, names: Names) -> Error {
         }
         Rejection::Invalid { field: "destination" | "to", given, expected } => {
             Error::invalid("destination_cell_id", given, &expected)
+        }
+        Rejection::InUse { ref resource, .. } => {
+            let field = format!("{}.{resource}", names.amount);
+            Error::from(rejection).with("field", field)
+        }
+        Rejection::UnknownUnit { ref unit, ref known } => {
+            let like = nearest::names(unit.as_str(), known.iter().map(Resource::as_str));
+            Error::from(rejection).beside(like)
         }
         other => Error::from(other),
     }

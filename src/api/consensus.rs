@@ -523,7 +523,9 @@ impl Plan {
         if agents.len() > config.max_participants {
             let limit = config.max_participants;
             let message = format!("too many agents to ask. registered={}, limit={limit}", agents.len());
-            return Err(Error::new(ErrorKind::LimitExceeded, message).with("limit", limit));
+            return Err(Error::new(ErrorKind::LimitExceeded, message)
+                .with("field", "participants")
+                .with("limit", limit));
         }
         let (now, began) = (host.clock.now(), host.hears_since());
         let directory = lock(&host.counters.agents);

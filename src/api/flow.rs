@@ -303,7 +303,7 @@ fn refused(host: &Host, why: NotLive, config: Option<&FlowConfig>) -> Error {
         NotLive::TooMany => {
             let limit = host.config.flow.max_open as u64;
             let message = format!("too many streams. limit={limit}");
-            Error::new(ErrorKind::LimitExceeded, message).with("limit", limit)
+            Error::new(ErrorKind::LimitExceeded, message).with("field", "flow_id").with("limit", limit)
         }
         NotLive::Rejected(Rejection::Invalid(e)) => {
             let shown = config.and_then(|config| serde_json::to_value(config).ok()).unwrap_or_default();

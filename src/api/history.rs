@@ -90,8 +90,8 @@ impl History<'_> {
             };
             Ok(Ok(Some(EventPage {
                 events: found.events,
-                // A page of none ends where it begins.
-                next_cursor: found.cursor.or(mark.given()).or_else(|| (limit == 0).then(|| "0".into())),
+                // A page on which nothing is ends where it begins.
+                next_cursor: found.cursor.or(mark.given()),
                 more: found.more,
                 pruned,
                 unknown: Vec::new(),
@@ -264,7 +264,7 @@ fn entity_log(
     limit: usize,
 ) -> Result<Option<EntityLog>, Fault> {
     let Some(head) = wait(store.head(stream))? else { return Ok(None) };
-    let records = if limit == 0 { Vec::new() } else { wait(store.read(stream, after, limit))? };
+    let records = wait(store.read(stream, after, limit))?;
     let last = records.last().map_or(after, |record| record.seq);
     let (mut votes, mut ballots) = (Vec::new(), Vec::new());
     match stream.kind {
@@ -300,7 +300,7 @@ fn entity_log(
         events: records.into_iter().map(event_view).collect::<Result<_, _>>()?,
         votes,
         ballots,
-        next_cursor: (last > 0 || limit == 0).then(|| last.to_string()),
+        next_cursor: (last > 0).then(|| last.to_string()),
         more: last < head.revision,
     }))
 }

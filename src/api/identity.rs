@@ -19,6 +19,7 @@ use crate::core::trust::identity::command::{Create, Grant};
 use crate::core::trust::identity::{
     Command, Identity, MAX_LISTED, MAX_NAME, Party, PublicKey, Rejection, Reply, Scope,
 };
+use crate::core::voting::signature;
 use crate::error::{Error, ErrorKind};
 use crate::journal::chain::secret_hash;
 use crate::shell::entity::Action;
@@ -247,9 +248,18 @@ fn parties(texts: &[String]) -> Result<BTreeSet<Party>, Error> {
 
 fn key(text: Option<String>) -> Result<Option<PublicKey>, Error> {
     let parse = |text: String| {
-        PublicKey::parse(&text).ok_or_else(|| {
-            Error::invalid("public_key", text, "64 hexadecimal digits, the 32 bytes of an ed25519 key")
-        })
+        let Some(key) = PublicKey::parse(&text) else {
+            let expected = "64 hexadecimal digits, the 32 bytes of an ed25519 key";
+            return Err(Error::invalid("public_key", text, expected));
+        };
+        // Under some keys one signature fits many messages; voters have none of those either.
+        match signature::PublicKey::new(key.0).check() {
+            Ok(()) => Ok(key),
+            Err(bad) => {
+                let expected = "an ed25519 key under which a signature proves something";
+                Err(Error::invalid("public_key", bad.to_string(), expected))
+            }
+        }
     };
     text.map(parse).transpose()
 }

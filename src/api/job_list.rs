@@ -72,10 +72,8 @@ async fn live_jobs<L: Send + 'static>(
     (limit, cursor, newest_first): (usize, Option<String>, bool),
     look: impl Fn(&Job, Timestamp) -> Option<L> + Clone + Send + 'static,
 ) -> Result<(Vec<L>, Option<String>, bool), Error> {
-    let (mut found, mut next_cursor, mut more, mut looked) = (Vec::new(), cursor, true, false);
-    // A page of none looks once, to say whether there are more.
-    while more && (found.len() < limit || (limit == 0 && !looked)) {
-        looked = true;
+    let (mut found, mut next_cursor, mut more) = (Vec::new(), cursor, true);
+    while more && found.len() < limit {
         let of = (&host.counters.jobs, openings as fn(&JobIndex) -> &Openings);
         let most = (limit - found.len()).min(LOOK_AHEAD);
         let page =
@@ -162,9 +160,8 @@ impl Jobs<'_> {
         fits: impl Fn(JobLine) -> Option<JobLine> + Clone + Send + 'static,
     ) -> Result<(Vec<JobLine>, Option<String>, bool), Error> {
         let (host, limit) = (self.host(), paging.limit);
-        let (mut found, mut more, mut looked) = (Vec::new(), true, false);
-        while more && (found.len() < limit || (limit == 0 && !looked)) {
-            looked = true;
+        let (mut found, mut more) = (Vec::new(), true);
+        while more && found.len() < limit {
             paging.limit = (limit - found.len()).min(LOOK_AHEAD);
             let page = page(host, &paging).await?;
             for one in &page.entries {

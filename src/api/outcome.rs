@@ -115,6 +115,7 @@ pub fn not_done(op: &Operation, reply: &Value) -> Option<Error> {
             }
             "never" => {
                 told(ErrorKind::LimitExceeded, "a rate never has so much ready; ask for less", "cell_id")
+                    .map(|error| error.with("field", "amounts"))
             }
             "expired" => {
                 told(ErrorKind::Expired, "the reservation was not settled in time, and is over", "token_id")

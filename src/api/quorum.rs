@@ -403,7 +403,9 @@ impl Plan {
             && voters.len() > config.max_voters as usize
         {
             let message = format!("too many voters. given={}, limit={}", voters.len(), config.max_voters);
-            return Err(Error::new(ErrorKind::LimitExceeded, message).with("field", "voters"));
+            return Err(Error::new(ErrorKind::LimitExceeded, message)
+                .with("field", "voters")
+                .with("limit", config.max_voters));
         }
         let required_votes = match request.required_votes {
             None => None,
@@ -532,11 +534,11 @@ pub(super) fn check_sentence(field: &str, text: Option<&str>, longest: usize) ->
     }
 }
 
-/// How many entries a page may hold. A page of none says whether there are more, and where it ends.
+/// How many entries a page may hold. A page of none would say that there are more, and not where they begin.
 pub(super) fn page_limit(given: Option<i64>) -> Result<usize, Error> {
     let limit = given.unwrap_or(100);
     match usize::try_from(limit) {
-        Ok(n @ 0..=1000) => Ok(n),
-        _ => Err(Error::invalid("limit", limit, "0 to 1000")),
+        Ok(n @ 1..=1000) => Ok(n),
+        _ => Err(Error::invalid("limit", limit, "1 to 1000")),
     }
 }

@@ -10,12 +10,16 @@ use super::quorum::{MAX_REASON, check_sentence};
 use crate::core::kernel::ids::{EntityId, StreamId, StreamKind};
 use crate::core::trust::retention::{Command, Held, Pruning, Rejection, Reply, Scope};
 use crate::error::{Error, ErrorKind};
-use crate::journal::{Fault, Store};
+use crate::journal::{Fault, Position, Store};
 use crate::shell::access::Asks;
 use crate::shell::entity::Action;
 use crate::shell::host::wait;
 use crate::shell::hosts::retention_id;
+use crate::shell::lock;
 use crate::shell::runtime::ask;
+
+/// Ends read at a time.
+const PAGE: usize = 4_096;
 
 /// Operations on what is kept.
 #[derive(Clone, Copy, Debug)]
@@ -35,14 +39,19 @@ impl Retained<'_> {
     ///
     /// # Errors
     /// `invalid_argument` unless one of `everything`, `kind` and `entity_id` is given, `already_exists` when it is held for
-    /// another reason, `pruned` for an entity of which nothing is left to be held, `limit_exceeded`, and the faults of the store.
+    /// another reason, `not_found` for an id that no entity has, `pruned` for an entity of which nothing is left to be held, `limit_exceeded`, and the faults of the store.
     pub async fn hold(&self, request: HoldRecords) -> Result<RecordsHold, Error> {
         self.q.allow("retention.hold", &request).await?;
         check_sentence("reason", Some(&request.reason), MAX_REASON)?;
         let scope = scope(request.everything, request.kind, request.entity_id)?;
         if let Scope::Entity(id) = &scope {
-            let id = id.clone();
-            self.q.host().blocking(move |store| not_gone(store, &id)).await?;
+            if !self.is_there(id).await? {
+                let message =
+                    format!("nothing is recorded under this id, so nothing is held. entity_id={id}");
+                return Err(Error::new(ErrorKind::NotFound, message)
+                    .with("field", "entity_id")
+                    .with("given", id.as_str()));
+            }
         }
         let by = self.q.host().by().map(|by| by.as_str().to_owned());
         let command = Command::Keep { scope: scope.clone(), reason: request.reason, by };
@@ -95,6 +104,19 @@ impl Retained<'_> {
         })
     }
 
+    /// Is there anything of this id to be held? An id that is misspelt must not read as if it were held.
+    async fn is_there(&self, id: &EntityId) -> Result<bool, Error> {
+        let host = self.q.host();
+        let places = places_of(id);
+        let first = EntityId::stored(places.as_str()).ok();
+        let is_live = first.is_some_and(|first| {
+            let jobs = lock(&host.counters.jobs);
+            jobs.open.after(Some(&first)).next().is_some_and(|next| next.as_str().starts_with(&places))
+        });
+        let sought = id.clone();
+        Ok(is_live || host.blocking(move |store| is_recorded(store, &sought)).await?)
+    }
+
     /// What is held, and what was pruned by which rule.
     ///
     /// # Errors
@@ -115,18 +137,43 @@ impl Retained<'_> {
     }
 }
 
-/// Refuses an id of which everything that ever was is pruned. One that never was may be held in advance.
-fn not_gone(store: &dyn Store, id: &EntityId) -> Result<(), Fault> {
+/// How the names of the jobs begin that run under this id in datacenters: who holds the id holds them all.
+fn places_of(id: &EntityId) -> String {
+    format!("{id}@")
+}
+
+/// Has anything of this id been recorded, and is it there still?
+///
+/// # Errors
+/// `Fault::Pruned` for one of which everything that ever was is gone, and the faults of the store.
+fn is_recorded(store: &dyn Store, id: &EntityId) -> Result<bool, Fault> {
     let mut gone = None;
     for kind in StreamKind::ALL {
         match wait(store.head(&StreamId::new(kind, id.clone()))) {
-            Ok(Some(_)) => return Ok(()),
+            Ok(Some(_)) => return Ok(true),
             Ok(None) => {}
             Err(fault @ Fault::Pruned { .. }) => gone = Some(fault),
             Err(fault) => return Err(fault),
         }
     }
-    gone.map_or(Ok(()), Err)
+    gone.map_or_else(|| has_ended_elsewhere(store, id), Err)
+}
+
+/// Has a job of this id ended in a datacenter? Its stream is known by the datacenter too, so all ends are looked through.
+fn has_ended_elsewhere(store: &dyn Store, id: &EntityId) -> Result<bool, Fault> {
+    let (places, mut before) = (places_of(id), Position::MAX);
+    loop {
+        let ends = wait(store.settled_before(before, PAGE))?;
+        let is_one =
+            |stream: &StreamId| stream.kind == StreamKind::Job && stream.id.as_str().starts_with(&places);
+        if ends.iter().any(|end| is_one(&end.stream)) {
+            return Ok(true);
+        }
+        match ends.last() {
+            Some(oldest) => before = oldest.position,
+            None => return Ok(false),
+        }
+    }
 }
 
 fn scope(everything: Option<bool>, kind: Option<String>, id: Option<EntityId>) -> Result<Scope, Error> {

@@ -223,6 +223,7 @@ pub(super) fn refusal(subject: &EntityId, no_key: &NoKey) -> Error {
             ErrorKind::LimitExceeded,
             format!("as many data subjects are known as may be. limit={limit}"),
         )
+        .with("field", "data_subject")
         .with("limit", *limit),
     };
     error.with("data_subject", subject.as_str())

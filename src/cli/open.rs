@@ -67,18 +67,26 @@ pub(super) fn database(data: &Path) -> Result<Option<(&'static StoreEntry, Datab
 /// How a folder that is in use is waited for.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Patience {
-    /// So long.
+    /// So long for one that has it: of many commands at once each has it for a moment, and their number is no reason to give up.
     pub(super) most: Duration,
+    /// So long in all.
+    pub(super) in_all: Duration,
     /// It is looked at so often.
     pub(super) every: Duration,
 }
 
-/// A command waits as long as a few others take, or an owner to be started again.
-pub(super) const COMMAND: Patience =
-    Patience { most: Duration::from_secs(5), every: Duration::from_millis(25) };
+/// A command waits as long as another one takes, or an owner to be started again; and for many of them one after the other.
+pub(super) const COMMAND: Patience = Patience {
+    most: Duration::from_secs(5),
+    in_all: Duration::from_secs(60),
+    every: Duration::from_millis(25),
+};
 /// A server waits longer, and comes before commands that wait: it answers them all.
-pub(super) const SERVER: Patience =
-    Patience { most: Duration::from_secs(10), every: Duration::from_millis(2) };
+pub(super) const SERVER: Patience = Patience {
+    most: Duration::from_secs(10),
+    in_all: Duration::from_secs(60),
+    every: Duration::from_millis(2),
+};
 
 /// A step that needs the folder, again while another process has it.
 ///
@@ -89,14 +97,32 @@ pub(super) async fn when_free<T>(
     patience: Patience,
     step: impl AsyncFn() -> Result<T, Error>,
 ) -> Result<T, Error> {
+    // Who has it, as the refusal says, and from when on it was waited for that one.
+    let (mut holder, mut from) = (None, Duration::ZERO);
     loop {
-        match step().await {
-            Err(e) if e.kind() == ErrorKind::StoreLocked && since.elapsed() < patience.most => {
-                tokio::time::sleep(patience.every).await;
-            }
+        let refused = match step().await {
+            Err(e) if e.kind() == ErrorKind::StoreLocked => e,
             done => return done,
+        };
+        let now = since.elapsed();
+        let named = Some(who(refused.message()).to_owned());
+        if holder != named {
+            from = if holder.is_some() { now } else { from };
+            holder = named;
         }
+        if now.saturating_sub(from) >= patience.most || now >= patience.in_all {
+            return Err(refused);
+        }
+        tokio::time::sleep(patience.every).await;
     }
+}
+
+/// Who has the folder and since when, of the sentence that says so; what stands behind may be another each time, as how long a
+/// lease still lasts.
+fn who(message: &str) -> &str {
+    let since = message.find("since=").unwrap_or(message.len());
+    let rest = message.get(since..).and_then(|rest| rest.find(','));
+    rest.and_then(|length| message.get(..since + length)).unwrap_or(message)
 }
 
 /// What `--data` names, or `--store` as a database; and the store that a folder is made with, as `--store` names it.
@@ -271,5 +297,41 @@ impl Drop for Scratch {
     fn drop(&mut self) {
         // A folder that cannot be removed is left to the system's own cleaning.
         let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::*;
+
+    /// Whoever waits for a folder that is had by another one each time it is looked at, or by the same one, until so many looks.
+    async fn waits(patience: Patience, changes: bool, looks: u32) -> Result<u32, Error> {
+        let seen = AtomicU32::new(0);
+        let step = async || match seen.fetch_add(1, Ordering::Relaxed) {
+            look if look >= looks => Ok(look),
+            look => {
+                let pid = if changes { look } else { 7 };
+                let said = format!("held by another: pid={pid}, since=1, lease_ends_in_ms={look}");
+                Err(Error::new(ErrorKind::StoreLocked, said))
+            }
+        };
+        when_free(Stopwatch::start(), patience, step).await
+    }
+
+    #[tokio::test]
+    async fn a_folder_that_goes_from_hand_to_hand_is_waited_for_and_one_that_is_kept_is_not() {
+        let (most, every) = (Duration::from_millis(200), Duration::from_millis(5));
+        let patience = Patience { most, in_all: Duration::from_secs(600), every };
+        assert_eq!(
+            waits(patience, true, 80).await.unwrap(),
+            80,
+            "at least 400 ms, of nobody more than one look"
+        );
+        assert_eq!(waits(patience, false, 80).await.unwrap_err().kind(), ErrorKind::StoreLocked);
+        let in_all = Duration::from_millis(200);
+        let bounded = waits(Patience { in_all, ..patience }, true, u32::MAX).await;
+        assert_eq!(bounded.unwrap_err().kind(), ErrorKind::StoreLocked);
     }
 }

@@ -39,7 +39,7 @@ pub(super) enum Place {
 
 impl Place {
     pub(super) async fn asked(
-        op: &Operation,
+        op: &'static Operation,
         fields: &Map<String, Value>,
         matches: &ArgMatches,
         since: Stopwatch,
@@ -66,16 +66,19 @@ impl Place {
 
     /// Opens the folder.
     async fn open(
-        op: &Operation,
+        op: &'static Operation,
         fields: &Map<String, Value>,
         matches: &ArgMatches,
         data: &Path,
     ) -> Result<Self, Error> {
         let mut config = open::folder(data, op.founds, matches)?;
-        if op.only_reads(fields) {
-            let q = Quorate::open_to_read(config).await?;
-            open::tell(&q.recovery_report().store);
-            return Ok(Place::Folder { q, served: None });
+        if op.asks {
+            let q = Quorate::open_to_read(config.clone()).await?;
+            if op.only_reads(fields) || has_ended(op, &q, fields).await {
+                open::tell(&q.recovery_report().store);
+                return Ok(Place::Folder { q, served: None });
+            }
+            q.close().await?;
         }
         // A command leads nothing: tokens it was given, and those it gives out, outlive it.
         config.jobs.take_over = false;
@@ -145,6 +148,19 @@ impl Place {
             }
             Place::Server(_) => Ok(()),
         }
+    }
+}
+
+/// The exit code of an outcome that is still to come.
+const STILL_OPEN: u8 = 20;
+
+/// Has what is to be waited for ended, as far as is recorded? Then whoever asks for it need not own the folder, whose owner
+/// settles everything else whose time is over.
+async fn has_ended(op: &'static Operation, q: &Quorate, fields: &Map<String, Value>) -> bool {
+    match op.call(q.clone(), fields.clone()).await {
+        Ok(reply) => outcome_of(op, &reply).is_some_and(|outcome| outcome.exit != STILL_OPEN),
+        // Told when it is asked for in earnest.
+        Err(_) => false,
     }
 }
 

@@ -15,6 +15,7 @@ use std::path::Path;
 
 use quorate_http::Options;
 use quorate_runtime::api::nearest::nearest;
+use quorate_runtime::api::ops::parse;
 use quorate_runtime::config::Config;
 use quorate_runtime::error::Error;
 use serde::Serialize;
@@ -99,10 +100,11 @@ fn of_text(text: &str) -> Result<Settings, Error> {
 
 /// Reads a section of which every name is known.
 fn section<T: DeserializeOwned>(name: &str, value: Value) -> Result<T, Error> {
-    serde_path_to_error::deserialize(value.clone()).map_err(|e| {
-        let path = e.path().to_string();
-        let given = path.split('.').try_fold(&value, |at, part| at.get(part)).cloned().unwrap_or_default();
-        Error::invalid(&format!("{name}.{path}"), given, &e.inner().to_string())
+    let Value::Object(fields) = value else { return Err(Error::invalid(name, value, "a table")) };
+    parse(fields).map_err(|e| {
+        let text = |of: &str| e.detail(of).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let given = e.detail("value").cloned().unwrap_or_default();
+        Error::invalid(&format!("{name}.{}", text("field")), given, &text("expected"))
     })
 }
 
@@ -217,10 +219,18 @@ mod tests {
             ("listn = 'x'", "listn", "did you mean listen?"),
             ("[runtime.quorum]\nmax_opne = 7", "runtime.quorum.max_opne", "did you mean max_open?"),
             ("[runtime]\nfoo = 7", "runtime.foo", "there are store"),
-            ("[runtime.quorum]\nmax_open = 'many'", "runtime.quorum.max_open", "expected u64"),
-            ("[runtime.quorum]\nmax_open = -1", "runtime.quorum.max_open", "expected u64"),
+            (
+                "[runtime.quorum]\nmax_open = 'many'",
+                "runtime.quorum.max_open",
+                "given=\"many\", expected a whole number, at least 0",
+            ),
+            (
+                "[runtime.quorum]\nmax_open = -1",
+                "runtime.quorum.max_open",
+                "given=-1, expected a whole number, at least 0",
+            ),
             ("[runtime]\nquorum = 3", "runtime.quorum", "a table"),
-            ("[http]\nworkers = 1.5", "http.workers", "expected usize"),
+            ("[http]\nworkers = 1.5", "http.workers", "given=1.5, expected a whole number, at least 0"),
             ("data = 3", "data", "a text"),
             ("[runtime.store_options]\npath = 'x'", "runtime.store_options.path", "--data DIR"),
             ("x", "config", "TOML"),

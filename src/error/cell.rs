@@ -1,10 +1,16 @@
 //! What cells, their mesh and budgets reject, in the words of the public interface.
 
+use serde_json::Value;
+
 use super::{Error, ErrorKind, typed};
 use crate::core::capacity::cell;
+use crate::core::capacity::cell::Units;
 use crate::core::capacity::cell::amount::Amount;
 use crate::core::kernel::ids::{BudgetId, Resource};
 use crate::core::voting::topology;
+
+/// Most units that are named where another one is refused.
+const SHOWN: usize = 16;
 
 impl From<cell::Rejection> for Error {
     fn from(rejection: cell::Rejection) -> Self {
@@ -83,12 +89,33 @@ impl From<cell::Rejection> for Error {
                 Error::new(ErrorKind::NotFound, format!("{message}. budgets={}", named.join(",")))
                     .with("field", "budgets")
             }
-            cell::Rejection::SettledOtherwise { token: _ } => Error::new(
-                ErrorKind::TokenReleased,
-                "the reservation was settled before, with other amounts; the first ones stand",
-            ),
+            cell::Rejection::UnknownUnit { unit, known } => {
+                let known: Vec<&str> = known.iter().take(SHOWN).map(Resource::as_str).collect();
+                let expected =
+                    format!("a unit that the cell or a budget over it knows, such as {}", known.join(", "));
+                Error::invalid(&format!("amounts.{unit}"), unit.as_str(), &expected)
+            }
+            cell::Rejection::SettledOtherwise { first, given } => {
+                let said = |units: &Units| {
+                    let each: Vec<_> = units.iter().map(|(unit, count)| format!("{count} {unit}")).collect();
+                    each.join(" ")
+                };
+                let message = format!(
+                    "the reservation was settled before, with other amounts; the first ones stand. first={}, given={}",
+                    said(&first),
+                    said(&given)
+                );
+                let amounts = |units: Units| -> serde_json::Map<String, Value> {
+                    units.into_iter().map(|(unit, count)| (unit.to_string(), count.into())).collect()
+                };
+                Error::new(ErrorKind::TokenReleased, message)
+                    .with("field", "actual")
+                    .with("first", amounts(first))
+                    .with("given", amounts(given))
+            }
             cell::Rejection::Limit { what, limit: most } => {
                 limit(format!("no more {what}. limit={most}"), f64::from(most))
+                    .with("field", "destination_cell_id")
             }
         }
     }
@@ -104,6 +131,7 @@ impl From<topology::Rejection> for Error {
                 ErrorKind::LimitExceeded,
                 format!("no more {what} can be registered. limit={limit}"),
             )
+            .with("field", if what == "cells" { "cell_id" } else { "authority_id" })
             .with("limit", limit),
         }
     }

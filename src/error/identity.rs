@@ -21,7 +21,7 @@ impl From<Rejection> for Error {
             Rejection::TooManyTokens => {
                 let message =
                     format!("the identity has too many live tokens; end one first. limit={MAX_TOKENS}");
-                Error::new(ErrorKind::LimitExceeded, message).with("limit", MAX_TOKENS)
+                Error::new(ErrorKind::LimitExceeded, message).with("field", "name").with("limit", MAX_TOKENS)
             }
         }
     }

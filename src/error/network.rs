@@ -31,9 +31,9 @@ impl From<datacenter::Rejection> for Error {
         let message = rejection.to_string();
         match rejection {
             datacenter::Rejection::OutOfRange(out) => out.into(),
-            datacenter::Rejection::Full { limit } => {
-                Error::new(ErrorKind::LimitExceeded, message).with("limit", limit)
-            }
+            datacenter::Rejection::Full { limit } => Error::new(ErrorKind::LimitExceeded, message)
+                .with("field", "datacenter_id")
+                .with("limit", limit),
             datacenter::Rejection::Unknown { datacenter } => {
                 Error::new(ErrorKind::UnknownDatacenter, message).with("datacenter", datacenter.as_str())
             }

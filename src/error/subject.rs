@@ -21,6 +21,7 @@ impl From<Rejection> for Error {
                 ErrorKind::LimitExceeded,
                 format!("as many data subjects are known as may be. limit={limit}"),
             )
+            .with("field", "data_subject")
             .with("limit", limit),
         }
     }

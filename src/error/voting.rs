@@ -164,7 +164,7 @@ impl From<algorithms::Rejection> for Error {
             algorithms::Rejection::Full => {
                 let limit = algorithms::MAX_ALGORITHMS;
                 let message = format!("no more algorithms can be registered. limit={limit}");
-                Error::new(ErrorKind::LimitExceeded, message).with("limit", limit)
+                Error::new(ErrorKind::LimitExceeded, message).with("field", "name").with("limit", limit)
             }
         }
     }

@@ -37,6 +37,32 @@ fn a_quorum_goes_from_start_to_history_over_separate_processes() {
 }
 
 #[test]
+fn who_waits_for_what_has_ended_writes_nothing() {
+    let folder = TempDir::new().unwrap();
+    let data = text(folder.path());
+    let op = |args: &[&str]| run(&[args, &["--data", data, "--json"]].concat()).json();
+    let start = |id: &str, seconds: &str| {
+        let who = ["--quorum-type", "global", "--voters", "ann", "--timeout-seconds", seconds];
+        op(&[&["quorum", "start", "--quorum-id", id][..], &who].concat())
+    };
+    start("decided", "600");
+    op(&["quorum", "vote", "decided", "--voter-id", "ann", "--vote", "true"]);
+    // Its time is over, and whoever owns the folder next puts that on record.
+    start("overdue", "0.001");
+    std::thread::sleep(std::time::Duration::from_millis(20));
+    let records = || op(&["history", "verify"])["records"].clone();
+    let before = records();
+    let waited = run(&["quorum", "wait", "decided", "--data", data, "--json"]).ok();
+    assert_eq!((&waited.json()["state"], records()), (&"approved".into(), before));
+    let waited = run(&["quorum", "wait", "overdue", "--data", data, "--json"]);
+    assert_eq!(
+        waited.json()["state"],
+        "timed_out",
+        "what has not ended is waited for, and its end is on record"
+    );
+}
+
+#[test]
 fn every_refusal_has_the_exit_code_of_its_kind() {
     let folder = TempDir::new().unwrap();
     let data = text(folder.path());

@@ -112,6 +112,14 @@ fn a_server_takes_its_settings_from_a_file_and_flags_count_more() {
         assert_eq!(ran.code(), 2, "{error}");
         assert!(error.to_string().contains(field), "{error}");
     }
+    // A value of another type is told as every other error is: by its name, itself, and what it must be.
+    said("max_waits = 4096", "max_waits = \"many\"");
+    let error = run(&["serve", "--config", text(&file), "--json"]).json()["error"].clone();
+    assert_eq!(
+        (&error["field"], &error["value"], &error["expected"]),
+        (&"http.max_waits".into(), &"many".into(), &"a whole number, at least 0".into()),
+        "{error}"
+    );
     let missing = run(&["serve", "--config", "/nowhere.toml", "--json"]);
     assert_eq!((missing.code(), &missing.json()["error"]["field"]), (2, &"config".into()));
 }

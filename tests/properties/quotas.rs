@@ -194,6 +194,15 @@ impl Run {
                 self.check_wait(asked, short.iter().map(|of| of.wait_us).collect());
             }
             Err(Rejection::Uncounted { .. }) => assert!(costs.values().all(|cost| *cost == 0)),
+            Err(Rejection::UnknownUnit { unit, .. }) => {
+                let alone = Units::from([(unit.clone(), 1)]);
+                let twins = named.iter().flat_map(|budget| &self.twins[*budget]);
+                assert!(
+                    twins.clone().all(|twin| twin.cost(&alone) == 0),
+                    "a rate counts it: {unit} {asked:?}"
+                );
+                assert!(asked.units.contains_key(&unit) && twins.count() > 0);
+            }
             other => panic!("{other:?} to {asked:?}"),
         }
     }

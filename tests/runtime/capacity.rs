@@ -10,7 +10,7 @@ use quorate_core::kernel::ids::{CellId, Resource, TokenId};
 use quorate_core::kernel::rng::Rng;
 use quorate_journal::stores::memory::MemoryStore;
 use quorate_runtime::api::dto::{
-    CapacityRef, CapacityRequested, CapacityStats, ConfigureCapacity, HeldToken, OfferCapacity,
+    CapacityRef, CapacityRequested, CapacityStats, ConfigureCapacity, HeldToken, ListHolders, OfferCapacity,
     ReleaseCapacity, RequestCapacity, SetBudget, TokenRef, TransferCapacity, id,
 };
 use quorate_runtime::config::Config;
@@ -282,6 +282,32 @@ async fn a_caller_that_goes_away_in_the_middle_of_a_joint_decision_leaves_it_who
     assert_eq!(q.capacity().ack(token).await.unwrap().capacity, Some(0.4));
     assert_eq!(available(&q, "b").await, 0.6);
     check(&q).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_of_holders_goes_on_in_its_own_cell_and_journal_alone() {
+    let [one, other] = [Quorate::open(Config::memory()).await, Quorate::open(Config::memory()).await];
+    let (one, other) = (one.unwrap(), other.unwrap());
+    for q in [&one, &other] {
+        for (of, need) in [("a", "n1"), ("a", "n2"), ("b", "n3"), ("b", "n4")] {
+            q.capacity().request(request(of, 0.25, need)).await.unwrap();
+        }
+    }
+    let list = |of: &str, cursor: Option<&str>| ListHolders {
+        cell_id: cell(of),
+        resource: None,
+        limit: Some(1),
+        cursor: cursor.map(str::to_owned),
+    };
+    let first = one.capacity().holders(list("a", None)).await.unwrap();
+    let cursor = first.next_cursor.filter(|_| first.more);
+    let second = one.capacity().holders(list("a", cursor.as_deref())).await.unwrap();
+    assert_eq!((second.holders.len(), second.more), (1, false));
+    for (q, of) in [(&one, "b"), (&other, "a")] {
+        let refused = q.capacity().holders(list(of, cursor.as_deref())).await.unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::InvalidArgument, "{refused}");
+        assert_eq!(refused.detail("field").unwrap(), "cursor");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -340,6 +340,7 @@ async fn a_part_is_checked_and_says_what_it_cannot_show() {
         (VerifyHistory { upto: Some(0), ..Default::default() }, "upto"),
         (VerifyHistory { from: Some(9), upto: Some(8), ..Default::default() }, "from"),
         (VerifyHistory { from: Some(newest.size + 1), ..Default::default() }, "from"),
+        (VerifyHistory { upto: Some(u64::MAX), ..Default::default() }, "upto"),
         (VerifyHistory { from: Some(3), ..since(&kept) }, "from"),
         (VerifyHistory { checkpoint: Some(kept.checkpoint.clone()), ..since(&kept) }, "checkpoint"),
         (VerifyHistory { since: Some("no checkpoint".into()), ..Default::default() }, "since"),

@@ -231,7 +231,11 @@ async fn what_was_pruned_is_told_apart_from_what_never_was_and_never_begins_agai
     };
     gone(q.retention().hold(hold("old-1")).await.unwrap_err());
     gone(q.retention().hold(hold("job")).await.unwrap_err());
-    assert_eq!(q.retention().hold(hold("to-come")).await.unwrap().state, "held");
+    let unknown = q.retention().hold(hold("old-l")).await.unwrap_err();
+    assert_eq!(
+        (unknown.kind(), unknown.detail("field").unwrap().as_str()),
+        (ErrorKind::NotFound, Some("entity_id"))
+    );
     let route = serde_json::json!({ "job_id": "job" });
     gone(q.routes().job(serde_json::from_value(route).unwrap()).await.unwrap_err());
     // Lists show what is left, and do not stumble over what is not.

@@ -315,7 +315,7 @@ pub const RIGHTS: &[Right] = &[
     ),
     right("stop.list", "read", &[], "{}", "ok"),
     right("stop.status", "read", &[], r#"{"stop_id":"none"}"#, "not_found"),
-    right("retention.hold", "admin", &[], r#"{"entity_id":"q","reason":"case 7"}"#, "ok"),
+    right("retention.hold", "admin", &[], r#"{"kind":"quorum","reason":"case 7"}"#, "ok"),
     right("retention.release", "admin", &[], r#"{"entity_id":"none"}"#, "not_found"),
     right("retention.list", "read", &[], "{}", "ok"),
     right("subject.shred", "admin", &[], r#"{"data_subject":"none","reason":"asked"}"#, "not_found"),

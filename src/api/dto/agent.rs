@@ -233,7 +233,7 @@ pub struct AgentHistory {
     /// Only beats up to and with this instant.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Timestamp>,
-    /// How many at most, 0 to 1000; 100 when left out. The newest are taken.
+    /// How many at most, 1 to 1000; 100 when left out. The newest are taken.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<i64>,
 }
@@ -264,7 +264,7 @@ pub struct AgentHistoryPage {
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ListAgents {
-    /// How many at most, 0 to 1000; 100 when left out.
+    /// How many at most, 1 to 1000; 100 when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<i64>,
     /// The last agent of the page before.

@@ -56,7 +56,7 @@ pub struct CellRegistered {
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ListCells {
-    /// How many cells at most, 0 to 1000; 100 when left out.
+    /// How many cells at most, 1 to 1000; 100 when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<i64>,
     /// The last cell of the page before.

@@ -389,7 +389,7 @@ pub struct ConsensusResult {
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ConsensusHistory {
-    /// How many at most, 0 to 1000; 100 when left out.
+    /// How many at most, 1 to 1000; 100 when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<i64>,
     /// Where the page before starts: a `next_cursor`.
@@ -428,7 +428,7 @@ pub struct OpenProposals {
     /// Wait so long for one when there is none, 0 to 300000; 0 when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wait_ms: Option<i64>,
-    /// How many are looked at, 0 to 1000; 100 when left out.
+    /// How many are looked at, 1 to 1000; 100 when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<i64>,
     /// The `next_cursor` of the page before.

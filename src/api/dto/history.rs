@@ -90,7 +90,7 @@ with_filters! {
     /// Asks what happened, over all entities, in global order. Every filter may stand beside every other: what is answered
     /// fits all of them.
     pub struct HistoryQuery {
-        /// How many at most, 0 to 1000; 100 when left out.
+        /// How many at most, 1 to 1000; 100 when left out.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub limit: Option<i64>,
         /// Where an earlier page ended; the beginning when left out. Not affected by what is appended meanwhile. That of another
@@ -112,7 +112,7 @@ with_filters! {
         /// Two voters: how often they voted on the same question, and how often alike.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub compare: Option<Vec<VoterId>>,
-        /// How many voters at most, those with the most votes first, 0 to 1000; 100 when left out.
+        /// How many voters at most, those with the most votes first, 1 to 1000; 100 when left out.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub limit: Option<i64>,
     }

@@ -25,7 +25,7 @@ pub struct ListJobs {
     /// Only live ones whose next deadline falls within so many seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub due_within_seconds: Option<f64>,
-    /// How many at most, 0 to 1000; 100 when left out. Of ended ones: how many are looked at, at a gate with all their
+    /// How many at most, 1 to 1000; 100 when left out. Of ended ones: how many are looked at, at a gate with all their
     /// datacenters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<i64>,

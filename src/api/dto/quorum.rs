@@ -372,7 +372,7 @@ pub struct QuorumStatus {
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct QuorumHistory {
-    /// How many at most, 0 to 1000; 100 when left out.
+    /// How many at most, 1 to 1000; 100 when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<i64>,
     /// Where an earlier page ended; the latest when left out.
@@ -538,7 +538,7 @@ pub struct ListQuorums {
     /// Only open ones that await the vote of this voter.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub voter_id: Option<VoterId>,
-    /// How many are looked at, 0 to 1000; 100 when left out.
+    /// How many are looked at, 1 to 1000; 100 when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<i64>,
     /// The `next_cursor` of the page before.

@@ -362,7 +362,7 @@ pub struct ListSessions {
     /// Newest first; false when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub newest_first: Option<bool>,
-    /// How many are looked at, 0 to 1000; 100 when left out.
+    /// How many are looked at, 1 to 1000; 100 when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<i64>,
     /// A `next_cursor` of an earlier page.

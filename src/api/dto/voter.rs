@@ -158,7 +158,7 @@ pub struct VoterView {
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ListVoters {
-    /// How many, 0 to 1000; 100 when left out.
+    /// How many, 1 to 1000; 100 when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<i64>,
     /// The id an earlier page ended at.

@@ -166,7 +166,7 @@ pub struct ListWorkers {
     /// Only those of this datacenter.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub datacenter: Option<EntityId>,
-    /// How many at most, 0 to 1000; 100 when left out.
+    /// How many at most, 1 to 1000; 100 when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<i64>,
     /// The `next_cursor` of the page before.

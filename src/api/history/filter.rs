@@ -183,10 +183,6 @@ impl Filter {
         if !self.names_what_is(store)? {
             return Ok(None);
         }
-        if limit == 0 {
-            let more = self.goes_on(wait(store.tip())?.position, after);
-            return Ok(Some(Found { events: Vec::new(), at: after, cursor: None, more }));
-        }
         let mut events = Vec::new();
         let (last, is_cut) = self.walk(store, after, seq, |view| {
             events.push(view);

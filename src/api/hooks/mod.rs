@@ -112,7 +112,9 @@ impl Hooks<'_> {
         };
         if is_one_more {
             let message = format!("there are as many hooks as may be; remove one first. limit={limit}");
-            return Err(Error::new(ErrorKind::LimitExceeded, message).with("limit", limit));
+            return Err(Error::new(ErrorKind::LimitExceeded, message)
+                .with("field", "hook_id")
+                .with("limit", limit));
         }
         let changed = self.change(id, Command::Register(Box::new(register))).await?;
         Ok(HookChanged { secret: made.filter(|_| changed.changed), ..changed })

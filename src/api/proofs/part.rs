@@ -71,7 +71,15 @@ pub(super) async fn verify(
                 &format!("a position up to {tip}, which is the last one"),
             ));
         }
-        Part::Range(from, upto) => (from, upto.unwrap_or(tip).min(tip), None),
+        // What is not there was not checked, and an answer must not read as if it were.
+        Part::Range(_, Some(upto)) if upto > tip => {
+            return Err(Error::invalid(
+                "upto",
+                upto,
+                &format!("a position up to {tip}, which is the last one"),
+            ));
+        }
+        Part::Range(from, upto) => (from, upto.unwrap_or(tip), None),
         Part::Since(text) => {
             let read = on_log(host, move |host| {
                 host.transparency.continued(host.store.as_ref(), key.as_ref(), &text)

@@ -52,7 +52,7 @@ class Cell:
     ) -> replies.CellPage:
         """List the mesh registry: ``cell.list``.
 
-        :param limit: How many cells at most, 0 to 1000; 100 when left out.
+        :param limit: How many cells at most, 1 to 1000; 100 when left out.
         :param cursor: The last cell of the page before.
         """
 
@@ -175,7 +175,7 @@ class Quorum:
         :param state: Only those that stand so: ``open``, ``closed``, or one of the ways to close. When left out: open ones, then closed ones.
         :param cell_id: Only those about this cell.
         :param voter_id: Only open ones that await the vote of this voter.
-        :param limit: How many are looked at, 0 to 1000; 100 when left out.
+        :param limit: How many are looked at, 1 to 1000; 100 when left out.
         :param cursor: The ``next_cursor`` of the page before.
         """
 
@@ -219,7 +219,7 @@ class Quorum:
     ) -> replies.QuorumHistoryPage:
         """List the latest closed quorums, oldest first: ``quorum.history``.
 
-        :param limit: How many at most, 0 to 1000; 100 when left out.
+        :param limit: How many at most, 1 to 1000; 100 when left out.
         :param cursor: Where an earlier page ended; the latest when left out.
         """
 
@@ -448,7 +448,7 @@ class Capacity(CapacityHolds):
 
         :param cell_id: Whose capacity.
         :param resource: Only of this resource.
-        :param limit: How many at most, 0 to 1000; 100 when left out.
+        :param limit: How many at most, 1 to 1000; 100 when left out.
         :param cursor: The ``next_cursor`` of the page before.
         """
 
@@ -584,7 +584,7 @@ class Agent:
         :param agent_id: Which agent.
         :param since: Only beats at or after this instant.
         :param until: Only beats up to and with this instant.
-        :param limit: How many at most, 0 to 1000; 100 when left out. The newest are taken.
+        :param limit: How many at most, 1 to 1000; 100 when left out. The newest are taken.
         """
 
     def list(
@@ -595,7 +595,7 @@ class Agent:
     ) -> replies.AgentPage:
         """List the registered agents: ``agent.list``.
 
-        :param limit: How many at most, 0 to 1000; 100 when left out.
+        :param limit: How many at most, 1 to 1000; 100 when left out.
         :param cursor: The last agent of the page before.
         """
 
@@ -719,7 +719,7 @@ class Consensus:
         :param agent_id: Only those that await the vote of this agent.
         :param newest_first: Newest first; false when left out.
         :param wait_ms: Wait so long for one when there is none, 0 to 300000; 0 when left out.
-        :param limit: How many are looked at, 0 to 1000; 100 when left out.
+        :param limit: How many are looked at, 1 to 1000; 100 when left out.
         :param cursor: The ``next_cursor`` of the page before.
         """
 
@@ -793,7 +793,7 @@ class Consensus:
     ) -> replies.ConsensusHistoryPage:
         """List the latest ended proposals, oldest first: ``consensus.history``.
 
-        :param limit: How many at most, 0 to 1000; 100 when left out.
+        :param limit: How many at most, 1 to 1000; 100 when left out.
         :param cursor: Where the page before starts: a ``next_cursor``.
         """
 
@@ -1025,7 +1025,7 @@ class Session:
         :param state: ``open`` (default) or ``ended``.
         :param voter_id: Of the open ones: only those that await the vote of this voter.
         :param newest_first: Newest first; false when left out.
-        :param limit: How many are looked at, 0 to 1000; 100 when left out.
+        :param limit: How many are looked at, 1 to 1000; 100 when left out.
         :param cursor: A ``next_cursor`` of an earlier page.
         """
 
@@ -1222,7 +1222,7 @@ class Voter:
     ) -> replies.VoterPage:
         """List voters, and count them by state: ``voter.list``.
 
-        :param limit: How many, 0 to 1000; 100 when left out.
+        :param limit: How many, 1 to 1000; 100 when left out.
         :param cursor: The id an earlier page ended at.
         """
 
@@ -1625,7 +1625,7 @@ class Job(JobLeases):
         :param datacenter: Only those in this datacenter.
         :param newest_first: Newest first; false when left out.
         :param due_within_seconds: Only live ones whose next deadline falls within so many seconds.
-        :param limit: How many at most, 0 to 1000; 100 when left out. Of ended ones: how many are looked at, at a gate with all their datacenters.
+        :param limit: How many at most, 1 to 1000; 100 when left out. Of ended ones: how many are looked at, at a gate with all their datacenters.
         :param cursor: The ``next_cursor`` of the page before.
         """
 
@@ -1660,7 +1660,7 @@ class Lease:
 
         :param holder_id: Only those of this holder.
         :param datacenter: Only those of jobs in this datacenter.
-        :param limit: How many at most, 0 to 1000; 100 when left out.
+        :param limit: How many at most, 1 to 1000; 100 when left out.
         :param cursor: The ``next_cursor`` of the page before.
         """
 
@@ -1780,7 +1780,7 @@ class Worker:
         """List workers: state, load, last sign of life, what they run: ``worker.list``.
 
         :param datacenter: Only those of this datacenter.
-        :param limit: How many at most, 0 to 1000; 100 when left out.
+        :param limit: How many at most, 1 to 1000; 100 when left out.
         :param cursor: The ``next_cursor`` of the page before.
         """
 
@@ -2346,7 +2346,7 @@ class Subject:
     ) -> replies.SubjectPage:
         """List whose personal data is sealed, and whose was shredded: ``subject.list``.
 
-        :param limit: How many at most, 0 to 1000; 100 when left out.
+        :param limit: How many at most, 1 to 1000; 100 when left out.
         :param cursor: Where an earlier page ended; the beginning when left out.
         """
 
@@ -2488,7 +2488,7 @@ class Identity:
     ) -> replies.IdentityPage:
         """List the identities, and what they may do: ``identity.list``.
 
-        :param limit: How many at most, 0 to 1000; 100 when left out.
+        :param limit: How many at most, 1 to 1000; 100 when left out.
         :param cursor: The name an earlier page ended at; the beginning when left out.
         """
 
@@ -2518,7 +2518,7 @@ class Overview:
 
         :param voter_id: Whose votes: the name of a voter or an agent.
         :param wait_ms: Wait so long for a question when none is open, 0 to 300000; 0 when left out.
-        :param limit: How many at most, 0 to 1000; 100 when left out.
+        :param limit: How many at most, 1 to 1000; 100 when left out.
         """
 
 class Journal:
@@ -2592,7 +2592,7 @@ class History:
         :param upto_seq: Only events up to and with this number in the log of their entity.
         :param from_position: Only events at this place in the global order, or a later one; places begin at 1.
         :param upto_position: Only events up to and with this place in the global order.
-        :param limit: How many at most, 0 to 1000; 100 when left out.
+        :param limit: How many at most, 1 to 1000; 100 when left out.
         :param cursor: Where an earlier page ended; the beginning when left out. Not affected by what is appended meanwhile. That of another journal is refused.
         :param sealed: Texts that are sealed for a data subject are told as they are stored, for proofs; false when left out.
         """
@@ -2664,7 +2664,7 @@ class History:
         :param upto_position: Only events up to and with this place in the global order.
         :param per: Counts outcomes for each ``hour`` or ``day`` by itself, in UTC; over all time when left out.
         :param compare: Two voters: how often they voted on the same question, and how often alike.
-        :param limit: How many voters at most, those with the most votes first, 0 to 1000; 100 when left out.
+        :param limit: How many voters at most, those with the most votes first, 1 to 1000; 100 when left out.
         """
 
     def state_at(
@@ -2875,7 +2875,7 @@ class AsyncCell:
     ) -> replies.CellPage:
         """List the mesh registry: ``cell.list``.
 
-        :param limit: How many cells at most, 0 to 1000; 100 when left out.
+        :param limit: How many cells at most, 1 to 1000; 100 when left out.
         :param cursor: The last cell of the page before.
         """
 
@@ -2998,7 +2998,7 @@ class AsyncQuorum:
         :param state: Only those that stand so: ``open``, ``closed``, or one of the ways to close. When left out: open ones, then closed ones.
         :param cell_id: Only those about this cell.
         :param voter_id: Only open ones that await the vote of this voter.
-        :param limit: How many are looked at, 0 to 1000; 100 when left out.
+        :param limit: How many are looked at, 1 to 1000; 100 when left out.
         :param cursor: The ``next_cursor`` of the page before.
         """
 
@@ -3042,7 +3042,7 @@ class AsyncQuorum:
     ) -> replies.QuorumHistoryPage:
         """List the latest closed quorums, oldest first: ``quorum.history``.
 
-        :param limit: How many at most, 0 to 1000; 100 when left out.
+        :param limit: How many at most, 1 to 1000; 100 when left out.
         :param cursor: Where an earlier page ended; the latest when left out.
         """
 
@@ -3271,7 +3271,7 @@ class AsyncCapacity(AsyncCapacityHolds):
 
         :param cell_id: Whose capacity.
         :param resource: Only of this resource.
-        :param limit: How many at most, 0 to 1000; 100 when left out.
+        :param limit: How many at most, 1 to 1000; 100 when left out.
         :param cursor: The ``next_cursor`` of the page before.
         """
 
@@ -3407,7 +3407,7 @@ class AsyncAgent:
         :param agent_id: Which agent.
         :param since: Only beats at or after this instant.
         :param until: Only beats up to and with this instant.
-        :param limit: How many at most, 0 to 1000; 100 when left out. The newest are taken.
+        :param limit: How many at most, 1 to 1000; 100 when left out. The newest are taken.
         """
 
     async def list(
@@ -3418,7 +3418,7 @@ class AsyncAgent:
     ) -> replies.AgentPage:
         """List the registered agents: ``agent.list``.
 
-        :param limit: How many at most, 0 to 1000; 100 when left out.
+        :param limit: How many at most, 1 to 1000; 100 when left out.
         :param cursor: The last agent of the page before.
         """
 
@@ -3542,7 +3542,7 @@ class AsyncConsensus:
         :param agent_id: Only those that await the vote of this agent.
         :param newest_first: Newest first; false when left out.
         :param wait_ms: Wait so long for one when there is none, 0 to 300000; 0 when left out.
-        :param limit: How many are looked at, 0 to 1000; 100 when left out.
+        :param limit: How many are looked at, 1 to 1000; 100 when left out.
         :param cursor: The ``next_cursor`` of the page before.
         """
 
@@ -3616,7 +3616,7 @@ class AsyncConsensus:
     ) -> replies.ConsensusHistoryPage:
         """List the latest ended proposals, oldest first: ``consensus.history``.
 
-        :param limit: How many at most, 0 to 1000; 100 when left out.
+        :param limit: How many at most, 1 to 1000; 100 when left out.
         :param cursor: Where the page before starts: a ``next_cursor``.
         """
 
@@ -3848,7 +3848,7 @@ class AsyncSession:
         :param state: ``open`` (default) or ``ended``.
         :param voter_id: Of the open ones: only those that await the vote of this voter.
         :param newest_first: Newest first; false when left out.
-        :param limit: How many are looked at, 0 to 1000; 100 when left out.
+        :param limit: How many are looked at, 1 to 1000; 100 when left out.
         :param cursor: A ``next_cursor`` of an earlier page.
         """
 
@@ -4045,7 +4045,7 @@ class AsyncVoter:
     ) -> replies.VoterPage:
         """List voters, and count them by state: ``voter.list``.
 
-        :param limit: How many, 0 to 1000; 100 when left out.
+        :param limit: How many, 1 to 1000; 100 when left out.
         :param cursor: The id an earlier page ended at.
         """
 
@@ -4448,7 +4448,7 @@ class AsyncJob(AsyncJobLeases):
         :param datacenter: Only those in this datacenter.
         :param newest_first: Newest first; false when left out.
         :param due_within_seconds: Only live ones whose next deadline falls within so many seconds.
-        :param limit: How many at most, 0 to 1000; 100 when left out. Of ended ones: how many are looked at, at a gate with all their datacenters.
+        :param limit: How many at most, 1 to 1000; 100 when left out. Of ended ones: how many are looked at, at a gate with all their datacenters.
         :param cursor: The ``next_cursor`` of the page before.
         """
 
@@ -4483,7 +4483,7 @@ class AsyncLease:
 
         :param holder_id: Only those of this holder.
         :param datacenter: Only those of jobs in this datacenter.
-        :param limit: How many at most, 0 to 1000; 100 when left out.
+        :param limit: How many at most, 1 to 1000; 100 when left out.
         :param cursor: The ``next_cursor`` of the page before.
         """
 
@@ -4603,7 +4603,7 @@ class AsyncWorker:
         """List workers: state, load, last sign of life, what they run: ``worker.list``.
 
         :param datacenter: Only those of this datacenter.
-        :param limit: How many at most, 0 to 1000; 100 when left out.
+        :param limit: How many at most, 1 to 1000; 100 when left out.
         :param cursor: The ``next_cursor`` of the page before.
         """
 
@@ -5169,7 +5169,7 @@ class AsyncSubject:
     ) -> replies.SubjectPage:
         """List whose personal data is sealed, and whose was shredded: ``subject.list``.
 
-        :param limit: How many at most, 0 to 1000; 100 when left out.
+        :param limit: How many at most, 1 to 1000; 100 when left out.
         :param cursor: Where an earlier page ended; the beginning when left out.
         """
 
@@ -5311,7 +5311,7 @@ class AsyncIdentity:
     ) -> replies.IdentityPage:
         """List the identities, and what they may do: ``identity.list``.
 
-        :param limit: How many at most, 0 to 1000; 100 when left out.
+        :param limit: How many at most, 1 to 1000; 100 when left out.
         :param cursor: The name an earlier page ended at; the beginning when left out.
         """
 
@@ -5341,7 +5341,7 @@ class AsyncOverview:
 
         :param voter_id: Whose votes: the name of a voter or an agent.
         :param wait_ms: Wait so long for a question when none is open, 0 to 300000; 0 when left out.
-        :param limit: How many at most, 0 to 1000; 100 when left out.
+        :param limit: How many at most, 1 to 1000; 100 when left out.
         """
 
 class AsyncJournal:
@@ -5415,7 +5415,7 @@ class AsyncHistory:
         :param upto_seq: Only events up to and with this number in the log of their entity.
         :param from_position: Only events at this place in the global order, or a later one; places begin at 1.
         :param upto_position: Only events up to and with this place in the global order.
-        :param limit: How many at most, 0 to 1000; 100 when left out.
+        :param limit: How many at most, 1 to 1000; 100 when left out.
         :param cursor: Where an earlier page ended; the beginning when left out. Not affected by what is appended meanwhile. That of another journal is refused.
         :param sealed: Texts that are sealed for a data subject are told as they are stored, for proofs; false when left out.
         """
@@ -5487,7 +5487,7 @@ class AsyncHistory:
         :param upto_position: Only events up to and with this place in the global order.
         :param per: Counts outcomes for each ``hour`` or ``day`` by itself, in UTC; over all time when left out.
         :param compare: Two voters: how often they voted on the same question, and how often alike.
-        :param limit: How many voters at most, those with the most votes first, 0 to 1000; 100 when left out.
+        :param limit: How many voters at most, those with the most votes first, 1 to 1000; 100 when left out.
         """
 
     async def state_at(

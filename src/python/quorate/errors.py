@@ -69,7 +69,7 @@ class RequestTimeout(Error):
 
 
 class UnknownOperation(Error):
-    """What to do: look the name up in operations."""
+    """What to do: look the name up in operations; where the path takes another method the status is 405, and ``allow`` says which."""
 
     kind = "unknown_operation"
     retryable = False

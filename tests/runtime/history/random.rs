@@ -37,7 +37,7 @@ pub async fn begin(q: &Quorate) {
     call(q, "quorum.start", personal).await.unwrap();
     let nobody = json!({ "stop_id": "halt", "scope": { "party": "nobody" }, "release_voters": ["ann"] });
     call(q, "stop.engage", nobody).await.unwrap();
-    call(q, "retention.hold", json!({ "entity_id": "q1", "reason": "case 7" })).await.unwrap();
+    call(q, "retention.hold", json!({ "entity_id": "sealed", "reason": "case 7" })).await.unwrap();
     call(
         q,
         "hook.register",

@@ -336,6 +336,16 @@ impl Budget {
             .filter_map(move |name| self.ready(name, now).map(|(rate, bucket)| (name, rate, bucket)))
     }
 
+    /// The units that it limits or counts; one that several rates count comes more than once.
+    pub(super) fn units(&self) -> impl Iterator<Item = &Resource> {
+        self.limits.keys().chain(self.rates.iter().flat_map(|(name, rate)| rate.units(name)))
+    }
+
+    /// Does it limit or count this unit?
+    pub(super) fn knows(&self, unit: &Resource) -> bool {
+        self.units().any(|known| known == unit)
+    }
+
     fn deadlines(&self) -> impl Iterator<Item = Timestamp> {
         let charges = self.charges.values().filter_map(|charge| charge.expires);
         let reservations = self.reservations.values().map(|taken| taken.reservation.expires);

@@ -45,6 +45,7 @@
 //! | Release, Revoke | | Returned (source, holder), Refunded (budgets) | released, revoked |
 //! | Transfer | | HandedOver (source, giver), Received (taker) | transferred |
 //! | Reserve | done before under this name | – | as it stands now: granted, settled, expired |
+//! | Reserve | neither the cell nor a budget over it knows one of the units | – | `UnknownUnit` |
 //! | Reserve | no rate of its budgets counts what is asked | – | `Uncounted` |
 //! | Reserve | a rate has not enough ready | – | exhausted, never |
 //! | Reserve | otherwise | Reserved (all budgets) | granted |

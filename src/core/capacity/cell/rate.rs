@@ -58,6 +58,11 @@ pub struct Rate {
 }
 
 impl Rate {
+    /// The units that cost something under the rate of this name.
+    pub(super) fn units<'r>(&'r self, name: &'r Resource) -> impl Iterator<Item = &'r Resource> {
+        self.weights.keys().chain(self.weights.is_empty().then_some(name))
+    }
+
     /// What so many units cost under the rate of this name.
     pub fn cost(&self, name: &Resource, units: &Units) -> u64 {
         let weight = |unit: &Resource| {

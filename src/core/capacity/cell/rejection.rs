@@ -1,9 +1,11 @@
 //! How cells and budgets say no. What is short or full is an answer ([`Reply`](super::Reply)), not a rejection.
 
+use std::collections::BTreeSet;
 use std::fmt::Display;
 
 use super::amount::Amount;
-use crate::kernel::ids::{BudgetId, CellId, IdempotencyKey, NeedId, Resource, TokenId};
+use super::rate::Units;
+use crate::kernel::ids::{BudgetId, CellId, IdempotencyKey, NeedId, Resource};
 
 /// The domain says no; nothing but the attempt itself is recorded, and that only of [`Rejection::NotOwner`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -96,10 +98,19 @@ pub enum Rejection {
         /// The budgets.
         budgets: Vec<BudgetId>,
     },
+    /// Neither the cell nor a budget over it knows this unit, so it would not be limited.
+    UnknownUnit {
+        /// The unit.
+        unit: Resource,
+        /// Those that the budgets know.
+        known: BTreeSet<Resource>,
+    },
     /// The token is a reservation and was settled with other amounts.
     SettledOtherwise {
-        /// The token of the reservation.
-        token: TokenId,
+        /// What was used, as it was said first.
+        first: Units,
+        /// As it is said now.
+        given: Units,
     },
     /// A bound is reached.
     Limit {

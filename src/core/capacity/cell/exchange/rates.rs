@@ -94,6 +94,7 @@ pub(super) fn reserve(desk: &mut Desk<'_>, asked: &Reserve) -> Result<Reply, Sto
     if desk.world().source_of(&asked.token).is_some() {
         return Err(Rejection::AlreadyExists { what: "token", id: asked.token.to_string() }.into());
     }
+    check_known(desk, asked, &budgets)?;
     let (now, mut short, mut taken) = (desk.now, Vec::new(), BTreeMap::new());
     for id in &budgets {
         let budget = desk.budget(id);
@@ -143,6 +144,26 @@ pub(super) fn reserve(desk: &mut Desk<'_>, asked: &Reserve) -> Result<Reply, Sto
         desk.happen_to_budget(&id, event);
     }
     Ok(Reply::Reserved { reservation, end: None, duplicate: false })
+}
+
+/// Refuses a unit that neither the cell nor a budget over it knows: misspelt, it would be used without any limit. Where the
+/// budgets have no rates at all, it is not the unit that is wrong.
+fn check_known(desk: &mut Desk<'_>, asked: &Reserve, budgets: &BTreeSet<BudgetId>) -> Result<(), Stop> {
+    let totals = desk.settings(&asked.cell);
+    for unit in asked.units.keys().filter(|unit| !totals.totals.contains_key(*unit)) {
+        if budgets.iter().any(|id| desk.budget(id).knows(unit)) {
+            continue;
+        }
+        let (mut known, mut has_rates) = (BTreeSet::new(), false);
+        for id in budgets {
+            has_rates |= !desk.budget(id).rates.is_empty();
+            known.extend(desk.budget(id).units().cloned());
+        }
+        if has_rates {
+            return Err(Rejection::UnknownUnit { unit: unit.clone(), known }.into());
+        }
+    }
+    Ok(())
 }
 
 /// The same again is answered from the record; another one under the same name is refused.
@@ -232,8 +253,8 @@ fn settled_before(
 ) -> Result<Reply, Stop> {
     match ended.end {
         ReservationEnd::Expired => Err(Rejection::TokenExpired.into()),
-        ReservationEnd::Settled(before) if before != actual => {
-            Err(Rejection::SettledOtherwise { token: ended.reservation.token }.into())
+        ReservationEnd::Settled(first) if first != actual => {
+            Err(Rejection::SettledOtherwise { first, given: actual }.into())
         }
         ReservationEnd::Settled(_) => {
             let token = &ended.reservation.token;
