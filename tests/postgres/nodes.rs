@@ -1,12 +1,12 @@
 //! Three servers: a primary and two standbys of which a commit waits for one.
 
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::postgres::{Server, done, unprivileged};
 
-/// How long what takes a moment may take.
-const SOON: Duration = Duration::from_secs(30);
+/// How often what takes a moment is looked for.
+const LOOKS: usize = 1_500;
 
 pub struct Nodes {
     pub all: Vec<Server>,
@@ -14,12 +14,13 @@ pub struct Nodes {
 }
 
 fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    #[expect(clippy::disallowed_methods, reason = "a deadline of a test")]
-    let begun = Instant::now();
-    while !holds() {
-        assert!(begun.elapsed() < SOON, "{what}: not within {SOON:?}");
+    for _ in 0..LOOKS {
+        if holds() {
+            return;
+        }
         std::thread::sleep(Duration::from_millis(20));
     }
+    panic!("not after {LOOKS} looks: {what}");
 }
 
 /// Sends a signal to these processes; some of them may have ended.
@@ -114,7 +115,7 @@ impl Nodes {
     pub fn cut(&self) -> impl FnOnce() + use<> {
         let senders = self.primary().sql("SELECT pid FROM pg_stat_replication");
         let senders: Vec<String> = senders.lines().map(str::to_owned).collect();
-        assert_eq!(senders.len(), self.all.len() - 1);
+        assert!(!senders.is_empty());
         signal("-STOP", &senders);
         move || signal("-CONT", &senders)
     }

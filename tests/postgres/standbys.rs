@@ -314,9 +314,7 @@ fn nothing_acknowledged_is_lost_or_doubled_when_owner_primary_and_standbys_are_k
     let acknowledged: usize = ended.iter().map(|(_, told)| told.acknowledged).sum();
     let lives: BTreeMap<_, _> = ended.into_iter().collect();
     for (life, told) in &lives {
-        let fault = told.fault.clone().unwrap_or_default();
         println!("{life}: {told:?}");
-        assert!(!fault.contains("does not end where"), "{life}: {fault}");
     }
     let (epochs, records) = check(&url, &lives);
     println!("{} rounds: {acknowledged} acknowledged, {records} recorded, {epochs} epochs", rounds());
@@ -364,6 +362,19 @@ fn a_database_that_acknowledges_alone_is_not_believed() {
     load.commit(&*store, epoch, 2).unwrap();
     load.check(&*store);
     load.check(&*open(&nodes.primary().within(&schema)).unwrap());
+    // Both take writes still. Wherever the next connections begin, nothing is read at the former one.
+    for _ in 0..4 {
+        let heal = nodes.cut();
+        std::thread::scope(|scope| {
+            let committing = scope.spawn(|| load.commit(&*store, epoch, 1));
+            while nodes.primary().disturb("pg_terminate_backend", "wait_event = 'SyncRep'") == 0 {
+                pause(20);
+            }
+            heal();
+            committing.join().unwrap().unwrap();
+        });
+        load.check(&*store);
+    }
     heal();
     nodes.all[former].kill();
     nodes.rejoin(former);
