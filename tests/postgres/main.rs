@@ -3,9 +3,11 @@
 
 mod cuts;
 mod moving;
+mod nodes;
 mod owners;
 #[path = "../support/postgres.rs"]
 mod postgres;
 mod server;
 mod settings;
+mod standbys;
 mod support;

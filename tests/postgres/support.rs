@@ -35,7 +35,8 @@ pub fn open(url: &str) -> Result<Arc<dyn Store>, Fault> {
 pub struct Load {
     name: String,
     heads: Vec<(u64, ChainHash)>,
-    next: usize,
+    /// How many were made.
+    pub next: usize,
     /// The last position that was acknowledged.
     pub position: Position,
 }

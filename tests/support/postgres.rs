@@ -13,7 +13,8 @@ const NOBODY: &str = "65534";
 
 /// A running server. Whoever can write its folder may do everything with it.
 pub struct Server {
-    bin: PathBuf,
+    /// The folder of the server's programs.
+    pub bin: PathBuf,
     /// Its data folder, its log and its socket.
     pub folder: PathBuf,
     next: AtomicU32,
@@ -47,7 +48,7 @@ fn is_root() -> bool {
 }
 
 /// A command as somebody whom the server lets run it.
-fn unprivileged(program: &Path) -> Command {
+pub fn unprivileged(program: &Path) -> Command {
     if !is_root() {
         return Command::new(program);
     }
@@ -56,7 +57,8 @@ fn unprivileged(program: &Path) -> Command {
     command
 }
 
-fn done(command: &mut Command) -> String {
+/// Runs a command that must succeed; answers what it prints.
+pub fn done(command: &mut Command) -> String {
     let output = command.output().unwrap_or_else(|e| panic!("{command:?}: {e}"));
     assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8_lossy(&output.stdout).trim().to_owned()
@@ -76,7 +78,7 @@ impl Server {
         if is_root() {
             done(Command::new("chown").arg(format!("{NOBODY}:{NOBODY}")).arg(&folder));
         }
-        let reap = "cat >/dev/null; kill -QUIT $(head -1 \"$0/data/postmaster.pid\") 2>/dev/null; sleep 0.3; rm -rf \"$0\"";
+        let reap = "cat >/dev/null; p=$(head -1 \"$0/data/postmaster.pid\"); kill -QUIT $p; kill -CONT $p $(pgrep -P $p); sleep 0.3; rm -rf \"$0\"";
         let mut reaper = Command::new("sh");
         reaper.args(["-c", reap]).arg(&folder).stdin(Stdio::piped());
         let reaper = reaper.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
@@ -99,7 +101,8 @@ impl Server {
                     .args(["-U", "quorate", "-A", "trust", "-E", "UTF8"])
                     .args(["--locale=C", "-N", "-D", data.to_str().unwrap()]),
             );
-            let new = template.with_extension(format!("new{}", std::process::id()));
+            let mine = self.folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let new = template.with_extension(format!("new-{mine}"));
             done(Command::new("cp").arg("-a").arg(&data).arg(&new));
             // Another test program may have been faster.
             let _ = std::fs::rename(&new, &template);

@@ -2,6 +2,12 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
+
+use std::future::Future;
+use std::pin::pin;
+
+use tokio_postgres::{Error, Row};
 
 use super::super::heads::Entry;
 use super::super::layout::stream_key;
@@ -10,7 +16,7 @@ use super::super::plan::{Limits, Plan, plan};
 use super::super::walk::{GroupBytes, View};
 use super::link::{Link, Trouble};
 use super::read::{number, signed, tip};
-use super::{ANSWER, Core, PATIENCE, PAUSES};
+use super::{ANSWER, Core, PATIENCE, PAUSES, write_slot};
 use crate::group::GroupHeader;
 use crate::{Append, Appended, Epoch, Fault, Tip};
 use quorate_core::kernel::ids::{IdempotencyKey, StreamId};
@@ -39,12 +45,16 @@ const COMMIT: &str = "WITH own AS (
     INSERT INTO quorate_keys (key, stream)
     SELECT k.key, k.stream FROM own, unnest($17::bytea[], $18::bytea[]) AS k (key, stream)
 )
-SELECT count(*) FROM own";
+SELECT count(*), current_setting('synchronous_standby_names') <> '' FROM own";
+
+/// A commit that took longer may have been let go because the server stopped waiting for standbys.
+const PROMPT: Duration = Duration::from_millis(100);
 
 /// From here on nothing that was sent in an earlier session of this owner takes effect.
 const SETTLE: &str = "UPDATE quorate_owner SET session = session + 1,
     lease_until = clock_timestamp() + $2 * interval '1 millisecond'
-    WHERE epoch = $1 RETURNING session, tip_group, tip_position, tip_at, tip_hash";
+    WHERE epoch = $1 RETURNING session, tip_group, tip_position, tip_at, tip_hash,
+    current_setting('synchronous_standby_names') <> ''";
 
 /// What a plan must know.
 struct Known {
@@ -127,12 +137,13 @@ impl Sent {
     }
 
     /// Sends it; answers whether the journal was ours to write.
-    async fn send(&self, link: &Link, session: i64) -> Result<bool, Trouble> {
+    async fn send(&self, core: &Core, link: &Link, session: i64) -> Result<bool, Trouble> {
         link.listen();
         let groups: Vec<&[u8]> = self.groups.iter().map(|group| &group[..]).collect();
-        let row = link
-            .client
-            .query_one(
+        let row = prompt(
+            core,
+            link,
+            link.client.query_one(
                 link.commit(COMMIT).await?,
                 &[
                     &signed(self.epoch),
@@ -154,15 +165,34 @@ impl Sent {
                     &self.keys,
                     &self.key_streams,
                 ],
-            )
-            .await?;
+            ),
+        )
+        .await?;
         let ours = row.try_get::<_, i64>(0)? == 1;
         if ours && link.warned() {
             let reason = "the database warned during the commit, as it does when the wait for a synchronous standby \
                           was cancelled: it may be on the primary alone";
             return Err(Trouble::Told(Fault::Unavailable { reason: reason.into() }));
         }
+        core.stands(row.try_get(1)?)?;
         Ok(ours)
+    }
+}
+
+/// Waits for a statement that writes. When it took long, what the server waits for is looked at again.
+async fn prompt(
+    core: &Core,
+    link: &Link,
+    asked: impl Future<Output = Result<Row, Error>>,
+) -> Result<Row, Trouble> {
+    let mut asked = pin!(asked);
+    match tokio::time::timeout(PROMPT, &mut asked).await {
+        Ok(row) => Ok(row?),
+        Err(_) => {
+            let row = asked.await?;
+            core.stands(link.waits_now().await?)?;
+            Ok(row)
+        }
     }
 }
 
@@ -203,7 +233,7 @@ impl Core {
         at: Timestamp,
         appends: &[Append],
     ) -> Result<Vec<Appended>, Fault> {
-        let known = self.known(appends)?;
+        let known = self.known(epoch, appends)?;
         let limits = Limits { group_bytes: self.group_bytes, groups: usize::MAX };
         let plan = plan(&known, &known.tip, (epoch, at), appends, limits)?;
         self.write(epoch, &plan, known.tip)?;
@@ -233,11 +263,14 @@ impl Core {
     }
 
     /// Everything a plan asks about, in at most one question to the database.
-    fn known(self: &Arc<Self>, appends: &[Append]) -> Result<Known, Fault> {
+    fn known(self: &Arc<Self>, epoch: Epoch, appends: &[Append]) -> Result<Known, Fault> {
         let (streams, keys) = self.unknown(appends);
         let found = match (streams.is_empty(), keys.is_empty()) {
             (true, true) => super::read::Found::default(),
-            _ => self.look_up(streams, keys)?,
+            _ => {
+                let known = (epoch, lock(&self.state).tip.clone());
+                self.look_up(streams, keys, known)?
+            }
         };
         let state = lock(&self.state);
         let remembered =
@@ -254,7 +287,7 @@ impl Core {
             let mut session = lock(&self.state).owned.map_or(0, |owned| owned.session);
             let mut pause = PAUSES.0;
             loop {
-                let sending = async { sent.send(&*self.write.reached(&self.target).await?, session).await };
+                let sending = async { sent.send(self, &*self.reached(write_slot).await?, session).await };
                 match tokio::time::timeout(ANSWER, sending).await {
                     Ok(Ok(true)) => return Ok(()),
                     Ok(Ok(false)) => return Err(self.not_ours(&sent).await),
@@ -285,13 +318,17 @@ impl Core {
 
     /// Makes everything void that was sent and has not taken effect, and looks at what has.
     async fn settle(&self, sent: &Sent) -> Result<Result<Settled, Fault>, Trouble> {
-        let link = self.write.reached(&self.target).await?;
+        let link = self.reached(write_slot).await?;
+        link.listen();
         let row = link.client.query_opt(SETTLE, &[&signed(sent.epoch), &sent.lease_ms]).await?;
         let Some(row) = row else {
-            // Somebody took over, perhaps after the commit.
-            const THERE: &str = "SELECT o.epoch, g.bytes FROM quorate_owner o \
-                 LEFT JOIN quorate_groups g ON g.number = $1";
+            // Somebody took over, perhaps after the commit. It is written so that standbys are waited for: what can be
+            // read here may not have reached one.
+            const THERE: &str = "WITH o AS (UPDATE quorate_owner SET since = since RETURNING epoch) \
+                 SELECT o.epoch, g.bytes FROM o LEFT JOIN quorate_groups g ON g.number = $1";
             let row = link.client.query_one(THERE, &[&signed(sent.after.group)]).await?;
+            link.kept()?;
+            self.stands(link.waits_now().await?)?;
             let there = row.try_get::<_, Option<&[u8]>>(1)? == sent.groups.last().map(|group| &group[..]);
             return Ok(if there {
                 Ok(Settled::Committed)
@@ -299,6 +336,8 @@ impl Core {
                 Err(Fault::Fenced { held: number(row.try_get(0)?)?, given: sent.epoch })
             });
         };
+        link.kept()?;
+        self.stands(row.try_get(5)? && link.waits_now().await?)?;
         let (session, found): (i64, Tip) = (row.try_get(0)?, tip(&row, 1)?);
         if let Some(owned) = &mut lock(&self.state).owned {
             owned.session = session;
@@ -312,13 +351,13 @@ impl Core {
 
     /// Why the row of the owner did not fit.
     async fn not_ours(&self, sent: &Sent) -> Fault {
-        let asked = self.asked(super::write_slot, |link| async move {
+        let asked = self.asked(write_slot, |link| async move {
             const ROW: &str = "SELECT epoch, tip_group, tip_position, tip_at, tip_hash FROM quorate_owner";
             let row = link.client.query_one(ROW, &[]).await?;
             Ok((number(row.try_get(0)?)?, tip(&row, 1)?))
         });
         match asked.await {
-            Ok((held, found)) if held == sent.epoch => went_back(&sent.before, &found),
+            Ok((held, found)) if held <= sent.epoch => went_back(&sent.before, &found),
             Ok((held, _)) => Fault::Fenced { held, given: sent.epoch },
             Err(fault) => fault,
         }
@@ -327,7 +366,7 @@ impl Core {
 
 /// The database is not as the owner left it: it lost what it had acknowledged, as a failover to a standby that was not
 /// synchronous does, or somebody else wrote.
-fn went_back(known: &Tip, found: &Tip) -> Fault {
+pub(super) fn went_back(known: &Tip, found: &Tip) -> Fault {
     Fault::Corrupt {
         what: format!(
             "the database does not end where it was acknowledged to end. acknowledged_group={}, found_group={}; \

@@ -1,10 +1,12 @@
 //! Looks at a database before it is trusted with a journal. Writes nothing.
 
 use std::future::poll_fn;
+use std::io::{Read, Write};
+use std::net::{TcpStream, ToSocketAddrs};
 use std::time::Duration;
 
 use tokio::runtime::Builder;
-use tokio_postgres::config::TargetSessionAttrs;
+use tokio_postgres::config::{Host, TargetSessionAttrs};
 use tokio_postgres::{Client, Error};
 
 use super::super::check::Check;
@@ -18,6 +20,8 @@ use quorate_core::kernel::time::Timestamp;
 const LONGEST: Duration = Duration::from_secs(20);
 /// The oldest version that is tested, as the server counts them.
 const OLDEST: i32 = 150_000;
+/// Where Patroni answers unless it is told otherwise, and how long it may take.
+const PATRONI: (u16, Duration) = (8008, Duration::from_secs(1));
 /// Clocks further apart than this, in milliseconds, make instants of the journal and leases look odd.
 const SKEW_MS: i64 = 1_000;
 
@@ -26,7 +30,8 @@ const SETTINGS: &str = "SELECT current_setting('server_version_num')::int, curre
      current_setting('synchronous_commit'), current_setting('synchronous_standby_names'), \
      (SELECT count(*) FROM pg_stat_replication), \
      (SELECT count(*) FROM pg_stat_replication WHERE sync_state IN ('sync', 'quorum')), \
-     (extract(epoch FROM clock_timestamp()) * 1000000)::bigint, to_regclass('quorate_owner') IS NOT NULL";
+     (extract(epoch FROM clock_timestamp()) * 1000000)::bigint, to_regclass('quorate_owner') IS NOT NULL, \
+     (SELECT count(*) FROM pg_stat_replication WHERE usename = 'streaming_replica')";
 
 /// Every check of a database. `now` is the clock of this machine, asked when the database has answered.
 ///
@@ -108,7 +113,9 @@ async fn look(target: &Target, now: &impl Fn() -> Timestamp, checks: &mut Vec<Ch
     checks.push(acknowledged(row.try_get(5)?, synchronous > 0));
     if !replica {
         checks.push(standbys(row.try_get(6)?, connected, synchronous));
+        checks.extend(cloud_native(row.try_get(6)?, row.try_get(11)?));
     }
+    checks.push(patroni(target));
     checks.push(pooler(target, &client).await?);
     let skew = (Timestamp::from_micros(row.try_get(9)?).as_micros() - here.as_micros()) / 1_000;
     checks.push(if skew.abs() > SKEW_MS {
@@ -159,6 +166,109 @@ fn standbys(names: &str, connected: i64, synchronous: i64) -> Check {
         ),
         (false, ..) => Check::ok(name, format!("{synchronous} waited for, {connected} connected")),
     }
+}
+
+/// CloudNativePG, known by the role with which its standbys connect.
+fn cloud_native(names: &str, standbys: i64) -> Option<Check> {
+    let remedy = "spec.postgresql.synchronous with method: any, number: 1, dataDurability: required";
+    match (standbys, names) {
+        (0, _) => None,
+        (n, "") => Some(Check::fail(
+            "CloudNativePG",
+            format!(
+                "{n} standbys of streaming_replica, and synchronous_standby_names is empty: durability is not required"
+            ),
+            remedy,
+        )),
+        (n, names) => Some(Check::warn(
+            "CloudNativePG",
+            format!(
+                "{n} standbys of streaming_replica, and {names} is waited for now; whether that stays so when they are away \
+                 (dataDurability) cannot be told from here"
+            ),
+            remedy,
+        )),
+    }
+}
+
+/// What manages the server, if it says so.
+fn patroni(target: &Target) -> Check {
+    let hosts: Vec<&str> = target
+        .config
+        .get_hosts()
+        .iter()
+        .map(|host| match host {
+            Host::Tcp(name) => name.as_str(),
+            #[cfg(unix)]
+            Host::Unix(_) => "127.0.0.1",
+        })
+        .collect();
+    // The oldest one says what may happen.
+    let answers: Vec<_> = hosts.iter().filter_map(|host| Patroni::at(host, PATRONI.0)).collect();
+    match answers.into_iter().min_by_key(|found| found.major) {
+        Some(found) => found.check(),
+        None => {
+            let port = PATRONI.0;
+            Check::ok("Patroni", format!("none answers on port {port}; whether one is there cannot be told"))
+        }
+    }
+}
+
+/// What the REST interface of Patroni says.
+struct Patroni {
+    version: String,
+    major: u32,
+    /// Do commits wait when no standby is there?
+    strict: bool,
+}
+
+impl Patroni {
+    fn at(host: &str, port: u16) -> Option<Self> {
+        let status = answer(host, port, "/patroni")?;
+        let version = status.get("patroni")?.get("version")?.as_str()?.to_owned();
+        let major = version.split('.').next()?.parse().ok()?;
+        let config = answer(host, port, "/config").unwrap_or_default();
+        let on = |name: &str| config.get(name).is_some_and(|value| value == true || value == "on");
+        let mode =
+            on("synchronous_mode") || config.get("synchronous_mode").is_some_and(|mode| mode == "quorum");
+        Some(Patroni { version, major, strict: mode && on("synchronous_mode_strict") })
+    }
+
+    fn check(&self) -> Check {
+        let version = &self.version;
+        if self.major < 4 {
+            return Check::fail(
+                "Patroni",
+                format!(
+                    "{version}: a primary that was paused may take writes after another one was made, and lose them"
+                ),
+                "Patroni 4 or later with synchronous_mode and synchronous_mode_strict",
+            );
+        }
+        if !self.strict {
+            return Check::warn(
+                "Patroni",
+                format!(
+                    "{version}, and a primary without standbys goes on acknowledging what they never hear of"
+                ),
+                "patronictl edit-config: synchronous_mode: true, synchronous_mode_strict: true",
+            );
+        }
+        Check::ok("Patroni", format!("{version}, synchronous_mode_strict"))
+    }
+}
+
+/// The JSON that a page answers, whatever its status.
+fn answer(host: &str, port: u16, page: &str) -> Option<serde_json::Value> {
+    let (longest, most) = (PATRONI.1, 1 << 20);
+    let address = (host, port).to_socket_addrs().ok()?.next()?;
+    let mut way = TcpStream::connect_timeout(&address, longest).ok()?;
+    way.set_read_timeout(Some(longest)).ok()?;
+    way.set_write_timeout(Some(longest)).ok()?;
+    write!(way, "GET {page} HTTP/1.0\r\nHost: {host}\r\nConnection: close\r\n\r\n").ok()?;
+    let mut said = String::new();
+    way.take(most).read_to_string(&mut said).ok()?;
+    serde_json::from_str(said.split_once("\r\n\r\n")?.1).ok()
 }
 
 /// A pooler that hands out connections by transaction: what is said in one is not known in the next.
@@ -221,6 +331,51 @@ async fn journal(client: &Client, checks: &mut Vec<Check>) -> Result<(), Error> 
 mod tests {
     use super::super::super::check::CheckStatus;
     use super::*;
+
+    /// Answers as Patroni does.
+    fn pretends(version: &'static str, config: &'static str) -> u16 {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        std::thread::spawn(move || {
+            for mut way in listener.incoming().take(2).flatten() {
+                let mut bytes = [0; 1024];
+                let n = way.read(&mut bytes).unwrap();
+                let status = format!(
+                    r#"{{"state": "running", "role": "primary", "patroni": {{"version": "{version}", "scope": "q"}}}}"#
+                );
+                let body = if bytes[..n].starts_with(b"GET /config ") { config } else { status.as_str() };
+                let _ = write!(way, "HTTP/1.0 200 OK\r\nContent-Type: application/json\r\n\r\n{body}");
+            }
+        });
+        port
+    }
+
+    #[test]
+    fn patroni_is_asked_for_its_version_and_whether_it_is_strict() {
+        let strict = r#"{"synchronous_mode": true, "synchronous_mode_strict": true}"#;
+        for (version, config, status) in [
+            ("3.0.2", strict, CheckStatus::Fail),
+            ("4.0.5", r#"{"ttl": 30, "synchronous_mode": true}"#, CheckStatus::Warn),
+            ("4.0.5", strict, CheckStatus::Ok),
+            ("4.1.0", r#"{"synchronous_mode": "quorum", "synchronous_mode_strict": true}"#, CheckStatus::Ok),
+        ] {
+            let check = Patroni::at("127.0.0.1", pretends(version, config)).unwrap().check();
+            assert_eq!(check.status, status, "{version} {config}");
+            assert!(check.found.starts_with(version), "{}", check.found);
+        }
+        assert!(Patroni::at("127.0.0.1", pretends("none", "{}")).is_none());
+        let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        assert!(Patroni::at("127.0.0.1", closed).is_none());
+    }
+
+    #[test]
+    fn standbys_of_cloud_native_pg_must_be_waited_for_and_what_is_not_seen_is_said() {
+        assert!(cloud_native("", 0).is_none());
+        assert_eq!(cloud_native("", 2).unwrap().status, CheckStatus::Fail);
+        let waited = cloud_native("ANY 1 (q-1, q-2)", 2).unwrap();
+        assert_eq!(waited.status, CheckStatus::Warn);
+        assert!(waited.found.contains("cannot be told"), "{}", waited.found);
+    }
 
     #[test]
     fn standbys_that_nobody_waits_for_fail_and_a_lonely_primary_does_not() {

@@ -2,7 +2,8 @@
 
 use std::future::poll_fn;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use tokio::sync::{Mutex, OnceCell};
 use tokio_postgres::error::{Severity, SqlState};
@@ -48,28 +49,48 @@ impl From<Error> for Trouble {
 
 /// What must hold of a server before anything is written to it.
 const SETTINGS: &str = "SELECT pg_is_in_recovery(), current_setting('fsync'), \
-     current_setting('full_page_writes'), current_setting('synchronous_commit')";
+     current_setting('full_page_writes'), current_setting('synchronous_commit'), \
+     current_setting('synchronous_standby_names') <> ''";
+/// How long one of several servers may take to let somebody in before the next one is tried.
+const KNOCK: Duration = Duration::from_secs(3);
 
 /// A connection that is open, to a primary that keeps what it says.
 #[derive(Debug)]
 pub(super) struct Link {
     pub client: Client,
+    /// The place of its server in the address.
+    pub server: usize,
+    /// Did the server wait for standbys when it was opened?
+    pub waits: bool,
     commit: OnceCell<Statement>,
     warned: Arc<AtomicBool>,
 }
 
 impl Link {
-    async fn open(target: &Target) -> Result<Self, Trouble> {
-        let (client, mut connection) = target.config.connect(target.tls.clone()).await.map_err(|e| {
-            if e.to_string().contains("does not allow writes") || plain(&e).contains("does not allow writes")
-            {
-                return Trouble::Told(replica());
+    /// Connects to a server that takes writes, beginning with this one.
+    async fn open(target: &Target, first: usize) -> Result<Self, Trouble> {
+        let servers = target.servers();
+        let (mut found, mut trouble) = (None, None);
+        for at in 0..servers.len() {
+            let at = (first + at) % servers.len();
+            // A server that is stopped lets the kernel accept, and says nothing: the others are not to wait for it.
+            let limit = if servers.len() == 1 { Duration::MAX } else { KNOCK };
+            let why = match tokio::time::timeout(limit, servers[at].connect(target.tls.clone())).await {
+                Ok(Ok(link)) => {
+                    found = Some((at, link));
+                    break;
+                }
+                Ok(Err(e)) => refusal(target, e),
+                Err(_) => Trouble::Lost(format!("{} does not answer", target.shown)),
+            };
+            // One that is away may be the primary, whatever the others are.
+            if !matches!(trouble, Some(Trouble::Lost(_))) {
+                trouble = Some(why);
             }
-            match Trouble::from(e) {
-                Trouble::Lost(why) => Trouble::Lost(format!("{} cannot be reached: {why}", target.shown)),
-                told @ Trouble::Told(_) => told,
-            }
-        })?;
+        }
+        let Some((server, (client, mut connection))) = found else {
+            return Err(trouble.unwrap_or_else(|| Trouble::Lost("no server is named".into())));
+        };
         let warned = Arc::new(AtomicBool::new(false));
         let heard = warned.clone();
         tokio::spawn(async move {
@@ -88,7 +109,8 @@ impl Link {
             return Err(Trouble::Told(replica()));
         }
         settings([row.get(1), row.get(2), row.get(3)]).map_err(Trouble::Told)?;
-        Ok(Link { client, commit: OnceCell::new(), warned })
+        let waits = row.get(4);
+        Ok(Link { client, server, waits, commit: OnceCell::new(), warned })
     }
 
     /// The statement of a commit, prepared once.
@@ -104,6 +126,32 @@ impl Link {
     /// Was there a warning since? A commit has one when the wait for a synchronous standby was cancelled.
     pub fn warned(&self) -> bool {
         self.warned.load(Ordering::Acquire)
+    }
+
+    /// As [`Link::warned`], for what is simply done again then.
+    pub fn kept(&self) -> Result<(), Trouble> {
+        if self.warned() {
+            return Err(Trouble::Lost("the wait for a synchronous standby was cancelled".into()));
+        }
+        Ok(())
+    }
+
+    /// Does the server wait for standbys now?
+    pub async fn waits_now(&self) -> Result<bool, Error> {
+        const WAITS: &str = "SELECT current_setting('synchronous_standby_names') <> ''";
+        self.client.query_one(WAITS, &[]).await?.try_get(0)
+    }
+}
+
+/// Why a server does not let us in.
+fn refusal(target: &Target, error: Error) -> Trouble {
+    let writes = "does not allow writes";
+    if error.to_string().contains(writes) || plain(&error).contains(writes) {
+        return Trouble::Told(replica());
+    }
+    match Trouble::from(error) {
+        Trouble::Lost(why) => Trouble::Lost(format!("{} cannot be reached: {why}", target.shown)),
+        told @ Trouble::Told(_) => told,
     }
 }
 
@@ -140,16 +188,23 @@ fn settings([fsync, full_page_writes, synchronous_commit]: [&str; 3]) -> Result<
 
 /// A place for one connection.
 #[derive(Debug, Default)]
-pub(super) struct Slot(Mutex<Option<Arc<Link>>>);
+pub(super) struct Slot {
+    link: Mutex<Option<Arc<Link>>>,
+    /// The server to begin with; another one after each connection that was given up, for an old primary that was cut off
+    /// still lets everybody in.
+    first: AtomicUsize,
+}
 
 impl Slot {
     /// The connection, made when there is none.
     pub async fn get(&self, target: &Target) -> Result<Arc<Link>, Trouble> {
-        let mut slot = self.0.lock().await;
+        let mut slot = self.link.lock().await;
         if let Some(link) = slot.as_ref().filter(|link| !link.client.is_closed()) {
             return Ok(link.clone());
         }
-        Ok(slot.insert(Arc::new(Link::open(target).await?)).clone())
+        let link = Link::open(target, self.first.load(Ordering::Relaxed)).await?;
+        self.first.store(link.server, Ordering::Relaxed);
+        Ok(slot.insert(Arc::new(link)).clone())
     }
 
     /// As [`Slot::get`]. A server that is not to be used now, as in a failover, may be another one at the next try.
@@ -162,6 +217,18 @@ impl Slot {
 
     /// Gives the connection up, so that the next one is a new one.
     pub async fn give_up(&self) {
-        self.0.lock().await.take();
+        self.link.lock().await.take();
+        self.first.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The server that is connected to.
+    pub async fn server(&self) -> Option<usize> {
+        self.link.lock().await.as_ref().map(|link| link.server)
+    }
+
+    /// Gives the connection up for one to this server.
+    pub async fn follow(&self, server: usize) {
+        self.link.lock().await.take();
+        self.first.store(server, Ordering::Relaxed);
     }
 }

@@ -31,6 +31,7 @@ mod target;
 
 use std::collections::HashMap;
 use std::future::Future;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -79,6 +80,8 @@ struct Core {
     write: Slot,
     /// Everything else.
     read: Slot,
+    /// Was a server seen that waits for standbys? Then none is written any more that does not.
+    insists: AtomicBool,
     /// One commit at a time.
     turn: Mutex<()>,
     state: Mutex<State>,
@@ -129,6 +132,7 @@ impl PostgresStore {
             group_bytes: options.slot_bytes,
             write: Slot::default(),
             read: Slot::default(),
+            insists: AtomicBool::new(false),
             turn: Mutex::default(),
             state: Mutex::new(State {
                 owned: None,
@@ -247,6 +251,35 @@ impl Core {
         run(&self.handle, async move { core.asked(slot, what).await })
     }
 
+    /// A connection to a server that may be used.
+    async fn reached(&self, slot: fn(&Core) -> &Slot) -> Result<Arc<Link>, Trouble> {
+        let mut link = slot(self).reached(&self.target).await?;
+        if let Some(owner) = self.write.server().await
+            && owner != link.server
+        {
+            // Two servers that take writes: one was cut off from the others, and what it shows is old.
+            slot(self).follow(owner).await;
+            link = slot(self).reached(&self.target).await?;
+            if link.server != owner {
+                return Err(Trouble::Lost("commits go to another server".into()));
+            }
+        }
+        self.stands(link.waits)?;
+        Ok(link)
+    }
+
+    /// Whether what is written is kept, when the server waits for standbys or does not.
+    fn stands(&self, waits: bool) -> Result<(), Trouble> {
+        if waits {
+            self.insists.store(true, Ordering::Relaxed);
+        } else if self.insists.load(Ordering::Relaxed) {
+            const ALONE: &str = "the database no longer waits for a synchronous standby \
+                 (synchronous_standby_names is empty), as an old primary that was cut off may do";
+            return Err(Trouble::Lost(ALONE.into()));
+        }
+        Ok(())
+    }
+
     async fn asked<T, F>(&self, slot: fn(&Core) -> &Slot, what: impl Fn(Arc<Link>) -> F) -> Result<T, Fault>
     where
         F: Future<Output = Result<T, Trouble>>,
@@ -255,7 +288,7 @@ impl Core {
         let tried = tokio::time::timeout(PATIENCE, async {
             let mut pause = PAUSES.0;
             loop {
-                let answer = async { what(slot(self).reached(&self.target).await?).await };
+                let answer = async { what(self.reached(slot).await?).await };
                 match tokio::time::timeout(ANSWER, answer).await {
                     Ok(Ok(answer)) => return Ok(answer),
                     Ok(Err(Trouble::Told(fault))) => return Err(fault),

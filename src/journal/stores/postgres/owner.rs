@@ -19,7 +19,8 @@ const ACQUIRE: &str = "UPDATE quorate_owner SET epoch = epoch + 1, session = ses
      since = clock_timestamp(), lease_until = clock_timestamp() + $3 * interval '1 millisecond' \
      WHERE (holder = $1 OR lease_until <= clock_timestamp()) AND ($4 OR NOT EXISTS (SELECT 1 FROM quorate_move)) \
      AND $5 = EXISTS (SELECT 1 FROM quorate_part) \
-     RETURNING epoch, session, tip_group, tip_position, tip_at, tip_hash";
+     RETURNING epoch, session, tip_group, tip_position, tip_at, tip_hash, \
+     current_setting('synchronous_standby_names') <> ''";
 
 const HOLDER: &str = "SELECT owner, to_char(since AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'), \
      (extract(epoch FROM lease_until) * 1000)::bigint, \
@@ -106,14 +107,20 @@ impl Core {
     fn try_acquire(self: &Arc<Self>, owner: &str, whose: Whose) -> Result<Asked, Fault> {
         let (holder, owner, lease) = (self.holder.clone(), owner.to_owned(), self.lease_ms());
         let is_part = self.is_part;
+        let asking = self.clone();
         self.ask(write_slot, move |link| {
+            let core = asking.clone();
             let (holder, owner) = (holder.clone(), owner.clone());
             async move {
                 let lease = lease as f64;
                 let forbidden = whose == Whose::Anybodys;
+                link.listen();
                 if let Some(row) =
                     link.client.query_opt(ACQUIRE, &[&holder, &owner, &lease, &!forbidden, &is_part]).await?
                 {
+                    // An epoch that a standby has not heard of may be given again by the next primary.
+                    link.kept()?;
+                    core.stands(row.try_get(6)? && link.waits_now().await?)?;
                     let owned = Owned { epoch: number(row.try_get(0)?)?, session: row.try_get(1)? };
                     return Ok(Asked::Ours(owned, tip(&row, 2)?));
                 }

@@ -8,6 +8,7 @@ use super::super::heads::Entry;
 use super::super::layout::{decode_stream, stream_key};
 use super::super::lock;
 use super::super::walk::{GroupBytes, View};
+use super::commit::went_back;
 use super::link::Trouble;
 use super::{Core, read_slot, write_slot};
 use crate::{Append, ChainHash, Epoch, Fault, Position, Snapshot, Tip};
@@ -69,23 +70,39 @@ pub(super) struct Found {
     pub keys: Vec<(Vec<u8>, StreamId)>,
 }
 
+/// Refuses what a journal says that does not end where its owner knows it to end: `row` has group and hash from 2 on.
+fn still_ours((epoch, known): &(Epoch, Tip), held: Epoch, row: &Row) -> Result<(), Trouble> {
+    let found = Tip { group: number(row.try_get(2)?)?, hash: hash(row.try_get(3)?)?, ..known.clone() };
+    if held > *epoch {
+        return Err(Trouble::Told(Fault::Fenced { held, given: *epoch }));
+    }
+    if found != *known {
+        return Err(Trouble::Told(went_back(known, &found)));
+    }
+    Ok(())
+}
+
 impl Core {
-    /// The entries of these streams and the first uses of these keys, over the connection that commits.
+    /// The entries of these streams and the first uses of these keys, over the connection that commits, from a journal that
+    /// ends where the owner knows it to end.
     pub(super) fn look_up(
         self: &Arc<Self>,
         streams: Vec<Vec<u8>>,
         keys: Vec<Vec<u8>>,
+        known: (Epoch, Tip),
     ) -> Result<Found, Fault> {
         const BOTH: &str = "SELECT 0, stream, revision, hash, last_group, due FROM quorate_heads \
              WHERE stream = ANY($1) UNION ALL \
-             SELECT 1, key, 0, stream, 0, 0 FROM quorate_keys WHERE key = ANY($2)";
-        let asked = Arc::new((streams, keys));
+             SELECT 1, key, 0, stream, 0, 0 FROM quorate_keys WHERE key = ANY($2) UNION ALL \
+             SELECT 2, '', tip_group, tip_hash, epoch, 0 FROM quorate_owner";
+        let asked = Arc::new((streams, keys, known));
         self.ask(write_slot, move |link| {
             let asked = asked.clone();
             async move {
                 let mut found = Found::default();
                 for row in link.client.query(BOTH, &[&asked.0, &asked.1]).await? {
                     match row.try_get::<_, i32>(0)? {
+                        2 => still_ours(&asked.2, number(row.try_get(4)?)?, &row)?,
                         0 => found.heads.push((stream(row.try_get(1)?)?, entry(&row, 2)?)),
                         _ => found.keys.push((row.try_get(1)?, stream(row.try_get(3)?)?)),
                     }

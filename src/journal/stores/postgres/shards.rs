@@ -179,7 +179,14 @@ impl Book {
     {
         let (slot, target) = (self.slot.clone(), self.target.clone());
         run(&self.handle, async move {
-            let asked = async { what(slot.get(&target).await?).await };
+            let asked = async {
+                let link = slot.get(&target).await?;
+                link.listen();
+                let answer = what(link.clone()).await?;
+                // A lease that no standby has heard of is none.
+                link.kept()?;
+                Ok(answer)
+            };
             let away = |reason: String| Fault::Unavailable { reason: format!("the map of shards: {reason}") };
             let failed = match tokio::time::timeout(most, asked).await {
                 Ok(Ok(answer)) => return Ok(answer),

@@ -89,6 +89,13 @@ impl Target {
         })
     }
 
+    /// The servers, each by itself, in the order of the address.
+    pub fn servers(&self) -> Vec<Config> {
+        let all = &self.config;
+        let count = all.get_hosts().len().max(all.get_hostaddrs().len());
+        (0..count).map(|at| alone(all, at)).collect()
+    }
+
     /// The same in this schema, whatever the address says.
     pub fn in_schema(mut self, schema: Option<&str>) -> Self {
         if let Some(schema) = schema {
@@ -99,6 +106,34 @@ impl Target {
         }
         self
     }
+}
+
+/// As `all`, with one of its servers only.
+fn alone(all: &Config, at: usize) -> Config {
+    let mut one = Config::new();
+    match all.get_hosts().get(at) {
+        Some(Host::Tcp(name)) => drop(one.host(name)),
+        #[cfg(unix)]
+        Some(Host::Unix(path)) => drop(one.host_path(path)),
+        None => {}
+    }
+    all.get_hostaddrs().get(at).map(|addr| one.hostaddr(*addr));
+    // One port is that of all.
+    let port = all.get_ports().get(at).or(all.get_ports().first());
+    port.map(|port| one.port(*port));
+    all.get_user().map(|user| one.user(user));
+    all.get_password().map(|password| one.password(password));
+    all.get_dbname().map(|name| one.dbname(name));
+    all.get_options().map(|options| one.options(options));
+    all.get_application_name().map(|name| one.application_name(name));
+    all.get_connect_timeout().map(|limit| one.connect_timeout(*limit));
+    all.get_tcp_user_timeout().map(|limit| one.tcp_user_timeout(*limit));
+    all.get_keepalives_interval().map(|pause| one.keepalives_interval(pause));
+    all.get_keepalives_retries().map(|tries| one.keepalives_retries(tries));
+    one.keepalives(all.get_keepalives()).keepalives_idle(all.get_keepalives_idle());
+    one.ssl_mode(all.get_ssl_mode()).ssl_negotiation(all.get_ssl_negotiation());
+    one.channel_binding(all.get_channel_binding()).target_session_attrs(all.get_target_session_attrs());
+    one
 }
 
 /// Without what only we read: how TLS is done, and whom it trusts.
@@ -187,6 +222,24 @@ mod tests {
             mode("postgres://u@db/q?sslmode=prefer"),
             Err(Fault::Config { knob: "sslmode", .. })
         ));
+    }
+
+    #[test]
+    fn each_server_of_an_address_has_its_own_port_and_everything_else_of_the_address() {
+        let url = "postgres://u:p@a:1,%2Frun%2Fpg:2,c:3/q?options=-csearch_path%3Dj&connect_timeout=2";
+        let target = Target::of(&DatabaseUrl::of(url).unwrap()).unwrap();
+        let servers = target.servers();
+        let place = |one: &Config| (one.get_hosts().to_vec(), one.get_ports().to_vec());
+        let places: Vec<_> = servers.iter().map(place).collect();
+        let tcp = |name: &str| vec![Host::Tcp(name.to_owned())];
+        assert_eq!(
+            places,
+            [(tcp("a"), vec![1]), (vec![Host::Unix("/run/pg".into())], vec![2]), (tcp("c"), vec![3])]
+        );
+        // Put together again they are what was read.
+        let mut whole = servers[0].clone();
+        whole.host_path("/run/pg").port(2).host("c").port(3);
+        assert_eq!(whole, target.config);
     }
 
     #[test]
