@@ -172,7 +172,8 @@ const ARROWS: &[Arrow] = &[
     },
     Arrow {
         below: "src/api/",
-        // Opening looks the name of a store up in the table; recovering reads a folder that no store can open, restoring makes one, and moving has two open.
+        // Opening looks the name of a store up in the table; recovering reads a folder that no store can open, restoring makes one, and
+        // moving has two open.
         // Who owns shards looks them up in the first database.
         except: &[
             "src/api/backup.rs",
