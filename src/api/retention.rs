@@ -44,14 +44,13 @@ impl Retained<'_> {
         self.q.allow("retention.hold", &request).await?;
         check_sentence("reason", Some(&request.reason), MAX_REASON)?;
         let scope = scope(request.everything, request.kind, request.entity_id)?;
-        if let Scope::Entity(id) = &scope {
-            if !self.is_there(id).await? {
-                let message =
-                    format!("nothing is recorded under this id, so nothing is held. entity_id={id}");
-                return Err(Error::new(ErrorKind::NotFound, message)
-                    .with("field", "entity_id")
-                    .with("given", id.as_str()));
-            }
+        if let Scope::Entity(id) = &scope
+            && !self.is_there(id).await?
+        {
+            let message = format!("nothing is recorded under this id, so nothing is held. entity_id={id}");
+            return Err(Error::new(ErrorKind::NotFound, message)
+                .with("field", "entity_id")
+                .with("given", id.as_str()));
         }
         let by = self.q.host().by().map(|by| by.as_str().to_owned());
         let command = Command::Keep { scope: scope.clone(), reason: request.reason, by };
