@@ -7,8 +7,8 @@ mod network;
 mod session;
 
 use std::collections::BTreeSet;
-#[cfg(feature = "runtime")]
 use std::path::PathBuf;
+#[cfg(feature = "runtime")]
 use std::sync::Arc;
 use std::time::Duration;
 
