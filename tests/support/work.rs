@@ -70,6 +70,10 @@ impl Work {
     }
 
     fn job(&mut self, event: &EventView, what: &job::Event) -> Result<(), String> {
+        // Nothing was begun by that, and what never began is no job.
+        if matches!(what, job::Event::RunRefused { .. }) {
+            return Ok(());
+        }
         let name = event.entity_id.as_str();
         let is_new = !self.jobs.contains_key(name);
         let book = self.jobs.entry(name.to_owned()).or_default();
