@@ -73,7 +73,7 @@ mod keyed;
 mod known;
 pub mod lease;
 pub mod member;
-#[cfg(feature = "store-sled")]
+#[cfg(all(any(feature = "store-fjall", feature = "store-postgres"), feature = "store-sled"))]
 pub mod moving;
 pub mod nearest;
 pub mod network;

@@ -19,6 +19,7 @@ use tokio::net::TcpStream;
 use tokio::net::UnixStream;
 use tokio::task::AbortHandle;
 
+#[cfg(feature = "connect-tls")]
 use super::ConnectOptions;
 use super::again::{CUT_OFF, UNHEARD};
 #[cfg(feature = "connect-tls")]

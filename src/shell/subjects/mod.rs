@@ -286,7 +286,7 @@ pub(crate) fn take_along(from: &Path, into: &Path) -> Result<(), Fault> {
 }
 
 /// The folder of the keys in a data folder, if there is any.
-#[cfg(feature = "store-sled")]
+#[cfg(all(any(feature = "store-fjall", feature = "store-postgres"), feature = "store-sled"))]
 pub(crate) fn keys_in(folder: &Path) -> Option<PathBuf> {
     let keys = folder.join(FOLDER);
     let has_some = fs::read_dir(&keys).is_ok_and(|mut items| items.next().is_some());
@@ -294,7 +294,7 @@ pub(crate) fn keys_in(folder: &Path) -> Option<PathBuf> {
 }
 
 /// The keys of a data folder, brought into the one where its journal is now: afterwards they are there alone. Safe to repeat.
-#[cfg(feature = "store-sled")]
+#[cfg(all(any(feature = "store-fjall", feature = "store-postgres"), feature = "store-sled"))]
 pub(crate) fn bring(from: &Path, into: &Path) -> Result<(), Fault> {
     let (from, into) = (from.join(FOLDER), into.join(FOLDER));
     let failed = |e: io::Error| unavailable("the keys of data subjects cannot be brought along", &into, &e);
