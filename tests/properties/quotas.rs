@@ -414,8 +414,11 @@ fn rates_are_conserved_over_many_schedules_in_which_the_process_dies() {
         assert!(held.is_ok(), "QUORATE_RATE_SEED={seed} QUORATE_RATE_SCHEDULES=1");
     }
     println!("{count} schedules: {sums:?}");
-    // The schedules are such that much is granted, settled, and survives a death.
+    // The schedules are such that much is granted, settled, and survives a death. What is asked of a unit that nothing knows is refused.
     if count >= 1_000 {
-        assert!(sums.granted > 2 * count && sums.settled * 2 > count && sums.deaths > 2 * count, "{sums:?}");
+        assert!(
+            2 * sums.granted > 3 * count && sums.settled * 2 > count && sums.deaths > 2 * count,
+            "{sums:?}"
+        );
     }
 }
