@@ -80,7 +80,7 @@ pub(super) fn of(kind: StreamKind) -> Lore {
             ..PLAIN
         },
         StreamKind::Job => Lore {
-            refusals: &["step_refused", "late_result", "extension_denied", "fence_rejected"],
+            refusals: &["step_refused", "run_refused", "late_result", "extension_denied", "fence_rejected"],
             ends: &[("ended", How::Field("status"))],
             outcomes: JOB_ENDS,
             ..PLAIN
