@@ -34,7 +34,7 @@ const RETRY: (Duration, Duration) = (Duration::from_millis(10), Duration::from_s
 /// How often, and how many times, a runtime that closes looks whether all is given back.
 const PATIENCE: (Duration, u32) = (Duration::from_millis(5), 200);
 /// The first so many of these looks are for those who have yet to begin.
-const PROMPT: u32 = 20;
+const PROMPT: u32 = 100;
 
 /// How a need ended.
 #[derive(Clone, Debug)]

@@ -17,15 +17,16 @@ use std::sync::Arc;
 
 #[cfg(feature = "store-fjall")]
 use super::fjall::FjallStore;
+use super::local::{self, Local};
 use super::moved::Note;
 #[cfg(feature = "store-postgres")]
 use super::postgres::PostgresStore;
+use super::sled::SledStore;
 use super::sled::folder::private;
 use super::sled::format::{self, Format};
 use super::sled::log::segment::sync_dir;
-use super::sled::moving::write;
-use super::sled::{SledStore, moved};
-use super::{DatabaseUrl, StoreOptions, local};
+use super::sled::moved::{self, remove, write};
+use super::{DatabaseUrl, StoreOptions};
 use crate::group::Group;
 use crate::{Epoch, Fault, Tip};
 
@@ -93,6 +94,64 @@ pub(super) trait End {
     fn give_up(&self, to: &str) -> Result<(), Fault>;
     /// Opens for everybody, at an epoch of at least this.
     fn take_over(&self, epoch: Epoch) -> Result<(), Fault>;
+}
+
+/// A store in a folder, as a move needs it beside what [`Local`] has.
+pub(super) trait Folder: Local {
+    /// Where the folder is.
+    fn path(&self) -> &Path;
+    /// The epoch of the latest owner.
+    fn epoch_in_force(&self) -> Epoch;
+}
+
+impl<F: Folder> End for F {
+    fn note(&self) -> Result<Option<Note>, Fault> {
+        moved::read(self.path())
+    }
+
+    fn end(&self) -> Result<Tip, Fault> {
+        Ok(self.end_of_journal())
+    }
+
+    fn epoch(&self) -> Result<Epoch, Fault> {
+        Ok(self.epoch_in_force())
+    }
+
+    fn groups(&self, first: u64, bytes: usize) -> Result<Vec<Arc<[u8]>>, Fault> {
+        let (mut groups, mut sum) = (Vec::new(), 0);
+        for number in first..=self.end_of_journal().group {
+            let group = self.sound_group(number)?;
+            sum += group.len();
+            groups.push(group);
+            if sum >= bytes {
+                break;
+            }
+        }
+        Ok(groups)
+    }
+
+    /// The lock of the folder is held since it was opened.
+    fn own(&self) -> Result<(), Fault> {
+        Ok(())
+    }
+
+    fn begin(&self, from: &str) -> Result<(), Fault> {
+        write(self.path(), &Note::Into(from.to_owned()))
+    }
+
+    fn take_in(&self, groups: &[Arc<[u8]>]) -> Result<(), Fault> {
+        Local::take_in(self, 0, groups)
+    }
+
+    fn give_up(&self, to: &str) -> Result<(), Fault> {
+        write(self.path(), &Note::Away(to.to_owned()))
+    }
+
+    fn take_over(&self, epoch: Epoch) -> Result<(), Fault> {
+        Local::take_in(self, epoch, &[])?;
+        self.stop()?;
+        remove(self.path())
+    }
 }
 
 /// How far a move is.

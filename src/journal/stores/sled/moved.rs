@@ -4,6 +4,10 @@
 //! DIR/MOVE   "into" or "away" · the other place · a check, as in FORMAT
 //! ```
 
+#[cfg(any(feature = "store-fjall", feature = "store-postgres"))]
+use std::fs::{self, File};
+#[cfg(any(feature = "store-fjall", feature = "store-postgres"))]
+use std::io::Write;
 use std::io::{self, ErrorKind};
 use std::path::Path;
 
@@ -44,7 +48,7 @@ fn damaged(path: &Path) -> Fault {
     corrupt(format!("the file does not say which move the folder takes part in. path={}", path.display()))
 }
 
-pub(super) fn unavailable(path: &Path, error: &io::Error) -> Fault {
+fn unavailable(path: &Path, error: &io::Error) -> Fault {
     Fault::Unavailable {
         reason: format!(
             "what the folder says of a move is out of reach. path={}, error={error}",
@@ -53,7 +57,7 @@ pub(super) fn unavailable(path: &Path, error: &io::Error) -> Fault {
     }
 }
 
-pub(super) fn text(note: &Note) -> String {
+fn text(note: &Note) -> String {
     let (word, place) = match note {
         Note::Into(from) => ("into", from),
         Note::Away(to) => ("away", to),
@@ -61,4 +65,30 @@ pub(super) fn text(note: &Note) -> String {
     let lines = format!("{word}\n{place}\n");
     let check: String = digest(lines.as_bytes()).0[..16].iter().map(|byte| format!("{byte:02x}")).collect();
     format!("{lines}check {check}\n")
+}
+
+/// Replaces what the folder says, durably; whoever reads it sees the one or the other.
+#[cfg(any(feature = "store-fjall", feature = "store-postgres"))]
+pub(in crate::stores) fn write(dir: &Path, note: &Note) -> Result<(), Fault> {
+    let path = dir.join(NAME);
+    let write = || {
+        let new = dir.join(NEW);
+        let mut file = File::create(&new)?;
+        file.write_all(text(note).as_bytes())?;
+        file.sync_all()?;
+        fs::rename(&new, &path)?;
+        segment::sync_dir(dir)
+    };
+    write().map_err(|e: io::Error| unavailable(&path, &e))
+}
+
+/// Says nothing any more, durably.
+#[cfg(any(feature = "store-fjall", feature = "store-postgres"))]
+pub(in crate::stores) fn remove(dir: &Path) -> Result<(), Fault> {
+    let path = dir.join(NAME);
+    let remove = || {
+        fs::remove_file(&path)?;
+        segment::sync_dir(dir)
+    };
+    remove().map_err(|e: io::Error| unavailable(&path, &e))
 }
