@@ -218,8 +218,8 @@ fn patroni(target: &Target) -> Check {
 struct Patroni {
     version: String,
     major: u32,
-    /// Do commits wait when no standby is there?
-    strict: bool,
+    /// Do commits wait when no standby is there? None where it does not say.
+    strict: Option<bool>,
 }
 
 impl Patroni {
@@ -227,11 +227,12 @@ impl Patroni {
         let status = answer(host, port, "/patroni")?;
         let version = status.get("patroni")?.get("version")?.as_str()?.to_owned();
         let major = version.split('.').next()?.parse().ok()?;
-        let config = answer(host, port, "/config").unwrap_or_default();
-        let on = |name: &str| config.get(name).is_some_and(|value| value == true || value == "on");
-        let mode =
-            on("synchronous_mode") || config.get("synchronous_mode").is_some_and(|mode| mode == "quorum");
-        Some(Patroni { version, major, strict: mode && on("synchronous_mode_strict") })
+        let strict = answer(host, port, "/config").map(|config| {
+            let on = |name: &str| config.get(name).is_some_and(|value| value == true || value == "on");
+            let by_quorum = config.get("synchronous_mode").is_some_and(|mode| mode == "quorum");
+            (on("synchronous_mode") || by_quorum) && on("synchronous_mode_strict")
+        });
+        Some(Patroni { version, major, strict })
     }
 
     fn check(&self) -> Check {
@@ -245,16 +246,13 @@ impl Patroni {
                 "Patroni 4 or later with synchronous_mode and synchronous_mode_strict",
             );
         }
-        if !self.strict {
-            return Check::warn(
-                "Patroni",
-                format!(
-                    "{version}, and a primary without standbys goes on acknowledging what they never hear of"
-                ),
-                "patronictl edit-config: synchronous_mode: true, synchronous_mode_strict: true",
-            );
-        }
-        Check::ok("Patroni", format!("{version}, synchronous_mode_strict"))
+        let found = match self.strict {
+            Some(true) => return Check::ok("Patroni", format!("{version}, synchronous_mode_strict")),
+            Some(false) => "a primary without standbys goes on acknowledging what they never hear of",
+            None => "whether it is strict cannot be told: its settings were not answered",
+        };
+        let remedy = "patronictl edit-config: synchronous_mode: true, synchronous_mode_strict: true";
+        Check::warn("Patroni", format!("{version}, and {found}"), remedy)
     }
 }
 
@@ -265,7 +263,8 @@ fn answer(host: &str, port: u16, page: &str) -> Option<serde_json::Value> {
     let mut way = TcpStream::connect_timeout(&address, longest).ok()?;
     way.set_read_timeout(Some(longest)).ok()?;
     way.set_write_timeout(Some(longest)).ok()?;
-    write!(way, "GET {page} HTTP/1.0\r\nHost: {host}\r\nConnection: close\r\n\r\n").ok()?;
+    let request = format!("GET {page} HTTP/1.0\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+    way.write_all(request.as_bytes()).ok()?;
     let mut said = String::new();
     way.take(most).read_to_string(&mut said).ok()?;
     serde_json::from_str(said.split_once("\r\n\r\n")?.1).ok()
@@ -329,6 +328,8 @@ async fn journal(client: &Client, checks: &mut Vec<Check>) -> Result<(), Error> 
 
 #[cfg(test)]
 mod tests {
+    use std::io::BufRead;
+
     use super::super::super::check::CheckStatus;
     use super::*;
 
@@ -338,12 +339,13 @@ mod tests {
         let port = listener.local_addr().unwrap().port();
         std::thread::spawn(move || {
             for mut way in listener.incoming().take(2).flatten() {
-                let mut bytes = [0; 1024];
-                let n = way.read(&mut bytes).unwrap();
+                let mut request = String::new();
+                let mut lines = std::io::BufReader::new(way.try_clone().unwrap());
+                while !request.ends_with("\r\n\r\n") && lines.read_line(&mut request).unwrap() > 0 {}
                 let status = format!(
                     r#"{{"state": "running", "role": "primary", "patroni": {{"version": "{version}", "scope": "q"}}}}"#
                 );
-                let body = if bytes[..n].starts_with(b"GET /config ") { config } else { status.as_str() };
+                let body = if request.starts_with("GET /config ") { config } else { status.as_str() };
                 let _ = write!(way, "HTTP/1.0 200 OK\r\nContent-Type: application/json\r\n\r\n{body}");
             }
         });
@@ -357,6 +359,7 @@ mod tests {
             ("3.0.2", strict, CheckStatus::Fail),
             ("4.0.5", r#"{"ttl": 30, "synchronous_mode": true}"#, CheckStatus::Warn),
             ("4.0.5", strict, CheckStatus::Ok),
+            ("4.0.5", "no settings", CheckStatus::Warn),
             ("4.1.0", r#"{"synchronous_mode": "quorum", "synchronous_mode_strict": true}"#, CheckStatus::Ok),
         ] {
             let check = Patroni::at("127.0.0.1", pretends(version, config)).unwrap().check();
